@@ -1,0 +1,108 @@
+"""Environments, overlays and source-branch patterns: the values that `gitops.yaml` becomes."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Literal
+
+CONFIG_PATH = "gitops.yaml"
+
+Deploy = Literal["auto", "manual"]
+ChangeMode = Literal["commit", "pull-request", "work-tree"]
+RollbackMode = Literal["commit", "pull-request"]
+Database = Literal["dummy", "real"]
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """A row of `gitops.yaml`.
+
+    Attributes:
+        overlay: directory of the overlay, relative to the root; may hold `{app}` once.
+        accepts: source-branch patterns (see `match_branch`).
+        after: names of the environments that must have had the same images before.
+        line: 1-based line of the row in `gitops.yaml`, for messages.
+    """
+
+    name: str
+    overlay: str
+    accepts: tuple[str, ...] = ()
+    deploy: Deploy = "manual"
+    change: ChangeMode = "commit"
+    rollback: RollbackMode = "commit"
+    after: tuple[str, ...] = ()
+    database: Database | None = None
+    line: int = 1
+
+    @property
+    def per_app(self) -> bool:
+        """True when every app has an overlay of its own (`{app}` in the path)."""
+        return "{app}" in self.overlay
+
+    def directory(self, app: str | None) -> str:
+        """Return the overlay's directory for `app` (None where the layout has no apps)."""
+        return self.overlay.replace("{app}", app) if app is not None else self.overlay
+
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """The Kustomize directory of one environment (of one app)."""
+
+    environment: Environment
+    app: str | None = None
+
+    @property
+    def directory(self) -> str:
+        """Path from the repository's root, without a slash at either end."""
+        return self.environment.directory(self.app)
+
+    @property
+    def label(self) -> str:
+        """What messages call it: `prod`, or `shop/prod` for app shop."""
+        name = self.environment.name
+        return name if self.app is None else f"{self.app}/{name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """`gitops.yaml` as values, in promotion order.
+
+    Attributes:
+        branch: the branch that Argo CD follows; None means the remote's HEAD.
+    """
+
+    branch: str | None
+    environments: tuple[Environment, ...] = field(default=())
+
+    def find(self, name: str) -> Environment | None:
+        """Return the environment called `name`, or None."""
+        return next((row for row in self.environments if row.name == name), None)
+
+
+@lru_cache(maxsize=256)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*|\*|\{version\})", pattern)
+    words = {"**": ".+", "*": "[^/]+", "{version}": "(?P<version>[^/]+)"}
+    return re.compile("".join(words.get(part, re.escape(part)) for part in parts))
+
+
+@dataclass(frozen=True, slots=True)
+class BranchMatch:
+    """A source branch that a pattern accepts, with the `{version}` it captured, if any."""
+
+    pattern: str
+    version: str | None = None
+
+
+def match_branch(patterns: tuple[str, ...], branch: str) -> BranchMatch | None:
+    """Return the first pattern that accepts `branch`, or None.
+
+    `*` matches inside one path segment, `**` across segments, `{version}` one segment.
+    """
+    for pattern in patterns:
+        found = _pattern(pattern).fullmatch(branch)
+        if found is not None:
+            return BranchMatch(pattern, found.groupdict().get("version"))
+    return None

@@ -1,0 +1,165 @@
+"""Every way gitops says no, with its exit code, `error.code` and HTTP status.
+
+::
+
+    GitopsError
+    ├─ UsageError        2   usage          the command line makes no sense
+    ├─ ConfigError       2   config         gitops.yaml:12:5: environments[0].overlay: is missing
+    ├─ Refused           1   refused        policy or a hold said no; carries every reason
+    ├─ Differs           1   differs        `diff` found differences
+    ├─ Unhealthy         1   unhealthy      the release is live and not healthy
+    ├─ NotFound          3   not-found      environment, image, release, branch, repository
+    ├─ ManifestError     3   unsafe-edit    the file cannot be edited safely: path:line:col
+    ├─ Denied            3   denied         credentials missing or rejected
+    │  ├─ Protected      3   protected      a rule of the server keeps the branch
+    │  └─ HookDeclined   3   hook-declined  a hook of the server said no; its words are shown
+    ├─ TryAgain          75                 nothing is wrong with the request
+    │  ├─ Conflict       75  conflict       the branch kept moving until the budget was spent
+    │  ├─ Unavailable    75  unavailable    no connection, 5xx, rate limit
+    │  └─ TimedOut       75  timed-out      not known yet; carries the last observation
+    ├─ Bug               70  bug            an error of gitops itself
+    └─ Interrupted       130 interrupted    Ctrl-C
+
+This module imports nothing. Messages are one sentence for a tired person; `hint` is the way out.
+"""
+
+from __future__ import annotations
+
+
+class GitopsError(Exception):
+    """Base of all errors that gitops shows.
+
+    Attributes:
+        code: the stable word in JSON (`error.code`).
+        exit_code: the process exit code.
+        http_status: the status a server answers with.
+        message: what is wrong, one or more lines, without secrets.
+        hint: the way out, or None.
+        reasons: every reason, when there are several (policy, config problems); may be empty.
+    """
+
+    code = "bug"
+    exit_code = 70
+    http_status = 500
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, reasons: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.reasons = reasons
+
+
+class UsageError(GitopsError):
+    """The command line makes no sense."""
+
+    code, exit_code, http_status = "usage", 2, 400
+
+
+class ConfigError(GitopsError):
+    """`gitops.yaml` is missing or wrong; `reasons` holds one `path:line:col: …` per problem."""
+
+    code, exit_code, http_status = "config", 2, 422
+
+
+class Refused(GitopsError):
+    """Policy or a hold said no; `reasons` holds all of them."""
+
+    code, exit_code, http_status = "refused", 1, 409
+
+
+class Differs(GitopsError):
+    """`gitops diff` found differences."""
+
+    code, exit_code, http_status = "differs", 1, 200
+
+
+class Unhealthy(GitopsError):
+    """The release is live and not healthy."""
+
+    code, exit_code, http_status = "unhealthy", 1, 200
+
+
+class NotFound(GitopsError):
+    """An environment, image, release, branch or repository that does not exist."""
+
+    code, exit_code, http_status = "not-found", 3, 404
+
+
+class ManifestError(GitopsError):
+    """A file that cannot be read or edited safely.
+
+    `path`, `line` and `column` (1-based) say where; the message starts with `path:line:column: `.
+    """
+
+    code, exit_code, http_status = "unsafe-edit", 3, 422
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str,
+        line: int = 1,
+        column: int = 1,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(f"{path}:{line}:{column}: {message}", hint=hint)
+        self.path = path
+        self.line = line
+        self.column = column
+        self.problem = message
+
+
+class Denied(GitopsError):
+    """Credentials are missing or rejected, or the file system says no."""
+
+    code, exit_code, http_status = "denied", 3, 403
+
+
+class Protected(Denied):
+    """A rule of the server keeps the branch (protected branch, ruleset)."""
+
+    code = "protected"
+
+
+class HookDeclined(Denied):
+    """A hook of the server said no; the message carries its words."""
+
+    code = "hook-declined"
+
+
+class TryAgain(GitopsError):
+    """Nothing is wrong with the request; the same call may work later."""
+
+    code, exit_code, http_status = "unavailable", 75, 503
+
+
+class Conflict(TryAgain):
+    """The branch kept moving until the time budget was spent."""
+
+    code, http_status = "conflict", 409
+
+
+class Unavailable(TryAgain):
+    """No connection, 5xx, rate limit, or a server that hangs."""
+
+    code = "unavailable"
+
+
+class TimedOut(TryAgain):
+    """Not known yet when the time was over."""
+
+    code, http_status = "timed-out", 504
+
+
+class Bug(GitopsError):
+    """An error of gitops itself; the traceback is in a log file, whose path is in the hint."""
+
+    code = "bug"
+
+
+class Interrupted(GitopsError):
+    """The user pressed Ctrl-C (or the process got SIGTERM)."""
+
+    code, exit_code, http_status = "interrupted", 130, 499

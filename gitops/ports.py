@@ -1,0 +1,173 @@
+"""What the actions need from the world: one small Protocol for each outside system.
+
+Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contract
+(`tests/ports/`). No library exception crosses a port: only `gitops.errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from gitops.core.history import CommitInfo, Identity, OverlayVersion
+
+
+class Snapshot(Protocol):
+    """One commit's tree, read on demand. Never changes once taken."""
+
+    @property
+    def branch(self) -> str:
+        """Short name of the branch that it is the tip of (`main`)."""
+        ...
+
+    @property
+    def commit(self) -> str:
+        """Id of the commit (all hex digits)."""
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of the regular file at `path`, or None when there is none.
+
+        Raises ManifestError for a symbolic link or a submodule at `path`.
+        """
+        ...
+
+    def entries(self, directory: str) -> tuple[str, ...]:
+        """Return the names in `directory` ("" is the root), sorted, folders ending in "/".
+
+        A directory that does not exist has no entries.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewCommit:
+    """A commit to be made: the tree of its first parent with some files replaced.
+
+    Attributes:
+        parents: commit ids known from a snapshot; the first one's tree is the base. Empty for a
+            root commit (the first one of the ledger).
+        files: path -> new bytes, or None to delete; modes of existing files are kept, new ones
+            are 100644.
+        time: committer and author time.
+        base: commit whose tree is the base, when it is not the first parent (a merge that takes
+            another side's tree); None for the first parent.
+        author: None for the identity of whoever runs this.
+    """
+
+    parents: tuple[str, ...]
+    files: Mapping[str, bytes | None]
+    message: str
+    time: datetime
+    base: str | None = None
+    author: Identity | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """One branch to be moved from exactly `old` to `new`.
+
+    Attributes:
+        ref: full name (`refs/heads/main`).
+        old: the commit that the branch must still be at; None: it must not exist.
+        new: the commit to put there; None deletes the branch.
+    """
+
+    ref: str
+    old: str | None
+    new: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """A push that lost a race: some ref was not at `old` any more. Nothing was changed."""
+
+    words: str
+
+
+class Repository(Protocol):
+    """One Git repository as gitops reads and writes it; where it lives is the adapter's matter.
+
+    All calls may raise NotFound (repository, branch), Denied and its kinds, Unavailable, TimedOut.
+    """
+
+    def snapshot(self, branch: str | None = None) -> Snapshot:
+        """Read the newest tip of `branch` (None: the default branch) from where it is kept."""
+        ...
+
+    def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
+        """Yield the first-parent commits, newest first, that changed anything under `directory`.
+
+        Lazy: reads deeper history only as far as the caller iterates. `commit` is a snapshot's.
+        """
+        ...
+
+    def find_intent(self, branch: str, intent: str, since: str) -> str | None:
+        """Look on `branch`'s newest tip, back to `since`, for a commit with `Gitops-Id: intent`.
+
+        Returns its id, or None. Messages of merged commits count too.
+        """
+        ...
+
+    def create(self, commit: NewCommit) -> str:
+        """Store the objects of `commit` where a push can take them, and return its id.
+
+        Signed as Git is configured. Raises NotFound (`identity`) when nobody is known to be the
+        author. Nothing is visible to others until `push`.
+        """
+        ...
+
+    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
+        """Move all `updates` at once, or none (several: atomic); None when they landed.
+
+        Raises Unavailable when the answer was lost: it may have landed, see `find_intent`.
+        """
+        ...
+
+    def describe(self) -> str:
+        """Return what messages call this repository: its URL or path, without secrets."""
+        ...
+
+
+class WorkTree(Protocol):
+    """The caller's own checkout, for environments with `change: work-tree`."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of a file of the checkout, None when there is none."""
+        ...
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Replace a file atomically, keeping its mode. Never follows a link out of the checkout."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests need not wait."""
+
+    def now(self) -> datetime:
+        """Return the current time, in UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that only go up."""
+        ...
+
+    def pause(self, longest: float) -> None:
+        """Sleep for a random time between 0 and `longest` seconds (jitter)."""
+        ...
+
+
+__all__ = [
+    "Clock",
+    "CommitInfo",
+    "Identity",
+    "Lost",
+    "NewCommit",
+    "OverlayVersion",
+    "RefUpdate",
+    "Repository",
+    "Snapshot",
+    "WorkTree",
+]
