@@ -1,0 +1,60 @@
+"""`gitops.yaml`: bytes in, values out; everything that is wrong is said at once, with its place.
+
+`keys.py` describes the keys, `shapes.py` what a value may look like, `rules.py` what one value
+demands of another.
+"""
+
+from __future__ import annotations
+
+from gitops.config.keys import ROOT
+from gitops.config.rules import check_rules, make_config
+from gitops.config.shapes import Problems
+from gitops.core.environment import CONFIG_PATH, Config
+from gitops.core.yamltext import compose_first
+from gitops.errors import ConfigError, ManifestError
+
+__all__ = ["config_schema", "load_config"]
+
+
+def load_config(content: bytes, path: str = CONFIG_PATH) -> Config:
+    """Read `gitops.yaml`; `path` is what messages call it.
+
+    Raises ConfigError whose `reasons` holds every problem, sorted by place, each as
+    `gitops.yaml:LINE:COL: path.to.key: what is wrong`, with lines and columns from 1.
+    """
+    try:
+        document = compose_first(content, path)
+    except ManifestError as exc:
+        raise _error(path, (str(exc),)) from exc
+    if document.root is None:
+        raise ConfigError(
+            f"{path} has 1 problem",
+            reasons=(f"{path}:1:1: the file is empty",),
+            hint="`gitops init` in an empty folder writes a whole one to start from",
+        )
+    problems = Problems(document, path)
+    root = ROOT.read(document.root, "", problems)
+    if root is not None:
+        check_rules(root, problems)
+    lines = problems.lines()
+    if root is None or lines:
+        raise _error(path, lines)
+    return make_config(root)
+
+
+def config_schema() -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of `gitops.yaml`, for editors.
+
+    It knows shapes, not what one value demands of another: `gitops validate` knows both.
+    """
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "gitops.yaml",
+        "description": "Which branch feeds which environment, and how a change goes in.",
+        **ROOT.schema(),
+    }
+
+
+def _error(path: str, reasons: tuple[str, ...]) -> ConfigError:
+    count = "1 problem" if len(reasons) == 1 else f"{len(reasons)} problems"
+    return ConfigError(f"{path} has {count}", reasons=reasons)

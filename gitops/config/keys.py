@@ -1,0 +1,135 @@
+"""The keys of `gitops.yaml`: the one description that the reader and the JSON Schema come from.
+
+A new key is one `Key(...)` here: an object of its own is a `Table`, a list a `ListOf`, a word
+from a few a `OneOf`, everything else (durations, URLs, times) a `Text` with its pattern. What one
+value demands of another is in `gitops/config/rules.py`.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, shown
+
+# The characters that no branch name and no path of ours may hold; U+0020 ends the control range.
+_CONTROL = r"\u0000-\u0020\u007f"
+_BRANCH_PART = rf"(?![-.])(?:(?!\.\.|@\{{|\.lock(?:/|$))[^/~^:?*\[\]\\{{}}{_CONTROL}])+(?<!\.)"
+BRANCH = rf"(?!refs/|gitops(?:/|$)|HEAD$|@$){_BRANCH_PART}(?:/{_BRANCH_PART})*"
+
+_PATTERN_PART = rf"(?:\{{version\}}|(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+)"
+ACCEPTS = rf"(?!refs/|[^{{]*\{{version\}}.*\{{version\}}){_PATTERN_PART}(?:/{_PATTERN_PART})*"
+
+_PATH_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:ops)?(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
+OVERLAY = (
+    rf"(?![^{{]*\{{app\}}.*\{{app\}})(?:\./)*"
+    rf"(?:{_PATH_PART}|\{{app\}})(?:/(?:{_PATH_PART}|\{{app\}}))*/?"
+)
+
+NAME = r"(?!ledger$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+
+
+def explain_name(text: str) -> str:
+    """Say what is wrong with an environment's name."""
+    if text == "ledger":
+        return "'ledger' is taken: gitops keeps its ledger on the branch gitops/ledger"
+    return f"{shown(text)} must be lower-case letters, digits and inner dashes, at most 63"
+
+
+def explain_branch(text: str) -> str:
+    """Say what is wrong with the name of a branch."""
+    if text.startswith("refs/heads/"):
+        return f"write the short name, {shown(text.removeprefix('refs/heads/'))}"
+    if text == "gitops" or text.startswith("gitops/"):
+        return f"{shown(text)} is taken: proposals and the ledger live on branches gitops/…"
+    return f"{shown(text)} is not the name of a branch"
+
+
+def explain_accepts(text: str) -> str:
+    """Say what is wrong with a source-branch pattern."""
+    if text.startswith("refs/"):
+        return f"write the short name, {shown(text.removeprefix('refs/heads/'))}"
+    words = re.findall(r"\{[^}]*\}?|\}", text)
+    for word in words:
+        if word != "{version}":
+            return f"unknown {shown(word)} in {shown(text)}: only {{version}} has a meaning"
+    if len(words) > 1:
+        return f"{{version}} stands twice in {shown(text)}"
+    if words and "{version}" not in text.split("/"):
+        return f"{{version}} must be a whole part between slashes, not {shown(text)}"
+    if set(text) & set("?[]"):
+        return f"{shown(text)}: the wildcards are *, ** and {{version}}; ? and [ ] are not"
+    if "***" in text:
+        return f"{shown(text)}: the wildcards are *, ** and {{version}}; *** is not"
+    return f"{shown(text)} matches no branch"
+
+
+def explain_overlay(text: str) -> str:
+    """Say what is wrong with the path of an overlay."""
+    parts = text.rstrip("/").split("/")
+    if text.startswith("/"):
+        return f"{shown(text)} must be relative to the root of the repository"
+    if "\\" in text:
+        return f"write forward slashes, {shown(text.replace(chr(92), '/'))}"
+    if ".." in parts:
+        return f"{shown(text)} must not hold '..'"
+    words = re.findall(r"\{[^}]*\}?|\}", text)
+    for word in words:
+        if word != "{app}":
+            return f"unknown {shown(word)} in {shown(text)}: only {{app}} has a meaning"
+    if len(words) > 1:
+        return f"{{app}} stands twice in {shown(text)}"
+    if words and "{app}" not in parts:
+        return f"{{app}} must be a whole part between slashes, not {shown(text)}"
+    for own in (".git", ".gitops"):
+        if own in parts:
+            return f"{shown(text)} must not be inside {own}"
+    return f"{shown(text)} is not a directory below the root, like overlays/dev"
+
+
+ENVIRONMENT = Table(
+    {
+        "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
+        "overlay": Key(
+            Text(OVERLAY, explain_overlay),
+            "Its Kustomize directory, from the root; {app} stands for every app's folder.",
+            required=True,
+        ),
+        "accepts": Key(
+            ListOf(Text(ACCEPTS, explain_accepts)),
+            "Source branches that may go there: * inside a path segment, ** across segments, "
+            "{version} one segment.",
+        ),
+        "deploy": Key(
+            OneOf("manual", "auto"),
+            "auto: `gitops deploy --ref` of an accepted branch goes there by itself.",
+            default="manual",
+        ),
+        "change": Key(
+            OneOf("commit", "pull-request", "work-tree"),
+            "How a change goes in; work-tree edits the caller's checkout and commits nothing.",
+            default="commit",
+        ),
+        "rollback": Key(
+            OneOf("commit", "pull-request"), "How a rollback goes in.", default="commit"
+        ),
+        "after": Key(
+            ListOf(Text(NAME, explain_name)),
+            "Earlier environments that must have, or have had, the same images: each of them.",
+        ),
+        "database": Key(OneOf("dummy", "real"), "What its applications talk to."),
+    }
+)
+
+ROOT = Table(
+    {
+        "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
+        "kind": Key(OneOf("Config"), "What this file is.", required=True),
+        "branch": Key(
+            Text(BRANCH, explain_branch),
+            "The branch that Argo CD follows; left out: the default branch of the remote.",
+        ),
+        "environments": Key(
+            ListOf(ENVIRONMENT, least=1), "The environments, in promotion order.", required=True
+        ),
+    }
+)

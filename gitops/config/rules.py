@@ -1,0 +1,125 @@
+"""What one value of `gitops.yaml` demands of another, and the values that come of it all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+from gitops.config.shapes import Problems, Value, nearest, shown
+from gitops.core.environment import (
+    ChangeMode,
+    Config,
+    Database,
+    Deploy,
+    Environment,
+    RollbackMode,
+)
+
+
+def check_rules(root: Value, problems: Problems) -> None:
+    """Add what is wrong between the values: names, overlays, order, modes that exclude others."""
+    rows = root.list("environments")
+    _check_names(rows, problems)
+    _check_overlays(rows, problems)
+    _check_order(rows, problems)
+    for row in rows:
+        _check_modes(row, problems)
+
+
+def make_config(root: Value) -> Config:
+    """Return the values of a file without problems."""
+    return Config(
+        branch=root.get("branch") or None,
+        environments=tuple(_make_environment(row) for row in root.list("environments")),
+    )
+
+
+def plain_path(text: str) -> str:
+    """Return a directory without `./` before and `/` behind it."""
+    return "/".join(part for part in text.split("/") if part not in ("", "."))
+
+
+def _make_environment(row: Value) -> Environment:
+    return Environment(
+        name=row.get("name"),
+        overlay=plain_path(row.get("overlay")),
+        accepts=tuple(item.text for item in row.list("accepts")),
+        deploy=cast(Deploy, row.get("deploy", "manual")),
+        change=cast(ChangeMode, row.get("change", "commit")),
+        rollback=cast(RollbackMode, row.get("rollback", "commit")),
+        after=tuple(item.text for item in row.list("after")),
+        database=cast("Database | None", row.get("database") or None),
+        line=row.place[0],
+    )
+
+
+def _check_names(rows: Sequence[Value], problems: Problems) -> None:
+    seen: dict[str, Value] = {}
+    for row in rows:
+        name = row.keys.get("name")
+        if name is None:
+            continue
+        first = seen.setdefault(name.text, name)
+        if first is not name:
+            what = f"there is an environment {name.text} already, on line {first.place[0]}"
+            problems.add(name.place, name.path, what)
+
+
+def _check_overlays(rows: Sequence[Value], problems: Problems) -> None:
+    """One directory is one environment's: a change to one must never reach another."""
+    earlier: list[tuple[str, Value]] = []
+    for row in rows:
+        overlay = row.keys.get("overlay")
+        if overlay is None:
+            continue
+        for owner, other in earlier:
+            how = _overlap(plain_path(overlay.text), plain_path(other.text))
+            if how is not None:
+                where = f"{other.text} of {owner} (line {other.place[0]})"
+                problems.add(overlay.place, overlay.path, f"{overlay.text} {how} {where}")
+        earlier.append((row.get("name", "another environment"), overlay))
+
+
+def _overlap(path: str, other: str) -> str | None:
+    """Say how two directories share files, if they do; `{app}` may be any one folder."""
+    ours, theirs = path.split("/"), other.split("/")
+    for one, two in zip(ours, theirs, strict=False):
+        if one != two and "{app}" not in (one, two):
+            return None
+    if len(ours) != len(theirs):
+        return "is inside" if len(ours) > len(theirs) else "holds"
+    return "is the same directory as" if ours == theirs else "can be the same directory as"
+
+
+def _check_order(rows: Sequence[Value], problems: Problems) -> None:
+    """`after` must name environments that come earlier, so that there is a way to each."""
+    names = [row.get("name") for row in rows]
+    for index, row in enumerate(rows):
+        for item in row.list("after"):
+            if item.text == row.get("name"):
+                what = f"{item.text} cannot come after itself"
+            elif item.text in names[:index]:
+                continue
+            elif item.text in names:
+                line = rows[names.index(item.text)].place[0]
+                what = f"{item.text} comes later (line {line}): put it before {row.get('name')}"
+            else:
+                near = nearest(item.text, [name for name in names[:index] if name])
+                what = f"no environment {shown(item.text)}{near}"
+            problems.add(item.place, item.path, what)
+
+
+def _check_modes(row: Value, problems: Problems) -> None:
+    if row.get("change") != "work-tree":
+        return
+    for key, word, why in (
+        ("deploy", "auto", "only a person edits a checkout (change: work-tree)"),
+        (
+            "rollback",
+            "pull-request",
+            "nothing is committed there (change: work-tree)",
+        ),
+    ):
+        value = row.keys.get(key)
+        if value is not None and value.text == word:
+            problems.add(value.place, value.path, f"cannot be {word}: {why}")

@@ -1,0 +1,298 @@
+"""What a value in `gitops.yaml` may look like, described once for its two readers.
+
+A shape reads a YAML node (`read`, which reports every problem at its place) and prints itself as
+JSON Schema (`schema`, for editors). `gitops/config/keys.py` is built from shapes only, so the two
+cannot disagree. Nodes are told apart by their `id`, because PyYAML is imported by
+`gitops.core.yamltext` alone.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from gitops.core.yamltext import Document
+
+Node = Any  # yaml.Node: id ("scalar", "sequence", "mapping"), tag, value, start_mark
+Place = tuple[int, int]  # line and column, both from 1
+
+_STR = "tag:yaml.org,2002:str"
+_MERGE = "tag:yaml.org,2002:merge"
+_SCALARS = {
+    "null": "nothing",
+    "bool": "a yes/no value",
+    "int": "a number",
+    "float": "a number",
+    "timestamp": "a date",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A value that has the right shape, with where it stands.
+
+    Attributes:
+        path: its key as messages print it (`environments[0].name`).
+        text: of a text, else "".
+        items: of a list, in order, without the ones that were wrong.
+        keys: of a table, without the ones that were wrong.
+    """
+
+    path: str
+    place: Place
+    text: str = ""
+    items: tuple[Value, ...] = ()
+    keys: Mapping[str, Value] = field(default_factory=dict)
+
+    def get(self, key: str, default: str = "") -> str:
+        """Return the text at `key` of a table, or `default` where the key is left out."""
+        found = self.keys.get(key)
+        return default if found is None else found.text
+
+    def list(self, key: str) -> tuple[Value, ...]:
+        """Return the items at `key` of a table, () where the key is left out."""
+        found = self.keys.get(key)
+        return () if found is None else found.items
+
+
+class Problems:
+    """Collects what is wrong with one file; nothing stops at the first."""
+
+    def __init__(self, document: Document, file: str) -> None:
+        self._document = document
+        self._file = file
+        self._found: list[tuple[Place, str, str]] = []
+
+    def place(self, node: Node) -> Place:
+        """Return where `node` begins."""
+        return self._document.place(node.start_mark)
+
+    def add(self, place: Place, path: str, what: str) -> None:
+        """Note that the value at `path` is wrong; an empty path is the whole file."""
+        self._found.append((place, path, what))
+
+    def lines(self) -> tuple[str, ...]:
+        """Return one `FILE:LINE:COL: path.to.key: what is wrong` per problem, sorted by place."""
+        return tuple(
+            f"{self._file}:{line}:{column}: {path + ': ' if path else ''}{what}"
+            for (line, column), path, what in sorted(set(self._found))
+        )
+
+
+class Shape(Protocol):
+    """What a value may look like."""
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        """Return the value of `node`, or None after adding to `problems`."""
+        ...
+
+    def schema(self) -> dict[str, object]:
+        """Return the same as JSON Schema."""
+        ...
+
+
+@dataclass(frozen=True)
+class Text:
+    """A text that matches `pattern` as a whole.
+
+    Attributes:
+        pattern: a regular expression in what Python and JSON Schema (ECMA 262) have in common.
+        explain: says what is wrong with a text that does not match.
+    """
+
+    pattern: str
+    explain: Callable[[str], str]
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        """Return the text, or None after saying what is wrong with it."""
+        text = _text(node, path, problems)
+        if text is None:
+            return None
+        if re.fullmatch(self.pattern, text) is None:
+            problems.add(problems.place(node), path, self.explain(text))
+            return None
+        return Value(path, problems.place(node), text)
+
+    def schema(self) -> dict[str, object]:
+        """Return the pattern, anchored at both ends."""
+        return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+
+
+class OneOf:
+    """One word of a few."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        """Return the word, or None after listing the ones there are."""
+        text = _text(node, path, problems)
+        if text is None:
+            return None
+        if text not in self.words:
+            allowed = " or ".join(
+                [", ".join(self.words[:-1]), self.words[-1]][len(self.words) < 2 :]
+            )
+            what = f"must be {allowed}, not {shown(text)}{nearest(text, self.words)}"
+            problems.add(problems.place(node), path, what)
+            return None
+        return Value(path, problems.place(node), text)
+
+    def schema(self) -> dict[str, object]:
+        """Return the words."""
+        return {"type": "string", "enum": list(self.words)}
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """A list with items of one shape; texts must not repeat.
+
+    Attributes:
+        least: how many items there must be.
+    """
+
+    item: Shape
+    least: int = 0
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        """Return the items that are right."""
+        if node.id != "sequence":
+            what = f"must be a list, not {_kind(node)}"
+            if node.id == "scalar" and node.tag == _STR:
+                what += f": write [{shown(node.value)}]"
+            problems.add(problems.place(node), path, what)
+            return None
+        if len(node.value) < self.least:
+            problems.add(problems.place(node), path, "the list is empty: it needs one at least")
+        items: dict[int, Value] = {}
+        texts: set[str] = set()
+        for index, child in enumerate(node.value):
+            item = self.item.read(child, f"{path}[{index}]", problems)
+            if item is None:
+                continue
+            if item.text and item.text in texts:
+                problems.add(item.place, item.path, f"{shown(item.text)} stands in the list twice")
+            texts.add(item.text)
+            items[index] = item
+        return Value(path, problems.place(node), items=tuple(items.values()))
+
+    def schema(self) -> dict[str, object]:
+        """Return the shape of the items, and how many there must be."""
+        schema: dict[str, object] = {"type": "array", "items": self.item.schema()}
+        return {**schema, "minItems": self.least, "uniqueItems": True}
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of a table.
+
+    Attributes:
+        note: one sentence for editors and for the reference page.
+        default: what it means when it is left out, if that is a value.
+    """
+
+    shape: Shape
+    note: str
+    required: bool = False
+    default: str | None = None
+
+    def schema(self) -> dict[str, object]:
+        """Return the shape with the note and the default."""
+        schema = {**self.shape.schema(), "description": self.note}
+        return schema if self.default is None else {**schema, "default": self.default}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A mapping with known keys; every other key is a mistake."""
+
+    known: Mapping[str, Key]
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        """Return the keys that are right; unknown, repeated and missing ones are problems."""
+        if node.id != "mapping":
+            known = ", ".join(self.known)
+            what = f"must be a mapping with the keys {known}, not {_kind(node)}"
+            problems.add(problems.place(node), path, what)
+            return None
+        prefix = f"{path}." if path else ""
+        keys: dict[str, Value] = {}
+        seen: dict[str, Place] = {}
+        for key_node, child in node.value:
+            place = problems.place(key_node)
+            if key_node.id != "scalar" or key_node.tag == _MERGE:
+                what = "a key must be a word" if key_node.id != "scalar" else _NO_MERGE
+                problems.add(place, path, what)
+                continue
+            name = key_node.value
+            inner = prefix + (name if name.isidentifier() else shown(name))
+            if name in seen:
+                problems.add(place, inner, f"stands here twice: first on line {seen[name][0]}")
+                continue
+            seen[name] = place
+            if name not in self.known:
+                near = nearest(name, [key for key in self.known if key not in seen])
+                known = "" if near else f"; the keys are {', '.join(self.known)}"
+                problems.add(place, inner, f"unknown key{near}{known}")
+                continue
+            value = self.known[name].shape.read(child, inner, problems)
+            if value is not None:
+                keys[name] = value
+        for name, key in self.known.items():
+            if key.required and name not in seen:
+                problems.add(problems.place(node), prefix + name, "is missing")
+        return Value(path, problems.place(node), keys=keys)
+
+    def schema(self) -> dict[str, object]:
+        """Return the keys; no others are allowed."""
+        return {
+            "type": "object",
+            "properties": {name: key.schema() for name, key in self.known.items()},
+            "required": [name for name, key in self.known.items() if key.required],
+            "additionalProperties": False,
+        }
+
+
+_NO_MERGE = "merge keys (<<) are not read here: write the keys out"
+
+
+def shown(text: str) -> str:
+    """Return `text` in quotes for a message: on one line, without control characters, not long."""
+    return repr(text if len(text) <= 60 else text[:59] + "…")
+
+
+def nearest(word: str, words: list[str] | tuple[str, ...]) -> str:
+    """Return `; did you mean …?` with the word most like `word`, or "" when none is."""
+    from difflib import get_close_matches  # only on the way out: 5 ms of import
+
+    near = get_close_matches(word, words, n=1)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def _either(words: tuple[str, ...]) -> str:
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+def _text(node: Node, path: str, problems: Problems) -> str | None:
+    if node.id == "scalar" and node.tag == _STR:
+        return str(node.value)
+    what = f"must be text, not {_kind(node)}"
+    if node.id == "scalar" and node.tag.endswith(":null"):
+        what = "has no value"
+    elif node.id == "scalar" and node.tag.rpartition(":")[2] in _SCALARS:
+        what += f': put it in quotes, "{node.value}"'
+    problems.add(problems.place(node), path, what)
+    return None
+
+
+def _kind(node: Node) -> str:
+    if node.id == "mapping":
+        return "a mapping"
+    if node.id == "sequence":
+        return "a list"
+    if node.tag == _STR:
+        return f"the text {shown(node.value)}"
+    return _SCALARS.get(node.tag.rpartition(":")[2], f"a value tagged {shown(node.tag)}")
