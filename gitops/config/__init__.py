@@ -6,11 +6,13 @@ demands of another.
 
 from __future__ import annotations
 
+import re
+
 from gitops.config.keys import ROOT
 from gitops.config.rules import check_rules, make_config
 from gitops.config.shapes import Problems
 from gitops.core.environment import CONFIG_PATH, Config
-from gitops.core.yamltext import compose_first
+from gitops.core.yamltext import Document, compose_first
 from gitops.errors import ConfigError, ManifestError
 
 __all__ = ["config_schema", "load_config"]
@@ -26,13 +28,14 @@ def load_config(content: bytes, path: str = CONFIG_PATH) -> Config:
         document = compose_first(content, path)
     except ManifestError as exc:
         raise _error(path, (str(exc),)) from exc
-    if document.root is None:
+    if document.root is None or document.root.value == "":
         raise ConfigError(
             f"{path} has 1 problem",
             reasons=(f"{path}:1:1: the file is empty",),
             hint="`gitops init` in an empty folder writes a whole one to start from",
         )
     problems = Problems(document, path)
+    _check_end(document, problems)
     root = ROOT.read(document.root, "", problems)
     if root is not None:
         check_rules(root, problems)
@@ -53,6 +56,15 @@ def config_schema() -> dict[str, object]:
         "description": "Which branch feeds which environment, and how a change goes in.",
         **ROOT.schema(),
     }
+
+
+def _check_end(document: Document, problems: Problems) -> None:
+    """A second document would be passed over in silence."""
+    end = document.root.end_mark.index if document.root is not None else 0
+    found = re.compile(r"^---(?=\s|\Z)", re.MULTILINE).search(document.text, end)
+    if found is not None:
+        line = document.text.count("\n", 0, found.start()) + 1
+        problems.add((line, 1), "", "a second document begins here: the config is one document")
 
 
 def _error(path: str, reasons: tuple[str, ...]) -> ConfigError:

@@ -99,7 +99,10 @@ def _check_order(rows: Sequence[Value], problems: Problems) -> None:
             if item.text == row.get("name"):
                 what = f"{item.text} cannot come after itself"
             elif item.text in names[:index]:
-                continue
+                earlier = rows[names.index(item.text)].get("overlay")
+                if not _per_app(earlier) or _per_app(row.get("overlay", earlier)):
+                    continue
+                what = f"{item.text} has an overlay for each app, {row.get('name')} has one for all"
             elif item.text in names:
                 line = rows[names.index(item.text)].place[0]
                 what = f"{item.text} comes later (line {line}): put it before {row.get('name')}"
@@ -107,6 +110,10 @@ def _check_order(rows: Sequence[Value], problems: Problems) -> None:
                 near = nearest(item.text, [name for name in names[:index] if name])
                 what = f"no environment {shown(item.text)}{near}"
             problems.add(item.place, item.path, what)
+
+
+def _per_app(overlay: str) -> bool:
+    return "{app}" in overlay
 
 
 def _check_modes(row: Value, problems: Problems) -> None:

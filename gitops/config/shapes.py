@@ -128,17 +128,13 @@ class OneOf:
 
     def read(self, node: Node, path: str, problems: Problems) -> Value | None:
         """Return the word, or None after listing the ones there are."""
-        text = _text(node, path, problems)
-        if text is None:
-            return None
-        if text not in self.words:
-            allowed = " or ".join(
-                [", ".join(self.words[:-1]), self.words[-1]][len(self.words) < 2 :]
-            )
-            what = f"must be {allowed}, not {shown(text)}{nearest(text, self.words)}"
-            problems.add(problems.place(node), path, what)
-            return None
-        return Value(path, problems.place(node), text)
+        if node.id == "scalar" and node.tag == _STR and node.value in self.words:
+            return Value(path, problems.place(node), node.value)
+        what = f"must be {_either(self.words)}, not {_kind(node)}"
+        if node.id == "scalar":
+            what += nearest(node.value, self.words)
+        problems.add(problems.place(node), path, what)
+        return None
 
     def schema(self) -> dict[str, object]:
         """Return the words."""
@@ -294,5 +290,5 @@ def _kind(node: Node) -> str:
     if node.id == "sequence":
         return "a list"
     if node.tag == _STR:
-        return f"the text {shown(node.value)}"
+        return shown(node.value)
     return _SCALARS.get(node.tag.rpartition(":")[2], f"a value tagged {shown(node.tag)}")
