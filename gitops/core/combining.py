@@ -1,0 +1,245 @@
+"""The combining rule: which published intents may be applied, in what order, and what becomes of
+those that may not.
+
+The rule rests on one atomic push: it moves the branch from the tip that was read, and removes the
+refs of everything that was carried, answered or thrown out. So for an intent to land twice the
+same tip would have to be left twice. A copy put back later is caught because its id stands on the
+branch; the branch is looked at back to the `base` of each intent, where it cannot have landed yet,
+and an intent whose `base` was not reached is not applied.
+
+A vanished ref proves nothing: an owner has succeeded when its id is on the branch. An owner whose
+ref is gone and whose id is not there plans again by itself, and so gets its own answer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Final, Generic, TypeVar
+
+from gitops.core.history import Identity
+from gitops.core.intents import (
+    LONGEST_LIFE,
+    MAX_BYTES,
+    REF_PREFIX,
+    Intent,
+    Unreadable,
+    decode,
+    is_current_version,
+    verify,
+)
+from gitops.errors import GitopsError, TryAgain
+
+MOST_AT_ONCE: Final = 128  # intents read, and commits in one push
+CARRIER_TRAILER: Final = "Gitops-Combined-By"
+
+State = TypeVar("State")
+
+
+class Fault(Enum):
+    """Why an intent is not applied."""
+
+    TOO_LARGE = "larger than an intent may be"
+    OTHER_VERSION = "written by another version of gitops"
+    UNSIGNED = "not sealed with this key, or altered"
+    UNREADABLE = "sealed, but not an intent"
+    MISNAMED = "published under the name of another intent"
+    OTHER_REPOSITORY = "made for another repository"
+    TOO_LONG = "valid for more than 10 minutes"
+    EXPIRED = "expired"
+    OTHER_BRANCH = "made for another branch"
+    REPLAYED = "landed already"
+    OTHER_HISTORY = "made on a commit that is not on the branch, or too far back"
+
+
+_HONEST: Final = frozenset({Fault.EXPIRED, Fault.REPLAYED, Fault.OTHER_HISTORY})
+_OTHERS_BUSINESS: Final = frozenset({Fault.OTHER_VERSION, Fault.OTHER_BRANCH})
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A published blob that must not be applied."""
+
+    ref: str
+    fault: Fault
+
+    @property
+    def remove(self) -> bool:
+        """True when whoever carries removes the ref: nobody will ever apply it."""
+        return self.fault not in _OTHERS_BUSINESS
+
+    @property
+    def suspicious(self) -> bool:
+        """True when nobody with the key, acting in good faith, would have published it."""
+        return self.remove and self.fault not in _HONEST
+
+    def __str__(self) -> str:
+        return f"intent {self.ref.removeprefix(REF_PREFIX)[:64]}: {self.fault.value}"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where and when intents are judged.
+
+    Attributes:
+        now: the judge's time, with a time zone.
+        commits: ids of the branch's commits that were looked at, the tip among them.
+        landed_ids: every `Gitops-Id` in the messages of those commits (and of what they merged).
+    """
+
+    repository: str
+    branch: str
+    now: datetime
+    commits: Collection[str]
+    landed_ids: Collection[str]
+
+
+def admit(ref: str, blob: bytes, *, key: bytes, place: Place) -> Intent | Rejected:
+    """Return the intent published at `ref` when it may be applied at `place`."""
+    intent = read_intent(blob, key=key)
+    if isinstance(intent, Fault):
+        return Rejected(ref, intent)
+    fault = _fault(ref, intent, place)
+    return intent if fault is None else Rejected(ref, fault)
+
+
+def _fault(ref: str, intent: Intent, place: Place) -> Fault | None:
+    if ref != intent.ref_name:
+        return Fault.MISNAMED
+    if intent.repository != place.repository:
+        return Fault.OTHER_REPOSITORY
+    if intent.expires > place.now + LONGEST_LIFE:
+        return Fault.TOO_LONG
+    if intent.expires <= place.now:
+        return Fault.EXPIRED
+    if intent.branch != place.branch:
+        return Fault.OTHER_BRANCH
+    if intent.id in place.landed_ids:
+        return Fault.REPLAYED
+    if intent.base not in place.commits:
+        return Fault.OTHER_HISTORY
+    return None
+
+
+def read_intent(blob: bytes, *, key: bytes) -> Intent | Fault:
+    """Open `blob` without judging time and place: its `base` says how far back to look for ids."""
+    if len(blob) > MAX_BYTES:
+        return Fault.TOO_LARGE
+    if not is_current_version(blob):
+        return Fault.OTHER_VERSION
+    content = verify(blob, key)
+    if content is None:
+        return Fault.UNSIGNED
+    try:
+        return decode(content)
+    except Unreadable:
+        return Fault.UNREADABLE
+
+
+def choose_refs(refs: Iterable[str], own: str, limit: int = MOST_AT_ONCE) -> tuple[str, ...]:
+    """Return at most `limit` of the intent refs to be read: `own` first, then a fair draw.
+
+    The draw depends on `own`, so that of more refs than one writer reads (somebody may flood the
+    namespace) every writer takes other ones, and none is passed over by all.
+    """
+    own_ref = REF_PREFIX + own
+    others = {ref for ref in refs if ref.startswith(REF_PREFIX)} - {own_ref}
+    drawn = sorted(others, key=lambda ref: hashlib.sha256(f"{own} {ref}".encode()).digest())
+    return (own_ref, *drawn)[:limit]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What one carrier does with the blobs that it has read.
+
+    Attributes:
+        intents: to be applied, in this order.
+        rejected: never to be applied by us.
+    """
+
+    intents: tuple[Intent, ...]
+    rejected: tuple[Rejected, ...]
+
+
+def select(
+    offered: Mapping[str, bytes], *, key: bytes, place: Place, limit: int = MOST_AT_ONCE
+) -> Selection:
+    """Judge every blob (ref -> bytes), and take at most `limit`, oldest first.
+
+    Oldest first starves nobody: who comes later stands behind, and who is left over is older
+    than all newcomers at the next push. Equal times are ordered by id, the same for all carriers.
+    """
+    verdicts = [admit(ref, blob, key=key, place=place) for ref, blob in sorted(offered.items())]
+    intents = [verdict for verdict in verdicts if isinstance(verdict, Intent)]
+    intents.sort(key=lambda intent: (intent.created, intent.id))
+    return Selection(
+        tuple(intents[:limit]),
+        tuple(verdict for verdict in verdicts if isinstance(verdict, Rejected)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An intent that the tip refuses, with the words for its owner."""
+
+    intent: Intent
+    error: GitopsError
+
+
+@dataclass(frozen=True, slots=True)
+class Combined(Generic[State]):
+    """What the atomic push holds.
+
+    Attributes:
+        state: the branch after all that could be applied.
+        carried: the intents that changed it, oldest first: one commit each.
+        settled: intents whose wish stood there already; they make no commit.
+        answered: intents that cannot be applied.
+        removals: refs that the same push deletes.
+    """
+
+    state: State
+    carried: tuple[Intent, ...]
+    settled: tuple[Intent, ...]
+    answered: tuple[Answered, ...]
+    removals: tuple[str, ...]
+
+
+def combine(
+    start: State, selection: Selection, apply: Callable[[State, Intent], State | None]
+) -> Combined[State]:
+    """Apply each intent on what the ones before it left behind; one that cannot blocks no other.
+
+    `apply` returns the new state, None when nothing has to change, and raises GitopsError when
+    policy or the manifests say no. TryAgain and unknown errors are the carrier's own trouble and
+    go through: then nothing of this batch may be pushed.
+    """
+    state = start
+    carried: list[Intent] = []
+    settled: list[Intent] = []
+    answered: list[Answered] = []
+    for intent in selection.intents:
+        try:
+            after = apply(state, intent)
+        except TryAgain:
+            raise
+        except GitopsError as error:
+            answered.append(Answered(intent, error))
+            continue
+        if after is None:
+            settled.append(intent)
+        else:
+            state = after
+            carried.append(intent)
+    removals = [intent.ref_name for intent in selection.intents]
+    removals += [verdict.ref for verdict in selection.rejected if verdict.remove]
+    return Combined(state, tuple(carried), tuple(settled), tuple(answered), tuple(removals))
+
+
+def with_carrier(message: str, carrier: Identity) -> str:
+    """Return the commit message of a carried intent, with `Gitops-Combined-By` in its trailers."""
+    who = "".join(letter for letter in f"{carrier.name} <{carrier.email}>" if letter.isprintable())
+    return f"{message.rstrip()}\n{CARRIER_TRAILER}: {who}\n"
