@@ -27,7 +27,7 @@ def load_config(content: bytes, path: str = CONFIG_PATH) -> Config:
     try:
         document = compose_first(content, path)
     except ManifestError as exc:
-        raise _error(path, (str(exc),)) from exc
+        raise _error(path, (_broken(exc, content),)) from exc
     if document.root is None or document.root.value == "":
         raise ConfigError(
             f"{path} has 1 problem",
@@ -65,6 +65,15 @@ def _check_end(document: Document, problems: Problems) -> None:
     if found is not None:
         line = document.text.count("\n", 0, found.start()) + 1
         problems.add((line, 1), "", "a second document begins here: the config is one document")
+
+
+def _broken(error: ManifestError, content: bytes) -> str:
+    """Say why this is no YAML; parsers put what is missing at the end one line behind the file."""
+    lines = content.decode(errors="replace").split("\n")
+    line, column = error.line, error.column
+    if line > len(lines):
+        line, column = len(lines), len(lines[-1]) + 1
+    return f"{error.path}:{line}:{column}: {' '.join(error.problem.split())}"
 
 
 def _error(path: str, reasons: tuple[str, ...]) -> ConfigError:

@@ -2,8 +2,8 @@
 
 A shape reads a YAML node (`read`, which reports every problem at its place) and prints itself as
 JSON Schema (`schema`, for editors). `gitops/config/keys.py` is built from shapes only, so the two
-cannot disagree. Nodes are told apart by their `id`, because PyYAML is imported by
-`gitops.core.yamltext` alone.
+cannot disagree. Plain classes, since a dataclass is felt at every start. Nodes are told apart by
+their `id`, because PyYAML is imported by `gitops.core.yamltext` alone.
 """
 
 from __future__ import annotations
@@ -93,7 +93,6 @@ class Shape(Protocol):
         ...
 
 
-@dataclass(frozen=True)
 class Text:
     """A text that matches `pattern` as a whole.
 
@@ -102,8 +101,9 @@ class Text:
         explain: says what is wrong with a text that does not match.
     """
 
-    pattern: str
-    explain: Callable[[str], str]
+    def __init__(self, pattern: str, explain: Callable[[str], str]) -> None:
+        self.pattern = pattern
+        self.explain = explain
 
     def read(self, node: Node, path: str, problems: Problems) -> Value | None:
         """Return the text, or None after saying what is wrong with it."""
@@ -141,7 +141,6 @@ class OneOf:
         return {"type": "string", "enum": list(self.words)}
 
 
-@dataclass(frozen=True)
 class ListOf:
     """A list with items of one shape; texts must not repeat.
 
@@ -149,8 +148,9 @@ class ListOf:
         least: how many items there must be.
     """
 
-    item: Shape
-    least: int = 0
+    def __init__(self, item: Shape, least: int = 0) -> None:
+        self.item = item
+        self.least = least
 
     def read(self, node: Node, path: str, problems: Problems) -> Value | None:
         """Return the items that are right."""
@@ -180,7 +180,6 @@ class ListOf:
         return {**schema, "minItems": self.least, "uniqueItems": True}
 
 
-@dataclass(frozen=True)
 class Key:
     """One key of a table.
 
@@ -189,10 +188,13 @@ class Key:
         default: what it means when it is left out, if that is a value.
     """
 
-    shape: Shape
-    note: str
-    required: bool = False
-    default: str | None = None
+    def __init__(
+        self, shape: Shape, note: str, *, required: bool = False, default: str | None = None
+    ) -> None:
+        self.shape = shape
+        self.note = note
+        self.required = required
+        self.default = default
 
     def schema(self) -> dict[str, object]:
         """Return the shape with the note and the default."""
@@ -200,11 +202,11 @@ class Key:
         return schema if self.default is None else {**schema, "default": self.default}
 
 
-@dataclass(frozen=True)
 class Table:
     """A mapping with known keys; every other key is a mistake."""
 
-    known: Mapping[str, Key]
+    def __init__(self, known: Mapping[str, Key]) -> None:
+        self.known = known
 
     def read(self, node: Node, path: str, problems: Problems) -> Value | None:
         """Return the keys that are right; unknown, repeated and missing ones are problems."""

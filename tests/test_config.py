@@ -1,0 +1,649 @@
+"""`gitops.yaml`: what is read, what is refused and where, and the schema that says the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitops.adapters.sample import sample_files
+from gitops.config import config_schema, load_config
+from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
+from gitops.core.environment import Config, Environment
+from gitops.core.yamltext import compose_first
+from gitops.errors import ConfigError
+
+HEAD = "apiVersion: gitops/v1\nkind: Config\n"
+CHECKER = jsonschema.Draft202012Validator(config_schema())
+
+
+def problems_of(text: str | bytes) -> list[str]:
+    """Return the reasons that `text` is refused for, without the name of the file."""
+    content = text.encode() if isinstance(text, str) else text
+    with pytest.raises(ConfigError) as caught:
+        load_config(content)
+    assert caught.value.exit_code == 2
+    return [reason.removeprefix("gitops.yaml:") for reason in caught.value.reasons]
+
+
+def row(keys: str) -> str:
+    """Return a config whose only environment, dev on line 5, has these further keys."""
+    return f"{HEAD}branch: main\nenvironments:\n  - {{name: dev, overlay: overlays/dev, {keys}}}\n"
+
+
+def two_rows(one: str, two: str) -> str:
+    """Return a config with the environments a (line 4) and b (line 5) on these overlays."""
+    rows = (f'- {{name: {name}, overlay: "{path}"}}\n' for name, path in (("a", one), ("b", two)))
+    return f"{HEAD}environments:\n{''.join(rows)}"
+
+
+def test_reads_every_key():
+    """Every key becomes the value that the rest of the house works with."""
+    text = (
+        HEAD
+        + """\
+branch: release-line
+environments:
+  - name: local
+    overlay: ./overlays/local/
+    accepts: ["feature/**", "fix/*"]
+    change: work-tree
+    database: dummy
+  - {name: dev, overlay: overlays/dev, accepts: [main], deploy: auto}
+  - name: prod
+    overlay: overlays/prod
+    accepts: ["release/{version}"]
+    change: pull-request
+    rollback: pull-request
+    after: [dev, local]
+    database: real
+"""
+    )
+    expected = Config(
+        branch="release-line",
+        environments=(
+            Environment(
+                name="local",
+                overlay="overlays/local",
+                accepts=("feature/**", "fix/*"),
+                change="work-tree",
+                database="dummy",
+                line=5,
+            ),
+            Environment("dev", "overlays/dev", accepts=("main",), deploy="auto", line=10),
+            Environment(
+                name="prod",
+                overlay="overlays/prod",
+                accepts=("release/{version}",),
+                change="pull-request",
+                rollback="pull-request",
+                after=("dev", "local"),
+                database="real",
+                line=11,
+            ),
+        ),
+    )
+
+    assert expected == load_config(text.encode())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("\ufeff" + row("accepts: []"), id="byte order mark"),
+        pytest.param(row("accepts: [main]").replace("\n", "\r\n"), id="CRLF"),
+        pytest.param("---\n" + row("deploy: manual") + "...\n", id="markers"),
+        pytest.param(row("deploy: manual") + "# --- no document\n", id="comment at the end"),
+        pytest.param(
+            json.dumps(
+                {
+                    "apiVersion": "gitops/v1",
+                    "kind": "Config",
+                    "environments": [{"name": "dev", "overlay": "overlays/dev"}],
+                }
+            ),
+            id="JSON",
+        ),
+    ],
+)
+def test_reads_every_shape_of_file(text):
+    """How the file is written down makes no difference."""
+    assert load_config(text.encode()).environments[0].overlay == "overlays/dev"
+
+
+def test_layout_with_apps():
+    """`{app}` is kept: the overlays of the apps are found in the repository."""
+    text = HEAD + 'environments: [{name: dev, overlay: "apps/{app}/overlays/dev/"}]'
+
+    assert load_config(text.encode()).environments[0].overlay == "apps/{app}/overlays/dev"
+
+
+LATER = [
+    "requires: [qa-passed]",
+    "follow: newest",
+    "soak: 24h",
+    "approvals: {required: 1}",
+    "wait: {soak: 5m}",
+    "branch: production",
+]
+
+
+@pytest.mark.parametrize("keys", LATER)
+def test_a_key_that_cannot_be_honoured_is_refused(keys):
+    """A rule that this version does not know must not be passed over in silence."""
+    name = keys.partition(":")[0]
+    (problem,) = problems_of(row(keys))
+
+    assert problem.startswith(f"5:40: environments[0].{name}: unknown key; ")
+
+
+KNOWN = "name, overlay, accepts, deploy, change, rollback, after, database"
+
+ONE_ROW = [
+    ("acepts: [main]", "5:40: environments[0].acepts: unknown key; did you mean accepts?"),
+    ("zzz: 1", f"5:40: environments[0].zzz: unknown key; the keys are {KNOWN}"),
+    ('"a\\nb": 1', f"5:40: environments[0].'a\\nb': unknown key; the keys are {KNOWN}"),
+    ("[a]: 1", "5:40: environments[0]: a key must be a word"),
+    ("<<: {}", "5:40: environments[0]: merge keys (<<) are not read here: write the keys out"),
+    ("name: x", "5:40: environments[0].name: stands here twice: first on line 5"),
+    ("accepts: main", "5:49: environments[0].accepts: must be a list, not 'main': write ['main']"),
+    ("accepts: 1", "5:49: environments[0].accepts: must be a list, not a number"),
+    ("accepts: ", "5:49: environments[0].accepts: must be a list, not nothing"),
+    ("accepts: {a: b}", "5:49: environments[0].accepts: must be a list, not a mapping"),
+    (
+        "accepts: [1.0]",
+        '5:50: environments[0].accepts[0]: must be text, not a number: put it in quotes, "1.0"',
+    ),
+    ("accepts: [~]", "5:50: environments[0].accepts[0]: has no value"),
+    ("accepts: [[a]]", "5:50: environments[0].accepts[0]: must be text, not a list"),
+    ("accepts: [!x a]", "5:50: environments[0].accepts[0]: must be text, not a value tagged '!x'"),
+    ("accepts: [a, b, a]", "5:56: environments[0].accepts[2]: 'a' stands in the list twice"),
+    (
+        'accepts: ["v{version}"]',
+        "5:50: environments[0].accepts[0]: "
+        "{version} must be a whole part between slashes, not 'v{version}'",
+    ),
+    (
+        'accepts: ["{version}/{version}"]',
+        "5:50: environments[0].accepts[0]: {version} stands twice in '{version}/{version}'",
+    ),
+    (
+        'accepts: ["fix/{id}"]',
+        "5:50: environments[0].accepts[0]: "
+        "unknown '{id}' in 'fix/{id}': only {version} has a meaning",
+    ),
+    (
+        'accepts: ["fix/{version"]',
+        "5:50: environments[0].accepts[0]: "
+        "unknown '{version' in 'fix/{version': only {version} has a meaning",
+    ),
+    (
+        'accepts: ["v[0-9]"]',
+        "5:50: environments[0].accepts[0]: "
+        "'v[0-9]': the wildcards are *, ** and {version}; ? and [ ] are not",
+    ),
+    (
+        'accepts: ["a/***"]',
+        "5:50: environments[0].accepts[0]: "
+        "'a/***': the wildcards are *, ** and {version}; *** is not",
+    ),
+    (
+        "accepts: [refs/heads/main]",
+        "5:50: environments[0].accepts[0]: write the short name, 'main'",
+    ),
+    ('accepts: ["a b"]', "5:50: environments[0].accepts[0]: 'a b' matches no branch"),
+    ('accepts: [""]', "5:50: environments[0].accepts[0]: '' matches no branch"),
+    ("accepts: [/main]", "5:50: environments[0].accepts[0]: '/main' matches no branch"),
+    (
+        "deploy: automatic",
+        "5:48: environments[0].deploy: must be manual or auto, not 'automatic'; did you mean auto?",
+    ),
+    ("deploy: on", "5:48: environments[0].deploy: must be manual or auto, not a yes/no value"),
+    ("deploy: [auto]", "5:48: environments[0].deploy: must be manual or auto, not a list"),
+    (
+        "change: merge",
+        "5:48: environments[0].change: must be commit, pull-request or work-tree, not 'merge'",
+    ),
+    ("database: ", "5:50: environments[0].database: must be dummy or real, not nothing"),
+    ("after: [dev]", "5:48: environments[0].after[0]: dev cannot come after itself"),
+    ("after: [stage]", "5:48: environments[0].after[0]: no environment 'stage'"),
+    (
+        "change: work-tree, deploy: auto",
+        "5:67: environments[0].deploy: cannot be auto: "
+        "only a person edits a checkout (change: work-tree)",
+    ),
+    (
+        "change: work-tree, rollback: pull-request",
+        "5:69: environments[0].rollback: cannot be pull-request: "
+        "nothing is committed there (change: work-tree)",
+    ),
+]
+
+
+@pytest.mark.parametrize(("keys", "expected"), ONE_ROW, ids=[keys for keys, _ in ONE_ROW])
+def test_wrong_row(keys, expected):
+    """Each mistake in an environment is named at the place where it stands."""
+    assert [expected] == problems_of(row(keys))
+
+
+BRANCHES = [
+    ("refs/heads/main", "write the short name, 'main'"),
+    ("gitops/dev", "'gitops/dev' is taken: proposals and the ledger live on branches gitops/…"),
+    ("gitops", "'gitops' is taken: proposals and the ledger live on branches gitops/…"),
+    ("a..b", "'a..b' is not the name of a branch"),
+    ("a b", "'a b' is not the name of a branch"),
+    ("-x", "'-x' is not the name of a branch"),
+    ("x.lock", "'x.lock' is not the name of a branch"),
+    ("a//b", "'a//b' is not the name of a branch"),
+    ("a/", "'a/' is not the name of a branch"),
+    ("HEAD", "'HEAD' is not the name of a branch"),
+]
+
+
+@pytest.mark.parametrize(("name", "expected"), BRANCHES, ids=[name for name, _ in BRANCHES])
+def test_wrong_branch(name, expected):
+    """The branch must be one that Git can have, and none that gitops uses itself."""
+    text = row("").replace("branch: main", f'branch: "{name}"')
+
+    assert [f"3:9: branch: {expected}"] == problems_of(text)
+
+
+@pytest.mark.parametrize("name", ["main", "gitops-live", "env/prod", "v1.2", "메인"])
+def test_right_branch(name):
+    """Every other branch will do."""
+    assert name == load_config(row("").replace(": main", f": {name}").encode()).branch
+
+
+NAMES = ["Dev", "dev_1", "-dev", "dev-", "a.b", "", "d" * 64, "dev env", "dév"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_name(name):
+    """An environment's name is part of branches, files and trailers: letters, digits, dashes."""
+    text = row("").replace("name: dev", f'name: "{name}"')
+    rest = "must be lower-case letters, digits and inner dashes, at most 63"
+
+    assert [f"5:12: environments[0].name: {shown(name)} {rest}"] == problems_of(text)
+
+
+def test_ledger_is_taken():
+    """The ledger's branch is gitops/ledger: no environment may have that name."""
+    expected = (
+        "5:12: environments[0].name: "
+        "'ledger' is taken: gitops keeps its ledger on the branch gitops/ledger"
+    )
+
+    assert [expected] == problems_of(row("").replace("name: dev", "name: ledger"))
+
+
+PATHS = [
+    ("/overlays/dev", "'/overlays/dev' must be relative to the root of the repository"),
+    ("../dev", "'../dev' must not hold '..'"),
+    ("a/../dev", "'a/../dev' must not hold '..'"),
+    ("overlays\\\\dev", "write forward slashes, 'overlays/dev'"),
+    ("apps/{name}/dev", "unknown '{name}' in 'apps/{name}/dev': only {app} has a meaning"),
+    ("apps/x{app}/dev", "{app} must be a whole part between slashes, not 'apps/x{app}/dev'"),
+    ("{app}/{app}", "{app} stands twice in '{app}/{app}'"),
+    (".gitops/dev", "'.gitops/dev' must not be inside .gitops"),
+    (".", "'.' is not a directory below the root, like overlays/dev"),
+    ("", "'' is not a directory below the root, like overlays/dev"),
+    ("a//b", "'a//b' is not a directory below the root, like overlays/dev"),
+    ("a\\nb", "'a\\nb' is not a directory below the root, like overlays/dev"),
+]
+
+
+@pytest.mark.parametrize(("path", "expected"), PATHS, ids=[path for path, _ in PATHS])
+def test_wrong_overlay(path, expected):
+    """An overlay is a directory inside the repository."""
+    text = row("").replace("overlays/dev", f'"{path}"')
+
+    assert [f"5:26: environments[0].overlay: {expected}"] == problems_of(text)
+
+
+OVERLAPS = [
+    ("overlays/dev", "overlays/dev/", "is the same directory as"),
+    ("overlays/dev", "overlays/dev/eu", "is inside"),
+    ("overlays/dev/eu", "overlays/dev", "holds"),
+    ("apps/{app}/dev", "apps/{app}/dev", "is the same directory as"),
+    ("apps/{app}/dev", "apps/shop/dev", "can be the same directory as"),
+    ("apps/shop/dev", "apps/{app}/dev/eu", "is inside"),
+    ("{app}/dev", "overlays/{app}", "can be the same directory as"),
+]
+
+
+@pytest.mark.parametrize(("one", "two", "how"), OVERLAPS)
+def test_overlays_overlap(one, two, how):
+    """Two environments on the same files would change each other."""
+    text = (
+        f'{HEAD}environments:\n- {{name: a, overlay: "{one}"}}\n- {{name: b, overlay: "{two}"}}\n'
+    )
+
+    assert [f"5:22: environments[1].overlay: {two} {how} {one} of a (line 4)"] == problems_of(text)
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        ("overlays/dev", "overlays/dev2"),
+        ("apps/{app}/dev", "apps/{app}/test"),
+        ("apps/{app}/dev", "other/shop/dev"),
+        ("a/dev", "b/dev/x"),
+    ],
+)
+def test_overlays_apart(one, two):
+    """Directories that share no file are fine, however alike their names."""
+    text = (
+        f'{HEAD}environments:\n- {{name: a, overlay: "{one}"}}\n- {{name: b, overlay: "{two}"}}\n'
+    )
+
+    assert [one, two] == [found.overlay for found in load_config(text.encode()).environments]
+
+
+def test_after_needs_an_earlier_environment():
+    """The way to an environment must exist: no later one, and no layout that cannot be asked."""
+    text = (
+        HEAD
+        + """\
+environments:
+  - {name: dev, overlay: "apps/{app}/dev", after: [tset, test]}
+  - {name: test, overlay: overlays/test, after: [dev]}
+  - {name: prod, overlay: overlays/prod, after: [tests]}
+"""
+    )
+    expected = [
+        "4:52: environments[0].after[0]: no environment 'tset'",
+        "4:58: environments[0].after[1]: test comes later (line 5): put it before dev",
+        "5:50: environments[1].after[0]: dev has an overlay for each app, test has one for all",
+        "6:50: environments[2].after[0]: no environment 'tests'; did you mean test?",
+    ]
+
+    assert expected == problems_of(text)
+
+
+WHOLE = [
+    ("", "1:1: the file is empty"),
+    ("# only a comment\n", "1:1: the file is empty"),
+    ("---\n", "1:1: the file is empty"),
+    (
+        "- a\n",
+        "1:1: must be a mapping with the keys apiVersion, kind, branch, environments, not a list",
+    ),
+    (
+        "hello\n",
+        "1:1: must be a mapping with the keys apiVersion, kind, branch, environments, not 'hello'",
+    ),
+    (
+        row("") + "---\nkind: Config\n",
+        "6:1: a second document begins here: the config is one document",
+    ),
+    (row("").replace("v1", "v2"), "1:13: apiVersion: must be gitops/v1, not 'gitops/v2'"),
+    (row("").replace("Config", "config"), "2:7: kind: must be Config, not 'config'"),
+    (HEAD, "1:1: environments: is missing"),
+    (HEAD + "environments: []\n", "3:15: environments: the list is empty: it needs one at least"),
+    (HEAD + "environments:\n", "3:14: environments: must be a list, not nothing"),
+    (HEAD + "environments: [{name: dev}]\n", "3:16: environments[0].overlay: is missing"),
+    (HEAD + "environments: [{overlay: a}]\n", "3:16: environments[0].name: is missing"),
+    (
+        HEAD + "environments: [dev]\n",
+        f"3:16: environments[0]: must be a mapping with the keys {KNOWN}, not 'dev'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), WHOLE, ids=range(len(WHOLE)))
+def test_wrong_file(text, expected):
+    """A file that is wrong as a whole says so, in the same form."""
+    found = [re.sub("; did you mean .*", "", problem) for problem in problems_of(text)]
+
+    assert [expected] == found
+
+
+def test_one_name_twice():
+    """Commands name environments: every name is there once."""
+    text = HEAD + "environments:\n- {name: a, overlay: x}\n- {name: a, overlay: y}\n"
+
+    assert (problems_of(text)) == [
+        "5:10: environments[1].name: there is an environment a already, on line 4"
+    ]
+
+
+def test_everything_at_once_and_in_order():
+    """All problems come in one go, sorted by place, whichever rule found them."""
+    text = """\
+apiVersion: gitops/v1
+brunch: main
+environments:
+  - name: prod
+    after: [dev]
+    overlay: overlays/dev
+    deploy: atuo
+  - {name: dev, overlay: overlays/dev, databse: real}
+"""
+    expected = [
+        "1:1: kind: is missing",
+        "2:1: brunch: unknown key; did you mean branch?",
+        "5:13: environments[0].after[0]: dev comes later (line 8): put it before prod",
+        "7:13: environments[0].deploy: must be manual or auto, not 'atuo'; did you mean auto?",
+        "8:26: environments[1].overlay: overlays/dev is the same directory as "
+        "overlays/dev of prod (line 6)",
+        "8:40: environments[1].databse: unknown key; did you mean database?",
+    ]
+
+    assert expected == problems_of(text)
+
+
+BROKEN = [
+    ("a: [\n", "2:1: "),
+    ("a: [", "1:5: "),
+    ("a: b: c\n", "1:5: "),
+    ("a: 'b\nc: d\n", "3:1: "),
+    ("x: y\n\t\ta: b\n", "2:1: "),
+    (b"a: \xff\n", "1:"),
+    (b"a: \x00\n", "1:"),
+]
+
+
+@pytest.mark.parametrize(("text", "place"), BROKEN)
+def test_broken_yaml_has_a_place(text, place):
+    """What cannot be parsed is a config error too, with a place inside the file."""
+    (problem,) = problems_of(text)
+
+    assert problem.startswith(place)
+    assert re.fullmatch(r"\d+:\d+: .+", problem)
+
+
+def test_the_message_counts():
+    """The message says how many problems there are; the reasons say which."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(b"kind: Config\n", "other/gitops.yaml")
+
+    assert caught.value.message == "other/gitops.yaml has 2 problems"
+    assert caught.value.reasons[0].startswith("other/gitops.yaml:1:1: apiVersion: ")
+
+
+def test_aliases_do_not_blow_up():
+    """A file of nested aliases is refused quickly: what is read is as deep as the format."""
+    lines = ["a0: &a0 [x, x]"] + [
+        f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)
+    ]
+
+    assert 3 + len(lines) == len(problems_of("\n".join(lines)))
+
+
+# --- properties ---------------------------------------------------------------------------------
+
+JUNK = st.sampled_from(
+    ["", "x", "Config", "gitops/v1", "main", "{app}", "{version}", "a/../b", "-", "~", "1", "on"]
+)
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | JUNK,
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["name", "overlay", "after", "accepts", "kind", "environments", "x"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=12,
+)
+
+
+def _places_outside(text: str) -> list[str]:
+    try:
+        load_config(text.encode())
+    except ConfigError as error:
+        return [reason for reason in error.reasons if not _is_inside(reason, text)]
+    return []
+
+
+def _is_inside(reason: str, text: str) -> bool:
+    match = re.match(r"gitops\.yaml:(\d+):(\d+): ", reason)
+    assert match is not None, reason
+    line, column = int(match[1]), int(match[2])
+    lines = text.split("\n")
+    return 1 <= line <= len(lines) and 1 <= column <= len(lines[line - 1]) + 1
+
+
+@given(TREES, st.sampled_from([None, 2]))
+def test_every_place_is_inside_the_file(tree, indent):
+    """Whatever is wrong, the place reported exists."""
+    assert _places_outside(json.dumps(tree, indent=indent)) == []
+
+
+@given(st.text(st.sampled_from("ab:-[]{}\n '\"#&*!|>%@?, "), max_size=40))
+def test_any_text_is_answered(text):
+    """Any text at all is either a config or a ConfigError with places in the file."""
+    assert _places_outside(text) == []
+
+
+WORD = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,8}[a-z0-9])?", fullmatch=True).filter("ledger".__ne__)
+PATTERN = st.sampled_from(
+    ["main", "feature/**", "fix/*", "release/{version}", "a-*/b", "{version}"]
+)
+
+
+@st.composite
+def configs(draw: st.DrawFn) -> dict[str, object]:
+    """Draw a config that is right, as a person could write it."""
+    names = draw(st.lists(WORD, min_size=1, max_size=5, unique=True))
+    apps = draw(st.booleans())
+    rows = []
+    for index, name in enumerate(names):
+        change = draw(st.sampled_from(["commit", "pull-request", "work-tree"]))
+        by_hand = change == "work-tree"
+        modes = ["commit"] if by_hand else ["commit", "pull-request"]
+        optional = {
+            "accepts": draw(st.lists(PATTERN, unique=True, max_size=3)),
+            "deploy": draw(st.sampled_from(["manual"] if by_hand else ["manual", "auto"])),
+            "change": change,
+            "rollback": draw(st.sampled_from(modes)),
+            "after": draw(st.lists(st.sampled_from(names[:index]), unique=True)) if index else [],
+            "database": draw(st.sampled_from(["dummy", "real"])),
+        }
+        kept = draw(st.sets(st.sampled_from(sorted(optional))))
+        overlay = f"apps/{{app}}/{name}" if apps else f"overlays/{name}"
+        # `change` decides what else may stand there, so it is left out only as its default.
+        wanted = kept | ({"change"} if by_hand else set())
+        rows.append({"name": name, "overlay": overlay, **{k: optional[k] for k in sorted(wanted)}})
+    top = {"apiVersion": "gitops/v1", "kind": "Config", "environments": rows}
+    return top | ({"branch": draw(WORD)} if draw(st.booleans()) else {})
+
+
+@given(configs())
+def test_right_configs_are_right_for_both(config):
+    """The schema and the reader accept the same right files."""
+    loaded = load_config(json.dumps(config).encode())
+
+    assert list(CHECKER.iter_errors(config)) == []
+    assert [row["name"] for row in config["environments"]] == [
+        found.name for found in loaded.environments
+    ]
+
+
+@given(configs(), st.data())
+def test_wrong_shapes_are_wrong_for_both(config, data):
+    """One value of a right file replaced by junk: schema and reader agree about its shape."""
+    places = [(config, key) for key in config]
+    for found in config["environments"]:
+        places += [(found, key) for key in found]
+        places += [(found[key], 0) for key in ("accepts", "after") if found.get(key)]
+    holder, key = data.draw(st.sampled_from(places))
+    holder[key] = data.draw(TREES)
+    content = json.dumps(config).encode()
+    document = compose_first(content, "gitops.yaml")
+    problems = Problems(document, "gitops.yaml")
+    from gitops.config.keys import ROOT
+
+    ROOT.read(document.root, "", problems)
+
+    assert bool(problems.lines()) == (not CHECKER.is_valid(config)), problems.lines()
+
+
+def test_the_schema_is_a_schema():
+    """Editors can use it: it is valid itself, and every key has its sentence."""
+    schema = config_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    row_schema = schema["properties"]["environments"]["items"]
+
+    for key in [*schema["properties"].values(), *row_schema["properties"].values()]:
+        assert key["description"].endswith(".")
+    assert row_schema["properties"]["deploy"]["default"] == "manual"
+
+
+def test_a_new_key_needs_one_line():
+    """Objects in objects, lists of objects and durations come from the shapes alone."""
+    duration = Text(r"[0-9]+[smh]?", lambda text: f"{shown(text)} is no duration, like 90s or 24h")
+    table = Table(
+        {
+            "wait": Key(Table({"soak": Key(duration, "How long.", required=True)}), "Waiting."),
+            "rules": Key(ListOf(Table({"level": Key(OneOf("advised"), "How much.")})), "Rules."),
+        }
+    )
+
+    def read(text: str) -> tuple[Value | None, tuple[str, ...]]:
+        document = compose_first(text.encode(), "f")
+        problems = Problems(document, "f")
+        return table.read(document.root, "", problems), problems.lines()
+
+    right, none = read("wait: {soak: 5m}\nrules: [{level: advised}]")
+    _, wrong = read("wait: {soak: soon}\nrules: [{level: 1}, {}]")
+
+    assert right is not None
+    assert right.keys["wait"].get("soak") == "5m"
+    assert right.list("rules")[0].get("level") == "advised"
+    assert none == ()
+    assert wrong == (
+        "f:1:14: wait.soak: 'soon' is no duration, like 90s or 24h",
+        "f:2:17: rules[0].level: must be advised, not a number",
+    )
+
+
+QUICK = """
+import dataclasses, re, time, typing
+import gitops.core.environment, gitops.core.yamltext
+start = time.process_time()
+from gitops.config import load_config
+load_config(%r)
+print((time.process_time() - start) * 1000)
+"""
+
+
+@pytest.mark.slow
+def test_loading_is_quick(tmp_path):
+    """Config must not be felt: some 2 ms of CPU with what it imports, beyond YAML itself."""
+    environ = {key: text for key, text in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    environ["PYTHONPYCACHEPREFIX"] = str(tmp_path)  # as installed: compiled once
+    code = QUICK % sample_files()["gitops.yaml"]
+    times = [
+        float(subprocess.check_output([sys.executable, "-c", code], env=environ)) for _ in range(6)
+    ]
+
+    assert min(times) < 5
