@@ -1,0 +1,98 @@
+"""Keeps every test away from the machine: its HOME, its Git, its CI, its network, its tokens."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("fast", max_examples=50, deadline=None)
+settings.register_profile(
+    "ci", max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("fast")  # `--hypothesis-profile=ci` on the command line wins
+
+GIT_CONFIG = """\
+[user]
+    name = Mona Test
+    email = mona@example.com
+[init]
+    defaultBranch = main
+[gc]
+    auto = 0
+"""
+
+FOREIGN = ("GIT_", "GITOPS_", "GITHUB_", "GITLAB_", "GITEA_", "CI_", "BUILDKITE", "JENKINS_")
+FOREIGN += ("BITBUCKET_", "CIRCLE", "DRONE_", "TRAVIS", "TF_BUILD", "BUILD_", "SSH_", "GPG_")
+FOREIGN_NAMES = {"CI", "EMAIL", "XDG_CONFIG_HOME", "PYTHONPATH", "LANGUAGE", "LC_ALL", "NO_COLOR"}
+FOREIGN_NAMES |= {"FORCE_COLOR", "VISUAL", "EDITOR", "TERM", "COLUMNS"}
+
+_KEPT = pytest.StashKey[tuple[dict[str, str], Path]]()
+
+
+def _is_foreign(name: str) -> bool:
+    """Say whether a variable of the machine could bend what is tested."""
+    secret = any(word in name for word in ("TOKEN", "PASSWORD", "SECRET"))
+    proxy = name.lower().endswith("_proxy")
+    ours = name == "GITOPS_TEST_WHEEL"
+    foreign = name.startswith(FOREIGN) or name in FOREIGN_NAMES or secret or proxy
+    return foreign and not ours
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Swap the environment before anything runs, session fixtures and subprocesses included."""
+    home = Path(tempfile.mkdtemp(prefix="gitops-test-home-"))
+    config.stash[_KEPT] = (dict(os.environ), home)
+    for name in list(os.environ):
+        if _is_foreign(name):
+            del os.environ[name]
+    (home / "gitconfig").write_text(GIT_CONFIG)
+    os.environ |= {
+        "HOME": str(home),
+        "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "LC_ALL": "C.UTF-8",
+        # What a subprocess would fetch from anywhere else ends at a port that nobody listens on.
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+        "no_proxy": "127.0.0.1,localhost,::1",
+    }
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Give the environment back and drop the temporary home."""
+    environ, home = config.stash[_KEPT]
+    os.environ.clear()
+    os.environ.update(environ)
+    shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_network() -> Iterator[None]:
+    """Fail a test that would talk to anything but this machine."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def check(address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if host not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"a test wants to connect to {address}")
+
+    def guarded_connect(self: socket.socket, address: object) -> None:
+        check(address)
+        connect(self, address)  # type: ignore[arg-type]
+
+    def guarded_connect_ex(self: socket.socket, address: object) -> int:
+        check(address)
+        return connect_ex(self, address)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        yield
