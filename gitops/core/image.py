@@ -6,9 +6,29 @@ is no edit). One difference on purpose: `NAME:TAG` and `NAME@DIGEST` keep an exi
 
 from __future__ import annotations
 
+import re
+import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from gitops.errors import UsageError
+
+GRAMMAR: Final = "NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST, NAME=NEWNAME[:TAG][@DIGEST], NAME=*:TAG"
+"""The forms of IMAGE, for hints and help texts."""
+
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # OCI distribution spec 1.1, "Pull"
+_DIGESTS = {"sha256": 64, "sha512": 128}  # OCI image spec 1.1, "Registered algorithms": hex digits
+_HEX = re.compile(r"[0-9a-f]+")
+_PORT = re.compile(r"[0-9]{1,5}")
+_HOST = re.compile(
+    r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
+)
+_PART = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")  # OCI distribution spec 1.1, <name>
+_LONGEST_NAME = 255
+_SHOWN_DIGITS = 12
+
+from gitops.errors import UsageError
 
 
 class Keep(Enum):
@@ -69,3 +89,246 @@ class ImageChange:
     image: str
     before: ImageValue
     after: ImageValue
+
+
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # OCI distribution spec
+_DIGESTS = {"sha256": 64, "sha512": 128}  # hex digits
+_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"  # OCI distribution spec
+_HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
+_NAME = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
+_GRAMMAR = (
+    "IMAGE is NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST, NAME=NEWNAME[:TAG][@DIGEST] or 'NAME=*:TAG'"
+)
+
+
+def parse_image(text: str) -> ImageRequest:
+    """Read an IMAGE argument.
+
+    Raises UsageError for what kustomize takes by accident (`app:`, `=x:1`, `app:1:2`) and for
+    tags, digests and names that no registry takes.
+    """
+    name, equals, new = text.partition("=")
+    if not equals:
+        image, tag, digest = _split(text, text)
+        _check_name(image, text)
+        if tag is None and digest is None:
+            raise _malformed(text, "it names no tag and no digest")
+        return ImageRequest(image, tag=_tag(tag, text), digest=_digest(digest, text))
+    if not name:
+        raise _malformed(text, "there is no name before =")
+    _check_name(name, text)
+    if not new:
+        raise _malformed(text, "there is nothing after =")
+    if "=" in new:
+        raise _malformed(text, "there is more than one =")
+    repository, tag, digest = _split(new, text)
+    if repository == "*":
+        if tag is None and digest is None:
+            raise _malformed(text, "it changes nothing")
+        return ImageRequest(name, tag=_tag(tag, text), digest=_digest(digest, text))
+    _check_name(repository, text)
+    renamed = None if repository == name else repository
+    return ImageRequest(name, renamed, _tag(tag, text), _digest(digest, text))
+
+
+def describe_value(value: ImageValue) -> str:
+    """Return what messages print: `1.4.2`, `1.4.2@sha256:0123456789ab`, `reg/app:1.4.2`."""
+    text = value.tag or ""
+    if value.digest is not None:
+        algorithm, _, digits = value.digest.partition(":")
+        text += f"{'@' if text or value.name else ''}{algorithm}:{digits[:12]}"
+    if value.name is not None:
+        text = f"{value.name}{':' if value.tag else ''}{text}"
+    return text or "(unset)"
+
+
+def _split(text: str, whole: str) -> tuple[str, str | None, str | None]:
+    """Split NAME[:TAG][@DIGEST]; a `:` before the last `/` belongs to a registry's port."""
+    rest, at, digest = text.partition("@")
+    host, slash, path = rest.rpartition("/")
+    name, colon, tag = path.partition(":")
+    if at and not digest:
+        raise _malformed(whole, "there is no digest after @")
+    if colon and not tag:
+        raise _malformed(whole, "there is no tag after :")
+    return f"{host}{slash}{name}", tag if colon else None, digest if at else None
+
+
+def _tag(tag: str | None, text: str) -> str | Keep | None:
+    if tag == "*":
+        return KEEP
+    if tag is not None and _TAG.fullmatch(tag) is None:
+        raise _malformed(
+            text,
+            f"{tag!r} is no tag: letters, digits, `_`, `.`, `-`, at most 128, no `.`/`-` first",
+        )
+    return tag
+
+
+def _digest(digest: str | None, text: str) -> str | Keep | None:
+    if digest is None:
+        return None
+    if digest == "*":
+        return KEEP
+    algorithm, _, digits = digest.partition(":")
+    length = _DIGESTS.get(algorithm)
+    if length is None or re.fullmatch(rf"[0-9a-f]{{{length}}}", digits) is None:
+        raise _malformed(
+            text, f"{digest!r} is no digest: sha256: and 64 hex digits, or sha512: and 128"
+        )
+    return digest
+
+
+def _check_name(name: str, text: str) -> None:
+    if _NAME.fullmatch(name) is None:
+        raise _malformed(text, f"{name!r} is no image name")
+
+
+def _malformed(text: str, problem: str) -> UsageError:
+    return UsageError(f"image {text!r}: {problem}", hint=_GRAMMAR)
+
+
+def parse_image(text: str) -> ImageRequest:
+    """Read an IMAGE argument.
+
+    What the argument does not name is removed, as in kustomize, except: `NAME:TAG` and
+    `NAME@DIGEST` keep an existing `newName`, and `*` keeps the field that it stands for.
+
+    Raises UsageError, with the grammar as hint.
+    """
+    for char in text:
+        if char.isspace() or not char.isprintable():
+            raise _wrong(text, "has a blank or a control character in it")
+    if not text:
+        raise _wrong(text, "is empty")
+    name, equals, wanted = text.partition("=")
+    if equals:
+        return _parse_renaming(text, name, wanted)
+    name, tag, digest = _split(text, text)
+    if "*" in text:
+        raise _wrong(text, "has a * without =: it stands only after NAME=")
+    if tag is None and digest is None:
+        raise _wrong(text, "names neither a tag nor a digest")
+    if tag is not None and digest is None and _looks_like_host(name) and _PORT.fullmatch(tag):
+        raise _wrong(
+            text,
+            "looks like a registry with a port, not like an image with a tag",
+            f"if {name} is an image: {name}=*:{tag}",
+        )
+    _check_name(text, name)
+    return ImageRequest(name, KEEP, _tag(text, tag), _digest(text, digest))
+
+
+def describe_value(value: ImageValue) -> str:
+    """Return what messages print: `1.4.2`, `1.4.2@sha256:0123456789ab`, `reg/app:1.4.2`, `(unset)`.
+
+    Digests are cut to 12 hex digits.
+    """
+    digest = ""
+    if value.digest:
+        algorithm, colon, digits = value.digest.partition(":")
+        digest = f"{algorithm}{colon}{digits[:_SHOWN_DIGITS]}"
+    text = value.name or ""
+    if value.tag:
+        text += f":{value.tag}" if text else value.tag
+    if digest:
+        text += f"@{digest}" if text else digest
+    return text or "(unset)"
+
+
+def _parse_renaming(text: str, image: str, wanted: str) -> ImageRequest:
+    if not image:
+        raise _wrong(text, "has no name before =")
+    if not wanted:
+        raise _wrong(text, "has nothing after =")
+    if "=" in wanted:
+        raise _wrong(text, "has two =")
+    if _split(text, image) != (image, None, None):
+        raise _wrong(text, "has a tag or digest before =")
+    _check_name(text, image)
+    name, tag, digest = _split(text, wanted)
+    if name == "*" and tag in (None, "*") and digest in (None, "*"):
+        raise _wrong(text, "changes nothing")
+    if digest == "*" and tag not in (None, "*"):
+        raise _wrong(
+            text,
+            "keeps the old digest under a new tag: the old image would run on",
+            f"leave the digest out: {image}={name}:{tag}",
+        )
+    new_name: str | Keep | None = KEEP
+    if name != "*":
+        _check_new_name(text, name)
+        new_name = None if name == image else name
+    return ImageRequest(
+        image,
+        new_name,
+        KEEP if tag == "*" else _tag(text, tag),
+        KEEP if digest == "*" else _digest(text, digest),
+    )
+
+
+def _split(text: str, reference: str) -> tuple[str, str | None, str | None]:
+    """Split into name, tag and digest; a `:` before the first `/` belongs to a registry's port."""
+    rest, at, digest = reference.partition("@")
+    if "@" in digest:
+        raise _wrong(text, "has two @")
+    slash = rest.find("/") + 1
+    path, colon, tag = rest[slash:].partition(":")
+    if ":" in tag:
+        raise _wrong(text, "has two tags")
+    return rest[:slash] + path, tag if colon else None, digest if at else None
+
+
+def _tag(text: str, tag: str | None) -> str | None:
+    if tag is None or _TAG.fullmatch(tag):
+        return tag
+    if not tag:
+        raise _wrong(text, "has nothing after the colon")
+    if len(tag) > 128:
+        raise _wrong(text, "has a tag of more than 128 characters")
+    raise _wrong(text, f"has a tag that no registry takes: {tag} (letters, digits, . _ -)")
+
+
+def _digest(text: str, digest: str | None) -> str | None:
+    if digest is None:
+        return None
+    algorithm, _, digits = digest.partition(":")
+    length = _DIGESTS.get(algorithm)
+    if length is None:
+        raise _wrong(text, "has a digest that is neither sha256:… nor sha512:…")
+    if len(digits) != length:
+        what = f"has a {algorithm} digest of {len(digits)} hex digits instead of {length}"
+        raise _wrong(text, what)
+    if not _HEX.fullmatch(digits):
+        raise _wrong(text, "has a digest that is not all of 0-9 and a-f, in lower case")
+    return digest
+
+
+def _looks_like_host(name: str) -> bool:
+    return "/" not in name and (name == "localhost" or "." in name)
+
+
+def _check_name(text: str, name: str) -> None:
+    """Any entry's name, placeholders included; only what can be none is refused."""
+    if not name:
+        raise _wrong(text, "has no name")
+    if "*" in name:
+        raise _wrong(text, "has a * in its name: it stands only after NAME=")
+    if not all(name.split("/")):
+        raise _wrong(text, "has an empty part in its name")
+
+
+def _check_new_name(text: str, name: str) -> None:
+    parts = name.split("/")
+    if len(parts) > 1 and ({".", ":"} & set(parts[0]) or parts[0] == "localhost"):
+        if not _HOST.fullmatch(parts[0]):
+            raise _wrong(text, f"has a new name whose registry is no host: {parts[0]}")
+        del parts[0]
+    if len(name) > _LONGEST_NAME:
+        raise _wrong(text, f"has a new name of more than {_LONGEST_NAME} characters")
+    if not all(map(_PART.fullmatch, parts)):
+        raise _wrong(text, f"has a new name that no registry takes: {name} (lower case, . _ - /)")
+
+
+def _wrong(text: str, what: str, hint: str | None = None) -> UsageError:
+    return UsageError(f"image {text!r} {what}", hint=hint or f"IMAGE is {GRAMMAR}")
