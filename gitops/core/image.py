@@ -7,7 +7,6 @@ is no edit). One difference on purpose: `NAME:TAG` and `NAME@DIGEST` keep an exi
 from __future__ import annotations
 
 import re
-import re
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -27,8 +26,6 @@ _HOST = re.compile(
 _PART = re.compile(r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*")  # OCI distribution spec 1.1, <name>
 _LONGEST_NAME = 255
 _SHOWN_DIGITS = 12
-
-from gitops.errors import UsageError
 
 
 class Keep(Enum):
@@ -89,103 +86,6 @@ class ImageChange:
     image: str
     before: ImageValue
     after: ImageValue
-
-
-_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # OCI distribution spec
-_DIGESTS = {"sha256": 64, "sha512": 128}  # hex digits
-_PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"  # OCI distribution spec
-_HOST = r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]+)?"
-_NAME = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*")
-_GRAMMAR = (
-    "IMAGE is NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST, NAME=NEWNAME[:TAG][@DIGEST] or 'NAME=*:TAG'"
-)
-
-
-def parse_image(text: str) -> ImageRequest:
-    """Read an IMAGE argument.
-
-    Raises UsageError for what kustomize takes by accident (`app:`, `=x:1`, `app:1:2`) and for
-    tags, digests and names that no registry takes.
-    """
-    name, equals, new = text.partition("=")
-    if not equals:
-        image, tag, digest = _split(text, text)
-        _check_name(image, text)
-        if tag is None and digest is None:
-            raise _malformed(text, "it names no tag and no digest")
-        return ImageRequest(image, tag=_tag(tag, text), digest=_digest(digest, text))
-    if not name:
-        raise _malformed(text, "there is no name before =")
-    _check_name(name, text)
-    if not new:
-        raise _malformed(text, "there is nothing after =")
-    if "=" in new:
-        raise _malformed(text, "there is more than one =")
-    repository, tag, digest = _split(new, text)
-    if repository == "*":
-        if tag is None and digest is None:
-            raise _malformed(text, "it changes nothing")
-        return ImageRequest(name, tag=_tag(tag, text), digest=_digest(digest, text))
-    _check_name(repository, text)
-    renamed = None if repository == name else repository
-    return ImageRequest(name, renamed, _tag(tag, text), _digest(digest, text))
-
-
-def describe_value(value: ImageValue) -> str:
-    """Return what messages print: `1.4.2`, `1.4.2@sha256:0123456789ab`, `reg/app:1.4.2`."""
-    text = value.tag or ""
-    if value.digest is not None:
-        algorithm, _, digits = value.digest.partition(":")
-        text += f"{'@' if text or value.name else ''}{algorithm}:{digits[:12]}"
-    if value.name is not None:
-        text = f"{value.name}{':' if value.tag else ''}{text}"
-    return text or "(unset)"
-
-
-def _split(text: str, whole: str) -> tuple[str, str | None, str | None]:
-    """Split NAME[:TAG][@DIGEST]; a `:` before the last `/` belongs to a registry's port."""
-    rest, at, digest = text.partition("@")
-    host, slash, path = rest.rpartition("/")
-    name, colon, tag = path.partition(":")
-    if at and not digest:
-        raise _malformed(whole, "there is no digest after @")
-    if colon and not tag:
-        raise _malformed(whole, "there is no tag after :")
-    return f"{host}{slash}{name}", tag if colon else None, digest if at else None
-
-
-def _tag(tag: str | None, text: str) -> str | Keep | None:
-    if tag == "*":
-        return KEEP
-    if tag is not None and _TAG.fullmatch(tag) is None:
-        raise _malformed(
-            text,
-            f"{tag!r} is no tag: letters, digits, `_`, `.`, `-`, at most 128, no `.`/`-` first",
-        )
-    return tag
-
-
-def _digest(digest: str | None, text: str) -> str | Keep | None:
-    if digest is None:
-        return None
-    if digest == "*":
-        return KEEP
-    algorithm, _, digits = digest.partition(":")
-    length = _DIGESTS.get(algorithm)
-    if length is None or re.fullmatch(rf"[0-9a-f]{{{length}}}", digits) is None:
-        raise _malformed(
-            text, f"{digest!r} is no digest: sha256: and 64 hex digits, or sha512: and 128"
-        )
-    return digest
-
-
-def _check_name(name: str, text: str) -> None:
-    if _NAME.fullmatch(name) is None:
-        raise _malformed(text, f"{name!r} is no image name")
-
-
-def _malformed(text: str, problem: str) -> UsageError:
-    return UsageError(f"image {text!r}: {problem}", hint=_GRAMMAR)
 
 
 def parse_image(text: str) -> ImageRequest:
