@@ -1,0 +1,246 @@
+"""`gitops deploy`: put images into the environments that are named, or that follow a branch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from gitops.actions.after import judge_after
+from gitops.actions.holds import hold_on
+from gitops.actions.overlays import OverlayFile, find_environment
+from gitops.actions.proposals import Wanted, propose
+from gitops.actions.session import Session, Tip
+from gitops.actions.targets import Target, find_targets
+from gitops.actions.write import Draft, Plan, write
+from gitops.core.environment import Environment
+from gitops.core.image import parse_image
+from gitops.core.kustomization import Edit, edit_images
+from gitops.core.message import Line, render_message
+from gitops.core.policy import (
+    Reason,
+    automatic_environments,
+    judge_hold,
+    judge_source,
+    manual_environments,
+    outstanding,
+    plain_branch,
+)
+from gitops.core.report import OverlayChange, Skipped, WriteReport
+from gitops.errors import Refused, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class DeployRequest:
+    """What `gitops deploy` was asked for.
+
+    Attributes:
+        images: IMAGE arguments, as typed.
+        to: names of environments; empty means that policy decides by `ref`.
+        ref: the source branch that the images were built from, or None.
+        commit: its source commit (hex), or None.
+        override: why policy is passed over, or None.
+        add: make entries that an overlay does not have yet.
+    """
+
+    images: tuple[str, ...]
+    to: tuple[str, ...] = ()
+    ref: str | None = None
+    commit: str | None = None
+    app: str | None = None
+    override: str | None = None
+    reason: str | None = None
+    add: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Edited:
+    target: Target
+    file: OverlayFile
+    edit: Edit
+    reasons: tuple[Reason, ...]
+
+
+def deploy(session: Session, request: DeployRequest) -> WriteReport:
+    """Write the images into every environment concerned: one commit, one proposal each.
+
+    Raises UsageError, NotFound, ManifestError, Refused (with all reasons, nothing half done),
+    and what `write` raises.
+    """
+    if not request.to and request.ref is None:
+        raise UsageError(
+            "say where to: --to ENVIRONMENT, or --ref BRANCH to let policy decide",
+            hint="gitops deploy shop/api:1.4.2 --to dev",
+        )
+    ref = plain_branch(request.ref) if request.ref is not None else None
+    request = replace(request, ref=ref)
+    images = [parse_image(text) for text in request.images]
+    first: list[frozenset[Reason]] = []  # what stood when the override was given
+
+    def plan(tip: Tip) -> Plan:
+        environments, warnings = _environments(tip, request)
+        if not environments:
+            return Plan(action="deploy", warnings=warnings)
+        found = find_targets(
+            session,
+            tip,
+            environments,
+            images,
+            app=request.app,
+            lenient=not request.to,
+            add=request.add,
+        )
+        edited = [_edit(session, tip, target, request) for target in found]
+        edited = [entry for entry in edited if entry.edit.changes]
+        reasons = tuple(reason for entry in edited for reason in entry.reasons)
+        if request.override is not None and not first:
+            first.append(frozenset(reasons))
+        barred = outstanding(reasons, first[0] if first else frozenset())
+        if barred and request.to:
+            raise _refused(barred, request)
+        kept_out = {reason.overlay for reason in barred}
+        go = [entry for entry in edited if entry.target.overlay.label not in kept_out]
+        overrides = tuple(str(reason) for entry in go for reason in entry.reasons)
+        made = _assemble(session, tip, go, request, overrides)
+        return replace(
+            made,
+            skipped=tuple(
+                Skipped(
+                    entry.target.overlay,
+                    "; ".join(reason.text for reason in barred if reason in entry.reasons),
+                )
+                for entry in edited
+                if entry.target.overlay.label in kept_out
+            ),
+            warnings=warnings
+            + tuple(
+                f"{entry.file.path}: {text}" for entry in edited for text in entry.edit.warnings
+            )
+            + made.warnings,
+        )
+
+    return write(session, plan)
+
+
+def _environments(
+    tip: Tip, request: DeployRequest
+) -> tuple[tuple[Environment, ...], tuple[str, ...]]:
+    """Return the environments to write, and warnings when policy names none."""
+    if request.to:
+        named = dict.fromkeys(request.to)
+        return tuple(find_environment(tip.config, name) for name in named), ()
+    ref = request.ref or ""
+    following = automatic_environments(tip.config, ref)
+    if following:
+        return following, ()
+    by_hand = ", ".join(row.name for row in manual_environments(tip.config, ref))
+    if by_hand:
+        return (), (f"no environment follows {ref} by itself; {by_hand} takes it with --to",)
+    return (), (f"no environment accepts {ref}",)
+
+
+def _edit(session: Session, tip: Tip, target: Target, request: DeployRequest) -> _Edited:
+    file = target.file
+    edit = edit_images(file.content, file.path, target.requests, add=request.add)
+    if not edit.changes:
+        return _Edited(target, file, edit, ())
+    reasons = (
+        judge_source(target.overlay, request.ref)
+        + judge_hold(target.overlay, hold_on(tip.snapshot, target.overlay))
+        + judge_after(session, tip, target.overlay, edit.changes)
+    )
+    return _Edited(target, file, edit, reasons)
+
+
+def _refused(barred: Sequence[Reason], request: DeployRequest) -> Refused:
+    texts = tuple(str(reason) for reason in barred)
+    count = f"{len(texts)} reasons" if len(texts) > 1 else texts[0]
+    if request.override is None:
+        hint = "`--override REASON` passes this, and is recorded in the commit"
+    else:
+        hint = "these came up after the override was given: look at them, then override again"
+    return Refused(f"refused: {count}", hint=hint, reasons=texts)
+
+
+def _assemble(
+    session: Session,
+    tip: Tip,
+    entries: Sequence[_Edited],
+    request: DeployRequest,
+    overrides: tuple[str, ...],
+) -> Plan:
+    """Put every edit where its environment takes changes: commit, proposal or checkout."""
+    by_mode: dict[str, list[_Edited]] = {"commit": [], "pull-request": [], "work-tree": []}
+    for entry in entries:
+        by_mode[entry.target.overlay.environment.change].append(entry)
+    commit = None
+    if by_mode["commit"]:
+        commit = Draft(
+            {entry.file.path: entry.edit.after for entry in by_mode["commit"]},
+            _message(session, by_mode["commit"], request, overrides),
+        )
+    proposed = propose(
+        session,
+        tip,
+        [
+            Wanted(entry.target.overlay, entry.file, entry.target.requests)
+            for entry in by_mode["pull-request"]
+        ],
+        render=lambda overlay, changes: render_message(
+            action="deploy",
+            environments=[overlay.label],
+            changes=[Line(overlay.label, change) for change in changes],
+            intent=session.intent,
+            reason=request.reason,
+            overrides=_overrides(request, overrides),
+            source=_source(request),
+        ),
+        add=request.add,
+    )
+    open_already = {proposal.overlay.label for proposal in proposed.waiting}
+    return Plan(
+        action="deploy",
+        commit=commit,
+        proposals=proposed.drafts,
+        waiting=proposed.waiting,
+        edits={entry.file.path: entry.edit.after for entry in by_mode["work-tree"]},
+        before={entry.file.path: entry.file.content for entry in entries},
+        changes=tuple(
+            OverlayChange(entry.target.overlay, entry.file.path, change)
+            for entry in entries
+            if entry.target.overlay.label not in open_already
+            for change in entry.edit.changes
+        ),
+        warnings=proposed.warnings,
+        notes=proposed.notes,
+    )
+
+
+def _message(
+    session: Session,
+    entries: Sequence[_Edited],
+    request: DeployRequest,
+    overrides: tuple[str, ...],
+) -> str:
+    return render_message(
+        action="deploy",
+        environments=[entry.target.overlay.label for entry in entries],
+        changes=[
+            Line(entry.target.overlay.label, change)
+            for entry in entries
+            for change in entry.edit.changes
+        ],
+        intent=session.intent,
+        reason=request.reason,
+        overrides=_overrides(request, overrides),
+        source=_source(request),
+    )
+
+
+def _overrides(request: DeployRequest, passed: tuple[str, ...]) -> tuple[str, ...]:
+    if request.override is None or not passed:
+        return ()
+    return tuple(f"{request.override} (passed: {reason})" for reason in passed)
+
+
+def _source(request: DeployRequest) -> tuple[str, str | None] | None:
+    return (request.ref, request.commit) if request.ref is not None else None

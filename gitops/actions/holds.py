@@ -1,0 +1,122 @@
+"""Read the holds that stand on an overlay, and the verbs `hold` and `resume`."""
+
+from __future__ import annotations
+
+from gitops.actions.history import releases_of
+from gitops.actions.overlays import find_overlay
+from gitops.actions.session import Session, Tip
+from gitops.actions.write import Draft, Plan, write
+from gitops.core.environment import Overlay
+from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold, render_hold
+from gitops.core.message import one_line, render_message
+from gitops.core.report import WriteReport
+from gitops.errors import ManifestError, Refused
+from gitops.ports import Snapshot
+
+
+def own_hold_path(overlay: Overlay) -> str:
+    """Return the path of the overlay's own hold file."""
+    return hold_path(overlay.environment.name, overlay.app)
+
+
+def hold_on(snapshot: Snapshot, overlay: Overlay) -> Hold | None:
+    """Return the hold that keeps automation away from `overlay`: its own, else a wider one.
+
+    A hold that cannot be read still holds: whoever wrote it wanted automation to stop.
+    """
+    name = overlay.environment.name
+    paths = [own_hold_path(overlay), hold_path(name, None), HOLD_ALL_PATH]
+    for path in dict.fromkeys(paths):
+        content = snapshot.read(path)
+        if content is not None:
+            return readable_hold(content, path)
+    return None
+
+
+def readable_hold(content: bytes, path: str) -> Hold:
+    """Return the hold in `content`; one that cannot be read becomes a hold that says so."""
+    try:
+        return parse_hold(content, path)
+    except ManifestError as error:
+        return Hold(by="someone", since=None, reason=f"{path} cannot be read: {error.problem}")
+
+
+def hold(session: Session, environment: str, *, reason: str, app: str | None = None) -> WriteReport:
+    """Keep automation away from an environment until `resume`.
+
+    Raises Refused, naming the holder, when it is held already.
+    """
+
+    def plan(tip: Tip) -> Plan:
+        overlay = find_overlay(tip.snapshot, tip.config, environment, app)
+        path = own_hold_path(overlay)
+        present = tip.snapshot.read(path)
+        if present is not None:
+            standing = readable_hold(present, path)
+            raise Refused(
+                f"{overlay.label} is already held by {standing.by}: {standing.reason}",
+                hint=f"`gitops resume {environment}` lifts it",
+                reasons=(f"held by {standing.by}: {standing.reason}",),
+            )
+        newest = next(releases_of(session, tip, overlay), None)
+        wanted = Hold(
+            by=session.identity().name,
+            since=session.clock.now(),
+            reason=one_line(reason),
+            release=newest.commit if newest is not None else None,
+        )
+        message = render_message(
+            action="hold",
+            environments=[overlay.label],
+            changes=[],
+            intent=session.intent,
+            reason=reason,
+            subject=f"{overlay.label}: hold ({one_line(reason)})",
+        )
+        return Plan(
+            action="hold",
+            commit=Draft({path: render_hold(wanted)}, message),
+            before={path: None},
+            hold=wanted,
+            notes=(f"{overlay.label} is held: automation leaves it alone",),
+            hint=f"`gitops resume {environment}` lifts it",
+        )
+
+    return write(session, plan)
+
+
+def resume(session: Session, environment: str, *, app: str | None = None) -> WriteReport:
+    """Lift the hold of an environment; `unchanged` when there is none."""
+
+    def plan(tip: Tip) -> Plan:
+        overlay = find_overlay(tip.snapshot, tip.config, environment, app)
+        path = own_hold_path(overlay)
+        present = tip.snapshot.read(path)
+        if present is None:
+            wider = hold_on(tip.snapshot, overlay)
+            if wider is None:
+                return Plan(action="resume", notes=(f"{overlay.label} is not held",))
+            return Plan(
+                action="resume",
+                hold=wider,
+                warnings=(f"{overlay.label}: a wider hold stands, by {wider.by}: {wider.reason}",),
+            )
+        standing = readable_hold(present, path)
+        message = render_message(
+            action="resume",
+            environments=[overlay.label],
+            changes=[],
+            intent=session.intent,
+            subject=f"{overlay.label}: resume (held by {standing.by}: {standing.reason})",
+        )
+        return Plan(
+            action="resume",
+            commit=Draft({path: None}, message),
+            before={path: present},
+            notes=(
+                f"{overlay.label} was held by {standing.by}: {standing.reason}",
+                "automation may write it again",
+            ),
+        )
+
+    return write(session, plan)

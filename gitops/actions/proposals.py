@@ -1,0 +1,156 @@
+"""Proposal branches: `gitops/ENV`, one for each environment that asks for approval.
+
+A proposal is one commit on top of the tip of main. It is made anew, in place, when the wanted
+images change; images that an open proposal carries and that the new call does not name stay in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from gitops.actions.overlays import OverlayFile
+from gitops.actions.session import Session, Tip
+from gitops.actions.write import Draft, ProposalDraft
+from gitops.core.environment import Overlay
+from gitops.core.image import ImageChange, ImageRequest, ImageValue
+from gitops.core.kustomization import edit_images, image_values
+from gitops.core.message import trailers
+from gitops.core.report import Proposal
+from gitops.errors import NotFound
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a call wants in one overlay whose changes need approval.
+
+    Attributes:
+        replace: True drops what an open proposal carries (a rollback); False keeps the images
+            that `requests` does not name.
+    """
+
+    overlay: Overlay
+    file: OverlayFile
+    requests: tuple[ImageRequest, ...]
+    replace: bool = False
+    extra: tuple[tuple[str, bytes | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """Drafts to push, and proposals that already say what is wanted."""
+
+    drafts: tuple[ProposalDraft, ...] = ()
+    waiting: tuple[Proposal, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenProposal:
+    """An open proposal: its head, and the images it would change."""
+
+    commit: str
+    images: dict[str, ImageValue]
+
+
+def proposal_branch(overlay: Overlay) -> str:
+    """Return the branch of the overlay's proposal: `gitops/ENV`, `gitops/APP/ENV`."""
+    name = overlay.environment.name
+    return f"gitops/{name}" if overlay.app is None else f"gitops/{overlay.app}/{name}"
+
+
+def find_proposal(
+    session: Session, tip: Tip, overlay: Overlay
+) -> tuple[str | None, OpenProposal | None]:
+    """Return the head of the proposal branch and the open proposal, None where there is none.
+
+    A branch whose commit has landed, or that wants nothing that the tip does not have, is not
+    open: it was merged, and left standing.
+    """
+    try:
+        head = session.repository.snapshot(proposal_branch(overlay))
+    except NotFound:
+        return None, None
+    versions = list(islice(session.repository.history(head.commit, overlay.directory), 2))
+    if not versions or versions[0].commit.commit != head.commit:
+        return head.commit, None
+    wanted = _values(versions[0].content)
+    base = _values(versions[1].content) if len(versions) > 1 else {}
+    current = _values(head_content(tip, overlay))
+    pending = {
+        image: value
+        for image, value in wanted.items()
+        if base.get(image) != value and current.get(image) != value
+    }
+    if not pending or _has_landed(
+        session, tip, versions[0].commit.message, versions[0].commit.parents
+    ):
+        return head.commit, None
+    return head.commit, OpenProposal(head.commit, pending)
+
+
+def head_content(tip: Tip, overlay: Overlay) -> bytes | None:
+    """Return the overlay's kustomization at the tip, None when it has none."""
+    from gitops.core.kustomization import choose_file
+
+    name = choose_file(tip.snapshot.entries(overlay.directory), overlay.directory)
+    return None if name is None else tip.snapshot.read(f"{overlay.directory}/{name}")
+
+
+def propose(
+    session: Session,
+    tip: Tip,
+    wanted: Sequence[Wanted],
+    *,
+    render: Callable[[Overlay, Sequence[ImageChange]], str],
+    add: bool = False,
+) -> Proposed:
+    """Draft one proposal for each overlay, on top of the tip.
+
+    `render` makes the commit message of one overlay's changes.
+    """
+    drafts: list[ProposalDraft] = []
+    waiting: list[Proposal] = []
+    notes: list[str] = []
+    for entry in wanted:
+        overlay = entry.overlay
+        branch = proposal_branch(overlay)
+        head, present = find_proposal(session, tip, overlay)
+        kept: list[ImageRequest] = []
+        if present is not None and not entry.replace:
+            named = {request.image for request in entry.requests}
+            kept = [
+                ImageRequest.exactly(image, value)
+                for image, value in present.images.items()
+                if image not in named
+            ]
+        edit = edit_images(entry.file.content, entry.file.path, [*entry.requests, *kept], add=add)
+        if present is not None and not entry.replace:
+            after = {change.image: change.after for change in edit.changes}
+            if after == present.images:
+                waiting.append(Proposal(overlay, branch, present.commit))
+                notes.append(f"{branch} already proposes this; it waits for approval")
+                continue
+        if kept:
+            names = ", ".join(request.image for request in kept)
+            notes.append(f"{branch} keeps what it already proposed: {names}")
+        files: dict[str, bytes | None] = {entry.file.path: edit.after}
+        files |= dict(entry.extra)
+        drafts.append(
+            ProposalDraft(overlay, branch, Draft(files, render(overlay, edit.changes)), head)
+        )
+        notes.append(f"{overlay.label} waits for approval on branch {branch}")
+    return Proposed(tuple(drafts), tuple(waiting), (), tuple(notes))
+
+
+def _values(content: bytes | None) -> dict[str, ImageValue]:
+    return {} if content is None else image_values(content, "kustomization")
+
+
+def _has_landed(session: Session, tip: Tip, message: str, parents: tuple[str, ...]) -> bool:
+    ids = trailers(message).get("Gitops-Id", ())
+    if not ids or not parents:
+        return False
+    return session.repository.find_intent(tip.snapshot.branch, ids[-1], parents[0]) is not None

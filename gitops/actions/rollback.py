@@ -1,0 +1,259 @@
+"""`gitops rollback`: restore an earlier release as a new commit, with a hold in the same commit.
+
+The rule of which release is `core/rollback.py`. Here it is fed with the history, asked once, and
+what it chose is carried through lost races: whatever landed meanwhile, *that* release is restored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from gitops.actions.history import releases_of
+from gitops.actions.holds import own_hold_path, readable_hold
+from gitops.actions.overlays import OverlayFile, find_overlay
+from gitops.actions.proposals import Wanted, propose
+from gitops.actions.session import Session, Tip
+from gitops.actions.targets import read_target
+from gitops.actions.write import Draft, Plan, write
+from gitops.core.environment import Overlay
+from gitops.core.history import OverlayVersion, Release, releases
+from gitops.core.hold import Hold, render_hold
+from gitops.core.image import ImageChange, ImageRequest
+from gitops.core.kustomization import edit_images, image_values
+from gitops.core.message import Line, one_line, render_message, subject
+from gitops.core.report import OverlayChange, WriteReport
+from gitops.core.rollback import Choice, NeedMore, choose
+from gitops.errors import NotFound, Refused
+
+_DEPTHS = (20, 200, 2000)  # releases looked at before the whole history is
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest:
+    """What `gitops rollback` was asked for.
+
+    Attributes:
+        to: a commit, a tag, or `previous`; None: by the rule.
+        images: only these; empty means all.
+        hold: False leaves the hold out.
+        override: why a release that the rule leaves out is taken all the same.
+    """
+
+    environment: str
+    to: str | None = None
+    images: tuple[str, ...] = ()
+    reason: str | None = None
+    hold: bool = True
+    override: str | None = None
+    app: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a rollback will do, for the person who is asked."""
+
+    label: str
+    changes: tuple[tuple[str, ImageChange], ...]
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...]
+
+
+def rollback(
+    session: Session,
+    request: RollbackRequest,
+    *,
+    confirm: Callable[[Preview], bool] | None = None,
+) -> WriteReport:
+    """Restore an earlier release of one environment and hold it.
+
+    `confirm` is asked once, before anything is written; None means yes.
+    Raises Refused when there is nothing to go back to or the answer was no, NotFound for an
+    unknown environment, image or release, and what `write` raises.
+    """
+    chosen: list[tuple[str, Choice]] = []  # the tip it was chosen on, and the choice: asked once
+
+    def plan(tip: Tip) -> Plan:
+        overlay = find_overlay(tip.snapshot, tip.config, request.environment, request.app)
+        file = read_target(session, tip, overlay)
+        _known_images(file, request)
+        if not chosen:
+            chosen.append((tip.snapshot.commit, _choose(session, tip, overlay, file, request)))
+        seen, choice = chosen[0]
+        restored = choice.release
+        if restored is None:
+            return Plan(
+                action="rollback",
+                notes=choice.notes,
+                warnings=choice.warnings,
+                hint=f"`gitops hold {request.environment} --reason TEXT` keeps it as it is",
+            )
+        present = image_values(file.content, file.path)
+        requests = tuple(entry for entry in choice.requests if entry.image in present)
+        edit = edit_images(file.content, file.path, requests)
+        made = _assemble(
+            session, tip, file, edit.after, edit.changes, requests, restored, choice, request
+        )
+        made = replace(
+            made,
+            warnings=choice.warnings + edit.warnings + made.warnings,
+            notes=choice.notes + _since(session, tip, overlay, restored, choice) + made.notes,
+        )
+        if confirm is not None and not session.dry_run and seen == tip.snapshot.commit:
+            changes = tuple((overlay.label, change) for change in edit.changes)
+            if not confirm(Preview(overlay.label, changes, made.notes, made.warnings)):
+                raise Refused("nothing was rolled back", hint="--yes does not ask")
+        return made
+
+    return write(session, plan)
+
+
+def _known_images(file: OverlayFile, request: RollbackRequest) -> None:
+    present = image_values(file.content, file.path)
+    for image in request.images:
+        if image not in present:
+            raise NotFound(f"{file.path} has no image {image!r}; it has: {', '.join(present)}")
+
+
+def _choose(
+    session: Session, tip: Tip, overlay: Overlay, file: OverlayFile, request: RollbackRequest
+) -> Choice:
+    """Ask the rule, with as much of the history as it needs."""
+    stream = releases_of(session, tip, overlay)
+    current = image_values(file.content, file.path)
+    read: list[Release] = []
+    for depth in (*_DEPTHS, None):
+        complete = True
+        for release in stream:
+            read.append(release)
+            if depth is not None and len(read) >= depth:
+                complete = False
+                break
+        try:
+            return choose(
+                read,
+                current,
+                only=frozenset(request.images) or None,
+                to=request.to,
+                override=request.override,
+                complete=complete,
+            )
+        except NeedMore:
+            continue
+    raise AssertionError("the whole history was read")
+
+
+def _assemble(
+    session: Session,
+    tip: Tip,
+    file: OverlayFile,
+    after: bytes,
+    changes: Sequence[ImageChange],
+    requests: tuple[ImageRequest, ...],
+    restored: Release,
+    choice: Choice,
+    request: RollbackRequest,
+) -> Plan:
+    overlay = file.overlay
+    environment = overlay.environment
+    reported = tuple(OverlayChange(overlay, file.path, change) for change in changes)
+    if environment.change == "work-tree":
+        return Plan(
+            action="rollback",
+            edits={file.path: after} if changes else {},
+            before={file.path: file.content},
+            changes=reported,
+        )
+    files: dict[str, bytes | None] = {file.path: after} if changes else {}
+    before: dict[str, bytes | None] = {file.path: file.content}
+    hold = None
+    if request.hold:
+        path = own_hold_path(overlay)
+        before[path] = tip.snapshot.read(path)
+        hold = _hold(session, restored, choice, request, before[path], path)
+        files[path] = render_hold(hold)
+
+    def message(overlay: Overlay, changes: Sequence[ImageChange]) -> str:
+        return render_message(
+            action="rollback",
+            environments=[overlay.label],
+            changes=[Line(overlay.label, change) for change in changes],
+            intent=session.intent,
+            reason=request.reason,
+            overrides=tuple(f"{request.override} (passed: {text})" for text in choice.overridden),
+            restores=restored.commit,
+            rolled_back=choice.rolled_back,
+        )
+
+    notes = (f"{overlay.label} is held: automation leaves it alone",) if hold else ()
+    hint = f"`gitops resume {request.environment}` lifts the hold" if hold else None
+    if environment.change == "pull-request" and environment.rollback == "pull-request":
+        extra = tuple((path, content) for path, content in files.items() if path != file.path)
+        wanted = Wanted(overlay, file, requests, replace=True, extra=extra)
+        proposed = propose(session, tip, [wanted], render=message)
+        return Plan(
+            action="rollback",
+            proposals=proposed.drafts,
+            before=before,
+            changes=reported,
+            notes=proposed.notes,
+            hold=hold,
+        )
+    return Plan(
+        action="rollback",
+        commit=Draft(files, message(overlay, changes)) if files else None,
+        before=before,
+        changes=reported,
+        notes=notes,
+        hold=hold,
+        hint=hint,
+    )
+
+
+def _hold(
+    session: Session,
+    restored: Release,
+    choice: Choice,
+    request: RollbackRequest,
+    standing: bytes | None,
+    path: str,
+) -> Hold:
+    """The hold of a rollback; a second rollback keeps since when the environment is held."""
+    now = session.clock.now()
+    since = readable_hold(standing, path).since if standing is not None else None
+    fallback = f"rolled back to {restored.commit[:7]}"
+    return Hold(
+        by=session.identity().name,
+        since=since or now,
+        reason=one_line(request.reason or fallback),
+        release=restored.commit,
+        restores=restored.commit,
+        rolled_back=choice.rolled_back,
+    )
+
+
+def _since(
+    session: Session, tip: Tip, overlay: Overlay, restored: Release, choice: Choice
+) -> tuple[str, ...]:
+    """Say what landed while the rollback was pushed, and what else changed in the overlay since.
+
+    The first is taken back too; the second stays, since only image values are restored.
+    """
+    versions: list[OverlayVersion] = []
+    for version in session.repository.history(tip.snapshot.commit, overlay.directory):
+        versions.append(version)
+        if version.commit.commit == restored.commit:
+            break
+    released = {entry.commit for entry in releases(versions)}
+    notes: list[str] = []
+    later = True
+    for version in versions[:-1]:
+        commit = version.commit.commit
+        later = later and commit != choice.rolled_back
+        about = f"{commit[:7]} ({subject(version.commit.message)})"
+        if commit in released:
+            if later:
+                notes.append(f"landed meanwhile and is taken back too: {about}")
+        else:
+            notes.append(f"stays, since it changed no image: {about}")
+    return tuple(notes)

@@ -1,0 +1,70 @@
+"""One call of gitops on one repository: the ports it got and the options that hold for the call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitops.core.environment import CONFIG_PATH, Config
+from gitops.core.history import Identity
+from gitops.errors import ConfigError
+from gitops.ports import Clock, Repository, Snapshot, WorkTree
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What an action gets from the outside.
+
+    Attributes:
+        load_config: bytes of `gitops.yaml` to values; raises ConfigError.
+        identity: who writes; raises NotFound when nobody is known.
+        branch: `--branch`; None means what `gitops.yaml` says, else the default branch.
+        intent: id of this intent, unique; the `Gitops-Id` of what it writes.
+        dry_run: plan and show, write nothing.
+        budget: seconds that lost races and an unreachable server may cost.
+        work_tree: the caller's checkout, None for a URL or a bare repository.
+        say: tells a waiting person what is going on.
+    """
+
+    repository: Repository
+    clock: Clock
+    load_config: Callable[[bytes], Config]
+    identity: Callable[[], Identity]
+    intent: str
+    branch: str | None = None
+    dry_run: bool = False
+    budget: float = 60.0
+    work_tree: WorkTree | None = None
+    say: Callable[[str], None] = lambda _: None
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The newest commit of the branch that Argo CD follows, with the policy it holds."""
+
+    snapshot: Snapshot
+    config: Config
+
+
+def open_tip(session: Session) -> Tip:
+    """Read the tip and its `gitops.yaml`, never the caller's work tree.
+
+    Raises ConfigError, NotFound (repository, branch), Denied, Unavailable.
+    """
+    snapshot = session.repository.snapshot(session.branch)
+    config = read_config(session, snapshot)
+    if session.branch is None and config.branch not in (None, snapshot.branch):
+        snapshot = session.repository.snapshot(config.branch)
+        config = read_config(session, snapshot)
+    return Tip(snapshot, config)
+
+
+def read_config(session: Session, snapshot: Snapshot) -> Config:
+    """Return the config that `snapshot` holds; ConfigError when it holds none."""
+    content = snapshot.read(CONFIG_PATH)
+    if content is None:
+        raise ConfigError(
+            f"no {CONFIG_PATH} at the root of {snapshot.branch} in {session.repository.describe()}",
+            hint="`gitops init` writes one; commit and push it",
+        )
+    return session.load_config(content)

@@ -1,0 +1,89 @@
+"""`gitops status` and `gitops diff`: what is where, and what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitops.actions.history import releases_of
+from gitops.actions.holds import hold_on
+from gitops.actions.overlays import find_environment, find_overlay, overlays_of, read_overlay
+from gitops.actions.proposals import find_proposal, proposal_branch
+from gitops.actions.session import Session, Tip, open_tip
+from gitops.core.environment import Overlay
+from gitops.core.image import ImageValue
+from gitops.core.kustomization import image_values
+from gitops.core.report import (
+    Difference,
+    DiffReport,
+    OverlayStatus,
+    Proposal,
+    StatusReport,
+)
+from gitops.errors import ManifestError, NotFound
+
+
+def status(
+    session: Session, environments: Sequence[str] = (), *, app: str | None = None
+) -> StatusReport:
+    """Return what each environment (all, or the named ones) pins, since when and by whom."""
+    tip = open_tip(session)
+    rows = tuple(find_environment(tip.config, name) for name in dict.fromkeys(environments))
+    overlays: list[Overlay] = []
+    for row in rows or tip.config.environments:
+        found = overlays_of(tip.snapshot, row)
+        if app is not None and row.per_app:
+            found = (find_overlay(tip.snapshot, tip.config, row.name, app),)
+        overlays += found
+    return StatusReport(
+        branch=tip.snapshot.branch,
+        repository=session.repository.describe(),
+        overlays=tuple(_status(session, tip, overlay) for overlay in overlays),
+    )
+
+
+def _status(session: Session, tip: Tip, overlay: Overlay) -> OverlayStatus:
+    hold = hold_on(tip.snapshot, overlay)
+    try:
+        images = _images(tip, overlay)
+    except (NotFound, ManifestError) as error:
+        # One broken overlay must not hide the others from whoever is on call.
+        return OverlayStatus(overlay, None, hold=hold, problem=error.message)
+    newest = next(releases_of(session, tip, overlay), None)
+    proposals: tuple[Proposal, ...] = ()
+    if overlay.environment.change == "pull-request":
+        _, present = find_proposal(session, tip, overlay)
+        if present is not None:
+            proposals = (Proposal(overlay, proposal_branch(overlay), present.commit),)
+    return OverlayStatus(
+        overlay,
+        images,
+        commit=newest.commit if newest else None,
+        time=newest.time if newest else None,
+        by=newest.author.name if newest else None,
+        hold=hold,
+        proposals=proposals,
+    )
+
+
+def diff(session: Session, left: str, right: str, *, app: str | None = None) -> DiffReport:
+    """Return the images whose values differ between two environments."""
+    tip = open_tip(session)
+    sides = []
+    for name in (left, right):
+        row = find_environment(tip.config, name)
+        sides.append(find_overlay(tip.snapshot, tip.config, name, app if row.per_app else None))
+    lefts, rights = (_images(tip, overlay) for overlay in sides)
+    return DiffReport(
+        sides[0],
+        sides[1],
+        tuple(
+            Difference(image, lefts.get(image), rights.get(image))
+            for image in dict.fromkeys([*lefts, *rights])
+            if lefts.get(image) != rights.get(image)
+        ),
+    )
+
+
+def _images(tip: Tip, overlay: Overlay) -> dict[str, ImageValue]:
+    file = read_overlay(tip.snapshot, overlay)
+    return image_values(file.content, file.path)

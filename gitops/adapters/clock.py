@@ -1,0 +1,23 @@
+"""The machine's clock."""
+
+from __future__ import annotations
+
+import random
+import time
+from datetime import UTC, datetime
+
+
+class SystemClock:
+    """`ports.Clock` over the real time."""
+
+    def now(self) -> datetime:
+        """Return the current time, in UTC, whole seconds (what Git keeps)."""
+        return datetime.now(UTC).replace(microsecond=0)
+
+    def monotonic(self) -> float:
+        """Return seconds that only go up."""
+        return time.monotonic()
+
+    def pause(self, longest: float) -> None:
+        """Sleep for a random time between 0 and `longest` seconds."""
+        time.sleep(random.uniform(0, longest))  # noqa: S311 - jitter, not a secret

@@ -1,0 +1,97 @@
+"""`gitops deploy` and `gitops set-image`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, seconds
+
+Images = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="IMAGE...",
+        help="NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST, NAME=NEWNAME[:TAG][@DIGEST] or NAME=*:TAG.",
+    ),
+]
+Add = Annotated[bool, typer.Option("--add", help="Make entries that are not in the list yet.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to `app`."""
+    app.command("deploy")(deploy)
+    app.command("set-image")(set_image)
+
+
+def deploy(
+    images: Images,
+    to: Annotated[
+        list[str] | None,
+        typer.Option("--to", metavar="ENV", help="An environment; may be given several times."),
+    ] = None,
+    ref: Annotated[
+        str | None,
+        typer.Option(
+            "--ref",
+            metavar="BRANCH",
+            help="The source branch: policy decides which environments follow it.",
+        ),
+    ] = None,
+    commit: Annotated[
+        str | None,
+        typer.Option("--commit", metavar="SHA", help="The source commit of the images."),
+    ] = None,
+    override: Annotated[
+        str | None,
+        typer.Option("--override", metavar="REASON", help="Pass policy; the reason is recorded."),
+    ] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why; goes into the commit.")
+    ] = None,
+    add: Add = False,
+    app: App = None,
+    repo: Repo = ".",
+    branch: Branch = None,
+    dry_run: DryRun = False,
+    push_timeout: PushTimeout = "60s",
+    output: Output = Format.text,
+) -> int:
+    """Put images into environments: named ones (--to), or those that follow a branch (--ref)."""
+    from gitops.wiring import open_session
+
+    with open_session(
+        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+    ) as session:
+        from gitops.actions.deploy import DeployRequest
+        from gitops.actions.deploy import deploy as run
+        from gitops.cli.output import print_write
+
+        request = DeployRequest(
+            images=tuple(images),
+            to=tuple(to or ()),
+            ref=ref,
+            commit=commit,
+            app=app,
+            override=override,
+            reason=reason,
+            add=add,
+        )
+        report = run(session(), request)
+    return print_write(report, output.value)
+
+
+def set_image(
+    directory: Annotated[
+        str, typer.Argument(metavar="DIR", help="The folder with the kustomization file.")
+    ],
+    images: Images,
+    add: Add = False,
+    dry_run: DryRun = False,
+    output: Output = Format.text,
+) -> int:
+    """Edit one local kustomization in place: no Git, no policy, only the bytes of the value."""
+    from gitops.cli.output import print_write
+    from gitops.wiring import set_image as run
+
+    return print_write(run(directory, images, add=add, dry_run=dry_run), output.value)

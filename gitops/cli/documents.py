@@ -1,0 +1,212 @@
+"""Reports as the JSON documents of design section 4; fields are only ever added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from gitops.core.environment import Overlay
+from gitops.core.history import Release
+from gitops.core.hold import Hold
+from gitops.core.image import ImageValue
+from gitops.core.report import (
+    DiffReport,
+    HistoryReport,
+    OverlayStatus,
+    Proposal,
+    StatusReport,
+    WriteReport,
+)
+from gitops.errors import GitopsError
+
+if TYPE_CHECKING:
+    from gitops.actions.scaffold import ScaffoldReport
+    from gitops.actions.validate import ValidateReport
+
+Document = dict[str, Any]
+
+
+def write_document(report: WriteReport) -> Document:
+    """The document of every verb that writes."""
+    return {
+        "action": report.action,
+        "outcome": report.outcome,
+        "commit": report.commit,
+        "branch": report.branch,
+        "attempts": report.attempts,
+        "changes": [
+            {
+                **_place(entry.overlay),
+                "path": entry.path,
+                "image": entry.change.image,
+                "before": value_document(entry.change.before),
+                "after": value_document(entry.change.after),
+            }
+            for entry in report.changes
+        ],
+        "skipped": [{**_place(entry.overlay), "reason": entry.reason} for entry in report.skipped],
+        "proposals": [proposal_document(entry) for entry in report.proposals],
+        "warnings": list(report.warnings),
+        "notes": list(report.notes),
+        "hold": hold_document(report.hold),
+    }
+
+
+def history_document(report: HistoryReport) -> Document:
+    """The document of `history`."""
+    return {
+        "environment": report.overlay.environment.name,
+        "app": report.overlay.app,
+        "releases": [
+            _release(release, current=index == 0) for index, release in enumerate(report.releases)
+        ],
+        "more": report.more,
+    }
+
+
+def _release(release: Release, *, current: bool) -> Document:
+    return {
+        "commit": release.commit,
+        "time": time_text(release.time),
+        "author": release.author.name,
+        "subject": release.subject,
+        "action": release.action,
+        "images": images_document(release.images or {}),
+        "readable": release.images is not None,
+        "restores": release.restores,
+        "verdicts": [],
+        "current": current,
+    }
+
+
+def status_document(report: StatusReport) -> Document:
+    """The document of `status`."""
+    return {
+        "branch": report.branch,
+        "repository": report.repository,
+        "environments": [_status(entry) for entry in report.overlays],
+    }
+
+
+def _status(entry: OverlayStatus) -> Document:
+    return {
+        "name": entry.overlay.environment.name,
+        "app": entry.overlay.app,
+        "images": images_document(entry.images or {}),
+        "commit": entry.commit,
+        "time": time_text(entry.time),
+        "author": entry.by,
+        "hold": hold_document(entry.hold),
+        "proposals": [proposal_document(proposal) for proposal in entry.proposals],
+        "application": None,
+        "problem": entry.problem,
+    }
+
+
+def diff_document(report: DiffReport) -> Document:
+    """The document of `diff`."""
+    return {
+        "left": report.left.label,
+        "right": report.right.label,
+        "differences": [
+            {
+                "image": entry.image,
+                "left": value_document(entry.left),
+                "right": value_document(entry.right),
+            }
+            for entry in report.differences
+        ],
+    }
+
+
+def error_document(error: GitopsError) -> Document:
+    """The document of a call that failed."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "hint": error.hint,
+            "reasons": list(error.reasons),
+        }
+    }
+
+
+def problems_document(report: ValidateReport) -> Document:
+    """The document of `validate`."""
+    return {
+        "problems": [
+            {
+                "path": problem.path,
+                "line": problem.line,
+                "column": problem.column,
+                "level": problem.level,
+                "message": problem.message,
+            }
+            for problem in report.problems
+        ],
+        "overlays": report.overlays,
+    }
+
+
+def init_document(report: ScaffoldReport) -> Document:
+    """The document of `init`."""
+    return {
+        "action": "init",
+        "outcome": "planned" if report.outcome == "planned" else "edited",
+        "directory": report.directory,
+        "files": list(report.files),
+        "warnings": list(report.warnings),
+    }
+
+
+def images_document(images: Mapping[str, ImageValue]) -> list[Document]:
+    """Images of a release as a list, in the order of the file."""
+    return [
+        {"image": image, "name": value.name, "tag": value.tag, "digest": value.digest}
+        for image, value in images.items()
+    ]
+
+
+def value_document(value: ImageValue | None) -> Document | None:
+    """One image value, or None where an overlay does not have the image."""
+    if value is None:
+        return None
+    return {"name": value.name, "tag": value.tag, "digest": value.digest}
+
+
+def proposal_document(proposal: Proposal) -> Document:
+    """One proposal."""
+    return {
+        **_place(proposal.overlay),
+        "branch": proposal.branch,
+        "number": proposal.number,
+        "url": proposal.url,
+        "state": proposal.state,
+        "commit": proposal.commit,
+    }
+
+
+def hold_document(hold: Hold | None) -> Document | None:
+    """One hold."""
+    if hold is None:
+        return None
+    return {
+        "by": hold.by,
+        "since": time_text(hold.since),
+        "reason": hold.reason,
+        "release": hold.release,
+    }
+
+
+def time_text(time: datetime | None) -> str | None:
+    """RFC 3339 in UTC: `2026-11-24T14:02:00Z`."""
+    if time is None:
+        return None
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _place(overlay: Overlay | None) -> Document:
+    if overlay is None:
+        return {"environment": None, "app": None}
+    return {"environment": overlay.environment.name, "app": overlay.app}

@@ -1,0 +1,64 @@
+"""Options that many commands share, each defined once."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from gitops.errors import UsageError
+
+
+class Format(StrEnum):
+    """How results are printed."""
+
+    text = "text"
+    json = "json"
+
+
+Repo = Annotated[
+    str,
+    typer.Option(
+        "--repo", metavar="PATH|URL", envvar="GITOPS_REPO", help="The manifest repository."
+    ),
+]
+Branch = Annotated[
+    str | None,
+    typer.Option(
+        "--branch", help="The branch that Argo CD follows; default: what gitops.yaml says."
+    ),
+]
+Output = Annotated[Format, typer.Option("-o", "--output", help="text or json.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Plan, show the difference, write nothing.")
+]
+App = Annotated[
+    str | None,
+    typer.Option("--app", help="The app, where each app has overlays of its own."),
+]
+PushTimeout = Annotated[
+    str,
+    typer.Option(
+        "--push-timeout",
+        metavar="DURATION",
+        help="How long lost races and an unreachable server are tried again.",
+    ),
+]
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def seconds(text: str) -> float:
+    """Read a duration: `90s`, `10m`, `24h`, `7d`, or a bare number of seconds.
+
+    Raises UsageError.
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    try:
+        value = float(number)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < 10**7:
+        raise UsageError(f"{text!r} is no duration", hint="write 90s, 10m or 24h")
+    return value * _UNITS[unit]

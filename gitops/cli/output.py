@@ -1,0 +1,258 @@
+"""Prints reports and errors: a few aligned lines for people, one JSON document for programs."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gitops.cli import documents
+from gitops.cli.terminal import aside, columns, line, paint, safe
+from gitops.core.image import ImageChange, ImageValue, describe_value
+from gitops.core.report import (
+    DiffReport,
+    FileDiff,
+    HistoryReport,
+    OverlayStatus,
+    Proposal,
+    StatusReport,
+    WriteReport,
+)
+from gitops.errors import Differs, GitopsError
+
+if TYPE_CHECKING:
+    from gitops.actions.rollback import Preview
+    from gitops.actions.scaffold import ScaffoldReport
+    from gitops.actions.validate import ValidateReport
+
+_SHORT = 7
+
+
+def print_json(document: documents.Document) -> None:
+    """Print one JSON document on standard output."""
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+def print_error(error: GitopsError, *, as_json: bool) -> None:
+    """Print an error: words on standard error, and the document when JSON was asked for."""
+    if as_json:
+        print_json(documents.error_document(error))
+    first, *rest = error.message.splitlines() or [""]
+    aside("error", first)
+    for text in rest:
+        print(f"  {safe(text)}", file=sys.stderr)
+    for reason in error.reasons:
+        if reason not in error.message:
+            print(f"  {safe(reason)}", file=sys.stderr)
+    if error.hint:
+        aside("hint", error.hint)
+
+
+def print_write(report: WriteReport, output: str) -> int:
+    """Print what a write did; return the exit code 0."""
+    if output == "json":
+        print_json(documents.write_document(report))
+        return 0
+    for text in change_lines(
+        [(entry.overlay.label if entry.overlay else "", entry.change) for entry in report.changes]
+    ):
+        line(text)
+    for skipped in report.skipped:
+        line(safe(f"skipped {skipped.overlay.label}: {skipped.reason}"))
+    for note in report.notes:
+        line(safe(note))
+    if report.outcome == "planned":
+        for diff in report.diffs:
+            _print_diff(diff)
+    line(_outcome(report))
+    for warning in report.warnings:
+        aside("warning", warning)
+    if report.hint:
+        aside("hint", report.hint)
+    return 0
+
+
+def _outcome(report: WriteReport) -> str:
+    where = safe(f"{report.branch} of {report.repository}")
+    short = (report.commit or "")[:_SHORT]
+    tries = f" after {report.attempts} tries" if report.attempts > 1 else ""
+    words = {
+        "committed": f"committed {short} to {where}{tries}",
+        "proposed": f"proposed {short} on {_branches(report.proposals)} of {report.repository}",
+        "edited": f"edited {', '.join(diff.path for diff in report.diffs)}, nothing committed",
+        "unchanged": "unchanged: nothing to do",
+        "planned": "planned only: nothing was written",
+    }
+    return paint(safe(words[report.outcome]), "bold", sys.stdout)
+
+
+def _branches(proposals: Sequence[Proposal]) -> str:
+    return ", ".join(proposal.branch for proposal in proposals)
+
+
+def change_lines(changes: Sequence[tuple[str, ImageChange]]) -> list[str]:
+    """One aligned line for each image, the overlays that get the same change together."""
+    together: dict[ImageChange, list[str]] = {}
+    for label, change in changes:
+        together.setdefault(change, []).append(label)
+    return [
+        safe(text).lstrip()
+        for text in columns(
+            [
+                (
+                    ", ".join(labels),
+                    change.image,
+                    f"{describe_value(change.before)} -> {describe_value(change.after)}",
+                )
+                for change, labels in together.items()
+            ]
+        )
+    ]
+
+
+def _print_diff(diff: FileDiff) -> None:
+    before = (diff.before or b"").decode("utf-8", "replace").splitlines()
+    after = (diff.after or b"").decode("utf-8", "replace").splitlines()
+    old = diff.path if diff.before is not None else "/dev/null"
+    new = diff.path if diff.after is not None else "/dev/null"
+    for text in difflib.unified_diff(before, after, f"a/{old}", f"b/{new}", lineterm="", n=1):
+        style = {"+": "green", "-": "red"}.get(text[:1])
+        line(paint(safe(text), style, sys.stdout) if style else safe(text))
+
+
+def confirm_rollback(preview: Preview) -> bool:
+    """Show what a rollback will do, and ask; on standard error, which is a terminal."""
+    import typer
+
+    for text in (*change_lines(preview.changes), *preview.notes):
+        print(safe(text), file=sys.stderr)
+    for warning in preview.warnings:
+        aside("warning", warning)
+    return bool(typer.confirm(f"Roll back {preview.label}?", default=False, err=True))
+
+
+def print_history(report: HistoryReport, output: str) -> int:
+    """Print the releases of an overlay, each with what it changed."""
+    if output == "json":
+        print_json(documents.history_document(report))
+        return 0
+    if not report.releases:
+        line(f"{report.overlay.label} has no release yet")
+        return 0
+    rows = []
+    for index, release in enumerate(report.releases):
+        older = report.releases[index + 1].images if index + 1 < len(report.releases) else None
+        rows.append(
+            (
+                "*" if index == 0 else " ",
+                release.commit[:_SHORT],
+                (documents.time_text(release.time) or "").replace("T", " ")[:16],
+                release.author.name,
+                release.action or "by hand",
+                _changed(release.images, older),
+            )
+        )
+    for text in columns(rows):
+        line(safe(text))
+    if report.more:
+        line("there are older ones: --limit 0 shows all")
+    return 0
+
+
+def _changed(
+    images: Mapping[str, ImageValue] | None, older: Mapping[str, ImageValue] | None
+) -> str:
+    if images is None:
+        return "(the overlay cannot be read here)"
+    changed = {
+        image: value
+        for image, value in images.items()
+        if older is None or older.get(image) != value
+    }
+    return ", ".join(f"{image} {describe_value(value)}" for image, value in changed.items()) or "-"
+
+
+def print_status(report: StatusReport, output: str) -> int:
+    """Print one block of lines for each overlay: images, since when and by whom, what stands."""
+    if output == "json":
+        print_json(documents.status_document(report))
+        return 0
+    rows: list[tuple[str, ...]] = []
+    for entry in report.overlays:
+        rows += _status_rows(entry)
+    for text in columns(rows):
+        line(safe(text))
+    return 0
+
+
+def _status_rows(entry: OverlayStatus) -> list[tuple[str, ...]]:
+    label = entry.overlay.label
+    since = (documents.time_text(entry.time) or "").replace("T", " ")[:16]
+    who = f"{since} by {entry.by} in {(entry.commit or '')[:_SHORT]}" if entry.commit else ""
+    rows: list[tuple[str, ...]] = []
+    for image, value in (entry.images or {}).items():
+        rows.append((label, image, describe_value(value), who))
+        label, who = "", ""
+    if not rows:
+        rows.append((label, entry.problem or "no images", "", ""))
+    asides = []
+    if entry.hold is not None:
+        asides.append(f"held by {entry.hold.by}: {entry.hold.reason}")
+    asides += [f"waits for approval on {proposal.branch}" for proposal in entry.proposals]
+    rows += [("", f"! {text}") for text in asides]
+    return rows
+
+
+def print_diff(report: DiffReport, output: str) -> int:
+    """Print the differences; exit 1 when there are any."""
+    differs = Differs(f"{report.left.label} and {report.right.label} differ")
+    if output == "json":
+        document = documents.diff_document(report)
+        if report.differences:
+            document |= documents.error_document(differs)
+        print_json(document)
+    elif not report.differences:
+        line(f"{report.left.label} and {report.right.label} pin the same images")
+    else:
+        rows = [("image", report.left.label, report.right.label)]
+        rows += [
+            (entry.image, _side(entry.left), _side(entry.right)) for entry in report.differences
+        ]
+        for text in columns(rows):
+            line(safe(text))
+    return differs.exit_code if report.differences else 0
+
+
+def _side(value: ImageValue | None) -> str:
+    return "(not there)" if value is None else describe_value(value)
+
+
+def print_problems(report: ValidateReport, output: str) -> int:
+    """Print what `validate` found; the exit code says what the worst of it is."""
+    if output == "json":
+        print_json(documents.problems_document(report))
+        return report.exit_code
+    for problem in report.problems:
+        place = f"{problem.path}:{problem.line}:{problem.column}"
+        line(safe(f"{place}: {problem.level}: {problem.message}"))
+    errors = sum(problem.level == "error" for problem in report.problems)
+    found = f"{errors} errors, {len(report.problems) - errors} warnings"
+    line(f"{found if report.problems else 'nothing wrong'} in {report.overlays} overlays")
+    return report.exit_code
+
+
+def print_init(report: ScaffoldReport, output: str) -> int:
+    """Print what `init` wrote, and what comes next."""
+    if output == "json":
+        print_json(documents.init_document(report))
+        return 0
+    for path in report.files:
+        line(safe(path))
+    verb = "wrote" if report.outcome == "written" else "would write"
+    line(paint(safe(f"{verb} {len(report.files)} files to {report.directory}"), "bold", sys.stdout))
+    for warning in report.warnings:
+        aside("warning", warning)
+    aside("hint", "commit and push them, then: gitops status")
+    return 0

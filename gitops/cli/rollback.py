@@ -1,0 +1,85 @@
+"""`gitops rollback`."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, seconds
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this file to `app`."""
+    app.command("rollback")(rollback)
+
+
+def rollback(
+    environment: Annotated[str, typer.Argument(metavar="ENV", help="The environment.")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="RELEASE",
+            help="A commit of its history, a tag, or `previous`; default: the last stable release.",
+        ),
+    ] = None,
+    image: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--image", metavar="NAME", help="Only this image; may be given several times."
+        ),
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option("--reason", metavar="TEXT", help="Why; stands in the commit and the hold."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    hold: Annotated[
+        bool,
+        typer.Option(
+            "--hold/--no-hold", help="Hold the environment, so that automation stays away."
+        ),
+    ] = True,
+    override: Annotated[
+        str | None,
+        typer.Option(
+            "--override", metavar="REASON", help="Take a release that the rule leaves out."
+        ),
+    ] = None,
+    app: App = None,
+    repo: Repo = ".",
+    branch: Branch = None,
+    dry_run: DryRun = False,
+    push_timeout: PushTimeout = "60s",
+    output: Output = Format.text,
+) -> int:
+    """Restore an earlier release as a new commit, and hold the environment."""
+    from gitops.wiring import open_session
+
+    with open_session(
+        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+    ) as session:
+        from gitops.actions.rollback import RollbackRequest
+        from gitops.actions.rollback import rollback as run
+        from gitops.cli.output import confirm_rollback, print_write
+
+        ask = (
+            not yes
+            and not dry_run
+            and output is Format.text
+            and sys.stdin.isatty()
+            and sys.stderr.isatty()
+        )
+        request = RollbackRequest(
+            environment=environment,
+            to=to,
+            images=tuple(image or ()),
+            reason=reason,
+            hold=hold,
+            override=override,
+            app=app,
+        )
+        report = run(session(), request, confirm=confirm_rollback if ask else None)
+    return print_write(report, output.value)

@@ -1,0 +1,144 @@
+"""What a call did or would do: the values that faces print (text, JSON)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from gitops.core.environment import Overlay
+from gitops.core.history import Release
+from gitops.core.hold import Hold
+from gitops.core.image import ImageChange, ImageValue
+
+Outcome = Literal["committed", "proposed", "edited", "unchanged", "planned"]
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayChange:
+    """One image of one overlay (None: a local folder), and the file that pins it."""
+
+    overlay: Overlay | None
+    path: str
+    change: ImageChange
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """An overlay that automation left alone, with the reason."""
+
+    overlay: Overlay
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A change waiting for approval.
+
+    Attributes:
+        branch: `gitops/ENV`.
+        commit: its head.
+        number, url: of the pull request; None without a forge.
+    """
+
+    overlay: Overlay
+    branch: str
+    commit: str | None
+    state: str = "open"
+    number: int | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileDiff:
+    """One file before and after, for the preview of `--dry-run`; None: no such file."""
+
+    path: str
+    before: bytes | None
+    after: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """The result of every verb that writes.
+
+    Attributes:
+        commit: the commit on the remote (a proposal's head when nothing else was committed).
+        attempts: pushes tried.
+        notes: what a person should know beside the warnings (which release a rollback took).
+        hint: what to do next, or None.
+    """
+
+    action: str
+    outcome: Outcome
+    branch: str
+    repository: str
+    commit: str | None = None
+    attempts: int = 0
+    changes: tuple[OverlayChange, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    proposals: tuple[Proposal, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    diffs: tuple[FileDiff, ...] = ()
+    hold: Hold | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryReport:
+    """The releases of one overlay, newest first.
+
+    Attributes:
+        searched: commits looked at when the search stopped early, None when all were read.
+    """
+
+    overlay: Overlay
+    releases: tuple[Release, ...]
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayStatus:
+    """What runs in one overlay, since when, by whom, and what stands in its way.
+
+    Attributes:
+        images: None when the overlay cannot be read; `problem` says why.
+    """
+
+    overlay: Overlay
+    images: Mapping[str, ImageValue] | None
+    commit: str | None = None
+    time: datetime | None = None
+    by: str | None = None
+    hold: Hold | None = None
+    proposals: tuple[Proposal, ...] = ()
+    problem: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StatusReport:
+    """All overlays, in promotion order."""
+
+    branch: str
+    repository: str
+    overlays: tuple[OverlayStatus, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An image that differs between two overlays; None: the overlay does not have it."""
+
+    image: str
+    left: ImageValue | None
+    right: ImageValue | None
+
+
+@dataclass(frozen=True, slots=True)
+class DiffReport:
+    """Which images differ between two overlays."""
+
+    left: Overlay
+    right: Overlay
+    differences: tuple[Difference, ...] = field(default=())

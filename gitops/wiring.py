@@ -1,0 +1,105 @@
+"""Puts adapters behind the ports. The only place that imports them, inside functions.
+
+A session is opened in two steps: `open_session` starts the fetch in the background, and the
+function that it yields makes the session; the command imports its action in between, so that
+start-up and network overlap.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitops.actions.scaffold import ScaffoldReport
+    from gitops.actions.session import Session
+    from gitops.actions.validate import ValidateReport
+    from gitops.core.environment import Config
+    from gitops.core.report import WriteReport
+
+
+@contextmanager
+def open_session(
+    location: str,
+    branch: str | None,
+    *,
+    dry_run: bool = False,
+    budget: float = 60.0,
+    writes: bool = False,
+) -> Iterator[Callable[[], Session]]:
+    """Open the repository at `location` and yield a function that makes the session.
+
+    Raises NotFound when there is no repository.
+    """
+    from gitops.adapters.gitrepo import open_repository
+
+    timeout = min(budget, 60.0) if writes and budget > 0 else 60.0
+    with open_repository(
+        location, environ=os.environ, progress=_say, timeout=max(timeout, 1.0)
+    ) as repository:
+        repository.begin(branch)
+
+        def session() -> Session:
+            import uuid
+
+            from gitops.actions.session import Session
+            from gitops.adapters.clock import SystemClock
+            from gitops.config import load_config
+
+            return Session(
+                repository=repository,
+                clock=SystemClock(),
+                load_config=load_config,
+                identity=repository.identity,
+                intent=uuid.uuid4().hex,
+                branch=branch,
+                dry_run=dry_run,
+                budget=budget,
+                work_tree=repository.work_tree(),
+                say=_say,
+            )
+
+        yield session
+
+
+def _say(text: str) -> None:
+    """Tell a waiting person what is going on, on standard error."""
+    from gitops.core.message import one_line
+
+    print(f"… {one_line(text)}", file=sys.stderr, flush=True)
+
+
+def set_image(directory: str, images: list[str], *, add: bool, dry_run: bool) -> WriteReport:
+    """Edit the kustomization of a local folder. See `gitops.actions.set_image`."""
+    from gitops.actions.set_image import set_image as run
+    from gitops.adapters.folder import LocalFolder
+
+    return run(LocalFolder(directory), directory, images, add=add, dry_run=dry_run)
+
+
+def validate(location: str, branch: str | None) -> ValidateReport:
+    """Check a checkout as it stands, or the newest tip of a branch."""
+    from gitops.actions.validate import validate as run
+    from gitops.adapters.gitrepo import open_repository
+
+    with open_repository(location, environ=os.environ, progress=_say) as repository:
+        snapshot = repository.directory_snapshot() if branch is None else None
+        return run(snapshot or repository.snapshot(branch), _load_config)
+
+
+def _load_config(content: bytes) -> Config:
+    from gitops.config import load_config
+
+    return load_config(content)
+
+
+def init(directory: str, repo_url: str | None, *, dry_run: bool) -> ScaffoldReport:
+    """Write the first files of a manifest repository. See `gitops.actions.scaffold`."""
+    from gitops.actions.scaffold import scaffold
+    from gitops.adapters.folder import LocalFolder
+    from gitops.adapters.sample import sample_files
+
+    return scaffold(LocalFolder(directory), sample_files(), repo_url, dry_run=dry_run)

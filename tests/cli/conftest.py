@@ -1,0 +1,118 @@
+"""A bare manifest repository with the sample, and gitops as a subprocess beside it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one call printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The one document on standard output."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Manifests:
+    """A bare repository and ways to look at it and to change it by hand."""
+
+    path: Path
+    checkout: Path
+    elsewhere: Path
+
+    def gitops(
+        self, *arguments: str, repo: str | None = None, env: Mapping[str, str] | None = None
+    ) -> Result:
+        """Run gitops from an unrelated folder against the bare repository."""
+        environ = dict(os.environ)
+        environ |= {"GITOPS_REPO": str(self.path) if repo is None else repo, **(env or {})}
+        done = subprocess.run(
+            [sys.executable, "-m", "gitops", *arguments],
+            cwd=self.elsewhere,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return Result(done.returncode, done.stdout, done.stderr)
+
+    def git(self, *arguments: str) -> str:
+        """Run git in the bare repository."""
+        return _git(self.path, *arguments)
+
+    def file(self, path: str, ref: str = "main") -> str:
+        """Return a file of a branch."""
+        return _git(self.path, "show", f"{ref}:{path}")
+
+    def commit(self, message: str, files: Mapping[str, str | None]) -> str:
+        """Commit by hand to main and push, as a person would."""
+        _git(self.checkout, "pull", "-q", "origin", "main")
+        for name, content in files.items():
+            path = self.checkout / name
+            if content is None:
+                path.unlink()
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content)
+        _git(self.checkout, "add", "-A")
+        _git(self.checkout, "commit", "-q", "-m", message)
+        _git(self.checkout, "push", "-q", "origin", "main")
+        return _git(self.checkout, "rev-parse", "HEAD").strip()
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def manifests_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare repository and a clone of it, made once and copied for each test."""
+    folder = tmp_path_factory.mktemp("template")
+    checkout = folder / "checkout"
+    checkout.mkdir()
+    for name in ("base", "overlays"):
+        shutil.copytree(ROOT / name, checkout / name)
+    shutil.copy(ROOT / "gitops.yaml", checkout)
+    _git(folder, "init", "-q", "--bare", "-b", "main", "manifests.git")
+    _git(checkout, "init", "-q", "-b", "main")
+    _git(checkout, "config", "user.name", "Mona")
+    _git(checkout, "config", "user.email", "mona@example.com")
+    _git(checkout, "add", "-A")
+    _git(checkout, "commit", "-q", "-m", "Start with the sample")
+    _git(checkout, "remote", "add", "origin", "../manifests.git")
+    _git(checkout, "push", "-q", "-u", "origin", "main")
+    return folder
+
+
+@pytest.fixture
+def manifests(manifests_template: Path, tmp_path: Path) -> Manifests:
+    """A repository of the test's own, with the sample in it."""
+    folder = tmp_path / "repositories"
+    shutil.copytree(manifests_template, folder, symlinks=True)
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    return Manifests(folder / "manifests.git", folder / "checkout", elsewhere)
