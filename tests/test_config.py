@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from gitops.adapters.sample import sample_files
 from gitops.config import config_schema, load_config
+from gitops.config.keys import ROOT
 from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
 from gitops.core.environment import Config, Environment
 from gitops.core.yamltext import compose_first
@@ -568,20 +569,34 @@ def test_right_configs_are_right_for_both(config):
     ]
 
 
-@given(configs(), st.data())
-def test_wrong_shapes_are_wrong_for_both(config, data):
-    """One value of a right file replaced by junk: schema and reader agree about its shape."""
-    places = [(config, key) for key in config]
-    for found in config["environments"]:
-        places += [(found, key) for key in found]
-        places += [(found[key], 0) for key in ("accepts", "after") if found.get(key)]
-    holder, key = data.draw(st.sampled_from(places))
-    holder[key] = data.draw(TREES)
-    content = json.dumps(config).encode()
-    document = compose_first(content, "gitops.yaml")
-    problems = Problems(document, "gitops.yaml")
-    from gitops.config.keys import ROOT
+def spoil(config: dict, how: str, draw) -> None:
+    """Change one thing in a right config, by junk or by a typical slip."""
+    rows = config["environments"]
+    table = draw(st.sampled_from([config, *rows]))
+    if how == "junk":
+        places = [(one, key) for one in (config, *rows) for key in one]
+        places += [(one[key], 0) for one in rows for key in ("accepts", "after") if one.get(key)]
+        holder, key = draw(st.sampled_from(places))
+        holder[key] = draw(TREES)
+    elif how == "unknown key":
+        table[draw(st.sampled_from(["nmae", "requires", "", "Kind"]))] = draw(TREES)
+    elif how == "missing key":
+        table.pop(draw(st.sampled_from(sorted(table))))
+    elif how == "repeated item":
+        rows[0]["accepts"] = ["main", "a", "main"]
+    else:
+        config["environments"] = []
 
+
+@pytest.mark.parametrize(
+    "how", ["junk", "unknown key", "missing key", "repeated item", "no environments"]
+)
+@given(config=configs(), data=st.data())
+def test_shapes_are_judged_alike(how, config, data):
+    """One thing in a right file spoiled: the schema and the reader agree about its shape."""
+    spoil(config, how, data.draw)
+    document = compose_first(json.dumps(config).encode(), "gitops.yaml")
+    problems = Problems(document, "gitops.yaml")
     ROOT.read(document.root, "", problems)
 
     assert bool(problems.lines()) == (not CHECKER.is_valid(config)), problems.lines()

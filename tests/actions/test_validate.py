@@ -186,6 +186,14 @@ def test_template_as_a_tag():
     assert (problem.path, problem.line, problem.level) == (DEV, 5, "error")
 
 
+def test_template_as_a_digest():
+    """The same holds for an entry that pins a digest only."""
+    report = check({DEV: images('- {name: shop/api, digest: "${DIGEST}"}\n')})
+
+    (problem,) = report.problems
+    assert (problem.path, problem.line, problem.level) == (DEV, 5, "error")
+
+
 def test_images_that_are_no_list():
     """A wrong type is one error, and no further word about missing images."""
     (problem,) = check({DEV: "images: {a: b}\n"}).problems
@@ -351,6 +359,7 @@ NOT_USED = ["no manifest that it builds on uses shop/api: this changes nothing"]
     ("overlay", "files", "expected"),
     [
         ("resources: [a.yaml]", {"a.yaml": "image: shop/api:1@sha256:00"}, []),
+        ("resources: [a.yaml]", {"a.yaml": "image: shop/api@sha256:00"}, []),
         ("resources: [a.json]", {"a.json": '{"image": "shop/api"}'}, []),
         ("resources: [a.yaml]", {"a.yaml": "- {name: x, image: 'shop/api'}"}, []),
         ("resources: [a.yaml]", {"a.yaml": "image:\n  reference: shop/api:1"}, []),
@@ -372,6 +381,14 @@ def test_images_found(overlay, files, expected):
     loop = {"overlays__loop__kustomization.yaml": "resources: [../dev]"}
 
     assert used(overlay, **placed, **loop) == expected
+
+
+def test_renamed_in_the_overlay_itself():
+    """The new name is what comes out, not what goes in."""
+    entry = "- {name: shop/new, newName: shop/new, newTag: v1}\n"
+    (problem,) = check({DEV: images(entry)}).problems
+
+    assert problem.message == "no manifest that it builds on uses shop/new: this changes nothing"
 
 
 def test_renamed_in_the_base():
