@@ -28,10 +28,14 @@ GIT_CONFIG = """\
     auto = 0
 """
 
-FOREIGN = ("GIT_", "GITOPS_", "GITHUB_", "GITLAB_", "GITEA_", "CI_", "BUILDKITE", "JENKINS_")
-FOREIGN += ("BITBUCKET_", "CIRCLE", "DRONE_", "TRAVIS", "TF_BUILD", "BUILD_", "SSH_", "GPG_")
-FOREIGN_NAMES = {"CI", "EMAIL", "XDG_CONFIG_HOME", "PYTHONPATH", "LANGUAGE", "LC_ALL", "NO_COLOR"}
-FOREIGN_NAMES |= {"FORCE_COLOR", "VISUAL", "EDITOR", "TERM", "COLUMNS"}
+FOREIGN = (
+    *("GIT_", "GITOPS_", "GITHUB_", "GITLAB_", "GITEA_", "CI_", "BUILDKITE", "JENKINS_", "DRONE_"),
+    *("BITBUCKET_", "CIRCLE", "TRAVIS", "TF_BUILD", "BUILD_", "SSH_", "GPG_"),
+)
+FOREIGN_NAMES = {
+    *("CI", "EMAIL", "XDG_CONFIG_HOME", "PYTHONPATH", "LANGUAGE", "LC_ALL", "NO_COLOR"),
+    *("FORCE_COLOR", "VISUAL", "EDITOR", "TERM", "COLUMNS"),
+}
 
 _KEPT = pytest.StashKey[tuple[dict[str, str], Path]]()
 

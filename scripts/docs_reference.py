@@ -1,0 +1,359 @@
+"""Writes docs/reference/ from the code: commands, gitops.yaml, errors, trailers.
+
+`python scripts/docs_reference.py` writes the pages, `--check` shows what is stale and exits 1.
+Run it through `scripts/docs`. What the code cannot say by itself (what a variable or a trailer is
+for) stands here, and a page fails to build when the code has one more or one less.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+import typer
+
+import gitops
+from gitops import errors
+from gitops.cli.app import app
+from gitops.config import config_schema
+from gitops.core.hold import Hold, hold_path, render_hold
+from gitops.core.image import ImageChange, ImageValue
+from gitops.core.message import Line, render_message, trailers
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "docs" / "reference"
+NOTICE = "<!-- Made by scripts/docs from the code: change the code, then run it again. -->\n\n"
+
+EXIT_CODES = {
+    0: "done, or nothing to do",
+    1: "the answer is no",
+    2: "wrong usage or configuration",
+    3: "cannot",
+    75: "try again: nothing is wrong with the request",
+    70: "a bug in gitops",
+    130: "interrupted",
+}
+
+VARIABLES = {
+    "GITOPS_REPO": "The manifest repository, where `--repo` is not given.",
+    "GITOPS_AUTHOR": "Who writes, as `Name <mail@example.com>`; wins over Git's own identity.",
+}
+
+TRAILERS = {
+    "Gitops-Action": "What was done: `deploy`, `rollback`, `hold`, `resume`.",
+    "Gitops-Environment": "The environment, `APP/ENV` where each app has overlays; one for each.",
+    "Gitops-Id": "Unique for each call, the same in every attempt of it. After an answer that "
+    "got lost it tells whether the commit landed.",
+    "Source-Revision": "`--ref` and `--commit`: the source branch and commit of the images.",
+    "Gitops-Restores": "A rollback: the commit whose images it puts back.",
+    "Gitops-Rolled-Back": "A rollback: the commit that was judged bad.",
+    "Gitops-Override": "`--override`: one for each reason that was passed over.",
+    "Argocd-reference-commit-sha": "The source commit, where Argo CD looks for it.",
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Write the pages, or with `--check` compare them; return the exit code."""
+    pages = {
+        "cli.md": commands_page(),
+        "config.md": config_page(),
+        "errors.md": errors_page(),
+        "trailers.md": trailers_page(),
+    }
+    stale = False
+    for name, text in pages.items():
+        path = FOLDER / name
+        present = path.read_text(encoding="utf-8") if path.exists() else ""
+        if "--check" in arguments:
+            before, after = present.splitlines(), text.splitlines()
+            shown = f"docs/reference/{name}"
+            for line in difflib.unified_diff(before, after, shown, f"{shown} (new)", lineterm=""):
+                print(line)
+                stale = True
+        elif present != text:
+            path.write_text(text, encoding="utf-8")
+    if stale:
+        print("docs/reference is stale: run scripts/docs", file=sys.stderr)
+    return int(stale)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Return a Markdown table; a `|` inside a cell would end it, also inside a code span."""
+    lines = [head, ["---"] * len(head), *rows]
+    cells = ([cell.replace("|", "\\|").replace("\n", " ") for cell in line] for line in lines)
+    return "".join(f"| {' | '.join(line)} |\n" for line in cells)
+
+
+def code(words: Iterable[str]) -> str:
+    """Return words as code spans with commas between."""
+    return ", ".join(f"`{word}`" for word in words)
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options, and the variables that gitops reads."""
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group)
+    parts = [
+        NOTICE + "# Commands\n\n",
+        table(
+            ("command", "what it does"),
+            (
+                (f"[`gitops {name}`](#gitops-{name})", first_sentence(command))
+                for name, command in group.commands.items()
+            ),
+        ),
+        "\nOptions of `gitops` itself:\n\n" + options(group),
+        "\nEvery command takes `--help`. Durations are `90s`, `10m`, `24h`; a bare number is "
+        "seconds. [Exit codes](errors.md#exit-codes) and [JSON documents](json.md) have pages of "
+        "their own.\n",
+    ]
+    for name, command in group.commands.items():
+        parts.append(f"\n## gitops {name}\n\n{prose(command.help)}\n\n{usage(name, command)}")
+        found = [arguments_of(command), options(command)]
+        parts += [f"\n{text}" for text in found if text]
+    parts.append("\n## Environment variables\n\n" + variables(group))
+    return "".join(parts)
+
+
+def first_sentence(command: click.Command) -> str:
+    """Return the first paragraph of a command's help as one line."""
+    return prose(command.help).split("\n\n")[0]
+
+
+def prose(text: str | None) -> str:
+    """Return help text with each paragraph on one line."""
+    paragraphs = re.split(r"\n\s*\n", (text or "").strip())
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
+
+
+def usage(name: str, command: click.Command) -> str:
+    """Return the usage line of a command as a block."""
+    context = click.Context(command, info_name=f"gitops {name}")
+    pieces = " ".join(command.collect_usage_pieces(context))
+    return f"```text\ngitops {name} {pieces}\n```\n"
+
+
+def arguments_of(command: click.Command) -> str:
+    """Return the table of a command's arguments, empty when it has none."""
+    found = [entry for entry in command.params if isinstance(entry, click.Argument)]
+    rows = [(f"`{argument_name(entry)}`", getattr(entry, "help", None) or "") for entry in found]
+    return table(("argument", "meaning"), rows) if rows else ""
+
+
+def argument_name(argument: click.Argument) -> str:
+    """Return what usage calls an argument."""
+    return (argument.metavar or argument.name or "").strip("[]")
+
+
+def options(command: click.Command) -> str:
+    """Return the table of a command's options."""
+    rows = []
+    for entry in command.params:
+        if not isinstance(entry, click.Option) or entry.hidden:
+            continue
+        names = code([*entry.opts, *entry.secondary_opts])
+        value = "" if entry.is_flag else f" `{value_name(entry)}`"
+        rows.append((names + value, default_of(entry), prose(entry.help)))
+    return table(("option", "default", "meaning"), rows) if rows else ""
+
+
+def value_name(option: click.Option) -> str:
+    """Return what stands behind the name of an option."""
+    if option.metavar:
+        return option.metavar
+    if isinstance(option.type, click.Choice):
+        return "|".join(str(getattr(choice, "value", choice)) for choice in option.type.choices)
+    return option.type.name.upper()
+
+
+def default_of(option: click.Option) -> str:
+    """Return the default of an option as a cell."""
+    if option.required:
+        return "required"
+    value = getattr(option.default, "value", option.default)
+    if option.is_flag:
+        return f"`{option.opts[0]}`" if value and option.secondary_opts else ""
+    shown = f"`{value}`" if isinstance(value, (str, int)) and str(value) else ""
+    return f"{shown} (`${option.envvar}`)".strip() if option.envvar else shown
+
+
+def variables(group: click.Group) -> str:
+    """Return what gitops reads from the environment."""
+    described = set(VARIABLES)
+    named = {
+        str(entry.envvar)
+        for command in group.commands.values()
+        for entry in command.params
+        if entry.envvar
+    }
+    named |= set(variables_read())
+    agree("environment variables", named | {"GITOPS_AUTHOR"}, described)
+    own = table(("variable", "meaning"), ((f"`{name}`", VARIABLES[name]) for name in VARIABLES))
+    return own + (
+        "\nOf Git's own variables those that say who writes, how to sign in, and which "
+        "configuration, proxy, certificates and SSH command hold are respected. Those that point "
+        "at a repository (`GIT_DIR`, `GIT_WORK_TREE`, `GIT_INDEX_FILE`, …) are not.\n"
+    )
+
+
+def variables_read() -> Iterable[str]:
+    """Yield the `GITOPS_…` variables that the outer modules name."""
+    package = Path(gitops.__file__).parent
+    for folder in ("cli", "adapters", "."):
+        pattern = "*.py" if folder == "." else "**/*.py"
+        for path in (package / folder).glob(pattern):
+            yield from re.findall(r"\bGITOPS_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))
+
+
+def config_page() -> str:
+    """Every key of gitops.yaml."""
+    schema = config_schema()
+    rows = [
+        (f"`{path}`", kind(value), default_or_required(value, required), str(value["description"]))
+        for path, value, required in keys(schema)
+    ]
+    return (
+        NOTICE + "# gitops.yaml\n\n" + f"{schema['description']} It lies at the root of the "
+        "manifest repository, and is read from the tip that a write builds on, never from your "
+        "work tree: a local edit switches nothing off.\n\n"
+        "`gitops schema` prints its JSON Schema, for editors. `gitops validate` checks it, and "
+        "says every problem at once as `gitops.yaml:LINE:COL: path.to.key: what is wrong`.\n\n"
+        "## Keys\n\n"
+        + table(("key", "value", "default", "meaning"), rows)
+        + "\nAny other key is an error.\n\n## Example\n\n"
+        + f"```yaml\n{(ROOT / 'gitops.yaml').read_text(encoding='utf-8')}```\n"
+    )
+
+
+def keys(schema: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, dict[str, Any], bool]]:
+    """Yield (dotted path, schema, is required) of every key below `schema`."""
+    for name, value in schema.get("properties", {}).items():
+        here = f"{path}{name}"
+        yield here, value, name in schema.get("required", ())
+        yield from keys(value, f"{here}.")
+        if isinstance(value.get("items"), dict):
+            yield from keys(value["items"], f"{here}[].")
+
+
+def kind(value: Mapping[str, Any]) -> str:
+    """Return what a key holds, in words."""
+    if "enum" in value:
+        return code(map(str, value["enum"]))
+    if value.get("type") == "array":
+        return "list of texts" if value["items"].get("type") == "string" else "list"
+    return {"string": "text", "object": "mapping"}.get(value["type"], str(value["type"]))
+
+
+def default_or_required(value: Mapping[str, Any], required: bool) -> str:
+    """Return the default of a key as a cell."""
+    if required:
+        return "required"
+    return f"`{value['default']}`" if "default" in value else ""
+
+
+def error_classes(base: type[errors.GitopsError]) -> Iterable[type[errors.GitopsError]]:
+    """Yield the classes below `base`, parents first, in the order of the file."""
+    for found in base.__subclasses__():
+        yield found
+        yield from error_classes(found)
+
+
+def errors_page() -> str:
+    """Every exit code and every `error.code`."""
+    classes = list(error_classes(errors.GitopsError))
+    agree("exit codes", {0, *(found.exit_code for found in classes)}, set(EXIT_CODES))
+    by_code = {
+        number: [found.code for found in classes if found.exit_code == number and is_own(found)]
+        for number in EXIT_CODES
+    }
+    return (
+        NOTICE + "# Errors and exit codes\n\n"
+        "An error is printed on standard error as `error: …` and, where there is a way out, "
+        "`hint: …`. With `-o json` standard output holds one document, too:\n\n"
+        '```json\n{"error": {"code": "refused", "message": "…", "hint": "…", "reasons": ["…"]}}\n'
+        "```\n\n## Exit codes\n\n"
+        + table(
+            ("exit code", "meaning", "`error.code`"),
+            ((f"`{n}`", EXIT_CODES[n], code(dict.fromkeys(by_code[n]))) for n in EXIT_CODES),
+        )
+        + "\n## Errors\n\n"
+        + table(
+            ("`error.code`", "exit code", "class", "meaning"),
+            (
+                (f"`{found.code}`", f"`{found.exit_code}`", f"`{found.__name__}`", meaning(found))
+                for found in classes
+                if is_own(found)
+            ),
+        )
+        + "\n`TryAgain` is the class above those of exit code 75. `differs` and `unhealthy` are "
+        "answers, not accidents.\n"
+    )
+
+
+def is_own(found: type[errors.GitopsError]) -> bool:
+    """Say whether users ever see this class: those with a `code` of their own."""
+    return "code" in vars(found) and found is not errors.TryAgain
+
+
+def meaning(found: type[errors.GitopsError]) -> str:
+    """Return the first sentence of a class's docstring."""
+    return prose(found.__doc__).split("\n\n")[0].split(";")[0].removesuffix(".")
+
+
+def trailers_page() -> str:
+    """Every trailer, with a real message, and the hold file."""
+    message = render_message(
+        action="rollback",
+        environments=["dev"],
+        changes=[Line("dev", ImageChange("shop/api", value("1.6.0"), value("1.5.0")))],
+        intent="0f0e0d0c0b0a09080706050403020100",
+        reason="INC-42: checkout fails",
+        overrides=["INC-42 is worse (passed: dev: held by Bo: INC-41)"],
+        source=("main", "5f2c" * 10),
+        restores="4b1d" * 10,
+        rolled_back="9ab1" * 10,
+    )
+    agree("trailers", set(trailers(message)), set(TRAILERS))
+    hold = Hold(
+        by="Ana",
+        since=datetime(2026, 11, 24, 14, 2, tzinfo=UTC),
+        reason="INC-42: checkout fails",
+        release="c0ffee" * 6 + "c0ff",
+        restores="4b1d" * 10,
+        rolled_back="9ab1" * 10,
+    )
+    return (
+        NOTICE + "# What is written to Git\n\n## Trailers\n\n"
+        "The last paragraph of a commit message. They are read from there only: a reason that "
+        "looks like a trailer is none.\n\n"
+        + table(("trailer", "meaning"), ((f"`{key}`", TRAILERS[key]) for key in TRAILERS))
+        + f"\nA message that has all of them:\n\n```text\n{message}```\n\n## Holds\n\n"
+        f"The hold of `dev` is the file `{hold_path('dev', None)}`, of `dev` of app `shop` "
+        f"`{hold_path('dev', 'shop')}`, of everything `.gitops/hold.yaml`, on the branch that Argo "
+        f"CD follows:\n\n```yaml\n{render_hold(hold).decode()}```\n\n"
+        "`restores` and `rolledBack` stand there after a rollback. A hold that cannot be read "
+        "holds.\n\n## Branches\n\n"
+        "`gitops/ENV` (`gitops/APP/ENV`): the proposal of an environment with "
+        "`change: pull-request`, one at most, updated in place.\n"
+    )
+
+
+def value(tag: str) -> ImageValue:
+    """Return an image value that has only a tag."""
+    return ImageValue(None, tag, None)
+
+
+def agree(what: str, found: set[Any], described: set[Any]) -> None:
+    """Exit when the code has what is not described here, or the other way round."""
+    if found != described:
+        sys.exit(f"scripts/docs_reference.py: {what} differ: {sorted(found ^ described, key=str)}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

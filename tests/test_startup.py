@@ -1,0 +1,80 @@
+"""What a quick command loads: a set of modules, not milliseconds, since times vary and sets don't.
+
+`gitops --help` and `gitops set-image` must not pay for Git libraries, HTTP clients, validators,
+terminal painters and the like.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = {
+    *("git", "kubernetes", "pydantic", "pydantic_core", "requests", "httpx", "httpx2", "urllib3"),
+    *("http.client", "rich", "ruamel", "starlette", "uvicorn", "asyncio", "jinja2", "ssl"),
+    *("importlib.metadata", "email.parser", "multiprocessing", "sqlite3"),
+}
+PROGRAM = """
+import json, sys
+from gitops.cli.app import run
+code = run(sys.argv[1:])
+print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
+"""
+KUSTOMIZATION = """\
+images:
+  - name: shop/api
+    newTag: 1.4.1
+"""
+
+
+def loaded(folder: Path, *arguments: str) -> tuple[int, set[str]]:
+    """Run gitops in a fresh process; return its exit code and the modules that it loaded."""
+    environ = {
+        name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *arguments],
+        cwd=folder,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    code, modules = json.loads(done.stderr.splitlines()[-1])
+    return code, set(modules)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["--version"], ["deploy", "--help"], ["rollback", "--help"]]
+)
+def test_help_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
+    """Help and version come without Git, YAML, HTTP or anything else that is slow to load."""
+    code, modules = loaded(tmp_path, *arguments)
+
+    assert code == 0
+    assert set() == modules & (HEAVY | {"yaml"})
+    assert not [name for name in modules if name.startswith(("gitops.adapters", "gitops.actions"))]
+
+
+def test_set_image_loads_neither_git_nor_network(tmp_path: Path) -> None:
+    """The edit of a local file loads the YAML parser, and nothing that talks to anybody."""
+    (tmp_path / "kustomization.yaml").write_text(KUSTOMIZATION)
+    code, modules = loaded(tmp_path, "set-image", ".", "shop/api:1.4.2")
+
+    assert code == 0
+    assert "newTag: 1.4.2" in (tmp_path / "kustomization.yaml").read_text()
+    assert set() == modules & HEAVY
+    assert not [name for name in modules if name.startswith("gitops.adapters.gitrepo")]
+
+
+def test_the_set_is_seen(tmp_path: Path) -> None:
+    """The measurement sees what a process loads, so that an empty intersection means something."""
+    _, modules = loaded(tmp_path, "--help")
+
+    assert {"typer", "gitops.cli.app"} <= modules
