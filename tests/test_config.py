@@ -582,6 +582,8 @@ def spoil(config: dict, how: str, draw) -> None:
         table[draw(st.sampled_from(["nmae", "requires", "", "Kind"]))] = draw(TREES)
     elif how == "missing key":
         table.pop(draw(st.sampled_from(sorted(table))))
+    elif how == "another word":
+        rows[0][draw(st.sampled_from(["deploy", "change", "rollback", "database"]))] = "by hand"
     elif how == "repeated item":
         rows[0]["accepts"] = ["main", "a", "main"]
     else:
@@ -589,7 +591,8 @@ def spoil(config: dict, how: str, draw) -> None:
 
 
 @pytest.mark.parametrize(
-    "how", ["junk", "unknown key", "missing key", "repeated item", "no environments"]
+    "how",
+    ["junk", "unknown key", "missing key", "another word", "repeated item", "no environments"],
 )
 @given(config=configs(), data=st.data())
 def test_shapes_are_judged_alike(how, config, data):
