@@ -1,0 +1,153 @@
+"""Running one whole process and writing down what it cost."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.request
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+_SAMPLE = 0.004  # seconds between two looks at the memory
+_LONGEST = 300.0  # seconds after which a run is given up
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What one run cost.
+
+    Attributes:
+        wall: seconds from start to exit.
+        cpu: seconds of user and system time, its children included.
+        memory: largest resident set of any one of its processes, bytes.
+        status: exit status; negative: the signal that ended it.
+        words: end of what it printed.
+    """
+
+    wall: float
+    cpu: float
+    memory: int
+    status: int
+    words: str
+
+
+class Running:
+    """A process that has been started, and is waited for together with its children's costs."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._output: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 closed by wait()
+        self.started = time.perf_counter()
+        self.process = subprocess.Popen(
+            command,
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=self._output,
+            start_new_session=True,
+        )
+
+    def wait(self) -> Cost:
+        """Wait for its end."""
+        guard = threading.Timer(_LONGEST, os.killpg, (self.process.pid, 9))
+        guard.daemon = True
+        guard.start()
+        _, status, usage = os.wait4(self.process.pid, 0)
+        wall = time.perf_counter() - self.started
+        guard.cancel()
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        self._output.seek(0)
+        words = self._output.read().decode(errors="replace").strip()[-400:]
+        self._output.close()
+        unit = 1 if sys.platform == "darwin" else 1024
+        cpu = usage.ru_utime + usage.ru_stime
+        return Cost(wall, cpu, usage.ru_maxrss * unit, self.process.returncode, words)
+
+
+def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
+    """Run one command to its end."""
+    return Running(command, environment).wait()
+
+
+def memory_of_all(command: Sequence[str], environment: Mapping[str, str]) -> int | None:
+    """Run once more, looking at all its processes; return the largest sum of resident sets.
+
+    None where there is no /proc. Pages that processes share are counted for each.
+    """
+    if not Path("/proc/self/statm").exists():
+        return None
+    running = Running(command, environment)
+    done = threading.Event()
+    peak = 0
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.is_set():
+            peak = max(peak, _resident(running.process.pid))
+            done.wait(_SAMPLE)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    running.wait()
+    done.set()
+    watcher.join()
+    return peak
+
+
+def _resident(session: int) -> int:
+    total = 0
+    page = os.sysconf("SC_PAGE_SIZE")
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit():
+            try:
+                after_name = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue  # it has ended
+            if int(after_name[3]) == session:
+                total += int(after_name[21]) * page
+    return total
+
+
+class Wire:
+    """The HTTP server in a process of its own, and its counters."""
+
+    def __init__(self, root: Path) -> None:
+        script = Path(__file__).with_name("server.py")
+        self._process = subprocess.Popen(
+            [sys.executable, str(script), str(root)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        port = self._process.stdout.readline().strip()
+        if not port:
+            raise SystemExit("the HTTP server did not start")
+        self.url = f"http://127.0.0.1:{port}"
+
+    def __enter__(self) -> Wire:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+    def counts(self) -> dict[str, int]:
+        """Counters since the last call: requests, adverts, posts, intents; up, down in bytes."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{self.url}/-/counts") as answer:
+            counted: dict[str, int] = json.load(answer)
+        return counted

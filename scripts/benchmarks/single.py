@@ -1,0 +1,218 @@
+"""One bump at a time, every peer in turn, on every repository."""
+
+from __future__ import annotations
+
+import random
+import shlex
+import shutil
+import statistics
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from measure import Cost, Wire, memory_of_all, run
+from peers import Bump, Peer, base_environment, single_peers
+from repositories import ENVIRONMENTS, Served, Shape, build, image_name
+
+
+@dataclass
+class Row:
+    """All runs of one peer in one case."""
+
+    case: str
+    peer: str
+    walls: list[float] = field(default_factory=list)
+    cpus: list[float] = field(default_factory=list)
+    requests: list[int] = field(default_factory=list)
+    up: list[int] = field(default_factory=list)
+    down: list[int] = field(default_factory=list)
+    memory: int | None = None
+    failures: int = 0
+    words: str = ""
+
+    def add(self, cost: Cost, counts: Mapping[str, int]) -> None:
+        """Write down one run that did what it should."""
+        self.walls.append(cost.wall)
+        self.cpus.append(cost.cpu)
+        self.requests.append(counts.get("requests", 0))
+        self.up.append(counts.get("up", 0))
+        self.down.append(counts.get("down", 0))
+        self.memory = max(self.memory or 0, cost.memory)
+
+    def summary(self) -> dict[str, object]:
+        """Medians and extremes: seconds and bytes."""
+        made: dict[str, object] = {"case": self.case, "peer": self.peer, "runs": len(self.walls)}
+        made |= {"failures": self.failures, "words": self.words, "memory": self.memory}
+        if self.walls:
+            made |= {"low": min(self.walls), "high": max(self.walls)}
+            columns = asdict(self)
+            for name in ("walls", "cpus", "requests", "up", "down"):
+                made[name.removesuffix("s") if name != "requests" else name] = statistics.median(
+                    columns[name]
+                )
+        return made
+
+
+@dataclass(frozen=True)
+class Job:
+    """One thing to run again and again: how, and how to see that it was done."""
+
+    case: str
+    peer: Peer
+    bump: Callable[[str], Bump]
+    served: Served | None
+    done: Callable[[Bump], bool]
+
+
+def measure_single(
+    root: Path,
+    shapes: Mapping[str, Shape],
+    gitops: Sequence[str],
+    added: Sequence[str],
+    runs: int,
+    url_of: Callable[[Wire, Served], str] = lambda wire, served: f"{wire.url}/{served.path.name}",
+) -> dict[str, object]:
+    """Return the summaries of all rows, and who was left out."""
+    peers, missing = single_peers(gitops, added)
+    home = root / "home"
+    home.mkdir(exist_ok=True)
+    rows: list[Row] = []
+    with Wire(root) as wire:
+        for name in ("small", "large", "deep", "crowded", "wide"):
+            say(f"{name}: building")
+            served = build(root, name, shapes[name])
+            shutil.rmtree(home / "warm", ignore_errors=True)
+            url = url_of(wire, served)
+            jobs = [_bump_job(name, peer, url, served) for peer in peers]
+            if peers[0].name == "gitops":
+                jobs += _gitops_jobs(name, gitops, url, served)
+            rows += _rounds(jobs, home, wire, runs)
+        if peers[0].name == "gitops":
+            rows += _rounds(_start_jobs(gitops), home, wire, runs)
+    cacheless = not (home / "warm").exists()
+    if cacheless:
+        rows = [row for row in rows if row.peer != "gitops, warm cache"]
+        if peers[0].name == "gitops":
+            missing.append("gitops, warm cache: this version keeps no cache")
+    return {"rows": [row.summary() for row in rows], "missing": missing}
+
+
+def _rounds(jobs: Sequence[Job], home: Path, wire: Wire, runs: int) -> list[Row]:
+    """Run all jobs in every round, in an order that is drawn anew; the first round is not kept."""
+    rows = {(job.case, job.peer.name): Row(job.case, job.peer.name) for job in jobs}
+    order = random.Random(1)
+    for number in range(runs + 1):
+        for job in order.sample(list(jobs), len(jobs)):
+            row = rows[(job.case, job.peer.name)]
+            if row.failures and not row.walls:
+                continue  # it cannot do this at all
+            _one(job, row, f"2.{number}.{order.randrange(10**6)}", home, wire, keep=number > 0)
+        say(f"{jobs[0].case}: round {number} of {runs}")
+    for job in jobs:
+        row = rows[(job.case, job.peer.name)]
+        if row.walls:
+            bump = job.bump("3.0.0")
+            if job.served is not None:
+                job.served.reset()
+            total = memory_of_all(job.peer.words(bump), job.peer.environment(bump, home))
+            row.memory = row.memory if total is None else total
+    return list(rows.values())
+
+
+def _one(job: Job, row: Row, tag: str, home: Path, wire: Wire, *, keep: bool) -> None:
+    if job.served is not None:
+        job.served.reset()
+    bump = job.bump(tag)
+    words, environment = job.peer.words(bump), job.peer.environment(bump, home)
+    wire.counts()
+    cost = run(words, environment)
+    counts = wire.counts()
+    shutil.rmtree(home / f"cold-{tag}", ignore_errors=True)
+    if cost.status != 0 or not job.done(bump):
+        row.failures += 1
+        row.words = f"exit {cost.status}: {cost.words}"
+        say(f"{job.case}, {job.peer.name}: {row.words}")
+    elif keep:
+        row.add(cost, counts)
+
+
+def _bump_job(case: str, peer: Peer, url: str, served: Served) -> Job:
+    def done(bump: Bump) -> bool:
+        new = served.messages()
+        return len(new) == 1 and f"newTag: {bump.tag}\n" in _plain(served.overlay("dev"))
+
+    return Job(case, peer, lambda tag: Bump(url, "dev", image_name(3), tag), served, done)
+
+
+def _plain(text: str) -> str:
+    return text.replace('"', "").replace("'", "")
+
+
+def _gitops_jobs(case: str, gitops: Sequence[str], url: str, served: Served) -> list[Job]:
+    """What only gitops can be asked for."""
+
+    def gone_back(bump: Bump) -> bool:
+        return len(served.messages()) == 1
+
+    def all_set(bump: Bump) -> bool:
+        text = "".join(_plain(served.overlay(name)) for name in ENVIRONMENTS)
+        wanted = len(ENVIRONMENTS) * served.shape.images
+        return len(served.messages()) == 1 and text.count(f"newTag: {bump.tag}\n") == wanted
+
+    def job(name: str, words: Sequence[str], done: Callable[[Bump], bool]) -> Job:
+        peer = Peer(name, (*gitops, *words, "--repo", "{url}"), {"GITOPS_CACHE": "{cold}"})
+        return Job(case, peer, lambda tag: Bump(url, "dev", image_name(3), tag), served, done)
+
+    if case == "deep":
+        return [
+            job("gitops rollback, the release before", ["rollback", "dev", "--yes"], gone_back),
+            job("gitops rollback, 90 % of history ago", ["rollback", "prod", "--yes"], gone_back),
+            job("gitops history", ["history", "dev"], lambda bump: True),
+            job("gitops status", ["status"], lambda bump: True),
+        ]
+    if case == "wide":
+        images = [f"{image_name(number)}:{{tag}}" for number in range(served.shape.images)]
+        to = [word for name in ENVIRONMENTS for word in ("--to", name)]
+        count = f"{served.shape.images} images in {len(ENVIRONMENTS)} environments"
+        return [job(f"gitops, {count}", ["deploy", *images, *to], all_set)]
+    return []
+
+
+def _start_jobs(gitops: Sequence[str]) -> list[Job]:
+    nothing = Bump("", "", "", "")
+    commands = {
+        "gitops --help": (*gitops, "--help"),
+        "gitops --version": (*gitops, "--version"),
+        "python -c pass": (interpreter_of(gitops), "-c", "pass"),
+    }
+    return [
+        Job("start", Peer(name, words), lambda tag: nothing, None, lambda bump: True)
+        for name, words in commands.items()
+    ]
+
+
+def interpreter_of(gitops: Sequence[str]) -> str:
+    """Return the Python that runs `gitops`: its first word, or what its first line names."""
+    path = shutil.which(gitops[0]) or gitops[0]
+    if Path(path).name.startswith("python"):
+        return path
+    try:
+        first = Path(path).read_bytes().partition(b"\n")[0].decode()
+    except (OSError, UnicodeDecodeError):
+        return sys.executable
+    words = shlex.split(first.removeprefix("#!")) if first.startswith("#!") else []
+    return words[-1] if words and "python" in words[-1] else sys.executable
+
+
+def first_words(gitops: Sequence[str], home: Path) -> str:
+    """Return what `gitops --version` prints, or nothing."""
+    if shutil.which(gitops[0]) is None:
+        return ""
+    cost = run([*gitops, "--version"], base_environment(home))
+    return cost.words if cost.status == 0 else ""
+
+
+def say(text: str) -> None:
+    """Tell whoever waits."""
+    print(f"… {text}", file=sys.stderr, flush=True)
