@@ -35,7 +35,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
     parser.add_argument("--quick", action="store_true", help="a smoke run; writes no page")
-    parser.add_argument("--writers", default="1,8,32,64", help="crowd: numbers of writers")
+    parser.add_argument("--writers", help="crowd: numbers of writers (1,8,32,64)")
     parser.add_argument(
         "--peer",
         action="append",
@@ -69,7 +69,8 @@ def _measure(options: argparse.Namespace, root: Path) -> None:
     home = root / "home"
     home.mkdir(exist_ok=True)
     if crowd:
-        sizes = [int(word) for word in ("1,8" if options.quick else options.writers).split(",")]
+        words = options.writers or ("1,8" if options.quick else "1,8,32,64")
+        sizes = [int(word) for word in words.split(",")]
         results = measure_crowd(root, shapes, gitops, sizes, runs)
     else:
         results = measure_single(root, shapes, gitops, options.peer, runs)

@@ -21,7 +21,7 @@ class Trials:
     """All trials of one peer with one number of writers.
 
     Attributes:
-        landed: per trial, writers that reported success and whose change stands there.
+        landed: per trial, writers that reported success and whose change stands there, once.
         lost: in all trials, writers that reported success and whose change does not.
         doubled: in all trials, changes that were committed more than once.
         failed: in all trials, writers that gave up.
@@ -142,10 +142,9 @@ def _judge(trials: Trials, bumps: Sequence[Bump], costs: Sequence[Cost], served:
         stands = f"name: {bump.image}\n    newTag: {bump.tag}\n" in overlay
         times = words.count(bump.tag)
         trials.doubled += times > 1
-        if cost.status == 0 and stands and times:
-            landed += 1
-        elif cost.status == 0:
-            trials.lost += 1
+        if cost.status == 0:
+            landed += stands and times == 1
+            trials.lost += not (stands and times)
         else:
             trials.failed += 1
             trials.stray += stands

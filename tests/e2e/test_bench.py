@@ -1,0 +1,145 @@
+"""scripts/bench: a number is only shown for what was really done."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BENCH = ROOT / "scripts" / "bench"
+PUSH = r"""#!/bin/sh
+[ "$1" = deploy ] || exit 0
+dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
+git clone -q --depth 1 "$URL" "$dir/r"; cd "$dir/r"
+f=overlays/$ENVIRONMENT/kustomization.yaml
+sed "\|name: $IMAGE\$|{n;s|newTag: .*|newTag: $TAG|;}" "$f" >"$f.new"; mv "$f.new" "$f"
+git commit -q -a -m "dev: $IMAGE $TAG"
+"""
+TWICE = 'git commit -q --allow-empty -m "again: $TAG"\n'
+INTENT = 'git push -q origin "HEAD:refs/gitops/intents/measured-$TAG"\n'
+
+
+def bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    """Run the command, and return its results."""
+    kept = tmp_path / "results.json"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHON": sys.executable}
+    command = [str(BENCH), *arguments, "--quick", "--runs", "1", "--json", str(kept)]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+
+    assert run.returncode == 0, run.stderr
+    results: dict[str, Any] = json.loads(kept.read_text())
+    return results
+
+
+def crowd_of_one(tmp_path: Path, script: str) -> dict[str, Any]:
+    """Measure a command that claims to be gitops, alone; return its row."""
+    tool = tmp_path / "tool"
+    tool.write_text(script)
+    tool.chmod(0o755)
+    rows = bench(tmp_path, "crowd", "--writers", "1", "--gitops", str(tool))["rows"]
+    row: dict[str, Any] = next(row for row in rows if row["peer"] == "gitops")
+    return row
+
+
+def fate(row: dict[str, Any]) -> tuple[int, int, int, int, int]:
+    """What became of the changes of one row."""
+    return row["landed"], row["lost"], row["doubled"], row["failed"], row["left"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        (PUSH + "git push -q origin main\n", (1, 0, 0, 0, 0)),
+        ("#!/bin/sh\nexit 0\n", (0, 1, 0, 0, 0)),
+        ("#!/bin/sh\nexit 75\n", (0, 0, 0, 1, 0)),
+        (PUSH + TWICE + "git push -q origin main\n", (0, 0, 1, 0, 0)),
+        (PUSH + INTENT + "git push -q origin main\n", (1, 0, 0, 0, 2)),
+    ],
+    ids=["honest", "liar", "gives-up", "twice", "leaves-refs"],
+)
+def test_the_branch_is_looked_at(
+    tmp_path: Path, script: str, expected: tuple[int, int, int, int, int]
+) -> None:
+    """What a writer says is compared with what stands on the branch."""
+    row = crowd_of_one(tmp_path, script)
+
+    assert fate(row)[:4] == expected[:4]
+    assert (row["left"] > 0) is (expected[4] > 0)
+
+
+@pytest.mark.slow
+def test_who_cannot_take_part_is_named(tmp_path: Path) -> None:
+    """A command that is not installed is left out by name, and the recipes are still measured."""
+    results = bench(tmp_path, "crowd", "--writers", "2", "--gitops", "no-such-gitops")
+
+    assert results["missing"] == [
+        "gitops: `no-such-gitops` is not installed (--gitops names another)"
+    ]
+    assert [(row["landed"], row["lost"], row["doubled"]) for row in results["rows"]] == [(2, 0, 0)]
+
+
+@pytest.mark.slow
+def test_every_repository_is_measured_and_a_failing_peer_has_no_time(tmp_path: Path) -> None:
+    """A peer that does nothing gets no figure; requests and bytes of the recipe are counted."""
+    results = bench(tmp_path, "--gitops", "no-such-gitops", "--peer", "idle=true {url}")
+    rows = {(row["case"], row["peer"]): row for row in results["rows"]}
+
+    assert {case for case, _ in rows} == {"small", "large", "deep", "crowded", "wide"}
+    assert all("wall" not in row for (_, peer), row in rows.items() if peer == "idle")
+    shell = rows["small", "shell recipe"]
+    assert (shell["runs"], shell["failures"], shell["requests"]) == (1, 0, 5)
+    assert shell["down"] > shell["up"] > 0
+
+
+def _run(code: str) -> str:
+    """Run code beside the modules of scripts/benchmarks."""
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT / "scripts" / "benchmarks")}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_the_plot_is_a_drawing_with_a_bar_for_each_peer() -> None:
+    """The SVG is well formed, whatever characters names have, and shows who has a time."""
+    text = _run(
+        "from plot import svg\n"
+        "rows = [{'case': 'a', 'peer': 'gitops', 'wall': 0.1, 'low': 0.09, 'high': 0.2},\n"
+        "        {'case': 'a', 'peer': '<b> & c', 'wall': 4.0, 'low': 3.0, 'high': 5.0},\n"
+        "        {'case': 'a', 'peer': 'failed'}]\n"
+        "print(svg(rows, {'a': 'one & all'}))"
+    )
+    drawing = ElementTree.fromstring(text)
+    words = [element.text for element in drawing.iter("{http://www.w3.org/2000/svg}text")]
+
+    assert {"gitops", "<b> & c", "one & all", "100 ms", "4 s"} <= set(words)
+    assert "failed" not in words
+
+
+def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:
+    """Prose by hand around the generated part stays, byte for byte, in every run."""
+    page = tmp_path / "page.md"
+    page.write_text("before\n<!-- bench:one -->\nold\n<!-- bench:one end -->\nafter\n")
+    code = f"from pathlib import Path; from report import put_between as p; p(Path({str(page)!r}), "
+
+    _run(code + "'one', 'new')")
+    _run(code + "'one', 'newer')")
+
+    assert page.read_text() == (
+        "before\n<!-- bench:one -->\nnewer\n<!-- bench:one end -->\nafter\n"
+    )
+
+
+def test_the_page_has_the_markers() -> None:
+    """docs/explanation/performance.md can take both generated parts."""
+    text = (ROOT / "docs" / "explanation" / "performance.md").read_text()
+
+    assert [text.count(f"<!-- bench:{name} -->") for name in ("single", "crowd")] == [1, 1]
