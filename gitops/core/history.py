@@ -145,14 +145,12 @@ def _release(
 ) -> Release:
     info = version.commit
     told = _told(info, environment)
+    action, restores, rolled_back = (
+        _last(told, key) for key in ("Gitops-Action", "Gitops-Restores", "Gitops-Rolled-Back")
+    )
     hold = holds.get(info.commit) if not told else None
     if hold is not None and hold.restores is not None:
-        action: str | None = "rollback"
-        restores, rolled_back = hold.restores, hold.rolled_back
-    else:
-        action = _last(told, "Gitops-Action")
-        restores = _last(told, "Gitops-Restores")
-        rolled_back = _last(told, "Gitops-Rolled-Back")
+        action, restores, rolled_back = "rollback", hold.restores, hold.rolled_back
     return Release(
         commit=info.commit,
         time=info.time,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from gitops.core.choice import NeedMore, describe
 from gitops.core.image import ImageValue
@@ -25,13 +25,17 @@ def find_release(
     """Return the release that `word` names.
 
     A commit may be abbreviated. A tag stands for the newest release that has one of the `wanted`
-    images at it. Raises UsageError, listing them, when a word fits several; NotFound; and NeedMore
-    when `complete` is False and older releases could fit too.
+    images at it; one that would bring an image to the tag goes before one that only has an image
+    which is there already. Raises UsageError, listing them, when a word fits several; NotFound;
+    and NeedMore when `complete` is False and older releases could fit too.
     """
     commits = []
     if _COMMIT.fullmatch(word):
         commits = [release for release in releases if release.commit.startswith(word.lower())]
-    tagged = next((release for release in releases if _has_tag(release, word, wanted)), None)
+    away = {image for image, value in wanted.items() if value.tag != word}
+    tagged = _newest_tagged(releases, word, away)
+    if tagged is None and (complete or not away):
+        tagged = _newest_tagged(releases, word, wanted)
     found = {release.commit: release for release in commits}
     if tagged is not None:
         found.setdefault(tagged.commit, tagged)
@@ -58,6 +62,11 @@ def find_release(
     return next(iter(found.values()))
 
 
-def _has_tag(release: Release, word: str, wanted: Mapping[str, ImageValue]) -> bool:
-    images = release.images or {}
-    return any(image in images and images[image].tag == word for image in wanted)
+def _newest_tagged(
+    releases: Sequence[Release], word: str, among: Collection[str]
+) -> Release | None:
+    for release in releases:
+        images = release.images or {}
+        if any(image in images and images[image].tag == word for image in among):
+            return release
+    return None
