@@ -20,6 +20,7 @@ import typer
 
 import gitops
 from gitops import errors
+from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
 from gitops.config import config_schema
 from gitops.core.hold import Hold, hold_path, render_hold
@@ -43,6 +44,7 @@ EXIT_CODES = {
 VARIABLES = {
     "GITOPS_REPO": "The manifest repository, where `--repo` is not given.",
     "GITOPS_AUTHOR": "Who writes, as `Name <mail@example.com>`; wins over Git's own identity.",
+    "NO_COLOR": "When set, output has no colour; it has none either where no terminal is.",
 }
 
 TRAILERS = {
@@ -193,9 +195,11 @@ def variables(group: click.Group) -> str:
         if entry.envvar
     }
     named |= set(variables_read())
-    agree("environment variables", named | {"GITOPS_AUTHOR"}, described)
+    agree("environment variables", named, described)
     own = table(("variable", "meaning"), ((f"`{name}`", VARIABLES[name]) for name in VARIABLES))
     return own + (
+        "\nWhere neither `GITOPS_AUTHOR` nor Git says who writes, the CI system does: "
+        f"{code(ci_variables())}.\n"
         "\nOf Git's own variables those that say who writes, how to sign in, and which "
         "configuration, proxy, certificates and SSH command hold are respected. Those that point "
         "at a repository (`GIT_DIR`, `GIT_WORK_TREE`, `GIT_INDEX_FILE`, …) are not.\n"
@@ -203,12 +207,19 @@ def variables(group: click.Group) -> str:
 
 
 def variables_read() -> Iterable[str]:
-    """Yield the `GITOPS_…` variables that the outer modules name."""
+    """Yield the variables of ours that the outer modules name."""
     package = Path(gitops.__file__).parent
     for folder in ("cli", "adapters", "."):
         pattern = "*.py" if folder == "." else "**/*.py"
         for path in (package / folder).glob(pattern):
-            yield from re.findall(r"\bGITOPS_[A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            yield from re.findall(r"\bGITOPS_[A-Z_]*[A-Z]\b|\bNO_COLOR\b", text)
+
+
+def ci_variables() -> Iterable[str]:
+    """Return the variables of CI systems that name an author, in the order they are asked."""
+    text = Path(identity.__file__).read_text(encoding="utf-8")
+    return dict.fromkeys(re.findall(r'"((?:GITHUB|GITLAB|BUILD\w*|DRONE|CI)_[A-Z_]+)"', text))
 
 
 def config_page() -> str:

@@ -1,0 +1,223 @@
+"""Docs that fail the build: everything has its place in the reference, links resolve, and the
+tutorial runs."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import typer
+
+from gitops import errors
+from gitops.cli.app import app
+from gitops.config import config_schema
+
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+GROUP = typer.main.get_command(app)
+COMMANDS = dict(GROUP.commands) if isinstance(GROUP, click.Group) else {}
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def page(name: str) -> str:
+    """Return the text of a page of docs/."""
+    return (DOCS / name).read_text()
+
+
+def section(command: str) -> str:
+    """Return what the reference says of one command."""
+    found = re.search(
+        rf"^## gitops {command}\n(.*?)(?=^## |\Z)", page("reference/cli.md"), re.M | re.S
+    )
+    assert found is not None, f"docs/reference/cli.md has no section about {command}"
+    return found[1]
+
+
+def config_keys(schema: dict[str, Any]) -> Iterator[str]:
+    """Yield the name of every key of gitops.yaml."""
+    for name, value in schema.get("properties", {}).items():
+        yield name
+        yield from config_keys(value)
+        yield from config_keys(value.get("items", {}))
+
+
+def classes(base: type[errors.GitopsError]) -> Iterator[type[errors.GitopsError]]:
+    """Yield every error class below `base`."""
+    for found in base.__subclasses__():
+        yield found
+        yield from classes(found)
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's headings, as forges make them."""
+    headings = re.findall(r"^#+ (.+)$", FENCE.sub("", text), re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", heading.lower()) for heading in headings)
+    return {heading.strip().replace(" ", "-") for heading in plain}
+
+
+def broken_links(path: Path) -> list[str]:
+    """Return the links of a page that lead nowhere on this side of the network."""
+    found = []
+    for target in LINK.findall(FENCE.sub("", path.read_text())):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        goal = (path.parent / name).resolve() if name else path
+        if not goal.exists() or (anchor and anchor not in anchors(goal.read_text())):
+            found.append(target)
+    return found
+
+
+def outline(path: Path) -> list[str]:
+    """Return the marks of the headings, tables, lists and pictures of a page, in order."""
+    text = FENCE.sub("```", path.read_text())
+    return re.findall(r"^(#+|```|\|(?=-)|-)(?=[ \w|-]|$)", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_and_option_is_in_the_reference(name: str) -> None:
+    """Each command has a section that names all its arguments and options, with their meaning."""
+    text = section(name)
+    for entry in COMMANDS[name].params:
+        words = [*entry.opts, *entry.secondary_opts] if isinstance(entry, click.Option) else []
+        words = words or [(entry.metavar or "").strip("[]")]
+        for word in words:
+            assert f"`{word}`" in text
+        assert getattr(entry, "help", None), f"{name}: {words} has no help"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_of_arguments_is_shown(name: str) -> None:
+    """`--help` tells what the arguments mean (click 8.5 with typer 0.25 would not)."""
+    command = COMMANDS[name]
+    context = click.Context(command, info_name=name)
+    shown = " ".join(command.get_help(context).split())
+
+    for entry in command.params:
+        if isinstance(entry, click.Argument):
+            assert " ".join((getattr(entry, "help", None) or "?").split()) in shown
+
+
+@pytest.mark.parametrize("key", sorted(set(config_keys(config_schema()))))
+def test_every_config_key_is_in_the_reference(key: str) -> None:
+    """Each key that gitops.yaml may have stands in the table of keys."""
+    rows = [line for line in page("reference/config.md").splitlines() if line.startswith("| `")]
+
+    assert [row for row in rows if re.match(rf"\| `(?:[\w.\[\]]+\.)?{key}` ", row)]
+
+
+@pytest.mark.parametrize("found", sorted(classes(errors.GitopsError), key=str))
+def test_every_error_and_exit_code_is_in_the_reference(found: type[errors.GitopsError]) -> None:
+    """Each error class, its code and its exit code stand on the errors page and in the README."""
+    text = page("reference/errors.md")
+
+    assert f"`{found.__name__}`" in text
+    assert f"`{found.code}`" in text
+    assert f"| `{found.exit_code}` |" in text
+    assert f"| {found.exit_code} |" in (ROOT / "README.md").read_text()
+
+
+def test_every_variable_is_in_the_reference() -> None:
+    """Each variable that the outer modules read by name stands under Environment variables."""
+    table = page("reference/cli.md").partition("## Environment variables")[2]
+    read = {
+        name
+        for folder in ("cli", "adapters")
+        for path in (ROOT / "gitops" / folder).rglob("*.py")
+        for name in re.findall(
+            r'["`]((?:GITOPS|GITHUB|GITLAB|CI|BUILD\w*)_[A-Z_]*[A-Z])["`=]', path.read_text()
+        )
+    }
+
+    assert {"GITOPS_REPO", "GITOPS_AUTHOR"} <= read
+    assert {name for name in read if f"`{name}`" not in table} == set()
+
+
+def test_the_reference_is_what_the_code_says() -> None:
+    """The generated pages are not stale."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/docs_reference.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_resolve(path: Path) -> None:
+    """Every link to a file or a heading of this repository leads there."""
+    assert broken_links(path) == []
+
+
+def test_broken_links_are_seen(tmp_path: Path) -> None:
+    """A link to a missing file, and one to a missing heading, are found."""
+    (tmp_path / "a.md").write_text("# One\n[x](b.md) [y](#two) [z](#one) [w](a.md#one)\n")
+
+    assert broken_links(tmp_path / "a.md") == ["b.md", "#two"]
+
+
+def test_every_page_is_in_the_index() -> None:
+    """docs/index.md links every page of docs/."""
+    linked = {
+        (DOCS / target.partition("#")[0]).resolve() for target in LINK.findall(page("index.md"))
+    }
+
+    assert {path for path in DOCS.rglob("*.md") if path.name != "index.md"} - linked == set()
+
+
+def test_readmes_are_in_step() -> None:
+    """Both READMEs have the same blocks of code and pictures, and the same outline."""
+    english, korean = ROOT / "README.md", ROOT / "README.ko.md"
+    blocks = [FENCE.findall(path.read_text()) for path in (english, korean)]
+    without_comments = [
+        [(kind, re.sub(r"\s+#.*|\|[^|]+\|", "", text)) for kind, text in found if kind != "mermaid"]
+        for found in blocks
+    ]
+
+    assert without_comments[0] == without_comments[1]
+    assert [kind for kind, _ in blocks[0]] == [kind for kind, _ in blocks[1]]
+    assert outline(english) == outline(korean)
+
+
+def test_the_tutorial_runs(tmp_path: Path) -> None:
+    """Every shell block of the tutorial works, in order, in one shell, and does what it says."""
+    blocks = [text for kind, text in FENCE.findall(page("tutorial.md")) if kind == "sh"]
+    steps = (f"echo '== block {number}' >&2\n{text}" for number, text in enumerate(blocks, 1))
+    installed = shutil.which("gitops", path=str(Path(sys.executable).parent))
+    assert installed, "gitops is not installed beside this Python: run scripts/test"
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail"],
+        input="".join(steps),
+        cwd=tmp_path,
+        env={**os.environ, "PATH": f"{Path(installed).parent}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+    def pinned(environment: str) -> str:
+        path = f"main:overlays/{environment}/kustomization.yaml"
+        bare = str(tmp_path / "manifests.git")
+        return subprocess.check_output(["git", "-C", bare, "show", path], text=True)
+
+    assert len(blocks) > 10
+    assert "1.6.1" in pinned("dev")
+    assert "1.6.1" in pinned("test")
+    assert "1.5.0" in pinned("stage")
+    assert "1.5.0" in pinned("prod")
+    assert "exit code 1: they differ" in done.stdout
+    assert done.stdout.count("exit code 1: refused") == 2
+    assert "INC-42" in done.stdout
