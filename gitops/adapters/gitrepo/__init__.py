@@ -1,0 +1,29 @@
+"""All access to Git: the `git` command for the network, objects made in process.
+
+How a branch moves. Every push says from exactly which commit to exactly which one, with
+`--force-with-lease=REF:OLD` and NEW made on top of OLD. A plain fast-forward push would be weaker:
+it takes any ancestor of NEW for good, so after somebody rewound the branch it would bring back what
+they dropped. With the lease git compares OLD with what the server advertises, and sends it as the old value that the
+server compares again under its lock; so nothing is written unless the branch is at OLD, and since
+NEW contains OLD nothing is ever lost. A lease also switches off git's own fast-forward check:
+therefore `GitRepository.push` makes that check itself for all branches but our own
+(`gitops/…`: a proposal is made anew in place of the old one, where the lease is the only guard).
+A new branch has an empty lease (it must not exist), a deleted one is guarded like any other.
+Several branches go with `--atomic`; a server that cannot do that is told so to the user, since
+half a change must not land.
+
+Where things happen. A remote is fetched into a private bare store (the newest commit of one
+branch) and pushed to from there; a bare repository is read in place and pushed to by path, so its
+hooks run; a checkout without a remote is read in place, its branch moved by `update-ref`, and its
+files follow. The caller's work tree, index, branches and FETCH_HEAD are not touched in the first
+two. The private store runs no hooks of the user.
+
+A process that is killed leaves the repository before or after the commit: the server decides in
+one step. Its store is removed by a later start.
+"""
+
+from __future__ import annotations
+
+from gitops.adapters.gitrepo.repository import GitRepository, open_repository
+
+__all__ = ["GitRepository", "open_repository"]

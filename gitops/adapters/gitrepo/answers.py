@@ -1,0 +1,286 @@
+"""What git and servers say, sorted into what gitops can do about it. Pure.
+
+The wordings come from git itself and from GitHub, GitLab, Gitea, Bitbucket and Azure DevOps. A
+wording nobody knows is UNKNOWN: whoever asks looks at the branch again, since the tip tells the
+truth where words differ.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from gitops.errors import Denied, GitopsError, HookDeclined, NotFound, Protected, Unavailable
+
+
+class Kind(Enum):
+    """What an answer means for the caller."""
+
+    LANDED = "landed"
+    RACE = "race"
+    CLASH = "a branch is in the way"
+    PROTECTED = "a rule keeps the branch"
+    DECLINED = "a hook said no"
+    REFUSED = "a setting of the server forbids it"
+    DENIED = "no permission"
+    NOT_FOUND = "no repository there"
+    NO_BRANCH = "no such branch"
+    NO_ATOMIC = "the server cannot move several branches at once"
+    OTHER_FORMAT = "the repository uses another hash"
+    UNAVAILABLE = "try again"
+    UNKNOWN = "words nobody knows"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A kind, and the server's (or git's) words for people."""
+
+    kind: Kind
+    words: str
+
+
+def _any(*patterns: str) -> re.Pattern[str]:
+    return re.compile("|".join(patterns), re.IGNORECASE)
+
+
+_CLASH = re.compile(r"'(?:refs/heads/)?([^']+)' exists; cannot create '(?:refs/heads/)?([^']+)'")
+_PROTECTED = _any(
+    r"\bGH006\b",
+    r"\bGH013\b",
+    r"protected branch hook declined",
+    r"repository rule violations",
+    r"not allowed to (force )?push (code )?to (a )?protected branch",
+    r"branch \S+ is protected from",
+    r"permission denied to update branch",
+    r"\bTF402455\b",
+)
+_NO_PERMISSION = _any(
+    r"not allowed to push code to this project",
+    r"could not be found or you don't have permission",
+    r"user permission denied for writing",
+    r"\bTF401027\b",
+    r"insufficient permission for adding",
+    r"unable to create temporary object directory",
+)
+_DECLINED = _any(r"hook declined", r"\bGH00[0-9]\b")
+_LOCKED = _any(r"unable to create '[^']*\.lock'")
+_RACE = _any(
+    r"fetch first",
+    r"\(non-fast-forward\)",
+    r"stale info",
+    r"is at [0-9a-f]{40,64} but expected [0-9a-f]{40,64}",
+    r"incorrect old value provided",
+    r"reference already exists",
+    r"unable to resolve reference",
+    r"\bTF401028\b",
+)
+_SETTINGS = (
+    ("branch is currently checked out", "receive.denyCurrentBranch"),
+    ("deletion of the current branch prohibited", "receive.denyDeleteCurrent"),
+    ("deletion prohibited", "receive.denyDeletes"),
+    ("(non-fast-forward)", "receive.denyNonFastForwards"),
+    ("hidden ref", "transfer.hideRefs"),
+    ("shallow update not allowed", "receive.shallowUpdate"),
+)
+_TRANSPORT = (
+    (Kind.NO_ATOMIC, _any(r"does not support --atomic")),
+    (Kind.OTHER_FORMAT, _any(r"mismatched algorithms", r"does not support this repository's hash")),
+    (Kind.NO_BRANCH, _any(r"couldn't find remote ref")),
+    (
+        Kind.DENIED,
+        _any(
+            r"authentication failed",
+            r"could not read (username|password)",
+            r"returned error: (401|403|407)",
+            r"permission denied \(",
+            r"host key verification failed",
+            r"dubious ownership",
+            r"transport '[^']*' not allowed",
+            r"ssl certificate problem",
+            r"certificate verification failed",
+            r"\bTF401027\b",
+            r"insufficient permission",
+            r"unable to create temporary object directory",
+        ),
+    ),
+    (
+        Kind.UNAVAILABLE,
+        _any(
+            r"returned error: (429|5\d\d)",
+            r"could not resolve (host|proxy)",
+            r"failed to connect",
+            r"couldn't connect",
+            r"connection (was )?(refused|reset|timed out|closed)",
+            r"network is unreachable",
+            r"no route to host",
+            r"(operation|timed) ?(timed )?out",
+            r"empty reply from server",
+            r"early eof",
+            r"rpc failed",
+            r"git-http-push failed",
+            r"is this a git repository",
+            r"kex_exchange_identification",
+            r"failed to report status",
+        ),
+    ),
+    (
+        Kind.NOT_FOUND,
+        _any(
+            r"repository '[^']*' not found",
+            r"repository not found",
+            r"returned error: 404",
+            r"does not appear to be a git repository",
+            r"(repository|path) '[^']*' does not exist",
+            r"not a git repository",
+            r"could not be found",
+            r"\bTF401019\b",
+        ),
+    ),
+    (Kind.UNAVAILABLE, _any(r"hung up unexpectedly")),
+)
+# Lines that say nothing by themselves; the one before them does.
+_EMPTY_WORDS = _any(
+    r"could not read from remote repository",
+    r"please make sure you have the correct access",
+    r"and the repository exists",
+    r"failed to push some refs",
+    r"hung up unexpectedly",
+    r"^hint:",
+    r"^to \S+$",
+    r"^everything up-to-date$",
+)
+_LINE = re.compile(r"(?P<flag>[ +\-*=!])\t(?P<src>[^\t]*):(?P<dst>[^\t:]+)\t(?P<what>.*)")
+
+
+def remote_words(err: str) -> tuple[str, ...]:
+    """Return what the server itself said: the `remote:` lines, without frames and blanks."""
+    lines = []
+    for line in re.split(r"[\r\n]+", err):
+        if line.startswith("remote:"):
+            text = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", line[len("remote:") :]).strip()
+            if text and not re.fullmatch(r"[=\-*#\s]*", text):
+                lines.append(text)
+    return tuple(lines)
+
+
+def words_of(err: str) -> str:
+    """Return the line of git's stderr that says what is wrong, with the server's own words."""
+    said = [*remote_words(err)]
+    for line in re.split(r"[\r\n]+", err):
+        text = re.sub(r"^(fatal|error|warning): ", "", line.strip())
+        if text and not line.startswith("remote:") and not _EMPTY_WORDS.search(text):
+            said.append(text)
+    if said:
+        return "; ".join(dict.fromkeys(said))
+    return " ".join(err.split()) or "git said nothing"
+
+
+def read_transport(err: str) -> Verdict:
+    """Sort the stderr of a command that ended without a word about any branch."""
+    for kind, pattern in _TRANSPORT:
+        if pattern.search(err):
+            return Verdict(kind, words_of(err))
+    return Verdict(Kind.UNKNOWN, words_of(err))
+
+
+def read_push(code: int, out: str, err: str) -> Verdict:
+    """Sort the answer to `git push --porcelain`: exit code, stdout, stderr.
+
+    The lines for each branch count, not the exit code alone; `remote:` lines come with successes
+    too, and mean something only beside a rejection.
+    """
+    lines = [found for found in map(_LINE.fullmatch, out.splitlines()) if found]
+    rejected = [found["what"] for found in lines if found["flag"] == "!"]
+    if not rejected:
+        if lines and code == 0:
+            return Verdict(Kind.LANDED, "")
+        return read_transport(err)
+    # Of an atomic push the others only say that somebody else was rejected.
+    own = [what for what in rejected if "atomic push failed" not in what]
+    own = [what for what in own if "atomic transaction failed" not in what] or rejected
+    if all(what.startswith("[remote failure]") for what in own):
+        return Verdict(Kind.UNAVAILABLE, words_of(err) if err.strip() else own[0])
+    if any(what.startswith("[rejected]") for what in own):
+        reason = next(what for what in own if what.startswith("[rejected]"))
+        if _RACE.search(reason):
+            return Verdict(Kind.RACE, reason)
+        # An atomic push names no culprit when git itself gave up: the tip tells.
+        return Verdict(Kind.UNKNOWN, reason)
+    return _read_rejection("\n".join(own), err)
+
+
+def read_update(err: str) -> Verdict:
+    """Sort the stderr of a failed `git update-ref --stdin`."""
+    return _read_rejection(words_of(err), err)
+
+
+def _read_rejection(reason: str, err: str) -> Verdict:
+    said = remote_words(err)
+    everything = "\n".join((reason, err))
+    shown = "; ".join(said) or _inner(reason)
+    if clash := _CLASH.search(everything):
+        return Verdict(Kind.CLASH, f"branch {clash[1]} stands in the way of {clash[2]}")
+    if _PROTECTED.search(everything):
+        return Verdict(Kind.PROTECTED, shown)
+    if _NO_PERMISSION.search(everything):
+        return Verdict(Kind.DENIED, shown)
+    if _DECLINED.search(reason) or re.search(r"\bGH00[0-9]\b", everything):
+        return Verdict(Kind.DECLINED, shown)
+    if _LOCKED.search(everything):
+        return Verdict(Kind.UNAVAILABLE, shown)
+    for words, setting in _SETTINGS:
+        if words in reason:
+            return Verdict(Kind.REFUSED, f"{_inner(reason)}: the server's {setting} forbids it")
+    if _RACE.search(everything):
+        return Verdict(Kind.RACE, "; ".join((_inner(reason), *said)))
+    return Verdict(Kind.UNKNOWN, "; ".join(dict.fromkeys((_inner(reason), *said))))
+
+
+def _inner(reason: str) -> str:
+    first = reason.splitlines()[0]
+    return re.sub(r"^\[[^\]]*\]\s*", "", first).removeprefix("(").removesuffix(")")
+
+
+_CREDENTIALS = "check the token or key, and that it may read and write this repository"
+
+
+def error_of(verdict: Verdict, place: str) -> GitopsError:
+    """Return the error that tells people about `verdict`; `place` is the repository (and branch).
+
+    LANDED and RACE are no errors; UNKNOWN counts as unavailable, for it may work later.
+    """
+    words = verdict.words
+    match verdict.kind:
+        case Kind.CLASH:
+            return Denied(f"{place}: {words}", hint="delete or rename that branch")
+        case Kind.PROTECTED:
+            return Protected(
+                f"{place} is protected: {words}",
+                hint="let this account push there, or set `change: pull-request` in gitops.yaml",
+            )
+        case Kind.DECLINED:
+            return HookDeclined(f"a hook of {place} declined the push: {words}")
+        case Kind.REFUSED:
+            return Denied(f"{place}: {words}")
+        case Kind.DENIED:
+            if "dubious ownership" in words:
+                return Denied(
+                    f"{place} belongs to another user, so Git does not trust it",
+                    hint="git config --global --add safe.directory PATH",
+                )
+            return Denied(f"no permission for {place}: {words}", hint=_CREDENTIALS)
+        case Kind.NOT_FOUND:
+            return NotFound(
+                f"no repository at {place}: {words}",
+                hint="check the address; servers say the same when the account may not see it",
+            )
+        case Kind.NO_BRANCH:
+            return NotFound(f"no such branch in {place}: {words}")
+        case Kind.NO_ATOMIC:
+            return Denied(
+                f"{place} cannot move several branches at once (no atomic push)",
+                hint="call gitops once for each environment",
+            )
+        case _:
+            return Unavailable(f"{place} is unavailable: {words}")

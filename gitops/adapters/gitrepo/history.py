@@ -1,0 +1,149 @@
+"""First-parent history of one folder, read no deeper than the caller iterates.
+
+A store that holds only the newest commits is deepened by and by. The oldest commit of a cut
+history looks as if it had made every file, so it is looked at again once its parent is there; it
+is shown (`complete` False) only when its parent cannot be had.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from gitops.adapters.gitrepo.objects import FILE, TREE, Entry
+from gitops.adapters.gitrepo.process import Git
+from gitops.adapters.gitrepo.source import Source
+from gitops.core.history import CommitInfo, OverlayVersion
+from gitops.core.identity import Identity
+from gitops.core.kustomization import FILE_NAMES
+from gitops.core.message import trailers
+from gitops.errors import NotFound
+
+_LOT = 32  # versions whose contents are fetched together
+_FORMAT = "--format=%H%n%P%n%an%n%ae%n%ct%n%B%x00"
+
+
+@dataclass(frozen=True, slots=True)
+class _Version:
+    info: CommitInfo
+    file: str | None
+    entry: Entry | None
+    complete: bool
+
+
+class HistoryReader:
+    """Reads history of one `Source`; `git` runs the walks."""
+
+    def __init__(self, git: Git, source: Source) -> None:
+        self._git = git
+        self._source = source
+
+    def versions(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
+        """Yield what each first-parent commit that touched `directory` left there, newest first."""
+        start = commit
+        while True:
+            boundary = self._source.store.boundary()
+            hits = self._walk([start, "--first-parent"], directory)
+            oldest = hits[-1] if hits and hits[-1].commit in boundary else None
+            whole = hits[:-1] if oldest is not None else hits
+            yield from self._load(commit, whole, directory)
+            end = self._end(start) if boundary else ""
+            if end not in boundary:
+                return
+            if not self._deepen(commit, end):
+                # Nobody has its parent: it may or may not have made the change.
+                if oldest is not None:
+                    yield from self._load(commit, [oldest], directory, complete=False)
+                return
+            start = end
+
+    def find_intent(self, commit: str, intent: str, since: str) -> str | None:
+        """Return the commit with `Gitops-Id: intent` among those that `commit` has over `since`."""
+        while True:
+            exclude = [f"^{since}"] if self._source.store.find(since) is not None else []
+            found = self._walk([commit, *exclude])
+            for info in found:
+                if intent in trailers(info.message).get("Gitops-Id", ()):
+                    return info.commit
+            if not self._is_cut(found) or not self._source.deepen(commit):
+                return None
+
+    def _deepen(self, commit: str, end: str) -> bool:
+        """Get more history until the parent of `end` is there; False when nobody has it."""
+        while self._source.deepen(commit):
+            if end not in self._source.store.boundary():
+                return True
+        return False
+
+    def _is_cut(self, found: Sequence[CommitInfo]) -> bool:
+        """Tell whether a walk ended where the store ends, and may have gone too far or too short.
+
+        With a cut somewhere, a walk that reaches a root may have passed what it should exclude.
+        """
+        boundary = self._source.store.boundary()
+        return bool(boundary) and any(info.commit in boundary or not info.parents for info in found)
+
+    def _end(self, start: str) -> str:
+        """Return the oldest first-parent commit that the store has."""
+        answer = self._git.run(
+            [*self._source.store.args, "rev-list", "--first-parent", start],
+        )
+        return answer.text.rpartition("\n")[2]
+
+    def _walk(self, revisions: Sequence[str], directory: str = "") -> list[CommitInfo]:
+        paths = ["--", directory] if directory else ["--"]
+        args = ["--literal-pathspecs", "rev-list", "--encoding=UTF-8", _FORMAT]
+        answer = self._git.run([*self._source.store.args, *args, *revisions, *paths])
+        if answer.code != 0:
+            raise NotFound(f"the history cannot be read: {answer.err.strip()}")
+        text = answer.out.decode("utf-8", "replace")
+        return [_commit(record) for record in text.split("\0")[:-1]]
+
+    def _load(
+        self, tip: str, hits: Sequence[CommitInfo], directory: str, *, complete: bool = True
+    ) -> Iterator[OverlayVersion]:
+        for at in range(0, len(hits), _LOT):
+            lot = [self._look(info, directory, complete) for info in hits[at : at + _LOT]]
+            self._source.fetch_blobs([one.entry.oid for one in lot if one.entry is not None])
+            for one in lot:
+                content = None
+                if one.entry is not None:
+                    content = self._source.store.read(one.entry.oid)[1]
+                info = one.info
+                if len(info.parents) > 1:
+                    info = replace(info, merged=self._merged(tip, info))
+                yield OverlayVersion(info, one.file, content, one.complete)
+
+    def _look(self, info: CommitInfo, directory: str, complete: bool) -> _Version:
+        """Find the kustomization that the folder had at this commit."""
+        store = self._source.store
+        tree = store.tree(store.tree_of(info.commit))
+        for part in directory.split("/") if directory else ():
+            entry = tree.get(part)
+            tree = store.tree(entry.oid) if entry is not None and entry.mode == TREE else {}
+        for name in FILE_NAMES:
+            entry = tree.get(name)
+            if entry is not None and entry.mode.startswith(FILE[:3]):
+                return _Version(info, name, entry, complete)
+        return _Version(info, None, None, complete)
+
+    def _merged(self, tip: str, info: CommitInfo) -> tuple[str, ...]:
+        """Return the messages of the commits that a merge brought in, newest first."""
+        first, *others = info.parents
+        while True:
+            brought = self._walk([*others, f"^{first}"])
+            if not self._is_cut(brought) or not self._source.deepen(tip):
+                return tuple(one.message for one in brought)
+
+
+def _commit(record: str) -> CommitInfo:
+    # `rev-list` puts a line "commit ID" before each record.
+    _, oid, parents, name, email, time, message = record.lstrip("\n").split("\n", 6)
+    return CommitInfo(
+        oid,
+        tuple(parents.split()),
+        Identity(name, email),
+        datetime.fromtimestamp(int(time), UTC),
+        message.rstrip("\n") + "\n",
+    )

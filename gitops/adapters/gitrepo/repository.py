@@ -1,0 +1,244 @@
+"""`ports.Repository` over Git: puts the parts of this package together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from gitops.adapters.gitrepo import answers, settings
+from gitops.adapters.gitrepo.bare import Bare
+from gitops.adapters.gitrepo.checkout import Checkout
+from gitops.adapters.gitrepo.identity import find_identity
+from gitops.adapters.gitrepo.location import Address, address, is_url
+from gitops.adapters.gitrepo.objects import patch_tree, plain, render_commit
+from gitops.adapters.gitrepo.place import Place, inspect
+from gitops.adapters.gitrepo.process import Git
+from gitops.adapters.gitrepo.remote import Remote
+from gitops.adapters.gitrepo.snapshot import CommitSnapshot
+from gitops.adapters.gitrepo.source import Source
+from gitops.adapters.gitrepo.store import sweep
+from gitops.adapters.gitrepo.worktree import CheckoutFiles
+from gitops.core.history import OverlayVersion
+from gitops.core.identity import Identity
+from gitops.errors import Bug, Denied, NotFound
+from gitops.ports import Lost, NewCommit, RefUpdate, Snapshot, WorkTree
+
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.history import HistoryReader
+
+OWN_BRANCHES = "refs/heads/gitops/"
+"""Only branches of our own may leave commits behind: a proposal is made anew in its place."""
+
+
+class GitRepository:
+    """One repository, wherever it is kept. A context manager; `close` removes what it made."""
+
+    def __init__(
+        self, git: Git, source: Source, name: str, environ: Mapping[str, str], place: Place | None
+    ) -> None:
+        self._git = git
+        self._source = source
+        self._name = name
+        self._environ = environ
+        self._place = place
+        self._made: dict[str, tuple[str, ...]] = {}
+        self._reader: HistoryReader | None = None
+        self._swept = False
+
+    def __enter__(self) -> GitRepository:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def begin(self, branch: str | None) -> None:
+        """Start to fetch `branch` (None: the default one) while the caller does other things."""
+        self._source.begin(branch)
+
+    def snapshot(self, branch: str | None = None) -> Snapshot:
+        """Read the newest tip of `branch`; see `ports.Repository`."""
+        if not self._swept:
+            # A fetch is under way now: looking for leftovers costs no time.
+            self._source.begin(branch)
+            self._swept = True
+            sweep()
+        tip = self._source.tip(branch)
+        return CommitSnapshot(self._source.store, tip)
+
+    def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
+        """Yield the versions of `directory`, newest first; see `ports.Repository`."""
+        return self._history().versions(commit, directory.strip("/"))
+
+    def find_intent(self, branch: str, intent: str, since: str) -> str | None:
+        """Look for a commit with `Gitops-Id: intent`; see `ports.Repository`."""
+        return self._history().find_intent(self._source.tip(branch).commit, intent, since)
+
+    def _history(self) -> HistoryReader:
+        if self._reader is None:
+            # Not needed by a plain write; it brings the kustomization rules along.
+            from gitops.adapters.gitrepo.history import HistoryReader
+
+            self._reader = HistoryReader(self._git, self._source)
+        return self._reader
+
+    def create(self, commit: NewCommit) -> str:
+        """Store the objects of `commit` and return its id; see `ports.Repository`."""
+        store = self._source.store
+        committer = find_identity(self._environ, self._source.setting, "committer")
+        author = commit.author or self.identity()
+        base = commit.base or (commit.parents[0] if commit.parents else None)
+        root = None if base is None else store.tree_of(base)
+        tree = patch_tree(root, commit.files, store.tree, store.write)
+        if settings.is_true(self._source.setting("commit.gpgsign")):
+            new = self._signed(commit, tree, author, committer)
+        else:
+            body = render_commit(
+                tree, commit.parents, author, committer, commit.time, commit.message
+            )
+            new = store.write("commit", body)
+        self._made[new] = commit.parents
+        return new
+
+    def _signed(self, commit: NewCommit, tree: str, author: Identity, committer: Identity) -> str:
+        stamp = f"{int(commit.time.timestamp())} +0000"
+        extra = {"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
+        for role, who in (("AUTHOR", author), ("COMMITTER", committer)):
+            extra[f"GIT_{role}_NAME"] = plain(who.name)
+            extra[f"GIT_{role}_EMAIL"] = plain(who.email)
+        parents = [word for parent in commit.parents for word in ("-p", parent)]
+        answer = self._git.run(
+            [*self._source.store.args, "commit-tree", "-S", tree, *parents, "-F", "-"],
+            feed=(commit.message.rstrip("\n") + "\n").encode("utf-8", "surrogateescape"),
+            extra=extra,
+            doing="waiting for the signature",
+        )
+        if answer.code != 0:
+            raise Denied(
+                f"the commit cannot be signed: {answers.words_of(answer.err)}",
+                hint="commit.gpgSign is set; user.signingKey and gpg.format say with what",
+            )
+        return answer.text
+
+    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
+        """Move all `updates` at once, or none; see `ports.Repository`."""
+        if not updates:
+            return None
+        for update in updates:
+            self._check_keeps(update)
+        return self._source.push(updates)
+
+    def _check_keeps(self, update: RefUpdate) -> None:
+        """Raise Bug for an update that would drop commits of somebody else's branch."""
+        if update.old is None or update.new is None or update.ref.startswith(OWN_BRANCHES):
+            return
+        if update.new == update.old or update.old in self._made.get(update.new, ()):
+            return
+        args = ("merge-base", "--is-ancestor", update.old, update.new)
+        if self._git.run([*self._source.store.args, *args]).code != 0:
+            raise Bug(f"{update.ref} would lose commits: {update.new} does not follow {update.old}")
+
+    def describe(self) -> str:
+        """Return the URL or path, without secrets."""
+        return self._name
+
+    def identity(self) -> Identity:
+        """Return who writes. Raises NotFound when nobody is known."""
+        return find_identity(self._environ, self._source.setting)
+
+    def work_tree(self) -> WorkTree | None:
+        """Return the checkout that `location` is in; None for a URL or a bare repository."""
+        return self._files()
+
+    def directory_snapshot(self) -> Snapshot | None:
+        """Return the checkout's files as they stand; None for a URL or a bare repository."""
+        return self._files()
+
+    def _files(self) -> CheckoutFiles | None:
+        if self._place is None or self._place.top is None:
+            return None
+        return CheckoutFiles(self._place.top, self._place.branch or "")
+
+    def close(self) -> None:
+        """Stop what runs and remove the private store."""
+        self._source.close()
+
+
+def open_repository(
+    location: str,
+    *,
+    environ: Mapping[str, str],
+    progress: Callable[[str], None] | None = None,
+    timeout: float = 60.0,
+) -> GitRepository:
+    """Open the repository at `location`: a URL, or a path in a checkout or bare repository.
+
+    Args:
+        environ: the caller's environment; git gets a cleaned copy.
+        progress: told whom we wait for when a step takes over a second.
+        timeout: seconds that one exchange with a server may take.
+
+    Raises UsageError for an address that Git would take for an option or a command, NotFound when
+    there is no repository, Denied when Git does not trust it. A URL is not contacted yet.
+    """
+    if is_url(location):
+        where = address(location)
+        git = Git(
+            environ,
+            after=where.settings,
+            secrets=where.secrets,
+            timeout=timeout,
+            progress=progress,
+        )
+        remote = Remote(git, where.url, where.url, ssh=where.ssh)
+        return GitRepository(git, remote, where.url, environ, None)
+    path = Path(location)
+    git = Git(environ, folder=path, timeout=timeout, progress=progress)
+    place = inspect(git, path, location)
+    known = settings.remotes(place.lines)
+    if place.top is None or not known:
+        source = Bare(git, place) if place.top is None else Checkout(git, place)
+        return GitRepository(git, source, location, environ, place)
+    return _open_checkout(place, known, environ, progress, timeout)
+
+
+def _open_checkout(
+    place: Place,
+    known: Mapping[str, str],
+    environ: Mapping[str, str],
+    progress: Callable[[str], None] | None,
+    timeout: float,
+) -> GitRepository:
+    chosen = settings.choose_remote(place.lines, place.branch, known)
+    if chosen is None:
+        raise NotFound(
+            f"{place.name} has several remotes ({', '.join(known)}) and none is named for its "
+            "branch",
+            hint="git branch --set-upstream-to=REMOTE/BRANCH, or give --repo the URL",
+        )
+    fetch = address(known[chosen])
+    pushes = settings.last(place.lines, f"remote.{chosen}.pushurl")
+    push = address(pushes) if pushes is not None else fetch
+    git = Git(
+        environ,
+        # Relative URLs and file names count from the top of the checkout.
+        folder=place.top,
+        before=settings.carried(place.lines, credentials=not fetch.secrets),
+        after=_merge(fetch, push),
+        secrets=(*fetch.secrets, *push.secrets),
+        timeout=timeout,
+        progress=progress,
+    )
+    remote = Remote(
+        git,
+        fetch.url,
+        fetch.url,
+        push_url=push.url,
+        ssh=fetch.ssh or push.ssh,
+        read_settings=place.lines,
+    )
+    return GitRepository(git, remote, fetch.url, environ, place)
+
+
+def _merge(fetch: Address, push: Address) -> tuple[tuple[str, str], ...]:
+    return tuple(dict.fromkeys((*fetch.settings, *push.settings)))

@@ -1,0 +1,55 @@
+"""What the three kinds of repository have in common for the one that reads and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from gitops.adapters.gitrepo.store import Store
+from gitops.ports import Lost, RefUpdate
+
+
+@dataclass(frozen=True, slots=True)
+class Tip:
+    """The newest commit of a branch, all of whose files are in the store."""
+
+    branch: str
+    commit: str
+
+
+class Source(Protocol):
+    """Where the branches are kept: a remote, a bare repository, a checkout without a remote."""
+
+    @property
+    def store(self) -> Store:
+        """The store that holds what was read; asked for anew after every call of `tip`."""
+        ...
+
+    def begin(self, branch: str | None) -> None:
+        """Start to read `branch` in the background, where that takes time."""
+        ...
+
+    def tip(self, branch: str | None) -> Tip:
+        """Read the newest tip of `branch` (None: the default branch). Raises NotFound."""
+        ...
+
+    def deepen(self, commit: str) -> bool:
+        """Get more history of the branch that `commit` was the tip of; False: there is no more."""
+        ...
+
+    def fetch_blobs(self, oids: Sequence[str]) -> None:
+        """Get file contents that `deepen` left out, all at once."""
+        ...
+
+    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
+        """See `ports.Repository.push`."""
+        ...
+
+    def setting(self, key: str) -> str | None:
+        """Return a value of Git's configuration as it holds there (key in lower case)."""
+        ...
+
+    def close(self) -> None:
+        """Stop what runs and remove what was made."""
+        ...

@@ -1,0 +1,193 @@
+"""The private store: a bare repository of our own, written in process and thrown away.
+
+A running gitops holds a lock on its store; what nobody holds and is old was left by a process that
+died, and the next start removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from gitops.adapters.gitrepo.objects import RAW_LENGTH, Tree, parse_tree, write_loose
+from gitops.adapters.gitrepo.process import Git
+from gitops.errors import Denied, NotFound
+
+_PREFIX = "gitops-store-"
+_STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
+# Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
+# is written faster than a hundred loose files.
+_CONFIG = """\
+[core]
+	repositoryformatversion = {version}
+	bare = true
+	logAllRefUpdates = false
+	hooksPath = /dev/null
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+[transfer]
+	unpackLimit = 1
+[fetch]
+	prune = false
+	pruneTags = false
+	writeCommitGraph = false
+	recurseSubmodules = false
+[push]
+	followTags = false
+	recurseSubmodules = no
+[color]
+	ui = false
+	push = false
+	remote = false
+	transport = false
+"""
+
+
+class Store:
+    """A private bare repository, and one `cat-file --batch` that reads it.
+
+    Attributes:
+        path: its folder.
+        algorithm: `sha1` or `sha256`.
+    """
+
+    def __init__(self, git: Git, *, algorithm: str = "sha1", borrow: Path | None = None) -> None:
+        """Make the store; with `borrow` (a git directory) it reads that repository's objects."""
+        self._git = git
+        self._reader: subprocess.Popen[bytes] | None = None
+        self._trees: dict[str, Tree] = {}
+        self.algorithm = algorithm
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._write_files(borrow)
+        except OSError as error:
+            raise Denied(
+                f"cannot make a temporary folder: {error}", hint="TMPDIR names another place"
+            ) from None
+
+    def _write_files(self, borrow: Path | None) -> None:
+        for name in ("objects", "refs"):
+            (self.path / name).mkdir()
+        sha1 = self.algorithm == "sha1"
+        config = _CONFIG.format(version=0 if sha1 else 1)
+        if not sha1:
+            config += f"[extensions]\n\tobjectFormat = {self.algorithm}\n"
+        (self.path / "config").write_text(config)
+        (self.path / "HEAD").write_text("ref: refs/heads/none\n")
+        if borrow is not None:
+            (self.path / "objects" / "info").mkdir()
+            # Quoted as Git reads it: a path may hold anything.
+            quoted = str(borrow / "objects").replace("\\", "\\\\").replace('"', '\\"')
+            quoted = quoted.replace("\n", "\\n")
+            (self.path / "objects" / "info" / "alternates").write_text(f'"{quoted}"\n')
+            if (borrow / "shallow").exists():
+                shutil.copyfile(borrow / "shallow", self.path / "shallow")
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The options that point git at this store, for the front of its arguments."""
+        return ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
+
+    def write(self, kind: str, body: bytes) -> str:
+        """Store an object and return its id."""
+        return write_loose(self.path / "objects", kind, body, self.algorithm)
+
+    def read(self, name: str) -> tuple[str, bytes]:
+        """Return kind and body of the object called `name`. Raises NotFound."""
+        found = self.find(name)
+        if found is None:
+            raise NotFound(f"object {name} is not in the repository")
+        return found
+
+    def find(self, name: str) -> tuple[str, bytes] | None:
+        """Return kind and body of the object called `name`, or None when there is none."""
+        if self._reader is None or self._reader.poll() is not None:
+            self._reader = self._git.popen([*self.args, "cat-file", "--batch"], quiet=True)
+        reader = self._reader
+        if reader.stdin is None or reader.stdout is None or "\n" in name:
+            return None
+        try:
+            reader.stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
+            reader.stdin.flush()
+        except BrokenPipeError:
+            return None
+        header = reader.stdout.readline().split()
+        if len(header) != 3 or not header[2].isdigit():
+            return None
+        size = int(header[2])
+        body = reader.stdout.read(size + 1)[:size]
+        return header[1].decode(), body
+
+    def tree(self, oid: str) -> Tree:
+        """Return the entries of the tree `oid`; trees that were read once are remembered."""
+        tree = self._trees.get(oid)
+        if tree is None:
+            tree = parse_tree(self.read(oid)[1], RAW_LENGTH[self.algorithm])
+            self._trees[oid] = tree
+        return tree
+
+    def tree_of(self, commit: str) -> str:
+        """Return the id of `commit`'s root tree."""
+        kind, body = self.read(commit)
+        if kind != "commit":
+            raise NotFound(f"{commit} is not a commit")
+        return body[5 : body.index(b"\n")].decode()
+
+    def boundary(self) -> frozenset[str]:
+        """Return the commits whose parents were left out of this store."""
+        try:
+            return frozenset((self.path / "shallow").read_text().split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def reopen(self) -> None:
+        """Forget the reader: git changed settings that it read at its start."""
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            with suppress(ProcessLookupError):
+                os.killpg(reader.pid, signal.SIGKILL)  # it only reads: nothing to tidy up
+            reader.wait()
+            for stream in (reader.stdin, reader.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+
+    def close(self) -> None:
+        """Remove the store."""
+        self.reopen()
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            os.close(self._lock)
+
+
+def sweep(now: float | None = None) -> None:
+    """Remove stores whose process died. Costs one listing of the temporary folder."""
+    oldest = (time.time() if now is None else now) - _STALE
+    with suppress(OSError), os.scandir(tempfile.gettempdir()) as listing:
+        for entry in listing:
+            if entry.name.startswith(_PREFIX):
+                with suppress(OSError):
+                    _remove_dead(entry, oldest)
+
+
+def _remove_dead(entry: os.DirEntry[str], oldest: float) -> None:
+    status = entry.stat(follow_symlinks=False)
+    if status.st_uid != os.geteuid() or status.st_mtime > oldest:
+        return
+    handle = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(entry.path, ignore_errors=True)
+    finally:
+        os.close(handle)

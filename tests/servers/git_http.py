@@ -1,0 +1,209 @@
+"""A real smart-HTTP Git server around `git http-backend`, which can be told to misbehave."""
+
+from __future__ import annotations
+
+import base64
+import os
+import subprocess
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request that was answered."""
+
+    method: str
+    path: str
+    status: int
+    received: int
+    sent: int
+
+    @property
+    def push(self) -> bool:
+        """True when it belongs to a push."""
+        return "git-receive-pack" in self.path
+
+
+@dataclass
+class Behaviour:
+    """What the server does instead of its work. `only_push` leaves fetches alone.
+
+    Attributes:
+        credentials: user and password without which it answers 401.
+        status: answered to everything.
+        page: answer 200 with a page that is not Git.
+        hang: never answer (until the server stops).
+        cut_push: take the push, then close the connection without a word.
+        redirect: URL of another server, to which everything is redirected.
+        before_push: called before a push is taken, to make it lose a race.
+    """
+
+    credentials: tuple[str, str] | None = None
+    status: int | None = None
+    page: bool = False
+    hang: bool = False
+    cut_push: bool = False
+    redirect: str | None = None
+    only_push: bool = False
+    before_push: Callable[[], None] | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+class GitServer:
+    """Serves every repository below `root`; a context manager.
+
+    Attributes:
+        url: `http://127.0.0.1:PORT`, without a slash at the end.
+        behaviour: may be changed at any time.
+        requests: what was answered so far, oldest first.
+        authorizations: the Authorization headers that came.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.behaviour = Behaviour()
+        self.requests: list[Request] = []
+        self.authorizations: list[str] = []
+        self.stopping = threading.Event()
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
+        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
+
+    def __enter__(self) -> GitServer:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stopping.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def count(self, *, push: bool | None = None) -> int:
+        """Return how many requests came (`push` True or False: only of that kind)."""
+        return sum(1 for one in self.requests if push is None or one.push == push)
+
+
+class _Server(ThreadingHTTPServer):
+    request_queue_size = 256
+    daemon_threads = True
+    block_on_close = False
+
+
+def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+        wbufsize = 1 << 16
+
+        def do_GET(self) -> None:
+            self._answer()
+
+        def do_POST(self) -> None:
+            self._answer()
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+        def _answer(self) -> None:
+            self._body = self._read_body()
+            behaviour = server.behaviour
+            push = "git-receive-pack" in self.path
+            sent = self.headers.get("Authorization")
+            if sent is not None:
+                server.authorizations.append(sent)
+            if behaviour.credentials is not None:
+                pair = ":".join(behaviour.credentials).encode()
+                if sent != "Basic " + base64.b64encode(pair).decode():
+                    self._say(401, {"WWW-Authenticate": 'Basic realm="git"'}, b"who are you?\n")
+                    return
+            if push or not behaviour.only_push:
+                if behaviour.hang:
+                    server.stopping.wait()
+                    self.close_connection = True
+                    return
+                if behaviour.status is not None:
+                    self._say(behaviour.status, behaviour.headers, b"no\n")
+                    return
+                if behaviour.page:
+                    self._say(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>")
+                    return
+                if behaviour.redirect is not None:
+                    self._say(302, {"Location": behaviour.redirect + self.path}, b"")
+                    return
+            if push and self.command == "POST" and behaviour.before_push is not None:
+                behaviour.before_push()
+            status, headers, body = self._backend()
+            if push and self.command == "POST" and behaviour.cut_push:
+                self._note(0, 0)
+                self.close_connection = True
+                return
+            self._say(status, headers, body)
+
+        def _read_body(self) -> bytes:
+            if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+                body = b""
+                while size := int(self.rfile.readline().split(b";")[0], 16):
+                    body += self.rfile.read(size)
+                    self.rfile.readline()
+                self.rfile.readline()
+                return body
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+        def _backend(self) -> tuple[int, dict[str, str], bytes]:
+            path, _, query = self.path.partition("?")
+            environ = {
+                "PATH": os.environ["PATH"],
+                "HOME": "/nonexistent",
+                "GIT_CONFIG_NOSYSTEM": "1",
+                "GIT_CONFIG_COUNT": "1",
+                "GIT_CONFIG_KEY_0": "safe.directory",
+                "GIT_CONFIG_VALUE_0": "*",
+                "GIT_PROJECT_ROOT": str(server.root),
+                "GIT_HTTP_EXPORT_ALL": "1",
+                "PATH_INFO": path,
+                "QUERY_STRING": query,
+                "REQUEST_METHOD": self.command,
+                "REMOTE_USER": "tester",
+                "REMOTE_ADDR": "127.0.0.1",
+                "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                "CONTENT_LENGTH": str(len(self._body)),
+                "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            }
+            answer = subprocess.run(
+                ["git", "http-backend"], env=environ, input=self._body, capture_output=True
+            )
+            head, _, body = answer.stdout.partition(b"\r\n\r\n")
+            headers = dict(
+                line.split(": ", 1) for line in head.decode().split("\r\n") if ": " in line
+            )
+            return int(headers.pop("Status", "200").split()[0]), headers, body
+
+        def _say(self, status: int, headers: dict[str, str], body: bytes) -> None:
+            self._note(status, len(body))
+            with suppress(ConnectionError):
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+                self.wfile.flush()
+
+        def _note(self, status: int, sent: int) -> None:
+            received = len(self._body)
+            server.requests.append(Request(self.command, self.path, status, received, sent))
+
+    return Handler
