@@ -53,6 +53,9 @@ class Checkout(Bare):
         self._hand_over([update.new for update in updates if update.new is not None])
         with self._alone():
             self._finish_note()
+            now = self.refs()
+            if all(now.get(update.ref) == update.new for update in updates):
+                return None
             if self.moved(updates):
                 return Lost("the branch moved")
             follows = self._follows(updates)

@@ -1,0 +1,211 @@
+"""In-memory stand-ins for the outside, held to the same contract as the real ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from gitops.core.history import CommitInfo, OverlayVersion
+from gitops.core.identity import Identity
+from gitops.core.kustomization import FILE_NAMES
+from gitops.core.message import trailers
+from gitops.errors import GitopsError, NotFound
+from gitops.ports import Lost, NewCommit, RefUpdate
+
+ANA = Identity("Ana", "ana@example.com")
+START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
+
+
+class FakeClock:
+    """`ports.Clock` whose time moves only when somebody pauses."""
+
+    def __init__(self, start: datetime = START) -> None:
+        self._start = start
+        self.passed = 0.0
+
+    def now(self) -> datetime:
+        """Return the time, in UTC."""
+        return self._start + timedelta(seconds=int(self.passed))
+
+    def monotonic(self) -> float:
+        """Return the seconds that were paused."""
+        return self.passed
+
+    def pause(self, longest: float) -> None:
+        """Let the longest pause pass at once."""
+        self.passed += longest
+
+
+@dataclass(frozen=True)
+class FakeCommit:
+    """A commit with all of its files."""
+
+    info: CommitInfo
+    files: Mapping[str, bytes]
+
+
+@dataclass(frozen=True)
+class FakeSnapshot:
+    """`ports.Snapshot` of a FakeCommit."""
+
+    branch: str
+    commit: str
+    files: Mapping[str, bytes]
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of a file, None when there is none."""
+        return self.files.get(path)
+
+    def entries(self, directory: str) -> tuple[str, ...]:
+        """Return the names in a folder, sorted, folders ending in "/"."""
+        prefix = f"{directory}/" if directory else ""
+        rests = [path[len(prefix) :] for path in self.files if path.startswith(prefix)]
+        names = {rest.partition("/")[0] + "/" * ("/" in rest) for rest in rests}
+        return tuple(sorted(names))
+
+
+class FakeRepository:
+    """`ports.Repository` in memory.
+
+    Attributes:
+        branches: name -> commit id; change it to play somebody else.
+        default: the default branch.
+        commits: id -> commit.
+        trouble: raised by the next call of `push`, then forgotten; with `lands` True the push
+            has landed all the same (a lost answer).
+    """
+
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        self.branches: dict[str, str] = {}
+        self.default = "main"
+        self.commits: dict[str, FakeCommit] = {}
+        self.author = ANA
+        self.trouble: GitopsError | None = None
+        self.lands = False
+        if files is not None:
+            self.commit(files)
+
+    def commit(
+        self,
+        files: Mapping[str, bytes | None],
+        message: str = "change\n",
+        *,
+        branch: str = "main",
+        parents: Sequence[str] | None = None,
+    ) -> str:
+        """Commit `files` on `branch` behind everybody's back; None deletes. Returns the id."""
+        if parents is None:
+            parents = (self.branches[branch],) if branch in self.branches else ()
+        time = START + timedelta(seconds=len(self.commits))
+        self.branches[branch] = self.create(NewCommit(tuple(parents), files, message, time))
+        return self.branches[branch]
+
+    def show(self, path: str, branch: str = "main") -> bytes | None:
+        """Return the bytes of a file at the tip of `branch`, None when there is none."""
+        return self.commits[self.branches[branch]].files.get(path)
+
+    def head(self, branch: str = "main") -> str | None:
+        """Return the commit of `branch`, None when it does not exist."""
+        return self.branches.get(branch)
+
+    def snapshot(self, branch: str | None = None) -> FakeSnapshot:
+        """See `ports.Repository`."""
+        name = branch if branch is not None else self.default
+        if not self.branches:
+            raise NotFound("the repository is empty")
+        if name not in self.branches:
+            raise NotFound(f"no branch {name}")
+        commit = self.branches[name]
+        return FakeSnapshot(name, commit, self.commits[commit].files)
+
+    def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
+        """See `ports.Repository`."""
+        at: str | None = commit
+        while at is not None:
+            one = self.commits[at]
+            at = one.info.parents[0] if one.info.parents else None
+            before = self.commits[at].files if at is not None else {}
+            if self._below(one.files, directory) != self._below(before, directory):
+                yield self._version(one, directory)
+
+    @staticmethod
+    def _below(files: Mapping[str, bytes], directory: str) -> dict[str, bytes]:
+        prefix = f"{directory}/" if directory else ""
+        return {path: content for path, content in files.items() if path.startswith(prefix)}
+
+    @staticmethod
+    def _version(commit: FakeCommit, directory: str) -> OverlayVersion:
+        prefix = f"{directory}/" if directory else ""
+        for name in FILE_NAMES:
+            if prefix + name in commit.files:
+                return OverlayVersion(commit.info, name, commit.files[prefix + name])
+        return OverlayVersion(commit.info, None, None)
+
+    def find_intent(self, branch: str, intent: str, since: str) -> str | None:
+        """See `ports.Repository`."""
+        for commit in self._newest_first([self.snapshot(branch).commit], [since]):
+            if intent in trailers(self.commits[commit].info.message).get("Gitops-Id", ()):
+                return commit
+        return None
+
+    def _newest_first(self, of: Sequence[str], without: Sequence[str]) -> list[str]:
+        found = self._reachable(of) - self._reachable(without)
+        order = list(self.commits)
+        return sorted(found, key=order.index, reverse=True)
+
+    def _reachable(self, starts: Sequence[str]) -> set[str]:
+        found: set[str] = set()
+        todo = [start for start in starts if start in self.commits]
+        while todo:
+            commit = todo.pop()
+            if commit not in found:
+                found.add(commit)
+                todo += self.commits[commit].info.parents
+        return found
+
+    def create(self, commit: NewCommit) -> str:
+        """See `ports.Repository`."""
+        base = commit.base or (commit.parents[0] if commit.parents else None)
+        files = dict(self.commits[base].files) if base is not None else {}
+        for path, content in commit.files.items():
+            if content is None:
+                files.pop(path, None)
+            else:
+                files[path] = content
+        merged: tuple[str, ...] = ()
+        if len(commit.parents) > 1:
+            brought = self._newest_first(commit.parents[1:], commit.parents[:1])
+            merged = tuple(self.commits[one].info.message for one in brought)
+        author = commit.author or self.author
+        message = commit.message.rstrip("\n") + "\n"
+        parts = repr((commit.parents, sorted(files.items()), message, commit.time, author))
+        oid = hashlib.sha1(parts.encode(), usedforsecurity=False).hexdigest()
+        info = CommitInfo(oid, commit.parents, author, commit.time, message, merged)
+        self.commits.setdefault(oid, FakeCommit(info, files))
+        return oid
+
+    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
+        """See `ports.Repository`."""
+        trouble, self.trouble = self.trouble, None
+        if trouble is not None and not self.lands:
+            raise trouble
+        names = {update: update.ref.removeprefix("refs/heads/") for update in updates}
+        if all(self.branches.get(name) == update.new for update, name in names.items()):
+            return None
+        for update, name in names.items():
+            if self.branches.get(name) != update.old:
+                return Lost(f"{name} moved")
+        for update, name in names.items():
+            if update.new is None:
+                self.branches.pop(name, None)
+            else:
+                self.branches[name] = update.new
+        if trouble is not None:
+            raise trouble
+        return None
+
+    def describe(self) -> str:
+        """See `ports.Repository`."""
+        return "memory"
