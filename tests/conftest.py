@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from manifests import Manifests, copy_template, make_template
 
 settings.register_profile("fast", max_examples=50, deadline=None)
 settings.register_profile(
@@ -100,3 +101,15 @@ def no_network() -> Iterator[None]:
         patch.setattr(socket.socket, "connect", guarded_connect)
         patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
         yield
+
+
+@pytest.fixture(scope="session")
+def manifests_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bare repository and a clone of it, made once and copied for each test."""
+    return make_template(tmp_path_factory.mktemp("template"))
+
+
+@pytest.fixture
+def manifests(manifests_template: Path, tmp_path: Path) -> Manifests:
+    """A repository of the test's own, with the sample in it."""
+    return copy_template(manifests_template, tmp_path)

@@ -179,11 +179,15 @@ def print_status(report: StatusReport, output: str) -> int:
     if output == "json":
         print_json(documents.status_document(report))
         return 0
-    rows: list[tuple[str, ...]] = []
-    for entry in report.overlays:
-        rows += _status_rows(entry)
-    for text in columns(rows):
-        line(safe(text))
+    rows = [_status_rows(entry) for entry in report.overlays]
+    texts = columns([row for group in rows for row in group])
+    indent = " " * (max((len(entry.overlay.label) for entry in report.overlays), default=0) + 2)
+    for entry, group in zip(report.overlays, rows, strict=True):
+        for text in texts[: len(group)]:
+            line(safe(text))
+        del texts[: len(group)]
+        for text in _standing(entry):
+            line(paint(safe(f"{indent}! {text}"), "yellow", sys.stdout))
     return 0
 
 
@@ -195,14 +199,13 @@ def _status_rows(entry: OverlayStatus) -> list[tuple[str, ...]]:
     for image, value in (entry.images or {}).items():
         rows.append((label, image, describe_value(value), who))
         label, who = "", ""
-    if not rows:
-        rows.append((label, entry.problem or "no images", "", ""))
-    asides = []
-    if entry.hold is not None:
-        asides.append(f"held by {entry.hold.by}: {entry.hold.reason}")
-    asides += [f"waits for approval on {proposal.branch}" for proposal in entry.proposals]
-    rows += [("", f"! {text}") for text in asides]
-    return rows
+    return rows or [(label, entry.problem or "no images")]
+
+
+def _standing(entry: OverlayStatus) -> list[str]:
+    """What stands in the way of the next change."""
+    hold = [] if entry.hold is None else [f"held by {entry.hold.by}: {entry.hold.reason}"]
+    return hold + [f"waits for approval on {proposal.branch}" for proposal in entry.proposals]
 
 
 def print_diff(report: DiffReport, output: str) -> int:

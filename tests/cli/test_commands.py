@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import Manifests
+from manifests import Manifests
 
 DEV = "overlays/dev/kustomization.yaml"
 TEST = "overlays/test/kustomization.yaml"
@@ -104,9 +104,7 @@ def test_prod_becomes_a_proposal_that_waits(manifests: Manifests) -> None:
     assert "1.5.0" not in manifests.file(PROD)
     assert head != manifests.git("rev-parse", "main")  # stage moved it, prod did not
     assert "unchanged" == again.json["outcome"]
-    assert ["gitops/prod"] == [
-        row["branch"] for row in status["environments"][0]["proposals"]
-    ]
+    assert ["gitops/prod"] == [row["branch"] for row in status["environments"][0]["proposals"]]
 
 
 def test_merged_proposal_is_not_open_any_more(manifests: Manifests) -> None:

@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
@@ -88,10 +86,8 @@ def _git(folder: Path, *arguments: str) -> str:
     return done.stdout
 
 
-@pytest.fixture(scope="session")
-def manifests_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bare repository and a clone of it, made once and copied for each test."""
-    folder = tmp_path_factory.mktemp("template")
+def make_template(folder: Path) -> Path:
+    """Make a bare repository with the sample, and a clone of it, in `folder`."""
     checkout = folder / "checkout"
     checkout.mkdir()
     for name in ("base", "overlays"):
@@ -108,11 +104,10 @@ def manifests_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def manifests(manifests_template: Path, tmp_path: Path) -> Manifests:
-    """A repository of the test's own, with the sample in it."""
+def copy_template(template: Path, tmp_path: Path) -> Manifests:
+    """Return a repository of the test's own, with the sample in it."""
     folder = tmp_path / "repositories"
-    shutil.copytree(manifests_template, folder, symlinks=True)
+    shutil.copytree(template, folder, symlinks=True)
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     return Manifests(folder / "manifests.git", folder / "checkout", elsewhere)
