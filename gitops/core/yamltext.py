@@ -16,7 +16,6 @@ import yaml
 from yaml.events import AliasEvent as AliasEvent
 from yaml.events import DocumentEndEvent as DocumentEndEvent
 from yaml.events import DocumentStartEvent as DocumentStartEvent
-from yaml.events import Event as Event
 from yaml.events import MappingEndEvent as MappingEndEvent
 from yaml.events import MappingStartEvent as MappingStartEvent
 from yaml.events import ScalarEvent as ScalarEvent
@@ -27,6 +26,9 @@ from yaml.events import StreamEndEvent as StreamEndEvent
 from gitops.errors import ManifestError
 
 BOM = b"\xef\xbb\xbf"
+
+Event = Any
+"""One of the classes above; which of anchor, tag, style, value it has depends on the class."""
 
 _LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 _Result = TypeVar("_Result")

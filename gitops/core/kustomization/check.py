@@ -1,0 +1,156 @@
+"""What is read all the same but not edited: each refusal says where, why and the way out."""
+
+from __future__ import annotations
+
+import re
+
+from gitops.core.kustomization.read import Item, Lists
+from gitops.core.yamltext import AliasEvent, MappingStartEvent, ScalarEvent, is_no_string
+
+_TEMPLATE = re.compile(r"\$\{|\$\(|\{\{|<%")
+_STRING = "tag:yaml.org,2002:str"
+
+
+class Check:
+    """The strict look at the lists of one file; finds what is shared once for all requests."""
+
+    def __init__(self, lists: Lists) -> None:
+        self.lists = lists
+        events = lists.document.events
+        self._aliases: dict[str, int] = {}
+        if "*" in lists.document.text:
+            for index, event in enumerate(events):
+                if type(event) is AliasEvent:
+                    self._aliases.setdefault(str(event.anchor), index)
+
+    def whole(self) -> None:
+        """Refuse a file whose lists kustomize reads in another way than they look."""
+        lists = self.lists
+        events = lists.document.events
+        version = events[0].version if events else None
+        if version is not None and tuple(version) != (1, 1):
+            raise lists.unsafe(
+                0, "kustomize reads no document of this YAML version", "remove the %YAML line"
+            )
+        seen: dict[str, int] = {}
+        for found in lists.lists:
+            first = seen.setdefault(found.name, found.pair.key)
+            if first != found.pair.key:
+                raise lists.unsafe(
+                    found.pair.key,
+                    f"{found.name}: stands here again, first on line {lists.line(first)}",
+                    "kustomize takes one of them only: make one list of them",
+                )
+            if found.merged:
+                raise lists.unsafe(
+                    found.pair.key,
+                    f"{found.name}: comes by a merge key (<<)",
+                    f"give the file an own {found.name}: list",
+                )
+            self.alias(found.pair.value, found.name)
+            self.anchor(found.pair.value, found.name)
+        for item in lists.items:
+            self._name(item)
+
+    def item(self, item: Item) -> None:
+        """Refuse an entry that shares what it holds, or holds a key twice."""
+        lists = self.lists
+        self.alias(item.start, f"the entry of {item.image}")
+        self.anchor(item.start, f"the entry of {item.image}")
+        for name, pair in item.repeated:
+            first, second = sorted((pair.key, item.fields[name].key))
+            raise lists.unsafe(
+                second,
+                f"{name} stands twice in the entry of {item.image}, first on line "
+                f"{lists.line(first)}",
+                "kustomize takes the last one: remove the other",
+            )
+
+    def field(self, item: Item, name: str) -> None:
+        """Refuse to change a field whose value is not plainly the entry's own."""
+        lists = self.lists
+        pair = item.fields.get(name)
+        if name in item.merged:
+            where = "" if pair is None else f" on line {lists.line(pair.value)}"
+            raise lists.unsafe(
+                item.start,
+                f"{name} of {item.image} comes by a merge key (<<){where}",
+                f"write an own {name}: behind the merge key, and no other before it",
+            )
+        if pair is None:
+            return
+        what = f"{name} of {item.image}"
+        self.alias(pair.value, what)
+        self.anchor(pair.key, what)
+        self.anchor(pair.value, what)
+        event = lists.document.events[pair.value]
+        start = event.start_mark.index
+        text = event.value if type(event) is ScalarEvent else lists.document.text[start : start + 2]
+        if _TEMPLATE.search(text):
+            raise lists.unsafe(
+                pair.value,
+                f"{what} is a template: {text}",
+                "change it where it is filled in, or write a value in its place",
+            )
+        if type(event) is not ScalarEvent:
+            raise lists.unsafe(pair.value, f"{what} is no text", "write one value")
+        if event.tag is not None and event.tag != _STRING:
+            raise lists.unsafe(pair.value, f"{what} has the tag {event.tag}", "remove the tag")
+
+    def alias(self, index: int, what: str) -> None:
+        """Refuse an alias: the sharing was meant."""
+        event = self.lists.document.events[index]
+        if type(event) is AliasEvent:
+            raise self.lists.unsafe(
+                index,
+                f"{what} is shared: *{event.anchor} is what stands on line "
+                f"{self.lists.line(self.lists.resolve(index))}",
+                "write the value out here",
+            )
+
+    def anchor(self, index: int, what: str) -> None:
+        """Refuse an anchor that is used: the other place would change too."""
+        event = self.lists.document.events[index]
+        used = self._aliases.get(getattr(event, "anchor", None) or "")
+        if used is not None and type(event) is not AliasEvent:
+            raise self.lists.unsafe(
+                index,
+                f"{what} is shared: &{event.anchor} is used on line {self.lists.line(used)}, "
+                "which would change too",
+                "write the value out in one of the two places",
+            )
+
+    def misread(self, item: Item, name: str) -> bool:
+        """Say whether kustomize takes the text that stands in `name` for a number or a bool."""
+        pair = item.fields.get(name)
+        if pair is None or name in item.merged:
+            return False
+        event = self.lists.document.events[pair.value]
+        return (
+            type(event) is ScalarEvent
+            and not event.style
+            and event.tag is None
+            and self.lists.text(pair.value) is not None
+            and is_no_string(event.value)
+        )
+
+    def _name(self, item: Item) -> None:
+        lists = self.lists
+        events = lists.document.events
+        start = lists.resolve(item.start)
+        if type(events[start]) is not MappingStartEvent:
+            raise lists.unsafe(
+                item.start,
+                f"an entry of {item.list.name}: is no mapping",
+                "write it as `- name: …`",
+            )
+        pair = item.fields.get("name")
+        if pair is not None and item.image is None and type(events[pair.value]) is not ScalarEvent:
+            self.alias(pair.value, "name")
+            raise lists.unsafe(pair.value, "name is no text", "write one name")
+        if item.image is not None and self.misread(item, "name"):
+            raise lists.unsafe(
+                item.fields["name"].value,
+                f"kustomize does not take the name {item.image} for a text",
+                f'write "{item.image}", in quotes',
+            )

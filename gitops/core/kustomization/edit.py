@@ -1,0 +1,175 @@
+"""Put wanted values into a kustomization: find, plan, write, prove."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from gitops.core.image import ImageChange, ImageRequest, ImageValue
+from gitops.core.kustomization.add import Fields, fields_of
+from gitops.core.kustomization.add import add as add_entries
+from gitops.core.kustomization.check import Check
+from gitops.core.kustomization.fields import insert, remove, replace
+from gitops.core.kustomization.plan import Plan
+from gitops.core.kustomization.prove import prove
+from gitops.core.kustomization.read import FIELDS, Item, Lists, read_lists
+from gitops.core.yamltext import parse_first
+from gitops.errors import NotFound, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A kustomization before and after; without changes `after` is `before`.
+
+    Attributes:
+        changes: in the order of the requests.
+        warnings: one sentence each, for a person.
+    """
+
+    path: str
+    before: bytes
+    after: bytes
+    changes: tuple[ImageChange, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def edit_images(
+    content: bytes, path: str, requests: Sequence[ImageRequest], *, add: bool = False
+) -> Edit:
+    """Return `content` with the requested values; every other byte stays.
+
+    With `add`, an image that the list does not have gets a new entry.
+
+    Raises UsageError for two different requests for one image, NotFound for an image that is not
+    in the list, ManifestError (path, line, column) where the edit cannot be proven right.
+    """
+    lists = read_lists(parse_first(content, path))
+    wanted = _distinct(requests)
+    if not wanted:
+        return Edit(path, content, content)
+    check = Check(lists)
+    check.whole()
+    items = _by_name(lists)
+    plan = Plan(lists)
+    changes: list[ImageChange] = []
+    new: list[Fields] = []
+    for request in wanted:
+        found = items.get(request.image)
+        if found:
+            changes += _change(plan, check, found, request)
+        elif add:
+            value = _without_empty(request.apply(ImageValue()))
+            if value == ImageValue():
+                raise UsageError(f"{request.image}: a new entry needs a tag, digest or new name")
+            new.append(fields_of(request.image, value))
+            changes.append(ImageChange(request.image, ImageValue(), value))
+        else:
+            raise missing_image(request.image, items, path)
+    if new:
+        add_entries(plan, new)
+    warnings = tuple(plan.warnings)
+    if not plan.splices:
+        return Edit(path, content, content, (), warnings)
+    document = lists.document
+    after = document.bom + plan.write().encode()
+    _confirm(plan, read_lists(prove(plan, after)), changes)
+    return Edit(path, content, after, tuple(changes), warnings)
+
+
+def missing_image(image: str, names: Iterable[str], path: str) -> NotFound:
+    """Return the error for an image that is not in the list: it names the ones there are."""
+    from difflib import get_close_matches  # 5 ms to import, needed only on the way out
+
+    there = list(names)
+    near = get_close_matches(image, there, n=1) or [
+        name for name in there if name.rpartition("/")[2] == image.rpartition("/")[2]
+    ]
+    listed = f"it has: {', '.join(there)}" if there else "its list is empty"
+    hint = f"did you mean {near[0]}? " if near else ""
+    return NotFound(f"{path} has no image {image}; {listed}", hint=f"{hint}--add makes a new entry")
+
+
+def _distinct(requests: Sequence[ImageRequest]) -> list[ImageRequest]:
+    seen: dict[str, ImageRequest] = {}
+    for request in requests:
+        if seen.setdefault(request.image, request) != request:
+            raise UsageError(
+                f"{request.image} is asked for twice, with different values",
+                hint="name each image once",
+            )
+    return list(seen.values())
+
+
+def _by_name(lists: Lists) -> dict[str, list[Item]]:
+    items: dict[str, list[Item]] = {}
+    for item in lists.items:
+        if item.image is not None:
+            items.setdefault(item.image, []).append(item)
+    return items
+
+
+def _change(
+    plan: Plan, check: Check, found: list[Item], request: ImageRequest
+) -> list[ImageChange]:
+    """Plan what `request` wants of the entry; nothing when it has the values already."""
+    lists, item = plan.lists, found[-1]
+    if len(found) > 1:
+        raise lists.unsafe(
+            item.start,
+            f"{request.image} stands in the list twice, first on line {lists.line(found[0].start)}",
+            "kustomize runs one after the other: make one entry of them",
+        )
+    if item.start != lists.resolve(item.start) or item.repeated:
+        check.item(item)
+    if lists.text(item.fields["tagSuffix"].value) if "tagSuffix" in item.fields else None:
+        plan.warnings.append(
+            f"{lists.document.path}:{lists.line(item.start)}: {request.image} has a tagSuffix, "
+            "which kustomize applies twice"
+        )
+    before = lists.value(item)
+    after = _without_empty(request.apply(before))
+    missing: list[tuple[str, str]] = []
+    surplus: list[str] = []
+    changed = False
+    for name, attribute in FIELDS.items():
+        old, new = getattr(before, attribute), getattr(after, attribute)
+        misread = new is not None and old == new and check.misread(item, name)
+        if old == new and not misread:
+            continue
+        if not changed:
+            check.item(item)
+        changed = True
+        check.field(item, name)
+        if new is None:
+            surplus.append(name)
+        elif name in item.fields:
+            replace(plan, item, name, new)
+        else:
+            missing.append((name, new))
+        if misread:
+            plan.warnings.append(
+                f"{lists.document.path}:{lists.line(item.fields[name].key)}: {name} {new} stood "
+                "without quotes, so that kustomize did not take it for a text; it has them now"
+            )
+    if surplus:
+        remove(plan, item, surplus)
+    if missing:
+        insert(plan, item, missing)
+    return [ImageChange(request.image, before, after)] if changed else []
+
+
+def _without_empty(value: ImageValue) -> ImageValue:
+    return ImageValue(value.name or None, value.tag or None, value.digest or None)
+
+
+def _confirm(plan: Plan, after: Lists, changes: Sequence[ImageChange]) -> None:
+    """Read the values back as any reader of the new file would."""
+    values = {item.image: item for item in after.items}
+    for change in changes:
+        item = values.get(change.image)
+        if item is None or after.value(item) != change.after:
+            raise plan.lists.unsafe(
+                0,
+                f"cannot be edited safely: {change.image} would not read as asked",
+                "please report it with the file; nothing changed",
+            )

@@ -1,0 +1,218 @@
+"""Plan changes of single fields of an entry: a value replaced, a line put in or taken out."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from gitops.core.kustomization.plan import (
+    Plan,
+    after_break,
+    before_break,
+    break_at,
+    line_end,
+    line_start,
+    node_end,
+    scalar,
+    scalar_span,
+    written,
+)
+from gitops.core.kustomization.read import FIELDS, Item, Lists, Pair, pairs_of
+from gitops.core.yamltext import MappingStartEvent, ScalarEvent
+
+_COMMENT_BESIDE = re.compile(r"[ \t]*,?[ \t]*#")
+_HAND = "write it by hand this once, or put the entry on one line"
+
+
+def replace(plan: Plan, item: Item, name: str, text: str) -> None:
+    """Write `text` over the value of field `name`, in the quotes that stand there."""
+    lists = plan.lists
+    source = lists.document.text
+    pair = item.fields[name]
+    event = lists.document.events[pair.value]
+    start, end = scalar_span(lists, pair.value)
+    style = event.style if event.style in ("'", '"') else None
+    if style is None and is_json(lists, item.start, pair):
+        style = '"'
+    new = written(text, style)
+    gap = ""
+    if start == end and source[start - 1 : start] not in (" ", "\t"):
+        gap = " "
+    plan.splices.append((start, end, gap + new))
+    form = None if new[0] not in ("'", '"') else new[0]
+    signature = (text, form, event.anchor, event.tag)
+    plan.events.append((pair.value, pair.value + 1, [signature]))
+
+
+def insert(plan: Plan, item: Item, fields: Sequence[tuple[str, str]]) -> None:
+    """Put new fields behind the name of an entry, in the manner of the entry."""
+    lists = plan.lists
+    source = lists.document.text
+    name = item.fields.get("name")
+    if name is None or "name" in item.merged:
+        raise lists.unsafe(item.start, f"{item.image} has its name from elsewhere", _HAND)
+    _refuse_explicit(plan, name)
+    key = lists.document.events[name.key]
+    style = _style_of(lists, item)
+    quotes = key.style if key.style in ("'", '"') else ""
+    if is_json(lists, item.start, name):
+        style = '"'
+    pairs = [(f"{quotes}{field}{quotes}", written(text, style)) for field, text in fields]
+    end = node_end(lists, name.end - 1)
+    if is_flow(lists, item.start):
+        if _COMMENT_BESIDE.match(source, end):
+            raise lists.unsafe(name.key, f"a comment stands beside the name {item.image}", _HAND)
+        comma, colon = separators(lists, item.start, name)
+        new = "".join(f"{comma}{field}{colon}{value}" for field, value in pairs)
+    else:
+        end = line_end(source, end)
+        newline = break_at(source, end) + " " * key.start_mark.column
+        new = "".join(f"{newline}{field}: {value}" for field, value in pairs)
+    plan.splices.append((end, end, new))
+    planned = [
+        signature
+        for (field, text), (shown, value) in zip(fields, pairs, strict=True)
+        for signature in (scalar(shown, field), scalar(value, text))
+    ]
+    plan.events.append((name.end, name.end, planned))
+
+
+def remove(plan: Plan, item: Item, names: Sequence[str]) -> None:
+    """Take fields out, each with its line, or in flow style with one comma."""
+    lists = plan.lists
+    gone = {item.fields[name] for name in names}
+    for pair in gone:
+        _refuse_explicit(plan, pair)
+        plan.events.append((pair.key, pair.end, []))
+    pairs = pairs_of(lists, item.start)
+    if is_flow(lists, item.start):
+        _remove_flow(plan, pairs, gone, item)
+    else:
+        _remove_block(plan, pairs, gone, item)
+
+
+def is_flow(lists: Lists, mapping: int) -> bool:
+    """Say whether the mapping at event `mapping` stands in braces."""
+    event = lists.document.events[mapping]
+    return type(event) is MappingStartEvent and bool(event.flow_style)
+
+
+def is_json(lists: Lists, mapping: int, pair: Pair) -> bool:
+    """Say whether values must be in double quotes, since the keys are, as in JSON."""
+    return is_flow(lists, mapping) and lists.document.events[pair.key].style == '"'
+
+
+def separators(lists: Lists, mapping: int, pair: Pair) -> tuple[str, str]:
+    """Return what stands between two pairs, and between key and value, in a mapping in braces.
+
+    Read off `pair` (one of that mapping) and what stands around it.
+    """
+    source = lists.document.text
+    key = lists.document.events[pair.key]
+    key_start, key_end = key.start_mark.index, key.end_mark.index
+    colon = source[key_end : lists.document.events[pair.value].start_mark.index]
+    if colon.strip(" ") != ":" or (colon[-1] == ":" and key.style != '"'):
+        colon = ": "
+    start = line_start(source, key_start)
+    indent = source[start:key_start]
+    if not indent.strip(" \t") and lists.document.events[mapping].start_mark.index < start:
+        return f",{break_at(source, before_break(source, start))}{indent}", colon
+    return "," if colon == ":" else ", ", colon
+
+
+def _style_of(lists: Lists, item: Item) -> str | None:
+    """The quotes that all values of the entry stand in, which new ones copy."""
+    styles = set()
+    for name in FIELDS:
+        pair = item.fields.get(name)
+        if pair is not None and name not in item.merged:
+            event = lists.document.events[pair.value]
+            styles.add(event.style if type(event) is ScalarEvent else None)
+    style = styles.pop() if len(styles) == 1 else None
+    return style if style in ("'", '"') else None
+
+
+def _refuse_explicit(plan: Plan, pair: Pair) -> None:
+    lists = plan.lists
+    source = lists.document.text
+    start = lists.document.events[pair.key].start_mark.index
+    if source[line_start(source, start) : start].rstrip().endswith("?"):
+        raise lists.unsafe(pair.key, "the key stands behind a `?`", "write it as `key: value`")
+
+
+def _remove_block(plan: Plan, pairs: list[Pair], gone: set[Pair], item: Item) -> None:
+    lists = plan.lists
+    source = lists.document.text
+    ranges: list[tuple[int, int]] = []
+    moving_up = False  # the key behind the dash goes, so what comes next takes its place
+    for pair in pairs:
+        if pair not in gone:
+            moving_up = False
+            continue
+        start = lists.document.events[pair.key].start_mark.index
+        end = line_end(source, _value_end(plan, pair))
+        _warn_of_comments(plan, pair, end, item)
+        if pair is pairs[0] and source[line_start(source, start) : start].strip():
+            moving_up = True
+        if moving_up:
+            end = after_break(source, end)
+            while end < len(source) and source[end] in " \t\r\n":
+                end += 1
+            following = lists.document.events[pair.end].start_mark.index
+            ranges.append((start, end))
+            moving_up = end == following
+            continue
+        ranges.append((line_start(source, start), after_break(source, end)))
+    for start, end in _merged(ranges):
+        if end == len(source) and source[end - 1 : end] not in ("\n", "\r", "\x85"):
+            # The last line of a file that ends without a break: the break before goes instead.
+            start = before_break(source, start)
+        plan.splices.append((start, end, ""))
+
+
+def _remove_flow(plan: Plan, pairs: list[Pair], gone: set[Pair], item: Item) -> None:
+    lists = plan.lists
+    source, events = lists.document.text, lists.document.events
+    named = pairs.index(item.fields["name"])
+    for index, pair in enumerate(pairs):
+        if pair not in gone:
+            continue
+        key, end = events[pair.key], _value_end(plan, pair)
+        if index < named:
+            start, stop = key.start_mark.index, events[pair.end].start_mark.index
+            around = source[end:stop]
+        else:
+            start, stop = node_end(lists, pair.key - 1), end
+            around = source[start : key.start_mark.index]
+        between = source[key.end_mark.index : events[pair.value].start_mark.index]
+        if "#" in around or "#" in between or _COMMENT_BESIDE.match(source, end):
+            raise lists.unsafe(pair.key, "a comment stands beside what is to go", _HAND)
+        plan.splices.append((start, stop, ""))
+
+
+def _value_end(plan: Plan, pair: Pair) -> int:
+    return scalar_span(plan.lists, pair.value)[1]
+
+
+def _warn_of_comments(plan: Plan, pair: Pair, end: int, item: Item) -> None:
+    lists = plan.lists
+    source, events = lists.document.text, lists.document.events
+    between = source[events[pair.key].end_mark.index : events[pair.value].start_mark.index]
+    for text in (between, source[_value_end(plan, pair) : end]):
+        found = text.find("#")
+        if found >= 0:
+            comment = " ".join(text[found:].split())
+            plan.warnings.append(
+                f"{lists.document.path}:{lists.line(pair.key)}: the comment goes with "
+                f"{events[pair.key].value} of {item.image}: {comment}"
+            )
+
+
+def _merged(ranges: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    merged: list[tuple[int, int]] = []
+    for start, end in ranges:
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], end)
+        else:
+            merged.append((start, end))
+    return merged
