@@ -63,8 +63,7 @@ class Lineage:
             if step.rollback is not True:
                 self._taken.setdefault((image, after), None if step.rollback is None else False)
         for image, value in step.added.items():
-            if step.rollback is not True:
-                self._taken.setdefault((image, value), None if step.rollback is None else False)
+            self._taken.setdefault((image, value), False)
 
     def was_taken(self, image: str, value: ImageValue) -> bool | None:
         """Did a rollback take `value` away, and nobody deploy it again on purpose since?

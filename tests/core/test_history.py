@@ -108,6 +108,14 @@ HISTORIES: dict[str, tuple[list[OverlayVersion], list[str]]] = {
         [version("c", content(api="1")), version("b", BROKEN), version("a", content(api="1"))],
         ["c", "b", "a"],
     ),
+    "the overlay broke, and broke in another way": (
+        [version("c", BROKEN + "#"), version("b", BROKEN), version("a", content(api="1"))],
+        ["c", "b", "a"],
+    ),
+    "another file changed while the overlay was broken": (
+        [version("c", BROKEN), version("b", BROKEN), version("a", content(api="1"))],
+        ["b", "a"],
+    ),
     "no version at all": ([], []),
 }
 
@@ -145,6 +153,15 @@ def test_a_commit_by_hand_has_no_action() -> None:
     (release,) = releases([version("x", content(api="1"))])
 
     assert (release.action, release.restores, release.source) == (None, None, None)
+
+
+def test_only_a_rollback_restores() -> None:
+    """What another action says of restoring is not believed."""
+    made = version("x", content(api="1"), message=told("deploy", restores="a" * 40))
+
+    (release,) = releases([made])
+
+    assert (release.action, release.restores) == ("deploy", None)
 
 
 def test_an_overlay_that_does_not_parse_has_no_images() -> None:
@@ -260,6 +277,11 @@ RELEASED: dict[str, tuple[list[Release], str, bool]] = {
     ),
     "replaced by hand with something new": (
         long_story(("a", "1", D), ("b", "2", HAND), ("c", "3", HAND)),
+        "2",
+        True,
+    ),
+    "taken away, but it runs": (
+        long_story(("a", "1", D), ("b", "2", D), ("c", "1", R), ("d", "2", R)),
         "2",
         True,
     ),

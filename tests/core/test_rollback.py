@@ -292,10 +292,42 @@ CASES: dict[str, tuple[Callable[[], Story], str | None]] = {
         "y",
     ),
     "a rollback that names a commit which is gone is followed by value": (
-        lambda: one("1", "2", "3").pin(
+        lambda: one("1", "2", "3", "4").pin(
             "x", "rollback", {"api": ImageValue(tag="2")}, restores="f" * 40
         ),
         "r1",
+    ),
+    "a rollback far back: nothing between comes again": (
+        lambda: one("1", "2", "3", "4", "5").rollback("x", to="1"),
+        None,
+    ),
+    "nor after a deploy and a rollback to that rollback": (
+        lambda: (
+            one("1", "2", "3", "4", "5").rollback("x", to="1").deploy("r6", api="6").rollback("y")
+        ),
+        None,
+    ),
+    "the release that a rollback names counts, not a newer one with its images": (
+        lambda: one("1", "2", "1", "3").rollback("x", to=commit_id("r1")),
+        None,
+    ),
+    "taken away, its entry removed, added again on purpose": (
+        lambda: (
+            Story()
+            .deploy("r1", api="1", web="1")
+            .deploy("r2", web="2")
+            .rollback("x")
+            .deploy("gone", web=None)
+            .deploy("back", web="2")
+            .deploy("r3", web="3")
+        ),
+        "back",
+    ),
+    "a release that lacks an image is not what an edit by hand put back": (
+        lambda: (
+            Story().deploy("r1", api="1").deploy("r2", api="2", web="1").hand("h", api="1", web="2")
+        ),
+        "r2",
     ),
 }
 
@@ -729,13 +761,31 @@ def test_a_stable_release_further_back_asks_for_more() -> None:
         choose(story.releases[:4], story.images, verdicts=verdicts(stable=["r1"]), complete=False)
 
 
-@pytest.mark.parametrize("word", ["9.9", "abc1234", "2"])
+def test_a_stable_release_asks_for_more_though_others_are_there() -> None:
+    """One without a verdict is no answer while a stable one may lie further back."""
+    story = one("1", "3", "2", "3")
+
+    with pytest.raises(NeedMore):
+        choose(story.releases[:3], story.images, verdicts=verdicts(stable=["r1"]), complete=False)
+
+
+def test_a_whole_commit_is_found_without_reading_on() -> None:
+    """All digits of a commit fit nothing else; nor does a tag that is not hexadecimal."""
+    story = one("1", "2", "v3", "v4", "v5")
+
+    for word in (commit_id("r4"), "v4"):
+        choice = choose(story.releases[:3], story.images, to=word, complete=False)
+
+        assert getattr(choice.release, "subject", None) == "r4"
+
+
+@pytest.mark.parametrize("word", ["9.9", "abc1234", "2", commit_id("r5")[:7]])
 def test_a_named_release_further_back_asks_for_more(word: str) -> None:
     """A word that nothing fits yet, or that is hexadecimal, may fit an older release."""
     story = one("1", "2", "3", "abc1234", "5", "6")
 
     with pytest.raises(NeedMore):
-        choose(story.releases[:3], story.images, to=word, complete=False)
+        choose(story.releases[:4], story.images, to=word, complete=False)
 
 
 STEPS = st.lists(
