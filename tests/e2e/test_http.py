@@ -1,0 +1,269 @@
+"""The command line against a real Git server over HTTP: the main job, crowds, and every fault."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from manifests import Manifests
+from servers.git_http import Behaviour, GitServer
+
+DEV = "overlays/dev/kustomization.yaml"
+TEST = "overlays/test/kustomization.yaml"
+SECRET = "hunter2-planted"
+
+
+@pytest.fixture
+def server(manifests: Manifests) -> Iterator[GitServer]:
+    """The repository of the test, served over HTTP."""
+    manifests.git("config", "http.receivepack", "true")
+    with GitServer(manifests.path.parent) as running:
+        yield running
+
+
+def url(server: GitServer) -> str:
+    """Where the repository is."""
+    return f"{server.url}/manifests.git"
+
+
+def test_main_job_over_http(manifests: Manifests, server: GitServer) -> None:
+    """From an unrelated folder: two lines in two files, one commit; back with a hold; CI skips."""
+    before = manifests.file(DEV)
+    bumped = manifests.gitops("deploy", "shop/api:1.4.2", "--ref", "main", repo=url(server))
+    stat_ = manifests.git("show", "--numstat", "--format=", "main").splitlines()
+    back = manifests.gitops("rollback", "dev", repo=url(server))
+    again = manifests.gitops("deploy", "shop/api:1.4.3", "--ref", "main", repo=url(server))
+
+    assert (0, 0, 0) == (bumped.code, back.code, again.code), bumped.err + back.err + again.err
+    assert [f"1\t1\t{DEV}", f"1\t1\t{TEST}"] == stat_
+    assert before == manifests.file(DEV)
+    assert "skipped dev: held by" in again.out
+    assert "1.4.3" in manifests.file(TEST)
+
+
+def test_five_requests_when_the_branch_is_named(manifests: Manifests, server: GitServer) -> None:
+    """A cold deploy asks three times to fetch and twice to push."""
+    manifests.gitops(
+        "deploy", "shop/api:1.4.2", "--to", "dev", "--branch", "main", repo=url(server)
+    )
+
+    assert 3 == server.count(push=False)
+    assert 2 == server.count(push=True)
+
+
+def crowd(manifests: Manifests, server: GitServer, calls: list[list[str]]) -> list[int]:
+    """Run all calls at once, as processes, and return their exit codes."""
+    environ = {**os.environ, "GITOPS_REPO": url(server)}
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "gitops", *arguments, "--push-timeout", "110s"],
+            cwd=manifests.elsewhere,
+            env=environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for arguments in calls
+    ]
+    errors = [process.communicate()[1] for process in running]
+    assert not any(b"Traceback" in text for text in errors)
+    return [process.returncode for process in running]
+
+
+def ids(manifests: Manifests) -> list[str]:
+    """Every Gitops-Id on main."""
+    log = manifests.git("log", "--format=%(trailers:key=Gitops-Id,valueonly)", "main")
+    return log.split()
+
+
+@pytest.mark.slow
+def test_32_writers_each_its_own_image(manifests: Manifests, server: GitServer) -> None:
+    """32 processes at once on one branch: all land, once each, none lost."""
+    entries = "".join(f"  - name: shop/s{n}\n    newTag: old # {n}\n" for n in range(32))
+    manifests.commit("32 services", {DEV: f"images:\n{entries}"})
+
+    codes = crowd(
+        manifests,
+        server,
+        [["deploy", f"shop/s{number}:new-{number}", "--to", "dev"] for number in range(32)],
+    )
+
+    assert [0] * 32 == codes
+    wanted = "".join(f"  - name: shop/s{n}\n    newTag: new-{n} # {n}\n" for n in range(32))
+    assert f"images:\n{wanted}" == manifests.file(DEV)
+    assert 32 == len(ids(manifests)) == len(set(ids(manifests)))
+    manifests.git("fsck", "--strict")
+
+
+@pytest.mark.slow
+def test_8_writers_of_one_image(manifests: Manifests, server: GitServer) -> None:
+    """8 processes on the same image: all exit 0, each change in the history, befores right."""
+    codes = crowd(
+        manifests, server, [["deploy", f"shop/api:v{n}", "--to", "dev"] for n in range(8)]
+    )
+    subjects = manifests.git("log", "--format=%s", "--reverse", "main").splitlines()[1:]
+
+    assert [0] * 8 == codes
+    steps = [subject.removeprefix("dev: shop/api ").split(" -> ") for subject in subjects]
+    assert {f"v{n}" for n in range(8)} == {new for _, new in steps}
+    assert ["1.4.1", *(new for _, new in steps[:-1])] == [old for old, _ in steps]
+
+
+def test_bump_that_lands_while_a_rollback_is_pushed(
+    manifests: Manifests, server: GitServer
+) -> None:
+    """The rollback restores the release it chose, and says what landed and was taken back too."""
+    manifests.gitops("deploy", "shop/api:2.0.0", "--to", "dev")
+    landed: list[int] = []
+
+    def bump() -> None:
+        if not landed:
+            landed.append(manifests.gitops("deploy", "shop/api:2.0.1", "--to", "dev").code)
+
+    server.behaviour = Behaviour(before_push=bump)
+    result = manifests.gitops("rollback", "dev", "-o", "json", repo=url(server))
+
+    assert [0] == landed
+    assert (0, 2) == (result.code, result.json["attempts"]), result.err
+    assert "newTag: 1.4.1" in manifests.file(DEV).replace('"', "").replace("'", "")
+    assert any("2.0.1" in note and "taken back" in note for note in result.json["notes"])
+    assert "2.0.1" == result.json["changes"][0]["before"]["tag"]
+
+
+def test_hold_that_lands_while_a_deploy_is_pushed(manifests: Manifests, server: GitServer) -> None:
+    """A hold set in between is read from the tip that the retry builds on."""
+    held: list[int] = []
+
+    def hold() -> None:
+        if not held:
+            held.append(manifests.gitops("hold", "dev", "--reason", "INC-1").code)
+
+    server.behaviour = Behaviour(before_push=hold)
+    result = manifests.gitops(
+        "deploy", "shop/api:2.0.0", "--ref", "main", "-o", "json", repo=url(server)
+    )
+
+    assert 0 == result.code
+    assert ["test"] == [change["environment"] for change in result.json["changes"]]
+    assert "held by" in result.json["skipped"][0]["reason"]
+    assert "1.4.1" in manifests.file(DEV)
+
+
+def test_answer_that_got_lost(manifests: Manifests, server: GitServer) -> None:
+    """The push lands, the connection dies: the intent is found by its id, and made once."""
+    cut = Behaviour(cut_push=True, only_push=True)
+    server.behaviour = cut
+    result = manifests.gitops(
+        "deploy", "shop/api:2.0.0", "--to", "dev", "-o", "json", repo=url(server)
+    )
+
+    assert (0, "committed") == (result.code, result.json["outcome"]), result.err
+    assert manifests.git("rev-parse", "main").strip() == result.json["commit"]
+    assert 2 == len(manifests.git("log", "--format=%H", "main").split())
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "code", "word"),
+    [
+        (Behaviour(credentials=("ci", "right")), 3, "denied"),
+        (Behaviour(status=403), 3, "denied"),
+        (Behaviour(status=404), 3, "not-found"),
+        (Behaviour(status=429), 75, "unavailable"),
+        (Behaviour(status=500), 75, "unavailable"),
+        (Behaviour(status=503), 75, "unavailable"),
+        (Behaviour(page=True), 75, "unavailable"),
+        (Behaviour(hang=True), 75, "timed-out"),
+        (Behaviour(status=403, only_push=True), 3, "denied"),
+        (Behaviour(status=500, only_push=True), 75, "unavailable"),
+        (Behaviour(hang=True, only_push=True), 75, "timed-out"),
+    ],
+)
+def test_server_that_says_no(
+    manifests: Manifests, server: GitServer, behaviour: Behaviour, code: int, word: str
+) -> None:
+    """Each answer has its code and word; nothing is written; no secret is told."""
+    head = manifests.git("rev-parse", "main")
+    server.behaviour = behaviour
+    where = url(server).replace("http://", f"http://ci:{SECRET}@")
+    result = manifests.gitops(
+        *("deploy", "shop/api:2", "--to", "dev", "-o", "json", "--push-timeout", "2s"), repo=where
+    )
+
+    assert (code, word) == (result.code, result.json["error"]["code"]), result.err
+    assert SECRET not in result.out + result.err
+    assert "Traceback" not in result.err
+    assert head == manifests.git("rev-parse", "main")
+
+
+def test_server_that_is_not_there(manifests: Manifests) -> None:
+    """Nobody listens: 75 after the budget."""
+    result = manifests.gitops(
+        *("deploy", "shop/api:2", "--to", "dev", "-o", "json", "--push-timeout", "1s"),
+        repo="http://127.0.0.1:9/manifests.git",
+    )
+
+    assert (75, "unavailable") == (result.code, result.json["error"]["code"])
+
+
+def test_credentials_in_the_url_stay_out_of_the_commit_and_the_output(
+    manifests: Manifests, server: GitServer
+) -> None:
+    """A password in the URL works, and is seen nowhere."""
+    server.behaviour = Behaviour(credentials=("ci", SECRET))
+    where = url(server).replace("http://", f"http://ci:{SECRET}@")
+    result = manifests.gitops("deploy", "shop/api:2", "--to", "dev", "-o", "json", repo=where)
+
+    assert 0 == result.code, result.err
+    assert SECRET not in result.out + result.err
+    assert SECRET not in manifests.git("log", "-1", "--format=%B", "main")
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("no deploys on Fridays", "hook-declined"),
+        (
+            "GitLab: You are not allowed to push code to protected branches on this project.",
+            "protected",
+        ),
+        ("Not allowed to push to protected branch main", "protected"),
+    ],
+)
+def test_hook_that_declines(manifests: Manifests, server: GitServer, words: str, code: str) -> None:
+    """A pre-receive hook's words are shown, and it is not asked again."""
+    hook = manifests.path / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    hook.chmod(hook.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    result = manifests.gitops("deploy", "shop/api:2", "--to", "dev", "-o", "json", repo=url(server))
+
+    assert (3, code) == (result.code, result.json["error"]["code"])
+    assert words in result.json["error"]["message"]
+    assert 2 == server.count(push=True)
+
+
+def test_nobody_is_known_to_be_the_author(
+    manifests: Manifests, server: GitServer, tmp_path: Path
+) -> None:
+    """Without an identity anywhere: 3, with the way out; GITOPS_AUTHOR is one."""
+    empty = tmp_path / "gitconfig"
+    empty.write_text("[user]\n    useConfigOnly = true\n")
+    environ = {"GIT_CONFIG_GLOBAL": str(empty), "HOME": str(tmp_path)}
+    arguments = ("deploy", "shop/api:2", "--to", "dev", "-o", "json")
+    nobody = manifests.gitops(*arguments, repo=url(server), env=environ)
+    named = manifests.gitops(
+        *arguments, repo=url(server), env=environ | {"GITOPS_AUTHOR": "CI Bot <ci@example.com>"}
+    )
+
+    assert (3, "not-found") == (nobody.code, nobody.json["error"]["code"])
+    assert "GITOPS_AUTHOR" in (nobody.json["error"]["hint"] or "")
+    assert 0 == named.code
+    assert (
+        "CI Bot <ci@example.com>"
+        == manifests.git("log", "-1", "--format=%an <%ae>", "main").strip()
+    )
