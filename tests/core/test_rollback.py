@@ -297,6 +297,12 @@ CASES: dict[str, tuple[Callable[[], Story], str | None]] = {
         ),
         "r1",
     ),
+    "a rollback that names itself is followed by value": (
+        lambda: one("1", "2", "3", "4").pin(
+            "x", "rollback", {"api": ImageValue(tag="2")}, restores=commit_id("x")
+        ),
+        "r1",
+    ),
     "a rollback far back: nothing between comes again": (
         lambda: one("1", "2", "3", "4", "5").rollback("x", to="1"),
         None,
@@ -657,6 +663,28 @@ def test_a_refusal_shows_the_history() -> None:
         text[:7] for text in refusal.value.reasons
     ]
     assert refusal.value.reasons[2].endswith("api 1: its images are what runs now")
+
+
+def test_a_long_history_is_shown_in_part() -> None:
+    """A refusal lists the newest twenty, and how many there are besides."""
+    story = Story()
+    for number in range(25):
+        story.deploy(f"r{number}", **{f"app{number}": "1"})
+
+    with pytest.raises(Refused) as refusal:
+        story.choose()
+
+    assert len(refusal.value.reasons) == 21
+    assert refusal.value.reasons[-1] == "and 5 older ones"
+
+
+def test_what_runs_already_is_unchanged() -> None:
+    """The choice says so, names the release, and asks for nothing."""
+    choice = one("1", "2").choose(to="2")
+
+    assert choice.unchanged
+    assert choice.requests == ()
+    assert choice.notes == (f"{commit_id('r2')[:7]} (r2, 2026-03-02) is what already runs",)
 
 
 def test_what_is_left_out_says_why() -> None:
