@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,7 +10,7 @@ from gitops.actions.after import judge_after
 from gitops.actions.holds import hold_on
 from gitops.actions.overlays import OverlayFile, find_environment
 from gitops.actions.proposals import Wanted, propose
-from gitops.actions.session import Session, Tip
+from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.targets import Target, find_targets
 from gitops.actions.write import Draft, Plan, write
 from gitops.core.environment import Environment
@@ -27,6 +28,8 @@ from gitops.core.policy import (
 )
 from gitops.core.report import OverlayChange, Skipped, WriteReport
 from gitops.errors import Refused, UsageError
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,12 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
             "say where to: --to ENVIRONMENT, or --ref BRANCH to let policy decide",
             hint="gitops deploy shop/api:1.4.2 --to dev",
         )
+    require_words(request.override, "--override")
+    require_words(request.reason, "--reason")
+    if request.commit is not None and request.ref is None:
+        raise UsageError("--commit says which commit of a branch: name that with --ref")
+    if request.commit is not None and _COMMIT.fullmatch(request.commit) is None:
+        raise UsageError(f"--commit {request.commit!r} is no commit: 40 hex digits, at least 7")
     ref = plain_branch(request.ref) if request.ref is not None else None
     request = replace(request, ref=ref)
     images = [parse_image(text) for text in request.images]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitops.actions.history import releases_of
 from gitops.actions.overlays import find_overlay
-from gitops.actions.session import Session, Tip
+from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.write import Draft, Plan, write
 from gitops.core.environment import Overlay
 from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold, render_hold
@@ -44,8 +44,9 @@ def readable_hold(content: bytes, path: str) -> Hold:
 def hold(session: Session, environment: str, *, reason: str, app: str | None = None) -> WriteReport:
     """Keep automation away from an environment until `resume`.
 
-    Raises Refused, naming the holder, when it is held already.
+    Raises Refused, naming the holder, when it is held already; UsageError without a reason.
     """
+    require_words(reason, "--reason")
 
     def plan(tip: Tip) -> Plan:
         overlay = find_overlay(tip.snapshot, tip.config, environment, app)

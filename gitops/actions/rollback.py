@@ -13,7 +13,7 @@ from gitops.actions.history import releases_of
 from gitops.actions.holds import own_hold_path, readable_hold
 from gitops.actions.overlays import OverlayFile, find_overlay
 from gitops.actions.proposals import Wanted, propose
-from gitops.actions.session import Session, Tip
+from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.targets import read_target
 from gitops.actions.write import Draft, Plan, write
 from gitops.core.environment import Overlay
@@ -23,7 +23,7 @@ from gitops.core.image import ImageChange, ImageRequest
 from gitops.core.kustomization import edit_images, image_values
 from gitops.core.message import Line, one_line, render_message, subject
 from gitops.core.report import OverlayChange, WriteReport
-from gitops.core.rollback import Choice, NeedMore, choose
+from gitops.core.rollback import Choice, NeedMore, choose, undo_edits
 from gitops.errors import NotFound, Refused
 
 _DEPTHS = (20, 200, 2000)  # releases looked at before the whole history is
@@ -71,6 +71,8 @@ def rollback(
     Raises Refused when there is nothing to go back to or the answer was no, NotFound for an
     unknown environment, image or release, and what `write` raises.
     """
+    require_words(request.override, "--override")
+    require_words(request.reason, "--reason")
     chosen: list[tuple[str, Choice]] = []  # the tip it was chosen on, and the choice: asked once
 
     def plan(tip: Tip) -> Plan:
@@ -121,6 +123,8 @@ def _choose(
     """Ask the rule, with as much of the history as it needs."""
     stream = releases_of(session, tip, overlay)
     current = image_values(file.content, file.path)
+    if overlay.environment.change == "work-tree" and request.to is None:
+        return undo_edits(stream, current, only=frozenset(request.images) or None)
     read: list[Release] = []
     for depth in (*_DEPTHS, None):
         complete = True
@@ -187,7 +191,7 @@ def _assemble(
 
     notes = (f"{overlay.label} is held: automation leaves it alone",) if hold else ()
     hint = f"`gitops resume {request.environment}` lifts the hold" if hold else None
-    if environment.change == "pull-request" and environment.rollback == "pull-request":
+    if environment.rollback == "pull-request":
         extra = tuple((path, content) for path, content in files.items() if path != file.path)
         wanted = Wanted(overlay, file, requests, replace=True, extra=extra)
         proposed = propose(session, tip, [wanted], render=message)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from gitops.core.environment import CONFIG_PATH, Config
 from gitops.core.history import Identity
-from gitops.errors import ConfigError
+from gitops.core.message import one_line
+from gitops.errors import ConfigError, UsageError
 from gitops.ports import Clock, Repository, Snapshot, WorkTree
 
 
@@ -57,6 +58,12 @@ def open_tip(session: Session) -> Tip:
         snapshot = session.repository.snapshot(config.branch)
         config = read_config(session, snapshot)
     return Tip(snapshot, config)
+
+
+def require_words(text: str | None, option: str) -> None:
+    """Refuse an empty reason: whoever reads it later deserves one. Raises UsageError."""
+    if text is not None and not one_line(text):
+        raise UsageError(f"{option} needs some words", hint='for example "INC-42: checkout fails"')
 
 
 def read_config(session: Session, snapshot: Snapshot) -> Config:

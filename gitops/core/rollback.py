@@ -12,7 +12,7 @@ A value that runs now is not brought back by a release that holds it too, so it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from gitops.core.choice import (
@@ -82,6 +82,29 @@ def choose(
     if to is None or to == PREVIOUS:
         return _search(case, prefer_stable=to is None)
     return _take(case, find_release(releases, to, wanted, complete=complete), override)
+
+
+def undo_edits(
+    releases: Iterable[Release],
+    current: Mapping[str, ImageValue],
+    *,
+    only: frozenset[str] | None = None,
+) -> Choice:
+    """Choose for a checkout that is edited by hand: the newest committed release that differs.
+
+    Raises Refused when no committed release does.
+    """
+    for release in releases:
+        then = release.images or {}
+        requests = tuple(
+            ImageRequest.exactly(image, then[image])
+            for image, value in current.items()
+            if (only is None or image in only) and then.get(image, value) != value
+        )
+        if requests:
+            note = f"restores {describe(release)}, the newest committed release that differs"
+            return Choice(release=release, requests=requests, notes=(note,))
+    raise Refused("no committed release differs from what the checkout has")
 
 
 def _search(case: _Case, *, prefer_stable: bool) -> Choice:
@@ -209,4 +232,4 @@ def _chosen(
     )
 
 
-__all__ = ["PREVIOUS", "Choice", "NeedMore", "choose"]
+__all__ = ["PREVIOUS", "Choice", "NeedMore", "choose", "undo_edits"]

@@ -393,3 +393,55 @@ def test_several_apps_find_theirs_by_image(manifests: Manifests) -> None:
     assert "committed" == back.json["outcome"]
     assert "newTag: '1'" in manifests.file("apps/api/overlays/dev/kustomization.yaml")
     assert ".gitops/holds/api/dev.yaml" in manifests.git("ls-tree", "-r", "--name-only", "main")
+
+
+def test_rollback_of_a_checkout_undoes_edits_without_a_hold(manifests: Manifests) -> None:
+    """In a work-tree environment rollback edits the file to the newest differing release."""
+    repo = str(manifests.checkout)
+    path = manifests.checkout / "overlays/local/kustomization.yaml"
+    before = path.read_bytes()
+    manifests.gitops("deploy", "shop/api:mine", "--to", "local", repo=repo)
+    edited = path.read_bytes()
+    back = manifests.gitops("rollback", "local", "-o", "json", repo=repo)
+    nothing = manifests.gitops("rollback", "local", "-o", "json", repo=repo)
+
+    assert before != edited
+    assert (0, "edited") == (back.code, back.json["outcome"]), back.err
+    assert before == path.read_bytes()
+    assert (1, "refused") == (nothing.code, nothing.json["error"]["code"])
+    assert not (manifests.checkout / ".gitops").exists()
+
+
+def test_rollback_by_proposal(manifests: Manifests) -> None:
+    """`rollback: pull-request` proposes the images and the hold instead of committing them."""
+    text = manifests.file("gitops.yaml").replace(
+        "rollback: commit              # going back must not wait for anybody",
+        "rollback: pull-request",
+    )
+    manifests.commit("rollbacks are reviewed", {"gitops.yaml": text})
+    manifests.commit("by hand", {PROD: manifests.file(PROD).replace("1.4.0", "1.5.0")})
+    result = manifests.gitops("rollback", "prod", "-o", "json")
+
+    assert (0, "proposed") == (result.code, result.json["outcome"]), result.err
+    assert "1.5.0" in manifests.file(PROD)
+    assert "1.4.0" in manifests.file(PROD, "gitops/prod")
+    assert "rolledBack" in manifests.file(".gitops/holds/prod.yaml", "gitops/prod")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("hold", "dev", "--reason", " \n"),
+        ("deploy", "shop/api:2", "--to", "dev", "--override", ""),
+        ("rollback", "dev", "--reason", ""),
+        ("deploy", "shop/api:2", "--to", "dev", "--commit", "abcdef0"),
+        ("deploy", "shop/api:2", "--ref", "main", "--commit", "not-hex"),
+    ],
+)
+def test_empty_reasons_and_stray_commits_are_usage_errors(
+    manifests: Manifests, arguments: tuple[str, ...]
+) -> None:
+    """A reason has words, a commit is hex and belongs to a branch."""
+    result = manifests.gitops(*arguments, "-o", "json")
+
+    assert (2, "usage") == (result.code, result.json["error"]["code"])
