@@ -5,9 +5,9 @@ How a branch moves. Every push says from exactly which commit to exactly which o
 it takes any ancestor of NEW for good, so after somebody rewound the branch it would bring back what
 they dropped. With the lease git compares OLD with what the server advertises, and sends it as the
 old value that the server compares again under its lock; so nothing is written unless the branch is
-at OLD, and since NEW contains OLD nothing is ever lost. A lease also switches off git's own fast-forward check:
-therefore `GitRepository.push` makes that check itself for all branches but our own
-(`gitops/…`: a proposal is made anew in place of the old one, where the lease is the only guard).
+at OLD, and since NEW contains OLD nothing is ever lost. A lease also switches off git's own
+fast-forward check: therefore `GitRepository.push` makes that check itself for all branches but our
+own (`gitops/…`: a proposal is made anew in place of the old one; there the lease is the only guard).
 A new branch has an empty lease (it must not exist), a deleted one is guarded like any other.
 Several branches go with `--atomic`; a server that cannot do that is told so to the user, since
 half a change must not land.
