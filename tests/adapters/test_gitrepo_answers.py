@@ -132,6 +132,7 @@ TRANSPORT = [
     ("fatal: the remote end hung up unexpectedly", Kind.UNAVAILABLE),
     ("fatal: git-http-push failed", Kind.UNAVAILABLE),
     ("fatal: http://x/m.git/info/refs not valid: is this a git repository?", Kind.UNAVAILABLE),
+    ("fatal: unable to access 'https://x/': The requested URL returned error: 302", Kind.MOVED),
     ("fatal: couldn't find remote ref refs/heads/gone", Kind.NO_BRANCH),
     ("fatal: the receiving end does not support --atomic push", Kind.NO_ATOMIC),
     ("fatal: mismatched algorithms: client sha1; server sha256", Kind.OTHER_FORMAT),

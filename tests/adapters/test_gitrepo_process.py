@@ -171,7 +171,7 @@ def test_scrubbing(text: str, expected: str) -> None:
     [
         ("https://x/m.git", "https://x/m.git", []),
         ("https://u:p%40ss@x:8443/m.git", "https://x:8443/m.git",
-         ["http.https://x:8443/.extraHeader"]),
+         ["http.https://x:8443/.extraHeader", "http.https://x:8443/.followRedirects"]),
         ("https://token@x/m.git", "https://x/m.git", ["credential.https://x/.username"]),
         ("ssh://git:pw@x/m.git", "ssh://git@x/m.git", []),
         ("git@x:m.git", "git@x:m.git", []),

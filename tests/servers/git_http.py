@@ -13,6 +13,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
 
+PAGE = b"<html>\n<head><title>Please log in to the proxy first</title></head>\n</html>\n"
+
 
 @dataclass(frozen=True)
 class Request:
@@ -137,7 +139,7 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                     self._say(behaviour.status, behaviour.headers, b"no\n")
                     return
                 if behaviour.page:
-                    self._say(200, {"Content-Type": "text/html"}, b"<html>Please log in</html>")
+                    self._say(200, {"Content-Type": "text/html"}, PAGE)
                     return
                 if behaviour.redirect is not None:
                     self._say(302, {"Location": behaviour.redirect + self.path}, b"")

@@ -25,6 +25,7 @@ class Kind(Enum):
     REFUSED = "a setting of the server forbids it"
     DENIED = "no permission"
     NOT_FOUND = "no repository there"
+    MOVED = "the address redirects elsewhere"
     NO_BRANCH = "no such branch"
     NO_ATOMIC = "the server cannot move several branches at once"
     OTHER_FORMAT = "the repository uses another hash"
@@ -87,6 +88,7 @@ _TRANSPORT = (
     (Kind.NO_ATOMIC, _any(r"does not support --atomic")),
     (Kind.OTHER_FORMAT, _any(r"mismatched algorithms", r"does not support this repository's hash")),
     (Kind.NO_BRANCH, _any(r"couldn't find remote ref")),
+    (Kind.MOVED, _any(r"returned error: 30\d")),
     (
         Kind.DENIED,
         _any(
@@ -274,6 +276,11 @@ def error_of(verdict: Verdict, place: str) -> GitopsError:
             return NotFound(
                 f"no repository at {place}: {words}",
                 hint="check the address; servers say the same when the account may not see it",
+            )
+        case Kind.MOVED:
+            return NotFound(
+                f"{place} redirects elsewhere, and the password in its URL does not go along",
+                hint="give --repo the new address",
             )
         case Kind.NO_BRANCH:
             return NotFound(f"no such branch in {place}: {words}")

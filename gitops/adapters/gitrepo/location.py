@@ -95,7 +95,10 @@ def address(location: str) -> Address:
     pair = f"{unquote(user)}:{unquote(password)}"
     token = base64.b64encode(pair.encode()).decode()
     header = (f"http.{base}.extraHeader", f"Authorization: Basic {token}")
-    return Address(url, (header,), (password, unquote(password), token))
+    # Git sends such a header to wherever a first redirect leads (seen with 2.39), so none is
+    # followed.
+    stay = (f"http.{base}.followRedirects", "false")
+    return Address(url, (header, stay), (password, unquote(password), token))
 
 
 def without_secrets(environ: Mapping[str, str], location: str) -> str:
