@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+
 from manifests import Manifests, copy_template, make_template
 
 settings.register_profile("fast", max_examples=50, deadline=None)
