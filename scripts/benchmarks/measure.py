@@ -81,7 +81,7 @@ def memory_of_all(command: Sequence[str], environment: Mapping[str, str]) -> int
 
     None where there is no /proc. Pages that processes share are counted for each.
     """
-    if not Path("/proc/self/statm").exists():
+    if not Path("/proc/self/stat").exists():
         return None
     running = Running(command, environment)
     done = threading.Event()
@@ -101,17 +101,24 @@ def memory_of_all(command: Sequence[str], environment: Mapping[str, str]) -> int
     return peak
 
 
-def _resident(session: int) -> int:
-    total = 0
+def _resident(root: int) -> int:
+    """Bytes of the process `root` and all below it; sessions and groups may be their own."""
     page = os.sysconf("SC_PAGE_SIZE")
+    sizes: dict[int, int] = {}
+    children: dict[int, list[int]] = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
             try:
                 after_name = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue  # it has ended
-            if int(after_name[3]) == session:
-                total += int(after_name[21]) * page
+            sizes[int(entry.name)] = int(after_name[21]) * page
+            children.setdefault(int(after_name[1]), []).append(int(entry.name))
+    total, waiting = 0, [root]
+    while waiting:
+        process = waiting.pop()
+        total += sizes.get(process, 0)
+        waiting += children.get(process, ())
     return total
 
 
