@@ -19,7 +19,7 @@ GRAMMAR: Final = "NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST, NAME=NEWNAME[:TAG][@DI
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")  # OCI distribution spec 1.1, "Pull"
 _DIGESTS = {"sha256": 64, "sha512": 128}  # OCI image spec 1.1, "Registered algorithms": hex digits
 _HEX = re.compile(r"[0-9a-f]+")
-_PORT = re.compile(r"[0-9]{1,5}")
+_PORT = re.compile(r"80|443|[0-9]{4,5}")
 _HOST = re.compile(
     r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?"
 )

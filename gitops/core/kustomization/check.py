@@ -139,6 +139,8 @@ class Check:
         events = lists.document.events
         start = lists.resolve(item.start)
         if type(events[start]) is not MappingStartEvent:
+            if type(events[start]) is ScalarEvent and lists.is_null(start):
+                return  # a dash and nothing more: kustomize passes over it
             raise lists.unsafe(
                 item.start,
                 f"an entry of {item.list.name}: is no mapping",

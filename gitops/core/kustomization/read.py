@@ -119,6 +119,10 @@ class Lists:
             return None
         return event.value or None
 
+    def is_null(self, index: int) -> bool:
+        """Say whether the scalar at `index` is YAML's null."""
+        return _is_null(self.document.events[index])
+
     def value(self, item: Item) -> ImageValue:
         """Return what `item` pins."""
         fields = item.fields
