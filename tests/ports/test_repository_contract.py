@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import cast
 
 import pytest
-from fakes import FakeRepository
-from gitrepos import ENVIRON, Repo
-from servers.git_http import GitServer
 
+from fakes import FakeRepository
 from gitops.adapters.gitrepo import open_repository
 from gitops.core.identity import Identity
 from gitops.errors import NotFound
 from gitops.ports import Lost, NewCommit, RefUpdate, Repository
+from gitrepos import ENVIRON, Repo
+from servers.git_http import GitServer
 
 FILE = "overlays/dev/kustomization.yaml"
 OTHER = "overlays/prod/kustomization.yaml"

@@ -75,6 +75,8 @@ def inspect(git: Git, path: Path, name: str) -> Place:
 
 
 def _looks_bare(path: Path) -> bool:
+    if path.resolve().name == ".git":
+        return False  # of a checkout; named outright, Git would take this folder for its top
     return (path / "HEAD").is_file() and (path / "objects").is_dir() and (path / "refs").is_dir()
 
 
