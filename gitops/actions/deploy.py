@@ -6,8 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from gitops.actions.after import judge_after
-from gitops.actions.holds import hold_on
+from gitops.actions.judging import judge, record_overrides, refusal
 from gitops.actions.overlays import OverlayFile, find_environment
 from gitops.actions.proposals import Wanted, propose
 from gitops.actions.session import Session, Tip, require_words
@@ -20,14 +19,12 @@ from gitops.core.message import Line, render_message
 from gitops.core.policy import (
     Reason,
     automatic_environments,
-    judge_hold,
-    judge_source,
     manual_environments,
     outstanding,
     plain_branch,
 )
 from gitops.core.report import OverlayChange, Skipped, WriteReport
-from gitops.errors import Refused, UsageError
+from gitops.errors import UsageError
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
@@ -105,7 +102,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
             first.append(frozenset(reasons))
         barred = outstanding(reasons, first[0] if first else frozenset())
         if barred and request.to:
-            raise _refused(barred, request)
+            raise refusal(barred, overridden=request.override is not None)
         kept_out = {reason.overlay for reason in barred}
         go = [entry for entry in edited if entry.target.overlay.label not in kept_out]
         overrides = tuple(str(reason) for entry in go for reason in entry.reasons)
@@ -150,24 +147,8 @@ def _environments(
 def _edit(session: Session, tip: Tip, target: Target, request: DeployRequest) -> _Edited:
     file = target.file
     edit = edit_images(file.content, file.path, target.requests, add=request.add)
-    if not edit.changes:
-        return _Edited(target, file, edit, ())
-    reasons = (
-        judge_source(target.overlay, request.ref)
-        + judge_hold(target.overlay, hold_on(tip.snapshot, target.overlay))
-        + judge_after(session, tip, target.overlay, edit.changes)
-    )
+    reasons = judge(session, tip, target.overlay, edit.changes, ref=request.ref)
     return _Edited(target, file, edit, reasons)
-
-
-def _refused(barred: Sequence[Reason], request: DeployRequest) -> Refused:
-    texts = tuple(str(reason) for reason in barred)
-    count = f"{len(texts)} reasons" if len(texts) > 1 else texts[0]
-    if request.override is None:
-        hint = "`--override REASON` passes this, and is recorded in the commit"
-    else:
-        hint = "these came up after the override was given: look at them, then override again"
-    return Refused(f"refused: {count}", hint=hint, reasons=texts)
 
 
 def _assemble(
@@ -200,7 +181,7 @@ def _assemble(
             changes=[Line(overlay.label, change) for change in changes],
             intent=session.intent,
             reason=request.reason,
-            overrides=_overrides(request, overrides),
+            overrides=record_overrides(request.override, overrides),
             source=_source(request),
         ),
         add=request.add,
@@ -240,15 +221,9 @@ def _message(
         ],
         intent=session.intent,
         reason=request.reason,
-        overrides=_overrides(request, overrides),
+        overrides=record_overrides(request.override, overrides),
         source=_source(request),
     )
-
-
-def _overrides(request: DeployRequest, passed: tuple[str, ...]) -> tuple[str, ...]:
-    if request.override is None or not passed:
-        return ()
-    return tuple(f"{request.override} (passed: {reason})" for reason in passed)
 
 
 def _source(request: DeployRequest) -> tuple[str, str | None] | None:
