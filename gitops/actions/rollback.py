@@ -189,7 +189,7 @@ def _assemble(
             rolled_back=choice.rolled_back,
         )
 
-    notes = (f"{overlay.label} is held: automation leaves it alone",) if hold else ()
+    notes = (f"with a hold: automation leaves {overlay.label} alone",) if hold else ()
     hint = f"`gitops resume {request.environment}` lifts the hold" if hold else None
     if environment.rollback == "pull-request":
         extra = tuple((path, content) for path, content in files.items() if path != file.path)

@@ -115,9 +115,9 @@ def change_lines(changes: Sequence[tuple[str, ImageChange]]) -> list[str]:
 def _print_diff(diff: FileDiff) -> None:
     before = (diff.before or b"").decode("utf-8", "replace").splitlines()
     after = (diff.after or b"").decode("utf-8", "replace").splitlines()
-    old = diff.path if diff.before is not None else "/dev/null"
-    new = diff.path if diff.after is not None else "/dev/null"
-    for text in difflib.unified_diff(before, after, f"a/{old}", f"b/{new}", lineterm="", n=1):
+    old = f"a/{diff.path}" if diff.before is not None else "/dev/null"
+    new = f"b/{diff.path}" if diff.after is not None else "/dev/null"
+    for text in difflib.unified_diff(before, after, old, new, lineterm="", n=1):
         style = {"+": "green", "-": "red"}.get(text[:1])
         line(paint(safe(text), style, sys.stdout) if style else safe(text))
 

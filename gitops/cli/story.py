@@ -116,7 +116,7 @@ def _prepare(stage: _Stage) -> None:
             stage.run(command, who=_ANA, quiet=True)
         except FileNotFoundError:
             raise NotFound("there is no `git` on PATH", hint="install Git 2.30 or newer") from None
-    line(f"$ export GITOPS_REPO={stage.environ['GITOPS_REPO']}")
+    line(f"$ export GITOPS_REPO={shlex.quote(stage.environ['GITOPS_REPO'])}")
     stage.run("gitops status")
 
 
@@ -149,7 +149,7 @@ def _close(stage: _Stage, *, kept: bool) -> None:
     line()
     if kept:
         line(f"The repository is kept in {stage.environ['GITOPS_REPO']}; try it:")
-        line(f"  export GITOPS_REPO={stage.environ['GITOPS_REPO']}")
+        line(f"  export GITOPS_REPO={shlex.quote(stage.environ['GITOPS_REPO'])}")
         line("  gitops history test")
         line("  gitops rollback test --dry-run")
     else:
