@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gitops.actions.history import releases_of
-from gitops.actions.overlays import find_overlay
+from gitops.actions.overlays import find_overlay, overlays_of
 from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.write import Draft, Plan, write
 from gitops.core.environment import Overlay
@@ -41,12 +41,16 @@ def readable_hold(content: bytes, path: str) -> Hold:
         return Hold(by="someone", since=None, reason=f"{path} cannot be read: {error.problem}")
 
 
-def hold(session: Session, environment: str, *, reason: str, app: str | None = None) -> WriteReport:
-    """Keep automation away from an environment until `resume`.
+def hold(
+    session: Session, environment: str | None, *, reason: str, app: str | None = None
+) -> WriteReport:
+    """Keep automation away from an environment (None: from all of them) until `resume`.
 
     Raises Refused, naming the holder, when it is held already; UsageError without a reason.
     """
     require_words(reason, "--reason")
+    if environment is None:
+        return write(session, lambda tip: _hold_all(session, tip, reason))
 
     def plan(tip: Tip) -> Plan:
         overlay = find_overlay(tip.snapshot, tip.config, environment, app)
@@ -86,8 +90,13 @@ def hold(session: Session, environment: str, *, reason: str, app: str | None = N
     return write(session, plan)
 
 
-def resume(session: Session, environment: str, *, app: str | None = None) -> WriteReport:
-    """Lift the hold of an environment; `unchanged` when there is none."""
+def resume(session: Session, environment: str | None, *, app: str | None = None) -> WriteReport:
+    """Lift the hold of an environment (None: the one of all); `unchanged` when there is none.
+
+    Holds of single environments outlast the one of all.
+    """
+    if environment is None:
+        return write(session, lambda tip: _resume_all(session, tip))
 
     def plan(tip: Tip) -> Plan:
         overlay = find_overlay(tip.snapshot, tip.config, environment, app)
@@ -101,6 +110,9 @@ def resume(session: Session, environment: str, *, app: str | None = None) -> Wri
                 action="resume",
                 hold=wider,
                 warnings=(f"{overlay.label}: a wider hold stands, by {wider.by}: {wider.reason}",),
+                hint="`gitops resume --all` lifts the hold of everything"
+                if tip.snapshot.read(HOLD_ALL_PATH) is not None
+                else None,
             )
         standing = readable_hold(present, path)
         message = render_message(
@@ -121,3 +133,58 @@ def resume(session: Session, environment: str, *, app: str | None = None) -> Wri
         )
 
     return write(session, plan)
+
+
+def _hold_all(session: Session, tip: Tip, reason: str) -> Plan:
+    present = tip.snapshot.read(HOLD_ALL_PATH)
+    if present is not None:
+        standing = readable_hold(present, HOLD_ALL_PATH)
+        raise Refused(
+            f"everything is already held by {standing.by}: {standing.reason}",
+            hint="`gitops resume --all` lifts it",
+            reasons=(f"held by {standing.by}: {standing.reason}",),
+        )
+    wanted = Hold(session.identity().name, session.clock.now(), one_line(reason))
+    message = render_message(
+        action="hold",
+        environments=[],
+        changes=[],
+        intent=session.intent,
+        reason=reason,
+        subject=f"all environments: hold ({one_line(reason)})",
+    )
+    return Plan(
+        action="hold",
+        commit=Draft({HOLD_ALL_PATH: render_hold(wanted)}, message),
+        before={HOLD_ALL_PATH: None},
+        hold=wanted,
+        notes=("every environment is held: automation leaves all of them alone",),
+        hint="`gitops resume --all` lifts it",
+    )
+
+
+def _resume_all(session: Session, tip: Tip) -> Plan:
+    present = tip.snapshot.read(HOLD_ALL_PATH)
+    if present is None:
+        return Plan(action="resume", notes=("no hold of everything stands",))
+    standing = readable_hold(present, HOLD_ALL_PATH)
+    message = render_message(
+        action="resume",
+        environments=[],
+        changes=[],
+        intent=session.intent,
+        subject=f"all environments: resume (held by {standing.by}: {standing.reason})",
+    )
+    own = [
+        overlay.label
+        for row in tip.config.environments
+        for overlay in overlays_of(tip.snapshot, row)
+        if tip.snapshot.read(own_hold_path(overlay)) is not None
+    ]
+    return Plan(
+        action="resume",
+        commit=Draft({HOLD_ALL_PATH: None}, message),
+        before={HOLD_ALL_PATH: present},
+        notes=(f"everything was held by {standing.by}: {standing.reason}",),
+        warnings=tuple(f"{label} stays held: it has a hold of its own" for label in own),
+    )

@@ -7,8 +7,12 @@ from typing import Annotated
 import typer
 
 from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, seconds
+from gitops.errors import UsageError
 
-Environment = Annotated[str, typer.Argument(metavar="ENV", help="The environment.")]
+Environment = Annotated[
+    str | None, typer.Argument(metavar="[ENV]", help="The environment; or all of them: --all.")
+]
+All = Annotated[bool, typer.Option("--all", help="Every environment: the emergency stop.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -18,11 +22,12 @@ def register(app: typer.Typer) -> None:
 
 
 def hold(
-    environment: Environment,
     reason: Annotated[
         str,
         typer.Option("--reason", metavar="TEXT", help="Why; whoever is stopped by it reads it."),
     ],
+    environment: Environment = None,
+    everything: All = False,
     app: App = None,
     repo: Repo = ".",
     branch: Branch = None,
@@ -30,7 +35,8 @@ def hold(
     push_timeout: PushTimeout = "60s",
     output: Output = Format.text,
 ) -> int:
-    """Keep automation away from an environment until `gitops resume`."""
+    """Keep automation away from an environment, or from all (--all), until `gitops resume`."""
+    _check(environment, everything=everything, app=app)
     from gitops.wiring import open_session
 
     with open_session(
@@ -44,7 +50,8 @@ def hold(
 
 
 def resume(
-    environment: Environment,
+    environment: Environment = None,
+    everything: All = False,
     app: App = None,
     repo: Repo = ".",
     branch: Branch = None,
@@ -52,7 +59,8 @@ def resume(
     push_timeout: PushTimeout = "60s",
     output: Output = Format.text,
 ) -> int:
-    """Lift the hold of an environment, so that automation may write it again."""
+    """Lift the hold of an environment, or of all (--all), so that automation may write again."""
+    _check(environment, everything=everything, app=app)
     from gitops.wiring import open_session
 
     with open_session(
@@ -63,3 +71,11 @@ def resume(
 
         report = run(session(), environment, app=app)
     return print_write(report, output.value)
+
+
+def _check(environment: str | None, *, everything: bool, app: str | None) -> None:
+    """One environment or all: exactly one of the two must be asked for."""
+    if everything and (environment is not None or app is not None):
+        raise UsageError("--all holds everything: leave out the environment and --app")
+    if not everything and environment is None:
+        raise UsageError("say which environment, or --all for every one")
