@@ -16,6 +16,19 @@ Database = Literal["dummy", "real"]
 
 
 @dataclass(frozen=True, slots=True)
+class Approvals:
+    """Who must agree to a proposal of an environment where there is no forge to ask.
+
+    Attributes:
+        required: how many different people.
+        self: may one of them be an author of the proposal?
+    """
+
+    required: int = 1
+    self: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A row of `gitops.yaml`.
 
@@ -34,6 +47,7 @@ class Environment:
     rollback: RollbackMode = "commit"
     after: tuple[str, ...] = ()
     database: Database | None = None
+    approvals: Approvals = Approvals()
     line: int = 1
 
     @property
