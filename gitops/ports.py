@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from gitops.core.history import CommitInfo, Identity, OverlayVersion
+if TYPE_CHECKING:  # an adapter starts to fetch before YAML and the rules are loaded
+    from gitops.core.history import OverlayVersion
+    from gitops.core.identity import Identity
 
 
 class Snapshot(Protocol):
@@ -87,6 +89,20 @@ class Lost:
     words: str
 
 
+@dataclass(frozen=True, slots=True)
+class FileVersion:
+    """One file right after one first-parent commit that touched it.
+
+    Attributes:
+        content: its bytes, None when the commit deleted it.
+        complete: False for the oldest commit of a history that was cut: nobody knows what it added.
+    """
+
+    commit: CommitInfo
+    content: bytes | None
+    complete: bool = True
+
+
 class Repository(Protocol):
     """One Git repository as gitops reads and writes it; where it lives is the adapter's matter.
 
@@ -108,6 +124,21 @@ class Repository(Protocol):
         """Look on `branch`'s newest tip, back to `since`, for a commit with `Gitops-Id: intent`.
 
         Returns its id, or None. Messages of merged commits count too.
+        """
+        ...
+
+    def file_history(self, commit: str, path: str) -> tuple[FileVersion, ...]:
+        """Return every first-parent version of the file `path`, oldest first.
+
+        Reads the whole history of `commit`, which is a snapshot's.
+        """
+        ...
+
+    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
+        """Return commit -> principal for those of `commits` that a listed key signed.
+
+        `signers` is an OpenSSH allowed-signers file. Raises NotFound or Denied when this machine
+        cannot check signatures.
         """
         ...
 
@@ -161,11 +192,8 @@ class Clock(Protocol):
 
 __all__ = [
     "Clock",
-    "CommitInfo",
-    "Identity",
     "Lost",
     "NewCommit",
-    "OverlayVersion",
     "RefUpdate",
     "Repository",
     "Snapshot",

@@ -7,7 +7,7 @@ they dropped. With the lease git compares OLD with what the server advertises, a
 old value that the server compares again under its lock; so nothing is written unless the branch is
 at OLD, and since NEW contains OLD nothing is ever lost. A lease also switches off git's own
 fast-forward check: therefore `GitRepository.push` makes that check itself for all branches but our
-own (`gitops/…`: a proposal is made anew in place of the old one; there the lease is the only guard).
+own (`gitops/…`: a proposal is made anew in place of the old one, guarded by the lease alone).
 A new branch has an empty lease (it must not exist), a deleted one is guarded like any other.
 Several branches go with `--atomic`; a server that cannot do that is told so to the user, since
 half a change must not land.

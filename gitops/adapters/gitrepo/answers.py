@@ -41,8 +41,9 @@ class Verdict:
     words: str
 
 
-def _any(*patterns: str) -> re.Pattern[str]:
-    return re.compile("|".join(patterns), re.IGNORECASE)
+def _any(*patterns: str) -> str:
+    # Compiled when it is used first (`re` remembers): most calls need none of them.
+    return "(?i)" + "|".join(patterns)
 
 
 _CLASH = re.compile(r"'(?:refs/heads/)?([^']+)' exists; cannot create '(?:refs/heads/)?([^']+)'")
@@ -171,7 +172,7 @@ def words_of(err: str) -> str:
     said = [*remote_words(err)]
     for line in re.split(r"[\r\n]+", err):
         text = re.sub(r"^(fatal|error|warning): ", "", line.strip())
-        if text and not line.startswith("remote:") and not _EMPTY_WORDS.search(text):
+        if text and not line.startswith("remote:") and not re.search(_EMPTY_WORDS, text):
             said.append(text)
     if said:
         return "; ".join(dict.fromkeys(said))
@@ -181,7 +182,7 @@ def words_of(err: str) -> str:
 def read_transport(err: str) -> Verdict:
     """Sort the stderr of a command that ended without a word about any branch."""
     for kind, pattern in _TRANSPORT:
-        if pattern.search(err):
+        if re.search(pattern, err):
             return Verdict(kind, words_of(err))
     return Verdict(Kind.UNKNOWN, words_of(err))
 
@@ -205,7 +206,7 @@ def read_push(code: int, out: str, err: str) -> Verdict:
         return Verdict(Kind.UNAVAILABLE, words_of(err) if err.strip() else own[0])
     if any(what.startswith("[rejected]") for what in own):
         reason = next(what for what in own if what.startswith("[rejected]"))
-        if _RACE.search(reason):
+        if re.search(_RACE, reason):
             return Verdict(Kind.RACE, reason)
         # An atomic push names no culprit when git itself gave up: the tip tells.
         return Verdict(Kind.UNKNOWN, reason)
@@ -221,20 +222,20 @@ def _read_rejection(reason: str, err: str) -> Verdict:
     said = remote_words(err)
     everything = "\n".join((reason, err))
     shown = "; ".join(said) or _inner(reason)
-    if clash := _CLASH.search(everything):
+    if clash := re.search(_CLASH, everything):
         return Verdict(Kind.CLASH, f"branch {clash[1]} stands in the way of {clash[2]}")
-    if _PROTECTED.search(everything):
+    if re.search(_PROTECTED, everything):
         return Verdict(Kind.PROTECTED, shown)
-    if _NO_PERMISSION.search(everything):
+    if re.search(_NO_PERMISSION, everything):
         return Verdict(Kind.DENIED, shown)
-    if _DECLINED.search(reason) or re.search(r"\bGH00[0-9]\b", everything):
+    if re.search(_DECLINED, reason) or re.search(r"\bGH00[0-9]\b", everything):
         return Verdict(Kind.DECLINED, shown)
-    if _LOCKED.search(everything):
+    if re.search(_LOCKED, everything):
         return Verdict(Kind.UNAVAILABLE, shown)
     for words, setting in _SETTINGS:
         if words in reason:
             return Verdict(Kind.REFUSED, f"{_inner(reason)}: the server's {setting} forbids it")
-    if _RACE.search(everything):
+    if re.search(_RACE, everything):
         return Verdict(Kind.RACE, "; ".join((_inner(reason), *said)))
     return Verdict(Kind.UNKNOWN, "; ".join(dict.fromkeys((_inner(reason), *said))))
 

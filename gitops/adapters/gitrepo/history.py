@@ -19,6 +19,7 @@ from gitops.core.identity import Identity
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.message import trailers
 from gitops.errors import NotFound
+from gitops.ports import FileVersion
 
 _LOT = 32  # versions whose contents are fetched together
 _FORMAT = "--format=%H%n%P%n%an%n%ae%n%ct%n%B%x00"
@@ -57,6 +58,35 @@ class HistoryReader:
                     yield from self._load(commit, [oldest], directory, complete=False)
                 return
             start = end
+
+    def file_versions(self, commit: str, path: str) -> tuple[FileVersion, ...]:
+        """Return what each first-parent commit that touched `path` left there, oldest first."""
+        store = self._source.store
+        while self._end(commit) in store.boundary() and self._source.deepen(commit):
+            pass
+        hits = self._walk([commit, "--first-parent"], path)
+        oids = [self._blob(info.commit, path) for info in hits]
+        self._source.fetch_blobs([oid for oid in oids if oid is not None])
+        cut = store.boundary()
+        return tuple(
+            FileVersion(
+                info,
+                None if oid is None else self._source.store.read(oid)[1],
+                complete=info.commit not in cut,
+            )
+            for info, oid in reversed(list(zip(hits, oids, strict=True)))
+        )
+
+    def _blob(self, commit: str, path: str) -> str | None:
+        """Return the id of the regular file at `path` in `commit`, None when there is none."""
+        store = self._source.store
+        *folders, name = path.split("/")
+        tree = store.tree(store.tree_of(commit))
+        for folder in folders:
+            below = tree.get(folder)
+            tree = store.tree(below.oid) if below is not None and below.mode == TREE else {}
+        entry = tree.get(name)
+        return entry.oid if entry is not None and entry.mode.startswith(FILE[:3]) else None
 
     def find_intent(self, commit: str, intent: str, since: str) -> str | None:
         """Return the commit with `Gitops-Id: intent` among those that `commit` has over `since`."""

@@ -19,13 +19,13 @@ from gitops.adapters.gitrepo.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.source import Source
 from gitops.adapters.gitrepo.store import sweep
 from gitops.adapters.gitrepo.worktree import CheckoutFiles
-from gitops.core.history import OverlayVersion
 from gitops.core.identity import Identity
 from gitops.errors import Bug, Denied, NotFound
-from gitops.ports import Lost, NewCommit, RefUpdate, Snapshot, WorkTree
+from gitops.ports import FileVersion, Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.history import HistoryReader
+    from gitops.core.history import OverlayVersion
 
 OWN_BRANCHES = "refs/heads/gitops/"
 """Only branches of our own may leave commits behind: a proposal is made anew in its place."""
@@ -73,6 +73,16 @@ class GitRepository:
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """Look for a commit with `Gitops-Id: intent`; see `ports.Repository`."""
         return self._history().find_intent(self._source.tip(branch).commit, intent, since)
+
+    def file_history(self, commit: str, path: str) -> tuple[FileVersion, ...]:
+        """Return every version of the file `path`, oldest first; see `ports.Repository`."""
+        return self._history().file_versions(commit, path)
+
+    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
+        """Return commit -> principal of a listed key; see `ports.Repository`."""
+        from gitops.adapters.gitrepo.signatures import signed_by
+
+        return signed_by(self._git, self._source.store, commits, signers)
 
     def _history(self) -> HistoryReader:
         if self._reader is None:
