@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from manifests import Manifests
 from servers.git_http import Behaviour, GitServer
 

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+
 from manifests import Manifests
 
 DEV = "overlays/dev/kustomization.yaml"
