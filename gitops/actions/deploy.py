@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from gitops.actions.assembly import Edited, assemble
 from gitops.actions.judging import judge, record_overrides, refusal
-from gitops.actions.overlays import OverlayFile, find_environment
-from gitops.actions.proposals import Wanted, propose
+from gitops.actions.overlays import find_environment
 from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.targets import Target, find_targets
-from gitops.actions.write import Draft, Plan, write
+from gitops.actions.write import Plan, write
 from gitops.core.environment import Environment
 from gitops.core.image import parse_image
-from gitops.core.kustomization import Edit, edit_images
-from gitops.core.message import Line, render_message
+from gitops.core.kustomization import edit_images
+from gitops.core.message import render_message
 from gitops.core.policy import (
     Reason,
     automatic_environments,
@@ -23,7 +22,7 @@ from gitops.core.policy import (
     outstanding,
     plain_branch,
 )
-from gitops.core.report import OverlayChange, Skipped, WriteReport
+from gitops.core.report import Skipped, WriteReport
 from gitops.errors import UsageError
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
@@ -50,14 +49,6 @@ class DeployRequest:
     override: str | None = None
     reason: str | None = None
     add: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class _Edited:
-    target: Target
-    file: OverlayFile
-    edit: Edit
-    reasons: tuple[Reason, ...]
 
 
 def deploy(session: Session, request: DeployRequest) -> WriteReport:
@@ -104,9 +95,26 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         if barred and request.to:
             raise refusal(barred, overridden=request.override is not None)
         kept_out = {reason.overlay for reason in barred}
-        go = [entry for entry in edited if entry.target.overlay.label not in kept_out]
-        overrides = tuple(str(reason) for entry in go for reason in entry.reasons)
-        made = _assemble(session, tip, go, request, overrides)
+        go = [entry for entry in edited if entry.label not in kept_out]
+        passed = record_overrides(
+            request.override, [str(reason) for entry in go for reason in entry.reasons]
+        )
+        made = assemble(
+            session,
+            tip,
+            "deploy",
+            go,
+            render=lambda labels, lines: render_message(
+                action="deploy",
+                environments=labels,
+                changes=lines,
+                intent=session.intent,
+                reason=request.reason,
+                overrides=passed,
+                source=_source(request),
+            ),
+            add=request.add,
+        )
         return replace(
             made,
             skipped=tuple(
@@ -115,13 +123,13 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
                     "; ".join(reason.text for reason in barred if reason in entry.reasons),
                 )
                 for entry in edited
-                if entry.target.overlay.label in kept_out
+                if entry.label in kept_out
             ),
-            warnings=warnings
-            + tuple(
-                f"{entry.file.path}: {text}" for entry in edited for text in entry.edit.warnings
-            )
-            + made.warnings,
+            warnings=(
+                *warnings,
+                *(text for entry in edited for text in entry.warnings),
+                *made.warnings,
+            ),
         )
 
     return write(session, plan)
@@ -144,86 +152,11 @@ def _environments(
     return (), (f"no environment accepts {ref}",)
 
 
-def _edit(session: Session, tip: Tip, target: Target, request: DeployRequest) -> _Edited:
+def _edit(session: Session, tip: Tip, target: Target, request: DeployRequest) -> Edited:
     file = target.file
     edit = edit_images(file.content, file.path, target.requests, add=request.add)
     reasons = judge(session, tip, target.overlay, edit.changes, ref=request.ref)
-    return _Edited(target, file, edit, reasons)
-
-
-def _assemble(
-    session: Session,
-    tip: Tip,
-    entries: Sequence[_Edited],
-    request: DeployRequest,
-    overrides: tuple[str, ...],
-) -> Plan:
-    """Put every edit where its environment takes changes: commit, proposal or checkout."""
-    by_mode: dict[str, list[_Edited]] = {"commit": [], "pull-request": [], "work-tree": []}
-    for entry in entries:
-        by_mode[entry.target.overlay.environment.change].append(entry)
-    commit = None
-    if by_mode["commit"]:
-        commit = Draft(
-            {entry.file.path: entry.edit.after for entry in by_mode["commit"]},
-            _message(session, by_mode["commit"], request, overrides),
-        )
-    proposed = propose(
-        session,
-        tip,
-        [
-            Wanted(entry.target.overlay, entry.file, entry.target.requests)
-            for entry in by_mode["pull-request"]
-        ],
-        render=lambda overlay, changes: render_message(
-            action="deploy",
-            environments=[overlay.label],
-            changes=[Line(overlay.label, change) for change in changes],
-            intent=session.intent,
-            reason=request.reason,
-            overrides=record_overrides(request.override, overrides),
-            source=_source(request),
-        ),
-        add=request.add,
-    )
-    open_already = {proposal.overlay.label for proposal in proposed.waiting}
-    return Plan(
-        action="deploy",
-        commit=commit,
-        proposals=proposed.drafts,
-        waiting=proposed.waiting,
-        edits={entry.file.path: entry.edit.after for entry in by_mode["work-tree"]},
-        before={entry.file.path: entry.file.content for entry in entries},
-        changes=tuple(
-            OverlayChange(entry.target.overlay, entry.file.path, change)
-            for entry in entries
-            if entry.target.overlay.label not in open_already
-            for change in entry.edit.changes
-        ),
-        warnings=proposed.warnings,
-        notes=proposed.notes,
-    )
-
-
-def _message(
-    session: Session,
-    entries: Sequence[_Edited],
-    request: DeployRequest,
-    overrides: tuple[str, ...],
-) -> str:
-    return render_message(
-        action="deploy",
-        environments=[entry.target.overlay.label for entry in entries],
-        changes=[
-            Line(entry.target.overlay.label, change)
-            for entry in entries
-            for change in entry.edit.changes
-        ],
-        intent=session.intent,
-        reason=request.reason,
-        overrides=record_overrides(request.override, overrides),
-        source=_source(request),
-    )
+    return Edited(target, edit, reasons)
 
 
 def _source(request: DeployRequest) -> tuple[str, str | None] | None:

@@ -1,0 +1,99 @@
+"""Put every edit where its environment takes changes: commit, proposal or checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gitops.actions.proposals import Wanted, propose
+from gitops.actions.session import Session, Tip
+from gitops.actions.targets import Target
+from gitops.actions.write import Draft, Plan
+from gitops.core.kustomization import Edit
+from gitops.core.message import Line
+from gitops.core.policy import Reason
+from gitops.core.report import OverlayChange
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """One overlay with the edit that is wanted there.
+
+    Attributes:
+        reasons: why policy keeps it out, () when it does not.
+    """
+
+    target: Target
+    edit: Edit
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What messages call the overlay."""
+        return self.target.overlay.label
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Its changes as the body of a message tells them."""
+        return tuple(Line(self.label, change) for change in self.edit.changes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the edit has to say, each with the file that it is about."""
+        return tuple(f"{self.target.file.path}: {text}" for text in self.edit.warnings)
+
+
+def assemble(
+    session: Session,
+    tip: Tip,
+    action: str,
+    entries: Sequence[Edited],
+    *,
+    render: Callable[[Sequence[str], Sequence[Line]], str],
+    add: bool = False,
+) -> Plan:
+    """Return the plan that writes `entries`: one commit, one proposal each, edits of a checkout.
+
+    `render` makes the message of a commit from the labels of its overlays and their changes.
+    """
+    by_mode: dict[str, list[Edited]] = {"commit": [], "pull-request": [], "work-tree": []}
+    for entry in entries:
+        by_mode[entry.target.overlay.environment.change].append(entry)
+    commit = None
+    if by_mode["commit"]:
+        commit = Draft(
+            {entry.target.file.path: entry.edit.after for entry in by_mode["commit"]},
+            render(
+                [entry.label for entry in by_mode["commit"]],
+                [line for entry in by_mode["commit"] for line in entry.lines],
+            ),
+        )
+    proposed = propose(
+        session,
+        tip,
+        [
+            Wanted(entry.target.overlay, entry.target.file, entry.target.requests)
+            for entry in by_mode["pull-request"]
+        ],
+        render=lambda overlay, changes: render(
+            [overlay.label], [Line(overlay.label, change) for change in changes]
+        ),
+        add=add,
+    )
+    open_already = {proposal.overlay.label for proposal in proposed.waiting}
+    return Plan(
+        action=action,
+        commit=commit,
+        proposals=proposed.drafts,
+        waiting=proposed.waiting,
+        edits={entry.target.file.path: entry.edit.after for entry in by_mode["work-tree"]},
+        before={entry.target.file.path: entry.target.file.content for entry in entries},
+        changes=tuple(
+            OverlayChange(entry.target.overlay, entry.target.file.path, change)
+            for entry in entries
+            if entry.label not in open_already
+            for change in entry.edit.changes
+        ),
+        warnings=proposed.warnings,
+        notes=proposed.notes,
+    )
