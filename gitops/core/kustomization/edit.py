@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gitops.core.image import ImageChange, ImageRequest, ImageValue
-from gitops.core.kustomization.add import Fields, fields_of
 from gitops.core.kustomization.add import add as add_entries
+from gitops.core.kustomization.add import fields_of
 from gitops.core.kustomization.check import Check
 from gitops.core.kustomization.fields import insert, remove, replace
 from gitops.core.kustomization.plan import Plan
-from gitops.core.kustomization.prove import prove
+from gitops.core.kustomization.prove import confirm, prove
 from gitops.core.kustomization.read import FIELDS, Item, Lists, read_lists
 from gitops.core.yamltext import parse_first
 from gitops.errors import NotFound, UsageError
@@ -52,27 +52,31 @@ def edit_images(
     items = _by_name(lists)
     plan = Plan(lists)
     changes: list[ImageChange] = []
-    new: list[Fields] = []
+    edited: dict[Item, ImageValue] = {}
+    added: dict[str, ImageValue] = {}
     for request in wanted:
         found = items.get(request.image)
         if found:
-            changes += _change(plan, check, found, request)
+            change = _change(plan, check, found, request)
+            if change is not None:
+                changes.append(change)
+                edited[found[0]] = change.after
         elif add:
             value = _without_empty(request.apply(ImageValue()))
             if value == ImageValue():
                 raise UsageError(f"{request.image}: a new entry needs a tag, digest or new name")
-            new.append(fields_of(request.image, value))
+            added[request.image] = value
             changes.append(ImageChange(request.image, ImageValue(), value))
         else:
             raise missing_image(request.image, items, path)
-    if new:
-        add_entries(plan, new)
+    if added:
+        add_entries(plan, [fields_of(image, value) for image, value in added.items()])
     warnings = tuple(plan.warnings)
     if not plan.splices:
         return Edit(path, content, content, (), warnings)
     document = lists.document
     after = document.bom + plan.write().encode()
-    _confirm(plan, read_lists(prove(plan, after)), changes)
+    confirm(plan, prove(plan, after), edited, added)
     return Edit(path, content, after, tuple(changes), warnings)
 
 
@@ -110,8 +114,8 @@ def _by_name(lists: Lists) -> dict[str, list[Item]]:
 
 def _change(
     plan: Plan, check: Check, found: list[Item], request: ImageRequest
-) -> list[ImageChange]:
-    """Plan what `request` wants of the entry; nothing when it has the values already."""
+) -> ImageChange | None:
+    """Plan what `request` wants of the entry; None when it has the values already."""
     lists, item = plan.lists, found[-1]
     if len(found) > 1:
         raise lists.unsafe(
@@ -119,9 +123,8 @@ def _change(
             f"{request.image} stands in the list twice, first on line {lists.line(found[0].start)}",
             "kustomize runs one after the other: make one entry of them",
         )
-    if item.start != lists.resolve(item.start) or item.repeated:
-        check.item(item)
-    if lists.text(item.fields["tagSuffix"].value) if "tagSuffix" in item.fields else None:
+    suffix = item.fields.get("tagSuffix")
+    if suffix is not None and lists.text(suffix.value):
         plan.warnings.append(
             f"{lists.document.path}:{lists.line(item.start)}: {request.image} has a tagSuffix, "
             "which kustomize applies twice"
@@ -155,21 +158,8 @@ def _change(
         remove(plan, item, surplus)
     if missing:
         insert(plan, item, missing)
-    return [ImageChange(request.image, before, after)] if changed else []
+    return ImageChange(request.image, before, after) if changed else None
 
 
 def _without_empty(value: ImageValue) -> ImageValue:
     return ImageValue(value.name or None, value.tag or None, value.digest or None)
-
-
-def _confirm(plan: Plan, after: Lists, changes: Sequence[ImageChange]) -> None:
-    """Read the values back as any reader of the new file would."""
-    values = {item.image: item for item in after.items}
-    for change in changes:
-        item = values.get(change.image)
-        if item is None or after.value(item) != change.after:
-            raise plan.lists.unsafe(
-                0,
-                f"cannot be edited safely: {change.image} would not read as asked",
-                "please report it with the file; nothing changed",
-            )

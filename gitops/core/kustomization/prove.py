@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from gitops.core.image import ImageValue
 from gitops.core.kustomization.plan import Plan, signatures
+from gitops.core.kustomization.read import Item, Lists, read_item, read_lists
 from gitops.core.yamltext import EventText, parse_first
 from gitops.errors import ManifestError
 
@@ -32,6 +36,34 @@ def prove(plan: Plan, after: bytes) -> EventText:
     if len(new.text) - new.events[-1].start_mark.index != behind:
         raise _refusal(plan, "the document would end elsewhere")
     return new
+
+
+def confirm(
+    plan: Plan, after: EventText, edited: Mapping[Item, ImageValue], added: Mapping[str, ImageValue]
+) -> None:
+    """Read the edited and the new entries in `after` as any reader would, and see what they pin.
+
+    This does not believe the plan: it catches a value that was planned for the wrong field.
+    Raises ManifestError.
+    """
+    new = Lists(after)
+    planned = sorted(plan.events, key=lambda splice: splice[:2])
+    at = moved = 0
+    for old, value in sorted(edited.items(), key=lambda pair: pair[0].start):
+        while at < len(planned) and planned[at][0] < old.start:
+            start, end, signed = planned[at]
+            moved += len(signed) - (end - start)
+            at += 1
+        item = Item(old.start + moved, old.list)
+        read_item(new, item)
+        if item.image != old.image or new.value(item) != value:
+            raise _refusal(plan, f"{old.image} would not read as asked")
+    if added:
+        new = read_lists(after)
+        values = {item.image: new.value(item) for item in new.items}
+        for image, value in added.items():
+            if values.get(image) != value:
+                raise _refusal(plan, f"{image} would not read as asked")
 
 
 def _is_outside_equal(plan: Plan, text: str) -> bool:

@@ -275,11 +275,12 @@ def _read_list(lists: Lists, found: ImageList) -> None:
     at += 1
     while type(events[at]) is not SequenceEndEvent:
         item = Item(at, found)
-        at = item.end = _read_item(lists, item)
+        at = item.end = read_item(lists, item)
         lists.items.append(item)
 
 
-def _read_item(lists: Lists, item: Item) -> int:
+def read_item(lists: Lists, item: Item) -> int:
+    """Fill `item` from the events at its start; return the index of the event after it."""
     events = lists.document.events
     start = lists.resolve(item.start)
     if type(events[start]) is not MappingStartEvent:

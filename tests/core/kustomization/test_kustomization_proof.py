@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gitops.core.image import ImageValue
+from gitops.core.kustomization.add import add
 from gitops.core.kustomization.check import Check
 from gitops.core.kustomization.fields import insert, remove, replace
 from gitops.core.kustomization.plan import Plan
-from gitops.core.kustomization.prove import prove
+from gitops.core.kustomization.prove import confirm, prove
 from gitops.core.kustomization.read import read_lists
 from gitops.core.yamltext import parse_first
 from gitops.errors import ManifestError
@@ -132,6 +134,31 @@ def test_unplanned_event_is_refused(what):
 
     with pytest.raises(ManifestError, match="other values would change"):
         prove(plan, plan.write().encode())
+
+
+def test_document_that_ends_elsewhere_is_refused():
+    """Something new behind the first document changes no event of it, and is refused."""
+    plan = Plan(read_lists(parse_first(b"resources: [a]\n", "k.yaml")))
+    add(plan, [[("name", "app")]])
+    ((start, end, text),) = plan.splices
+    plan.splices[:] = [(start, end, text + "---\nevil: true\n")]
+
+    with pytest.raises(ManifestError, match="the document would end elsewhere"):
+        prove(plan, plan.write().encode())
+
+
+def test_value_in_the_wrong_field_is_refused():
+    """A plan that is carried out, and is wrong itself, is found by reading the values back."""
+    plan, after = planned()
+    proven = prove(plan, after)
+    item = plan.lists.items[0]
+    confirm(plan, proven, {item: ImageValue(None, "v2")}, {})
+
+    for value in (ImageValue("v2"), ImageValue(None, "v2", "x"), ImageValue(None, "v1")):
+        with pytest.raises(ManifestError, match="app would not read as asked"):
+            confirm(plan, proven, {item: value}, {})
+    with pytest.raises(ManifestError, match="new would not read as asked"):
+        confirm(plan, proven, {}, {"new": ImageValue(None, "v2")})
 
 
 def test_overlapping_splices_are_refused():

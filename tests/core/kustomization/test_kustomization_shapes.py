@@ -256,6 +256,8 @@ EQUAL = [
     "x: &x {newTag: v1}\nimages:\n- <<: *x\n  name: app\n",
     "images:\n- name: app\n  newTag: &t v1\n- name: b\n  newTag: *t\n",
     'images:\n- name: app\n  newTag: v1\n  digest: ""\n',
+    "x: &x {name: app, newTag: v1}\nimages:\n- *x\n",
+    "images:\n- name: app\n  newTag: v0\n  newTag: v1\n",
 ]
 
 
@@ -349,3 +351,10 @@ def test_change_carries_both_values():
     before, after = ImageValue("reg/app", "v1", A), ImageValue("reg/app", "v2", None)
 
     assert (ImageChange("app", before, after),) == edit(BLOCK, "app:v2").changes
+
+
+def test_equal_number_by_a_merge_key():
+    """What is shared is not touched for the sake of quotes."""
+    content = "x: &x {newTag: 1.10}\nimages:\n- <<: *x\n  name: app\n"
+
+    assert content.encode() == edit(content, "app:1.10").after
