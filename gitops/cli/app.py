@@ -58,7 +58,10 @@ def run(arguments: list[str]) -> int:
     try:
         result = app(arguments, prog_name="gitops", standalone_mode=False)
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
+        code = result if isinstance(result, int) else 0
+        if code == Interrupted.exit_code:  # typer swallows Ctrl-C and returns this
+            raise KeyboardInterrupt
+        return code
     except GitopsError as error:
         return _show(error, arguments)
     except click.exceptions.NoArgsIsHelpError as error:

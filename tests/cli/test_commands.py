@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -445,3 +447,52 @@ def test_empty_reasons_and_stray_commits_are_usage_errors(
     result = manifests.gitops(*arguments, "-o", "json")
 
     assert (2, "usage") == (result.code, result.json["error"]["code"])
+
+
+def test_a_bug_is_named_and_keeps_its_details_in_a_file(manifests: Manifests) -> None:
+    """An error of gitops itself: 70, no traceback on the terminal, the details in a log."""
+    code = (
+        "import sys, gitops.config as config\n"
+        "def broken(content):\n    raise RuntimeError('planted-secret')\n"
+        "config.load_config = broken\n"
+        "from gitops.cli.app import run\n"
+        "sys.exit(run(['status', '-o', 'json']))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "GITOPS_REPO": str(manifests.path), "TMPDIR": str(manifests.elsewhere)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (log,) = manifests.elsewhere.glob("gitops-bug-*.log")
+
+    assert (70, "bug") == (done.returncode, json.loads(done.stdout)["error"]["code"])
+    assert "Traceback" not in done.stderr
+    assert "planted-secret" not in done.stderr + done.stdout
+    assert "planted-secret" in log.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("history", "dev"), "by hand"),
+        (("status",), "feature-basket"),
+        (("status", "dev", "prod"), "prod"),
+        (("diff", "test", "prod"), "shop/api"),
+        (("diff", "dev", "dev"), "pin the same images"),
+        (("validate",), "nothing wrong in 5 overlays"),
+        (("schema",), "environments"),
+        (("hold", "dev", "--reason", "audit"), "committed"),
+        (("resume", "dev"), "unchanged"),
+        (("deploy", "shop/api:1.4.1", "--to", "dev"), "unchanged"),
+    ],
+)
+def test_text_for_people(manifests: Manifests, arguments: tuple[str, ...], words: str) -> None:
+    """Each command speaks plainly, without colour and without trailing blanks, in a pipe."""
+    result = manifests.gitops(*arguments)
+
+    assert result.code in (0, 1)
+    assert words in result.out
+    assert "\x1b" not in result.out + result.err
+    assert all(line == line.rstrip() for line in result.out.splitlines())

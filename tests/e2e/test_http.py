@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import stat
 import subprocess
 import sys
@@ -268,3 +269,78 @@ def test_nobody_is_known_to_be_the_author(
         "CI Bot <ci@example.com>"
         == manifests.git("log", "-1", "--format=%an <%ae>", "main").strip()
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("place", "writers"), [("bare", 16), ("clone", 8), ("plain", 8)])
+def test_crowd_on_paths(manifests: Manifests, place: str, writers: int) -> None:
+    """Many processes on a path: bare, a clone of it, a checkout without a remote; none is lost."""
+    entries = "".join(f"  - name: shop/s{n}\n    newTag: old\n" for n in range(writers))
+    manifests.commit("many services", {DEV: f"images:\n{entries}"})
+    repo = manifests.path if place == "bare" else manifests.checkout
+    if place == "plain":
+        subprocess.run(["git", "-C", str(repo), "remote", "remove", "origin"], check=True)
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "gitops", "deploy", f"shop/s{n}:new-{n}", "--to", "dev"],
+            cwd=manifests.elsewhere,
+            env={**os.environ, "GITOPS_REPO": str(repo)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for n in range(writers)
+    ]
+    errors = [process.communicate()[1].decode() for process in running]
+    where = repo if place == "plain" else manifests.path
+    shown = subprocess.run(
+        ["git", "-C", str(where), "show", f"main:{DEV}"], capture_output=True, text=True, check=True
+    ).stdout
+
+    assert [0] * writers == [process.returncode for process in running], errors
+    assert [f"newTag: new-{n}" for n in range(writers)] == [
+        line.strip() for line in shown.splitlines() if "newTag" in line
+    ]
+    if place == "plain":
+        assert shown == (repo / DEV).read_text()
+
+
+def test_branch_that_keeps_moving(manifests: Manifests, server: GitServer) -> None:
+    """Every push loses: 75 `conflict` after the budget, with the number of tries."""
+    tags = iter(range(1000))
+
+    def bump() -> None:
+        manifests.gitops("deploy", f"shop/web:moved-{next(tags)}", "--to", "test")
+
+    server.behaviour = Behaviour(before_push=bump)
+    result = manifests.gitops(
+        *("deploy", "shop/api:2", "--to", "dev", "-o", "json", "--push-timeout", "1s"),
+        repo=url(server),
+    )
+
+    assert (75, "conflict") == (result.code, result.json["error"]["code"]), result.err
+    assert "1.4.1" in manifests.file(DEV)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted(manifests: Manifests, server: GitServer, number: int) -> None:
+    """Ctrl-C while a server hangs: 130, one word, nothing written, no folder left."""
+    scratch = manifests.elsewhere / "scratch"
+    scratch.mkdir()
+    server.behaviour = Behaviour(hang=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gitops", "deploy", "shop/api:2", "--to", "dev"],
+        env={**os.environ, "GITOPS_REPO": url(server), "TMPDIR": str(scratch)},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stderr is not None
+    waiting = process.stderr.readline()  # the progress line: it is in the middle of it now
+    process.send_signal(number)
+    _, err = process.communicate(timeout=20)
+
+    assert waiting.startswith("… waiting for")
+    assert (130, "error: interrupted\n") == (process.returncode, err)
+    assert [] == list(scratch.iterdir())
