@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.adapters.gitrepo.answers import Kind, error_of, read_push, read_transport, read_update
+from gitops.adapters.gitrepo.answers import (
+    Kind,
+    Verdict,
+    error_of,
+    read_push,
+    read_transport,
+    read_update,
+)
+from gitops.adapters.gitrepo.remote import settle
 from gitops.errors import Denied, HookDeclined, NotFound, Protected, Unavailable
+from gitops.ports import Lost, RefUpdate
 
 A, B = "a" * 40, "b" * 40
 MOVED = f"cannot lock ref 'refs/heads/main': is at {A} but expected {B}"
@@ -217,6 +226,16 @@ def test_transport_errors(err: str, kind: type[Exception]) -> None:
 
     assert kind is type(error)
     assert "https://x/m.git" in error.message
+
+
+def test_unknown_words_and_the_branch_decides() -> None:
+    """A rejection that nobody knows is a lost race when the branch moved, else a decision."""
+    verdict = Verdict(Kind.UNKNOWN, "words of next year")
+    updates = [RefUpdate("refs/heads/main", A, B)]
+
+    assert Lost("words of next year") == settle(verdict, updates, "https://x", lambda: True)
+    with pytest.raises(HookDeclined, match=r"main of https://x: .* words of next year"):
+        settle(verdict, updates, "https://x", lambda: False)
 
 
 def test_rejection_errors() -> None:

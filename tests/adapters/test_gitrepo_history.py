@@ -104,6 +104,20 @@ def test_reader_survives_a_new_tip(deep: Repo, tmp_path: Path) -> None:
     assert len(first) + len(rest) == DEPTH
 
 
+def test_tip_after_history_is_whole(deep: Repo, tmp_path: Path) -> None:
+    """A tip that is read after history comes with all its files, not one by one."""
+    repo = deep.copy(tmp_path / "m.git")
+    repo.git("config", "uploadpack.allowFilter", "true")
+    with GitServer(tmp_path) as server, opened(server) as repository:
+        next(repository.history(repository.snapshot("main").commit, "overlays/dev"))
+        repo.commit({DEV: b"newer\n", PROD: b"newer, too\n"})
+        before = server.count()
+        snapshot = repository.snapshot("main")
+
+        assert (b"newer\n", b"newer, too\n") == (snapshot.read(DEV), snapshot.read(PROD))
+        assert server.count() - before == 3
+
+
 def test_find_intent_far_back(deep: Repo, server: GitServer) -> None:
     """An intent is found far behind the tip, when `since` lies still further back."""
     log = deep.git("rev-list", "--reverse", "main").split()

@@ -45,6 +45,8 @@ class HistoryReader:
         start = commit
         while True:
             boundary = self._source.store.boundary()
+            if start in boundary and self._deepen(commit, start):
+                continue  # of this one nothing can be told yet
             hits = self._walk([start, "--first-parent"], directory)
             oldest = hits[-1] if hits and hits[-1].commit in boundary else None
             whole = hits[:-1] if oldest is not None else hits

@@ -29,7 +29,6 @@ _CONFIG = """\
 	repositoryformatversion = {version}
 	bare = true
 	logAllRefUpdates = false
-	hooksPath = /dev/null
 [gc]
 	auto = 0
 [maintenance]
