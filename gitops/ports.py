@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # an adapter starts to fetch before YAML and the rules are loaded
-    from gitops.core.history import OverlayVersion
+    from gitops.core.history import CommitInfo, OverlayVersion
     from gitops.core.identity import Identity
 
 
@@ -140,6 +140,10 @@ class Repository(Protocol):
         `signers` is an OpenSSH allowed-signers file. Raises NotFound or Denied when this machine
         cannot check signatures.
         """
+        ...
+
+    def changed_paths(self, commit: str) -> tuple[str, ...]:
+        """Return the paths that `commit`, a snapshot's, changed against its first parent."""
         ...
 
     def create(self, commit: NewCommit) -> str:

@@ -165,6 +165,13 @@ class FakeRepository:
                 todo += self.commits[commit].info.parents
         return found
 
+    def changed_paths(self, commit: str) -> tuple[str, ...]:
+        """See `ports.Repository`."""
+        one = self.commits[commit]
+        before = self.commits[one.info.parents[0]].files if one.info.parents else {}
+        paths = sorted({*one.files, *before})
+        return tuple(path for path in paths if one.files.get(path) != before.get(path))
+
     def create(self, commit: NewCommit) -> str:
         """See `ports.Repository`."""
         base = commit.base or (commit.parents[0] if commit.parents else None)

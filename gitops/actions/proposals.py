@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import islice
 
 from gitops.actions.overlays import OverlayFile
 from gitops.actions.session import Session, Tip
 from gitops.actions.write import Draft, ProposalDraft
+from gitops.core.approval import authors_of, with_authors
 from gitops.core.environment import Overlay
+from gitops.core.identity import Identity
 from gitops.core.image import ImageChange, ImageRequest, ImageValue
 from gitops.core.kustomization import edit_images, image_values
 from gitops.core.message import trailers
@@ -49,10 +52,46 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class OpenProposal:
-    """An open proposal: its head, and the images it would change."""
+    """An open proposal.
+
+    Attributes:
+        commit: its head.
+        images: what it would change, with the values that it wants.
+        adds: True when an image has no entry yet in the overlay that it was made for.
+        author: of its head.
+        since: when the head was made, UTC.
+        message: of its head.
+        content, base: the kustomization at its head, and just before; None where there was none.
+    """
 
     commit: str
     images: dict[str, ImageValue]
+    adds: bool
+    author: Identity
+    since: datetime
+    message: str
+    content: bytes | None
+    base: bytes | None
+
+    @property
+    def only_images(self) -> bool:
+        """True when the head's kustomization is the one before with other images, and no more."""
+        if self.content is None or self.base is None:
+            return False
+        wanted = _values(self.content).items()
+        requests = [ImageRequest.exactly(image, value) for image, value in wanted]
+        return edit_images(self.base, "kustomization", requests, add=True).after == self.content
+
+    def report(self, overlay: Overlay, state: str = "open") -> Proposal:
+        """Return what reports say of it."""
+        return Proposal(
+            overlay,
+            proposal_branch(overlay),
+            self.commit,
+            state=state,
+            by=self.author.name,
+            since=self.since,
+        )
 
 
 def proposal_branch(overlay: Overlay) -> str:
@@ -88,7 +127,17 @@ def find_proposal(
         session, tip, versions[0].commit.message, versions[0].commit.parents
     ):
         return head.commit, None
-    return head.commit, OpenProposal(head.commit, pending)
+    info = versions[0].commit
+    return head.commit, OpenProposal(
+        commit=head.commit,
+        images=pending,
+        adds=any(image not in base for image in pending),
+        author=info.author,
+        since=info.time,
+        message=info.message,
+        content=versions[0].content,
+        base=versions[1].content if len(versions) > 1 else None,
+    )
 
 
 def head_content(tip: Tip, overlay: Overlay) -> bytes | None:
@@ -130,7 +179,7 @@ def propose(
         if present is not None and not entry.replace:
             after = {change.image: change.after for change in edit.changes}
             if after == present.images:
-                waiting.append(Proposal(overlay, branch, present.commit))
+                waiting.append(present.report(overlay))
                 notes.append(f"{branch} already proposes this; it waits for approval")
                 continue
         if kept:
@@ -138,9 +187,11 @@ def propose(
             notes.append(f"{branch} keeps what it already proposed: {names}")
         files: dict[str, bytes | None] = {entry.file.path: edit.after}
         files |= dict(entry.extra)
-        drafts.append(
-            ProposalDraft(overlay, branch, Draft(files, render(overlay, edit.changes)), head)
-        )
+        message = render(overlay, edit.changes)
+        if present is not None and kept:
+            # Whoever proposed what stays in it is an author still, and must not approve it.
+            message = with_authors(message, authors_of(present.author, present.message))
+        drafts.append(ProposalDraft(overlay, branch, Draft(files, message), head))
         notes.append(f"{overlay.label} waits for approval on branch {branch}")
     return Proposed(tuple(drafts), tuple(waiting), (), tuple(notes))
 

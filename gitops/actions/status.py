@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gitops.actions.history import releases_of
 from gitops.actions.holds import hold_on
 from gitops.actions.overlays import find_environment, find_overlay, overlays_of, read_overlay
-from gitops.actions.proposals import find_proposal, proposal_branch
+from gitops.actions.proposals import find_proposal
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageValue
@@ -50,10 +50,11 @@ def _status(session: Session, tip: Tip, overlay: Overlay) -> OverlayStatus:
         return OverlayStatus(overlay, None, hold=hold, problem=error.message)
     newest = next(releases_of(session, tip, overlay), None)
     proposals: tuple[Proposal, ...] = ()
-    if overlay.environment.change == "pull-request":
+    row = overlay.environment
+    if "pull-request" in (row.change, row.rollback):
         _, present = find_proposal(session, tip, overlay)
         if present is not None:
-            proposals = (Proposal(overlay, proposal_branch(overlay), present.commit),)
+            proposals = (present.report(overlay),)
     return OverlayStatus(
         overlay,
         images,

@@ -31,10 +31,11 @@ _LONGEST = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """One commit to be: files (None deletes) and the message."""
+    """One commit to be: files (None deletes), the message, and a commit that it merges."""
 
     files: Mapping[str, bytes | None]
     message: str
+    merges: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Plan:
         commit: what goes to the branch itself.
         edits: path -> content for the caller's checkout.
         waiting: proposals that already say what was asked for.
+        ending: proposals whose branch goes, each from exactly its `commit`; `state` says why.
         before: path -> present content of every file named above, for the preview.
     """
 
@@ -63,6 +65,7 @@ class Plan:
     proposals: tuple[ProposalDraft, ...] = ()
     edits: Mapping[str, bytes] = field(default_factory=dict)
     waiting: tuple[Proposal, ...] = ()
+    ending: tuple[Proposal, ...] = ()
     before: Mapping[str, bytes | None] = field(default_factory=dict)
     changes: tuple[OverlayChange, ...] = ()
     skipped: tuple[Skipped, ...] = ()
@@ -109,7 +112,7 @@ def write(session: Session, plan: Callable[[Tip], Plan]) -> WriteReport:
 @dataclass(frozen=True, slots=True)
 class _Update:
     update: RefUpdate
-    commit: str
+    commit: str | None  # None: the branch goes
     proposal: ProposalDraft | None
 
 
@@ -121,15 +124,17 @@ class _Sent:
 
 
 def _is_empty(plan: Plan) -> bool:
-    return plan.commit is None and not plan.proposals and not plan.edits
+    return not (plan.commit or plan.proposals or plan.edits or plan.ending)
 
 
 def _updates(session: Session, tip: Tip, plan: Plan) -> tuple[_Update, ...]:
     now = session.clock.now()
     updates: list[_Update] = []
     if plan.commit is not None:
+        merged = (plan.commit.merges,) if plan.commit.merges is not None else ()
+        parents = (tip.snapshot.commit, *merged)
         new = session.repository.create(
-            NewCommit((tip.snapshot.commit,), plan.commit.files, plan.commit.message, now)
+            NewCommit(parents, plan.commit.files, plan.commit.message, now)
         )
         ref = RefUpdate(f"refs/heads/{tip.snapshot.branch}", tip.snapshot.commit, new)
         updates.append(_Update(ref, new, None))
@@ -140,6 +145,9 @@ def _updates(session: Session, tip: Tip, plan: Plan) -> tuple[_Update, ...]:
         )
         ref = RefUpdate(f"refs/heads/{proposal.branch}", proposal.replaces, new)
         updates.append(_Update(ref, new, proposal))
+    for ended in plan.ending:
+        ref = RefUpdate(f"refs/heads/{ended.branch}", ended.commit, None)
+        updates.append(_Update(ref, None, None))
     return tuple(updates)
 
 
@@ -148,6 +156,8 @@ def _landed(session: Session, sent: _Sent, pushes: int) -> WriteReport | None:
     if not sent.updates:
         return None
     first = sent.updates[0]
+    if first.commit is None:
+        return None  # only branches that go: the next plan sees whether they are gone
     branch = first.update.ref.removeprefix("refs/heads/")
     found = session.repository.find_intent(branch, session.intent, sent.tip.snapshot.commit)
     if found is None:
@@ -179,6 +189,7 @@ def _report(
         for entry in updates
         if entry.proposal is not None
     )
+    ended = plan.ending if not planned else tuple(replace(one, state="open") for one in plan.ending)
     committed = next((entry.commit for entry in updates if entry.proposal is None), None)
     outcome: Outcome = "unchanged"
     if planned and not _is_empty(plan):
@@ -189,6 +200,8 @@ def _report(
         outcome, committed = "proposed", proposals[0].commit
     elif plan.edits and not planned:
         outcome = "edited"
+    elif updates:
+        outcome = "closed"
     written = dict(plan.commit.files) if plan.commit is not None else {}
     for proposal in plan.proposals:
         written |= proposal.draft.files
@@ -202,7 +215,7 @@ def _report(
         attempts=pushes,
         changes=plan.changes,
         skipped=plan.skipped,
-        proposals=plan.waiting + proposals,
+        proposals=plan.waiting + proposals + ended,
         warnings=plan.warnings,
         notes=plan.notes,
         diffs=tuple(FileDiff(path, plan.before.get(path), new) for path, new in written.items()),

@@ -184,6 +184,8 @@ def proposal_document(proposal: Proposal) -> Document:
         "url": proposal.url,
         "state": proposal.state,
         "commit": proposal.commit,
+        "by": proposal.by,
+        "since": time_text(proposal.since),
     }
 
 

@@ -23,6 +23,7 @@ from gitops.core.report import (
 from gitops.errors import Differs, GitopsError
 
 if TYPE_CHECKING:
+    from gitops.actions.approve import ApprovalPreview
     from gitops.actions.rollback import Preview
     from gitops.actions.scaffold import ScaffoldReport
     from gitops.actions.validate import ValidateReport
@@ -81,6 +82,7 @@ def _outcome(report: WriteReport) -> str:
     words = {
         "committed": f"committed {short} to {where}{tries}",
         "proposed": f"proposed {short} on {_branches(report.proposals)} of {report.repository}",
+        "closed": f"closed {_branches(report.proposals)} of {report.repository}",
         "edited": f"edited {', '.join(diff.path for diff in report.diffs)}, nothing committed",
         "unchanged": "unchanged: nothing to do",
         "planned": "planned only: nothing was written",
@@ -131,6 +133,17 @@ def confirm_rollback(preview: Preview) -> bool:
     for warning in preview.warnings:
         aside("warning", warning)
     return bool(typer.confirm(f"Roll back {preview.label}?", default=False, err=True))
+
+
+def confirm_approval(preview: ApprovalPreview) -> bool:
+    """Show what an approval lets in, and ask; on standard error, which is a terminal."""
+    import typer
+
+    for text in change_lines(preview.changes):
+        print(text, file=sys.stderr)
+    head = f"{preview.branch} at {preview.head[:_SHORT]}, proposed by {preview.by}"
+    print(safe(head), file=sys.stderr)
+    return bool(typer.confirm(f"Approve it for {preview.label}?", default=False, err=True))
 
 
 def print_history(report: HistoryReport, output: str) -> int:
@@ -205,7 +218,13 @@ def _status_rows(entry: OverlayStatus) -> list[tuple[str, ...]]:
 def _standing(entry: OverlayStatus) -> list[str]:
     """What stands in the way of the next change."""
     hold = [] if entry.hold is None else [f"held by {entry.hold.by}: {entry.hold.reason}"]
-    return hold + [f"waits for approval on {proposal.branch}" for proposal in entry.proposals]
+    return hold + [_waiting(proposal) for proposal in entry.proposals]
+
+
+def _waiting(proposal: Proposal) -> str:
+    since = (documents.time_text(proposal.since) or "").replace("T", " ")[:16]
+    who = f" since {since}, proposed by {proposal.by}" if proposal.by else ""
+    return f"waits for approval on {proposal.branch}{who}"
 
 
 def print_diff(report: DiffReport, output: str) -> int:

@@ -12,7 +12,7 @@ from gitops.core.history import Release
 from gitops.core.hold import Hold
 from gitops.core.image import ImageChange, ImageValue
 
-Outcome = Literal["committed", "proposed", "edited", "unchanged", "planned"]
+Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,8 @@ class Proposal:
     Attributes:
         branch: `gitops/ENV`.
         commit: its head.
+        state: open, merged, closed.
+        by, since: who proposed its head, and when; None where nobody asked.
         number, url: of the pull request; None without a forge.
     """
 
@@ -46,6 +48,8 @@ class Proposal:
     branch: str
     commit: str | None
     state: str = "open"
+    by: str | None = None
+    since: datetime | None = None
     number: int | None = None
     url: str | None = None
 

@@ -323,3 +323,15 @@ def test_author_time_and_message(world: World) -> None:
 
     assert (bob, NOW, message) == (info.author, info.time, info.message)
     assert (old,) == info.parents
+
+
+def test_changed_paths(world: World) -> None:
+    """The paths that a tip changed are told, added and deleted ones too; a first commit: all."""
+    first = world.repository.snapshot("main").commit
+    expected = tuple(sorted(FILES))
+    assert expected == tuple(sorted(world.repository.changed_paths(first)))
+
+    world.other.commit({FILE: b"tag 2\n"}, "two\n")
+    world.other.commit({OTHER: None, "a/new file": b"x\n"}, "three\n")
+    tip = world.repository.snapshot("main").commit
+    assert ("a/new file", OTHER) == world.repository.changed_paths(tip)

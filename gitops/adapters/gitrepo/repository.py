@@ -92,6 +92,21 @@ class GitRepository:
             self._reader = HistoryReader(self._git, self._source)
         return self._reader
 
+    def changed_paths(self, commit: str) -> tuple[str, ...]:
+        """Return the paths that `commit` changed; see `ports.Repository`."""
+        while commit in self._source.store.boundary():
+            # Where its parent was left out, it looks as if it had made every file.
+            if not self._source.deepen(commit):
+                raise NotFound(f"the parent of {commit[:7]} cannot be read from {self._name}")
+        args = ("diff-tree", "--root", "-r", "-z", "--no-renames", "--name-only", "-m")
+        answer = self._git.run(
+            [*self._source.store.args, *args, "--first-parent", "--no-commit-id", commit]
+        )
+        if answer.code != 0:
+            raise NotFound(f"{commit[:7]} cannot be read: {answers.words_of(answer.err)}")
+        text = answer.out.decode("utf-8", "surrogateescape")
+        return tuple(filter(None, text.split("\0")))
+
     def create(self, commit: NewCommit) -> str:
         """Store the objects of `commit` and return its id; see `ports.Repository`."""
         store = self._source.store

@@ -1,0 +1,90 @@
+"""Who may approve a proposal, what its overrides cover, and the message of the merge."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from gitops.core.identity import Identity
+from gitops.core.image import ImageChange
+from gitops.core.message import Line, one_line, render_message, trailers
+from gitops.core.policy import Reason
+from gitops.core.revision import Revision, parse_revision
+
+_CO_AUTHOR = "Co-authored-by"
+_PERSON = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]+)>")
+_REASON = re.compile(r"^Reason: (.*)$", re.MULTILINE)
+
+
+def authors_of(author: Identity, message: str) -> tuple[Identity, ...]:
+    """Return everybody who made the proposal: its head's author and the `Co-authored-by` ones."""
+    found = [author]
+    for text in trailers(message).get(_CO_AUTHOR, ()):
+        person = _PERSON.fullmatch(text)
+        if person is not None:
+            found.append(Identity(person["name"].strip(), person["email"].strip()))
+    return tuple(dict.fromkeys(found))
+
+
+def is_author(approver: Identity, authors: Iterable[Identity]) -> bool:
+    """Say whether `approver` is one of `authors`; an address counts, whatever name is beside it."""
+    return any(approver.email.lower() == author.email.lower() for author in authors)
+
+
+def with_authors(message: str, authors: Iterable[Identity]) -> str:
+    """Return `message` with a `Co-authored-by` trailer for each of `authors`."""
+    return _with_trailers(message, [(_CO_AUTHOR, _person(author)) for author in authors])
+
+
+def uncovered(reasons: Iterable[Reason], message: str) -> tuple[Reason, ...]:
+    """Return the reasons that no override which the proposal records was given for."""
+    recorded = trailers(message).get("Gitops-Override", ())
+    return tuple(
+        reason
+        for reason in reasons
+        if not any(text.endswith(f"(passed: {one_line(str(reason))})") for text in recorded)
+    )
+
+
+def source_of(message: str) -> Revision | None:
+    """Return the source revision that the proposal names, None when it names none."""
+    found = trailers(message).get("Source-Revision", ())
+    return parse_revision(found[-1]) if found else None
+
+
+def merge_message(
+    proposed: str,
+    *,
+    label: str,
+    changes: Sequence[ImageChange],
+    approver: Identity,
+    intent: str,
+    overrides: Sequence[str] = (),
+) -> str:
+    """Return the message of the commit that lands a proposal.
+
+    It says what changes now, keeps the proposal's reason and trailers (all but its `Gitops-Id`:
+    that one stays on the merged commit), and adds who approved.
+    """
+    said = trailers(proposed)
+    reason = _REASON.search(proposed)
+    text = render_message(
+        action=said.get("Gitops-Action", ("deploy",))[-1],
+        environments=[label],
+        changes=[Line(label, change) for change in changes],
+        intent=intent,
+        reason=reason[1] if reason is not None else None,
+    )
+    own = {"Gitops-Action", "Gitops-Environment", "Gitops-Id"}
+    kept = [(key, value) for key, values in said.items() if key not in own for value in values]
+    kept += [("Gitops-Override", override) for override in overrides]
+    return _with_trailers(text, [*kept, ("Gitops-Approved-By", _person(approver))])
+
+
+def _person(identity: Identity) -> str:
+    return f"{identity.name} <{identity.email}>"
+
+
+def _with_trailers(message: str, pairs: Iterable[tuple[str, str]]) -> str:
+    added = "".join(f"{key}: {one_line(value)}\n" for key, value in pairs)
+    return message.rstrip("\n") + "\n" + added

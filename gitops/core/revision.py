@@ -1,0 +1,29 @@
+"""A source revision as commits record it: `release/1.4@sha1:…`, or the branch alone."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_REVISION = re.compile(r"(?P<branch>.+)@sha(?:1|256):(?P<commit>[0-9a-f]{40}|[0-9a-f]{64})")
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """Where an image was built from.
+
+    Attributes:
+        branch: short name of the source branch.
+        commit: all digits of the source commit; None when only the branch is known.
+    """
+
+    branch: str
+    commit: str | None = None
+
+
+def parse_revision(text: str) -> Revision | None:
+    """Read the value of a `Source-Revision` trailer; None for an empty one."""
+    found = _REVISION.fullmatch(text.strip())
+    if found is not None:
+        return Revision(found["branch"], found["commit"])
+    return Revision(text.strip()) if text.strip() else None
