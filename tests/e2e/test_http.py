@@ -48,11 +48,22 @@ def test_main_job_over_http(manifests: Manifests, server: GitServer) -> None:
     assert "1.4.3" in manifests.file(TEST)
 
 
-def test_five_requests_when_the_branch_is_named(manifests: Manifests, server: GitServer) -> None:
-    """A cold deploy asks three times to fetch and twice to push."""
-    manifests.gitops(
-        "deploy", "shop/api:1.4.2", "--to", "dev", "--branch", "main", repo=url(server)
+@pytest.mark.parametrize("named", [(), ("--branch", "main")])
+@pytest.mark.parametrize("protocol", ["2", "0"])
+def test_five_requests(
+    manifests: Manifests, server: GitServer, named: tuple[str, ...], protocol: str
+) -> None:
+    """A cold deploy asks three times to fetch and twice to push, whatever the protocol."""
+    environ = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "protocol.version",
+        "GIT_CONFIG_VALUE_0": protocol,
+    }
+    done = manifests.gitops(
+        *("deploy", "shop/api:1.4.2", "--to", "dev", *named), repo=url(server), env=environ
     )
+
+    assert 0 == done.code, done.err
 
     assert 3 == server.count(push=False)
     assert 2 == server.count(push=True)

@@ -6,7 +6,9 @@ file contents, and the few contents that matter come in one more fetch, by id.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from gitops.adapters.gitrepo import answers, settings
 from gitops.adapters.gitrepo.answers import Kind
@@ -18,6 +20,8 @@ from gitops.errors import HookDeclined, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate
 
 _STEPS = (49, 450, 4500, 45_000, 450_000)  # a fetch of 50 commits costs what one of 1 costs
+# Protocol 2 says it beside the ref, the older ones in the list of what the server can do.
+_SYMREF = re.compile(rb"< [0-9a-f]+ HEAD\b.*?(?:symref-target:|symref=HEAD:)refs/heads/(\S+)")
 _FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 
 
@@ -82,7 +86,7 @@ class Remote:
             verdict = self._finish(fetch)
         if verdict is not None:
             raise self._missing(branch, verdict)
-        name = branch if branch is not None else fetch.head_branch(self._place)
+        name = branch if branch is not None else self._head_branch(fetch)
         commit = self._resolve(fetch.ref)
         self._branches[commit] = name
         self._depth[name] = 0
@@ -101,27 +105,44 @@ class Remote:
         ref = f"refs/gitops/tip/{number}"
         source = f"refs/heads/{branch}" if branch is not None else "HEAD"
         store = self.store
+        # The server names the branch of HEAD in the same answer; only the trace of the talk, which
+        # holds no headers and so no secrets, lets us hear it without two more requests.
+        talk = store.path / "talk" if branch is None else None
         running = self._git.start(
-            [*store.args, *_FETCH, "--no-filter", "--depth=1", "--", self._url, f"+{source}:{ref}"]
+            [*store.args, *_FETCH, "--no-filter", "--depth=1", "--", self._url, f"+{source}:{ref}"],
+            extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
         )
-        names = None
-        if branch is None:
-            names = self._git.start([*store.args, "ls-remote", "--symref", "--", self._url, "HEAD"])
         if self._settings is None and self._reading is None:
             self._reading = self._git.start([*store.args, *settings.LIST])
-        return _Fetch(ref, running, names)
+        return _Fetch(ref, running, talk)
 
     def _finish(self, fetch: _Fetch) -> answers.Verdict | None:
-        """Wait for both halves; None when the tip is there."""
+        """Wait for it; None when the tip is there."""
         doing = f"waiting for {self._place}"
         try:
             answer = fetch.running.wait(doing)
-            if fetch.names is not None:
-                fetch.listing = fetch.names.wait(doing).text
         except BaseException:
             fetch.stop()
             raise
         return None if answer.code == 0 else answers.read_transport(answer.err)
+
+    def _head_branch(self, fetch: _Fetch) -> str:
+        """Return the name of the branch that the remote's HEAD names."""
+        name = fetch.named()
+        if name is not None:
+            return name
+        answer = self._git.run(
+            [*self.store.args, "ls-remote", "--symref", "--", self._url, "HEAD"],
+            doing=f"waiting for {self._place}",
+        )
+        for line in answer.text.splitlines():
+            target, _, source = line.partition("\t")
+            if source == "HEAD" and target.startswith("ref: refs/heads/"):
+                return target.removeprefix("ref: refs/heads/")
+        raise NotFound(
+            f"{self._place} does not say which branch is the default one",
+            hint="name it with --branch",
+        )
 
     def _missing(self, branch: str | None, verdict: answers.Verdict) -> Exception:
         if verdict.kind is not Kind.NO_BRANCH:
@@ -226,29 +247,27 @@ class Remote:
 
 
 class _Fetch:
-    """A fetch under way, beside it the question for the name of the default branch."""
+    """A fetch under way; `talk` is the file that git writes its talk with the server to."""
 
-    def __init__(self, ref: str, running: Running, names: Running | None) -> None:
+    def __init__(self, ref: str, running: Running, talk: Path | None) -> None:
         self.ref = ref
         self.running = running
-        self.names = names
-        self.listing = ""
+        self.talk = talk
 
-    def head_branch(self, place: str) -> str:
-        """Return the name of the branch that the remote's HEAD names."""
-        for line in self.listing.splitlines():
-            target, _, name = line.partition("\t")
-            if name == "HEAD" and target.startswith("ref: refs/heads/"):
-                return target.removeprefix("ref: refs/heads/")
-        raise NotFound(
-            f"{place} does not say which branch is the default one", hint="name it with --branch"
-        )
+    def named(self) -> str | None:
+        """Return the branch that the server said its HEAD is, None when it was not overheard."""
+        if self.talk is None:
+            return None
+        try:
+            found = _SYMREF.search(self.talk.read_bytes())
+            self.talk.unlink()
+        except OSError:
+            return None
+        return found[1].decode("utf-8", "surrogateescape") if found is not None else None
 
     def stop(self) -> None:
-        """Stop both."""
+        """Stop it."""
         self.running.stop()
-        if self.names is not None:
-            self.names.stop()
 
 
 def settle(
