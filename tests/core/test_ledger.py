@@ -1,0 +1,480 @@
+"""The ledger: lines written and read, signatures judged, and what counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitops.core.identity import Identity
+from gitops.core.image import ImageValue
+from gitops.core.ledger import (
+    Entry,
+    Ledger,
+    Problem,
+    Record,
+    Verdict,
+    append,
+    approvals,
+    ledger_path,
+    read_ledger,
+    render_record,
+)
+from gitops.core.message import one_line
+from gitops.core.release import Release, Verdicts
+from gitops.core.signature import LedgerCommit, judge_signatures
+from gitops.core.standing import Standing, judged, judged_sets, verdicts_on
+
+NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
+A, B, C, D = ("a" * 40, "b" * 40, "c" * 40, "d" * 64)
+ONE = {"shop/api": ImageValue(tag="1"), "shop/web": ImageValue(tag="1")}
+TWO = {"shop/api": ImageValue(tag="2"), "shop/web": ImageValue(tag="1")}
+FULL = Record(
+    A,
+    "qa-passed",
+    NOON,
+    "Bo",
+    "all good",
+    {"shop/api": ImageValue("reg/api", "1.4", "sha256:" + "0" * 64)},
+    True,
+    "id-1",
+)
+
+
+def said(
+    commit: str,
+    verdict: Verdict,
+    minutes: int = 0,
+    *,
+    by: str = "Bo",
+    machine: bool = False,
+    images: Mapping[str, ImageValue] = ONE,
+) -> Record:
+    """A word on a release, some minutes after noon."""
+    return Record(commit, verdict, NOON + timedelta(minutes=minutes), by, None, images, machine)
+
+
+def entries(*records: Record) -> tuple[Entry, ...]:
+    """The entries of a ledger that holds exactly `records`."""
+    return read_ledger(b"".join(map(render_record, records))).entries
+
+
+def released(commit: str, images: Mapping[str, ImageValue] | None) -> Release:
+    """A release of an overlay."""
+    return Release(commit, NOON, Identity("Ana", "ana@example.com"), "subject", "deploy", images)
+
+
+def test_the_line() -> None:
+    """One line of JSON, with the fields that other programs read, and no empty ones."""
+    line = render_record(FULL)
+
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {
+        "commit": A,
+        "verdict": "qa-passed",
+        "time": "2026-11-24T12:00:00Z",
+        "by": "Bo",
+        "reason": "all good",
+        "images": [
+            {
+                "image": "shop/api",
+                "name": "reg/api",
+                "tag": "1.4",
+                "digest": "sha256:" + "0" * 64,
+            }
+        ],
+        "id": "id-1",
+        "machine": True,
+    }
+    assert set(json.loads(render_record(said(A, "stable")))) == {
+        "commit",
+        "verdict",
+        "time",
+        "by",
+        "images",
+    }
+
+
+@pytest.mark.parametrize("record", [FULL, said(D, "approved"), said(A, "degraded", machine=True)])
+def test_what_is_written_is_read_back(record: Record) -> None:
+    """Every field survives."""
+    assert Ledger((Entry(1, record),), ()) == read_ledger(render_record(record))
+
+
+@given(st.text(min_size=1), st.text(), st.dictionaries(st.text(), st.text()))
+def test_any_text_survives_in_one_line(by: str, reason: str, tags: dict[str, str]) -> None:
+    """Whatever people and servers say is one line that is read back, cleaned."""
+    images = {image: ImageValue(tag=tag) for image, tag in tags.items()}
+    record = replace(FULL, by=f"x{by}", reason=f"x{reason}", images=images)
+
+    line = render_record(record)
+
+    assert line.count(b"\n") == 1
+    expected = replace(record, by=one_line(record.by), reason=one_line(record.reason or ""))
+    assert [entry.record for entry in read_ledger(line).entries] == [expected]
+
+
+GOOD = render_record(said(A, "stable"))
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        (b"{", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[]", "not an object"),
+        (b"{}", "commit is missing"),
+        (GOOD.replace(b'"' + A.encode(), b'"aaaa'), "commit has not all its digits"),
+        (GOOD.replace(b"a" * 40, b"g" * 40), "commit has not all its digits"),
+        (GOOD.replace(b'"stable"', b'"great"'), "verdict 'great' is unknown"),
+        (GOOD.replace(b'"stable"', b"7"), "verdict is no text"),
+        (GOOD.replace(b"2026-11", b"2026-13"), "time is no time"),
+        (GOOD.replace(b"2026-11-24T12:00:00Z", b"0001-01-01T00:00+09:00"), "time is no time"),
+        (GOOD.replace(b'"Bo"', b'" "'), "by is empty"),
+        (GOOD.replace(b'"images": [', b'"images": [7, '), "no image"),
+        (GOOD.replace(b'"images": [', b'"images": {}, "more": ['), "images is no list"),
+        (GOOD.replace(b'"shop/api"', b"null"), "image is missing"),
+        (GOOD.replace(b'"tag": "1"', b'"tag": 1'), "tag is no text"),
+        (GOOD.rstrip() + b" " * (1 << 20), "too long"),
+    ],
+)
+def test_a_damaged_line_is_passed_over(line: bytes, words: str) -> None:
+    """It is told with its number, and the lines around it count."""
+    found = read_ledger(GOOD + b"\n" + line.rstrip(b"\n") + b"\n" + GOOD)
+
+    assert [entry.line for entry in found.entries] == [1, 4]
+    assert [problem.line for problem in found.problems] == [3]
+    assert words in str(found.problems[0])
+    assert str(found.problems[0]).startswith("line 3: is no record: ")
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\n \r\n"])
+def test_an_empty_ledger(content: bytes | None) -> None:
+    """No file and no lines are no problem."""
+    assert Ledger() == read_ledger(content)
+
+
+def test_fields_of_a_later_version_are_passed_over() -> None:
+    """What is not known does not hide what is."""
+    line = GOOD.replace(b"{", b'{"new": {"a": [1]}, ', 1)
+
+    assert entries(said(A, "stable")) == read_ledger(line).entries
+
+
+@given(st.binary(max_size=80))
+def test_append_keeps_every_byte(before: bytes) -> None:
+    """What stands there, damaged or not, stays, and the new line is a line of its own."""
+    after = append(before, FULL)
+
+    assert after.startswith(before)
+    assert read_ledger(after).entries[-1].record == FULL
+
+
+def test_append_says_a_thing_once() -> None:
+    """The same intent about the same release writes one line; all else is written."""
+    first = append(None, FULL)
+
+    assert first == render_record(FULL)
+    assert append(first, replace(FULL, time=NOON + timedelta(hours=1))) == first
+    for other in (
+        replace(FULL, intent="id-2"),
+        replace(FULL, commit=B),
+        replace(FULL, verdict="qa-failed"),
+        replace(FULL, intent=None),
+    ):
+        assert append(first, other) == first + render_record(other)
+    nameless = render_record(said(A, "stable"))
+    assert append(nameless, said(A, "stable")) == nameless * 2
+
+
+def test_where_ledgers_are() -> None:
+    """One file for each environment, of each app where there are apps."""
+    assert ledger_path("prod", None) == "prod.jsonl"
+    assert ledger_path("prod", "shop") == "shop/prod.jsonl"
+
+
+def test_approvals() -> None:
+    """Those of exactly this head, one for each person, and a verdict is none."""
+    records = (
+        said(B, "approved", 0, by="Ana"),
+        said(A, "approved", 1, by="Bo"),
+        said(A, "approved", 2, by="Ana"),
+        said(A, "approved", 3, by="Bo"),
+        said(A, "qa-passed", 4, by="Cy"),
+    )
+
+    found = approvals(entries(*records), A)
+
+    assert [(entry.who, entry.line) for entry in found] == [("Bo", 2), ("Ana", 3)]
+
+
+def test_one_key_is_one_person() -> None:
+    """Where lines are signed, two names with one key are one approval."""
+    signed = [
+        replace(entry, signer="bo@example.com")
+        for entry in entries(said(A, "approved", by="Bo"), said(A, "approved", by="Ana"))
+    ]
+
+    assert [entry.who for entry in approvals(signed, A)] == ["bo@example.com"]
+
+
+# --- signatures -------------------------------------------------------------------------------
+
+L1, L2, L3, EVIL = (
+    render_record(record)
+    for record in (
+        said(A, "qa-failed", 1),
+        said(B, "stable", 2),
+        said(C, "qa-passed", 3),
+        said(A, "qa-passed", 4, by="Eve"),
+    )
+)
+LISTED = "bo@example.com"
+
+
+def history(*steps: tuple[bytes | None, str | None]) -> list[LedgerCommit]:
+    """Commits, oldest first, each from (the file after it, who signed it)."""
+    before: bytes | None = None
+    commits = []
+    for number, (after, signer) in enumerate(steps):
+        commits.append(LedgerCommit(f"{number:040x}", before, after, signer))
+        before = after
+    return commits
+
+
+@pytest.mark.parametrize(
+    ("steps", "counting", "troubles"),
+    [
+        ([], [], []),
+        ([(L1, LISTED), (L1 + L2, LISTED)], [(1, L1), (2, L2)], []),
+        ([(L1 + L2, LISTED)], [(1, L1), (2, L2)], []),
+        # unsigned, or signed with a key that is not listed
+        ([(L1, LISTED), (L1 + EVIL, None)], [(1, L1)], [(2, 1, "Eve does not count")]),
+        (
+            [(L1, LISTED), (L1 + EVIL, None), (L1 + EVIL + L2, LISTED)],
+            [(1, L1), (3, L2)],
+            [(2, 1, "qa-passed on aaaaaaa by Eve does not count: its commit is not signed")],
+        ),
+        # an earlier line altered, removed, moved; the file deleted: the old lines stand
+        ([(L1, LISTED), (EVIL, None)], [(1, L1)], [(None, 1, "alters or removes")]),
+        ([(L1, LISTED), (EVIL, LISTED)], [(1, L1)], [(None, 1, "alters or removes")]),
+        (
+            [(L1 + L2, LISTED), (L2 + L3, LISTED), (L2 + L3 + EVIL, LISTED)],
+            [(1, L1), (2, L2), (3, EVIL)],
+            [(None, 1, "alters or removes")],
+        ),
+        ([(L1 + L2, LISTED), (L1, LISTED)], [(1, L1), (2, L2)], [(None, 1, "alters")]),
+        ([(L1, LISTED), (L2 + L1, LISTED)], [(1, L1)], [(None, 1, "alters")]),
+        ([(L1, LISTED), (None, LISTED), (L2, LISTED)], [(1, L1), (1, L2)], [(None, 1, "alters")]),
+        # putting a removed line back is an altering commit, too, unless it is signed as a new line
+        (
+            [(L1 + L2, LISTED), (L2, None), (L1 + L2, None)],
+            [(1, L1), (2, L2)],
+            [(None, 1, "alters"), (None, 2, "alters")],
+        ),
+        # a line that was left without its end cannot be gone on with
+        ([(L1[:-1], LISTED), (L1 + L2, LISTED)], [(1, L1), (2, L2)], []),
+        ([(L1[:-3], LISTED), (L1, LISTED)], [], [(1, 0, "not JSON"), (None, 1, "alters")]),
+        # damage in a signed commit is told with its place
+        ([(L1, LISTED), (L1 + b"{\n" + L2, LISTED)], [(1, L1), (3, L2)], [(2, 1, "not JSON")]),
+        # damage in an unsigned one says nothing, and so has nothing to be told of
+        ([(L1, LISTED), (L1 + b"{\n", None)], [(1, L1)], []),
+        ([(L1, LISTED), (L1, None)], [(1, L1)], []),
+    ],
+)
+def test_which_lines_count(
+    steps: list[tuple[bytes | None, str | None]],
+    counting: list[tuple[int, bytes]],
+    troubles: list[tuple[int | None, int, str]],
+) -> None:
+    """Only lines that a signed, appending commit added; everything else is told."""
+    found = judge_signatures(history(*steps))
+
+    assert counting == [(entry.line, render_record(entry.record)) for entry in found.entries]
+    assert all(entry.signer == LISTED for entry in found.entries)
+    assert [(line, f"{number:040x}") for line, number, _ in troubles] == [
+        (problem.line, problem.commit) for problem in found.problems
+    ]
+    for (_, _, words), problem in zip(troubles, found.problems, strict=True):
+        assert words in problem.text
+
+
+def test_the_trouble_with_a_signature_is_told() -> None:
+    """Whoever checks signatures says what is wrong, and the report repeats it."""
+    commit = LedgerCommit(B, None, EVIL, None, "is signed with a key that is not listed")
+
+    expected = (
+        f"line 1, commit {B[:7]}: qa-passed on {A[:7]} by Eve does not count: "
+        "its commit is signed with a key that is not listed"
+    )
+
+    assert [expected] == [str(problem) for problem in judge_signatures([commit]).problems]
+    assert str(Problem("alone")) == "alone"
+
+
+@given(st.lists(st.tuples(st.sampled_from([b"", L1, L1 + L2, EVIL, b"x"]), st.booleans())))
+def test_no_unsigned_line_ever_counts(steps: list[tuple[bytes, bool]]) -> None:
+    """Whatever unsigned commits do, exactly the lines that signed ones appended count."""
+    commits = history(*((text, LISTED if signed else None) for text, signed in steps))
+
+    expected = [
+        entry.record
+        for commit in commits
+        if commit.signer and (commit.after or b"").startswith(commit.before or b"")
+        for entry in read_ledger((commit.after or b"")[len(commit.before or b"") :]).entries
+        if not commit.before or commit.before.endswith(b"\n")
+    ]
+
+    assert expected == [entry.record for entry in judge_signatures(commits).entries]
+
+
+# --- what counts ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("records", "health", "quality", "since"),
+    [
+        ([said(A, "stable")], "stable", None, 0),
+        ([said(A, "degraded", machine=True)], "degraded", None, None),
+        ([said(A, "qa-passed")], None, "qa-passed", None),
+        # newest counts, and that is the last line, whatever the times say
+        ([said(A, "qa-passed", 9), said(A, "qa-failed", 1)], None, "qa-failed", None),
+        ([said(A, "qa-failed"), said(A, "qa-passed", 1)], None, "qa-passed", None),
+        ([said(A, "degraded"), said(A, "stable", 1)], "stable", None, 1),
+        # health and QA do not disturb each other
+        ([said(A, "stable"), said(A, "qa-failed", 1)], "stable", "qa-failed", 0),
+        # once stable, a machine says degraded in vain; a person does not
+        ([said(A, "stable"), said(A, "degraded", 1, machine=True)], "stable", None, 0),
+        ([said(A, "stable"), said(A, "degraded", 1)], "degraded", None, None),
+        (
+            [said(A, "stable"), said(A, "degraded", 1), said(A, "degraded", 2, machine=True)],
+            "degraded",
+            None,
+            None,
+        ),
+        # stable since the first time in a row
+        ([said(A, "stable"), said(A, "stable", 5)], "stable", None, 0),
+        (
+            [said(A, "stable"), said(A, "degraded", 1), said(A, "stable", 2)],
+            "stable",
+            None,
+            2,
+        ),
+        ([said(A, "stable"), said(A, "qa-passed", 5)], "stable", "qa-passed", 0),
+    ],
+)
+def test_the_newest_word(
+    records: list[Record], health: str | None, quality: str | None, since: int | None
+) -> None:
+    """The newest health verdict and the newest QA verdict of a release count."""
+    standing = judged(entries(*records))[A]
+
+    assert health == (standing.health.verdict if standing.health else None)
+    assert quality == (standing.quality.verdict if standing.quality else None)
+    expected = NOON + timedelta(minutes=since) if since is not None else None
+    assert expected == standing.stable_since
+
+
+def test_each_release_has_its_own_words() -> None:
+    """Words on one commit say nothing of another, and an approval is no verdict."""
+    found = judged(
+        entries(said(A, "qa-passed"), said(B, "qa-failed"), said(C, "approved"), said(A, "stable"))
+    )
+
+    assert sorted(found) == [A, B]
+    assert found[B].health is None
+    word = found[A].quality
+    assert word is not None
+    assert (word.by, word.time, word.reason) == ("Bo", NOON, None)
+
+
+def test_a_signer_is_shown_in_place_of_a_name() -> None:
+    """Who says so is the key's owner, where that is known."""
+    signed = [replace(entry, signer=LISTED) for entry in entries(said(A, "stable", by="Eve"))]
+
+    word = judged(signed)[A].health
+
+    assert word is not None
+    assert word.by == LISTED
+
+
+def test_a_word_is_given_to_a_set_of_images() -> None:
+    """Releases that pin the same set share their words; the newest of them counts."""
+    found = judged_sets(
+        entries(
+            said(A, "qa-passed", images=ONE),
+            said(B, "qa-passed", images=TWO),
+            said(C, "qa-failed", images=ONE),
+            said(C, "stable", images={}),
+        )
+    )
+
+    words = {entry.images: entry.standing for entry in found}
+
+    assert set(words) == {frozenset(ONE.items()), frozenset(TWO.items())}
+    quality = words[frozenset(ONE.items())].quality
+    assert quality is not None
+    assert quality.verdict == "qa-failed"
+    assert words[frozenset(ONE.items())].health is None
+
+
+def test_git_goes_before_what_a_line_claims() -> None:
+    """The images of a known release are what Git says; the line's are taken for others only."""
+    lines = entries(
+        said(A, "qa-passed", images=TWO), said(B, "stable", images=TWO), said(C, "stable")
+    )
+
+    found = judged_sets(lines, [released(A, ONE), released(C, None)])
+
+    assert [
+        (entry.images, entry.standing.health is not None, entry.standing.quality is not None)
+        for entry in found
+    ] == [
+        (frozenset(ONE.items()), True, True),
+        (frozenset(TWO.items()), True, False),
+    ]
+
+
+def test_verdicts_for_the_rules() -> None:
+    """Every release that pins a judged set gets its verdicts, and no other does."""
+    releases = [
+        released(D, ONE),
+        released(C, None),
+        released(B, TWO),
+        released(A, ONE),
+        released("e" * 40, {}),
+    ]
+    lines = entries(
+        said(A, "stable"),
+        said(A, "qa-passed"),
+        said(B, "degraded", images=TWO),
+        said(C, "qa-failed", images={}),
+        said(D, "qa-failed"),
+    )
+
+    expected = Verdicts(
+        {D: "stable", B: "degraded", A: "stable"},
+        {D: "qa-failed", C: "qa-failed", A: "qa-failed"},
+    )
+
+    assert expected == verdicts_on(lines, releases)
+    assert Verdicts() == verdicts_on((), releases)
+
+
+def test_a_machine_may_judge_the_same_images_in_a_new_release() -> None:
+    """Only the release that was stable keeps its word; a later one with the same images is new."""
+    lines = entries(said(A, "stable"), said(B, "degraded", 1, machine=True))
+
+    found = judged_sets(lines)
+
+    assert [entry.standing.health.verdict for entry in found if entry.standing.health] == [
+        "degraded"
+    ]
+    assert Standing().about("health") is None
