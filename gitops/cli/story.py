@@ -21,6 +21,7 @@ from gitops.errors import Bug, NotFound, Refused
 
 _CI = ("shop CI", "ci@example.com")
 _ANA = ("Ana", "ana@example.com")
+_BEN = ("Ben", "ben@example.com")
 
 
 @dataclass(frozen=True)
@@ -127,10 +128,9 @@ def _play(stage: _Stage) -> None:
     stage.run(f"gitops deploy shop/web:2.4.0 {main.format('9ab1' * 10)}")
     stage.say("QA cut release/1.5: stage follows release branches")
     stage.run("gitops deploy shop/api:1.5.0 shop/web:2.4.0 --ref release/1.5")
-    stage.say("On to prod: a person approves, so it becomes a proposal")
+    stage.say("On to prod: it becomes a proposal, which another person approves")
     stage.run("gitops deploy shop/api:1.5.0 shop/web:2.4.0 --to prod", who=_ANA)
-    stage.run("git -C checkout fetch -q origin")
-    stage.run("git -C checkout push -q origin origin/gitops/prod:main :gitops/prod", who=_ANA)
+    stage.run("gitops approve prod", who=_BEN)
     stage.say("The next build of main is bad")
     stage.run(f"gitops deploy shop/api:1.6.0 {main.format('bad0' * 10)}")
     stage.say("Ana takes dev back, in one move")
