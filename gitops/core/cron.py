@@ -77,8 +77,7 @@ def _values(field: str, text: str, low: int, high: int, names: Sequence[str] = (
         if slash and (not _is_number(step) or int(step) == 0):
             raise _wrong(field, part, "its step is no number above 0")
         if span == "*":
-            # 7 is Sunday once more: a step over the week starts at 0 and ends at 6.
-            start, end = low, 6 if field == "weekday" else high
+            start, end = low, high
         elif dash:
             start = _value(field, part, first, low, high, names)
             end = _value(field, part, last, low, high, names)

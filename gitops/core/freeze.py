@@ -31,7 +31,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(_DATE.pattern + "[T ][0-9]{2}:[0-9]{2}")
 _DAY = timedelta(days=1)
 _SECOND = timedelta(seconds=1)
-_MOST_STEPS = 20_000  # windows followed by then; more cannot be a sensible freeze
+_MOST_STEPS = 5_000  # windows followed by then; more cannot be a sensible freeze
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +203,9 @@ def _latest_start(window: Recurrence, zone: ZoneInfo, moment: datetime) -> datet
 def _starts(cron: Cron, zone: ZoneInfo, day: date) -> tuple[datetime, ...]:
     """Return the UTC moments of one local day at which `cron` starts, rising."""
     midnight = _wall(day)
-    begins, next_begins = _instants(midnight, zone), _instants(midnight + _DAY, zone)
-    if len(begins) == 1 and next_begins[0] - begins[0] == _DAY:  # no change of the clocks
-        return tuple(begins[0] + timedelta(minutes=minute) for minute in cron.minutes)
+    begin, end = _instants(midnight, zone)[0], _instants(midnight + _DAY, zone)[-1]
+    if end - begin == _DAY:  # no change of the clocks
+        return tuple(begin + timedelta(minutes=minute) for minute in cron.minutes)
     found = {
         moment
         for minute in cron.minutes

@@ -86,7 +86,7 @@ class ReleaseBranches:
 
     Attributes:
         newest: None when no branch has a version.
-        versioned: oldest version first; of equal versions the one with the longer name is newer.
+        versioned: oldest version first; equal versions by the name of the branch.
         unversioned: branch -> why it has no version.
     """
 
@@ -113,7 +113,7 @@ def release_branches(branches: Iterable[str], patterns: tuple[str, ...]) -> Rele
             versioned.append(ReleaseBranch(branch, parse_version(match.version)))
         except UsageError as error:
             unversioned.append((branch, error.message))
-    versioned.sort(key=lambda entry: (entry.version, len(entry.branch), entry.branch))
+    versioned.sort(key=lambda entry: (entry.version, entry.branch))
     return ReleaseBranches(tuple(versioned), tuple(sorted(unversioned)))
 
 

@@ -23,6 +23,7 @@ from gitops.core.freeze import (
 from gitops.errors import ConfigError
 
 SEOUL, BERLIN, NEW_YORK = "Asia/Seoul", "Europe/Berlin", "America/New_York"
+ST_JOHNS = "America/St_Johns"
 
 
 def stretch(start: str, end: str, zone: str = "UTC", name: str = "f", to: str = "prod") -> Freeze:
@@ -124,9 +125,15 @@ AGAIN = [
     (nightly("30 2 * * *", 1, BERLIN), "2026-10-25T00:30", "2026-10-25T02:30"),
     # a clock set back before midnight shows yesterday's date again
     (nightly("30 23 * * *", 1, "America/Sao_Paulo"), "2019-02-17T02:00", "2019-02-17T03:30"),
+    # ... or set back behind midnight, at 00:01 to 23:01: 02:31 UTC, here
+    (nightly("0 0 * * *", 0.5, ST_JOHNS), "2010-11-07T02:45", "2010-11-07T03:00"),
+    (nightly("0 0 * * *", 0.5, ST_JOHNS), "2010-11-07T03:45", "2010-11-07T04:00"),
+    (nightly("30 23 * * *", 0.75, ST_JOHNS), "2010-11-07T02:29", "2010-11-07T02:45"),
+    (nightly("30 23 * * *", 0.75, ST_JOHNS), "2010-11-07T03:15:30", "2010-11-07T03:45"),
     # windows longer than their distance never open
     (nightly("0 0 * * *", 24), "2026-11-24T12:00", "never"),
     (nightly("0 * * * *", 1.5), "2026-11-24T12:00", "never"),
+    (nightly("* * * * *", 1 / 60), "2026-11-24T12:00", "never"),
     # ... and once a year, for weeks
     (nightly("0 0 20 12 *", 24 * 15), "2027-01-03T23:59", "2027-01-04T00:00"),
     (nightly("0 0 20 12 *", 24 * 15), "2027-01-04T00:00", None),

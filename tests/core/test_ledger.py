@@ -168,6 +168,16 @@ def test_fields_of_a_later_version_are_passed_over() -> None:
     assert entries(said(A, "stable")) == read_ledger(line).entries
 
 
+@pytest.mark.parametrize("images", [b"", b', "images": null'])
+def test_a_line_without_images_is_a_word_on_its_commit(images: bytes) -> None:
+    """Whoever writes a line by hand need not list them."""
+    line = b'{"commit": "%s", "verdict": "stable", "time": "2026-11-24T12:00", "by": "Bo"%s}'
+
+    found = read_ledger(line % (A.encode(), images)).entries
+
+    assert [said(A, "stable", images={})] == [entry.record for entry in found]
+
+
 @given(st.binary(max_size=80))
 def test_append_keeps_every_byte(before: bytes) -> None:
     """What stands there, damaged or not, stays, and the new line is a line of its own."""

@@ -230,6 +230,23 @@ CASES = [
         requires=PASSED,
     ),
     Case(
+        "the set that runs counts for one of its images, too",
+        befores=(stage(("qa-passed", NAMES, 2), ("qa-failed", {API: V4, WEB: V5}, 1)),),
+        requires=PASSED,
+    ),
+    Case(
+        "a set that holds them all counts more than newer ones that hold some",
+        changes=NAMES,
+        befores=(
+            stage(
+                ("qa-passed", {**NAMES, "etc": V3}, 2),
+                ("qa-failed", {API: V4, WEB: V5}, 1),
+                present={API: V5, WEB: V5},
+            ),
+        ),
+        requires=PASSED,
+    ),
+    Case(
         "of sets that do not run the newest word counts",
         (f"stage has shop/api 1.4 {AS_FAILED}",),
         befores=(
