@@ -90,16 +90,17 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class FileVersion:
-    """One file right after one first-parent commit that touched it.
+class FileChange:
+    """What one commit did to one file.
 
     Attributes:
-        content: its bytes, None when the commit deleted it.
-        complete: False for the oldest commit of a history that was cut: nobody knows what it added.
+        before, after: its bytes in the first parent and in the commit; None: there was no file.
+        complete: False for the oldest commit of a history that was cut: nobody has its parent.
     """
 
     commit: CommitInfo
-    content: bytes | None
+    before: bytes | None
+    after: bytes | None
     complete: bool = True
 
 
@@ -127,8 +128,8 @@ class Repository(Protocol):
         """
         ...
 
-    def file_history(self, commit: str, path: str) -> tuple[FileVersion, ...]:
-        """Return every first-parent version of the file `path`, oldest first.
+    def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
+        """Return every change of the file `path`, oldest first, on all sides of merges.
 
         Reads the whole history of `commit`, which is a snapshot's.
         """

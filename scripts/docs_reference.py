@@ -48,7 +48,7 @@ VARIABLES = {
 }
 
 TRAILERS = {
-    "Gitops-Action": "What was done: `deploy`, `rollback`, `hold`, `resume`.",
+    "Gitops-Action": "What was done: `deploy`, `rollback`, `qa`, `hold`, `resume`.",
     "Gitops-Environment": "The environment, `APP/ENV` where each app has overlays; one for each.",
     "Gitops-Id": "Unique for each call, the same in every attempt of it. After an answer that "
     "got lost it tells whether the commit landed.",

@@ -12,7 +12,7 @@ from gitops.core.identity import Identity
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.message import trailers
 from gitops.errors import GitopsError, NotFound
-from gitops.ports import Lost, NewCommit, RefUpdate
+from gitops.ports import FileChange, Lost, NewCommit, RefUpdate
 
 ANA = Identity("Ana", "ana@example.com")
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -75,6 +75,7 @@ class FakeRepository:
         commits: id -> commit.
         trouble: raised by the next call of `push`, then forgotten; with `lands` True the push
             has landed all the same (a lost answer).
+        signatures: commit id -> principal who signed it.
     """
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
@@ -84,6 +85,7 @@ class FakeRepository:
         self.author = ANA
         self.trouble: GitopsError | None = None
         self.lands = False
+        self.signatures: dict[str, str] = {}
         if files is not None:
             self.commit(files)
 
@@ -142,6 +144,27 @@ class FakeRepository:
             if prefix + name in commit.files:
                 return OverlayVersion(commit.info, name, commit.files[prefix + name])
         return OverlayVersion(commit.info, None, None)
+
+    def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
+        """See `ports.Repository`."""
+        found: list[FileChange] = []
+        for oid in reversed(self._newest_first([commit], [])):
+            one = self.commits[oid]
+            parent = one.info.parents[0] if one.info.parents else None
+            before = self.commits[parent].files.get(path) if parent is not None else None
+            after = one.files.get(path)
+            if after != before:
+                found.append(FileChange(one.info, before, after))
+        return tuple(found)
+
+    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
+        """See `ports.Repository`; `signatures` says who signed what."""
+        listed = signers.decode().split()
+        return {
+            commit: self.signatures[commit]
+            for commit in commits
+            if self.signatures.get(commit) in listed
+        }
 
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """See `ports.Repository`."""

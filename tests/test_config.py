@@ -374,11 +374,13 @@ WHOLE = [
     ("---\n", "1:1: the file is empty"),
     (
         "- a\n",
-        "1:1: must be a mapping with the keys apiVersion, kind, branch, environments, not a list",
+        "1:1: must be a mapping with the keys apiVersion, kind, branch, environments, signers, "
+        "not a list",
     ),
     (
         "hello\n",
-        "1:1: must be a mapping with the keys apiVersion, kind, branch, environments, not 'hello'",
+        "1:1: must be a mapping with the keys apiVersion, kind, branch, environments, signers, "
+        "not 'hello'",
     ),
     (
         row("") + "---\nkind: Config\n",

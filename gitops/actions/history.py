@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 
+from gitops.actions.ledger import ledger_of
 from gitops.actions.overlays import find_overlay
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Overlay
@@ -21,11 +22,20 @@ def releases_of(session: Session, tip: Tip, overlay: Overlay) -> Iterator[Releas
 def history(
     session: Session, environment: str, *, app: str | None = None, limit: int = 20
 ) -> HistoryReport:
-    """Return the newest `limit` releases of an environment (0: all of them)."""
+    """Return the newest `limit` releases of an environment (0: all), with what was said of them."""
     tip = open_tip(session)
     overlay = find_overlay(tip.snapshot, tip.config, environment, app)
     stream = releases_of(session, tip, overlay)
-    if limit == 0:
-        return HistoryReport(overlay, tuple(stream))
-    found = tuple(islice(stream, limit + 1))
-    return HistoryReport(overlay, found[:limit], more=len(found) > limit)
+    found = tuple(stream) if limit == 0 else tuple(islice(stream, limit + 1))
+    shown = found[:limit] if limit else found
+    sets = {frozenset(release.images.items()) for release in shown if release.images}
+    ledger = ledger_of(
+        session, tip, overlay, about=lambda images: frozenset(images.items()) in sets
+    )
+    return HistoryReport(
+        overlay,
+        shown,
+        more=len(found) > len(shown),
+        words=ledger.words(shown),
+        warnings=ledger.warnings,
+    )

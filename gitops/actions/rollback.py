@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from gitops.actions.history import releases_of
 from gitops.actions.holds import own_hold_path, readable_hold
+from gitops.actions.ledger import ledger_of
 from gitops.actions.overlays import OverlayFile, find_overlay
 from gitops.actions.proposals import Wanted, propose
 from gitops.actions.session import Session, Tip, require_words
@@ -125,6 +126,7 @@ def _choose(
     current = image_values(file.content, file.path)
     if overlay.environment.change == "work-tree" and request.to is None:
         return undo_edits(stream, current, only=frozenset(request.images) or None)
+    ledger = ledger_of(session, tip, overlay)
     read: list[Release] = []
     for depth in (*_DEPTHS, None):
         complete = True
@@ -134,14 +136,16 @@ def _choose(
                 complete = False
                 break
         try:
-            return choose(
+            choice = choose(
                 read,
                 current,
                 only=frozenset(request.images) or None,
                 to=request.to,
                 override=request.override,
+                verdicts=ledger.verdicts(read),
                 complete=complete,
             )
+            return replace(choice, warnings=choice.warnings + ledger.warnings)
         except NeedMore:
             continue
     raise AssertionError("the whole history was read")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitops.core.environment import CONFIG_PATH, Config
 from gitops.core.history import Identity
 from gitops.core.message import one_line
-from gitops.errors import ConfigError, UsageError
+from gitops.errors import ConfigError, NotFound, UsageError
 from gitops.ports import Clock, Repository, Snapshot, WorkTree
 
 
@@ -41,10 +41,15 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """The newest commit of the branch that Argo CD follows, with the policy it holds."""
+    """The newest commit of the branch that Argo CD follows, with the policy it holds.
+
+    Attributes:
+        beside: other branches that were read beside it, each once; None where there is none.
+    """
 
     snapshot: Snapshot
     config: Config
+    beside: dict[str, Snapshot | None] = field(default_factory=dict, compare=False, repr=False)
 
 
 def open_tip(session: Session) -> Tip:
@@ -58,6 +63,16 @@ def open_tip(session: Session) -> Tip:
         snapshot = session.repository.snapshot(config.branch)
         config = read_config(session, snapshot)
     return Tip(snapshot, config)
+
+
+def read_beside(session: Session, tip: Tip, branch: str) -> Snapshot | None:
+    """Return the newest commit of another branch, None when there is none; asked once for `tip`."""
+    if branch not in tip.beside:
+        try:
+            tip.beside[branch] = session.repository.snapshot(branch)
+        except NotFound:
+            tip.beside[branch] = None
+    return tip.beside[branch]
 
 
 def require_words(text: str | None, option: str) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gitops.actions.history import releases_of
 from gitops.actions.holds import hold_on
+from gitops.actions.ledger import ledger_of
 from gitops.actions.overlays import find_environment, find_overlay, overlays_of, read_overlay
 from gitops.actions.proposals import find_proposal
 from gitops.actions.session import Session, Tip, open_tip
@@ -19,6 +20,7 @@ from gitops.core.report import (
     Proposal,
     StatusReport,
 )
+from gitops.core.standing import Word
 from gitops.errors import ManifestError, NotFound
 
 
@@ -34,14 +36,16 @@ def status(
         if app is not None and row.per_app:
             found = (find_overlay(tip.snapshot, tip.config, row.name, app),)
         overlays += found
+    warnings: list[str] = []
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
-        overlays=tuple(_status(session, tip, overlay) for overlay in overlays),
+        overlays=tuple(_status(session, tip, overlay, warnings) for overlay in overlays),
+        warnings=tuple(warnings),
     )
 
 
-def _status(session: Session, tip: Tip, overlay: Overlay) -> OverlayStatus:
+def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -> OverlayStatus:
     hold = hold_on(tip.snapshot, overlay)
     try:
         images = _images(tip, overlay)
@@ -55,9 +59,15 @@ def _status(session: Session, tip: Tip, overlay: Overlay) -> OverlayStatus:
         _, present = find_proposal(session, tip, overlay)
         if present is not None:
             proposals = (present.report(overlay),)
+    words: tuple[Word, ...] = ()
+    if newest is not None:
+        ledger = ledger_of(session, tip, overlay, about=lambda found: found == newest.images)
+        words = ledger.words([newest]).get(newest.commit, ())
+        warnings += ledger.warnings
     return OverlayStatus(
         overlay,
         images,
+        words=words,
         commit=newest.commit if newest else None,
         time=newest.time if newest else None,
         by=newest.author.name if newest else None,

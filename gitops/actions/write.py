@@ -102,11 +102,11 @@ def write(session: Session, plan: Callable[[Tip], Plan]) -> WriteReport:
             if lost is None:
                 return _finish(session, sent, pushes)
             sent = None
-            _wait(session, deadline, tries, _conflict(session, tip, pushes, lost))
+            pause(session, deadline, tries, moved_on(session, tip.snapshot.branch, pushes, lost))
         except (Unavailable, TimedOut) as error:
             unsure, sent = unsure or sent, None
             session.say(f"{error.message}; trying again")
-            _wait(session, deadline, tries, error)
+            pause(session, deadline, tries, error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,16 +224,17 @@ def _report(
     )
 
 
-def _conflict(session: Session, tip: Tip, pushes: int, lost: Lost) -> Conflict:
+def moved_on(session: Session, branch: str, pushes: int, lost: Lost) -> Conflict:
+    """Return the error of a write that only lost races."""
     return Conflict(
-        f"{tip.snapshot.branch} of {session.repository.describe()} kept moving: "
+        f"{branch} of {session.repository.describe()} kept moving: "
         f"{pushes} pushes lost in {session.budget:.0f} s ({lost.words})",
         hint="nothing was written; run the same command again, or give it more time with "
         "--push-timeout",
     )
 
 
-def _wait(session: Session, deadline: float, tries: int, error: TryAgain) -> None:
+def pause(session: Session, deadline: float, tries: int, error: TryAgain) -> None:
     """Pause before the next try, or raise `error` when the budget is spent."""
     left = deadline - session.clock.monotonic()
     if left <= 0:

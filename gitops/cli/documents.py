@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from gitops.core.report import (
     StatusReport,
     WriteReport,
 )
+from gitops.core.standing import Word
 from gitops.errors import GitopsError
 
 if TYPE_CHECKING:
@@ -59,13 +60,15 @@ def history_document(report: HistoryReport) -> Document:
         "environment": report.overlay.environment.name,
         "app": report.overlay.app,
         "releases": [
-            _release(release, current=index == 0) for index, release in enumerate(report.releases)
+            _release(release, report.words.get(release.commit, ()), current=index == 0)
+            for index, release in enumerate(report.releases)
         ],
         "more": report.more,
+        "warnings": list(report.warnings),
     }
 
 
-def _release(release: Release, *, current: bool) -> Document:
+def _release(release: Release, words: Sequence[Word], *, current: bool) -> Document:
     return {
         "commit": release.commit,
         "time": time_text(release.time),
@@ -75,7 +78,7 @@ def _release(release: Release, *, current: bool) -> Document:
         "images": images_document(release.images or {}),
         "readable": release.images is not None,
         "restores": release.restores,
-        "verdicts": [],
+        "verdicts": [word_document(word) for word in words],
         "current": current,
     }
 
@@ -86,6 +89,7 @@ def status_document(report: StatusReport) -> Document:
         "branch": report.branch,
         "repository": report.repository,
         "environments": [_status(entry) for entry in report.overlays],
+        "warnings": list(report.warnings),
     }
 
 
@@ -97,6 +101,7 @@ def _status(entry: OverlayStatus) -> Document:
         "commit": entry.commit,
         "time": time_text(entry.time),
         "author": entry.by,
+        "verdicts": [word_document(word) for word in entry.words],
         "hold": hold_document(entry.hold),
         "proposals": [proposal_document(proposal) for proposal in entry.proposals],
         "application": None,
@@ -173,6 +178,16 @@ def value_document(value: ImageValue | None) -> Document | None:
     if value is None:
         return None
     return {"name": value.name, "tag": value.tag, "digest": value.digest}
+
+
+def word_document(word: Word) -> Document:
+    """One verdict."""
+    return {
+        "verdict": word.verdict,
+        "time": time_text(word.time),
+        "by": word.by,
+        "reason": word.reason,
+    }
 
 
 def proposal_document(proposal: Proposal) -> Document:

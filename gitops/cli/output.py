@@ -20,10 +20,12 @@ from gitops.core.report import (
     StatusReport,
     WriteReport,
 )
+from gitops.core.standing import Word
 from gitops.errors import Differs, GitopsError
 
 if TYPE_CHECKING:
     from gitops.actions.approve import ApprovalPreview
+    from gitops.actions.qa import QaPreview
     from gitops.actions.rollback import Preview
     from gitops.actions.scaffold import ScaffoldReport
     from gitops.actions.validate import ValidateReport
@@ -146,6 +148,19 @@ def confirm_approval(preview: ApprovalPreview) -> bool:
     return bool(typer.confirm(f"Approve it for {preview.label}?", default=False, err=True))
 
 
+def confirm_qa(preview: QaPreview) -> bool:
+    """Show the newest release, and ask; on standard error, which is a terminal."""
+    import typer
+
+    release = preview.release
+    since = (documents.time_text(release.time) or "").replace("T", " ")[:16]
+    head = f"{preview.label} {release.commit[:_SHORT]}, {since} by {release.author.name}:"
+    print(safe(head), file=sys.stderr)
+    for image, value in (release.images or {}).items():
+        print(safe(f"  {image} {describe_value(value)}"), file=sys.stderr)
+    return bool(typer.confirm(f"Record {preview.verdict}?", default=False, err=True))
+
+
 def print_history(report: HistoryReport, output: str) -> int:
     """Print the releases of an overlay, each with what it changed."""
     if output == "json":
@@ -164,14 +179,21 @@ def print_history(report: HistoryReport, output: str) -> int:
                 (documents.time_text(release.time) or "").replace("T", " ")[:16],
                 release.author.name,
                 release.action or "by hand",
-                _changed(release.images, older),
+                _changed(release.images, older) + _said(report.words.get(release.commit, ())),
             )
         )
     for text in columns(rows):
         line(safe(text))
     if report.more:
         line("there are older ones: --limit 0 shows all")
+    for warning in report.warnings:
+        aside("warning", warning)
     return 0
+
+
+def _said(words: Sequence[Word]) -> str:
+    """What counts of the verdicts on a release, behind its images."""
+    return f"  [{', '.join(word.verdict for word in words)}]" if words else ""
 
 
 def _changed(
@@ -199,8 +221,12 @@ def print_status(report: StatusReport, output: str) -> int:
         for text in texts[: len(group)]:
             line(safe(text))
         del texts[: len(group)]
+        for word in entry.words:
+            line(safe(f"{indent}{_word(word)}"))
         for text in _standing(entry):
             line(paint(safe(f"{indent}! {text}"), "yellow", sys.stdout))
+    for warning in report.warnings:
+        aside("warning", warning)
     return 0
 
 
@@ -213,6 +239,11 @@ def _status_rows(entry: OverlayStatus) -> list[tuple[str, ...]]:
         rows.append((label, image, describe_value(value), who))
         label, who = "", ""
     return rows or [(label, entry.problem or "no images")]
+
+
+def _word(word: Word) -> str:
+    when = (documents.time_text(word.time) or "").replace("T", " ")[:16]
+    return f"{word.verdict}, {when} by {word.by}" + (f": {word.reason}" if word.reason else "")
 
 
 def _standing(entry: OverlayStatus) -> list[str]:

@@ -28,6 +28,15 @@ OVERLAY = (
 NAME = r"(?!ledger$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 
+_FILE_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
+FILE = rf"{_FILE_PART}(?:/{_FILE_PART})*"
+
+
+def explain_file(text: str) -> str:
+    """Say what is wrong with the path of a file."""
+    return f"{shown(text)} is not a file below the root, like .gitops/signers"
+
+
 def explain_name(text: str) -> str:
     """Say what is wrong with an environment's name."""
     if text == "ledger":
@@ -130,6 +139,11 @@ ROOT = Table(
         ),
         "environments": Key(
             ListOf(ENVIRONMENT, least=1), "The environments, in promotion order.", required=True
+        ),
+        "signers": Key(
+            Text(FILE, explain_file),
+            "An OpenSSH allowed-signers file on the branch; with it only ledger lines count that a "
+            "commit added which one of its keys signed.",
         ),
     }
 )

@@ -31,6 +31,7 @@ def make_config(root: Value) -> Config:
     return Config(
         branch=root.get("branch") or None,
         environments=tuple(_make_environment(row) for row in root.list("environments")),
+        signers=root.get("signers") or None,
     )
 
 

@@ -85,10 +85,13 @@ class Config:
 
     Attributes:
         branch: the branch that Argo CD follows; None means the remote's HEAD.
+        signers: path, on the branch, of an OpenSSH allowed-signers file; None: every line of the
+            ledger counts.
     """
 
     branch: str | None
     environments: tuple[Environment, ...] = field(default=())
+    signers: str | None = None
 
     def find(self, name: str) -> Environment | None:
         """Return the environment called `name`, or None."""

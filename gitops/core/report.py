@@ -11,6 +11,7 @@ from gitops.core.environment import Overlay
 from gitops.core.history import Release
 from gitops.core.hold import Hold
 from gitops.core.image import ImageChange, ImageValue
+from gitops.core.standing import Word
 
 Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]
 
@@ -95,12 +96,16 @@ class HistoryReport:
     """The releases of one overlay, newest first.
 
     Attributes:
-        searched: commits looked at when the search stopped early, None when all were read.
+        more: there are older ones.
+        words: commit of a release -> what counts of the words on its images: health, then QA.
+        warnings: lines of the ledger that do not count.
     """
 
     overlay: Overlay
     releases: tuple[Release, ...]
     more: bool = False
+    words: Mapping[str, tuple[Word, ...]] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +114,7 @@ class OverlayStatus:
 
     Attributes:
         images: None when the overlay cannot be read; `problem` says why.
+        words: what counts of the words on the newest release: health, then QA.
     """
 
     overlay: Overlay
@@ -119,6 +125,7 @@ class OverlayStatus:
     hold: Hold | None = None
     proposals: tuple[Proposal, ...] = ()
     problem: str | None = None
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,7 @@ class StatusReport:
     branch: str
     repository: str
     overlays: tuple[OverlayStatus, ...]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

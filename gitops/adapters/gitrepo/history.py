@@ -19,7 +19,7 @@ from gitops.core.identity import Identity
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.message import trailers
 from gitops.errors import NotFound
-from gitops.ports import FileVersion
+from gitops.ports import FileChange
 
 _LOT = 32  # versions whose contents are fetched together
 _FORMAT = "--format=%H%n%P%n%an%n%ae%n%ct%n%B%x00"
@@ -61,23 +61,37 @@ class HistoryReader:
                 return
             start = end
 
-    def file_versions(self, commit: str, path: str) -> tuple[FileVersion, ...]:
-        """Return what each first-parent commit that touched `path` left there, oldest first."""
-        store = self._source.store
-        while self._end(commit) in store.boundary() and self._source.deepen(commit):
+    def file_changes(self, commit: str, path: str) -> tuple[FileChange, ...]:
+        """Return what each commit did to `path`, oldest first, all sides of merges included.
+
+        Along first parents alone a merge could leave out what was on the branch before it.
+        """
+        while self._reaches_cut(commit) and self._source.deepen(commit):
             pass
-        hits = self._walk([commit, "--first-parent"], path)
-        oids = [self._blob(info.commit, path) for info in hits]
-        self._source.fetch_blobs([oid for oid in oids if oid is not None])
+        store = self._source.store
         cut = store.boundary()
+        hits = self._walk([commit, "--full-history", "--topo-order", "--reverse"], path)
+        sides = []
+        for info in hits:
+            parent = info.parents[0] if info.parents and info.commit not in cut else None
+            before = self._blob(parent, path) if parent is not None else None
+            sides.append((before, self._blob(info.commit, path)))
+        self._source.fetch_blobs([oid for pair in sides for oid in pair if oid is not None])
         return tuple(
-            FileVersion(
-                info,
-                None if oid is None else self._source.store.read(oid)[1],
-                complete=info.commit not in cut,
-            )
-            for info, oid in reversed(list(zip(hits, oids, strict=True)))
+            FileChange(info, self._content(old), self._content(new), info.commit not in cut)
+            for info, (old, new) in zip(hits, sides, strict=True)
+            if old != new  # a merge may differ from its other parents only
         )
+
+    def _reaches_cut(self, commit: str) -> bool:
+        cut = self._source.store.boundary()
+        if not cut:
+            return False
+        answer = self._git.run([*self._source.store.args, "rev-list", commit])
+        return not cut.isdisjoint(answer.text.split("\n"))
+
+    def _content(self, oid: str | None) -> bytes | None:
+        return None if oid is None else self._source.store.read(oid)[1]
 
     def _blob(self, commit: str, path: str) -> str | None:
         """Return the id of the regular file at `path` in `commit`, None when there is none."""

@@ -21,7 +21,7 @@ from gitops.adapters.gitrepo.store import sweep
 from gitops.adapters.gitrepo.worktree import CheckoutFiles
 from gitops.core.identity import Identity
 from gitops.errors import Bug, Denied, NotFound
-from gitops.ports import FileVersion, Lost, NewCommit, RefUpdate, Snapshot, WorkTree
+from gitops.ports import FileChange, Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.history import HistoryReader
@@ -74,23 +74,9 @@ class GitRepository:
         """Look for a commit with `Gitops-Id: intent`; see `ports.Repository`."""
         return self._history().find_intent(self._source.tip(branch).commit, intent, since)
 
-    def file_history(self, commit: str, path: str) -> tuple[FileVersion, ...]:
-        """Return every version of the file `path`, oldest first; see `ports.Repository`."""
-        return self._history().file_versions(commit, path)
-
-    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
-        """Return commit -> principal of a listed key; see `ports.Repository`."""
-        from gitops.adapters.gitrepo.signatures import signed_by
-
-        return signed_by(self._git, self._source.store, commits, signers)
-
-    def _history(self) -> HistoryReader:
-        if self._reader is None:
-            # Not needed by a plain write; it brings the kustomization rules along.
-            from gitops.adapters.gitrepo.history import HistoryReader
-
-            self._reader = HistoryReader(self._git, self._source)
-        return self._reader
+    def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
+        """Return every change of the file `path`, oldest first; see `ports.Repository`."""
+        return self._history().file_changes(commit, path)
 
     def changed_paths(self, commit: str) -> tuple[str, ...]:
         """Return the paths that `commit` changed; see `ports.Repository`."""
@@ -106,6 +92,20 @@ class GitRepository:
             raise NotFound(f"{commit[:7]} cannot be read: {answers.words_of(answer.err)}")
         text = answer.out.decode("utf-8", "surrogateescape")
         return tuple(filter(None, text.split("\0")))
+
+    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
+        """Return commit -> principal of a listed key; see `ports.Repository`."""
+        from gitops.adapters.gitrepo.signatures import signed_by
+
+        return signed_by(self._git, self._source.store, commits, signers)
+
+    def _history(self) -> HistoryReader:
+        if self._reader is None:
+            # Not needed by a plain write; it brings the kustomization rules along.
+            from gitops.adapters.gitrepo.history import HistoryReader
+
+            self._reader = HistoryReader(self._git, self._source)
+        return self._reader
 
     def create(self, commit: NewCommit) -> str:
         """Store the objects of `commit` and return its id; see `ports.Repository`."""

@@ -1,0 +1,165 @@
+"""`gitops qa`: QA's word on one release, in the ledger."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from gitops.actions.history import releases_of
+from gitops.actions.ledger import Appended, OverlayLedger, append_records, ledger_of
+from gitops.actions.overlays import find_overlay
+from gitops.actions.session import Session, Tip, open_tip, require_words
+from gitops.core.choice import describe
+from gitops.core.environment import Overlay
+from gitops.core.history import Release
+from gitops.core.ledger import LEDGER_BRANCH, Record
+from gitops.core.message import one_line
+from gitops.core.release import Quality
+from gitops.core.report import Outcome, WriteReport
+from gitops.core.standing import Standing, judged_sets
+from gitops.errors import NotFound, Refused, UsageError
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_FULL = (40, 64)
+_LISTED = 10
+
+
+@dataclass(frozen=True, slots=True)
+class QaRequest:
+    """What `gitops qa` was asked for.
+
+    Attributes:
+        verdict: qa-passed or qa-failed.
+        release: commit of a release (hex, at least 7 digits); None: the newest, after asking.
+        note: what QA wants to say with it, or None.
+    """
+
+    environment: str
+    verdict: Quality
+    release: str | None = None
+    note: str | None = None
+    app: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QaPreview:
+    """The release that somebody is asked about."""
+
+    label: str
+    verdict: Quality
+    release: Release
+
+
+def qa(
+    session: Session,
+    request: QaRequest,
+    *,
+    confirm: Callable[[QaPreview], bool] | None = None,
+) -> WriteReport:
+    """Record QA's word on one release of an environment.
+
+    The word is on the images of exactly that release: one that arrives meanwhile has none. Without
+    `request.release` the newest one is shown to `confirm`; None means that nobody can be asked.
+
+    Raises UsageError (no release named, or a word that fits several), NotFound for a commit that is
+    no release of this environment, Refused when the answer was no, and what `append_records` does.
+    """
+    require_words(request.note, "--note")
+    if request.release is None and confirm is None:
+        raise UsageError(
+            "say which release was tested: --release COMMIT",
+            hint=f"`gitops history {request.environment}` lists them",
+        )
+    tip = open_tip(session)
+    overlay = find_overlay(tip.snapshot, tip.config, request.environment, request.app)
+    release = _find(session, tip, overlay, request.release)
+    if request.release is None and confirm is not None:
+        preview = QaPreview(overlay.label, request.verdict, release)
+        if not confirm(preview):
+            raise Refused("nothing was recorded", hint="`--release COMMIT` names another release")
+    person = session.identity().name
+    note = one_line(request.note) if request.note is not None else None
+    about = f"{overlay.label} {describe(release)}: {request.verdict}"
+    ledger = ledger_of(session, tip, overlay, about=lambda images: images == release.images)
+    known = _standing(ledger, release).quality
+    if known is not None and (known.verdict, known.reason) == (request.verdict, note):
+        said = Appended(None, 0, ())
+        return _report(session, f"{about} already, by {known.by}", said, ledger.warnings)
+    record = Record(
+        commit=release.commit,
+        verdict=request.verdict,
+        time=session.clock.now(),
+        by=person,
+        reason=note,
+        images=release.images or {},
+        intent=session.intent,
+    )
+    subject = f"{overlay.label}: {request.verdict} {release.commit[:7]}"
+    done = append_records(session, overlay, [record], action="qa", subject=subject)
+    return _report(session, f"{about} by {person}", done, ledger.warnings)
+
+
+def _find(session: Session, tip: Tip, overlay: Overlay, word: str | None) -> Release:
+    """Return the release that `word` names, the newest for None."""
+    stream = releases_of(session, tip, overlay)
+    if word is None:
+        newest = next(stream, None)
+        if newest is None:
+            raise NotFound(f"{overlay.label} has no release yet")
+        return _readable(overlay, newest)
+    wanted = word.lower()
+    if _COMMIT.fullmatch(wanted) is None:
+        raise UsageError(f"--release {word!r} is no commit: 40 hex digits, at least 7")
+    found: list[Release] = []
+    newest_ones: list[Release] = []
+    for release in stream:
+        newest_ones += [release] if len(newest_ones) < _LISTED else []
+        if release.commit.startswith(wanted):
+            found.append(release)
+            if len(wanted) in _FULL:
+                break
+    if len(found) > 1:
+        raise UsageError(
+            f"--release {word!r} fits {len(found)} releases",
+            hint="give more digits of the one that you mean",
+            reasons=tuple(describe(release) for release in found),
+        )
+    if not found:
+        raise NotFound(
+            f"{word!r} is no release of {overlay.label}: no commit that changed its images",
+            hint=f"`gitops history {overlay.environment.name}` lists them",
+            reasons=tuple(describe(release) for release in newest_ones),
+        )
+    return _readable(overlay, found[0])
+
+
+def _readable(overlay: Overlay, release: Release) -> Release:
+    if not release.images:
+        raise Refused(f"{overlay.label} {describe(release)} pins no images that can be read")
+    return release
+
+
+def _standing(ledger: OverlayLedger, release: Release) -> Standing:
+    images = frozenset((release.images or {}).items())
+    sets = judged_sets(ledger.entries, [release])
+    return next((entry.standing for entry in sets if entry.images == images), Standing())
+
+
+def _report(session: Session, note: str, done: Appended, warnings: tuple[str, ...]) -> WriteReport:
+    outcome: Outcome = "unchanged"
+    if done.commit is not None:
+        outcome = "committed"
+    elif done.diffs:
+        outcome = "planned"
+    return WriteReport(
+        action="qa",
+        outcome=outcome,
+        branch=LEDGER_BRANCH,
+        repository=session.repository.describe(),
+        commit=done.commit,
+        attempts=done.attempts,
+        notes=(note,),
+        diffs=done.diffs,
+        warnings=warnings,
+    )
