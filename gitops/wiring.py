@@ -34,12 +34,15 @@ def open_session(
 
     Raises NotFound when there is no repository.
     """
-    from gitops.adapters.gitrepo import open_repository
+    from gitops.adapters.gitrepo import open_repository, open_sources
 
     timeout = min(budget, 60.0) if writes and budget > 0 else 60.0
-    with open_repository(
-        location, environ=os.environ, progress=_say, timeout=max(timeout, 1.0)
-    ) as repository:
+    with (
+        open_repository(
+            location, environ=os.environ, progress=_say, timeout=max(timeout, 1.0)
+        ) as repository,
+        open_sources(os.environ, progress=_say, timeout=max(timeout, 1.0)) as sources,
+    ):
         repository.begin(branch)
 
         def session() -> Session:
@@ -59,6 +62,7 @@ def open_session(
                 dry_run=dry_run,
                 budget=budget,
                 work_tree=repository.work_tree(),
+                sources=sources,
                 say=_say,
             )
 

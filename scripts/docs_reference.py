@@ -22,6 +22,7 @@ import gitops
 from gitops import errors
 from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
+from gitops.cli.ci import JOB_VARIABLES
 from gitops.config import config_schema
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.image import ImageChange, ImageValue
@@ -48,11 +49,14 @@ VARIABLES = {
 }
 
 TRAILERS = {
-    "Gitops-Action": "What was done: `deploy`, `rollback`, `qa`, `hold`, `resume`.",
+    "Gitops-Action": "What was done: `deploy`, `promote`, `rollback`, `qa`, `hold`, `resume`.",
     "Gitops-Environment": "The environment, `APP/ENV` where each app has overlays; one for each.",
     "Gitops-Id": "Unique for each call, the same in every attempt of it. After an answer that "
     "got lost it tells whether the commit landed.",
-    "Source-Revision": "`--ref` and `--commit`: the source branch and commit of the images.",
+    "Source-Revision": "`--ref` and `--commit`: the source branch and commit of the images. A "
+    "promotion carries them on.",
+    "Gitops-Source": "A promotion of images with different sources: environment, image, and the "
+    "source branch and commit of this image.",
     "Gitops-Restores": "A rollback: the commit whose images it puts back.",
     "Gitops-Rolled-Back": "A rollback: the commit that was judged bad.",
     "Gitops-Override": "`--override`: one for each reason that was passed over.",
@@ -106,8 +110,8 @@ def commands_page() -> str:
         table(
             ("command", "what it does"),
             (
-                (f"[`gitops {name}`](#gitops-{name})", first_sentence(command))
-                for name, command in group.commands.items()
+                (f"[`gitops {name}`](#gitops-{name.replace(' ', '-')})", first_sentence(command))
+                for name, command in commands_of(group)
             ),
         ),
         "\nOptions of `gitops` itself:\n\n" + options(group),
@@ -115,12 +119,21 @@ def commands_page() -> str:
         "seconds. [Exit codes](errors.md#exit-codes) and [JSON documents](json.md) have pages of "
         "their own.\n",
     ]
-    for name, command in group.commands.items():
+    for name, command in commands_of(group):
         parts.append(f"\n## gitops {name}\n\n{prose(command.help)}\n\n{usage(name, command)}")
         found = [arguments_of(command), options(command)]
         parts += [f"\n{text}" for text in found if text]
     parts.append("\n## Environment variables\n\n" + variables(group))
     return "".join(parts)
+
+
+def commands_of(group: click.Group) -> Iterable[tuple[str, click.Command]]:
+    """Yield every command with its words: `deploy`, `release cut`."""
+    for name, command in group.commands.items():
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {inner}", one) for inner, one in commands_of(command))
+        else:
+            yield name, command
 
 
 def first_sentence(command: click.Command) -> str:
@@ -190,7 +203,7 @@ def variables(group: click.Group) -> str:
     described = set(VARIABLES)
     named = {
         str(entry.envvar)
-        for command in group.commands.values()
+        for _, command in commands_of(group)
         for entry in command.params
         if entry.envvar
     }
@@ -200,6 +213,7 @@ def variables(group: click.Group) -> str:
     return own + (
         "\nWhere neither `GITOPS_AUTHOR` nor Git says who writes, the CI system does: "
         f"{code(ci_variables())}.\n"
+        f"\n`--ref auto` reads the job's: {code(JOB_VARIABLES)}.\n"
         "\nOf Git's own variables those that say who writes, how to sign in, and which "
         "configuration, proxy, certificates and SSH command hold are respected. Those that point "
         "at a repository (`GIT_DIR`, `GIT_WORK_TREE`, `GIT_INDEX_FILE`, …) are not.\n"
@@ -329,6 +343,7 @@ def trailers_page() -> str:
         source=("main", "5f2c" * 10),
         restores="4b1d" * 10,
         rolled_back="9ab1" * 10,
+        sources=[f"dev shop/api release/1.5@sha1:{'5f2c' * 10}"],
     )
     agree("trailers", set(trailers(message)), set(TRAILERS))
     hold = Hold(

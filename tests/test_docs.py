@@ -23,8 +23,19 @@ from gitops.config import config_schema
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
+
+
+def flat(group: click.Command, before: str = "") -> Iterator[tuple[str, click.Command]]:
+    """Yield every command with its words: `deploy`, `release cut`."""
+    if isinstance(group, click.Group):
+        for name, command in group.commands.items():
+            yield from flat(command, f"{before} {name}".strip())
+    else:
+        yield before, group
+
+
 GROUP = typer.main.get_command(app)
-COMMANDS = dict(GROUP.commands) if isinstance(GROUP, click.Group) else {}
+COMMANDS = dict(flat(GROUP))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from gitops.actions.assembly import Edited, assemble
 from gitops.actions.judging import judge, record_overrides, refusal
 from gitops.actions.overlays import find_environment
 from gitops.actions.session import Session, Tip, require_words
+from gitops.actions.sources import Build, ask_build, judge_follow, superseded
 from gitops.actions.targets import Target, find_targets
 from gitops.actions.write import Plan, write
 from gitops.core.environment import Environment
@@ -86,8 +88,13 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
             lenient=not request.to,
             add=request.add,
         )
-        edited = [_edit(session, tip, target, request) for target in found]
-        edited = [entry for entry in edited if entry.edit.changes]
+        build = _build(session, tip, request, [image.image for image in images])
+        edited: list[Edited] = []
+        older: list[Skipped] = []
+        for target in found:
+            entry, old = _edit(session, tip, target, request, build)
+            edited += [entry] if entry.edit.changes else []
+            older += [Skipped(target.overlay, text) for text in old]
         reasons = tuple(reason for entry in edited for reason in entry.reasons)
         if request.override is not None and not first:
             first.append(frozenset(reasons))
@@ -111,13 +118,14 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
                 intent=session.intent,
                 reason=request.reason,
                 overrides=passed,
-                source=_source(request),
+                source=(build.branch, build.commit) if build is not None else None,
             ),
             add=request.add,
         )
         return replace(
             made,
-            skipped=tuple(
+            skipped=tuple(older)
+            + tuple(
                 Skipped(
                     entry.target.overlay,
                     "; ".join(reason.text for reason in barred if reason in entry.reasons),
@@ -152,12 +160,34 @@ def _environments(
     return (), (f"no environment accepts {ref}",)
 
 
-def _edit(session: Session, tip: Tip, target: Target, request: DeployRequest) -> Edited:
+def _build(
+    session: Session, tip: Tip, request: DeployRequest, images: Sequence[str]
+) -> Build | None:
+    """Return what is known of the build, None when nobody said where it comes from."""
+    if request.ref is None:
+        return None
+    if not tip.config.sources:
+        return Build(request.ref, request.commit)
+    return ask_build(session, tip, images, request.ref, request.commit)
+
+
+def _edit(
+    session: Session, tip: Tip, target: Target, request: DeployRequest, build: Build | None
+) -> tuple[Edited, tuple[str, ...]]:
+    """Return the edit with the reasons against it, and which images stay since they are newer."""
     file = target.file
     edit = edit_images(file.content, file.path, target.requests, add=request.add)
+    older: dict[str, str] = {}
+    if build is not None and build.found:
+        older = superseded(session, tip, target.overlay, edit.changes, build)
+    if older and request.override is None:
+        kept = tuple(entry for entry in target.requests if entry.image not in older)
+        target = Target(file, kept)
+        edit = edit_images(file.content, file.path, kept, add=request.add)
     reasons = judge(session, tip, target.overlay, edit.changes, ref=request.ref)
-    return Edited(target, edit, reasons)
-
-
-def _source(request: DeployRequest) -> tuple[str, str | None] | None:
-    return (request.ref, request.commit) if request.ref is not None else None
+    if edit.changes:
+        reasons += judge_follow(target.overlay, build)
+    if request.override is None:
+        return Edited(target, edit, reasons), tuple(older.values())
+    passed = tuple(Reason("superseded", target.overlay.label, text) for text in older.values())
+    return Edited(target, edit, reasons + passed), ()

@@ -9,7 +9,7 @@ from gitops.core.environment import CONFIG_PATH, Config
 from gitops.core.history import Identity
 from gitops.core.message import one_line
 from gitops.errors import ConfigError, NotFound, UsageError
-from gitops.ports import Clock, Repository, Snapshot, WorkTree
+from gitops.ports import Clock, Repository, Snapshot, Sources, WorkTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,7 @@ class Session:
         dry_run: plan and show, write nothing.
         budget: seconds that lost races and an unreachable server may cost.
         work_tree: the caller's checkout, None for a URL or a bare repository.
+        sources: the source repositories of images; None where nobody can be asked.
         say: tells a waiting person what is going on.
     """
 
@@ -36,6 +37,7 @@ class Session:
     dry_run: bool = False
     budget: float = 60.0
     work_tree: WorkTree | None = None
+    sources: Sources | None = None
     say: Callable[[str], None] = lambda _: None
 
 

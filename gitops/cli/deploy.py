@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated
 
 import typer
@@ -35,7 +36,8 @@ def deploy(
         typer.Option(
             "--ref",
             metavar="BRANCH",
-            help="The source branch: policy decides which environments follow it.",
+            help="The source branch: policy decides which environments follow it; auto: the one "
+            "that this CI job builds.",
         ),
     ] = None,
     commit: Annotated[
@@ -60,6 +62,10 @@ def deploy(
     """Put images into environments: named ones (--to), or those that follow a branch (--ref)."""
     from gitops.wiring import open_session
 
+    if ref is not None:
+        from gitops.cli.ci import branch_of_job, check_ref
+
+        ref = branch_of_job(os.environ) if ref == "auto" else check_ref(ref)
     with open_session(
         repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
     ) as session:

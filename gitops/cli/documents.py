@@ -11,10 +11,12 @@ from gitops.core.history import Release
 from gitops.core.hold import Hold
 from gitops.core.image import ImageValue
 from gitops.core.report import (
+    CutReport,
     DiffReport,
     HistoryReport,
     OverlayStatus,
     Proposal,
+    ReleaseListReport,
     StatusReport,
     WriteReport,
 )
@@ -162,6 +164,48 @@ def init_document(report: ScaffoldReport) -> Document:
         "directory": report.directory,
         "files": list(report.files),
         "warnings": list(report.warnings),
+    }
+
+
+def cut_document(report: CutReport) -> Document:
+    """The document of `release cut`."""
+    return {
+        "action": "release cut",
+        "outcome": report.outcome,
+        "version": report.version,
+        "branches": [
+            {
+                "source": entry.url,
+                "images": list(entry.images),
+                "branch": entry.branch,
+                "commit": entry.commit,
+            }
+            for entry in report.branches
+        ],
+    }
+
+
+def releases_document(report: ReleaseListReport) -> Document:
+    """The document of `release list`."""
+    return {
+        "branches": [
+            {
+                "source": entry.url,
+                "images": list(entry.images),
+                "branch": entry.branch,
+                "head": entry.head,
+                "running": [
+                    {
+                        **_place(one.overlay),
+                        "image": one.image,
+                        "commit": one.commit,
+                        "is_head": one.commit == entry.head,
+                    }
+                    for one in entry.running
+                ],
+            }
+            for entry in report.branches
+        ]
     }
 
 

@@ -12,11 +12,13 @@ from gitops.cli import documents
 from gitops.cli.terminal import aside, columns, line, paint, safe
 from gitops.core.image import ImageChange, ImageValue, describe_value
 from gitops.core.report import (
+    CutReport,
     DiffReport,
     FileDiff,
     HistoryReport,
     OverlayStatus,
     Proposal,
+    ReleaseListReport,
     StatusReport,
     WriteReport,
 )
@@ -256,6 +258,43 @@ def _waiting(proposal: Proposal) -> str:
     since = (documents.time_text(proposal.since) or "").replace("T", " ")[:16]
     who = f" since {since}, proposed by {proposal.by}" if proposal.by else ""
     return f"waits for approval on {proposal.branch}{who}"
+
+
+def print_cut(report: CutReport, output: str) -> int:
+    """Print the branches that were made, or would be."""
+    if output == "json":
+        print_json(documents.cut_document(report))
+        return 0
+    for entry in report.branches:
+        line(safe(f"{entry.branch} at {entry.commit[:_SHORT]} in {entry.url}"))
+    words = {
+        "created": f"created {len(report.branches)} release branches"
+        if len(report.branches) > 1
+        else "created the release branch",
+        "planned": "planned only: nothing was written",
+    }
+    line(paint(words[report.outcome], "bold", sys.stdout))
+    return 0
+
+
+def print_releases(report: ReleaseListReport, output: str) -> int:
+    """Print one line for each release branch, and what runs of it."""
+    if output == "json":
+        print_json(documents.releases_document(report))
+        return 0
+    rows = []
+    for entry in report.branches:
+        head = f"{entry.head[:_SHORT]} in {entry.url}"
+        rows.append((entry.branch, "HEAD", head))
+        for one in entry.running:
+            commit = (one.commit or "")[:_SHORT] or "an unknown commit"
+            behind = "" if one.commit == entry.head else ", not its HEAD"
+            rows.append(("", one.overlay.label, f"{one.image} at {commit}{behind}"))
+    for text in columns(rows):
+        line(safe(text))
+    if not rows:
+        line("there is no release branch")
+    return 0
 
 
 def print_diff(report: DiffReport, output: str) -> int:

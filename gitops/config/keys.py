@@ -95,6 +95,25 @@ def explain_overlay(text: str) -> str:
     return f"{shown(text)} is not a directory below the root, like overlays/dev"
 
 
+SOURCE = (
+    r"(?:(?:https?|ssh|git|file)://(?![^/]*:[^/@]*@)[^\s\u0000-\u0020\u007f]{1,400}"
+    r"|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s\u0000-\u0020\u007f]{1,400})"
+)
+IMAGE = r"[^\s:@*=\u0000-\u0020\u007f]{1,255}"
+
+
+def explain_source(text: str) -> str:
+    """Say what is wrong with the URL of a source repository."""
+    if re.match(r"[a-z+]+://[^/]*:[^/@]*@", text):
+        return "holds a password: give it to Git's credential helper instead"
+    return f"{shown(text)} is not the URL of a repository"
+
+
+def explain_image(text: str) -> str:
+    """Say what is wrong with the name of an image."""
+    return f"{shown(text)} is not an image's name as it stands in `images:`, without a tag"
+
+
 ENVIRONMENT = Table(
     {
         "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
@@ -125,7 +144,21 @@ ENVIRONMENT = Table(
             ListOf(Text(NAME, explain_name)),
             "Earlier environments that must have, or have had, the same images: each of them.",
         ),
+        "follow": Key(
+            OneOf("newest", "any"),
+            "Of several live release branches: the newest version, or each that comes.",
+            default="newest",
+        ),
         "database": Key(OneOf("dummy", "real"), "What its applications talk to."),
+    }
+)
+
+SOURCE_OF = Table(
+    {
+        "name": Key(Text(IMAGE, explain_image), "The image, as overlays name it.", required=True),
+        "source": Key(
+            Text(SOURCE, explain_source), "The repository that it is built from.", required=True
+        ),
     }
 )
 
@@ -140,6 +173,7 @@ ROOT = Table(
         "environments": Key(
             ListOf(ENVIRONMENT, least=1), "The environments, in promotion order.", required=True
         ),
+        "images": Key(ListOf(SOURCE_OF), "Where images are built from."),
         "signers": Key(
             Text(FILE, explain_file),
             "An OpenSSH allowed-signers file on the branch; with it only ledger lines count that a "

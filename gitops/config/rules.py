@@ -12,6 +12,7 @@ from gitops.core.environment import (
     Database,
     Deploy,
     Environment,
+    Follow,
     RollbackMode,
 )
 
@@ -22,6 +23,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_names(rows, problems)
     _check_overlays(rows, problems)
     _check_order(rows, problems)
+    _check_images(root.list("images"), problems)
     for row in rows:
         _check_modes(row, problems)
 
@@ -31,6 +33,7 @@ def make_config(root: Value) -> Config:
     return Config(
         branch=root.get("branch") or None,
         environments=tuple(_make_environment(row) for row in root.list("environments")),
+        sources={row.get("name"): row.get("source") for row in root.list("images")},
         signers=root.get("signers") or None,
     )
 
@@ -49,6 +52,7 @@ def _make_environment(row: Value) -> Environment:
         change=cast(ChangeMode, row.get("change", "commit")),
         rollback=cast(RollbackMode, row.get("rollback", "commit")),
         after=tuple(item.text for item in row.list("after")),
+        follow=cast(Follow, row.get("follow", "newest")),
         database=cast("Database | None", row.get("database") or None),
         line=row.place[0],
     )
@@ -63,6 +67,16 @@ def _check_names(rows: Sequence[Value], problems: Problems) -> None:
         first = seen.setdefault(name.text, name)
         if first is not name:
             what = f"there is an environment {name.text} already, on line {first.place[0]}"
+            problems.add(name.place, name.path, what)
+
+
+def _check_images(rows: Sequence[Value], problems: Problems) -> None:
+    """One image is built from one repository."""
+    seen: dict[str, Value] = {}
+    for row in rows:
+        name = row.keys.get("name")
+        if name is not None and seen.setdefault(name.text, name) is not name:
+            what = f"there is {name.text} already, on line {seen[name.text].place[0]}"
             problems.add(name.place, name.path, what)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Literal
@@ -12,6 +13,7 @@ CONFIG_PATH = "gitops.yaml"
 Deploy = Literal["auto", "manual"]
 ChangeMode = Literal["commit", "pull-request", "work-tree"]
 RollbackMode = Literal["commit", "pull-request"]
+Follow = Literal["newest", "any"]
 Database = Literal["dummy", "real"]
 
 
@@ -36,6 +38,7 @@ class Environment:
         overlay: directory of the overlay, relative to the root; may hold `{app}` once.
         accepts: source-branch patterns (see `match_branch`).
         after: names of the environments that must have had the same images before.
+        follow: which of several live release branches it takes: the newest version, or any.
         line: 1-based line of the row in `gitops.yaml`, for messages.
     """
 
@@ -48,6 +51,7 @@ class Environment:
     after: tuple[str, ...] = ()
     database: Database | None = None
     approvals: Approvals = Approvals()
+    follow: Follow = "newest"
     line: int = 1
 
     @property
@@ -85,12 +89,14 @@ class Config:
 
     Attributes:
         branch: the branch that Argo CD follows; None means the remote's HEAD.
+        sources: image name -> URL of the repository that it is built from.
         signers: path, on the branch, of an OpenSSH allowed-signers file; None: every line of the
             ledger counts.
     """
 
     branch: str | None
     environments: tuple[Environment, ...] = field(default=())
+    sources: Mapping[str, str] = field(default_factory=dict)
     signers: str | None = None
 
     def find(self, name: str) -> Environment | None:

@@ -161,6 +161,7 @@ def _release(
         restores=restores if action == "rollback" else None,
         rolled_back=rolled_back if action == "rollback" else None,
         source=_last(told, "Source-Revision"),
+        sources=_sources(told, environment),
     )
 
 
@@ -172,6 +173,16 @@ def _told(info: CommitInfo, environment: str | None) -> dict[str, tuple[str, ...
         if "Gitops-Action" in found and (environment is None or not about or environment in about):
             return found
     return {}
+
+
+def _sources(told: Mapping[str, tuple[str, ...]], environment: str | None) -> dict[str, str]:
+    """Read the trailers `Gitops-Source: ENVIRONMENT IMAGE REVISION` that are about this overlay."""
+    lines = (text.split(" ") for text in told.get("Gitops-Source", ()))
+    return {
+        line[1]: line[2]
+        for line in lines
+        if len(line) == 3 and (environment is None or line[0] == environment)
+    }
 
 
 def _last(found: Mapping[str, tuple[str, ...]], key: str) -> str | None:

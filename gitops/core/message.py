@@ -60,6 +60,7 @@ def render_message(
     restores: str | None = None,
     rolled_back: str | None = None,
     subject: str | None = None,
+    sources: Sequence[str] = (),
 ) -> str:
     """Return the message of a commit, ending in a newline.
 
@@ -72,6 +73,7 @@ def render_message(
         restores: for a rollback, the commit whose images it puts back.
         rolled_back: for a rollback, the commit that was judged bad.
         subject: in place of the one made from `environments` and `changes`.
+        sources: where images have different sources, one `ENVIRONMENT IMAGE REVISION` for each.
     """
     title = subject if subject is not None else _title(action, environments, changes)
     paragraphs = [one_line(title, LONGEST_SUBJECT) or action]
@@ -84,6 +86,7 @@ def render_message(
         *(("Gitops-Environment", label) for label in environments),
         ("Gitops-Id", intent),
         ("Source-Revision", _revision(source)),
+        *(("Gitops-Source", text) for text in sources),
         ("Gitops-Restores", restores),
         ("Gitops-Rolled-Back", rolled_back),
         *(("Gitops-Override", text) for text in overrides),

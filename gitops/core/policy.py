@@ -13,7 +13,20 @@ from typing import Literal
 from gitops.core.environment import Config, Environment, Overlay, match_branch
 from gitops.core.hold import Hold
 
-Kind = Literal["accepts", "after", "hold"]
+Kind = Literal[
+    "accepts",
+    "after",
+    "hold",
+    "freeze",
+    "verdict",
+    "requires",
+    "soak",
+    "ref",
+    "moved",
+    "gone",
+    "follow",
+    "superseded",
+]
 
 
 @dataclass(frozen=True, slots=True)

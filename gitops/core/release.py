@@ -25,6 +25,7 @@ class Release:
         restores: for a rollback, the commit whose images it says that it put back.
         rolled_back: for a rollback, the commit that was judged bad.
         source: `Source-Revision` (`release/1.4@sha1:…`), when known.
+        sources: image -> the same, where the commit says it for each image (`Gitops-Source`).
     """
 
     commit: str
@@ -36,6 +37,11 @@ class Release:
     restores: str | None = None
     rolled_back: str | None = None
     source: str | None = None
+    sources: Mapping[str, str] = field(default_factory=dict)
+
+    def source_of(self, image: str) -> str | None:
+        """Return the source revision that the commit tells for one image, None when it does not."""
+        return self.sources.get(image, self.source)
 
 
 @dataclass(frozen=True, slots=True)

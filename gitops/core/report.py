@@ -154,3 +154,54 @@ class DiffReport:
     left: Overlay
     right: Overlay
     differences: tuple[Difference, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class CutBranch:
+    """A release branch that was made (or would be) in one source repository."""
+
+    url: str
+    images: tuple[str, ...]
+    branch: str
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class CutReport:
+    """What `release cut` did."""
+
+    outcome: Literal["created", "planned"]
+    version: str
+    branches: tuple[CutBranch, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """An image of one overlay, and where its build came from.
+
+    Attributes:
+        commit: None when only the branch was recorded.
+    """
+
+    overlay: Overlay
+    image: str
+    branch: str
+    commit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class LiveBranch:
+    """A release branch of one source repository, its head, and what of it runs where."""
+
+    url: str
+    images: tuple[str, ...]
+    branch: str
+    head: str
+    running: tuple[Running, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseListReport:
+    """Every release branch, repository by repository, the newest version first."""
+
+    branches: tuple[LiveBranch, ...]

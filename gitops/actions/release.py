@@ -1,0 +1,158 @@
+"""`gitops release cut` and `gitops release list`: release branches of the source repositories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gitops.actions.history import releases_of
+from gitops.actions.overlays import overlays_of, read_overlay
+from gitops.actions.session import Session, Tip, open_tip
+from gitops.core.environment import Config, Overlay
+from gitops.core.kustomization import image_values
+from gitops.core.origins import origins
+from gitops.core.report import CutBranch, CutReport, LiveBranch, ReleaseListReport, Running
+from gitops.core.revision import parse_revision
+from gitops.core.version import parse_version, release_branches
+from gitops.errors import ConfigError, ManifestError, NotFound, Refused, UsageError
+from gitops.ports import Sources
+
+_DEFAULT = "release/{version}"
+
+
+@dataclass(frozen=True, slots=True)
+class CutRequest:
+    """What `gitops release cut` was asked for.
+
+    Attributes:
+        start: the branch that the release branch is cut from.
+        commit: a commit on `start` (hex, at least 7 digits); None: its head.
+        source: URL, or name of an image, of the one repository that is meant; None: all of them.
+    """
+
+    version: str
+    start: str = "main"
+    commit: str | None = None
+    source: str | None = None
+
+
+def cut(session: Session, request: CutRequest) -> CutReport:
+    """Make `release/VERSION` in the source repositories.
+
+    All of them are checked before the first branch is made. Raises UsageError (the version does
+    not parse), Refused (a branch exists, a commit is not on `start`), NotFound, ConfigError, and
+    what `ports.Sources` raises.
+    """
+    parse_version(request.version)
+    tip = open_tip(session)
+    sources = _sources(session)
+    urls = _chosen(tip.config, request.source)
+    if request.commit is not None and len(urls) > 1:
+        raise UsageError(
+            "--commit is a commit of one source repository: say which with --source",
+            hint=", ".join(urls),
+        )
+    branch = _pattern(tip.config).replace("{version}", request.version)
+    planned: list[CutBranch] = []
+    for url in urls:
+        heads = sources.heads(url)
+        if branch in heads:
+            raise Refused(f"{branch} exists in {url}, at {heads[branch][:7]}")
+        if request.start not in heads:
+            raise NotFound(f"no branch {request.start} in {url}", hint="--from names another one")
+        commit: str | None = heads[request.start]
+        if request.commit is not None:
+            commit = sources.find(url, request.start, request.commit.lower())
+        if commit is None:
+            raise Refused(f"{request.commit} is not on {request.start} of {url}")
+        planned.append(CutBranch(url, _images(tip.config, url), branch, commit))
+    if session.dry_run:
+        return CutReport("planned", request.version, tuple(planned))
+    done: list[str] = []
+    for entry in planned:
+        if not sources.create_branch(entry.url, entry.branch, entry.commit, request.start):
+            made = f" (made already in {', '.join(done)})" if done else ""
+            raise Refused(f"{entry.branch} was made in {entry.url} by somebody else{made}")
+        done.append(entry.url)
+    return CutReport("created", request.version, tuple(planned))
+
+
+def list_releases(session: Session) -> ReleaseListReport:
+    """Return the release branches of every source repository, newest first, and what runs where."""
+    tip = open_tip(session)
+    sources = _sources(session)
+    running = _running(session, tip)
+    found: list[LiveBranch] = []
+    for url in _chosen(tip.config, None):
+        heads = sources.heads(url)
+        images = _images(tip.config, url)
+        for entry in reversed(release_branches(heads, (_pattern(tip.config),)).versioned):
+            found.append(
+                LiveBranch(
+                    url=url,
+                    images=images,
+                    branch=entry.branch,
+                    head=heads[entry.branch],
+                    running=tuple(
+                        one for one in running if one.branch == entry.branch and one.image in images
+                    ),
+                )
+            )
+    return ReleaseListReport(tuple(found))
+
+
+def _sources(session: Session) -> Sources:
+    if session.sources is None:
+        raise NotFound("no source repository can be asked here")
+    return session.sources
+
+
+def _chosen(config: Config, source: str | None) -> tuple[str, ...]:
+    """Return the URLs that are meant: all, or the one that `source` names."""
+    urls = tuple(dict.fromkeys(config.sources.values()))
+    if not urls:
+        raise ConfigError(
+            "gitops.yaml names no source repository",
+            hint="images: [{name: shop/api, source: https://git.example.com/shop/api.git}]",
+        )
+    if source is None:
+        return urls
+    url = config.sources.get(source, source)
+    if url not in urls:
+        raise NotFound(f"no source repository {source!r}; there are {', '.join(urls)}")
+    return (url,)
+
+
+def _pattern(config: Config) -> str:
+    """Return what release branches are called: the first pattern that captures a version."""
+    patterns = (text for row in config.environments for text in row.accepts)
+    found = (text for text in patterns if "{version}" in text and "*" not in text)
+    return next(found, _DEFAULT)
+
+
+def _images(config: Config, url: str) -> tuple[str, ...]:
+    return tuple(image for image, source in config.sources.items() if source == url)
+
+
+def _running(session: Session, tip: Tip) -> tuple[Running, ...]:
+    found: list[Running] = []
+    for row in tip.config.environments:
+        if row.change == "work-tree":
+            continue
+        for overlay in overlays_of(tip.snapshot, row):
+            for image, text in _origins(session, tip, overlay).items():
+                revision = parse_revision(text) if text is not None else None
+                if revision is not None:
+                    found.append(Running(overlay, image, revision.branch, revision.commit))
+    return tuple(found)
+
+
+def _origins(session: Session, tip: Tip, overlay: Overlay) -> Mapping[str, str | None]:
+    """Return image -> source of what an overlay pins, {} when it cannot be read."""
+    try:
+        file = read_overlay(tip.snapshot, overlay)
+        values = image_values(file.content, file.path)
+    except (NotFound, ManifestError):
+        return {}
+    known = {image: value for image, value in values.items() if image in tip.config.sources}
+    return origins(releases_of(session, tip, overlay), known) if known else {}
