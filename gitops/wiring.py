@@ -87,11 +87,12 @@ def set_image(directory: str, images: list[str], *, add: bool, dry_run: bool) ->
 def validate(location: str, branch: str | None) -> ValidateReport:
     """Check a checkout as it stands, or the newest tip of a branch."""
     from gitops.actions.validate import validate as run
+    from gitops.adapters.clock import SystemClock
     from gitops.adapters.gitrepo import open_repository
 
     with open_repository(location, environ=os.environ, progress=_say) as repository:
         snapshot = repository.directory_snapshot() if branch is None else None
-        return run(snapshot or repository.snapshot(branch), _load_config)
+        return run(snapshot or repository.snapshot(branch), _load_config, SystemClock().now())
 
 
 def _load_config(content: bytes) -> Config:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from datetime import date, datetime, timedelta
 
 import jsonschema
 import pytest
@@ -17,7 +18,9 @@ from gitops.adapters.sample import sample_files
 from gitops.config import config_schema, load_config
 from gitops.config.keys import ROOT
 from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
-from gitops.core.environment import Config, Environment
+from gitops.core.cron import parse_cron
+from gitops.core.environment import Approvals, Config, Environment
+from gitops.core.freeze import Freeze, Recurrence, Stretch
 from gitops.core.yamltext import compose_first
 from gitops.errors import ConfigError
 
@@ -126,11 +129,196 @@ def test_layout_with_apps():
     assert load_config(text.encode()).environments[0].overlay == "apps/{app}/overlays/dev"
 
 
+def test_reads_what_promotion_asks():
+    """Verdicts, soak, approvals and freezes become the values that the rules work with."""
+    text = (
+        HEAD
+        + """\
+environments:
+  - {name: stage, overlay: overlays/stage}
+  - name: prod
+    overlay: overlays/prod
+    after: [stage]
+    requires: [qa-passed, stable]
+    soak: 24h
+    approvals: {required: 2, self: true}
+freeze:
+  - name: year end
+    environments: [prod]
+    from: "2026-12-20"
+    to: "2027-01-03T12:00"
+    timezone: Asia/Seoul
+    reason: holidays
+  - {name: nights, cron: "0 18 * * 1-5", duration: 14h, reason: nobody awake}
+"""
+    )
+    loaded = load_config(text.encode())
+
+    assert loaded.environments == (
+        Environment("stage", "overlays/stage", line=4),
+        Environment(
+            name="prod",
+            overlay="overlays/prod",
+            after=("stage",),
+            requires=("qa-passed", "stable"),
+            soak=timedelta(hours=24),
+            approvals=Approvals(required=2, self=True),
+            line=5,
+        ),
+    )
+    assert loaded.freezes == (
+        Freeze(
+            name="year end",
+            reason="holidays",
+            window=Stretch(date(2026, 12, 20), datetime(2027, 1, 3, 12)),  # noqa: DTZ001
+            environments=("prod",),
+            timezone="Asia/Seoul",
+        ),
+        Freeze(
+            "nights", "nobody awake", Recurrence(parse_cron("0 18 * * 1-5"), timedelta(hours=14))
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("90", 90), ("10m", 600), ("24h", 86400), ("7d", 604800)]
+)
+def test_durations(text, seconds):
+    """Every unit that the commands know can be written in the file, too."""
+    rows = f'- {{name: a, overlay: a}}\n- {{name: b, overlay: b, after: [a], soak: "{text}"}}\n'
+    loaded = load_config(f"{HEAD}environments:\n{rows}".encode())
+
+    assert timedelta(seconds=seconds) == loaded.environments[1].soak
+
+
+PROMOTION_ROWS = [
+    (
+        "requires: [passed]",
+        "5:51: environments[0].requires[0]: must be qa-passed or stable, not 'passed'; "
+        "did you mean qa-passed?",
+    ),
+    (
+        "requires: [stable]",
+        "5:50: environments[0].requires: looks at the environments before dev: "
+        "name them with `after`",
+    ),
+    (
+        "soak: 24h",
+        "5:46: environments[0].soak: looks at the environments before dev: name them with `after`",
+    ),
+    ("soak: soon", "5:46: environments[0].soak: 'soon' is no duration: 90s, 10m, 24h or 7d"),
+    ("soak: 0h", "5:46: environments[0].soak: '0h' is no duration: 90s, 10m, 24h or 7d"),
+    ("soak: 90", '5:46: environments[0].soak: must be text, not a number: put it in quotes, "90"'),
+    (
+        "approvals: {required: 0}",
+        "5:62: environments[0].approvals.required: must be a number from 1 to 20, not 0",
+    ),
+    (
+        "approvals: {required: two}",
+        "5:62: environments[0].approvals.required: must be a number from 1 to 20, not 'two'",
+    ),
+    (
+        "approvals: {required: 012}",
+        "5:62: environments[0].approvals.required: must be a number from 1 to 20, not 012",
+    ),
+    (
+        'approvals: {self: "yes"}',
+        "5:58: environments[0].approvals.self: must be true or false, not 'yes'",
+    ),
+    (
+        "approvals: 2",
+        "5:51: environments[0].approvals: must be a mapping with the keys required, self, "
+        "not a number",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"), PROMOTION_ROWS, ids=[row[0] for row in PROMOTION_ROWS]
+)
+def test_wrong_promotion_rules(keys, expected):
+    """A rule of promotion that means nothing is named at the place where it stands."""
+    assert [expected] == problems_of(row(keys))
+
+
+DATES = 'from: "2026-12-20", to: "2026-12-21"'
+
+FREEZES = [
+    (
+        "name: x, reason: y",
+        "4:5: freeze[0]: needs a time: either `from` and `to`, or `cron` and `duration`",
+    ),
+    (
+        f'name: x, reason: y, {DATES}, cron: "* * * * *"',
+        "4:5: freeze[0]: needs a time: either `from` and `to`, or `cron` and `duration`",
+    ),
+    ('name: x, reason: y, from: "2026-12-20"', "4:5: freeze[0].to: is missing"),
+    ('name: x, reason: y, cron: "0 18 * * *"', "4:5: freeze[0].duration: is missing"),
+    (f"name: x, {DATES}", "4:5: freeze[0].reason: is missing"),
+    (
+        f"name: x, reason: y, environments: [prd], {DATES}",
+        "4:41: freeze[0].environments[0]: no environment 'prd'; did you mean prod?",
+    ),
+    (
+        f"name: x, reason: y, environments: [], {DATES}",
+        "4:40: freeze[0].environments: the list is empty: it needs one at least",
+    ),
+    (
+        'name: x, reason: y, from: 2026-12-20, to: "2026-12-21"',
+        '4:32: freeze[0].from: must be text, not a date: put it in quotes, "2026-12-20"',
+    ),
+    (
+        'name: x, reason: y, from: "20.12.2026", to: "2026-12-21"',
+        "4:32: freeze[0].from: '20.12.2026' is neither a date nor a time: "
+        "2026-12-20, or 2026-12-20T18:00",
+    ),
+    (
+        'name: x, reason: y, from: "2026-02-30", to: "2026-12-21"',
+        "4:32: freeze[0].from: '2026-02-30' is neither a date nor a time",
+    ),
+    (
+        'name: x, reason: y, from: "2026-12-20", to: "2026-12-19"',
+        "4:50: freeze[0].to: a freeze ends before it starts",
+    ),
+    (
+        f"name: x, reason: y, timezone: Asia/Soul, {DATES}",
+        "4:36: freeze[0].timezone: the time zone 'Asia/Soul' is not known here",
+    ),
+    (
+        'name: x, reason: y, cron: "0 25 * * *", duration: 1h',
+        "4:32: freeze[0].cron: cron field hour, '25': 25 is not in 0-23",
+    ),
+    (
+        'name: x, reason: y, cron: "@daily", duration: 1h',
+        "4:32: freeze[0].cron: '@daily' is no cron: five fields, minute hour day month weekday, "
+        'as in "0 18 * * 1-5"',
+    ),
+    (
+        'name: x, reason: " ", cron: "0 1 * * *", duration: 1h',
+        "4:23: freeze[0].reason: ' ' must be some words on one line, at most 200 characters",
+    ),
+]
+
+
+@pytest.mark.parametrize(("keys", "expected"), FREEZES, ids=[keys for keys, _ in FREEZES])
+def test_wrong_freeze(keys, expected):
+    """A window that would never close, or not when it should, is an error with its place."""
+    rows = "environments: [{name: prod, overlay: overlays/prod}]\n"
+
+    assert [expected] == problems_of(
+        f"apiVersion: gitops/v1\nkind: Config\nfreeze:\n  - {{{keys}}}\n{rows}"
+    )
+
+
+def test_freezes_have_names_of_their_own():
+    """Messages name the window: each name is there once."""
+    rows = f"- {{name: x, reason: y, {DATES}}}\n" * 2
+    text = f"{HEAD}freeze:\n{rows}environments: [{{name: prod, overlay: overlays/prod}}]\n"
+
+    assert ["5:10: freeze[1].name: there is a freeze x already, on line 4"] == problems_of(text)
+
+
 LATER = [
-    "requires: [qa-passed]",
-    "follow: newest",
-    "soak: 24h",
-    "approvals: {required: 1}",
     "wait: {soak: 5m}",
     "branch: production",
 ]
@@ -145,7 +333,11 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
     assert problem.startswith(f"5:40: environments[0].{name}: unknown key; ")
 
 
-KNOWN = "name, overlay, accepts, deploy, change, rollback, after, database"
+KNOWN = (
+    "name, overlay, accepts, deploy, change, rollback, after, follow, database, requires, soak, "
+    "approvals"
+)
+TOP = "apiVersion, kind, branch, environments, images, freeze, signers"
 
 ONE_ROW = [
     ("acepts: [main]", "5:40: environments[0].acepts: unknown key; did you mean accepts?"),
@@ -374,13 +566,11 @@ WHOLE = [
     ("---\n", "1:1: the file is empty"),
     (
         "- a\n",
-        "1:1: must be a mapping with the keys apiVersion, kind, branch, environments, signers, "
-        "not a list",
+        f"1:1: must be a mapping with the keys {TOP}, not a list",
     ),
     (
         "hello\n",
-        "1:1: must be a mapping with the keys apiVersion, kind, branch, environments, signers, "
-        "not 'hello'",
+        f"1:1: must be a mapping with the keys {TOP}, not 'hello'",
     ),
     (
         row("") + "---\nkind: Config\n",
@@ -533,6 +723,18 @@ PATTERN = st.sampled_from(
 )
 
 
+COUNT = st.integers(1, 20)
+DURATION = st.sampled_from(["90s", "10m", "24h", "7d", "600"])
+WINDOW = st.sampled_from(
+    [
+        {"from": "2026-12-20", "to": "2027-01-03", "timezone": "Asia/Seoul"},
+        {"from": "2026-12-20T18:00", "to": "2026-12-20T18:00:01"},
+        {"from": "2026-12-20T18:00:00Z", "to": "2026-12-21T18:00+09:00"},
+        {"cron": "0 18 * * 1-5", "duration": "14h", "timezone": "America/New_York"},
+    ]
+)
+
+
 @st.composite
 def configs(draw: st.DrawFn) -> dict[str, object]:
     """Draw a config that is right, as a person could write it."""
@@ -550,13 +752,26 @@ def configs(draw: st.DrawFn) -> dict[str, object]:
             "rollback": draw(st.sampled_from(modes)),
             "after": draw(st.lists(st.sampled_from(names[:index]), unique=True)) if index else [],
             "database": draw(st.sampled_from(["dummy", "real"])),
+            "approvals": draw(
+                st.fixed_dictionaries({}, optional={"required": COUNT, "self": st.booleans()})
+            ),
         }
+        if optional["after"]:
+            verdicts = st.lists(st.sampled_from(["qa-passed", "stable"]), unique=True)
+            optional |= {"requires": draw(verdicts), "soak": draw(DURATION)}
         kept = draw(st.sets(st.sampled_from(sorted(optional))))
         overlay = f"apps/{{app}}/{name}" if apps else f"overlays/{name}"
         # `change` decides what else may stand there, so it is left out only as its default.
         wanted = kept | ({"change"} if by_hand else set())
+        wanted |= {"after"} if wanted & {"requires", "soak"} else set()
         rows.append({"name": name, "overlay": overlay, **{k: optional[k] for k in sorted(wanted)}})
-    top = {"apiVersion": "gitops/v1", "kind": "Config", "environments": rows}
+    top: dict[str, object] = {"apiVersion": "gitops/v1", "kind": "Config", "environments": rows}
+    windows = draw(st.lists(WINDOW, max_size=3))
+    for index, window in enumerate(windows):
+        some = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
+        where = {"environments": some} if draw(st.booleans()) else {}
+        windows[index] = {"name": f"freeze {index}", "reason": "holidays", **window, **where}
+    top |= {"freeze": windows} if windows else {}
     return top | ({"branch": draw(WORD)} if draw(st.booleans()) else {})
 
 
@@ -581,7 +796,7 @@ def spoil(config: dict, how: str, draw) -> None:
         holder, key = draw(st.sampled_from(places))
         holder[key] = draw(TREES)
     elif how == "unknown key":
-        table[draw(st.sampled_from(["nmae", "requires", "", "Kind"]))] = draw(TREES)
+        table[draw(st.sampled_from(["nmae", "wait", "", "Kind"]))] = draw(TREES)
     elif how == "missing key":
         table.pop(draw(st.sampled_from(sorted(table))))
     elif how == "another word":

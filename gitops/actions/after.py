@@ -1,49 +1,76 @@
-"""The `after` rule: what goes to prod is, or was, a release in stage, and was not taken back."""
+"""What the environments before one tell: prod takes only what is, or was, a release in stage."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from gitops.actions.history import releases_of
+from gitops.actions.ledger import ledger_of
 from gitops.actions.overlays import find_environment, find_overlay, read_overlay
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Overlay
-from gitops.core.history import was_released
-from gitops.core.image import ImageChange, describe_value
+from gitops.core.history import Release, was_released
+from gitops.core.image import ImageChange
 from gitops.core.kustomization import image_values
-from gitops.core.policy import Reason
+from gitops.core.ledger import Entry
+from gitops.core.promotion import Before
+from gitops.core.standing import judged_sets
 from gitops.errors import NotFound
 
 
-def judge_after(
+def read_befores(
     session: Session, tip: Tip, overlay: Overlay, changes: Sequence[ImageChange]
-) -> tuple[Reason, ...]:
-    """Return a reason for each changed image that an `after` environment has not released."""
-    reasons: list[Reason] = []
-    for name in overlay.environment.after:
-        row = find_environment(tip.config, name)
-        try:
-            before = find_overlay(
-                tip.snapshot, tip.config, name, overlay.app if row.per_app else None
-            )
-            file = read_overlay(tip.snapshot, before)
-        except NotFound as error:
-            reasons.append(
-                Reason("after", overlay.label, f"{name} cannot be asked: {error.message}")
-            )
-            continue
-        current = image_values(file.content, file.path)
-        for change in changes:
-            # What runs there now needs no look into the past, which may be a long one.
-            if current.get(change.image) == change.after:
-                continue
-            value = describe_value(change.after)
-            if change.image not in current:
-                text = f"{before.label} has no image {change.image}"
-            else:
-                found = was_released(releases_of(session, tip, before), change.image, change.after)
-                if found:
-                    continue
-                text = f"{change.image} {value} is not a release of {before.label}"
-            reasons.append(Reason("after", overlay.label, text))
-    return tuple(reasons)
+) -> tuple[tuple[Before, ...], tuple[str, ...]]:
+    """Ask every `after` environment of `overlay` what it knows of the images that change.
+
+    Returns what they tell, and warnings about lines of their ledgers that do not count.
+    """
+    found = [
+        _read_before(session, tip, overlay, name, changes) for name in overlay.environment.after
+    ]
+    return tuple(before for before, _ in found), tuple(text for _, some in found for text in some)
+
+
+def _read_before(
+    session: Session, tip: Tip, overlay: Overlay, name: str, changes: Sequence[ImageChange]
+) -> tuple[Before, tuple[str, ...]]:
+    row = find_environment(tip.config, name)
+    try:
+        before = find_overlay(tip.snapshot, tip.config, name, overlay.app if row.per_app else None)
+        file = read_overlay(tip.snapshot, before)
+    except NotFound as error:
+        return Before(name, {}, (), problem=error.message), ()
+    present = image_values(file.content, file.path)
+    released = [
+        change.image
+        for change in changes
+        # What runs there now needs no look into the past, which may be a long one.
+        if present.get(change.image) == change.after
+        or (
+            change.image in present
+            and was_released(releases_of(session, tip, before), change.image, change.after)
+        )
+    ]
+    ledger = ledger_of(
+        session,
+        tip,
+        before,
+        about=lambda images: any(images.get(change.image) == change.after for change in changes),
+    )
+    releases = _releases(session, tip, before, ledger.entries) if ledger.entries else ()
+    told = Before(before.label, present, released, judged_sets(ledger.entries, releases))
+    return told, ledger.warnings
+
+
+def _releases(
+    session: Session, tip: Tip, overlay: Overlay, entries: Sequence[Entry]
+) -> tuple[Release, ...]:
+    """Return the releases back to the oldest one that the ledger has a word on."""
+    wanted = {entry.record.commit for entry in entries if entry.record.verdict != "approved"}
+    found: list[Release] = []
+    for release in releases_of(session, tip, overlay):
+        if not wanted:
+            break
+        found.append(release)
+        wanted.discard(release.commit)
+    return tuple(found)

@@ -7,14 +7,20 @@ rule that is added here holds for every way in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from gitops.actions.after import judge_after
 from gitops.actions.holds import hold_on
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageChange
 from gitops.core.policy import Reason, judge_hold, judge_source
 from gitops.errors import Refused
+
+if TYPE_CHECKING:
+    from gitops.core.freeze import FreezeHit
+    from gitops.core.promotion import Judgement, Origin
 
 
 def judge(
@@ -31,11 +37,51 @@ def judge(
     """
     if not changes:
         return ()
-    return (
-        judge_source(overlay, ref)
-        + judge_hold(overlay, hold_on(tip.snapshot, overlay))
-        + judge_after(session, tip, overlay, changes)
+    source = judge_source(overlay, ref)
+    if not overlay.environment.after and not tip.config.freezes:
+        return source + judge_hold(overlay, hold_on(tip.snapshot, overlay))
+    return source + judge_carried(session, tip, overlay, changes).reasons
+
+
+def judge_carried(
+    session: Session,
+    tip: Tip,
+    overlay: Overlay,
+    changes: Sequence[ImageChange],
+    *,
+    origins: Sequence[Origin] = (),
+    expected: str | None = None,
+    soak: timedelta | None = None,
+) -> Judgement:
+    """Judge images whose way is known; see `core.promotion.judge_promotion`."""
+    from gitops.actions.after import read_befores
+    from gitops.core.promotion import Judgement, judge_promotion
+
+    if not changes:
+        return Judgement()
+    befores, warnings = read_befores(session, tip, overlay, changes)
+    found = judge_promotion(
+        overlay,
+        changes,
+        befores=befores,
+        origins=origins,
+        now=session.clock.now(),
+        requires=overlay.environment.requires,
+        expected=expected,
+        hold=hold_on(tip.snapshot, overlay),
+        freeze=freeze_on(session, tip, overlay),
+        soak=soak,
     )
+    return replace(found, warnings=warnings + found.warnings)
+
+
+def freeze_on(session: Session, tip: Tip, overlay: Overlay) -> FreezeHit | None:
+    """Return the freeze that `overlay` is in now, None when it is open."""
+    if not tip.config.freezes:
+        return None
+    from gitops.core.freeze import closed  # time zones, only where there are windows
+
+    return closed(tip.config.freezes, overlay.environment.name, session.clock.now())
 
 
 def refusal(barred: Iterable[Reason], *, overridden: bool) -> Refused:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from gitops.actions.history import releases_of
 from gitops.actions.holds import hold_on
+from gitops.actions.judging import freeze_on
 from gitops.actions.ledger import ledger_of
 from gitops.actions.overlays import find_environment, find_overlay, overlays_of, read_overlay
 from gitops.actions.proposals import find_proposal
@@ -47,11 +48,12 @@ def status(
 
 def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -> OverlayStatus:
     hold = hold_on(tip.snapshot, overlay)
+    freeze = freeze_on(session, tip, overlay)
     try:
         images = _images(tip, overlay)
     except (NotFound, ManifestError) as error:
         # One broken overlay must not hide the others from whoever is on call.
-        return OverlayStatus(overlay, None, hold=hold, problem=error.message)
+        return OverlayStatus(overlay, None, hold=hold, freeze=freeze, problem=error.message)
     newest = next(releases_of(session, tip, overlay), None)
     proposals: tuple[Proposal, ...] = ()
     row = overlay.environment
@@ -72,6 +74,7 @@ def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -
         time=newest.time if newest else None,
         by=newest.author.name if newest else None,
         hold=hold,
+        freeze=freeze,
         proposals=proposals,
     )
 

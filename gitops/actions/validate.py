@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 from gitops.actions.manifest_images import manifest_images
@@ -60,10 +61,13 @@ class ValidateReport:
         return 2 if CONFIG_PATH in wrong else 3 if wrong else 0
 
 
-def validate(snapshot: Snapshot, load_config: Callable[[bytes], Config]) -> ValidateReport:
+def validate(
+    snapshot: Snapshot, load_config: Callable[[bytes], Config], now: datetime
+) -> ValidateReport:
     """Look at the config, the overlays and the holds of `snapshot`.
 
-    `load_config` raises ConfigError, as `gitops.config.load_config` does.
+    `load_config` raises ConfigError, as `gitops.config.load_config` does. `now` (aware) tells which
+    freezes are on.
     """
     problems: list[Problem] = []
     config = _load(snapshot, load_config, problems)
@@ -71,6 +75,7 @@ def validate(snapshot: Snapshot, load_config: Callable[[bytes], Config]) -> Vali
     count = 0
     if config is not None:
         problems += _check_config(config)
+        problems += _check_freezes(config, now)
         problems += _check_apps(snapshot, config)
         for overlay in (one for row in config.environments for one in overlays_of(snapshot, row)):
             count += 1
@@ -105,6 +110,19 @@ def _check_config(config: Config) -> Iterator[Problem]:
         if row.deploy == "auto" and not row.accepts:
             message = f"{row.name} deploys automatically and accepts no branch: nothing ever comes"
             yield Problem(CONFIG_PATH, row.line, 1, "warning", message)
+
+
+def _check_freezes(config: Config, now: datetime) -> Iterator[Problem]:
+    """Nothing is wrong with a freeze, but whoever looks should know when it opens."""
+    if not config.freezes:
+        return
+    from gitops.core.freeze import closed  # time zones, only where there are windows
+    from gitops.core.promotion import judge_freeze
+
+    for row in config.environments:
+        hit = closed(config.freezes, row.name, now)
+        for reason in judge_freeze(Overlay(row), hit):
+            yield Problem(CONFIG_PATH, row.line, 1, "warning", f"{row.name} is {reason.text}")
 
 
 def _check_apps(snapshot: Snapshot, config: Config) -> Iterator[Problem]:

@@ -26,6 +26,7 @@ from gitops.errors import GitopsError
 if TYPE_CHECKING:
     from gitops.actions.scaffold import ScaffoldReport
     from gitops.actions.validate import ValidateReport
+    from gitops.core.freeze import FreezeHit
 
 Document = dict[str, Any]
 
@@ -105,6 +106,7 @@ def _status(entry: OverlayStatus) -> Document:
         "author": entry.by,
         "verdicts": [word_document(word) for word in entry.words],
         "hold": hold_document(entry.hold),
+        "freeze": freeze_document(entry.freeze),
         "proposals": [proposal_document(proposal) for proposal in entry.proposals],
         "application": None,
         "problem": entry.problem,
@@ -258,6 +260,13 @@ def hold_document(hold: Hold | None) -> Document | None:
         "reason": hold.reason,
         "release": hold.release,
     }
+
+
+def freeze_document(freeze: FreezeHit | None) -> Document | None:
+    """The freeze window that an environment is in."""
+    if freeze is None:
+        return None
+    return {"name": freeze.name, "reason": freeze.reason, "opens": time_text(freeze.opens)}
 
 
 def time_text(time: datetime | None) -> str | None:

@@ -251,7 +251,15 @@ def _word(word: Word) -> str:
 def _standing(entry: OverlayStatus) -> list[str]:
     """What stands in the way of the next change."""
     hold = [] if entry.hold is None else [f"held by {entry.hold.by}: {entry.hold.reason}"]
-    return hold + [_waiting(proposal) for proposal in entry.proposals]
+    return hold + _frozen(entry) + [_waiting(proposal) for proposal in entry.proposals]
+
+
+def _frozen(entry: OverlayStatus) -> list[str]:
+    if entry.freeze is None:
+        return []
+    from gitops.core.promotion import judge_freeze  # only where there are windows
+
+    return [reason.text for reason in judge_freeze(entry.overlay, entry.freeze)]
 
 
 def _waiting(proposal: Proposal) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, shown
+from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, Whole, YesNo, shown
 
 # The characters that no branch name and no path of ours may hold; U+0020 ends the control range.
 _CONTROL = r"\u0000-\u0020\u007f"
@@ -35,6 +35,43 @@ FILE = rf"{_FILE_PART}(?:/{_FILE_PART})*"
 def explain_file(text: str) -> str:
     """Say what is wrong with the path of a file."""
     return f"{shown(text)} is not a file below the root, like .gitops/signers"
+
+
+DURATION = r"(?!0+[smhd]?$)[0-9]{1,7}[smhd]?"
+WORDS = r"(?=.*[^ ])[^\u0000-\u001f\u007f]{1,200}"
+MOMENT = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+ZONE = r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*"
+CRON = r"[^ ]+(?: +[^ ]+){4}"
+
+
+def explain_duration(text: str) -> str:
+    """Say what is wrong with a duration."""
+    return f"{shown(text)} is no duration: 90s, 10m, 24h or 7d"
+
+
+def explain_words(text: str) -> str:
+    """Say what is wrong with a name or a reason."""
+    return f"{shown(text)} must be some words on one line, at most 200 characters"
+
+
+def explain_moment(text: str) -> str:
+    """Say what is wrong with a date or a time."""
+    return f"{shown(text)} is neither a date nor a time: 2026-12-20, or 2026-12-20T18:00"
+
+
+def explain_zone(text: str) -> str:
+    """Say what is wrong with the name of a time zone."""
+    return f"{shown(text)} is no time zone: an IANA name such as Asia/Seoul"
+
+
+def explain_cron(text: str) -> str:
+    """Say what is wrong with cron fields."""
+    return (
+        f"{shown(text)} is no cron: five fields, minute hour day month weekday, "
+        'as in "0 18 * * 1-5"'
+    )
 
 
 def explain_name(text: str) -> str:
@@ -150,6 +187,42 @@ ENVIRONMENT = Table(
             default="newest",
         ),
         "database": Key(OneOf("dummy", "real"), "What its applications talk to."),
+        "requires": Key(
+            ListOf(OneOf("qa-passed", "stable")),
+            "Verdicts that the images must have in every environment of `after`.",
+        ),
+        "soak": Key(
+            Text(DURATION, explain_duration),
+            "`gitops promote --eligible` takes only what has been stable in `after` for so long.",
+        ),
+        "approvals": Key(
+            Table(
+                {
+                    "required": Key(Whole(1, 20), "How many must approve; left out: 1."),
+                    "self": Key(YesNo(), "Whether an author may approve; left out: false."),
+                }
+            ),
+            "Who must agree to a proposal, where there is no forge.",
+        ),
+    }
+)
+
+FREEZE = Table(
+    {
+        "name": Key(Text(WORDS, explain_words), "What messages call it.", required=True),
+        "reason": Key(
+            Text(WORDS, explain_words), "Why; whoever is stopped by it reads it.", required=True
+        ),
+        "environments": Key(
+            ListOf(Text(NAME, explain_name), least=1), "Which; left out: all of them."
+        ),
+        "from": Key(Text(MOMENT, explain_moment), "The first day, or the moment it begins."),
+        "to": Key(Text(MOMENT, explain_moment), "The last day, or the moment it ends."),
+        "cron": Key(Text(CRON, explain_cron), "When it begins, again and again; with `duration`."),
+        "duration": Key(Text(DURATION, explain_duration), "How long it lasts; with `cron`."),
+        "timezone": Key(
+            Text(ZONE, explain_zone), "The IANA time zone of all of this.", default="UTC"
+        ),
     }
 )
 
@@ -174,6 +247,9 @@ ROOT = Table(
             ListOf(ENVIRONMENT, least=1), "The environments, in promotion order.", required=True
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from."),
+        "freeze": Key(
+            ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
+        ),
         "signers": Key(
             Text(FILE, explain_file),
             "An OpenSSH allowed-signers file on the branch; with it only ledger lines count that a "

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
 
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environment import (
+    Approvals,
     ChangeMode,
     Config,
     Database,
     Deploy,
     Environment,
     Follow,
+    Required,
     RollbackMode,
 )
+
+if TYPE_CHECKING:
+    from gitops.core.freeze import Freeze
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 def check_rules(root: Value, problems: Problems) -> None:
@@ -26,6 +34,11 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_images(root.list("images"), problems)
     for row in rows:
         _check_modes(row, problems)
+        _check_after(row, problems)
+    if root.list("freeze"):
+        from gitops.config.freezes import check_freezes  # time zones, only where there are windows
+
+        check_freezes(root.list("freeze"), [row.get("name") for row in rows], problems)
 
 
 def make_config(root: Value) -> Config:
@@ -34,6 +47,7 @@ def make_config(root: Value) -> Config:
         branch=root.get("branch") or None,
         environments=tuple(_make_environment(row) for row in root.list("environments")),
         sources={row.get("name"): row.get("source") for row in root.list("images")},
+        freezes=_make_freezes(root.list("freeze")),
         signers=root.get("signers") or None,
     )
 
@@ -54,8 +68,40 @@ def _make_environment(row: Value) -> Environment:
         after=tuple(item.text for item in row.list("after")),
         follow=cast(Follow, row.get("follow", "newest")),
         database=cast("Database | None", row.get("database") or None),
+        requires=tuple(cast(Required, item.text) for item in row.list("requires")),
+        soak=duration(row.get("soak")) if "soak" in row.keys else None,
+        approvals=_make_approvals(row.keys.get("approvals")),
         line=row.place[0],
     )
+
+
+def _make_approvals(table: Value | None) -> Approvals:
+    if table is None:
+        return Approvals()
+    return Approvals(int(table.get("required", "1")), table.get("self") == "true")
+
+
+def _make_freezes(rows: Sequence[Value]) -> tuple[Freeze, ...]:
+    if not rows:
+        return ()
+    from gitops.config.freezes import make_freeze  # time zones, only where there are windows
+
+    return tuple(make_freeze(row) for row in rows)
+
+
+def duration(text: str) -> timedelta:
+    """Return what `90s`, `10m`, `24h`, `7d` or a bare number of seconds says."""
+    number, unit = (text[:-1], text[-1]) if text[-1] in _UNITS else (text, "s")
+    return timedelta(seconds=int(number) * _UNITS[unit])
+
+
+def _check_after(row: Value, problems: Problems) -> None:
+    """What is asked of `after` means nothing without one."""
+    for key in ("requires", "soak"):
+        value = row.keys.get(key)
+        if value is not None and (value.text or value.items) and not row.list("after"):
+            what = f"looks at the environments before {row.get('name')}: name them with `after`"
+            problems.add(value.place, value.path, what)
 
 
 def _check_names(rows: Sequence[Value], problems: Problems) -> None:

@@ -20,6 +20,9 @@ Place = tuple[int, int]  # line and column, both from 1
 
 _STR = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
+_INT = "tag:yaml.org,2002:int"
+_BOOL = "tag:yaml.org,2002:bool"
+_DIGITS = re.compile(r"0|[1-9][0-9]{0,8}")
 _SCALARS = {
     "null": "nothing",
     "bool": "a yes/no value",
@@ -73,6 +76,10 @@ class Problems:
         """Note that the value at `path` is wrong; an empty path is the whole file."""
         self._found.append((place, path, what))
 
+    def has(self, path: str) -> bool:
+        """Is something wrong with the value at exactly this path?"""
+        return any(found == path for _, found, _ in self._found)
+
     def lines(self) -> tuple[str, ...]:
         """Return one `FILE:LINE:COL: path.to.key: what is wrong` per problem, sorted by place."""
         return tuple(
@@ -118,6 +125,44 @@ class Text:
     def schema(self) -> dict[str, object]:
         """Return the pattern, anchored at both ends."""
         return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
+
+
+class Whole:
+    """A whole number, in decimal digits; its Value has them as text."""
+
+    def __init__(self, least: int, most: int) -> None:
+        self.least = least
+        self.most = most
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        """Return the number, or None after saying which ones there are."""
+        right = node.id == "scalar" and node.tag == _INT and _DIGITS.fullmatch(node.value)
+        if right and self.least <= int(node.value) <= self.most:
+            return Value(path, problems.place(node), node.value)
+        shown_value = node.value if node.id == "scalar" and node.tag == _INT else _kind(node)
+        what = f"must be a number from {self.least} to {self.most}, not {shown_value}"
+        problems.add(problems.place(node), path, what)
+        return None
+
+    def schema(self) -> dict[str, object]:
+        """Return the range."""
+        return {"type": "integer", "minimum": self.least, "maximum": self.most}
+
+
+class YesNo:
+    """true or false; its Value has one of these words as text."""
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        """Return the word, or None after saying which ones there are."""
+        if node.id == "scalar" and node.tag == _BOOL:
+            word = "true" if node.value.lower() in ("true", "yes", "on") else "false"
+            return Value(path, problems.place(node), word)
+        problems.add(problems.place(node), path, f"must be true or false, not {_kind(node)}")
+        return None
+
+    def schema(self) -> dict[str, object]:
+        """Return the type."""
+        return {"type": "boolean"}
 
 
 class OneOf:

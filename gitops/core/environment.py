@@ -5,8 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import lru_cache
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from gitops.core.freeze import Freeze
 
 CONFIG_PATH = "gitops.yaml"
 
@@ -15,6 +19,7 @@ ChangeMode = Literal["commit", "pull-request", "work-tree"]
 RollbackMode = Literal["commit", "pull-request"]
 Follow = Literal["newest", "any"]
 Database = Literal["dummy", "real"]
+Required = Literal["qa-passed", "stable"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class Environment:
         overlay: directory of the overlay, relative to the root; may hold `{app}` once.
         accepts: source-branch patterns (see `match_branch`).
         after: names of the environments that must have had the same images before.
+        requires: verdicts that the images must have in every one of `after`.
+        soak: automatic promotion takes only what has been stable in `after` for so long.
         follow: which of several live release branches it takes: the newest version, or any.
         line: 1-based line of the row in `gitops.yaml`, for messages.
     """
@@ -52,6 +59,8 @@ class Environment:
     database: Database | None = None
     approvals: Approvals = Approvals()
     follow: Follow = "newest"
+    requires: tuple[Required, ...] = ()
+    soak: timedelta | None = None
     line: int = 1
 
     @property
@@ -90,6 +99,7 @@ class Config:
     Attributes:
         branch: the branch that Argo CD follows; None means the remote's HEAD.
         sources: image name -> URL of the repository that it is built from.
+        freezes: times at which nothing but a rollback goes to an environment.
         signers: path, on the branch, of an OpenSSH allowed-signers file; None: every line of the
             ledger counts.
     """
@@ -97,6 +107,7 @@ class Config:
     branch: str | None
     environments: tuple[Environment, ...] = field(default=())
     sources: Mapping[str, str] = field(default_factory=dict)
+    freezes: tuple[Freeze, ...] = ()
     signers: str | None = None
 
     def find(self, name: str) -> Environment | None:

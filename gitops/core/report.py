@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from gitops.core.environment import Overlay
 from gitops.core.history import Release
 from gitops.core.hold import Hold
 from gitops.core.image import ImageChange, ImageValue
 from gitops.core.standing import Word
+
+if TYPE_CHECKING:
+    from gitops.core.freeze import FreezeHit
 
 Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]
 
@@ -123,6 +126,7 @@ class OverlayStatus:
     time: datetime | None = None
     by: str | None = None
     hold: Hold | None = None
+    freeze: FreezeHit | None = None
     proposals: tuple[Proposal, ...] = ()
     problem: str | None = None
     words: tuple[Word, ...] = ()

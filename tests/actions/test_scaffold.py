@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from gitops.config import load_config
 from gitops.core.scaffold import PLACEHOLDER_URL, scaffold_files
 from gitops.errors import Refused
 
+NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)
 URL = "https://git.example.com/team/manifests.git"
 
 
@@ -55,7 +57,7 @@ def test_what_it_writes_is_valid(tmp_path):
     assert (report.outcome, report.repo_url, report.warnings) == ("written", URL, ())
     assert list(report.files) == files_of(tmp_path / "new")
     assert "argocd/prod.yaml" in report.files
-    found = validate(DirectorySnapshot(tmp_path / "new"), load_config)
+    found = validate(DirectorySnapshot(tmp_path / "new"), load_config, NOW)
     assert found.problems == ()
     assert found.overlays == 5
 

@@ -13,6 +13,7 @@ from gitops.config import load_config
 from gitops.core.hold import Hold, render_hold
 from gitops.errors import ManifestError
 
+NOW = datetime(2026, 12, 24, 9, tzinfo=UTC)
 DEV = "overlays/dev/kustomization.yaml"
 HOLD = render_hold(Hold("ana", datetime(2026, 1, 2, tzinfo=UTC), "INC-42"))
 
@@ -46,7 +47,7 @@ def check(changes: Mapping[str, str | bytes | None] = {}, **more) -> ValidateRep
             del files[path]
         else:
             files[path] = content.encode() if isinstance(content, str) else content
-    return validate(Files(files, **more), load_config)
+    return validate(Files(files, **more), load_config, NOW)
 
 
 def images(text: str) -> str:
@@ -287,7 +288,7 @@ def check_apps(*overlays: str, **files: bytes) -> ValidateReport:
         folder = f"apps/{app}/overlays/{environment}"
         tree |= {f"{folder}/kustomization.yaml": OVERLAY, f"{folder}/all.yaml": MANIFEST}
     tree |= {path.replace("__", "/"): content for path, content in files.items()}
-    return validate(Files(tree), load_config)
+    return validate(Files(tree), load_config, NOW)
 
 
 def test_apps():
@@ -403,3 +404,21 @@ def test_renamed_in_the_base():
         )
         == []
     )
+
+
+def test_a_freeze_is_shown_with_its_opening() -> None:
+    """Nothing is wrong with a freeze that is on: a warning tells until when, exit 0."""
+    config = sample_files()["gitops.yaml"].decode() + (
+        "freeze:\n"
+        '  - {name: year end, environments: [prod], from: "2026-12-20", to: "2027-01-03",\n'
+        "     timezone: Asia/Seoul, reason: holidays}\n"
+        '  - {name: old, from: "2025-12-20", to: "2026-01-03", reason: holidays}\n'
+    )
+    report = check({"gitops.yaml": config})
+    line = config.split("\n").index("  - name: prod") + 1
+
+    assert [
+        f"gitops.yaml:{line}:1: warning: prod is frozen by year end: holidays; "
+        "opens 2027-01-03T15:00:00Z"
+    ] == shown(report)
+    assert 0 == report.exit_code

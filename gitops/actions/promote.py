@@ -1,0 +1,237 @@
+"""`gitops promote`: carry the images of an environment to the next one, as one change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from gitops.actions.assembly import Edited, assemble
+from gitops.actions.history import releases_of
+from gitops.actions.judging import judge_carried, record_overrides, refusal
+from gitops.actions.overlays import (
+    apps_of,
+    find_environment,
+    find_overlay,
+    overlays_of,
+    read_overlay,
+)
+from gitops.actions.session import Session, Tip, require_words
+from gitops.actions.targets import Target, read_target
+from gitops.actions.write import Plan, write
+from gitops.core.environment import Environment, Overlay
+from gitops.core.image import ImageValue
+from gitops.core.kustomization import edit_images, image_values
+from gitops.core.message import Line, render_message
+from gitops.core.origins import origins, shared_source
+from gitops.core.policy import Reason, outstanding, plain_branch
+from gitops.core.promotion import Carried, Origin, carry
+from gitops.core.report import Skipped, WriteReport
+from gitops.errors import ManifestError, NotFound, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class PromoteRequest:
+    """What `gitops promote` was asked for.
+
+    Attributes:
+        to: name of the environment that gets the images.
+        names: images to carry; empty means all.
+        source: name of the environment that has them; None: the last of `after`.
+        ref: the source branch that they are expected to come from, or None.
+        override: why policy is passed over, or None.
+    """
+
+    to: str
+    names: tuple[str, ...] = ()
+    source: str | None = None
+    ref: str | None = None
+    override: str | None = None
+    reason: str | None = None
+    app: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Carrying:
+    """One overlay with what goes there, and where each image came from."""
+
+    edited: Edited
+    origins: tuple[Origin, ...]
+    warnings: tuple[str, ...]
+
+
+def promote(session: Session, request: PromoteRequest) -> WriteReport:
+    """Carry images from the environment before: one commit, or one proposal.
+
+    Which values go is settled on the first tip that is read: they are what the caller saw, also
+    when the environment before moves on while the push is tried. Policy is asked on every tip.
+
+    Raises UsageError, NotFound, ManifestError, Refused (with all reasons), and what `write` raises.
+    """
+    require_words(request.override, "--override")
+    require_words(request.reason, "--reason")
+    ref = plain_branch(request.ref) if request.ref is not None else None
+    settled: list[dict[str, ImageValue]] = []
+    stood: list[frozenset[Reason]] = []  # when the override was given
+
+    def plan(tip: Tip) -> Plan:
+        target, source = _ends(tip, request)
+        if not settled:
+            settled.append(_values(tip, source))
+        found = _carry(session, tip, source, target, settled[0], request.names)
+        if not found.edited.target.requests:
+            raise NotFound(f"nothing to promote to {target.label}: {'; '.join(found.warnings)}")
+        judgement = judge_carried(
+            session,
+            tip,
+            target,
+            found.edited.edit.changes,
+            origins=found.origins,
+            expected=ref,
+        )
+        if request.override is not None and not stood:
+            stood.append(frozenset(judgement.reasons))
+        barred = outstanding(judgement.reasons, stood[0] if stood else frozenset())
+        if barred:
+            raise refusal(barred, overridden=request.override is not None)
+        overrides = record_overrides(request.override, judgement.reasons)
+        go = [found] if found.edited.edit.changes else []
+        made = _assemble(session, tip, go, overrides=overrides, reason=request.reason)
+        return replace(made, warnings=found.warnings + judgement.warnings + made.warnings)
+
+    return write(session, plan)
+
+
+def promote_eligible(session: Session) -> WriteReport:
+    """Promote whatever policy allows right now, into every environment with `deploy: auto`.
+
+    What is kept out (held, frozen, not yet soaked, waiting for a verdict) is skipped with the
+    reasons. A value that an earlier step of the same call would bring waits for the next call.
+    """
+
+    def plan(tip: Tip) -> Plan:
+        go: list[_Carrying] = []
+        skipped: list[Skipped] = []
+        warnings: list[str] = []
+        for row in tip.config.environments:
+            if row.deploy != "auto" or not row.after:
+                continue
+            for target in overlays_of(tip.snapshot, row):
+                try:
+                    source = _source(tip, row.after[-1], target)
+                    found = _carry(session, tip, source, target, _values(tip, source), ())
+                except (NotFound, ManifestError) as error:
+                    # One broken overlay must not stop the others.
+                    skipped.append(Skipped(target, error.message))
+                    continue
+                judgement = judge_carried(
+                    session,
+                    tip,
+                    target,
+                    found.edited.edit.changes,
+                    origins=found.origins,
+                    soak=row.soak,
+                )
+                if judgement.reasons:
+                    text = "; ".join(reason.text for reason in judgement.reasons)
+                    skipped.append(Skipped(target, text))
+                elif found.edited.edit.changes:
+                    go.append(found)
+                    warnings += found.warnings + judgement.warnings
+        made = _assemble(session, tip, go)
+        return replace(made, skipped=tuple(skipped), warnings=(*warnings, *made.warnings))
+
+    return write(session, plan)
+
+
+def _ends(tip: Tip, request: PromoteRequest) -> tuple[Overlay, Overlay]:
+    """Return the overlay that gets the images, and the one that has them."""
+    row = find_environment(tip.config, request.to)
+    name = request.source
+    if name is None:
+        if not row.after:
+            earlier = [one.name for one in tip.config.environments if one.name != row.name]
+            raise UsageError(
+                f"{row.name} comes after no environment: say with --from where the images are",
+                hint=f"for example --from {earlier[0]}" if earlier else None,
+            )
+        name = row.after[-1]
+    if name == row.name:
+        raise UsageError(f"--from {name} and --to {name} are the same environment")
+    target = find_overlay(tip.snapshot, tip.config, row.name, _app(tip, row, request))
+    return target, _source(tip, name, target)
+
+
+def _app(tip: Tip, row: Environment, request: PromoteRequest) -> str | None:
+    """Return the app that is meant: the one of `--app`, else the only one with all named images."""
+    if request.app is not None or not row.per_app or not request.names:
+        return request.app
+    having = [
+        app
+        for app in apps_of(tip.snapshot, row)
+        if set(request.names) <= set(_values(tip, Overlay(row, app)))
+    ]
+    return having[0] if len(having) == 1 else None
+
+
+def _source(tip: Tip, name: str, target: Overlay) -> Overlay:
+    row = find_environment(tip.config, name)
+    return find_overlay(tip.snapshot, tip.config, name, target.app if row.per_app else None)
+
+
+def _values(tip: Tip, overlay: Overlay) -> dict[str, ImageValue]:
+    file = read_overlay(tip.snapshot, overlay)
+    return image_values(file.content, file.path)
+
+
+def _carry(
+    session: Session,
+    tip: Tip,
+    source: Overlay,
+    target: Overlay,
+    values: Mapping[str, ImageValue],
+    names: Sequence[str],
+) -> _Carrying:
+    file = read_target(session, tip, target)
+    carried: Carried = carry(
+        values,
+        image_values(file.content, file.path),
+        names,
+        source_label=source.label,
+        target_label=target.label,
+    )
+    edit = edit_images(file.content, file.path, carried.requests)
+    wanted = {change.image: change.after for change in edit.changes}
+    found = origins(releases_of(session, tip, source), wanted)
+    return _Carrying(
+        Edited(Target(file, carried.requests), edit),
+        tuple(Origin(image, revision, None) for image, revision in found.items()),
+        carried.warnings + tuple(f"{file.path}: {text}" for text in edit.warnings),
+    )
+
+
+def _assemble(
+    session: Session,
+    tip: Tip,
+    found: Sequence[_Carrying],
+    *,
+    overrides: tuple[str, ...] = (),
+    reason: str | None = None,
+) -> Plan:
+    told = [
+        (one.edited.label, origin.image, origin.revision) for one in found for origin in one.origins
+    ]
+
+    def render(labels: Sequence[str], lines: Sequence[Line]) -> str:
+        source, sources = shared_source([entry for entry in told if entry[0] in labels])
+        return render_message(
+            action="promote",
+            environments=labels,
+            changes=lines,
+            intent=session.intent,
+            reason=reason,
+            overrides=overrides,
+            source=source,
+            sources=sources,
+        )
+
+    return assemble(session, tip, "promote", [one.edited for one in found], render=render)
