@@ -243,6 +243,17 @@ def test_rollback_goes_to_the_stable_one(manifests: Manifests) -> None:
     assert "passes over 1 newer" in notes
 
 
+def test_after_rule_hears_qa(manifests: Manifests) -> None:
+    """What failed QA in stage goes to prod no more, though it still runs there."""
+    release = deploy(manifests, "1.5.0")
+    say(manifests, "--fail", release)
+
+    result = manifests.gitops("deploy", "shop/api:1.5.0", "--to", "prod", "-o", "json")
+
+    assert (1, "refused") == (result.code, result.json["error"]["code"])
+    assert "qa-failed" in " ".join(result.json["error"]["reasons"])
+
+
 def test_broken_line_is_told_and_passed_over(manifests: Manifests) -> None:
     """A line that cannot be read hides no other one."""
     release = deploy(manifests, "1.5.0")

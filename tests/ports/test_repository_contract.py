@@ -335,3 +335,22 @@ def test_changed_paths(world: World) -> None:
     world.other.commit({OTHER: None, "a/new file": b"x\n"}, "three\n")
     tip = world.repository.snapshot("main").commit
     assert ("a/new file", OTHER) == world.repository.changed_paths(tip)
+
+
+def test_file_history(world: World) -> None:
+    """Every change of one file is told, oldest first, with what was there before."""
+    branch = "gitops/ledger"
+    one = world.other.commit({"dev.jsonl": b"1\n"}, branch=branch, parents=[])
+    world.other.commit({"prod.jsonl": b"x\n"}, branch=branch)
+    two = world.other.commit({"dev.jsonl": b"1\n2\n"}, branch=branch)
+    three = world.other.commit({"dev.jsonl": None}, branch=branch)
+
+    tip = world.repository.snapshot(branch).commit
+    told = world.repository.file_history(tip, "dev.jsonl")
+
+    assert [one, two, three] == [change.commit.commit for change in told]
+    assert [(None, b"1\n"), (b"1\n", b"1\n2\n"), (b"1\n2\n", None)] == [
+        (change.before, change.after) for change in told
+    ]
+    assert () == world.repository.file_history(tip, "gone.jsonl")
+    assert {} == world.repository.signed_by([one, two], b"")
