@@ -2,19 +2,21 @@
 
 What is approved is one head of the branch `gitops/ENV`, the one that was shown. Policy is asked
 again as of now, and the images that it wants are put into the overlay as the tip has it, so that
-nothing but what was shown gets in. Landing and deleting the branch is one push.
+nothing but what was shown gets in. The approval is a line of the ledger; when enough of them count,
+landing and deleting the branch is one push.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gitops.actions.holds import own_hold_path, readable_hold
 from gitops.actions.judging import judge, record_overrides, refusal
+from gitops.actions.ledger import Appended, append_records, ledger_of
 from gitops.actions.overlays import find_overlay
 from gitops.actions.proposals import OpenProposal, find_proposal, proposal_branch
-from gitops.actions.session import Session, Tip, require_words
+from gitops.actions.session import Session, Tip, open_tip, require_words
 from gitops.actions.targets import read_target
 from gitops.actions.write import Draft, Plan, write
 from gitops.core.approval import authors_of, is_author, merge_message, source_of, uncovered
@@ -22,9 +24,10 @@ from gitops.core.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.image import ImageChange, ImageRequest
 from gitops.core.kustomization import Edit, edit_images
+from gitops.core.ledger import LEDGER_BRANCH, Record, approvals
 from gitops.core.message import one_line, trailers
 from gitops.core.policy import Reason, outstanding
-from gitops.core.report import OverlayChange, Proposal, WriteReport
+from gitops.core.report import Outcome, OverlayChange, Proposal, WriteReport
 from gitops.errors import NotFound, Refused, UsageError
 
 
@@ -72,6 +75,8 @@ def approve(
     require_words(request.override, "--override")
     shown: list[str] = []
     first: list[frozenset[Reason]] = []  # what stood when the override was given
+    overlays: list[Overlay] = []
+    recorded: list[Appended] = []
 
     def plan(tip: Tip) -> Plan:
         overlay = find_overlay(tip.snapshot, tip.config, request.environment, request.app)
@@ -86,6 +91,7 @@ def approve(
         if barred:
             raise refusal(barred, overridden=request.override is not None)
         if not shown:
+            overlays.append(overlay)
             preview = ApprovalPreview(
                 overlay.label,
                 proposal_branch(overlay),
@@ -96,9 +102,21 @@ def approve(
             if confirm is not None and not session.dry_run and not confirm(preview):
                 raise Refused("nothing was approved", hint="--yes does not ask")
             shown.append(present.commit)
+        missing = _missing(session, tip, overlay, present) if recorded else 0
+        if missing:
+            return _waiting(overlay, present, missing)
         return _assemble(session, tip, overlay, present, edit, request, reasons)
 
-    return write(session, plan)
+    plan(open_tip(session))
+    if session.dry_run:
+        return write(session, plan)
+    recorded.append(_record(session, overlays[0], shown[0]))
+    report = write(session, plan)
+    if report.outcome != "unchanged":
+        return report
+    branch, commit = LEDGER_BRANCH, recorded[0].commit
+    outcome: Outcome = "unchanged" if commit is None else "committed"
+    return replace(report, outcome=outcome, branch=branch, commit=commit)
 
 
 def close(
@@ -174,6 +192,44 @@ def _check_approver(session: Session, overlay: Overlay, present: OpenProposal) -
             f"{overlay.label}: {approver.name} <{approver.email}> is an author of this proposal",
             hint=f"somebody else must approve it; its authors: {names}",
         )
+
+
+def _record(session: Session, overlay: Overlay, head: str) -> Appended:
+    """Write the approval of `head` to the ledger; nothing when it stands there already."""
+    person = session.identity().name
+    tip = open_tip(session)
+    known = approvals(ledger_of(session, tip, overlay).entries, head)
+    if any(entry.record.by == person for entry in known):
+        return Appended(None, 0, ())
+    record = Record(
+        commit=head,
+        verdict="approved",
+        time=session.clock.now(),
+        by=person,
+        intent=session.intent,
+    )
+    subject = f"{overlay.label}: approved {head[:7]}"
+    return append_records(session, overlay, [record], action="approve", subject=subject)
+
+
+def _missing(session: Session, tip: Tip, overlay: Overlay, present: OpenProposal) -> int:
+    """Return how many approvals of the head are still to come; authors count where they may."""
+    rule = overlay.environment.approvals
+    names = {author.name for author in authors_of(present.author, present.message)}
+    known = approvals(ledger_of(session, tip, overlay).entries, present.commit)
+    counting = [entry for entry in known if rule.self or entry.record.by not in names]
+    return max(rule.required - len(counting), 0)
+
+
+def _waiting(overlay: Overlay, present: OpenProposal, missing: int) -> Plan:
+    required = overlay.environment.approvals.required
+    note = f"{required - missing} of {required} approvals of {present.commit[:7]} count so far"
+    return Plan(
+        action="approve",
+        waiting=(present.report(overlay),),
+        notes=(note,),
+        hint="where gitops.yaml names signers, only approvals count that a listed key signed",
+    )
 
 
 def _edit(session: Session, tip: Tip, overlay: Overlay, present: OpenProposal) -> Edit:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -52,12 +53,26 @@ def test_another_person_approves(manifests: Manifests) -> None:
         (row["branch"], row["state"], row["commit"]) for row in document["proposals"]
     ]
     assert [before, proposed] == parents
-    assert ["main"] == branches(manifests)
+    assert ["gitops/ledger", "main"] == branches(manifests)
     assert "1.5.0" in manifests.file(PROD)
     assert "Gitops-Action: deploy\nGitops-Environment: prod\n" in message
     assert "Gitops-Approved-By: Ben <ben@example.com>\n" in message
     assert "Reason: the spring release\n" in message
     assert message.startswith("prod: shop/api ")
+
+
+def test_the_approval_stands_in_the_ledger(manifests: Manifests) -> None:
+    """The ledger has one line: which head, who, when; and no word of who was refused."""
+    proposed = propose(manifests).json["commit"]
+    manifests.gitops("approve", "prod")
+    manifests.gitops("approve", "prod", env=BEN)
+    lines = [
+        json.loads(text) for text in manifests.file("prod.jsonl", "gitops/ledger").splitlines()
+    ]
+
+    assert [(proposed, "approved", "Ben")] == [
+        (line["commit"], line["verdict"], line["by"]) for line in lines
+    ]
 
 
 def test_history_tells_who_approved_what(manifests: Manifests) -> None:
@@ -205,6 +220,25 @@ def test_a_branch_that_holds_more_is_refused(manifests: Manifests, path: str) ->
     assert path in result.json["error"]["message"]
 
 
+def test_without_a_listed_signature_an_approval_does_not_count(manifests: Manifests) -> None:
+    """Where gitops.yaml names signers, an unsigned approval is recorded and merges nothing."""
+    config = manifests.file("gitops.yaml")
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPIJ8uBIdoJFm3vNwV5Mu4tmkZQwdrDzFCkCPWrZbbJ8"
+    files = {
+        "gitops.yaml": config + "signers: .gitops/signers\n",
+        ".gitops/signers": f"ben {key}\n",
+    }
+    propose(manifests)
+    manifests.commit("Ask for signatures", files)
+    before = head(manifests)
+    result = manifests.gitops("approve", "prod", "-o", "json", env=BEN)
+
+    assert (0, "gitops/ledger") == (result.code, result.json["branch"]), result.err
+    assert any("0 of 1 approvals" in note for note in result.json["notes"])
+    assert before == head(manifests)
+    assert "gitops/prod" in branches(manifests)
+
+
 def test_dry_run_of_approve_changes_nothing(manifests: Manifests) -> None:
     """--dry-run shows the difference; branch and main stay."""
     propose(manifests)
@@ -268,7 +302,7 @@ def test_a_lost_race_is_planned_again(manifests: Manifests, tmp_path: Path) -> N
     assert 2 == result.json["attempts"]
     assert "1.4.9" in manifests.file(DEV)
     assert "1.5.0" in manifests.file(PROD)
-    assert ["main"] == branches(manifests)
+    assert ["gitops/ledger", "main"] == branches(manifests)
 
 
 def test_a_proposal_that_moves_while_it_is_approved(manifests: Manifests, tmp_path: Path) -> None:
@@ -292,5 +326,6 @@ def race_once(manifests: Manifests, tmp_path: Path, command: str) -> None:
     hook.parent.mkdir(exist_ok=True)
     # The hook's own objects are in quarantine, where Git lets no branch be moved.
     clean = "env -u GIT_QUARANTINE_PATH -u GIT_OBJECT_DIRECTORY -u GIT_ALTERNATE_OBJECT_DIRECTORIES"
-    hook.write_text(f"#!/bin/sh\ntest -e {flag} && exit 0\ntouch {flag}\n{clean} {command}\n")
+    first = f"test -e {flag} && exit 0\ngrep -q refs/heads/main || exit 0\ntouch {flag}\n"
+    hook.write_text(f"#!/bin/sh\n{first}{clean} {command}\n")
     hook.chmod(0o755)
