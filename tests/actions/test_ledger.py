@@ -1,0 +1,196 @@
+"""Appending to the ledger in memory: races, lost answers, signers; and what reads cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from fakes import FakeClock, FakeRepository
+from gitops.actions.deploy import DeployRequest, deploy
+from gitops.actions.history import history
+from gitops.actions.qa import QaPreview, QaRequest, qa
+from gitops.actions.session import Session
+from gitops.config import load_config
+from gitops.core.identity import Identity
+from gitops.core.report import WriteReport
+from gitops.errors import Conflict, Refused, Unavailable, UsageError
+from gitops.ports import Lost, RefUpdate
+from gitops.ports import Snapshot as SnapshotPort
+
+LEDGER = "gitops/ledger"
+FILE = "stage.jsonl"
+STAGE = "overlays/stage/kustomization.yaml"
+CONFIG = b"""\
+apiVersion: gitops/v1
+kind: Config
+environments:
+  - {name: dev, overlay: overlays/dev}
+  - {name: stage, overlay: overlays/stage}
+"""
+
+
+def overlay(tag: str) -> bytes:
+    """An overlay that pins one image."""
+    return f"images:\n  - name: shop/api\n    newTag: {tag}\n".encode()
+
+
+class Contended(FakeRepository):
+    """Somebody else acts right before a push: `rivals` are run one by one; reads are noted."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                "gitops.yaml": CONFIG,
+                STAGE: overlay("1"),
+                "overlays/dev/kustomization.yaml": overlay("1"),
+            }
+        )
+        self.rivals: list[Callable[[], object]] = []
+        self.asked: list[str | None] = []
+
+    def snapshot(self, branch: str | None = None) -> SnapshotPort:  # type: ignore[override]
+        """Note which branch is read."""
+        self.asked.append(branch)
+        return super().snapshot(branch)
+
+    def push(self, updates: list[RefUpdate]) -> Lost | None:  # type: ignore[override]
+        """Let the next rival act, then push."""
+        if self.rivals:
+            self.rivals.pop(0)()
+        return super().push(updates)
+
+
+def session(repository: FakeRepository, who: str = "Ana", *, intent: str = "1") -> Session:
+    """A session of somebody, with a budget of ten seconds."""
+    return Session(
+        repository=repository,
+        clock=FakeClock(),
+        load_config=load_config,
+        identity=lambda: Identity(who, "someone@example.com"),
+        intent=intent,
+        budget=10.0,
+    )
+
+
+def say(repository: FakeRepository, who: str = "Ana", note: str | None = None) -> WriteReport:
+    """Pass the newest release of stage; the intent is who says it."""
+    release = repository.branches["main"]
+    request = QaRequest("stage", "qa-passed", release, note)
+    return qa(session(repository, who, intent=who), request)
+
+
+def writers(repository: FakeRepository) -> list[str]:
+    """Who stands in the ledger, in its order."""
+    content = repository.show(FILE, LEDGER) or b""
+    return [json.loads(line)["by"] for line in content.splitlines()]
+
+
+def test_two_make_the_branch_at_once() -> None:
+    """Who loses the race to make the ledger adds a line to it."""
+    repository = Contended()
+    repository.rivals = [lambda: say(repository, "Bob")]
+
+    report = say(repository)
+
+    assert (["Bob", "Ana"], "committed", 2) == (
+        writers(repository),
+        report.outcome,
+        report.attempts,
+    )
+
+
+@pytest.mark.parametrize("lands", [True, False])
+def test_lost_answer_writes_once(lands: bool) -> None:
+    """Whether a push landed or not when its answer was lost: the line is there once."""
+    repository = Contended()
+    say(repository, "Bob")
+    repository.trouble, repository.lands = Unavailable("cut"), lands
+
+    report = say(repository, "Ana", "again")
+
+    assert (["Bob", "Ana"], "committed") == (writers(repository), report.outcome)
+    assert repository.branches[LEDGER] == report.commit
+
+
+def test_lost_answer_and_somebody_after_it() -> None:
+    """A line whose answer was lost is found below a later one, with its own commit."""
+    repository = Contended()
+    repository.trouble, repository.lands = Unavailable("cut"), True
+    told: list[str] = []
+
+    def bob(_: str) -> None:
+        told.append(repository.branches[LEDGER])
+        say(repository, "Bob", "later")
+
+    ana = session(repository, intent="Ana")
+    ana = Session(**{name: getattr(ana, name) for name in ana.__slots__} | {"say": bob})
+    report = qa(ana, QaRequest("stage", "qa-passed", repository.branches["main"]))
+
+    assert (["Ana", "Bob"], told) == (writers(repository), [report.commit])
+
+
+def test_budget_spent_on_races() -> None:
+    """A ledger that keeps moving ends in a conflict that names it."""
+    repository = Contended()
+    repository.rivals = [
+        lambda n=n: repository.commit({f"{n}": b""}, branch=LEDGER) for n in range(99)
+    ]
+
+    with pytest.raises(Conflict, match="gitops/ledger of memory kept moving"):
+        say(repository)
+
+
+def test_bump_while_a_person_is_asked() -> None:
+    """The release that was shown gets the word, whatever landed while it was looked at."""
+    repository = Contended()
+    shown = repository.branches["main"]
+
+    def confirm(preview: QaPreview) -> bool:
+        repository.commit({STAGE: overlay("2")}, "bump\n")
+        return preview.release.commit == shown
+
+    qa(session(repository), QaRequest("stage", "qa-passed"), confirm=confirm)
+    report = history(session(repository), "stage")
+
+    assert {shown: ["qa-passed"]} == {
+        commit: [word.verdict for word in words] for commit, words in report.words.items()
+    }
+
+
+def test_no_is_no_and_nobody_to_ask() -> None:
+    """Nothing is recorded without a yes."""
+    repository = Contended()
+
+    with pytest.raises(Refused, match="nothing was recorded"):
+        qa(session(repository), QaRequest("stage", "qa-passed"), confirm=lambda _: False)
+    with pytest.raises(UsageError, match="say which release"):
+        qa(session(repository), QaRequest("stage", "qa-passed"))
+    assert LEDGER not in repository.branches
+
+
+def test_reads_cost_one_look() -> None:
+    """history looks at the ledger once, and a deploy without `after` never."""
+    repository = Contended()
+    history(session(repository), "stage")
+    looks = repository.asked.count(LEDGER)
+    deploy(session(repository), DeployRequest(images=("shop/api:2",), to=("dev",)))
+
+    assert (1, 1) == (looks, repository.asked.count(LEDGER))
+
+
+def test_signer_is_who_said_it() -> None:
+    """With signers the principal of the key counts, and no unsigned line does."""
+    repository = Contended()
+    repository.commit(
+        {"gitops.yaml": CONFIG + b"signers: .gitops/signers\n", ".gitops/signers": b"ana@key\n"}
+    )
+    release = repository.commit({STAGE: overlay("2")}, "bump\n")
+    say(repository, "Bob")
+    unsigned = history(session(repository), "stage")
+    repository.signatures[repository.branches[LEDGER]] = "ana@key"
+    signed = history(session(repository), "stage")
+
+    assert ({}, ["ana@key"]) == (unsigned.words, [word.by for word in signed.words[release]])
+    assert (1, ()) == (len(unsigned.warnings), signed.warnings)
