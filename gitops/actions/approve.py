@@ -12,14 +12,22 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gitops.actions.holds import own_hold_path, readable_hold
-from gitops.actions.judging import judge, record_overrides, refusal
+from gitops.actions.judging import judge, judge_carried, record_overrides, refusal
 from gitops.actions.ledger import Appended, append_records, ledger_of
 from gitops.actions.overlays import find_overlay
 from gitops.actions.proposals import OpenProposal, find_proposal, proposal_branch
 from gitops.actions.session import Session, Tip, open_tip, require_words
+from gitops.actions.sources import source_heads
 from gitops.actions.targets import read_target
 from gitops.actions.write import Draft, Plan, write
-from gitops.core.approval import authors_of, is_author, merge_message, source_of, uncovered
+from gitops.core.approval import (
+    authors_of,
+    is_author,
+    merge_message,
+    source_of,
+    sources_of,
+    uncovered,
+)
 from gitops.core.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.image import ImageChange, ImageRequest
@@ -27,6 +35,7 @@ from gitops.core.kustomization import Edit, edit_images
 from gitops.core.ledger import LEDGER_BRANCH, Record, approvals
 from gitops.core.message import one_line, trailers
 from gitops.core.policy import Reason, outstanding
+from gitops.core.promotion import Origin
 from gitops.core.report import Outcome, OverlayChange, Proposal, WriteReport
 from gitops.errors import NotFound, Refused, UsageError
 
@@ -254,8 +263,16 @@ def _edit(session: Session, tip: Tip, overlay: Overlay, present: OpenProposal) -
 def _reasons(
     session: Session, tip: Tip, overlay: Overlay, present: OpenProposal, edit: Edit
 ) -> tuple[Reason, ...]:
-    if trailers(present.message).get("Gitops-Action") == ("rollback",):
+    action = trailers(present.message).get("Gitops-Action")
+    if action == ("rollback",):
         return ()  # going back is always allowed
+    if action == ("promote",):
+        # Its release branches must not have moved since: what QA passed is what goes.
+        told = sources_of(present.message, [change.image for change in edit.changes])
+        heads = source_heads(session, tip, told)
+        came = tuple(Origin(image, text, heads[image]) for image, text in told.items())
+        judgement = judge_carried(session, tip, overlay, edit.changes, origins=came)
+        return uncovered(judgement.reasons, present.message)
     source = source_of(present.message)
     ref = source.branch if source is not None else None
     return uncovered(judge(session, tip, overlay, edit.changes, ref=ref), present.message)

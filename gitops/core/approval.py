@@ -52,6 +52,15 @@ def source_of(message: str) -> Revision | None:
     return parse_revision(found[-1]) if found else None
 
 
+def sources_of(message: str, images: Iterable[str]) -> dict[str, str | None]:
+    """Return image -> the source revision that a proposed promotion recorded for it."""
+    found = trailers(message)
+    shared = found.get("Source-Revision", (None,))[-1]
+    lines = (text.split(" ") for text in found.get("Gitops-Source", ()))
+    own = {line[1]: line[2] for line in lines if len(line) == 3}
+    return {image: own.get(image, shared) for image in images}
+
+
 def merge_message(
     proposed: str,
     *,

@@ -282,3 +282,21 @@ def test_what_is_no_branch(
 
     assert (2, "usage") == (result.code, result.json["error"]["code"])
     assert words in result.json["error"]["message"]
+
+
+def test_a_release_branch_that_moves_before_the_approval(world: World) -> None:
+    """A commit pushed after the promotion was proposed stops promotion and approval, both shown."""
+    passed = branch_off(world, "release/1.5")
+    world.build("1.5.0", "release/1.5", passed)
+    proposed = world.gitops("promote", "shop/api", "--to", "prod", "--override", "no QA here")
+    moved = grow(world, "release/1.5")[-1]
+    ben = {"GITOPS_AUTHOR": "Ben <ben@example.com>"}
+    refused = world.gitops("approve", "prod", "-o", "json", env=ben)
+    again = world.gitops("promote", "shop/api", "--to", "prod", "-o", "json")
+
+    assert 0 == proposed.code, proposed.err
+    for result in (refused, again):
+        assert (1, "refused") == (result.code, result.json["error"]["code"])
+        reasons = " ".join(result.json["error"]["reasons"])
+        assert passed[:7] in reasons
+        assert moved[:7] in reasons
