@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gitops.actions.history import releases_of
 from gitops.actions.ledger import ledger_of
 from gitops.actions.overlays import find_environment, find_overlay, read_overlay
 from gitops.actions.session import Session, Tip
+from gitops.actions.sources import source_heads
 from gitops.core.environment import Overlay
 from gitops.core.history import Release, was_released
-from gitops.core.image import ImageChange
+from gitops.core.image import ImageChange, ImageValue
 from gitops.core.kustomization import image_values
 from gitops.core.ledger import Entry
-from gitops.core.promotion import Before
+from gitops.core.origins import origins
+from gitops.core.promotion import Before, Origin, parse_revision
 from gitops.core.standing import judged_sets
 from gitops.errors import NotFound
 
@@ -29,6 +31,23 @@ def read_befores(
         _read_before(session, tip, overlay, name, changes) for name in overlay.environment.after
     ]
     return tuple(before for before, _ in found), tuple(text for _, some in found for text in some)
+
+
+def read_origins(
+    session: Session, tip: Tip, source: Overlay, wanted: Mapping[str, ImageValue]
+) -> tuple[Origin, ...]:
+    """Tell where the values in `wanted` came from that `source` has, and where their branches end.
+
+    Only images whose source commit is recorded are asked for. Raises what `ports.Sources` raises.
+    """
+    revisions = origins(releases_of(session, tip, source), wanted) if wanted else {}
+    told = [
+        image
+        for image, text in revisions.items()
+        if text is not None and parse_revision(text)[1] is not None
+    ]
+    heads = source_heads(session, tip, told)
+    return tuple(Origin(image, text, heads.get(image)) for image, text in revisions.items())
 
 
 def _read_before(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from gitops.actions.after import read_origins
 from gitops.actions.assembly import Edited, assemble
-from gitops.actions.history import releases_of
 from gitops.actions.judging import judge_carried, record_overrides, refusal
 from gitops.actions.overlays import (
     apps_of,
@@ -22,7 +22,7 @@ from gitops.core.environment import Environment, Overlay
 from gitops.core.image import ImageValue
 from gitops.core.kustomization import edit_images, image_values
 from gitops.core.message import Line, render_message
-from gitops.core.origins import origins, shared_source
+from gitops.core.origins import shared_source
 from gitops.core.policy import Reason, outstanding, plain_branch
 from gitops.core.promotion import Carried, Origin, carry
 from gitops.core.report import Skipped, WriteReport
@@ -201,10 +201,9 @@ def _carry(
     )
     edit = edit_images(file.content, file.path, carried.requests)
     wanted = {change.image: change.after for change in edit.changes}
-    found = origins(releases_of(session, tip, source), wanted)
     return _Carrying(
         Edited(Target(file, carried.requests), edit),
-        tuple(Origin(image, revision, None) for image, revision in found.items()),
+        read_origins(session, tip, source, wanted),
         carried.warnings + tuple(f"{file.path}: {text}" for text in edit.warnings),
     )
 
