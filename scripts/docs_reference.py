@@ -359,6 +359,8 @@ def trailers_page() -> str:
         "The last paragraph of a commit message. They are read from there only: a reason that "
         "looks like a trailer is none.\n\n"
         + table(("trailer", "meaning"), ((f"`{key}`", TRAILERS[key]) for key in TRAILERS))
+        + "\nThe merge of a proposal has those of the proposal, and `Gitops-Approved-By`: who "
+        "approved it. `Co-authored-by` in a proposal names others whose images are still in it.\n"
         + f"\nA message that has all of them:\n\n```text\n{message}```\n\n## Holds\n\n"
         f"The hold of `dev` is the file `{hold_path('dev', None)}`, of `dev` of app `shop` "
         f"`{hold_path('dev', 'shop')}`, of everything `.gitops/hold.yaml`, on the branch that Argo "
