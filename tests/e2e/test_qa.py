@@ -1,0 +1,81 @@
+"""QA's word over HTTP: words, bumps and rollbacks at once, and what a repository without pays."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from manifests import Manifests
+from servers.git_http import GitServer
+
+LEDGER = "gitops/ledger"
+
+
+@pytest.fixture
+def server(manifests: Manifests) -> Iterator[GitServer]:
+    """The repository of the test, served over HTTP."""
+    manifests.git("config", "http.receivepack", "true")
+    with GitServer(manifests.path.parent) as running:
+        yield running
+
+
+def url(server: GitServer) -> str:
+    """Where the repository is."""
+    return f"{server.url}/manifests.git"
+
+
+@pytest.mark.slow
+def test_words_bumps_and_a_rollback_at_once(manifests: Manifests, server: GitServer) -> None:
+    """No word is lost, none falls on a bump that arrives, and main has all of its commits."""
+    releases = []
+    for number in range(6):
+        result = manifests.gitops(
+            *("deploy", f"shop/api:1.5.{number}", "--to", "stage", "-o", "json"), repo=url(server)
+        )
+        releases.append(result.json["commit"])
+    calls = [["qa", "stage", "--pass", "--release", commit] for commit in releases[:5]]
+    calls += [["deploy", f"shop/web:9.0.{number}", "--to", "stage"] for number in range(3)]
+    calls += [["qa", "stage", "--fail", "--release", releases[5]]]
+    running = [
+        subprocess.Popen(
+            [sys.executable, "-m", "gitops", *arguments, "--push-timeout", "110s"],
+            cwd=manifests.elsewhere,
+            env={**os.environ, "GITOPS_REPO": url(server)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for arguments in calls
+    ]
+    errors = [process.communicate()[1] for process in running]
+    back = manifests.gitops("rollback", "stage", "--image", "shop/api", repo=url(server))
+
+    assert [0] * len(calls) == [process.returncode for process in running], errors
+    records = [json.loads(line) for line in manifests.file("stage.jsonl", LEDGER).splitlines()]
+    said = {record["commit"]: record["verdict"] for record in records}
+    expected = dict.fromkeys(releases[:5], "qa-passed") | {releases[5]: "qa-failed"}
+    assert (len(calls) - 3, expected) == (len(records), said)
+    history = manifests.gitops("history", "stage", "-o", "json", repo=url(server)).json
+    bumps = [one for one in history["releases"] if "9.0." in one["subject"]]
+    assert [[]] * 3 == [one["verdicts"] for one in bumps]
+    assert 0 == back.code, back.err
+    assert "1.5.4" in manifests.file("overlays/stage/kustomization.yaml")
+
+
+def test_repository_without_a_ledger(manifests: Manifests, server: GitServer) -> None:
+    """status pays one exchange for the ledger that is not there; a deploy to dev pays none."""
+    deployed = manifests.gitops("deploy", "shop/api:1.5.0", "--to", "dev", repo=url(server))
+    plain = server.count(push=False)
+    status = manifests.gitops("status", "local", repo=url(server))
+    looked = server.count(push=False) - plain
+
+    assert (0, 0, "") == (deployed.code, status.code, status.err)
+    # The tip, and in an exchange of two requests the name of a branch that is not there; the
+    # history that `status` reads beside them takes up to three.
+    assert 3 == plain
+    assert looked <= 3 + 2 + 3
