@@ -51,6 +51,7 @@ def assemble(
     *,
     render: Callable[[Sequence[str], Sequence[Line]], str],
     add: bool = False,
+    refresh: bool = False,
 ) -> Plan:
     """Return the plan that writes `entries`: one commit, one proposal each, edits of a checkout.
 
@@ -79,6 +80,7 @@ def assemble(
             [overlay.label], [Line(overlay.label, change) for change in changes]
         ),
         add=add,
+        refresh=refresh,
     )
     open_already = {proposal.overlay.label for proposal in proposed.waiting}
     return Plan(

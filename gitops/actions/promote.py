@@ -39,6 +39,7 @@ class PromoteRequest:
         source: name of the environment that has them; None: the last of `after`.
         ref: the source branch that they are expected to come from, or None.
         override: why policy is passed over, or None.
+        refresh: make a proposal anew, on the newest tip, that already wants the same.
     """
 
     to: str
@@ -48,6 +49,7 @@ class PromoteRequest:
     override: str | None = None
     reason: str | None = None
     app: str | None = None
+    refresh: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,15 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
             raise refusal(barred, overridden=request.override is not None)
         overrides = record_overrides(request.override, judgement.reasons)
         go = [found] if found.edited.edit.changes else []
-        made = _assemble(session, tip, go, overrides=overrides, reason=request.reason)
+        made = _assemble(
+            session,
+            tip,
+            go,
+            overrides=overrides,
+            reason=request.reason,
+            # An override is given for the proposal to record it, also for one that waits already.
+            refresh=request.refresh or bool(overrides),
+        )
         return replace(made, warnings=found.warnings + judgement.warnings + made.warnings)
 
     return write(session, plan)
@@ -215,6 +225,7 @@ def _assemble(
     *,
     overrides: tuple[str, ...] = (),
     reason: str | None = None,
+    refresh: bool = False,
 ) -> Plan:
     told = [
         (one.edited.label, origin.image, origin.revision) for one in found for origin in one.origins
@@ -233,4 +244,5 @@ def _assemble(
             sources=sources,
         )
 
-    return assemble(session, tip, "promote", [one.edited for one in found], render=render)
+    edited = [one.edited for one in found]
+    return assemble(session, tip, "promote", edited, render=render, refresh=refresh)

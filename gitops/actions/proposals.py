@@ -155,10 +155,12 @@ def propose(
     *,
     render: Callable[[Overlay, Sequence[ImageChange]], str],
     add: bool = False,
+    refresh: bool = False,
 ) -> Proposed:
     """Draft one proposal for each overlay, on top of the tip.
 
-    `render` makes the commit message of one overlay's changes.
+    `render` makes the commit message of one overlay's changes. `refresh` makes a proposal anew that
+    already wants the same; each new head drops the approvals of the old one.
     """
     drafts: list[ProposalDraft] = []
     waiting: list[Proposal] = []
@@ -178,7 +180,7 @@ def propose(
         edit = edit_images(entry.file.content, entry.file.path, [*entry.requests, *kept], add=add)
         if present is not None and not entry.replace:
             after = {change.image: change.after for change in edit.changes}
-            if after == present.images:
+            if after == present.images and not refresh:
                 waiting.append(present.report(overlay))
                 notes.append(f"{branch} already proposes this; it waits for approval")
                 continue

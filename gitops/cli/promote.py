@@ -51,6 +51,10 @@ def promote(
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Why; goes into the commit.")
     ] = None,
+    refresh: Annotated[
+        bool,
+        typer.Option("--refresh", help="Make a waiting proposal anew; this drops its approvals."),
+    ] = False,
     app: App = None,
     repo: Repo = ".",
     branch: Branch = None,
@@ -59,7 +63,7 @@ def promote(
     output: Output = Format.text,
 ) -> int:
     """Carry the images of an environment to the next one, name, tag and digest together."""
-    if eligible and any((names, to, source, ref, override, reason, app)):
+    if eligible and any((names, to, source, ref, override, reason, refresh, app)):
         raise UsageError("--eligible asks policy for everything: leave out names and other options")
     if not eligible and to is None:
         raise UsageError(
@@ -86,6 +90,7 @@ def promote(
                 override=override,
                 reason=reason,
                 app=app,
+                refresh=refresh,
             )
             report = run(session(), request)
     return print_write(report, output.value)

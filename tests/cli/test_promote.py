@@ -177,6 +177,23 @@ def test_an_override_is_recorded(manifests: Manifests) -> None:
     assert f"Gitops-Override: INC-7 (passed: prod: {FROZEN})" in message
 
 
+def test_a_waiting_proposal_is_made_anew_when_asked(manifests: Manifests) -> None:
+    """--refresh makes a new head; an override does too, since the proposal must record it."""
+    release(manifests, "shop/api:1.5.0")
+    manifests.gitops("promote", "--to", "prod")
+    configure(manifests, more=HOLIDAYS)
+    call = ("promote", "--to", "prod", "--override", "INC-7", "-o", "json")
+    first = manifests.git("rev-parse", "gitops/prod")
+    overridden = manifests.gitops(*call)
+    second = manifests.git("rev-parse", "gitops/prod")
+    message = manifests.git("log", "-1", "--format=%B", "gitops/prod")
+    refreshed = manifests.gitops(*call, "--refresh")
+
+    assert ["proposed", "proposed"] == [one.json["outcome"] for one in (overridden, refreshed)]
+    assert 3 == len({first, second, manifests.git("rev-parse", "gitops/prod")})
+    assert f"Gitops-Override: INC-7 (passed: prod: {FROZEN})" in message
+
+
 def test_qa_opens_the_way_and_the_next_bump_closes_it(manifests: Manifests) -> None:
     """QA's word covers the images that it saw, and no image that came after it."""
     configure(manifests, ("after: [stage]", "after: [stage]\n    requires: [qa-passed]"))
