@@ -54,6 +54,7 @@ def open_session(
 
             return Session(
                 repository=repository,
+                evidence=repository,
                 clock=SystemClock(),
                 load_config=load_config,
                 identity=repository.identity,

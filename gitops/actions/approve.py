@@ -248,7 +248,7 @@ def _edit(session: Session, tip: Tip, overlay: Overlay, present: OpenProposal) -
     """
     file = read_target(session, tip, overlay)
     own = {file.path, own_hold_path(overlay)}
-    more = [path for path in session.repository.changed_paths(present.commit) if path not in own]
+    more = [path for path in session.evidence.changed_paths(present.commit) if path not in own]
     if not present.only_images:
         more.append(file.path)
     if more:

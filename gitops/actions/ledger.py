@@ -126,13 +126,13 @@ def _signed(
     session: Session, tip: Tip, snapshot: Snapshot, path: str, signers: str, about: About | None
 ) -> OverlayLedger:
     """Judge each line by the commit that added it."""
-    changes = session.repository.file_history(snapshot.commit, path)
+    changes = session.evidence.file_history(snapshot.commit, path)
     changes = tuple(change for change in changes if _concerns(change, about))
     listed = tip.snapshot.read(signers)
     signed: Mapping[str, str] = {}
     if listed is not None:
         wanted = [change.commit.commit for change in changes if change.complete]
-        signed = session.repository.signed_by(wanted, listed)
+        signed = session.evidence.signed_by(wanted, listed)
     ledger = judge_signatures(_commit(change, signed) for change in changes)
     warnings = _warnings(path, ledger)
     if listed is None:

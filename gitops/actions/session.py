@@ -9,7 +9,7 @@ from gitops.core.environment import CONFIG_PATH, Config
 from gitops.core.history import Identity
 from gitops.core.message import one_line
 from gitops.errors import ConfigError, NotFound, UsageError
-from gitops.ports import Clock, Repository, Snapshot, Sources, WorkTree
+from gitops.ports import Clock, Evidence, Repository, Snapshot, Sources, WorkTree
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +17,7 @@ class Session:
     """What an action gets from the outside.
 
     Attributes:
+        evidence: what the commits of `repository` prove.
         load_config: bytes of `gitops.yaml` to values; raises ConfigError.
         identity: who writes; raises NotFound when nobody is known.
         branch: `--branch`; None means what `gitops.yaml` says, else the default branch.
@@ -29,6 +30,7 @@ class Session:
     """
 
     repository: Repository
+    evidence: Evidence
     clock: Clock
     load_config: Callable[[bytes], Config]
     identity: Callable[[], Identity]

@@ -66,6 +66,7 @@ def session(repository: FakeRepository, who: str = "Ana", *, intent: str = "1") 
     """A session of somebody, with a budget of ten seconds."""
     return Session(
         repository=repository,
+        evidence=repository,
         clock=FakeClock(),
         load_config=load_config,
         identity=lambda: Identity(who, "someone@example.com"),

@@ -32,6 +32,7 @@ def session(repository: FakeRepository, clock: FakeClock, *, dry_run: bool = Fal
     """A session on `repository` with a budget of ten seconds."""
     return Session(
         repository=repository,
+        evidence=repository,
         clock=clock,
         load_config=load_config,
         identity=lambda: Identity("Ana", "ana@example.com"),

@@ -1,4 +1,4 @@
-"""`ports.Repository` over Git: puts the parts of this package together."""
+"""`ports.Repository` and `ports.Evidence` over Git: puts the parts of this package together."""
 
 from __future__ import annotations
 
@@ -75,11 +75,11 @@ class GitRepository:
         return self._history().find_intent(self._source.tip(branch).commit, intent, since)
 
     def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
-        """Return every change of the file `path`, oldest first; see `ports.Repository`."""
+        """Return every change of the file `path`, oldest first; see `ports.Evidence`."""
         return self._history().file_changes(commit, path)
 
     def changed_paths(self, commit: str) -> tuple[str, ...]:
-        """Return the paths that `commit` changed; see `ports.Repository`."""
+        """Return the paths that `commit` changed; see `ports.Evidence`."""
         while commit in self._source.store.boundary():
             # Where its parent was left out, it looks as if it had made every file.
             if not self._source.deepen(commit):
@@ -94,7 +94,7 @@ class GitRepository:
         return tuple(filter(None, text.split("\0")))
 
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
-        """Return commit -> principal of a listed key; see `ports.Repository`."""
+        """Return commit -> principal of a listed key; see `ports.Evidence`."""
         from gitops.adapters.gitrepo.signatures import signed_by
 
         return signed_by(self._git, self._source.store, commits, signers)

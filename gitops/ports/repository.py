@@ -1,8 +1,4 @@
-"""What the actions need from the world: one small Protocol for each outside system.
-
-Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contract
-(`tests/ports/`). No library exception crosses a port: only `gitops.errors`.
-"""
+"""The manifest repository: what is read of it, and the one way to write to it."""
 
 from __future__ import annotations
 
@@ -12,7 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:  # an adapter starts to fetch before YAML and the rules are loaded
-    from gitops.core.history import CommitInfo, OverlayVersion
+    from gitops.core.history import OverlayVersion
     from gitops.core.identity import Identity
 
 
@@ -89,21 +85,6 @@ class Lost:
     words: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileChange:
-    """What one commit did to one file.
-
-    Attributes:
-        before, after: its bytes in the first parent and in the commit; None: there was no file.
-        complete: False for the oldest commit of a history that was cut: nobody has its parent.
-    """
-
-    commit: CommitInfo
-    before: bytes | None
-    after: bytes | None
-    complete: bool = True
-
-
 class Repository(Protocol):
     """One Git repository as gitops reads and writes it; where it lives is the adapter's matter.
 
@@ -128,25 +109,6 @@ class Repository(Protocol):
         """
         ...
 
-    def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
-        """Return every change of the file `path`, oldest first, on all sides of merges.
-
-        Reads the whole history of `commit`, which is a snapshot's.
-        """
-        ...
-
-    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
-        """Return commit -> principal for those of `commits` that a listed key signed.
-
-        `signers` is an OpenSSH allowed-signers file. Raises NotFound or Denied when this machine
-        cannot check signatures.
-        """
-        ...
-
-    def changed_paths(self, commit: str) -> tuple[str, ...]:
-        """Return the paths that `commit`, a snapshot's, changed against its first parent."""
-        ...
-
     def create(self, commit: NewCommit) -> str:
         """Store the objects of `commit` where a push can take them, and return its id.
 
@@ -165,66 +127,3 @@ class Repository(Protocol):
     def describe(self) -> str:
         """Return what messages call this repository: its URL or path, without secrets."""
         ...
-
-
-class Sources(Protocol):
-    """The repositories that images are built from, each named by its URL.
-
-    All calls may raise NotFound (repository), Denied and its kinds, Unavailable, TimedOut.
-    """
-
-    def heads(self, url: str) -> Mapping[str, str]:
-        """Return branch -> commit, as they are now."""
-        ...
-
-    def find(self, url: str, branch: str, commit: str) -> str | None:
-        """Return all digits of `commit` (at least 7 of them) if it is on `branch`, else None."""
-        ...
-
-    def is_older(self, url: str, branch: str, commit: str, than: str) -> bool:
-        """Say whether `commit` is an ancestor of `than`; False when one is not on `branch`."""
-        ...
-
-    def create_branch(self, url: str, branch: str, commit: str, start: str) -> bool:
-        """Make `branch` at `commit`, which is on branch `start`; False when it exists."""
-        ...
-
-
-class WorkTree(Protocol):
-    """The caller's own checkout, for environments with `change: work-tree`."""
-
-    def read(self, path: str) -> bytes | None:
-        """Return the bytes of a file of the checkout, None when there is none."""
-        ...
-
-    def replace(self, path: str, content: bytes) -> None:
-        """Replace a file atomically, keeping its mode. Never follows a link out of the checkout."""
-        ...
-
-
-class Clock(Protocol):
-    """Time, so that tests need not wait."""
-
-    def now(self) -> datetime:
-        """Return the current time, in UTC."""
-        ...
-
-    def monotonic(self) -> float:
-        """Return seconds that only go up."""
-        ...
-
-    def pause(self, longest: float) -> None:
-        """Sleep for a random time between 0 and `longest` seconds (jitter)."""
-        ...
-
-
-__all__ = [
-    "Clock",
-    "Lost",
-    "NewCommit",
-    "RefUpdate",
-    "Repository",
-    "Snapshot",
-    "Sources",
-    "WorkTree",
-]

@@ -1,0 +1,42 @@
+"""What the actions need from the world: one small Protocol for each outside system.
+
+Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contract
+(`tests/ports/`). No library exception crosses a port: only `gitops.errors`.
+"""
+
+from gitops.ports.clock import Clock
+from gitops.ports.evidence import Evidence, FileChange
+from gitops.ports.forge import (
+    Forge,
+    Gates,
+    Merged,
+    NotMerged,
+    Protection,
+    PullRequest,
+    PullText,
+    Readiness,
+)
+from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot
+from gitops.ports.sources import Sources
+from gitops.ports.worktree import WorkTree
+
+__all__ = [
+    "Clock",
+    "Evidence",
+    "FileChange",
+    "Forge",
+    "Gates",
+    "Lost",
+    "Merged",
+    "NewCommit",
+    "NotMerged",
+    "Protection",
+    "PullRequest",
+    "PullText",
+    "Readiness",
+    "RefUpdate",
+    "Repository",
+    "Snapshot",
+    "Sources",
+    "WorkTree",
+]

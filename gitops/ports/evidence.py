@@ -1,0 +1,51 @@
+"""Who wrote what: the history of one file, line for line, and whose keys signed it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gitops.core.history import CommitInfo
+
+
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """What one commit did to one file.
+
+    Attributes:
+        before, after: its bytes in the first parent and in the commit; None: there was no file.
+        complete: False for the oldest commit of a history that was cut: nobody has its parent.
+    """
+
+    commit: CommitInfo
+    before: bytes | None
+    after: bytes | None
+    complete: bool = True
+
+
+class Evidence(Protocol):
+    """What commits prove. All of them are a snapshot's, or older ones of its branch.
+
+    All calls may raise what those of `Repository` raise.
+    """
+
+    def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
+        """Return every change of the file `path`, oldest first, on all sides of merges.
+
+        Reads the whole history of `commit`, which is a snapshot's.
+        """
+        ...
+
+    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
+        """Return commit -> principal for those of `commits` that a listed key signed.
+
+        `signers` is an OpenSSH allowed-signers file. Raises NotFound or Denied when this machine
+        cannot check signatures.
+        """
+        ...
+
+    def changed_paths(self, commit: str) -> tuple[str, ...]:
+        """Return the paths that `commit`, a snapshot's, changed against its first parent."""
+        ...

@@ -1,0 +1,187 @@
+"""Where people approve: pull requests of a forge, its gates, and its rules for branches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+PullState = Literal["open", "merged", "closed"]
+CheckState = Literal["pending", "success", "failure"]
+MergeMethod = Literal["merge", "squash", "rebase"]
+
+
+@dataclass(frozen=True, slots=True)
+class PullText:
+    """What a pull request says and asks for; all of it is replaced by an update.
+
+    Attributes:
+        body: Markdown.
+        labels: names; one that the repository does not have is made, or left out with a warning.
+        reviewers: login names of people (`ana`) or teams (`team:ops`).
+    """
+
+    title: str
+    body: str
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PullRequest:
+    """A pull request as the forge has it now.
+
+    Attributes:
+        branch, base: short names; `head` is the commit of `branch`.
+        author: login name of who opened it.
+        merged_as: the commit that landed on `base`, None while it is not merged or not told.
+        messages: what could not be honoured (an unknown label or reviewer).
+    """
+
+    number: int
+    url: str
+    branch: str
+    base: str
+    head: str
+    state: PullState
+    title: str
+    body: str
+    author: str
+    draft: bool = False
+    merged_as: str | None = None
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """What an open pull request still waits for; the rules are the forge's own.
+
+    Attributes:
+        mergeable: None while the forge has not found out yet.
+        approvals: who approved the present head, counted by the forge's rule.
+        approvals_wanted: how many it asks for; None when it does not say.
+        checks: name -> state of what was reported for the head.
+        checks_wanted: names that must be `success`.
+        reasons: the forge's own words for what is in the way, () when it says none.
+    """
+
+    mergeable: bool | None
+    approvals: tuple[str, ...] = ()
+    approvals_wanted: int | None = None
+    checks: Mapping[str, CheckState] | None = None
+    checks_wanted: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A merge that happened: now, or before an answer got lost. `commit` is on the base."""
+
+    commit: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotMerged:
+    """A merge that did not happen, and nothing was changed.
+
+    Attributes:
+        kind: `head-moved` (another head than the one that was reviewed), `refused` (a rule says
+            no), `conflict` (it does not merge with the base any more), `not-yet` (the forge is
+            still finding out: ask again).
+        words: the forge's own.
+    """
+
+    kind: Literal["head-moved", "refused", "conflict", "not-yet"]
+    words: str
+
+
+class Forge(Protocol):
+    """Pull requests of one repository, at most one open for each pair of branch and base.
+
+    All calls may raise NotFound (repository, pull request), Denied, Unavailable (rate limits and
+    5xx too, with the time to wait when it is told), TimedOut. No token is in any message.
+    """
+
+    def find(self, branch: str, base: str) -> PullRequest | None:
+        """Return the open pull request of `branch` into `base`, else the newest ended one."""
+        ...
+
+    def open(self, branch: str, base: str, text: PullText) -> PullRequest:
+        """Open one; when another writer was faster, that one, with `text`."""
+        ...
+
+    def update(self, number: int, text: PullText) -> PullRequest:
+        """Replace what it says."""
+        ...
+
+    def comment(self, number: int, text: str) -> None:
+        """Add a comment (Markdown)."""
+        ...
+
+    def merge(
+        self, number: int, head: str, method: MergeMethod, title: str, message: str
+    ) -> Merged | NotMerged:
+        """Merge exactly `head`, with `title` and `message` in what lands.
+
+        Waits a few seconds while the forge finds out whether it merges. Never overrides a rule.
+        """
+        ...
+
+    def close(self, number: int) -> None:
+        """Close it; nothing to do when it is closed or merged."""
+        ...
+
+    def readiness(self, number: int) -> Readiness:
+        """Say what it still waits for."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """The rules of one branch as the forge has them; None: the forge does not tell this caller.
+
+    Attributes:
+        protected: somebody may not push to it as to any other branch.
+        approvals: how many a pull request into it needs.
+        checks: names of the statuses that it needs.
+        pushers: login names that may push to it directly.
+        dismisses_stale: a new head drops the approvals of the old one.
+    """
+
+    protected: bool
+    approvals: int | None = None
+    checks: tuple[str, ...] | None = None
+    pushers: tuple[str, ...] | None = None
+    dismisses_stale: bool | None = None
+
+
+class Gates(Protocol):
+    """Statuses of commits, and the rules that a forge keeps for branches.
+
+    All calls may raise what those of `Forge` raise.
+    """
+
+    def statuses(self, commit: str) -> Mapping[str, CheckState]:
+        """Return name -> newest state of what was reported for `commit`."""
+        ...
+
+    def set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
+        """Report `state` for `commit` under `name`; `text` is cut at 140 characters."""
+        ...
+
+    def merged_by(self, commit: str) -> PullRequest | None:
+        """Return the merged pull request that brought `commit` to its base, None for a push."""
+        ...
+
+    def approvers(self, number: int) -> Sequence[str]:
+        """Return who approved the head that was (or would be) merged, counted by the forge."""
+        ...
+
+    def protection(self, branch: str) -> Protection:
+        """Return the rules of `branch`, which need not exist."""
+        ...
+
+    def protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
+        """Ask at least this much of pull requests into `branch`; other rules stay as they are."""
+        ...
