@@ -86,9 +86,12 @@ def freeze_on(session: Session, tip: Tip, overlay: Overlay) -> FreezeHit | None:
 
 def refusal(barred: Iterable[Reason], *, overridden: bool) -> Refused:
     """Return the error that names all of `barred`; `overridden`: an override was given already."""
-    texts = tuple(str(reason) for reason in barred)
+    reasons = tuple(barred)
+    texts = tuple(str(reason) for reason in reasons)
     count = f"{len(texts)} reasons" if len(texts) > 1 else texts[0]
     hint = "`--override REASON` passes this, and is recorded in the commit"
+    if {reason.kind for reason in reasons} == {"requires"}:
+        hint = f"`gitops qa` and `gitops history` tell how a verdict is given; {hint}"
     if overridden:
         hint = "these came up after the override was given: look at them, then override again"
     return Refused(f"refused: {count}", hint=hint, reasons=texts)

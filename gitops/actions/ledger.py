@@ -115,6 +115,14 @@ def ledger_of(
     return _signed(session, tip, snapshot, path, tip.config.signers, about)
 
 
+def words_on(
+    session: Session, tip: Tip, overlay: Overlay, release: Release
+) -> tuple[tuple[Word, ...], tuple[str, ...]]:
+    """Return what counts of the words on one release (health, then QA), and the warnings."""
+    ledger = ledger_of(session, tip, overlay, about=lambda images: images == release.images)
+    return ledger.words([release]).get(release.commit, ()), ledger.warnings
+
+
 def verdicts_of(
     session: Session, tip: Tip, overlay: Overlay, releases: Sequence[Release]
 ) -> Verdicts:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from gitops.actions.history import releases_of
+from gitops.actions.ledger import words_on
 from gitops.actions.overlays import overlays_of, read_overlay
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Config, Overlay
@@ -78,10 +79,13 @@ def cut(session: Session, request: CutRequest) -> CutReport:
 
 
 def list_releases(session: Session) -> ReleaseListReport:
-    """Return the release branches of every source repository, newest first, and what runs where."""
+    """Return the release branches of every source repository, newest first, and what runs where.
+
+    What was said of it stands beside it: a word on the whole set of images that an overlay pins.
+    """
     tip = open_tip(session)
     sources = _sources(session)
-    running = _running(session, tip)
+    running, warnings = _running(session, tip)
     found: list[LiveBranch] = []
     for url in _chosen(tip.config, None):
         heads = sources.heads(url)
@@ -98,7 +102,7 @@ def list_releases(session: Session) -> ReleaseListReport:
                     ),
                 )
             )
-    return ReleaseListReport(tuple(found))
+    return ReleaseListReport(tuple(found), warnings)
 
 
 def _sources(session: Session) -> Sources:
@@ -134,17 +138,29 @@ def _images(config: Config, url: str) -> tuple[str, ...]:
     return tuple(image for image, source in config.sources.items() if source == url)
 
 
-def _running(session: Session, tip: Tip) -> tuple[Running, ...]:
+def _running(session: Session, tip: Tip) -> tuple[tuple[Running, ...], tuple[str, ...]]:
+    """Return what runs of known sources, and which lines of the ledger do not count."""
     found: list[Running] = []
+    warnings: list[str] = []
     for row in tip.config.environments:
         if row.change == "work-tree":
             continue
         for overlay in overlays_of(tip.snapshot, row):
-            for image, text in _origins(session, tip, overlay).items():
-                revision = parse_revision(text) if text is not None else None
-                if revision is not None:
-                    found.append(Running(overlay, image, revision.branch, revision.commit))
-    return tuple(found)
+            revisions = {
+                image: revision
+                for image, text in _origins(session, tip, overlay).items()
+                if text is not None and (revision := parse_revision(text)) is not None
+            }
+            newest = next(releases_of(session, tip, overlay), None) if revisions else None
+            if newest is None:
+                continue
+            words, unheard = words_on(session, tip, overlay, newest)
+            warnings += unheard
+            found += [
+                Running(overlay, image, revision.branch, revision.commit, words)
+                for image, revision in revisions.items()
+            ]
+    return tuple(found), tuple(dict.fromkeys(warnings))
 
 
 def _origins(session: Session, tip: Tip, overlay: Overlay) -> Mapping[str, str | None]:

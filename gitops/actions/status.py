@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from gitops.actions.history import releases_of
 from gitops.actions.holds import hold_on
 from gitops.actions.judging import freeze_on
-from gitops.actions.ledger import ledger_of
+from gitops.actions.ledger import words_on
 from gitops.actions.overlays import find_environment, find_overlay, overlays_of, read_overlay
 from gitops.actions.proposals import find_proposal
 from gitops.actions.session import Session, Tip, open_tip
@@ -63,9 +63,8 @@ def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -
             proposals = (present.report(overlay),)
     words: tuple[Word, ...] = ()
     if newest is not None:
-        ledger = ledger_of(session, tip, overlay, about=lambda found: found == newest.images)
-        words = ledger.words([newest]).get(newest.commit, ())
-        warnings += ledger.warnings
+        words, unheard = words_on(session, tip, overlay, newest)
+        warnings += unheard
     return OverlayStatus(
         overlay,
         images,

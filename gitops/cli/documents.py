@@ -202,12 +202,14 @@ def releases_document(report: ReleaseListReport) -> Document:
                         "image": one.image,
                         "commit": one.commit,
                         "is_head": one.commit == entry.head,
+                        "verdicts": [word_document(word) for word in one.words],
                     }
                     for one in entry.running
                 ],
             }
             for entry in report.branches
-        ]
+        ],
+        "warnings": list(report.warnings),
     }
 
 

@@ -297,11 +297,14 @@ def print_releases(report: ReleaseListReport, output: str) -> int:
         for one in entry.running:
             commit = (one.commit or "")[:_SHORT] or "an unknown commit"
             behind = "" if one.commit == entry.head else ", not its HEAD"
-            rows.append(("", one.overlay.label, f"{one.image} at {commit}{behind}"))
+            said = _said(one.words)
+            rows.append(("", one.overlay.label, f"{one.image} at {commit}{behind}{said}"))
     for text in columns(rows):
         line(safe(text))
     if not rows:
         line("there is no release branch")
+    for warning in report.warnings:
+        aside("warning", warning)
     return 0
 
 

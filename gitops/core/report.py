@@ -185,12 +185,14 @@ class Running:
 
     Attributes:
         commit: None when only the branch was recorded.
+        words: what counts of the words on the images that the overlay pins: health, then QA.
     """
 
     overlay: Overlay
     image: str
     branch: str
     commit: str | None
+    words: tuple[Word, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,11 @@ class LiveBranch:
 
 @dataclass(frozen=True, slots=True)
 class ReleaseListReport:
-    """Every release branch, repository by repository, the newest version first."""
+    """Every release branch, repository by repository, the newest version first.
+
+    Attributes:
+        warnings: lines of the ledger that do not count.
+    """
 
     branches: tuple[LiveBranch, ...]
+    warnings: tuple[str, ...] = ()

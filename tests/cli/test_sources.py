@@ -237,6 +237,25 @@ def test_release_list_shows_heads_and_what_runs(world: World) -> None:
     assert f"shop/api at {newest[:7]}, not its HEAD" in text
 
 
+def test_release_list_shows_the_word_of_qa(world: World) -> None:
+    """What QA said of the images that run stands beside them, and not beside what came later."""
+    commit = branch_off(world, "release/1.5")
+    release = world.build("1.5.0", "release/1.5", commit).json["commit"]
+    world.gitops("qa", "stage", "--pass", "--release", release, "--note", "plan 81")
+    passed = world.gitops("release", "list", "-o", "json").json
+    text = world.gitops("release", "list").out
+    world.build("1.5.1", "release/1.5", grow(world, "release/1.5")[-1])
+    later = world.gitops("release", "list", "-o", "json").json
+
+    ((running,),) = [row["running"] for row in passed["branches"]]
+    assert [("qa-passed", "plan 81")] == [
+        (word["verdict"], word["reason"]) for word in running["verdicts"]
+    ]
+    assert f"shop/api at {commit[:7]}  [qa-passed]" in text
+    assert [] == later["branches"][0]["running"][0]["verdicts"]
+    assert [] == passed["warnings"]
+
+
 def test_release_without_source_repositories(manifests: Manifests) -> None:
     """Where gitops.yaml names none, the error says which key to write."""
     result = manifests.gitops("release", "list", "-o", "json")
