@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
+QA_ROW = "    requires: [qa-passed]         # and what QA passed there: gitops qa stage --pass\n"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,10 @@ def make_template(folder: Path) -> Path:
     checkout.mkdir()
     for name in ("base", "overlays"):
         shutil.copytree(ROOT / name, checkout / name)
-    shutil.copy(ROOT / "gitops.yaml", checkout)
+    # What QA must say has tests of its own; elsewhere prod takes what stage runs.
+    sample = (ROOT / "gitops.yaml").read_text()
+    assert QA_ROW in sample
+    (checkout / "gitops.yaml").write_text(sample.replace(QA_ROW, ""))
     _git(folder, "init", "-q", "--bare", "-b", "main", "manifests.git")
     _git(checkout, "init", "-q", "-b", "main")
     _git(checkout, "config", "user.name", "Mona")

@@ -230,5 +230,5 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     assert "1.5.0" in pinned("stage")
     assert "1.5.0" in pinned("prod")
     assert "exit code 1: they differ" in done.stdout
-    assert done.stdout.count("exit code 1: refused") == 2
+    assert done.stdout.count("exit code 1: refused") == 3
     assert "INC-42" in done.stdout

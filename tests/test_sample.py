@@ -145,7 +145,8 @@ def test_config_of_the_sample():
         "test",
         "stage",
     ]
-    assert (prod.after, prod.change, prod.rollback) == (("stage",), "pull-request", "commit")
+    assert (prod.after, prod.requires) == (("stage",), ("qa-passed",))
+    assert (prod.change, prod.rollback) == ("pull-request", "commit")
 
 
 def test_the_sample_is_the_one_at_the_root():

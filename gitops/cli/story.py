@@ -6,6 +6,7 @@ its real output.
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import subprocess
@@ -22,6 +23,7 @@ from gitops.errors import Bug, NotFound, Refused
 _CI = ("shop CI", "ci@example.com")
 _ANA = ("Ana", "ana@example.com")
 _BEN = ("Ben", "ben@example.com")
+_CARA = ("Cara", "cara@example.com")  # QA
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,18 @@ class _Stage:
     def say(self, text: str) -> None:
         line()
         line(paint(f"# {text}", "bold", sys.stdout))
+
+    def newest_release(self, environment: str) -> str:
+        """Return the short id of the newest release, as `gitops history` shows it."""
+        done = subprocess.run(
+            [sys.executable, "-m", "gitops", "history", environment, "--limit", "1", "-o", "json"],
+            cwd=self.folder,
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=True,
+        )
+        return str(json.loads(done.stdout)["releases"][0]["commit"][:7])
 
     def run(
         self, command: str, *, who: tuple[str, str] = _CI, quiet: bool = False, expect: int = 0
@@ -127,9 +141,15 @@ def _play(stage: _Stage) -> None:
     stage.run(f"gitops deploy shop/api:1.5.0 {main.format('5f2c' * 10)}")
     stage.run(f"gitops deploy shop/web:2.4.0 {main.format('9ab1' * 10)}")
     stage.say("QA cut release/1.5: stage follows release branches")
-    stage.run("gitops deploy shop/api:1.5.0 shop/web:2.4.0 --ref release/1.5")
-    stage.say("On to prod: it becomes a proposal, which another person approves")
-    stage.run("gitops deploy shop/api:1.5.0 shop/web:2.4.0 --to prod", who=_ANA)
+    stage.run(
+        f"gitops deploy shop/api:1.5.0 shop/web:2.4.0 --ref release/1.5 --commit {'9ab1' * 10}"
+    )
+    stage.say("On to prod? Not before QA has passed that very release")
+    stage.run("gitops promote --to prod", who=_ANA, expect=1)
+    tested = stage.newest_release("stage")
+    stage.run(f"gitops qa stage --pass --release {tested} --note 'test plan 81'", who=_CARA)
+    stage.say("Now it becomes a proposal, which another person approves")
+    stage.run("gitops promote --to prod", who=_ANA)
     stage.run("gitops approve prod", who=_BEN)
     stage.say("The next build of main is bad")
     stage.run(f"gitops deploy shop/api:1.6.0 {main.format('bad0' * 10)}")

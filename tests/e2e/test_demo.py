@@ -18,6 +18,7 @@ def test_story_is_told_and_kept(manifests: Manifests) -> None:
     for words in (
         "dev, test  shop/api  1.4.1 -> 1.5.0",
         "stage  shop/api  1.4.0 -> 1.5.0",
+        "stage has no qa-passed for",
         "waits for approval on branch gitops/prod",
         "dev  shop/api  1.6.0 -> 1.5.0",
         "skipped dev: held by Ana: INC-42: checkout fails",
