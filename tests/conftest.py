@@ -13,6 +13,11 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from manifests import Manifests, copy_template, make_template
+from servers import sharing
+from servers.lanes import REQUIRED_BY
+from servers.store import CACHE_VARIABLE, store
+
+pytest_plugins = ["servers.fixtures"]
 
 settings.register_profile("fast", max_examples=50, deadline=None)
 settings.register_profile(
@@ -39,6 +44,9 @@ FOREIGN_NAMES = {
     *("FORCE_COLOR", "VISUAL", "EDITOR", "TERM", "COLUMNS"),
 }
 
+OURS = {"GITOPS_TEST_WHEEL", CACHE_VARIABLE, sharing.RUN_VARIABLE, *REQUIRED_BY.values()}
+"""What scripts/test and the process that the user started tell us and the workers."""
+
 _KEPT = pytest.StashKey[tuple[dict[str, str], Path]]()
 
 
@@ -46,7 +54,7 @@ def _is_foreign(name: str) -> bool:
     """Say whether a variable of the machine could bend what is tested."""
     secret = any(word in name for word in ("TOKEN", "PASSWORD", "SECRET"))
     proxy = name.lower().endswith("_proxy")
-    ours = name == "GITOPS_TEST_WHEEL"
+    ours = name in OURS
     foreign = name.startswith(FOREIGN) or name in FOREIGN_NAMES or secret or proxy
     return foreign and not ours
 
@@ -55,6 +63,8 @@ def pytest_configure(config: pytest.Config) -> None:
     """Swap the environment before anything runs, session fixtures and subprocesses included."""
     home = Path(tempfile.mkdtemp(prefix="gitops-test-home-"))
     config.stash[_KEPT] = (dict(os.environ), home)
+    # The store of built servers is the user's, whose HOME is about to go.
+    os.environ[CACHE_VARIABLE] = str(store())
     for name in list(os.environ):
         if _is_foreign(name):
             del os.environ[name]
@@ -70,11 +80,15 @@ def pytest_configure(config: pytest.Config) -> None:
         "https_proxy": "http://127.0.0.1:9",
         "no_proxy": "127.0.0.1,localhost,::1",
     }
+    if not hasattr(config, "workerinput"):
+        sharing.announce_run(home)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the environment back and drop the temporary home."""
     environ, home = config.stash[_KEPT]
+    if not hasattr(config, "workerinput"):
+        sharing.end_all(home)
     os.environ.clear()
     os.environ.update(environ)
     shutil.rmtree(home, ignore_errors=True)

@@ -1,0 +1,292 @@
+"""A real Gitea on a loopback port: SQLite, a home of its own, an administrator and three people.
+
+`start` runs in a keeper (servers/keeper.py); tests see the server through `GiteaServer`. The recipe
+is of Gitea 1.25; what it was built from stands in modules/gitea.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import urllib.error
+import urllib.request
+import uuid
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Any
+
+from servers.processes import CannotStartError, Processes, free_port
+from servers.programs import GITEA
+from servers.store import folder_of
+
+ADMIN = "gitadmin"
+PEOPLE = ("ana", "ben", "ci")
+"""Two people and the account of a CI system; none of them administrates the server."""
+
+_INI = """\
+APP_NAME = Gitea
+RUN_USER = {user}
+WORK_PATH = {work}
+I_AM_BEING_UNSAFE_RUNNING_AS_ROOT = true
+
+[server]
+HTTP_ADDR = 127.0.0.1
+HTTP_PORT = {port}
+ROOT_URL = http://127.0.0.1:{port}/
+STATIC_ROOT_PATH = {static}
+APP_DATA_PATH = {work}/data
+OFFLINE_MODE = true
+DISABLE_SSH = true
+LFS_START_SERVER = false
+
+[database]
+DB_TYPE = sqlite3
+PATH = {work}/gitea.db
+SQLITE_JOURNAL_MODE = WAL
+
+[security]
+INSTALL_LOCK = true
+SECRET_KEY = {key}
+INTERNAL_TOKEN = {internal}
+PASSWORD_HASH_ALGO = pbkdf2_v2
+PASSWORD_COMPLEXITY = off
+
+[oauth2]
+JWT_SECRET = {jwt}
+
+[repository]
+ROOT = {work}/repositories
+DEFAULT_BRANCH = main
+
+[service]
+DISABLE_REGISTRATION = true
+
+[webhook]
+ALLOWED_HOST_LIST = loopback
+DELIVER_TIMEOUT = 5
+
+[actions]
+ENABLED = false
+
+[indexer]
+ISSUE_INDEXER_TYPE = db
+
+[cron]
+ENABLED = false
+
+[log]
+LEVEL = Warn
+MODE = console
+"""
+
+
+def start(processes: Processes, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Start the server and make its users; return what `GiteaServer` is made from.
+
+    Raises CannotStartError.
+    """
+    built = Path(options["built"])
+    work = processes.folder / "work"
+    for name in ("data", "home", "tmp"):
+        (work / name).mkdir(parents=True)
+    user = _user_name()
+    environ = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(work / "home"),
+        "TMPDIR": str(work / "tmp"),
+        "USER": user,
+        "LC_ALL": "C.UTF-8",
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
+    binary = str(built / "bin" / "gitea")
+
+    def secret(kind: str) -> str:
+        return processes.run("secret", [binary, "generate", "secret", kind], environ).strip()
+
+    port = free_port(set())
+    ini = work / "app.ini"
+    ini.write_text(
+        _INI.format(
+            user=user,
+            work=work,
+            port=port,
+            static=built / "static",
+            key=uuid.uuid4().hex,
+            internal=secret("INTERNAL_TOKEN"),
+            jwt=secret("JWT_SECRET"),
+        ),
+        encoding="utf-8",
+    )
+    gitea = [binary, "-c", str(ini)]
+    processes.run("migrate", [*gitea, "migrate"], environ)
+    password = uuid.uuid4().hex
+    processes.run(
+        "admin",
+        [
+            *(*gitea, "admin", "user", "create", "--admin", "--username", ADMIN),
+            *("--password", password, "--email", f"{ADMIN}@example.com"),
+            "--must-change-password=false",
+        ],
+        environ,
+    )
+    processes.start("gitea", [*gitea, "web"], environ)
+    url = f"http://127.0.0.1:{port}"
+    processes.wait("gitea", lambda: _healthy(url))
+    users = {ADMIN: _sign_in(url, ADMIN, password)}
+    server = GiteaServer(url, users, processes.folder)
+    for name in PEOPLE:
+        word = uuid.uuid4().hex
+        server.call(
+            "POST",
+            "/admin/users",
+            {
+                "username": name,
+                "full_name": name.capitalize(),
+                "email": f"{name}@example.com",
+                "password": word,
+                "must_change_password": False,
+            },
+        )
+        users[name] = _sign_in(url, name, word)
+    return {
+        "url": url,
+        "users": {
+            name: {"password": one.password, "token": one.token} for name, one in users.items()
+        },
+    }
+
+
+def _user_name() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:  # a container with a user of its own number
+        return os.environ.get("USER", "git")
+
+
+def _healthy(url: str) -> bool:
+    with suppress(OSError), urllib.request.urlopen(f"{url}/api/healthz", timeout=5) as answer:
+        return answer.status == 200
+    return False
+
+
+def _sign_in(url: str, name: str, password: str) -> GiteaUser:
+    """Return a user with a token that may do whatever the user may."""
+    basic = b64encode(f"{name}:{password}".encode()).decode()
+    status, body = _request(
+        "POST",
+        f"{url}/api/v1/users/{name}/tokens",
+        {"name": "tests", "scopes": ["all"]},
+        f"Basic {basic}",
+    )
+    if status != 201:
+        raise CannotStartError(f"Gitea gave {name} no token: {status} {body}")
+    return GiteaUser(name, password, body["sha1"])
+
+
+def _request(method: str, url: str, body: Any, authorization: str) -> tuple[int, Any]:
+    request = urllib.request.Request(
+        url,
+        method=method,
+        data=None if body is None else json.dumps(body).encode(),
+        headers={"Authorization": authorization, "Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+    try:
+        return status, json.loads(text or b"null")
+    except ValueError:
+        return status, text.decode(errors="replace")
+
+
+@dataclass(frozen=True)
+class GiteaUser:
+    """Somebody with an account; the token has every scope."""
+
+    name: str
+    password: str = field(repr=False)
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class GiteaServer:
+    """A running Gitea.
+
+    Attributes:
+        url: `http://127.0.0.1:PORT`, without a slash at the end.
+        users: by name: `gitadmin`, who administrates the server, and `ana`, `ben`, `ci`.
+        folder: where its logs are.
+    """
+
+    url: str
+    users: dict[str, GiteaUser]
+    folder: Path
+
+    @classmethod
+    def of(cls, record: Mapping[str, Any], folder: Path) -> GiteaServer:
+        """Return the server that `start` described."""
+        users = {name: GiteaUser(name, **one) for name, one in record["users"].items()}
+        return cls(record["url"], users, folder)
+
+    def ask(
+        self, method: str, path: str, body: Any = None, *, user: str = ADMIN
+    ) -> tuple[int, Any]:
+        """Call the API (`path` starts after /api/v1) and return status and document."""
+        token = self.users[user].token
+        return _request(method, f"{self.url}/api/v1{path}", body, f"token {token}")
+
+    def call(self, method: str, path: str, body: Any = None, *, user: str = ADMIN) -> Any:
+        """Call the API and return the document; AssertionError when it says no."""
+        status, answer = self.ask(method, path, body, user=user)
+        assert status < 300, f"{method} {path}: {status} {answer}"
+        return answer
+
+    def clone_url(self, repository: str, *, user: str | None = None) -> str:
+        """Return the URL of `owner/name`, with the user's token in it when one is named."""
+        if user is None:
+            return f"{self.url}/{repository}.git"
+        token = self.users[user].token
+        return f"{self.url.replace('://', f'://{user}:{token}@')}/{repository}.git"
+
+    def new_repository(
+        self, owner: str = "ana", *, writers: tuple[str, ...] = (), empty: bool = True
+    ) -> str:
+        """Make a repository with a name of its own and return `owner/name`.
+
+        `writers` may push to it. With `empty=False` it has a commit on `main`.
+        """
+        name = f"shop-{uuid.uuid4().hex[:10]}"
+        body = {"name": name, "auto_init": not empty, "default_branch": "main"}
+        self.call("POST", "/user/repos", body, user=owner)
+        for writer in writers:
+            path = f"/repos/{owner}/{name}/collaborators/{writer}"
+            self.call("PUT", path, {"permission": "write"}, user=owner)
+        return f"{owner}/{name}"
+
+    def wait_for(self, question: Callable[[], Any], *, seconds: float = 20) -> Any:
+        """Return the first true answer: the server does some things a moment after it said so.
+
+        One of them: a repository stays `empty`, and answers 404 to pull requests, until a push has
+        been digested (`settle`).
+        """
+        give_up = monotonic() + seconds
+        while not (answer := question()):
+            assert monotonic() < give_up, f"not so after {seconds} s"
+            sleep(0.05)
+        return answer
+
+    def settle(self, repository: str) -> None:
+        """Wait until the server knows that a repository has commits, after its first push."""
+        self.wait_for(lambda: not self.call("GET", f"/repos/{repository}")["empty"])
+
+
+def gitea_options() -> dict[str, Any]:
+    """Return what `start` wants to be told."""
+    return {"built": str(folder_of(GITEA))}

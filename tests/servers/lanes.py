@@ -1,0 +1,51 @@
+"""Lanes: tests against real servers that are not everywhere. Skipped by name, or demanded.
+
+A lane that cannot run says why and what to do; `GITOPS_REQUIRE_FORGE=1` and
+`GITOPS_REQUIRE_CLUSTER=1` make that a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import NoReturn
+
+import pytest
+
+from servers.programs import SYSTEM_PROGRAMS
+from servers.store import missing
+
+REQUIRED_BY = {"forge": "GITOPS_REQUIRE_FORGE", "cluster": "GITOPS_REQUIRE_CLUSTER"}
+_MARK = "lane "
+
+
+def absent(group: str) -> str | None:
+    """Return what a group of servers lacks on this machine and the way out, None when nothing."""
+    lacking = [name for name in SYSTEM_PROGRAMS[group] if shutil.which(name) is None]
+    if lacking:
+        verb = "is" if len(lacking) == 1 else "are"
+        packages = " ".join(lacking)
+        return f"{' and '.join(lacking)} {verb} not installed (Debian: apt install {packages})"
+    if unbuilt := missing(group):
+        names = ", ".join(one.name for one in unbuilt)
+        return f"{names} not built here: run scripts/servers build {group}"
+    return None
+
+
+def leave_out(lane: str, reason: str) -> NoReturn:
+    """Skip the test that asks; fail it where the lane is demanded."""
+    text = f"{_MARK}{lane}: {reason}"
+    if os.environ.get(REQUIRED_BY[lane], "") not in ("", "0"):
+        pytest.fail(f"{text} ({REQUIRED_BY[lane]} is set)", pytrace=False)
+    pytest.skip(text)
+
+
+def left_out(reporter: pytest.TerminalReporter) -> dict[str, int]:
+    """Return the lanes that were skipped in a run, with the number of their tests."""
+    found: dict[str, int] = {}
+    for report in reporter.stats.get("skipped", ()):
+        if isinstance(report.longrepr, tuple):
+            reason = report.longrepr[2].removeprefix("Skipped: ")
+            if reason.startswith(_MARK):
+                found[reason] = found.get(reason, 0) + 1
+    return found

@@ -1,0 +1,137 @@
+"""Servers that all workers of one test run share: the first who asks starts them.
+
+The run has a folder (`run_folder`), made by the process that the user started. Servers are kept by
+a keeper, which watches that process: they end with it, however it ends.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from servers.keeper import FAILED, READY, SOCKET
+from servers.processes import CannotStartError
+
+RUN_VARIABLE = "GITOPS_TEST_RUN"
+TESTS = Path(__file__).parents[1]
+
+
+def announce_run(folder: Path) -> None:
+    """Make this process the one that shared servers live with, and `folder` their place."""
+    os.environ[RUN_VARIABLE] = f"{os.getpid()}:{folder}"
+
+
+def share(
+    name: str, module: str, options: Mapping[str, Any], *, seconds: float = 180
+) -> dict[str, Any]:
+    """Return what `module.start` returned for the servers `name`, started when they are not yet.
+
+    Raises CannotStartError with the end of the log that says why.
+    """
+    pid, above = os.environ[RUN_VARIABLE].split(":", 1)
+    shared = Path(above) / "servers"
+    shared.mkdir(exist_ok=True)
+    folder = shared / name
+    with (shared / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not folder.exists():
+            folder.mkdir()
+            launch(folder, int(pid), module, options)
+        return await_ready(folder, seconds=seconds)
+
+
+def launch(folder: Path, watched: int, module: str, options: Mapping[str, Any]) -> None:
+    """Start a keeper in `folder`, which is there and empty; `watched` 0: until it is told."""
+    with (folder / "keeper.log").open("wb") as log:
+        keeper = subprocess.Popen(
+            [
+                *(sys.executable, "-m", "servers.keeper"),
+                *(str(folder), str(watched), module, json.dumps(dict(options))),
+            ],
+            env={**os.environ, "PYTHONPATH": str(TESTS), "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    (folder / "keeper.pid").write_text(str(keeper.pid))
+    keeper.returncode = 0  # not ours to wait for: it outlives a worker
+
+
+def await_ready(folder: Path, *, seconds: float = 180) -> dict[str, Any]:
+    """Wait for a keeper's servers and return what it wrote about them."""
+    give_up = time.monotonic() + seconds
+    while True:
+        with suppress(FileNotFoundError):
+            return json.loads((folder / READY).read_text(encoding="utf-8"))
+        with suppress(FileNotFoundError):
+            raise CannotStartError((folder / FAILED).read_text(encoding="utf-8"))
+        if not folder.exists() or not _runs(folder):
+            log = folder / "keeper.log"
+            words = log.read_text(encoding="utf-8")[-2000:] if log.exists() else "no log"
+            raise CannotStartError(f"the keeper of {folder.name} is gone:\n{words}")
+        if time.monotonic() > give_up:
+            raise CannotStartError(f"{folder.name} was not ready in {seconds:.0f} s")
+        time.sleep(0.05)
+
+
+def command(folder: Path, **request: Any) -> dict[str, Any]:
+    """Ask a keeper to stop or start one of its servers; return what runs then."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.settimeout(30)
+        control.connect(str(folder / SOCKET))
+        control.sendall(json.dumps(request).encode() + b"\n")
+        answer = json.loads(control.makefile("r").readline())
+    if "error" in answer:
+        raise CannotStartError(answer["error"])
+    return answer
+
+
+def _keeper_of(folder: Path) -> int:
+    try:
+        return int((folder / "keeper.pid").read_text())
+    except (FileNotFoundError, ValueError):
+        return 0
+
+
+def _runs(folder: Path) -> bool:
+    pid = _keeper_of(folder)
+    with suppress(ChildProcessError):
+        os.waitpid(pid, os.WNOHANG)  # a zombie of ours would seem to run
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return pid > 0
+
+
+def end(folder: Path, *, seconds: float = 30) -> None:
+    """Tell a keeper to stop its servers, and wait until it has."""
+    pid = _keeper_of(folder)
+    if pid == 0 or not _runs(folder):
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    os.kill(pid, signal.SIGTERM)
+    give_up = time.monotonic() + seconds
+    while _runs(folder) and time.monotonic() < give_up:
+        time.sleep(0.05)
+    if _runs(folder):
+        os.kill(pid, signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def end_all(above: Path) -> None:
+    """Stop what `share` started for the run in this folder."""
+    for folder in (above / "servers").glob("*/"):
+        end(folder)
