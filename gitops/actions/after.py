@@ -55,8 +55,8 @@ def _read_before(
 ) -> tuple[Before, tuple[str, ...]]:
     row = find_environment(tip.config, name)
     try:
-        before = find_overlay(tip.snapshot, tip.config, name, overlay.app if row.per_app else None)
-        file = read_overlay(tip.snapshot, before)
+        before = find_overlay(tip, name, overlay.app if row.per_app else None)
+        file = read_overlay(tip.of(row), before)
     except NotFound as error:
         return Before(name, {}, (), problem=error.message), ()
     present = image_values(file.content, file.path)

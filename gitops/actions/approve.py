@@ -15,11 +15,12 @@ from gitops.actions.holds import own_hold_path, readable_hold
 from gitops.actions.judging import judge, judge_carried, record_overrides, refusal
 from gitops.actions.ledger import Appended, append_records, ledger_of
 from gitops.actions.overlays import find_overlay
+from gitops.actions.plan import Draft, Plan
 from gitops.actions.proposals import OpenProposal, find_proposal, proposal_branch
 from gitops.actions.session import Session, Tip, open_tip, require_words
 from gitops.actions.sources import source_heads
 from gitops.actions.targets import read_target
-from gitops.actions.write import Draft, Plan, write
+from gitops.actions.write import write
 from gitops.core.approval import (
     authors_of,
     is_author,
@@ -88,7 +89,7 @@ def approve(
     recorded: list[Appended] = []
 
     def plan(tip: Tip) -> Plan:
-        overlay = find_overlay(tip.snapshot, tip.config, request.environment, request.app)
+        overlay = find_overlay(tip, request.environment, request.app)
         present = _open(session, tip, overlay)
         _check_head(overlay, present, request.head, shown)
         edit = _edit(session, tip, overlay, present)
@@ -139,14 +140,15 @@ def close(
     shown: list[str] = []
 
     def plan(tip: Tip) -> Plan:
-        overlay = find_overlay(tip.snapshot, tip.config, environment, app)
+        overlay = find_overlay(tip, environment, app)
         branch = proposal_branch(overlay)
         head, present = find_proposal(session, tip, overlay)
         if head is None:
             return Plan(action="close", notes=(f"{overlay.label} has no proposal",))
         _check_head(overlay, head, None, shown)
         shown.append(head)
-        ended = Proposal(overlay, branch, head, state="closed")
+        base = tip.branch_of(overlay.environment)
+        ended = Proposal(overlay, branch, head, state="closed", base=base)
         if present is not None:
             ended = present.report(overlay, state="closed")
         because = f": {one_line(reason)}" if reason is not None else ""
@@ -289,10 +291,11 @@ def _assemble(
 ) -> Plan:
     files: dict[str, bytes | None] = {edit.path: edit.after}
     before: dict[str, bytes | None] = {edit.path: edit.before}
+    home = tip.of(overlay.environment)
     hold = _hold(session, overlay, present)
     if hold is not None:
         path = own_hold_path(overlay)
-        files[path], before[path] = hold[0], tip.snapshot.read(path)
+        files[path], before[path] = hold[0], home.read(path)
     message = merge_message(
         present.message,
         label=overlay.label,
@@ -303,10 +306,11 @@ def _assemble(
     )
     return Plan(
         action="approve",
-        commit=Draft(files, message, merges=present.commit),
+        commits={home.branch: Draft(files, message, merges=present.commit, before=before)},
         ending=(present.report(overlay, state="merged"),),
-        before=before,
-        changes=tuple(OverlayChange(overlay, edit.path, change) for change in edit.changes),
+        changes=tuple(
+            OverlayChange(overlay, edit.path, change, home.branch) for change in edit.changes
+        ),
         warnings=tuple(f"{edit.path}: {text}" for text in edit.warnings),
         notes=(f"{proposal_branch(overlay)} at {present.commit[:7]} by {present.author.name}",),
         hold=hold[1] if hold is not None else None,

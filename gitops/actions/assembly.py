@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from gitops.actions.plan import Draft, Plan
 from gitops.actions.proposals import Wanted, propose
 from gitops.actions.session import Session, Tip
 from gitops.actions.targets import Target
-from gitops.actions.write import Draft, Plan
 from gitops.core.kustomization import Edit
 from gitops.core.message import Line
 from gitops.core.policy import Reason
@@ -53,22 +53,17 @@ def assemble(
     add: bool = False,
     refresh: bool = False,
 ) -> Plan:
-    """Return the plan that writes `entries`: one commit, one proposal each, edits of a checkout.
+    """Return the plan that writes `entries`: a commit for each branch, a proposal for each overlay,
+    edits of a checkout.
 
     `render` makes the message of a commit from the labels of its overlays and their changes.
     """
     by_mode: dict[str, list[Edited]] = {"commit": [], "pull-request": [], "work-tree": []}
     for entry in entries:
         by_mode[entry.target.overlay.environment.change].append(entry)
-    commit = None
-    if by_mode["commit"]:
-        commit = Draft(
-            {entry.target.file.path: entry.edit.after for entry in by_mode["commit"]},
-            render(
-                [entry.label for entry in by_mode["commit"]],
-                [line for entry in by_mode["commit"] for line in entry.lines],
-            ),
-        )
+    by_branch: dict[str, list[Edited]] = {}
+    for entry in by_mode["commit"]:
+        by_branch.setdefault(tip.branch_of(entry.target.overlay.environment), []).append(entry)
     proposed = propose(
         session,
         tip,
@@ -85,17 +80,35 @@ def assemble(
     open_already = {proposal.overlay.label for proposal in proposed.waiting}
     return Plan(
         action=action,
-        commit=commit,
+        commits={branch: _draft(found, render) for branch, found in by_branch.items()},
         proposals=proposed.drafts,
         waiting=proposed.waiting,
         edits={entry.target.file.path: entry.edit.after for entry in by_mode["work-tree"]},
-        before={entry.target.file.path: entry.target.file.content for entry in entries},
+        before={entry.target.file.path: entry.edit.before for entry in by_mode["work-tree"]},
         changes=tuple(
-            OverlayChange(entry.target.overlay, entry.target.file.path, change)
+            OverlayChange(
+                entry.target.overlay,
+                entry.target.file.path,
+                change,
+                tip.branch_of(entry.target.overlay.environment),
+            )
             for entry in entries
             if entry.label not in open_already
             for change in entry.edit.changes
         ),
         warnings=proposed.warnings,
         notes=proposed.notes,
+    )
+
+
+def _draft(
+    entries: Sequence[Edited], render: Callable[[Sequence[str], Sequence[Line]], str]
+) -> Draft:
+    """Return the one commit that a branch gets."""
+    return Draft(
+        {entry.target.file.path: entry.edit.after for entry in entries},
+        render(
+            [entry.label for entry in entries], [line for entry in entries for line in entry.lines]
+        ),
+        before={entry.target.file.path: entry.edit.before for entry in entries},
     )

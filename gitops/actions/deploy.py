@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from gitops.actions.assembly import Edited, assemble
 from gitops.actions.judging import judge, record_overrides, refusal
 from gitops.actions.overlays import find_environment
+from gitops.actions.plan import Plan
 from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.sources import Build, ask_build, judge_follow, superseded
 from gitops.actions.targets import Target, find_targets
-from gitops.actions.write import Plan, write
+from gitops.actions.write import write
 from gitops.core.environment import Environment
 from gitops.core.image import parse_image
 from gitops.core.kustomization import edit_images

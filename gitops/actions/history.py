@@ -15,7 +15,7 @@ from gitops.core.report import HistoryReport
 
 def releases_of(session: Session, tip: Tip, overlay: Overlay) -> Iterator[Release]:
     """Yield the overlay's releases, newest first, reading no deeper than the caller iterates."""
-    versions = session.repository.history(tip.snapshot.commit, overlay.directory)
+    versions = session.repository.history(tip.of(overlay.environment).commit, overlay.directory)
     return releases(versions, environment=overlay.label)
 
 
@@ -24,7 +24,7 @@ def history(
 ) -> HistoryReport:
     """Return the newest `limit` releases of an environment (0: all), with what was said of them."""
     tip = open_tip(session)
-    overlay = find_overlay(tip.snapshot, tip.config, environment, app)
+    overlay = find_overlay(tip, environment, app)
     stream = releases_of(session, tip, overlay)
     found = tuple(stream) if limit == 0 else tuple(islice(stream, limit + 1))
     shown = found[:limit] if limit else found

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from gitops.actions.history import releases_of
 from gitops.actions.overlays import find_overlay, overlays_of
+from gitops.actions.plan import Draft, Plan
 from gitops.actions.session import Session, Tip, require_words
-from gitops.actions.write import Draft, Plan, write
+from gitops.actions.write import write
 from gitops.core.environment import Overlay
 from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold, render_hold
 from gitops.core.message import one_line, render_message
 from gitops.core.report import WriteReport
 from gitops.errors import ManifestError, Refused
-from gitops.ports import Snapshot
 
 
 def own_hold_path(overlay: Overlay) -> str:
@@ -19,14 +19,16 @@ def own_hold_path(overlay: Overlay) -> str:
     return hold_path(overlay.environment.name, overlay.app)
 
 
-def hold_on(snapshot: Snapshot, overlay: Overlay) -> Hold | None:
+def hold_on(tip: Tip, overlay: Overlay) -> Hold | None:
     """Return the hold that keeps automation away from `overlay`: its own, else a wider one.
 
-    A hold that cannot be read still holds: whoever wrote it wanted automation to stop.
+    Its own stands on the branch that the environment lives on, the one of everything on the
+    top-level branch. A hold that cannot be read still holds: whoever wrote it wanted automation to
+    stop.
     """
-    name = overlay.environment.name
-    paths = [own_hold_path(overlay), hold_path(name, None), HOLD_ALL_PATH]
-    for path in dict.fromkeys(paths):
+    home = tip.of(overlay.environment)
+    own = [own_hold_path(overlay), hold_path(overlay.environment.name, None)]
+    for snapshot, path in [*((home, path) for path in own), (tip.snapshot, HOLD_ALL_PATH)]:
         content = snapshot.read(path)
         if content is not None:
             return readable_hold(content, path)
@@ -53,9 +55,10 @@ def hold(
         return write(session, lambda tip: _hold_all(session, tip, reason))
 
     def plan(tip: Tip) -> Plan:
-        overlay = find_overlay(tip.snapshot, tip.config, environment, app)
+        overlay = find_overlay(tip, environment, app)
+        home = tip.of(overlay.environment)
         path = own_hold_path(overlay)
-        present = tip.snapshot.read(path)
+        present = home.read(path)
         if present is not None:
             standing = readable_hold(present, path)
             raise Refused(
@@ -80,8 +83,7 @@ def hold(
         )
         return Plan(
             action="hold",
-            commit=Draft({path: render_hold(wanted)}, message),
-            before={path: None},
+            commits={home.branch: Draft({path: render_hold(wanted)}, message)},
             hold=wanted,
             notes=(f"{overlay.label} is held: automation leaves it alone",),
             hint=f"`gitops resume {environment}` lifts it",
@@ -99,11 +101,12 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
         return write(session, lambda tip: _resume_all(session, tip))
 
     def plan(tip: Tip) -> Plan:
-        overlay = find_overlay(tip.snapshot, tip.config, environment, app)
+        overlay = find_overlay(tip, environment, app)
+        home = tip.of(overlay.environment)
         path = own_hold_path(overlay)
-        present = tip.snapshot.read(path)
+        present = home.read(path)
         if present is None:
-            wider = hold_on(tip.snapshot, overlay)
+            wider = hold_on(tip, overlay)
             if wider is None:
                 return Plan(action="resume", notes=(f"{overlay.label} is not held",))
             return Plan(
@@ -124,8 +127,7 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
         )
         return Plan(
             action="resume",
-            commit=Draft({path: None}, message),
-            before={path: present},
+            commits={home.branch: Draft({path: None}, message, before={path: present})},
             notes=(
                 f"{overlay.label} was held by {standing.by}: {standing.reason}",
                 "automation may write it again",
@@ -155,8 +157,7 @@ def _hold_all(session: Session, tip: Tip, reason: str) -> Plan:
     )
     return Plan(
         action="hold",
-        commit=Draft({HOLD_ALL_PATH: render_hold(wanted)}, message),
-        before={HOLD_ALL_PATH: None},
+        commits={tip.snapshot.branch: Draft({HOLD_ALL_PATH: render_hold(wanted)}, message)},
         hold=wanted,
         notes=("every environment is held: automation leaves all of them alone",),
         hint="`gitops resume --all` lifts it",
@@ -178,13 +179,16 @@ def _resume_all(session: Session, tip: Tip) -> Plan:
     own = [
         overlay.label
         for row in tip.config.environments
-        for overlay in overlays_of(tip.snapshot, row)
-        if tip.snapshot.read(own_hold_path(overlay)) is not None
+        for overlay in overlays_of(tip.of(row), row)
+        if tip.of(row).read(own_hold_path(overlay)) is not None
     ]
     return Plan(
         action="resume",
-        commit=Draft({HOLD_ALL_PATH: None}, message),
-        before={HOLD_ALL_PATH: present},
+        commits={
+            tip.snapshot.branch: Draft(
+                {HOLD_ALL_PATH: None}, message, before={HOLD_ALL_PATH: present}
+            )
+        },
         notes=(f"everything was held by {standing.by}: {standing.reason}",),
         warnings=tuple(f"{label} stays held: it has a hold of its own" for label in own),
     )

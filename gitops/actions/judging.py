@@ -39,7 +39,7 @@ def judge(
         return ()
     source = judge_source(overlay, ref)
     if not overlay.environment.after and not tip.config.freezes:
-        return source + judge_hold(overlay, hold_on(tip.snapshot, overlay))
+        return source + judge_hold(overlay, hold_on(tip, overlay))
     return source + judge_carried(session, tip, overlay, changes).reasons
 
 
@@ -68,7 +68,7 @@ def judge_carried(
         now=session.clock.now(),
         requires=overlay.environment.requires,
         expected=expected,
-        hold=hold_on(tip.snapshot, overlay),
+        hold=hold_on(tip, overlay),
         freeze=freeze_on(session, tip, overlay),
         soak=soak,
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from gitops.actions.session import Session, Tip, read_beside
+from gitops.actions.session import Session, Tip
 from gitops.actions.write import moved_on, pause
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageValue
@@ -105,7 +105,7 @@ def ledger_of(
 
     Raises NotFound or Denied when this machine cannot check signatures, and Unavailable.
     """
-    snapshot = read_beside(session, tip, LEDGER_BRANCH)
+    snapshot = tip.beside(LEDGER_BRANCH)
     if snapshot is None:
         return OverlayLedger()
     path = ledger_path(overlay.environment.name, overlay.app)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from gitops.actions.session import Tip
 from gitops.core.environment import Config, Environment, Overlay
 from gitops.core.kustomization import FILE_NAMES, choose_file
 from gitops.errors import NotFound, UsageError
@@ -85,18 +86,18 @@ def find_environment(config: Config, name: str) -> Environment:
     )
 
 
-def find_overlay(snapshot: Snapshot, config: Config, name: str, app: str | None) -> Overlay:
+def find_overlay(tip: Tip, name: str, app: str | None) -> Overlay:
     """Return the one overlay of environment `name` (of `app`).
 
-    Raises NotFound for an unknown environment or app, UsageError when `app` is needed or
-    makes no sense.
+    Raises NotFound for an unknown environment or app, and for an environment whose branch is not
+    there; UsageError when `app` is needed or makes no sense.
     """
-    environment = find_environment(config, name)
+    environment = find_environment(tip.config, name)
     if not environment.per_app:
         if app is not None:
             raise UsageError(f"environment {name} has one overlay for everything: leave out --app")
         return Overlay(environment)
-    apps = apps_of(snapshot, environment)
+    apps = apps_of(tip.of(environment), environment)
     if app is None:
         if len(apps) == 1:
             return Overlay(environment, apps[0])

@@ -15,9 +15,10 @@ from gitops.actions.overlays import (
     overlays_of,
     read_overlay,
 )
+from gitops.actions.plan import Plan
 from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.targets import Target, read_target
-from gitops.actions.write import Plan, write
+from gitops.actions.write import write
 from gitops.core.environment import Environment, Overlay
 from gitops.core.image import ImageValue
 from gitops.core.kustomization import edit_images, image_values
@@ -125,7 +126,7 @@ def promote_eligible(session: Session) -> WriteReport:
         for row in tip.config.environments:
             if row.deploy != "auto" or not row.after:
                 continue
-            for target in overlays_of(tip.snapshot, row):
+            for target in overlays_of(tip.of(row), row):
                 try:
                     source = _source(tip, row.after[-1], target)
                     found = _carry(session, tip, source, target, _values(tip, source), ())
@@ -167,7 +168,7 @@ def _ends(tip: Tip, request: PromoteRequest) -> tuple[Overlay, Overlay]:
         name = row.after[-1]
     if name == row.name:
         raise UsageError(f"--from {name} and --to {name} are the same environment")
-    target = find_overlay(tip.snapshot, tip.config, row.name, _app(tip, row, request))
+    target = find_overlay(tip, row.name, _app(tip, row, request))
     return target, _source(tip, name, target)
 
 
@@ -177,7 +178,7 @@ def _app(tip: Tip, row: Environment, request: PromoteRequest) -> str | None:
         return request.app
     having = [
         app
-        for app in apps_of(tip.snapshot, row)
+        for app in apps_of(tip.of(row), row)
         if set(request.names) <= set(_values(tip, Overlay(row, app)))
     ]
     return having[0] if len(having) == 1 else None
@@ -185,11 +186,11 @@ def _app(tip: Tip, row: Environment, request: PromoteRequest) -> str | None:
 
 def _source(tip: Tip, name: str, target: Overlay) -> Overlay:
     row = find_environment(tip.config, name)
-    return find_overlay(tip.snapshot, tip.config, name, target.app if row.per_app else None)
+    return find_overlay(tip, name, target.app if row.per_app else None)
 
 
 def _values(tip: Tip, overlay: Overlay) -> dict[str, ImageValue]:
-    file = read_overlay(tip.snapshot, overlay)
+    file = read_overlay(tip.of(overlay.environment), overlay)
     return image_values(file.content, file.path)
 
 

@@ -12,8 +12,8 @@ from datetime import datetime
 from itertools import islice
 
 from gitops.actions.overlays import OverlayFile
+from gitops.actions.plan import Draft, ProposalDraft
 from gitops.actions.session import Session, Tip
-from gitops.actions.write import Draft, ProposalDraft
 from gitops.core.approval import authors_of, with_authors
 from gitops.core.environment import Overlay
 from gitops.core.identity import Identity
@@ -61,7 +61,8 @@ class OpenProposal:
         author: of its head.
         since: when the head was made, UTC.
         message: of its head.
-        content, base: the kustomization at its head, and just before; None where there was none.
+        base: the branch that it is to be merged into.
+        before, content: the kustomization just before its head, and there; None: there was none.
     """
 
     commit: str
@@ -70,17 +71,18 @@ class OpenProposal:
     author: Identity
     since: datetime
     message: str
+    base: str
+    before: bytes | None
     content: bytes | None
-    base: bytes | None
 
     @property
     def only_images(self) -> bool:
         """True when the head's kustomization is the one before with other images, and no more."""
-        if self.content is None or self.base is None:
+        if self.content is None or self.before is None:
             return False
         wanted = _values(self.content).items()
         requests = [ImageRequest.exactly(image, value) for image, value in wanted]
-        return edit_images(self.base, "kustomization", requests, add=True).after == self.content
+        return edit_images(self.before, "kustomization", requests, add=True).after == self.content
 
     def report(self, overlay: Overlay, state: str = "open") -> Proposal:
         """Return what reports say of it."""
@@ -91,6 +93,7 @@ class OpenProposal:
             state=state,
             by=self.author.name,
             since=self.since,
+            base=self.base,
         )
 
 
@@ -116,27 +119,28 @@ def find_proposal(
     if not versions or versions[0].commit.commit != head.commit:
         return head.commit, None
     wanted = _values(versions[0].content)
-    base = _values(versions[1].content) if len(versions) > 1 else {}
+    before = versions[1].content if len(versions) > 1 else None
+    known = _values(before)
     current = _values(head_content(tip, overlay))
     pending = {
         image: value
         for image, value in wanted.items()
-        if base.get(image) != value and current.get(image) != value
+        if known.get(image) != value and current.get(image) != value
     }
-    if not pending or _has_landed(
-        session, tip, versions[0].commit.message, versions[0].commit.parents
-    ):
-        return head.commit, None
     info = versions[0].commit
+    base = tip.branch_of(overlay.environment)
+    if not pending or _has_landed(session, base, info.message, info.parents):
+        return head.commit, None
     return head.commit, OpenProposal(
         commit=head.commit,
         images=pending,
-        adds=any(image not in base for image in pending),
+        adds=any(image not in known for image in pending),
         author=info.author,
         since=info.time,
         message=info.message,
+        base=base,
+        before=before,
         content=versions[0].content,
-        base=versions[1].content if len(versions) > 1 else None,
     )
 
 
@@ -144,8 +148,9 @@ def head_content(tip: Tip, overlay: Overlay) -> bytes | None:
     """Return the overlay's kustomization at the tip, None when it has none."""
     from gitops.core.kustomization import choose_file
 
-    name = choose_file(tip.snapshot.entries(overlay.directory), overlay.directory)
-    return None if name is None else tip.snapshot.read(f"{overlay.directory}/{name}")
+    snapshot = tip.of(overlay.environment)
+    name = choose_file(snapshot.entries(overlay.directory), overlay.directory)
+    return None if name is None else snapshot.read(f"{overlay.directory}/{name}")
 
 
 def propose(
@@ -189,11 +194,14 @@ def propose(
             notes.append(f"{branch} keeps what it already proposed: {names}")
         files: dict[str, bytes | None] = {entry.file.path: edit.after}
         files |= dict(entry.extra)
+        home = tip.of(overlay.environment)
+        before = {path: home.read(path) for path in files}
         message = render(overlay, edit.changes)
         if present is not None and kept:
             # Whoever proposed what stays in it is an author still, and must not approve it.
             message = with_authors(message, authors_of(present.author, present.message))
-        drafts.append(ProposalDraft(overlay, branch, Draft(files, message), head))
+        draft = Draft(files, message, before=before)
+        drafts.append(ProposalDraft(overlay, branch, home.branch, draft, head))
         notes.append(f"{overlay.label} waits for approval on branch {branch}")
     return Proposed(tuple(drafts), tuple(waiting), (), tuple(notes))
 
@@ -202,8 +210,8 @@ def _values(content: bytes | None) -> dict[str, ImageValue]:
     return {} if content is None else image_values(content, "kustomization")
 
 
-def _has_landed(session: Session, tip: Tip, message: str, parents: tuple[str, ...]) -> bool:
+def _has_landed(session: Session, branch: str, message: str, parents: tuple[str, ...]) -> bool:
     ids = trailers(message).get("Gitops-Id", ())
     if not ids or not parents:
         return False
-    return session.repository.find_intent(tip.snapshot.branch, ids[-1], parents[0]) is not None
+    return session.repository.find_intent(branch, ids[-1], parents[0]) is not None

@@ -72,7 +72,7 @@ def qa(
             hint=f"`gitops history {request.environment}` lists them",
         )
     tip = open_tip(session)
-    overlay = find_overlay(tip.snapshot, tip.config, request.environment, request.app)
+    overlay = find_overlay(tip, request.environment, request.app)
     release = _find(session, tip, overlay, request.release)
     if request.release is None and confirm is not None:
         preview = QaPreview(overlay.label, request.verdict, release)

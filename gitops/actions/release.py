@@ -145,7 +145,7 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[Running, ...], tuple[str
     for row in tip.config.environments:
         if row.change == "work-tree":
             continue
-        for overlay in overlays_of(tip.snapshot, row):
+        for overlay in overlays_of(tip.of(row), row):
             revisions = {
                 image: revision
                 for image, text in _origins(session, tip, overlay).items()
@@ -166,7 +166,7 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[Running, ...], tuple[str
 def _origins(session: Session, tip: Tip, overlay: Overlay) -> Mapping[str, str | None]:
     """Return image -> source of what an overlay pins, {} when it cannot be read."""
     try:
-        file = read_overlay(tip.snapshot, overlay)
+        file = read_overlay(tip.of(overlay.environment), overlay)
         values = image_values(file.content, file.path)
     except (NotFound, ManifestError):
         return {}

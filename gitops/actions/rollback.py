@@ -13,10 +13,11 @@ from gitops.actions.history import releases_of
 from gitops.actions.holds import own_hold_path, readable_hold
 from gitops.actions.ledger import ledger_of
 from gitops.actions.overlays import OverlayFile, find_overlay
+from gitops.actions.plan import Draft, Plan
 from gitops.actions.proposals import Wanted, propose
 from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.targets import read_target
-from gitops.actions.write import Draft, Plan, write
+from gitops.actions.write import write
 from gitops.core.environment import Overlay
 from gitops.core.history import OverlayVersion, Release, releases
 from gitops.core.hold import Hold, render_hold
@@ -77,11 +78,12 @@ def rollback(
     chosen: list[tuple[str, Choice]] = []  # the tip it was chosen on, and the choice: asked once
 
     def plan(tip: Tip) -> Plan:
-        overlay = find_overlay(tip.snapshot, tip.config, request.environment, request.app)
+        overlay = find_overlay(tip, request.environment, request.app)
+        home = tip.of(overlay.environment)
         file = read_target(session, tip, overlay)
         _known_images(file, request)
         if not chosen:
-            chosen.append((tip.snapshot.commit, _choose(session, tip, overlay, file, request)))
+            chosen.append((home.commit, _choose(session, tip, overlay, file, request)))
         seen, choice = chosen[0]
         restored = choice.release
         if restored is None:
@@ -102,7 +104,7 @@ def rollback(
             warnings=choice.warnings + edit.warnings + made.warnings,
             notes=choice.notes + _since(session, tip, overlay, restored, choice) + made.notes,
         )
-        if confirm is not None and not session.dry_run and seen == tip.snapshot.commit:
+        if confirm is not None and not session.dry_run and seen == home.commit:
             changes = tuple((overlay.label, change) for change in edit.changes)
             if not confirm(Preview(overlay.label, changes, made.notes, made.warnings)):
                 raise Refused("nothing was rolled back", hint="--yes does not ask")
@@ -164,7 +166,8 @@ def _assemble(
 ) -> Plan:
     overlay = file.overlay
     environment = overlay.environment
-    reported = tuple(OverlayChange(overlay, file.path, change) for change in changes)
+    home = tip.of(environment)
+    reported = tuple(OverlayChange(overlay, file.path, change, home.branch) for change in changes)
     if environment.change == "work-tree":
         return Plan(
             action="rollback",
@@ -177,7 +180,7 @@ def _assemble(
     hold = None
     if request.hold:
         path = own_hold_path(overlay)
-        before[path] = tip.snapshot.read(path)
+        before[path] = home.read(path)
         hold = _hold(session, restored, choice, request, before[path], path)
         files[path] = render_hold(hold)
 
@@ -202,15 +205,15 @@ def _assemble(
         return Plan(
             action="rollback",
             proposals=proposed.drafts,
-            before=before,
             changes=reported,
             notes=proposed.notes,
             hold=hold,
         )
     return Plan(
         action="rollback",
-        commit=Draft(files, message(overlay, changes)) if files else None,
-        before=before,
+        commits={home.branch: Draft(files, message(overlay, changes), before=before)}
+        if files
+        else {},
         changes=reported,
         notes=notes,
         hold=hold,
@@ -248,7 +251,9 @@ def _since(
     The first is taken back too; the second stays, since only image values are restored.
     """
     versions: list[OverlayVersion] = []
-    for version in session.repository.history(tip.snapshot.commit, overlay.directory):
+    for version in session.repository.history(
+        tip.of(overlay.environment).commit, overlay.directory
+    ):
         versions.append(version)
         if version.commit.commit == restored.commit:
             break

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from gitops.core.environment import CONFIG_PATH, Config
+from gitops.core.environment import CONFIG_PATH, Config, Environment
 from gitops.core.history import Identity
 from gitops.core.message import one_line
 from gitops.errors import ConfigError, NotFound, UsageError
@@ -45,15 +45,49 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Tip:
-    """The newest commit of the branch that Argo CD follows, with the policy it holds.
+    """What one attempt of a call reads: the newest commit of each branch, every one once.
 
     Attributes:
-        beside: other branches that were read beside it, each once; None where there is none.
+        snapshot: of the top-level branch. Policy is read from it alone: `gitops.yaml`, the signers
+            and the hold of everything.
+        config: what `gitops.yaml` says there.
+        repository: where other branches are read from, when they are asked for.
+        others: the branches that were read beside it; None where there is none.
     """
 
     snapshot: Snapshot
     config: Config
-    beside: dict[str, Snapshot | None] = field(default_factory=dict, compare=False, repr=False)
+    repository: Repository = field(compare=False, repr=False)
+    others: dict[str, Snapshot | None] = field(default_factory=dict, compare=False, repr=False)
+
+    def branch_of(self, environment: Environment) -> str:
+        """Return the branch that `environment` lives on: its own, else the top-level one."""
+        return environment.branch or self.snapshot.branch
+
+    def of(self, environment: Environment) -> Snapshot:
+        """Return the tip that holds the overlays and holds of `environment`.
+
+        Raises NotFound when its branch does not exist.
+        """
+        return self.at(self.branch_of(environment))
+
+    def at(self, branch: str) -> Snapshot:
+        """Return the tip of a branch that environments live on. Raises NotFound."""
+        if branch == self.snapshot.branch:
+            return self.snapshot
+        found = self.beside(branch)
+        if found is None:
+            raise NotFound(f"no branch {branch} in {self.repository.describe()}")
+        return found
+
+    def beside(self, branch: str) -> Snapshot | None:
+        """Return the newest commit of another branch, None when there is none; asked once."""
+        if branch not in self.others:
+            try:
+                self.others[branch] = self.repository.snapshot(branch)
+            except NotFound:
+                self.others[branch] = None
+        return self.others[branch]
 
 
 def open_tip(session: Session) -> Tip:
@@ -66,17 +100,7 @@ def open_tip(session: Session) -> Tip:
     if session.branch is None and config.branch not in (None, snapshot.branch):
         snapshot = session.repository.snapshot(config.branch)
         config = read_config(session, snapshot)
-    return Tip(snapshot, config)
-
-
-def read_beside(session: Session, tip: Tip, branch: str) -> Snapshot | None:
-    """Return the newest commit of another branch, None when there is none; asked once for `tip`."""
-    if branch not in tip.beside:
-        try:
-            tip.beside[branch] = session.repository.snapshot(branch)
-        except NotFound:
-            tip.beside[branch] = None
-    return tip.beside[branch]
+    return Tip(snapshot, config, session.repository)
 
 
 def require_words(text: str | None, option: str) -> None:

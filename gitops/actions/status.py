@@ -33,9 +33,9 @@ def status(
     rows = tuple(find_environment(tip.config, name) for name in dict.fromkeys(environments))
     overlays: list[Overlay] = []
     for row in rows or tip.config.environments:
-        found = overlays_of(tip.snapshot, row)
+        found = overlays_of(tip.of(row), row)
         if app is not None and row.per_app:
-            found = (find_overlay(tip.snapshot, tip.config, row.name, app),)
+            found = (find_overlay(tip, row.name, app),)
         overlays += found
     warnings: list[str] = []
     return StatusReport(
@@ -47,7 +47,7 @@ def status(
 
 
 def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -> OverlayStatus:
-    hold = hold_on(tip.snapshot, overlay)
+    hold = hold_on(tip, overlay)
     freeze = freeze_on(session, tip, overlay)
     try:
         images = _images(tip, overlay)
@@ -84,7 +84,7 @@ def diff(session: Session, left: str, right: str, *, app: str | None = None) -> 
     sides = []
     for name in (left, right):
         row = find_environment(tip.config, name)
-        sides.append(find_overlay(tip.snapshot, tip.config, name, app if row.per_app else None))
+        sides.append(find_overlay(tip, name, app if row.per_app else None))
     lefts, rights = (_images(tip, overlay) for overlay in sides)
     return DiffReport(
         sides[0],
@@ -98,5 +98,5 @@ def diff(session: Session, left: str, right: str, *, app: str | None = None) -> 
 
 
 def _images(tip: Tip, overlay: Overlay) -> dict[str, ImageValue]:
-    file = read_overlay(tip.snapshot, overlay)
+    file = read_overlay(tip.of(overlay.environment), overlay)
     return image_values(file.content, file.path)

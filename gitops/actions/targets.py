@@ -84,7 +84,7 @@ def find_targets(
 def read_target(session: Session, tip: Tip, overlay: Overlay) -> OverlayFile:
     """Read an overlay from the tip, or from the caller's checkout when changes go there."""
     if overlay.environment.change != "work-tree":
-        return read_overlay(tip.snapshot, overlay)
+        return read_overlay(tip.of(overlay.environment), overlay)
     if session.work_tree is None:
         raise UsageError(
             f"environment {overlay.label} is edited in a checkout, and "
@@ -100,8 +100,8 @@ def read_target(session: Session, tip: Tip, overlay: Overlay) -> OverlayFile:
 
 def _overlays(tip: Tip, environment: Environment, app: str | None) -> tuple[Overlay, ...]:
     if app is not None or not environment.per_app:
-        return (find_overlay(tip.snapshot, tip.config, environment.name, app),)
-    apps = apps_of(tip.snapshot, environment)
+        return (find_overlay(tip, environment.name, app),)
+    apps = apps_of(tip.of(environment), environment)
     if not apps:
         raise NotFound(
             f"environment {environment.name} has no app yet: nothing matches {environment.overlay}"

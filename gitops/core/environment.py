@@ -46,6 +46,7 @@ class Environment:
         requires: verdicts that the images must have in every one of `after`.
         soak: automatic promotion takes only what has been stable in `after` for so long.
         follow: which of several live release branches it takes: the newest version, or any.
+        branch: the branch that it lives on (its overlays and holds); None: the top-level one.
         line: 1-based line of the row in `gitops.yaml`, for messages.
     """
 
@@ -61,6 +62,7 @@ class Environment:
     follow: Follow = "newest"
     requires: tuple[Required, ...] = ()
     soak: timedelta | None = None
+    branch: str | None = None
     line: int = 1
 
     @property

@@ -21,11 +21,16 @@ Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "pla
 
 @dataclass(frozen=True, slots=True)
 class OverlayChange:
-    """One image of one overlay (None: a local folder), and the file that pins it."""
+    """One image of one overlay (None: a local folder), and the file that pins it.
+
+    Attributes:
+        branch: the branch that the overlay lives on; None for a local folder.
+    """
 
     overlay: Overlay | None
     path: str
     change: ImageChange
+    branch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ class Proposal:
     Attributes:
         branch: `gitops/ENV`.
         commit: its head.
+        base: the branch that it is to be merged into.
         state: open, merged, closed.
         by, since: who proposed its head, and when; None where nobody asked.
         number, url: of the pull request; None without a forge.
@@ -56,15 +62,29 @@ class Proposal:
     since: datetime | None = None
     number: int | None = None
     url: str | None = None
+    base: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """A commit that landed, and the branch that it landed on."""
+
+    branch: str
+    commit: str
 
 
 @dataclass(frozen=True, slots=True)
 class FileDiff:
-    """One file before and after, for the preview of `--dry-run`; None: no such file."""
+    """One file before and after, for the preview of `--dry-run`; None: no such file.
+
+    Attributes:
+        branch: where it is written; None for a file on disk.
+    """
 
     path: str
     before: bytes | None
     after: bytes | None
+    branch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +92,9 @@ class WriteReport:
     """The result of every verb that writes.
 
     Attributes:
-        commit: the commit on the remote (a proposal's head when nothing else was committed).
+        branch: where it landed, or would; of several branches the first in promotion order.
+        commit: the commit there (a proposal's head when nothing else was committed).
+        commits: every commit that landed, one for each branch; no proposals.
         attempts: pushes tried.
         notes: what a person should know beside the warnings (which release a rollback took).
         hint: what to do next, or None.
@@ -92,6 +114,7 @@ class WriteReport:
     diffs: tuple[FileDiff, ...] = ()
     hold: Hold | None = None
     hint: str | None = None
+    commits: tuple[Committed, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
