@@ -12,6 +12,7 @@
     ├─ ManifestError     3   unsafe-edit    the file cannot be edited safely: path:line:col
     ├─ Denied            3   denied         credentials missing or rejected
     │  ├─ Protected      3   protected      a rule of the server keeps the branch
+    │  ├─ NoAtomicPush   3   denied         the server cannot move several branches at once
     │  └─ HookDeclined   3   hook-declined  a hook of the server said no; its words are shown
     ├─ TryAgain          75                 nothing is wrong with the request
     │  ├─ Conflict       75  conflict       the branch kept moving until the budget was spent
@@ -121,6 +122,10 @@ class Protected(Denied):
     """A rule of the server keeps the branch (protected branch, ruleset)."""
 
     code = "protected"
+
+
+class NoAtomicPush(Denied):
+    """The server cannot move several branches at once; none has moved."""
 
 
 class HookDeclined(Denied):

@@ -93,7 +93,8 @@ def validate(location: str, branch: str | None) -> ValidateReport:
 
     with open_repository(location, environ=os.environ, progress=_say) as repository:
         snapshot = repository.directory_snapshot() if branch is None else None
-        return run(snapshot or repository.snapshot(branch), _load_config, SystemClock().now())
+        looked_at = snapshot or repository.snapshot(branch)
+        return run(looked_at, _load_config, SystemClock().now(), repository.snapshot)
 
 
 def _load_config(content: bytes) -> Config:

@@ -316,7 +316,8 @@ def errors_page() -> str:
                 if is_own(found)
             ),
         )
-        + "\n`TryAgain` is the class above those of exit code 75. `differs` and `unhealthy` are "
+        + "\n`TryAgain` is the class above those of exit code 75. `NoAtomicPush` (`denied`) is "
+        "answered by moving the branches one after the other. `differs` and `unhealthy` are "
         "answers, not accidents.\n"
     )
 
@@ -363,12 +364,13 @@ def trailers_page() -> str:
         "approved it. `Co-authored-by` in a proposal names others whose images are still in it.\n"
         + f"\nA message that has all of them:\n\n```text\n{message}```\n\n## Holds\n\n"
         f"The hold of `dev` is the file `{hold_path('dev', None)}`, of `dev` of app `shop` "
-        f"`{hold_path('dev', 'shop')}`, of everything `.gitops/hold.yaml`, on the branch that Argo "
-        f"CD follows:\n\n```yaml\n{render_hold(hold).decode()}```\n\n"
+        f"`{hold_path('dev', 'shop')}`, on the branch that `dev` lives on; of everything "
+        f"`.gitops/hold.yaml`, on the top-level branch:\n\n```yaml\n{render_hold(hold).decode()}```\n\n"
         "`restores` and `rolledBack` stand there after a rollback. A hold that cannot be read "
         "holds.\n\n## Branches\n\n"
         "`gitops/ENV` (`gitops/APP/ENV`): the proposal of an environment with "
-        "`change: pull-request`, one at most, updated in place.\n"
+        "`change: pull-request`, one at most, updated in place, to be merged into the branch that "
+        "the environment lives on.\n"
     )
 
 

@@ -11,7 +11,7 @@ from gitops.core.history import CommitInfo, OverlayVersion
 from gitops.core.identity import Identity
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.message import trailers
-from gitops.errors import GitopsError, NotFound
+from gitops.errors import GitopsError, NoAtomicPush, NotFound
 from gitops.ports import FileChange, Lost, NewCommit, RefUpdate
 
 ANA = Identity("Ana", "ana@example.com")
@@ -76,6 +76,7 @@ class FakeRepository:
         trouble: raised by the next call of `push`, then forgotten; with `lands` True the push
             has landed all the same (a lost answer).
         signatures: commit id -> principal who signed it.
+        atomic: False: several branches cannot be moved at once.
     """
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
@@ -86,6 +87,7 @@ class FakeRepository:
         self.trouble: GitopsError | None = None
         self.lands = False
         self.signatures: dict[str, str] = {}
+        self.atomic = True
         if files is not None:
             self.commit(files)
 
@@ -218,6 +220,8 @@ class FakeRepository:
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """See `ports.Repository`."""
+        if len(updates) > 1 and not self.atomic:
+            raise NoAtomicPush("memory cannot move several branches at once")
         trouble, self.trouble = self.trouble, None
         if trouble is not None and not self.lands:
             raise trouble

@@ -68,6 +68,7 @@ environments:
     rollback: pull-request
     after: [dev, local]
     database: real
+    branch: production
 """
     )
     expected = Config(
@@ -90,6 +91,7 @@ environments:
                 rollback="pull-request",
                 after=("dev", "local"),
                 database="real",
+                branch="production",
                 line=11,
             ),
         ),
@@ -320,7 +322,6 @@ def test_freezes_have_names_of_their_own():
 
 LATER = [
     "wait: {soak: 5m}",
-    "branch: production",
 ]
 
 
@@ -335,7 +336,7 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
 
 KNOWN = (
     "name, overlay, accepts, deploy, change, rollback, after, follow, database, requires, soak, "
-    "approvals"
+    "approvals, branch"
 )
 TOP = "apiVersion, kind, branch, environments, images, freeze, signers"
 
@@ -416,6 +417,20 @@ ONE_ROW = [
         "change: work-tree, rollback: pull-request",
         "5:69: environments[0].rollback: cannot be pull-request: "
         "nothing is committed there (change: work-tree)",
+    ),
+    (
+        "change: work-tree, branch: production",
+        "5:67: environments[0].branch: means nothing here: a checkout is edited, no branch is "
+        "(change: work-tree)",
+    ),
+    (
+        "branch: refs/heads/production",
+        "5:48: environments[0].branch: write the short name, 'production'",
+    ),
+    (
+        "branch: gitops/prod",
+        "5:48: environments[0].branch: 'gitops/prod' is taken: proposals and the ledger live on "
+        "branches gitops/…",
     ),
 ]
 
@@ -537,6 +552,31 @@ def test_overlays_apart(one, two):
     )
 
     assert [one, two] == [found.overlay for found in load_config(text.encode()).environments]
+
+
+@pytest.mark.parametrize(
+    ("top", "one", "two", "apart"),
+    [
+        ("", "", "branch: production", True),
+        ("branch: main\n", "", "branch: production", True),
+        ("branch: main\n", "", "branch: main", False),
+        ("branch: main\n", "branch: main", "", False),
+        ("", "branch: production", "branch: production", False),
+        ("", "branch: production", "branch: staging", True),
+    ],
+)
+def test_overlays_on_branches(top, one, two, apart):
+    """The same path on another branch is another directory; on the same branch it is not."""
+    rows = [
+        f"- {{name: {name}, overlay: app, {keys}}}\n" for name, keys in (("a", one), ("b", two))
+    ]
+    text = f"{HEAD}{top}environments:\n{''.join(rows)}"
+
+    if apart:
+        assert 2 == len(load_config(text.encode()).environments)
+    else:
+        (problem,) = problems_of(text)
+        assert "app is the same directory as app of a" in problem
 
 
 def test_after_needs_an_earlier_environment():
@@ -752,6 +792,7 @@ def configs(draw: st.DrawFn) -> dict[str, object]:
             "rollback": draw(st.sampled_from(modes)),
             "after": draw(st.lists(st.sampled_from(names[:index]), unique=True)) if index else [],
             "database": draw(st.sampled_from(["dummy", "real"])),
+            **({} if by_hand else {"branch": draw(WORD)}),
             "approvals": draw(
                 st.fixed_dictionaries({}, optional={"required": COUNT, "self": st.booleans()})
             ),

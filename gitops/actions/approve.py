@@ -37,7 +37,7 @@ from gitops.core.ledger import LEDGER_BRANCH, Record, approvals
 from gitops.core.message import one_line, trailers
 from gitops.core.policy import Reason, outstanding
 from gitops.core.promotion import Origin
-from gitops.core.report import Outcome, OverlayChange, Proposal, WriteReport
+from gitops.core.report import Committed, OverlayChange, Proposal, WriteReport
 from gitops.errors import NotFound, Refused, UsageError
 
 
@@ -74,7 +74,7 @@ def approve(
     *,
     confirm: Callable[[ApprovalPreview], bool] | None = None,
 ) -> WriteReport:
-    """Merge an open proposal into the branch that Argo CD follows, and delete its branch.
+    """Merge an open proposal into the branch that its environment lives on, and delete its own.
 
     `confirm` shows the changes and asks; None does not ask. The proposal's head is fixed by
     `request.head`, else by the first look: one that moves later is refused.
@@ -124,9 +124,16 @@ def approve(
     report = write(session, plan)
     if report.outcome != "unchanged":
         return report
-    branch, commit = LEDGER_BRANCH, recorded[0].commit
-    outcome: Outcome = "unchanged" if commit is None else "committed"
-    return replace(report, outcome=outcome, branch=branch, commit=commit)
+    commit = recorded[0].commit
+    if commit is None:
+        return replace(report, branch=LEDGER_BRANCH)
+    return replace(
+        report,
+        outcome="committed",
+        branch=LEDGER_BRANCH,
+        commit=commit,
+        commits=(Committed(LEDGER_BRANCH, commit),),
+    )
 
 
 def close(
@@ -314,6 +321,7 @@ def _assemble(
         warnings=tuple(f"{edit.path}: {text}" for text in edit.warnings),
         notes=(f"{proposal_branch(overlay)} at {present.commit[:7]} by {present.author.name}",),
         hold=hold[1] if hold is not None else None,
+        judged=True,
     )
 
 

@@ -98,6 +98,7 @@ def assemble(
         ),
         warnings=proposed.warnings,
         notes=proposed.notes,
+        judged=True,
     )
 
 

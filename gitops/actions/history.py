@@ -34,6 +34,7 @@ def history(
     )
     return HistoryReport(
         overlay,
+        tip.branch_of(overlay.environment),
         shown,
         more=len(found) > len(shown),
         words=ledger.words(shown),

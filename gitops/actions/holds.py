@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from gitops.actions.history import releases_of
 from gitops.actions.overlays import find_overlay, overlays_of
 from gitops.actions.plan import Draft, Plan
@@ -11,7 +13,7 @@ from gitops.core.environment import Overlay
 from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold, render_hold
 from gitops.core.message import one_line, render_message
 from gitops.core.report import WriteReport
-from gitops.errors import ManifestError, Refused
+from gitops.errors import ManifestError, NotFound, Refused
 
 
 def own_hold_path(overlay: Overlay) -> str:
@@ -176,12 +178,6 @@ def _resume_all(session: Session, tip: Tip) -> Plan:
         intent=session.intent,
         subject=f"all environments: resume (held by {standing.by}: {standing.reason})",
     )
-    own = [
-        overlay.label
-        for row in tip.config.environments
-        for overlay in overlays_of(tip.of(row), row)
-        if tip.of(row).read(own_hold_path(overlay)) is not None
-    ]
     return Plan(
         action="resume",
         commits={
@@ -190,5 +186,19 @@ def _resume_all(session: Session, tip: Tip) -> Plan:
             )
         },
         notes=(f"everything was held by {standing.by}: {standing.reason}",),
-        warnings=tuple(f"{label} stays held: it has a hold of its own" for label in own),
+        warnings=tuple(
+            f"{label} stays held: it has a hold of its own" for label in _held_by_itself(tip)
+        ),
     )
+
+
+def _held_by_itself(tip: Tip) -> Iterator[str]:
+    """Yield the labels of the overlays that have a hold of their own."""
+    for row in tip.config.environments:
+        try:
+            home = tip.of(row)
+        except NotFound:
+            continue  # no branch, nothing held on it
+        for overlay in overlays_of(home, row):
+            if home.read(own_hold_path(overlay)) is not None:
+                yield overlay.label

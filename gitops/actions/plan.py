@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from gitops.core.environment import Overlay
 from gitops.core.hold import Hold
@@ -51,6 +51,7 @@ class Plan:
         waiting: proposals that already say what was asked for.
         ending: proposals whose branch goes, each from exactly its `commit`; `state` says why.
         before: path -> present content of the files in `edits`, for the preview.
+        judged: policy was asked. What it was read from must still be so when the commits land.
     """
 
     action: str
@@ -66,8 +67,39 @@ class Plan:
     notes: tuple[str, ...] = ()
     hold: Hold | None = None
     hint: str | None = None
+    judged: bool = False
 
     @property
     def is_empty(self) -> bool:
         """True when there is nothing to write."""
         return not (self.commits or self.proposals or self.edits or self.ending)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The branches that it changes, now or once a proposal is merged."""
+        return (*self.commits, *(draft.base for draft in self.proposals))
+
+    @property
+    def parts(self) -> tuple[str | None, ...]:
+        """What can be written apart: the branches of commits and proposals, None for `edits`."""
+        branches = [*self.commits, *(draft.branch for draft in self.proposals)]
+        return (*branches, *([None] if self.edits else []))
+
+    def only(self, part: str | None) -> Plan:
+        """Return what goes to one of `parts`; the proposals that end are left out."""
+        homes = {draft.overlay: draft.branch for draft in self.proposals}
+
+        def place(change: OverlayChange) -> str | None:
+            overlay = change.overlay
+            if overlay is None or overlay.environment.change == "work-tree":
+                return None
+            return homes.get(overlay, change.branch)
+
+        return replace(
+            self,
+            commits={branch: draft for branch, draft in self.commits.items() if branch == part},
+            proposals=tuple(draft for draft in self.proposals if draft.branch == part),
+            edits=self.edits if part is None else {},
+            changes=tuple(change for change in self.changes if place(change) == part),
+            ending=(),
+        )

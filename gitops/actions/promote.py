@@ -126,7 +126,12 @@ def promote_eligible(session: Session) -> WriteReport:
         for row in tip.config.environments:
             if row.deploy != "auto" or not row.after:
                 continue
-            for target in overlays_of(tip.of(row), row):
+            try:
+                targets = overlays_of(tip.of(row), row)
+            except NotFound as error:
+                skipped.append(Skipped(Overlay(row), error.message))
+                continue
+            for target in targets:
                 try:
                     source = _source(tip, row.after[-1], target)
                     found = _carry(session, tip, source, target, _values(tip, source), ())

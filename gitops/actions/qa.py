@@ -16,7 +16,7 @@ from gitops.core.history import Release
 from gitops.core.ledger import LEDGER_BRANCH, Record
 from gitops.core.message import one_line
 from gitops.core.release import Quality
-from gitops.core.report import Outcome, WriteReport
+from gitops.core.report import Committed, Outcome, WriteReport
 from gitops.core.standing import Standing, judged_sets
 from gitops.errors import NotFound, Refused, UsageError
 
@@ -158,6 +158,7 @@ def _report(session: Session, note: str, done: Appended, warnings: tuple[str, ..
         branch=LEDGER_BRANCH,
         repository=session.repository.describe(),
         commit=done.commit,
+        commits=(Committed(LEDGER_BRANCH, done.commit),) if done.commit is not None else (),
         attempts=done.attempts,
         notes=(note,),
         diffs=done.diffs,

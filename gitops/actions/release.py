@@ -145,7 +145,12 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[Running, ...], tuple[str
     for row in tip.config.environments:
         if row.change == "work-tree":
             continue
-        for overlay in overlays_of(tip.of(row), row):
+        try:
+            overlays = overlays_of(tip.of(row), row)
+        except NotFound as error:
+            warnings.append(error.message)
+            continue
+        for overlay in overlays:
             revisions = {
                 image: revision
                 for image, text in _origins(session, tip, overlay).items()

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from gitops.actions.plan import Draft, Plan, ProposalDraft
 from gitops.actions.session import Session, Tip
-from gitops.ports import NewCommit, RefUpdate
+from gitops.ports import Lost, NewCommit, RefUpdate
+
+_HEADS = "refs/heads/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +29,16 @@ class Update:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A plan, the tip that it was made on, and what is pushed for it."""
+    """A plan, the tip that it was made on, and what is pushed for it.
+
+    Attributes:
+        guards: branches that policy was read from and that this does not move.
+    """
 
     tip: Tip
     plan: Plan
     updates: tuple[Update, ...]
+    guards: tuple[RefUpdate, ...] = ()
 
 
 def prepare(session: Session, tip: Tip, plan: Plan) -> Sent:
@@ -49,7 +56,33 @@ def prepare(session: Session, tip: Tip, plan: Plan) -> Sent:
     for ended in plan.ending:
         move = _move(ended.branch, ended.commit, None)
         updates.append(Update(move, ended.branch, None))
-    return Sent(tip, plan, tuple(updates))
+    return Sent(tip, plan, tuple(updates), _guards(tip, plan))
+
+
+def push(session: Session, sent: Sent, *, apart: bool = False) -> Lost | None:
+    """Push it all at once; `apart`: without atomic pushes, for a server that has none.
+
+    Apart from each other the guards are looked at just before. Raises what `Repository.push` does.
+    """
+    updates = tuple(entry.update for entry in sent.updates)
+    if not apart:
+        return session.repository.push((*updates, *sent.guards))
+    for guard in sent.guards:
+        branch = guard.ref.removeprefix(_HEADS)
+        if session.repository.snapshot(branch).commit != guard.old:
+            return Lost(f"{branch} moved")
+    return session.repository.push(updates)
+
+
+def _guards(tip: Tip, plan: Plan) -> tuple[RefUpdate, ...]:
+    """A hold of everything, a freeze or a rollback may land on a branch that is only read."""
+    if not (plan.commits and plan.judged):
+        return ()
+    return tuple(
+        _move(branch, snapshot.commit, snapshot.commit)
+        for branch, snapshot in tip.read().items()
+        if branch not in plan.commits
+    )
 
 
 def _create(session: Session, base: str, draft: Draft) -> str:
@@ -59,4 +92,4 @@ def _create(session: Session, base: str, draft: Draft) -> str:
 
 
 def _move(branch: str, old: str | None, new: str | None) -> RefUpdate:
-    return RefUpdate(f"refs/heads/{branch}", old, new)
+    return RefUpdate(_HEADS + branch, old, new)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 
 from gitops.core.environment import CONFIG_PATH, Config, Environment
 from gitops.core.history import Identity
@@ -69,16 +69,32 @@ class Tip:
 
         Raises NotFound when its branch does not exist.
         """
-        return self.at(self.branch_of(environment))
+        branch = self.branch_of(environment)
+        try:
+            return self.at(branch)
+        except NotFound as error:
+            trunk = self.snapshot.branch
+            raise NotFound(
+                f"{environment.name} lives on a branch of its own: {error.message}",
+                hint=f"make it from {trunk}: git push origin origin/{trunk}:refs/heads/{branch} "
+                f"(without a remote: git branch {branch} {trunk})",
+            ) from None
 
     def at(self, branch: str) -> Snapshot:
         """Return the tip of a branch that environments live on. Raises NotFound."""
-        if branch == self.snapshot.branch:
-            return self.snapshot
-        found = self.beside(branch)
+        found = self.snapshot if branch == self.snapshot.branch else self.beside(branch)
         if found is None:
             raise NotFound(f"no branch {branch} in {self.repository.describe()}")
         return found
+
+    def read(self) -> dict[str, Snapshot]:
+        """Return the branches that were read so far for policy and overlays, and their tips."""
+        own = [self.branch_of(row) for row in self.config.environments]
+        found = {branch: self.others[branch] for branch in own if branch in self.others}
+        return {
+            self.snapshot.branch: self.snapshot,
+            **{branch: tip for branch, tip in found.items() if tip is not None},
+        }
 
     def beside(self, branch: str) -> Snapshot | None:
         """Return the newest commit of another branch, None when there is none; asked once."""
@@ -100,7 +116,43 @@ def open_tip(session: Session) -> Tip:
     if session.branch is None and config.branch not in (None, snapshot.branch):
         snapshot = session.repository.snapshot(config.branch)
         config = read_config(session, snapshot)
+    _check_trunk(session, snapshot, config)
     return Tip(snapshot, config, session.repository)
+
+
+def _check_trunk(session: Session, snapshot: Snapshot, config: Config) -> None:
+    """Refuse the branch of some environments in place of the one that policy is read from."""
+    own = [row.name for row in config.environments if row.branch == snapshot.branch]
+    if not own or len(own) == len(config.environments) or config.branch == snapshot.branch:
+        return
+    what = f"{snapshot.branch} is the branch of {', '.join(own)}"
+    if config.branch is None:
+        raise ConfigError(
+            f"{what}, and which one the other environments and policy are on is not said",
+            hint=f"name it in {CONFIG_PATH}, at the top: `branch: main`",
+        )
+    raise UsageError(f"{what}; policy is read from {config.branch}", hint="leave out --branch")
+
+
+def check_policy(session: Session, tip: Tip, branches: Iterable[str]) -> None:
+    """Refuse to write to `branches` by the policy of another branch that `--branch` names.
+
+    What is written to the named branch itself follows its own policy. But an environment on a
+    branch of its own is bound by the branch that is read when nobody says `--branch`; otherwise
+    any branch could switch the policy of prod off. Raises UsageError.
+    """
+    others = [branch for branch in branches if branch != tip.snapshot.branch]
+    if session.branch is None or not others:
+        return
+    try:
+        trunk = open_tip(replace(session, branch=None)).snapshot.branch
+    except (NotFound, ConfigError):
+        trunk = tip.config.branch or tip.snapshot.branch  # nobody else tells
+    if trunk != tip.snapshot.branch:
+        raise UsageError(
+            f"{', '.join(others)} is bound by the policy on {trunk}, not on {tip.snapshot.branch}",
+            hint="leave out --branch",
+        )
 
 
 def require_words(text: str | None, option: str) -> None:

@@ -31,29 +31,36 @@ def status(
     """Return what each environment (all, or the named ones) pins, since when and by whom."""
     tip = open_tip(session)
     rows = tuple(find_environment(tip.config, name) for name in dict.fromkeys(environments))
-    overlays: list[Overlay] = []
-    for row in rows or tip.config.environments:
-        found = overlays_of(tip.of(row), row)
-        if app is not None and row.per_app:
-            found = (find_overlay(tip, row.name, app),)
-        overlays += found
+    found: list[OverlayStatus] = []
     warnings: list[str] = []
+    for row in rows or tip.config.environments:
+        try:
+            home = tip.of(row)
+        except NotFound as error:
+            branch = tip.branch_of(row)
+            found.append(OverlayStatus(Overlay(row), branch, None, problem=error.message))
+            continue
+        overlays = overlays_of(home, row)
+        if app is not None and row.per_app:
+            overlays = (find_overlay(tip, row.name, app),)
+        found += [_status(session, tip, overlay, warnings) for overlay in overlays]
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
-        overlays=tuple(_status(session, tip, overlay, warnings) for overlay in overlays),
+        overlays=tuple(found),
         warnings=tuple(warnings),
     )
 
 
 def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -> OverlayStatus:
+    branch = tip.branch_of(overlay.environment)
     hold = hold_on(tip, overlay)
     freeze = freeze_on(session, tip, overlay)
     try:
         images = _images(tip, overlay)
     except (NotFound, ManifestError) as error:
         # One broken overlay must not hide the others from whoever is on call.
-        return OverlayStatus(overlay, None, hold=hold, freeze=freeze, problem=error.message)
+        return OverlayStatus(overlay, branch, None, hold=hold, freeze=freeze, problem=error.message)
     newest = next(releases_of(session, tip, overlay), None)
     proposals: tuple[Proposal, ...] = ()
     row = overlay.environment
@@ -67,6 +74,7 @@ def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -
         warnings += unheard
     return OverlayStatus(
         overlay,
+        branch,
         images,
         words=words,
         commit=newest.commit if newest else None,

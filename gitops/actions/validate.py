@@ -6,8 +6,8 @@ Looks at `gitops.yaml`, every overlay and every hold; nothing here raises for wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -17,10 +17,11 @@ from gitops.core.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, hold_path, parse_hold
 from gitops.core.image import KEEP, ImageRequest
 from gitops.core.kustomization import Entry, edit_images, read_entries
-from gitops.errors import ConfigError, ManifestError, NotFound
+from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
 from gitops.ports import Snapshot
 
 HOLDS = ".gitops/holds"
+Level = Literal["error", "warning"]
 Pinned = tuple[str, tuple[Entry, ...]]  # path of a kustomization file, and what it pins
 
 _APP = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7f]+(?<!\.)")
@@ -34,13 +35,15 @@ class Problem:
     Attributes:
         line, column: from 1; 1:1 where the whole file, or a folder, is meant.
         level: an `error` stops gitops from working there; a `warning` is for a person to judge.
+        branch: where `path` is, when it is on another branch than the one that was looked at.
     """
 
     path: str
     line: int
     column: int
-    level: Literal["error", "warning"]
+    level: Level
     message: str
+    branch: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,27 +65,92 @@ class ValidateReport:
 
 
 def validate(
-    snapshot: Snapshot, load_config: Callable[[bytes], Config], now: datetime
+    snapshot: Snapshot,
+    load_config: Callable[[bytes], Config],
+    now: datetime,
+    read: Callable[[str], Snapshot],
 ) -> ValidateReport:
-    """Look at the config, the overlays and the holds of `snapshot`.
+    """Look at the config of `snapshot`, and at the overlays and the holds of its environments.
 
     `load_config` raises ConfigError, as `gitops.config.load_config` does. `now` (aware) tells which
-    freezes are on.
+    freezes are on. `read` gives the tips of branches that environments have of their own; it raises
+    what `ports.Repository.snapshot` does.
     """
     problems: list[Problem] = []
     config = _load(snapshot, load_config, problems)
+    if config is None:
+        return ValidateReport((*problems, *_check_holds(snapshot, None, ())), 0)
+    homes = _homes(snapshot, config, read, problems)
     found: dict[Overlay, Pinned] = {}
     count = 0
-    if config is not None:
-        problems += _check_config(config)
-        problems += _check_freezes(config, now)
-        problems += _check_apps(snapshot, config)
-        for overlay in (one for row in config.environments for one in overlays_of(snapshot, row)):
+    problems += _check_config(config)
+    problems += _check_freezes(config, now)
+    problems += _check_apps(homes, config)
+    for row, home in homes.items():
+        for overlay in overlays_of(home, row):
             count += 1
-            problems += _check_overlay(snapshot, overlay, found)
-        problems += _check_after(found)
-    problems += _check_holds(snapshot, config)
+            problems += _elsewhere(snapshot, home, _check_overlay(home, overlay, found))
+    problems += _check_after(homes, found, snapshot)
+    tips = {snapshot.branch: snapshot, **{home.branch: home for home in homes.values()}}
+    trunk = _trunk(snapshot, config)
+    for branch, home in tips.items():
+        rows = [row for row, own in homes.items() if own.branch == branch]
+        problems += _elsewhere(snapshot, home, _check_holds(home, config, rows, branch == trunk))
+        if branch != trunk:
+            problems += _elsewhere(snapshot, home, _check_copy(home, tips.get(trunk)))
     return ValidateReport(tuple(problems), count)
+
+
+def _homes(
+    snapshot: Snapshot,
+    config: Config,
+    read: Callable[[str], Snapshot],
+    problems: list[Problem],
+) -> dict[Environment, Snapshot]:
+    """Return each environment with the tip that it lives on, without those that cannot be read."""
+    trunk = _trunk(snapshot, config)
+    tips: dict[str, Snapshot | GitopsError] = {snapshot.branch: snapshot}
+    homes: dict[Environment, Snapshot] = {}
+    for row in config.environments:
+        branch = row.branch if row.branch not in (None, config.branch) else trunk
+        if branch not in tips:
+            try:
+                tips[branch] = read(branch)
+            except GitopsError as error:
+                tips[branch] = error
+        tip = tips[branch]
+        if isinstance(tip, GitopsError):
+            level: Level = "error" if isinstance(tip, NotFound) else "warning"
+            message = f"{row.name} lives on branch {branch}: {tip.message}"
+            problems.append(Problem(CONFIG_PATH, row.line, 1, level, message))
+        else:
+            homes[row] = tip
+    return homes
+
+
+def _trunk(snapshot: Snapshot, config: Config) -> str:
+    """Return the top-level branch. `snapshot` stands for it, unless some environment lives there.
+
+    (A feature branch is looked at as what the top-level one will be.)
+    """
+    own = {row.branch for row in config.environments}
+    return config.branch if snapshot.branch in own and config.branch else snapshot.branch
+
+
+def _elsewhere(
+    snapshot: Snapshot, home: Snapshot, problems: Iterable[Problem]
+) -> Iterator[Problem]:
+    """Say of the files of another branch which one it is."""
+    for problem in problems:
+        yield problem if home is snapshot else replace(problem, branch=home.branch)
+
+
+def _check_copy(home: Snapshot, trunk: Snapshot | None) -> Iterator[Problem]:
+    """Whoever edits a copy of the config on an environment's branch changes nothing."""
+    content = home.read(CONFIG_PATH)
+    if trunk is not None and content is not None and content != trunk.read(CONFIG_PATH):
+        message = f"nothing reads this copy: policy is read from {trunk.branch}"
+        yield Problem(CONFIG_PATH, 1, 1, "warning", message)
 
 
 def _load(
@@ -125,20 +193,22 @@ def _check_freezes(config: Config, now: datetime) -> Iterator[Problem]:
             yield Problem(CONFIG_PATH, row.line, 1, "warning", f"{row.name} is {reason.text}")
 
 
-def _check_apps(snapshot: Snapshot, config: Config) -> Iterator[Problem]:
+def _check_apps(homes: Mapping[Environment, Snapshot], config: Config) -> Iterator[Problem]:
     """Apps by folder: every one needs an overlay somewhere, and a name that works as a branch."""
-    rows = [row for row in config.environments if row.per_app]
-    apps = {row.name: apps_of(snapshot, row) for row in rows}
+    rows = [row for row in homes if row.per_app]
+    apps = {row.name: apps_of(homes[row], row) for row in rows}
     with_overlay = {app for found in apps.values() for app in found}
     for row in rows:
         if not apps[row.name]:
             # A new repository has no app in prod yet; one without any app is a wrong path.
-            level: Literal["error", "warning"] = "warning" if with_overlay else "error"
+            level: Level = "warning" if with_overlay else "error"
             message = f"{row.name} has no app: no folder matches {row.overlay}"
             yield Problem(CONFIG_PATH, row.line, 1, level, message)
-    for parent in dict.fromkeys(_parent(row) for row in rows):
-        first = next(row for row in rows if _parent(row) == parent)
-        for name in snapshot.entries(parent):
+    folders: dict[tuple[str, str], Environment] = {}
+    for row in rows:
+        folders.setdefault((homes[row].branch, _parent(row)), row)
+    for (_, parent), first in folders.items():
+        for name in homes[first].entries(parent):
             app = name.rstrip("/")
             # At the root other folders (base, docs) are no apps.
             if name.endswith("/") and (app in with_overlay or parent) and app[0] != ".":
@@ -234,10 +304,13 @@ def _trial(entry: Entry) -> ImageRequest:
     )
 
 
-def _check_after(pinned: dict[Overlay, Pinned]) -> Iterator[Problem]:
+def _check_after(
+    homes: Mapping[Environment, Snapshot], pinned: dict[Overlay, Pinned], snapshot: Snapshot
+) -> Iterator[Problem]:
     """An image that an `after` environment does not have can never be released there first."""
     by_label = {overlay.label: entries for overlay, (_, entries) in pinned.items()}
     for overlay, (path, entries) in pinned.items():
+        home = homes[overlay.environment]
         for name in overlay.environment.after:
             # A layout with one overlay for all may come before one with apps.
             label = f"{overlay.app}/{name}" if overlay.app else name
@@ -245,25 +318,43 @@ def _check_after(pinned: dict[Overlay, Pinned]) -> Iterator[Problem]:
             if before not in by_label:
                 continue
             there = {entry.image for entry in by_label[before]}
-            for entry in entries:
-                if entry.image not in there:
-                    message = (
-                        f"{entry.image} is not in {before}, where {overlay.label} wants it first"
+            missing = [entry for entry in entries if entry.image not in there]
+            yield from _elsewhere(
+                snapshot,
+                home,
+                [
+                    Problem(
+                        path,
+                        entry.line,
+                        entry.column,
+                        "warning",
+                        f"{entry.image} is not in {before}, where {overlay.label} wants it first",
                     )
-                    yield Problem(path, entry.line, entry.column, "warning", message)
+                    for entry in missing
+                ],
+            )
 
 
-def _check_holds(snapshot: Snapshot, config: Config | None) -> Iterator[Problem]:
+def _check_holds(
+    home: Snapshot,
+    config: Config | None,
+    rows: Sequence[Environment],
+    trunk: bool = True,
+) -> Iterator[Problem]:
+    """Can the holds be read, and do they hold any of `rows`, which live there?
+
+    `trunk`: it is the top-level branch, which the hold of everything is read from.
+    """
     paths = [HOLD_ALL_PATH]
-    for name in snapshot.entries(HOLDS):
-        inside = snapshot.entries(f"{HOLDS}/{name[:-1]}") if name.endswith("/") else ("",)
+    for name in home.entries(HOLDS):
+        inside = home.entries(f"{HOLDS}/{name[:-1]}") if name.endswith("/") else ("",)
         paths += [f"{HOLDS}/{name}{one}" for one in inside]
-    known = {HOLD_ALL_PATH}
-    for row in config.environments if config else ():
-        known |= {hold_path(one.environment.name, one.app) for one in overlays_of(snapshot, row)}
+    known = {HOLD_ALL_PATH} if trunk else set()
+    for row in rows:
+        known |= {hold_path(one.environment.name, one.app) for one in overlays_of(home, row)}
     for path in paths:
         try:
-            content = snapshot.read(path)
+            content = home.read(path)
             if content is None:
                 continue
             parse_hold(content, path)
@@ -271,8 +362,17 @@ def _check_holds(snapshot: Snapshot, config: Config | None) -> Iterator[Problem]
             yield _problem(error)
             continue
         if config and path not in known:
-            message = "holds nothing: no environment has this name"
+            message = f"holds nothing: {_why_not(path, config, rows)}"
             yield Problem(path, 1, 1, "warning", message)
+
+
+def _why_not(path: str, config: Config, rows: Sequence[Environment]) -> str:
+    if path == HOLD_ALL_PATH:
+        return "the hold of everything is read from the top-level branch"
+    row = config.find(path.rpartition("/")[2].removesuffix(".yaml"))
+    if row is None or row in rows:
+        return "no environment has this name"
+    return f"{row.name} lives on {row.branch or 'the top-level branch'}"
 
 
 def _problem(error: ManifestError) -> Problem:

@@ -8,15 +8,25 @@ landed. Waits follow docs/explanation/races.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 
 from gitops.actions.plan import Plan
-from gitops.actions.sending import Sent, Update, prepare
-from gitops.actions.session import Session, Tip, open_tip
-from gitops.core.report import Committed, FileDiff, Outcome, Proposal, WriteReport
-from gitops.errors import Conflict, TimedOut, TryAgain, Unavailable, UsageError
-from gitops.ports import Lost
+from gitops.actions.reporting import joined, report_of
+from gitops.actions.sending import Sent, prepare, push
+from gitops.actions.session import Session, Tip, check_policy, open_tip
+from gitops.core.report import WriteReport
+from gitops.errors import (
+    Conflict,
+    GitopsError,
+    NoAtomicPush,
+    TimedOut,
+    TryAgain,
+    Unavailable,
+    UsageError,
+)
+from gitops.ports import Lost, RefUpdate
 
 _STEP = 0.3  # seconds that the longest pause grows with each lost push
 _LONGEST = 3.0
@@ -25,9 +35,15 @@ _LONGEST = 3.0
 def write(session: Session, plan: Callable[[Tip], Plan]) -> WriteReport:
     """Carry out `plan` on the newest tip, again on the next one when a push loses.
 
+    Several branches move in one atomic push; one after the other where the server has none.
+
     Raises Conflict when the budget is spent on lost races, Unavailable or TimedOut when it is
     spent on a server that does not answer, and whatever `plan` and the ports raise.
     """
+    return _write(session, plan)
+
+
+def _write(session: Session, plan: Callable[[Tip], Plan], *, apart: bool = False) -> WriteReport:
     deadline = session.clock.monotonic() + session.budget
     tries = pushes = 0
     unsure: Sent | None = None  # a push whose answer was lost: it may land even later
@@ -39,22 +55,65 @@ def write(session: Session, plan: Callable[[Tip], Plan]) -> WriteReport:
             if unsure is not None and (report := _landed(session, unsure, pushes)) is not None:
                 return report
             wanted = plan(tip)
+            check_policy(session, tip, wanted.targets)
             if session.dry_run or wanted.is_empty:
-                return _report(session, tip, wanted, pushes, planned=session.dry_run)
+                return report_of(session, tip, wanted, pushes, planned=session.dry_run)
             sent = prepare(session, tip, wanted)
             lost = None
             if sent.updates:
                 pushes += 1
-                lost = session.repository.push([entry.update for entry in sent.updates])
+                lost = push(session, sent, apart=apart)
             if lost is None:
                 return _finish(session, sent, pushes)
             moved = ", ".join(entry.branch for entry in sent.updates)
             sent = None
             pause(session, deadline, tries, moved_on(session, moved, pushes, lost))
+        except NoAtomicPush:
+            return _write_apart(session, plan, wanted)
         except (Unavailable, TimedOut) as error:
             unsure, sent = unsure or sent, None
             session.say(f"{error.message}; trying again")
             pause(session, deadline, tries, error)
+
+
+def _write_apart(session: Session, plan: Callable[[Tip], Plan], wanted: Plan) -> WriteReport:
+    """Carry out `plan` branch by branch, each like a call of its own.
+
+    What landed is left alone by the rest. Proposals that end are deleted at last; a branch that
+    cannot be deleted then changes nothing.
+    """
+    done: list[WriteReport] = []
+    for part in wanted.parts:
+        try:
+            done.append(_write(session, partial(_only, plan, part), apart=True))
+        except GitopsError as error:
+            raise _after(error, done) from None
+    told = f"{session.repository.describe()} cannot move several branches at once: "
+    warnings = [told + "they were moved one after the other"]
+    for ended in wanted.ending:
+        move = RefUpdate(f"refs/heads/{ended.branch}", ended.commit, None)
+        try:
+            lost = session.repository.push([move])
+        except GitopsError as error:
+            warnings.append(f"{ended.branch} was not deleted: {error.message}")
+        else:
+            warnings += [f"{ended.branch} was not deleted: it moved"] if lost else []
+    return joined(done, ended=wanted.ending, warnings=warnings)
+
+
+def _only(plan: Callable[[Tip], Plan], part: str | None, tip: Tip) -> Plan:
+    return plan(tip).only(part)
+
+
+def _after(error: GitopsError, done: Sequence[WriteReport]) -> GitopsError:
+    """Tell with `error` what landed before it."""
+    landed = [f"{one.commit[:7]} on {one.branch}" for report in done for one in report.commits]
+    proposed = [report for report in done if report.outcome == "proposed"]
+    landed += [f"{(one.commit or '')[:7]} on {one.proposals[-1].branch}" for one in proposed]
+    if landed:
+        error.reasons += (f"landed before that: {', '.join(landed)}",)
+        error.hint = "the same command again leaves what landed alone, and does the rest"
+    return error
 
 
 def _landed(session: Session, sent: Sent, pushes: int) -> WriteReport | None:
@@ -77,77 +136,7 @@ def _finish(session: Session, sent: Sent, pushes: int) -> WriteReport:
             raise UsageError("an environment with `change: work-tree` needs a checkout")
         for path, content in sent.plan.edits.items():
             session.work_tree.replace(path, content)
-    return _report(session, sent.tip, sent.plan, pushes, updates=sent.updates)
-
-
-def _report(
-    session: Session,
-    tip: Tip,
-    plan: Plan,
-    pushes: int,
-    *,
-    planned: bool = False,
-    updates: tuple[Update, ...] = (),
-) -> WriteReport:
-    proposals = tuple(
-        Proposal(
-            entry.proposal.overlay, entry.proposal.branch, entry.commit, base=entry.proposal.base
-        )
-        for entry in updates
-        if entry.proposal is not None
-    )
-    ended = plan.ending if not planned else tuple(replace(one, state="open") for one in plan.ending)
-    commits = tuple(
-        Committed(entry.branch, entry.commit)
-        for entry in updates
-        if entry.commit is not None and entry.proposal is None
-    )
-    outcome: Outcome = "unchanged"
-    commit: str | None = None
-    if planned and not plan.is_empty:
-        outcome = "planned"
-    elif commits:
-        outcome, commit = "committed", commits[0].commit
-    elif proposals:
-        outcome, commit = "proposed", proposals[0].commit
-    elif plan.edits and not planned:
-        outcome = "edited"
-    elif updates:
-        outcome = "closed"
-    return WriteReport(
-        action=plan.action,
-        outcome=outcome,
-        branch=_branch(tip, plan),
-        repository=session.repository.describe(),
-        commit=commit,
-        commits=commits,
-        attempts=pushes,
-        changes=plan.changes,
-        skipped=plan.skipped,
-        proposals=plan.waiting + proposals + ended,
-        warnings=plan.warnings,
-        notes=plan.notes,
-        diffs=tuple(_diffs(plan)),
-        hold=plan.hold,
-        hint=plan.hint,
-    )
-
-
-def _branch(tip: Tip, plan: Plan) -> str:
-    """Return the branch that a report names first: where it commits, else where it would."""
-    bases = [draft.base for draft in plan.proposals]
-    bases += [one.base for one in (*plan.waiting, *plan.ending) if one.base is not None]
-    return next(iter([*plan.commits, *bases]), tip.snapshot.branch)
-
-
-def _diffs(plan: Plan) -> Iterator[FileDiff]:
-    drafts = [(branch, draft) for branch, draft in plan.commits.items()]
-    drafts += [(proposal.branch, proposal.draft) for proposal in plan.proposals]
-    for branch, draft in drafts:
-        for path, new in draft.files.items():
-            yield FileDiff(path, draft.before.get(path), new, branch)
-    for path, new in plan.edits.items():
-        yield FileDiff(path, plan.before.get(path), new)
+    return report_of(session, sent.tip, sent.plan, pushes, updates=sent.updates)
 
 
 def moved_on(session: Session, branch: str, pushes: int, lost: Lost) -> Conflict:

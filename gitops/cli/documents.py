@@ -38,10 +38,12 @@ def write_document(report: WriteReport) -> Document:
         "outcome": report.outcome,
         "commit": report.commit,
         "branch": report.branch,
+        "commits": [{"branch": one.branch, "commit": one.commit} for one in report.commits],
         "attempts": report.attempts,
         "changes": [
             {
                 **_place(entry.overlay),
+                "branch": entry.branch,
                 "path": entry.path,
                 "image": entry.change.image,
                 "before": value_document(entry.change.before),
@@ -62,6 +64,7 @@ def history_document(report: HistoryReport) -> Document:
     return {
         "environment": report.overlay.environment.name,
         "app": report.overlay.app,
+        "branch": report.branch,
         "releases": [
             _release(release, report.words.get(release.commit, ()), current=index == 0)
             for index, release in enumerate(report.releases)
@@ -100,6 +103,7 @@ def _status(entry: OverlayStatus) -> Document:
     return {
         "name": entry.overlay.environment.name,
         "app": entry.overlay.app,
+        "branch": entry.branch,
         "images": images_document(entry.images or {}),
         "commit": entry.commit,
         "time": time_text(entry.time),
@@ -151,6 +155,7 @@ def problems_document(report: ValidateReport) -> Document:
                 "column": problem.column,
                 "level": problem.level,
                 "message": problem.message,
+                "branch": problem.branch,
             }
             for problem in report.problems
         ],
@@ -243,6 +248,7 @@ def proposal_document(proposal: Proposal) -> Document:
     return {
         **_place(proposal.overlay),
         "branch": proposal.branch,
+        "base": proposal.base,
         "number": proposal.number,
         "url": proposal.url,
         "state": proposal.state,

@@ -26,7 +26,8 @@ Repo = Annotated[
 Branch = Annotated[
     str | None,
     typer.Option(
-        "--branch", help="The branch that Argo CD follows; default: what gitops.yaml says."
+        "--branch",
+        help="The top-level branch, which policy is read from; default: what gitops.yaml says.",
     ),
 ]
 Output = Annotated[Format, typer.Option("-o", "--output", help="text or json.")]

@@ -69,8 +69,12 @@ def print_write(report: WriteReport, output: str) -> int:
     for note in report.notes:
         line(safe(note))
     if report.outcome == "planned":
-        for diff in report.diffs:
-            _print_diff(diff)
+        branches = list(dict.fromkeys(diff.branch for diff in report.diffs))
+        for branch in branches:
+            if branch is not None and len(branches) > 1:
+                line(safe(f"on {branch}:"))
+            for diff in (one for one in report.diffs if one.branch == branch):
+                _print_diff(diff)
     line(_outcome(report))
     for warning in report.warnings:
         aside("warning", warning)
@@ -80,11 +84,11 @@ def print_write(report: WriteReport, output: str) -> int:
 
 
 def _outcome(report: WriteReport) -> str:
-    where = safe(f"{report.branch} of {report.repository}")
+    landed = " and ".join(f"{one.commit[:_SHORT]} to {one.branch}" for one in report.commits)
     short = (report.commit or "")[:_SHORT]
     tries = f" after {report.attempts} tries" if report.attempts > 1 else ""
     words = {
-        "committed": f"committed {short} to {where}{tries}",
+        "committed": f"committed {landed} of {report.repository}{tries}",
         "proposed": f"proposed {short} on {_branches(report.proposals)} of {report.repository}",
         "closed": f"closed {_branches(report.proposals)} of {report.repository}",
         "edited": f"edited {', '.join(diff.path for diff in report.diffs)}, nothing committed",
@@ -216,7 +220,7 @@ def print_status(report: StatusReport, output: str) -> int:
     if output == "json":
         print_json(documents.status_document(report))
         return 0
-    rows = [_status_rows(entry) for entry in report.overlays]
+    rows = [_status_rows(entry, report.branch) for entry in report.overlays]
     texts = columns([row for group in rows for row in group])
     indent = " " * (max((len(entry.overlay.label) for entry in report.overlays), default=0) + 2)
     for entry, group in zip(report.overlays, rows, strict=True):
@@ -232,10 +236,11 @@ def print_status(report: StatusReport, output: str) -> int:
     return 0
 
 
-def _status_rows(entry: OverlayStatus) -> list[tuple[str, ...]]:
+def _status_rows(entry: OverlayStatus, trunk: str) -> list[tuple[str, ...]]:
     label = entry.overlay.label
     since = (documents.time_text(entry.time) or "").replace("T", " ")[:16]
     who = f"{since} by {entry.by} in {(entry.commit or '')[:_SHORT]}" if entry.commit else ""
+    who += f" on {entry.branch}" if who and entry.branch != trunk else ""
     rows: list[tuple[str, ...]] = []
     for image, value in (entry.images or {}).items():
         rows.append((label, image, describe_value(value), who))
@@ -339,6 +344,8 @@ def print_problems(report: ValidateReport, output: str) -> int:
         return report.exit_code
     for problem in report.problems:
         place = f"{problem.path}:{problem.line}:{problem.column}"
+        if problem.branch is not None:
+            place = f"{problem.branch}:{place}"  # as Git writes a file of a branch
         line(safe(f"{place}: {problem.level}: {problem.message}"))
     errors = sum(problem.level == "error" for problem in report.problems)
     found = f"{errors} errors, {len(report.problems) - errors} warnings"

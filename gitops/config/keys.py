@@ -204,6 +204,11 @@ ENVIRONMENT = Table(
             ),
             "Who must agree to a proposal, where there is no forge.",
         ),
+        "branch": Key(
+            Text(BRANCH, explain_branch),
+            "A branch of its own, which its overlays and holds are on; left out: the top-level "
+            "one. Policy is read from the top-level branch all the same.",
+        ),
     }
 )
 
@@ -241,7 +246,8 @@ ROOT = Table(
         "kind": Key(OneOf("Config"), "What this file is.", required=True),
         "branch": Key(
             Text(BRANCH, explain_branch),
-            "The branch that Argo CD follows; left out: the default branch of the remote.",
+            "The branch that Argo CD follows and that policy is read from; left out: the default "
+            "branch of the remote.",
         ),
         "environments": Key(
             ListOf(ENVIRONMENT, least=1), "The environments, in promotion order.", required=True

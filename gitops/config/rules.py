@@ -29,7 +29,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     """Add what is wrong between the values: names, overlays, order, modes that exclude others."""
     rows = root.list("environments")
     _check_names(rows, problems)
-    _check_overlays(rows, problems)
+    _check_overlays(rows, root.get("branch"), problems)
     _check_order(rows, problems)
     _check_images(root.list("images"), problems)
     for row in rows:
@@ -70,6 +70,7 @@ def _make_environment(row: Value) -> Environment:
         database=cast("Database | None", row.get("database") or None),
         requires=tuple(cast(Required, item.text) for item in row.list("requires")),
         soak=duration(row.get("soak")) if "soak" in row.keys else None,
+        branch=row.get("branch") or None,
         approvals=_make_approvals(row.keys.get("approvals")),
         line=row.place[0],
     )
@@ -126,19 +127,25 @@ def _check_images(rows: Sequence[Value], problems: Problems) -> None:
             problems.add(name.place, name.path, what)
 
 
-def _check_overlays(rows: Sequence[Value], problems: Problems) -> None:
-    """One directory is one environment's: a change to one must never reach another."""
-    earlier: list[tuple[str, Value]] = []
+def _check_overlays(rows: Sequence[Value], trunk: str, problems: Problems) -> None:
+    """One directory is one environment's: a change to one must never reach another.
+
+    On another branch the same path is another directory. `trunk` is the top-level branch.
+    """
+    earlier: list[tuple[Value, Value]] = []
     for row in rows:
         overlay = row.keys.get("overlay")
         if overlay is None:
             continue
         for owner, other in earlier:
+            if row.get("branch", trunk) != owner.get("branch", trunk):
+                continue
             how = _overlap(plain_path(overlay.text), plain_path(other.text))
             if how is not None:
-                where = f"{other.text} of {owner} (line {other.place[0]})"
+                name = owner.get("name", "another environment")
+                where = f"{other.text} of {name} (line {other.place[0]})"
                 problems.add(overlay.place, overlay.path, f"{overlay.text} {how} {where}")
-        earlier.append((row.get("name", "another environment"), overlay))
+        earlier.append((row, overlay))
 
 
 def _overlap(path: str, other: str) -> str | None:
@@ -180,6 +187,10 @@ def _per_app(overlay: str) -> bool:
 def _check_modes(row: Value, problems: Problems) -> None:
     if row.get("change") != "work-tree":
         return
+    branch = row.keys.get("branch")
+    if branch is not None:
+        what = "means nothing here: a checkout is edited, no branch is (change: work-tree)"
+        problems.add(branch.place, branch.path, what)
     for key, word, why in (
         ("deploy", "auto", "only a person edits a checkout (change: work-tree)"),
         (

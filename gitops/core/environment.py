@@ -99,10 +99,11 @@ class Config:
     """`gitops.yaml` as values, in promotion order.
 
     Attributes:
-        branch: the branch that Argo CD follows; None means the remote's HEAD.
+        branch: the branch that Argo CD follows, where an environment names none of its own; None
+            means the remote's HEAD.
         sources: image name -> URL of the repository that it is built from.
         freezes: times at which nothing but a rollback goes to an environment.
-        signers: path, on the branch, of an OpenSSH allowed-signers file; None: every line of the
+        signers: path, on that branch, of an OpenSSH allowed-signers file; None: every line of the
             ledger counts.
     """
 

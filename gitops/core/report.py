@@ -122,12 +122,14 @@ class HistoryReport:
     """The releases of one overlay, newest first.
 
     Attributes:
+        branch: the branch that the overlay lives on.
         more: there are older ones.
         words: commit of a release -> what counts of the words on its images: health, then QA.
         warnings: lines of the ledger that do not count.
     """
 
     overlay: Overlay
+    branch: str
     releases: tuple[Release, ...]
     more: bool = False
     words: Mapping[str, tuple[Word, ...]] = field(default_factory=dict)
@@ -139,11 +141,13 @@ class OverlayStatus:
     """What runs in one overlay, since when, by whom, and what stands in its way.
 
     Attributes:
+        branch: the branch that it lives on.
         images: None when the overlay cannot be read; `problem` says why.
         words: what counts of the words on the newest release: health, then QA.
     """
 
     overlay: Overlay
+    branch: str
     images: Mapping[str, ImageValue] | None
     commit: str | None = None
     time: datetime | None = None

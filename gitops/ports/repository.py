@@ -70,7 +70,9 @@ class RefUpdate:
     Attributes:
         ref: full name (`refs/heads/main`).
         old: the commit that the branch must still be at; None: it must not exist.
-        new: the commit to put there; None deletes the branch.
+        new: the commit to put there; None deletes the branch. The same as `old`: the branch stays,
+            and nothing else moves unless it is there; for that nobody needs to be allowed to
+            push to it.
     """
 
     ref: str
@@ -120,7 +122,8 @@ class Repository(Protocol):
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Move all `updates` at once, or none (several: atomic); None when they landed.
 
-        Raises Unavailable when the answer was lost: it may have landed, see `find_intent`.
+        Raises Unavailable when the answer was lost: it may have landed, see `find_intent`; and
+        NoAtomicPush when several cannot be moved at once there.
         """
         ...
 

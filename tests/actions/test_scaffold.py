@@ -57,7 +57,8 @@ def test_what_it_writes_is_valid(tmp_path):
     assert (report.outcome, report.repo_url, report.warnings) == ("written", URL, ())
     assert list(report.files) == files_of(tmp_path / "new")
     assert "argocd/prod.yaml" in report.files
-    found = validate(DirectorySnapshot(tmp_path / "new"), load_config, NOW)
+    here = DirectorySnapshot(tmp_path / "new")
+    found = validate(here, load_config, NOW, lambda _: here)
     assert found.problems == ()
     assert found.overlays == 5
 

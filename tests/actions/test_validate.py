@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import pytest
 
@@ -11,7 +12,7 @@ from gitops.actions.validate import Problem, ValidateReport, validate
 from gitops.adapters.sample import sample_files
 from gitops.config import load_config
 from gitops.core.hold import Hold, render_hold
-from gitops.errors import ManifestError
+from gitops.errors import GitopsError, ManifestError, NotFound, Unavailable
 
 NOW = datetime(2026, 12, 24, 9, tzinfo=UTC)
 DEV = "overlays/dev/kustomization.yaml"
@@ -39,6 +40,11 @@ class Files:
         return tuple(sorted({path.partition("/")[0] + "/" * ("/" in path) for path in inside}))
 
 
+def no_branch(name: str) -> NoReturn:
+    """There is no other branch."""
+    raise NotFound(f"no branch {name} in memory")
+
+
 def check(changes: Mapping[str, str | bytes | None] = {}, **more) -> ValidateReport:
     """Validate the sample with some files replaced, or taken away (None)."""
     files = dict(sample_files())
@@ -47,7 +53,7 @@ def check(changes: Mapping[str, str | bytes | None] = {}, **more) -> ValidateRep
             del files[path]
         else:
             files[path] = content.encode() if isinstance(content, str) else content
-    return validate(Files(files, **more), load_config, NOW)
+    return validate(Files(files, **more), load_config, NOW, no_branch)
 
 
 def images(text: str) -> str:
@@ -278,6 +284,7 @@ environments:
 """
 OVERLAY = b"images:\n- {name: shop/api, newTag: v1}\nresources: [all.yaml]\n"
 MANIFEST = b"image: shop/api\n"
+WEB = MANIFEST + b"image: shop/web\n"
 
 
 def check_apps(*overlays: str, **files: bytes) -> ValidateReport:
@@ -288,7 +295,7 @@ def check_apps(*overlays: str, **files: bytes) -> ValidateReport:
         folder = f"apps/{app}/overlays/{environment}"
         tree |= {f"{folder}/kustomization.yaml": OVERLAY, f"{folder}/all.yaml": MANIFEST}
     tree |= {path.replace("__", "/"): content for path, content in files.items()}
-    return validate(Files(tree), load_config, NOW)
+    return validate(Files(tree), load_config, NOW, no_branch)
 
 
 def test_apps():
@@ -422,3 +429,117 @@ def test_a_freeze_is_shown_with_its_opening() -> None:
         "opens 2027-01-03T15:00:00Z"
     ] == shown(report)
     assert 0 == report.exit_code
+
+
+# --- environments on branches of their own ----------------------------------------------------
+
+OWN = """\
+apiVersion: gitops/v1
+kind: Config
+branch: main
+environments:
+  - {name: dev, overlay: overlays/dev}
+  - {name: prod, overlay: overlays/prod, after: [dev], branch: production}
+"""
+PROD = "overlays/prod/kustomization.yaml"
+
+
+def check_branches(
+    main: Mapping[str, bytes],
+    production: Mapping[str, bytes] | GitopsError | None,
+    looked_at: str = "main",
+) -> list[str]:
+    """Validate what is on main, or the branch that is looked at, with production beside it."""
+    overlay = b"images:\n- {name: shop/api, newTag: v1}\nresources: [all.yaml]\n"
+    files = {"gitops.yaml": OWN.encode()}
+    for name in ("dev", "prod"):
+        files[f"overlays/{name}/kustomization.yaml"] = overlay
+        files[f"overlays/{name}/all.yaml"] = MANIFEST
+    tips: dict[str, Files] = {"main": Files(files | main)}
+    if isinstance(production, Mapping):
+        tips["production"] = Files(files | production)
+    for name, tip in tips.items():
+        tip.branch = name
+
+    def read(branch: str) -> Files:
+        if isinstance(production, GitopsError):
+            raise production
+        return tips[branch] if branch in tips else no_branch(branch)
+
+    start = tips.get(looked_at, tips["main"])
+    if looked_at not in tips:
+        start.branch = looked_at
+    return [
+        f"{problem.branch}:{problem.path}:{problem.line} {problem.level}: {problem.message}"
+        for problem in validate(start, load_config, NOW, read).problems
+    ]
+
+
+def test_overlays_of_other_branches_are_looked_at() -> None:
+    """A fault on production is told with its branch; a stray copy on main is nobody's."""
+    broken = {PROD: b"images: [broken\n"}
+
+    assert [] == check_branches({}, {})
+    assert [] == check_branches(broken, {})
+    (problem,) = check_branches({}, broken)
+    assert problem.startswith(f"production:{PROD}:")
+
+
+def test_feature_branch_stands_for_the_top_level_one() -> None:
+    """What is about to become main is looked at as main, beside production."""
+    (problem,) = check_branches({DEV: b"images: [broken\n"}, {}, looked_at="feature/x")
+
+    assert problem.startswith(f"None:{DEV}:")
+
+
+def test_checkout_of_an_environments_branch() -> None:
+    """It stands for that environment; the others are read from the top-level branch."""
+    broken = {PROD: b"images: [broken\n", DEV: b"images: [broken\n"}
+    (problem,) = check_branches({}, broken, looked_at="production")
+
+    assert problem.startswith(f"None:{PROD}:")
+
+
+@pytest.mark.parametrize(
+    ("production", "expected"),
+    [
+        (None, "error: prod lives on branch production: no branch production in memory"),
+        (Unavailable("no network"), "warning: prod lives on branch production: no network"),
+    ],
+)
+def test_branch_that_cannot_be_read(production: GitopsError | None, expected: str) -> None:
+    """A missing branch is an error at the environment's line, a silent server a warning."""
+    assert [f"None:gitops.yaml:6 {expected}"] == check_branches({}, production)
+
+
+def test_holds_that_hold_nothing_where_they_are() -> None:
+    """A hold of prod on main, and one of everything on production, are read by nobody."""
+    strays = {".gitops/holds/prod.yaml": HOLD}
+    own = {".gitops/holds/prod.yaml": HOLD, ".gitops/hold.yaml": HOLD}
+
+    assert [
+        "None:.gitops/holds/prod.yaml:1 warning: holds nothing: prod lives on production",
+        "production:.gitops/hold.yaml:1 warning: holds nothing: the hold of everything is read "
+        "from the top-level branch",
+        "production:.gitops/holds/dev.yaml:1 warning: holds nothing: dev lives on the top-level "
+        "branch",
+    ] == check_branches(strays, own | {".gitops/holds/dev.yaml": HOLD})
+
+
+def test_config_that_nobody_reads() -> None:
+    """Another gitops.yaml on production is told; the same one is not worth a word."""
+    assert [
+        "production:gitops.yaml:1 warning: nothing reads this copy: policy is read from main"
+    ] == check_branches({}, {"gitops.yaml": b"kind: Config\n"})
+
+
+def test_images_before_are_compared_across_branches() -> None:
+    """What prod wants and dev does not have is told at production's file."""
+    more = b"images:\n- {name: shop/api, newTag: v1}\n- {name: shop/web, newTag: v1}\n"
+    found = check_branches(
+        {}, {PROD: more + b"resources: [all.yaml]\n", "overlays/prod/all.yaml": WEB}
+    )
+
+    assert [
+        f"production:{PROD}:3 warning: shop/web is not in dev, where prod wants it first"
+    ] == found

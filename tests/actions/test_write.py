@@ -155,7 +155,8 @@ def test_one_commit_and_one_proposal_go_together() -> None:
     """A call that reaches stage and prod makes one commit and one proposal branch."""
     repository, clock = FakeRepository(sample()), FakeClock()
     deploy(session(repository, clock), DeployRequest(("shop/api:1.5.0",), to=("stage",)))
-    both = DeployRequest(("shop/api:1.5.0", "shop/web:2.3.0"), to=("dev", "prod"))
+    images = ("shop/api:1.5.0", "shop/web:2.3.0")
+    both = DeployRequest(images, to=("dev", "prod"), override="INC-1")
     report = deploy(session(repository, clock), both)
 
     assert "committed" == report.outcome

@@ -13,7 +13,7 @@ from gitops.adapters.gitrepo.answers import (
     read_update,
 )
 from gitops.adapters.gitrepo.remote import settle
-from gitops.errors import Denied, HookDeclined, NotFound, Protected, Unavailable
+from gitops.errors import Denied, HookDeclined, NoAtomicPush, NotFound, Protected, Unavailable
 from gitops.ports import Lost, RefUpdate
 
 A, B = "a" * 40, "b" * 40
@@ -216,7 +216,7 @@ def test_local_update(err: str, kind: Kind) -> None:
     [
         ("fatal: Authentication failed for 'x'", Denied),
         ("fatal: repository 'x' not found", NotFound),
-        ("fatal: the receiving end does not support --atomic push", Denied),
+        ("fatal: the receiving end does not support --atomic push", NoAtomicPush),
         ("fatal: something new", Unavailable),
     ],
 )

@@ -16,6 +16,7 @@ from gitops.errors import (
     Denied,
     GitopsError,
     HookDeclined,
+    NoAtomicPush,
     NotFound,
     Protected,
     TimedOut,
@@ -280,10 +281,25 @@ def test_no_atomic_push(server: GitServer, repo: Repo) -> None:
         base = repository.snapshot("main").commit
         new = repository.create(NewCommit((base,), {}, "x\n", NOW))
         updates = [RefUpdate(MAIN, base, new), RefUpdate("refs/heads/gitops/a", None, new)]
-        with pytest.raises(Denied, match="atomic"):
+        with pytest.raises(NoAtomicPush, match="atomic"):
             repository.push(updates)
 
     assert base == repo.head()
+
+
+def test_condition_needs_no_right_to_push(server: GitServer, repo: Repo) -> None:
+    """A branch that must not have moved may be one that nobody may push to."""
+    repo.git("update-ref", "refs/heads/production", "refs/heads/main")
+    repo.hook("update", '[ "$1" != refs/heads/main ]')
+    with opened(server) as repository:
+        base = repository.snapshot("main").commit
+        new = repository.create(NewCommit((base,), {}, "x\n", NOW))
+        updates = [RefUpdate("refs/heads/production", base, new), RefUpdate(MAIN, base, base)]
+        before = server.count(push=True)
+        assert repository.push(updates) is None
+
+    assert (base, new) == (repo.head(), repo.head("production"))
+    assert 2 == server.count(push=True) - before
 
 
 @pytest.fixture

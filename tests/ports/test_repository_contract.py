@@ -251,6 +251,24 @@ def test_several_branches_move_together(world: World) -> None:
     assert (one, two) == (world.other.head(), world.other.head("gitops/prod"))
 
 
+def test_branch_that_must_not_have_moved(world: World) -> None:
+    """With old and new the same a branch stays, and the others move only while it is there."""
+    prod = "refs/heads/production"
+    old = world.repository.snapshot("main").commit
+    world.repository.push([RefUpdate(prod, None, old)])
+    new = world.change({OTHER: b"tag 1\n"})
+
+    assert world.repository.push([RefUpdate(prod, old, new), RefUpdate(MAIN, old, old)]) is None
+    assert (old, new) == (world.other.head(), world.other.head("production"))
+
+    moved = world.other.commit({FILE: b"tag 2\n"})
+    newer = world.repository.create(NewCommit((new,), {OTHER: b"tag 2\n"}, "two\n", NOW))
+    lost = world.repository.push([RefUpdate(prod, new, newer), RefUpdate(MAIN, old, old)])
+
+    assert isinstance(lost, Lost)
+    assert (moved, new) == (world.other.head(), world.other.head("production"))
+
+
 def test_root_commit(world: World) -> None:
     """A commit without parents starts a branch of its own, with its own files only."""
     new = world.repository.create(NewCommit((), {"dev.jsonl": b"{}\n"}, "ledger\n", NOW))

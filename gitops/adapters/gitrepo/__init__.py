@@ -9,8 +9,10 @@ at OLD, and since NEW contains OLD nothing is ever lost. A lease also switches o
 fast-forward check: therefore `GitRepository.push` makes that check itself for all branches but our
 own (`gitops/…`: a proposal is made anew in place of the old one, guarded by the lease alone).
 A new branch has an empty lease (it must not exist), a deleted one is guarded like any other.
-Several branches go with `--atomic`; a server that cannot do that is told so to the user, since
-half a change must not land.
+Several branches go with `--atomic`; where a server cannot do that, NoAtomicPush says so before
+anything has moved. A branch that only must not have moved goes along with the same old and new: git
+compares it with what the server advertises and sends nothing for it, so that no right to push there
+is needed; what lands between that and the server's lock is not seen.
 
 Where things happen. A remote is fetched into a private bare store (the newest commit of one
 branch) and pushed to from there; a bare repository is read in place and pushed to by path, so its

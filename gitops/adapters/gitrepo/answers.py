@@ -11,7 +11,15 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
-from gitops.errors import Denied, GitopsError, HookDeclined, NotFound, Protected, Unavailable
+from gitops.errors import (
+    Denied,
+    GitopsError,
+    HookDeclined,
+    NoAtomicPush,
+    NotFound,
+    Protected,
+    Unavailable,
+)
 
 
 class Kind(Enum):
@@ -286,7 +294,7 @@ def error_of(verdict: Verdict, place: str) -> GitopsError:
         case Kind.NO_BRANCH:
             return NotFound(f"no such branch in {place}: {words}")
         case Kind.NO_ATOMIC:
-            return Denied(
+            return NoAtomicPush(
                 f"{place} cannot move several branches at once (no atomic push)",
                 hint="call gitops once for each environment",
             )

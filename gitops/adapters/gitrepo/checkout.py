@@ -50,7 +50,8 @@ class Checkout(Bare):
 
         Raises Denied for a file with uncommitted edits that would change; nothing changed then.
         """
-        self._hand_over([update.new for update in updates if update.new is not None])
+        moving = [update for update in updates if update.new != update.old]
+        self._hand_over([update.new for update in moving if update.new is not None])
         with self._alone():
             self._finish_note()
             now = self.refs()
@@ -58,10 +59,10 @@ class Checkout(Bare):
                 return None
             if self.moved(updates):
                 return Lost("the branch moved")
-            follows = self._follows(updates)
+            follows = self._follows(moving)
             for follow in follows:
                 self._check(follow)
-            self._write_note(updates)
+            self._write_note(moving)
             answer = self._git.run(
                 [self._here, "update-ref", "-m", "gitops", "--stdin"],
                 feed="".join(map(self._order, updates)).encode(),
@@ -98,6 +99,8 @@ class Checkout(Bare):
             return f"delete {update.ref} {update.old}\n"
         if update.old is None:
             return f"create {update.ref} {update.new}\n"
+        if update.old == update.new:
+            return f"verify {update.ref} {update.old}\n"
         return f"update {update.ref} {update.new} {update.old}\n"
 
     @contextmanager

@@ -284,7 +284,8 @@ def settle(
         return None
     if verdict.kind is Kind.RACE:
         return Lost(verdict.words)
-    names = ", ".join(update.ref.removeprefix("refs/heads/") for update in updates)
+    moving = [update for update in updates if update.new != update.old]
+    names = ", ".join(update.ref.removeprefix("refs/heads/") for update in moving)
     target = f"{names} of {place}"
     if verdict.kind is not Kind.UNKNOWN:
         at_branch = verdict.kind in (Kind.PROTECTED, Kind.DECLINED, Kind.CLASH, Kind.REFUSED)
