@@ -30,7 +30,7 @@ from gitops.errors import (
     Unavailable,
     UsageError,
 )
-from gitops.ports import Lost, RefUpdate
+from gitops.ports import Lost, NewCommit, RefUpdate
 from gitops.ports import Snapshot as SnapshotPort
 
 HEAD = "apiVersion: gitops/v1\nkind: Config\n"
@@ -59,17 +59,19 @@ class Shop(FakeRepository):
 
     Attributes:
         rivals: run one by one, each right before a push.
+        makers: run one by one, each right after a commit was made that is to be pushed.
         asked: the branches that were read.
         pushed: the branches of every push, with the ones that were only guarded in brackets.
         barred: branches that may not be pushed to.
     """
 
     def __init__(self, config: str = CONFIG, branches: Sequence[str] = ("staging", "production")):
+        self.rivals: list[Callable[[], object]] = []
+        self.makers: list[Callable[[], object]] = []
         files = {"gitops.yaml": config.encode()}
         super().__init__(files | {path(name): overlay("1") for name in ENVIRONMENTS})
         for branch in branches:
             self.branches[branch] = self.branches["main"]
-        self.rivals: list[Callable[[], object]] = []
         self.asked: list[str | None] = []
         self.pushed: list[list[str]] = []
         self.barred: set[str] = set()
@@ -78,6 +80,13 @@ class Shop(FakeRepository):
         """Note which branch is read."""
         self.asked.append(branch)
         return super().snapshot(branch)
+
+    def create(self, commit: NewCommit) -> str:
+        """Make it, then let the next rival act."""
+        made = super().create(commit)
+        if self.makers:
+            self.makers.pop(0)()
+        return made
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Let the next rival act, then push."""
@@ -705,10 +714,14 @@ def test_without_atomic_pushes_conditions_are_looked_at_before(shop: Shop) -> No
     """A hold of everything that lands between the plan and the push is still seen."""
     put(shop, "2", "stage")
     shop.atomic = False
-    shop.rivals = [lambda: hold(session(shop, "Bob", intent="b"), None, reason="INC-1")]
+    freeze = 'freeze:\n  - {name: now, reason: INC-1, from: "2026-01-01", to: "2026-12-31"}\n'
+    shop.makers = [
+        lambda: None,  # the commit of the push that needs to be atomic
+        lambda: shop.commit({"gitops.yaml": (CONFIG + freeze).encode()}),
+    ]
     with pytest.raises(Refused, match="INC-1"):
         promote(session(shop), PromoteRequest("prod"))
-    assert "1" == shop.tag("prod")
+    assert (["production", "(main)", "(staging)"], "1") == (shop.pushed[-1], shop.tag("prod"))
 
 
 @pytest.mark.parametrize("left", [False, True])

@@ -256,6 +256,26 @@ def test_release_list_shows_the_word_of_qa(world: World) -> None:
     assert [] == passed["warnings"]
 
 
+def test_release_list_looks_at_branches_of_environments(world: World) -> None:
+    """What runs on stage's own branch is shown; a branch that is not there is a warning."""
+    commit = branch_off(world, "release/1.5")
+    text = (world.manifests.checkout / "gitops.yaml").read_text()
+    own = text.replace("  - name: stage\n", "  - name: stage\n    branch: staging\n")
+    world.manifests.commit("Put stage on a branch of its own", {"gitops.yaml": own})
+    missing = world.gitops("release", "list", "-o", "json").json
+    world.manifests.git("branch", "staging", "main")
+    world.build("1.5.0", "release/1.5", commit)
+    shown = world.gitops("release", "list", "-o", "json").json
+
+    assert ["stage lives on a branch of its own: no branch staging"] == [
+        warning.partition(" in ")[0] for warning in missing["warnings"]
+    ]
+    assert [("stage", commit)] == [
+        (one["environment"], one["commit"]) for one in shown["branches"][0]["running"]
+    ]
+    assert [] == shown["warnings"]
+
+
 def test_release_without_source_repositories(manifests: Manifests) -> None:
     """Where gitops.yaml names none, the error says which key to write."""
     result = manifests.gitops("release", "list", "-o", "json")

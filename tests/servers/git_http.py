@@ -44,6 +44,8 @@ class Behaviour:
         cut_push: take the push, then close the connection without a word.
         redirect: URL of another server, to which everything is redirected.
         before_push: called before a push is taken, to make it lose a race.
+        before_advert: called before a push is told where the branches are.
+        after_push: called when a push was taken, before it is answered.
     """
 
     credentials: tuple[str, str] | None = None
@@ -54,6 +56,8 @@ class Behaviour:
     redirect: str | None = None
     only_push: bool = False
     before_push: Callable[[], None] | None = None
+    before_advert: Callable[[], None] | None = None
+    after_push: Callable[[], None] | None = None
     headers: dict[str, str] = field(default_factory=dict)
 
 
@@ -146,7 +150,11 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                     return
             if push and self.command == "POST" and behaviour.before_push is not None:
                 behaviour.before_push()
+            if push and self.command == "GET" and behaviour.before_advert is not None:
+                behaviour.before_advert()
             status, headers, body = self._backend()
+            if push and self.command == "POST" and behaviour.after_push is not None:
+                behaviour.after_push()
             if push and self.command == "POST" and behaviour.cut_push:
                 self._note(0, 0)
                 self.close_connection = True
