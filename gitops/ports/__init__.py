@@ -7,8 +7,11 @@ Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contr
 from gitops.ports.clock import Clock
 from gitops.ports.evidence import Evidence, FileChange
 from gitops.ports.forge import (
+    CheckState,
     Forge,
+    GatedForge,
     Gates,
+    MergeMethod,
     Merged,
     NotMerged,
     Protection,
@@ -21,12 +24,15 @@ from gitops.ports.sources import Sources
 from gitops.ports.worktree import WorkTree
 
 __all__ = [
+    "CheckState",
     "Clock",
     "Evidence",
     "FileChange",
     "Forge",
+    "GatedForge",
     "Gates",
     "Lost",
+    "MergeMethod",
     "Merged",
     "NewCommit",
     "NotMerged",
