@@ -219,3 +219,15 @@ class Gates(Protocol):
 
 class GatedForge(Forge, Gates, Protocol):
     """All of a forge: what `Session.forge` opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoForge:
+    """There are no pull requests here: proposals are branches.
+
+    Attributes:
+        hint: one sentence on how to get pull requests; None where nobody misses them (a path, or
+            `kind: none`).
+    """
+
+    hint: str | None = None
