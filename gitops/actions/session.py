@@ -37,7 +37,7 @@ class Session:
         sources: the source repositories of images; None where nobody can be asked.
         forge: opens the forge of `repository` as the config says, once for a call; NoForge where
             there is none, or no token for it. Nothing is loaded or asked before that. Raises Denied
-            (gitops.yaml names a foreign host), NotFound (its library is not installed), Unavailable.
+            (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
         say: tells a waiting person what is going on.
     """
 

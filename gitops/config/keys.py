@@ -255,7 +255,7 @@ FORGE = Table(
         ),
         "url": Key(
             Text(FORGE_URL, explain_forge_url),
-            "Where its pages are, on the host of the repository; left out: at the remote's address.",
+            "Its pages, on the host of the repository; left out: at the address of the remote.",
         ),
     }
 )

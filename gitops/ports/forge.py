@@ -171,7 +171,7 @@ class Protection:
         dismisses_stale: a new head drops the approvals of the old one.
     """
 
-    protected: bool
+    protected: bool | None
     approvals: int | None = None
     checks: tuple[str, ...] | None = None
     pushers: tuple[str, ...] | None = None
