@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from fakes import FakeRepository
 from gitops.errors import GitopsError, NotFound, Refused
@@ -40,10 +41,10 @@ class FakeForge:
         pulls: number -> pull request, oldest first.
         user: login name of whoever calls.
         people: login names that the repository knows; reviewers must be among them.
-        rules: branch -> what it asks for; a branch that is not there asks for nothing.
+        rules: branch or pattern -> what it asks for; any other branch asks for nothing.
         reports: commit -> name of a check -> its state.
-        trouble: raised by the next call that writes, then forgotten; with `lands` True the write
-            has happened all the same (a lost answer).
+        trouble: raised by the next call, then forgotten; with `lands` True a write has happened all
+            the same (an answer that was lost, and could not be looked up).
         undecided: so many merges answer `not-yet`.
     """
 
@@ -71,6 +72,11 @@ class FakeForge:
         shown = self._shown(self._pull(number))
         return self._land(number, shown.head, "merge", f"Merge pull request #{number}", "")
 
+    def ready(self, number: int) -> None:
+        """Say that it is no draft any more."""
+        pull = self._pull(number)
+        pull.shown = replace(pull.shown, draft=False)
+
     # ports.Forge
 
     def describe(self) -> str:
@@ -79,6 +85,10 @@ class FakeForge:
 
     def find(self, branch: str, base: str) -> PullRequest | None:
         """See `ports.Forge`."""
+        self._look()
+        return self._find(branch, base)
+
+    def _find(self, branch: str, base: str) -> PullRequest | None:
         found = [self._shown(pull) for pull in self.pulls.values()]
         found = [one for one in found if (one.branch, one.base) == (branch, base)]
         found.sort(key=lambda one: (one.state == "open", one.number))
@@ -87,7 +97,7 @@ class FakeForge:
     def open(self, branch: str, base: str, text: PullText) -> PullRequest:
         """See `ports.Forge`."""
         trouble = self._begin_write()
-        present = self.find(branch, base)
+        present = self._find(branch, base)
         if present is not None and present.state == "open":
             return self.update(present.number, text)
         head = self.repository.head(branch)
@@ -147,6 +157,7 @@ class FakeForge:
 
     def readiness(self, number: int) -> Readiness:
         """See `ports.Forge`."""
+        self._look()
         shown = self._shown(self._pull(number))
         rule = self.rules.get(shown.base, OPEN)
         refusal = self._refusal(shown, shown.head)
@@ -163,6 +174,7 @@ class FakeForge:
 
     def statuses(self, commit: str) -> Mapping[str, CheckState]:
         """See `ports.Gates`."""
+        self._look()
         return dict(self.reports.get(commit, {}))
 
     def set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
@@ -173,6 +185,7 @@ class FakeForge:
 
     def merged_by(self, commit: str, base: str) -> PullRequest | None:
         """See `ports.Gates`."""
+        self._look()
         for pull in self.pulls.values():
             if pull.shown.merged_as == commit and pull.shown.base == base:
                 return pull.shown
@@ -180,13 +193,16 @@ class FakeForge:
 
     def approvers(self, number: int) -> Sequence[str]:
         """See `ports.Gates`."""
+        self._look()
         pull = self._pull(number)
         head = self._shown(pull).head
         return tuple(dict.fromkeys(who for who, what in pull.approvals if what == head))
 
     def protection(self, branch: str) -> Protection:
         """See `ports.Gates`."""
-        return self.rules.get(branch, OPEN)
+        self._look()
+        names = [name for name in self.rules if fnmatchcase(branch, name)]
+        return self.rules[names[0]] if names else OPEN
 
     def protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
         """See `ports.Gates`."""
@@ -199,6 +215,11 @@ class FakeForge:
         )
 
     # How it works inside.
+
+    def _look(self) -> None:
+        trouble, self.trouble = self.trouble, None
+        if trouble is not None:
+            raise trouble
 
     def _begin_write(self) -> GitopsError | None:
         trouble, self.trouble = self.trouble, None
