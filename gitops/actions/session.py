@@ -9,7 +9,16 @@ from gitops.core.environment import CONFIG_PATH, Config, Environment
 from gitops.core.history import Identity
 from gitops.core.message import one_line
 from gitops.errors import ConfigError, NotFound, UsageError
-from gitops.ports import Clock, Evidence, Repository, Snapshot, Sources, WorkTree
+from gitops.ports import (
+    Clock,
+    Evidence,
+    GatedForge,
+    NoForge,
+    Repository,
+    Snapshot,
+    Sources,
+    WorkTree,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +35,9 @@ class Session:
         budget: seconds that lost races and an unreachable server may cost.
         work_tree: the caller's checkout, None for a URL or a bare repository.
         sources: the source repositories of images; None where nobody can be asked.
+        forge: opens the forge of `repository` as the config says, once for a call; NoForge where
+            there is none, or no token for it. Nothing is loaded or asked before that. Raises Denied
+            (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
         say: tells a waiting person what is going on.
     """
 
@@ -40,6 +52,7 @@ class Session:
     budget: float = 60.0
     work_tree: WorkTree | None = None
     sources: Sources | None = None
+    forge: Callable[[Config], GatedForge | NoForge] = lambda _: NoForge()
     say: Callable[[str], None] = lambda _: None
 
 

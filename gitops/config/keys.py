@@ -151,6 +151,17 @@ def explain_image(text: str) -> str:
     return f"{shown(text)} is not an image's name as it stands in `images:`, without a tag"
 
 
+_HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+FORGE_URL = rf"https?://{_HOST}(?:/[A-Za-z0-9._~-]+)*/?"
+
+
+def explain_forge_url(text: str) -> str:
+    """Say what is wrong with the URL of a forge."""
+    if re.match(r"[A-Za-z+]+://[^/]*@", text):
+        return "holds a user or a password: tokens come from the environment"
+    return f"{shown(text)} is not the address of a forge's pages, like https://git.example.com"
+
+
 ENVIRONMENT = Table(
     {
         "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
@@ -240,6 +251,20 @@ SOURCE_OF = Table(
     }
 )
 
+FORGE = Table(
+    {
+        "kind": Key(
+            OneOf("github", "gitlab", "gitea", "forgejo", "none"),
+            "What answers there; none: proposals are branches, whatever the host is.",
+            required=True,
+        ),
+        "url": Key(
+            Text(FORGE_URL, explain_forge_url),
+            "Its pages, on the host of the repository; left out: at the address of the remote.",
+        ),
+    }
+)
+
 ROOT = Table(
     {
         "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
@@ -253,6 +278,7 @@ ROOT = Table(
             ListOf(ENVIRONMENT, least=1), "The environments, in promotion order.", required=True
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from."),
+        "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
         ),

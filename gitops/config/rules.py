@@ -15,6 +15,8 @@ from gitops.core.environment import (
     Deploy,
     Environment,
     Follow,
+    ForgeKind,
+    ForgeSetting,
     Required,
     RollbackMode,
 )
@@ -32,6 +34,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_overlays(rows, root.get("branch"), problems)
     _check_order(rows, problems)
     _check_images(root.list("images"), problems)
+    _check_forge(root.keys.get("forge"), problems)
     for row in rows:
         _check_modes(row, problems)
         _check_after(row, problems)
@@ -49,6 +52,7 @@ def make_config(root: Value) -> Config:
         sources={row.get("name"): row.get("source") for row in root.list("images")},
         freezes=_make_freezes(root.list("freeze")),
         signers=root.get("signers") or None,
+        forge=_make_forge(root.keys.get("forge")),
     )
 
 
@@ -80,6 +84,12 @@ def _make_approvals(table: Value | None) -> Approvals:
     if table is None:
         return Approvals()
     return Approvals(int(table.get("required", "1")), table.get("self") == "true")
+
+
+def _make_forge(table: Value | None) -> ForgeSetting | None:
+    if table is None:
+        return None
+    return ForgeSetting(cast(ForgeKind, table.get("kind")), table.get("url").rstrip("/") or None)
 
 
 def _make_freezes(rows: Sequence[Value]) -> tuple[Freeze, ...]:
@@ -125,6 +135,13 @@ def _check_images(rows: Sequence[Value], problems: Problems) -> None:
         if name is not None and seen.setdefault(name.text, name) is not name:
             what = f"there is {name.text} already, on line {seen[name.text].place[0]}"
             problems.add(name.place, name.path, what)
+
+
+def _check_forge(table: Value | None, problems: Problems) -> None:
+    """Where there is no forge there is no address."""
+    url = table.keys.get("url") if table is not None else None
+    if table is not None and url is not None and table.get("kind") == "none":
+        problems.add(url.place, url.path, "kind is none: leave the url out, or name the kind")
 
 
 def _check_overlays(rows: Sequence[Value], trunk: str, problems: Problems) -> None:

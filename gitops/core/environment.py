@@ -20,6 +20,15 @@ RollbackMode = Literal["commit", "pull-request"]
 Follow = Literal["newest", "any"]
 Database = Literal["dummy", "real"]
 Required = Literal["qa-passed", "stable"]
+ForgeKind = Literal["github", "gitlab", "gitea", "forgejo", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeSetting:
+    """`forge:` of `gitops.yaml`: what kind it is, and where its pages are (None: at the remote)."""
+
+    kind: ForgeKind
+    url: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +114,7 @@ class Config:
         freezes: times at which nothing but a rollback goes to an environment.
         signers: path, on that branch, of an OpenSSH allowed-signers file; None: every line of the
             ledger counts.
+        forge: where pull requests are; None: to be found from the remote.
     """
 
     branch: str | None
@@ -112,6 +122,7 @@ class Config:
     sources: Mapping[str, str] = field(default_factory=dict)
     freezes: tuple[Freeze, ...] = ()
     signers: str | None = None
+    forge: ForgeSetting | None = None
 
     def find(self, name: str) -> Environment | None:
         """Return the environment called `name`, or None."""

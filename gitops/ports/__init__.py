@@ -7,9 +7,13 @@ Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contr
 from gitops.ports.clock import Clock
 from gitops.ports.evidence import Evidence, FileChange
 from gitops.ports.forge import (
+    CheckState,
     Forge,
+    GatedForge,
     Gates,
     Merged,
+    MergeMethod,
+    NoForge,
     NotMerged,
     Protection,
     PullRequest,
@@ -21,14 +25,18 @@ from gitops.ports.sources import Sources
 from gitops.ports.worktree import WorkTree
 
 __all__ = [
+    "CheckState",
     "Clock",
     "Evidence",
     "FileChange",
     "Forge",
+    "GatedForge",
     "Gates",
     "Lost",
+    "MergeMethod",
     "Merged",
     "NewCommit",
+    "NoForge",
     "NotMerged",
     "Protection",
     "PullRequest",

@@ -13,12 +13,17 @@ MergeMethod = Literal["merge", "squash", "rebase"]
 
 @dataclass(frozen=True, slots=True)
 class PullText:
-    """What a pull request says and asks for; all of it is replaced by an update.
+    """What a pull request says and asks for.
+
+    An update replaces title and body, and adds labels and reviewers that are missing; what people
+    added in the forge's page stays.
 
     Attributes:
-        body: Markdown.
-        labels: names; one that the repository does not have is made, or left out with a warning.
-        reviewers: login names of people (`ana`) or teams (`team:ops`).
+        title: one line.
+        body: Markdown; cut where the forge has a limit.
+        labels: names; one that the repository does not have is made, or left out with a message.
+        reviewers: login names of people (`ana`) or teams (`team:ops`), asked once for each head.
+        draft: how it is opened; later that is for people to change, so an update leaves it.
     """
 
     title: str
@@ -33,7 +38,11 @@ class PullRequest:
     """A pull request as the forge has it now.
 
     Attributes:
-        branch, base: short names; `head` is the commit of `branch`.
+        number: the one in its URL; numbers are per repository.
+        branch, base: short names, both of the repository itself: a fork's branch of the same name
+            is never taken for ours.
+        head: the commit of `branch`; of an ended one, the last commit that it had.
+        title: without the mark that some forges put there for a draft.
         author: login name of who opened it.
         merged_as: the commit that landed on `base`, None while it is not merged or not told.
         messages: what could not be honoured (an unknown label or reviewer).
@@ -58,8 +67,9 @@ class Readiness:
     """What an open pull request still waits for; the rules are the forge's own.
 
     Attributes:
-        mergeable: None while the forge has not found out yet.
-        approvals: who approved the present head, counted by the forge's rule.
+        mergeable: whether it merges with the base as text, and nothing else is in the way that
+            the forge counts in; None while it has not found out yet.
+        approvals: login names of who approved the present head, and whose word the forge counts.
         approvals_wanted: how many it asks for; None when it does not say.
         checks: name -> state of what was reported for the head.
         checks_wanted: names that must be `success`.
@@ -99,16 +109,24 @@ class NotMerged:
 class Forge(Protocol):
     """Pull requests of one repository, at most one open for each pair of branch and base.
 
-    All calls may raise NotFound (repository, pull request), Denied, Unavailable (rate limits and
-    5xx too, with the time to wait when it is told), TimedOut. No token is in any message.
+    All calls may raise NotFound (repository, pull request), Denied, Refused (the forge does not
+    take what was asked, in its own words), Unavailable (rate limits and 5xx too, with the time to
+    wait when it is told), TimedOut. No token is in any message.
     """
+
+    def describe(self) -> str:
+        """Return what messages call it: `GitHub at github.com, shop/manifests`."""
+        ...
 
     def find(self, branch: str, base: str) -> PullRequest | None:
         """Return the open pull request of `branch` into `base`, else the newest ended one."""
         ...
 
     def open(self, branch: str, base: str, text: PullText) -> PullRequest:
-        """Open one; when another writer was faster, that one, with `text`."""
+        """Open one; when there is one already (another writer was faster), that one, with `text`.
+
+        An answer that got lost is looked for before anything is tried again.
+        """
         ...
 
     def update(self, number: int, text: PullText) -> PullRequest:
@@ -124,7 +142,9 @@ class Forge(Protocol):
     ) -> Merged | NotMerged:
         """Merge exactly `head`, with `title` and `message` in what lands.
 
-        Waits a few seconds while the forge finds out whether it merges. Never overrides a rule.
+        A rebase lands the commits with their own messages. Waits a few seconds while the forge
+        finds out whether it merges. Never overrides a rule, never schedules a later merge. One that
+        is merged already, with this `head`, is Merged: by hand, or before an answer got lost.
         """
         ...
 
@@ -141,6 +161,8 @@ class Forge(Protocol):
 class Protection:
     """The rules of one branch as the forge has them; None: the forge does not tell this caller.
 
+    GitLab has no names for checks: `pipeline` there means that the pipeline must succeed.
+
     Attributes:
         protected: somebody may not push to it as to any other branch.
         approvals: how many a pull request into it needs.
@@ -149,7 +171,7 @@ class Protection:
         dismisses_stale: a new head drops the approvals of the old one.
     """
 
-    protected: bool
+    protected: bool | None
     approvals: int | None = None
     checks: tuple[str, ...] | None = None
     pushers: tuple[str, ...] | None = None
@@ -170,12 +192,16 @@ class Gates(Protocol):
         """Report `state` for `commit` under `name`; `text` is cut at 140 characters."""
         ...
 
-    def merged_by(self, commit: str) -> PullRequest | None:
-        """Return the merged pull request that brought `commit` to its base, None for a push."""
+    def merged_by(self, commit: str, base: str) -> PullRequest | None:
+        """Return the merged pull request that brought `commit` to `base`, None for a push.
+
+        `commit` is the one on the first-parent line of `base` (a merge, or what a squash or rebase
+        made). It says who merged what, not that anybody approved it: see `approvers`.
+        """
         ...
 
     def approvers(self, number: int) -> Sequence[str]:
-        """Return who approved the head that was (or would be) merged, counted by the forge."""
+        """Return who approved the head that was (or would be) merged, as `Readiness.approvals`."""
         ...
 
     def protection(self, branch: str) -> Protection:
@@ -183,5 +209,25 @@ class Gates(Protocol):
         ...
 
     def protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
-        """Ask at least this much of pull requests into `branch`; other rules stay as they are."""
+        """Ask at least this much of pull requests into `branch`; other rules stay as they are.
+
+        `branch` may be a pattern of the forge's (`release/*`). Raises Refused where the forge's API
+        or edition cannot do it.
+        """
         ...
+
+
+class GatedForge(Forge, Gates, Protocol):
+    """All of a forge: what `Session.forge` opens."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoForge:
+    """There are no pull requests here: proposals are branches.
+
+    Attributes:
+        hint: one sentence on how to get pull requests; None where nobody misses them (a path, or
+            `kind: none`).
+    """
+
+    hint: str | None = None
