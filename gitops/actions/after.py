@@ -15,7 +15,8 @@ from gitops.core.image import ImageChange, ImageValue
 from gitops.core.kustomization import image_values
 from gitops.core.ledger import Entry
 from gitops.core.origins import origins
-from gitops.core.promotion import Before, Origin, parse_revision
+from gitops.core.promotion import Before, Origin
+from gitops.core.revision import parse_revision
 from gitops.core.standing import judged_sets
 from gitops.errors import NotFound
 
@@ -44,7 +45,7 @@ def read_origins(
     told = [
         image
         for image, text in revisions.items()
-        if text is not None and parse_revision(text)[1] is not None
+        if (revision := parse_revision(text)) is not None and revision.commit is not None
     ]
     heads = source_heads(session, tip, told)
     return tuple(Origin(image, text, heads.get(image)) for image, text in revisions.items())

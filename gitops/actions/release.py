@@ -154,7 +154,7 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[Running, ...], tuple[str
             revisions = {
                 image: revision
                 for image, text in _origins(session, tip, overlay).items()
-                if text is not None and (revision := parse_revision(text)) is not None
+                if (revision := parse_revision(text)) is not None
             }
             newest = next(releases_of(session, tip, overlay), None) if revisions else None
             if newest is None:

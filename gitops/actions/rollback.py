@@ -22,11 +22,11 @@ from gitops.core.environment import Overlay
 from gitops.core.history import OverlayVersion, Release, releases
 from gitops.core.hold import Hold, render_hold
 from gitops.core.image import ImageChange, ImageRequest
-from gitops.core.kustomization import edit_images, image_values
+from gitops.core.kustomization import edit_images, image_values, missing_image
 from gitops.core.message import Line, one_line, render_message, subject
 from gitops.core.report import OverlayChange, WriteReport
 from gitops.core.rollback import Choice, NeedMore, choose, undo_edits
-from gitops.errors import NotFound, Refused
+from gitops.errors import Refused
 
 _DEPTHS = (20, 200, 2000)  # releases looked at before the whole history is
 
@@ -117,7 +117,7 @@ def _known_images(file: OverlayFile, request: RollbackRequest) -> None:
     present = image_values(file.content, file.path)
     for image in request.images:
         if image not in present:
-            raise NotFound(f"{file.path} has no image {image!r}; it has: {', '.join(present)}")
+            raise missing_image(image, present, file.path, can_add=False)
 
 
 def _choose(

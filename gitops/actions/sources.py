@@ -103,7 +103,7 @@ def superseded(
         return {}
     found: dict[str, str] = {}
     for image, text in origins(releases_of(session, tip, overlay), told).items():
-        running = parse_revision(text) if text is not None else None
+        running = parse_revision(text)
         if running is None or running.commit is None or running.branch != build.branch:
             continue
         url = tip.config.sources[image]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from gitops.actions.overlays import (
@@ -13,8 +13,8 @@ from gitops.actions.overlays import (
 )
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Environment, Overlay
-from gitops.core.image import ImageRequest, ImageValue
-from gitops.core.kustomization import image_values
+from gitops.core.image import ImageRequest
+from gitops.core.kustomization import image_values, missing_image
 from gitops.errors import NotFound, UsageError
 
 
@@ -67,7 +67,7 @@ def find_targets(
                     hint="say which with --app",
                 )
             if not having:
-                error = _missing(request.image, environment, files, names)
+                error = _missing(request.image, environment, files.values(), names.values())
                 if not lenient:
                     raise error
                 missing.setdefault(request.image, error)
@@ -112,16 +112,8 @@ def _overlays(tip: Tip, environment: Environment, app: str | None) -> tuple[Over
 def _missing(
     image: str,
     environment: Environment,
-    files: Mapping[Overlay, OverlayFile],
-    names: Mapping[Overlay, Mapping[str, ImageValue]],
+    files: Iterable[OverlayFile],
+    names: Iterable[Iterable[str]],
 ) -> NotFound:
-    from difflib import get_close_matches  # only on the way out: 5 ms of import
-
-    there = sorted({name for overlay in files for name in names[overlay]})
-    near = get_close_matches(image, there, n=1)
-    where = ", ".join(file.path for file in files.values())
-    listed = ", ".join(there) or "none"
-    return NotFound(
-        f"{environment.name} has no image {image!r}; {where} has: {listed}",
-        hint=f"did you mean {near[0]}?" if near else "`--add` makes a new entry",
-    )
+    where = ", ".join(file.path for file in files) or environment.name
+    return missing_image(image, (name for some in names for name in some), where)

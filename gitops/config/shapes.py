@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from gitops.core.spelling import nearest_word
 from gitops.core.yamltext import Document
 
 Node = Any  # yaml.Node: id ("scalar", "sequence", "mapping"), tag, value, start_mark
@@ -308,10 +309,8 @@ def shown(text: str) -> str:
 
 def nearest(word: str, words: list[str] | tuple[str, ...]) -> str:
     """Return `; did you mean …?` with the word most like `word`, or "" when none is."""
-    from difflib import get_close_matches  # only on the way out: 5 ms of import
-
-    near = get_close_matches(word, words, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
+    near = nearest_word(word, words)
+    return f"; did you mean {near}?" if near else ""
 
 
 def _either(words: tuple[str, ...]) -> str:

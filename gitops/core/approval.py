@@ -48,8 +48,7 @@ def uncovered(reasons: Iterable[Reason], message: str) -> tuple[Reason, ...]:
 
 def source_of(message: str) -> Revision | None:
     """Return the source revision that the proposal names, None when it names none."""
-    found = trailers(message).get("Source-Revision", ())
-    return parse_revision(found[-1]) if found else None
+    return parse_revision(trailers(message).get("Source-Revision", (None,))[-1])
 
 
 def sources_of(message: str, images: Iterable[str]) -> dict[str, str | None]:

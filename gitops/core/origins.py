@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gitops.core.history import Release
 from gitops.core.image import ImageValue
-from gitops.core.promotion import parse_revision
+from gitops.core.revision import parse_revision
 
 
 def origins(releases: Iterable[Release], wanted: Mapping[str, ImageValue]) -> dict[str, str | None]:
@@ -52,6 +52,6 @@ def shared_source(
     """
     told = {revision for _, _, revision in origins}
     if len(told) == 1:
-        (only,) = told
-        return (parse_revision(only) if only is not None else None), ()
+        revision = parse_revision(next(iter(told)))
+        return (None if revision is None else (revision.branch, revision.commit)), ()
     return None, tuple(f"{label} {image} {text}" for label, image, text in origins if text)

@@ -6,7 +6,6 @@ ledgers of the `after` environments, heads of the source branches, hold and free
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,14 +15,14 @@ from gitops.core.environment import Overlay
 from gitops.core.freeze import FreezeHit
 from gitops.core.hold import Hold
 from gitops.core.image import ImageChange, ImageRequest, ImageValue, describe_value
+from gitops.core.kustomization import missing_image
 from gitops.core.policy import Kind, Reason, judge_hold, judge_source, plain_branch
+from gitops.core.revision import parse_revision
 from gitops.core.standing import Aspect, JudgedSet, Standing, standing_of
-from gitops.errors import NotFound
 
 Requirement = Literal["qa-passed", "stable"]
 PromotionKind = Literal["after", "verdict", "requires", "ref", "moved", "gone", "freeze", "soak"]
 
-_REVISION = re.compile(r"(.+)@sha(?:1|256):([0-9a-f]{40}|[0-9a-f]{64})")
 _SHORT = 7
 _UNITS = ((3600, "h"), (60, "m"), (1, "s"))
 _ASPECTS: dict[Requirement, Aspect] = {"qa-passed": "quality", "stable": "health"}
@@ -100,9 +99,7 @@ def carry(
     """
     unknown = [name for name in names if name not in source]
     if unknown:
-        raise NotFound(
-            f"{source_label} has no image {unknown[0]!r}; it has: {', '.join(source) or 'none'}"
-        )
+        raise missing_image(unknown[0], source, source_label, can_add=False)
     requests: list[ImageRequest] = []
     warnings: list[str] = []
     for image in dict.fromkeys(names or source):
@@ -113,12 +110,6 @@ def carry(
         else:
             requests.append(ImageRequest.exactly(image, source[image]))
     return Carried(tuple(requests), tuple(warnings))
-
-
-def parse_revision(revision: str) -> tuple[str, str | None]:
-    """Split `release/1.4@sha1:…` into branch and commit; the commit is None when it is not told."""
-    found = _REVISION.fullmatch(revision)
-    return (found[1], found[2]) if found is not None else (revision, None)
 
 
 def judge_promotion(
@@ -246,14 +237,15 @@ def _judge_origins(
         if origin.image not in wanted:
             continue
         what = _pinned(origin.image, wanted[origin.image])
-        if origin.revision is None:
+        revision = parse_revision(origin.revision)
+        if revision is None:
             text = f"from which source branch {what} came is not recorded"
             if asked is None:
                 warnings.append(text)
             else:
                 reasons.append(_reason("ref", overlay.label, f"{text}, {asked} was asked for"))
             continue
-        branch, commit = parse_revision(origin.revision)
+        branch, commit = revision.branch, revision.commit
         if asked is not None and branch != asked:
             text = f"{what} came from {branch}, {asked} was asked for"
             reasons.append(_reason("ref", overlay.label, text))

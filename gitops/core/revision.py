@@ -21,9 +21,10 @@ class Revision:
     commit: str | None = None
 
 
-def parse_revision(text: str) -> Revision | None:
-    """Read the value of a `Source-Revision` trailer; None for an empty one."""
-    found = _REVISION.fullmatch(text.strip())
+def parse_revision(text: str | None) -> Revision | None:
+    """Read the value of a `Source-Revision` trailer; None where there is none, or an empty one."""
+    word = (text or "").strip()
+    found = _REVISION.fullmatch(word)
     if found is not None:
         return Revision(found["branch"], found["commit"])
-    return Revision(text.strip()) if text.strip() else None
+    return Revision(word) if word else None
