@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 from gitops.actions.history import releases_of
 from gitops.actions.overlays import find_overlay, overlays_of
@@ -14,6 +15,7 @@ from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold, render_
 from gitops.core.message import one_line, render_message
 from gitops.core.report import WriteReport
 from gitops.errors import ManifestError, NotFound, Refused
+from gitops.ports import Snapshot
 
 
 def own_hold_path(overlay: Overlay) -> str:
@@ -45,6 +47,44 @@ def readable_hold(content: bytes, path: str) -> Hold:
         return Hold(by="someone", since=None, reason=f"{path} cannot be read: {error.problem}")
 
 
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What one hold file holds: one overlay, or everything (`overlay` None).
+
+    Attributes:
+        home: the tip of the branch that the file is on.
+        label, title: what messages and the subject of a commit call it.
+        argument: what `gitops resume` is given for it.
+    """
+
+    overlay: Overlay | None
+    home: Snapshot
+    path: str
+    label: str
+    title: str
+    argument: str
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The environments that a commit names in its trailers."""
+        return () if self.overlay is None else (self.overlay.label,)
+
+    def plan(self, action: str, message: str, content: bytes | None) -> Plan:
+        """Return the plan that writes the file, or deletes it."""
+        before = {self.path: self.home.read(self.path)}
+        draft = Draft({self.path: content}, message, before=before)
+        return Plan(action=action, commits={self.home.branch: draft})
+
+
+def _scope(tip: Tip, environment: str | None, app: str | None) -> _Scope:
+    if environment is None:
+        words = ("everything", "all environments", "--all")
+        return _Scope(None, tip.snapshot, HOLD_ALL_PATH, *words)
+    overlay = find_overlay(tip, environment, app)
+    words = (overlay.label, overlay.label, environment)
+    return _Scope(overlay, tip.of(overlay.environment), own_hold_path(overlay), *words)
+
+
 def hold(
     session: Session, environment: str | None, *, reason: str, app: str | None = None
 ) -> WriteReport:
@@ -53,22 +93,20 @@ def hold(
     Raises Refused, naming the holder, when it is held already; UsageError without a reason.
     """
     require_words(reason, "--reason")
-    if environment is None:
-        return write(session, lambda tip: _hold_all(session, tip, reason))
 
     def plan(tip: Tip) -> Plan:
-        overlay = find_overlay(tip, environment, app)
-        home = tip.of(overlay.environment)
-        path = own_hold_path(overlay)
-        present = home.read(path)
+        scope = _scope(tip, environment, app)
+        present = scope.home.read(scope.path)
         if present is not None:
-            standing = readable_hold(present, path)
+            standing = readable_hold(present, scope.path)
             raise Refused(
-                f"{overlay.label} is already held by {standing.by}: {standing.reason}",
-                hint=f"`gitops resume {environment}` lifts it",
+                f"{scope.label} is already held by {standing.by}: {standing.reason}",
+                hint=f"`gitops resume {scope.argument}` lifts it",
                 reasons=(f"held by {standing.by}: {standing.reason}",),
             )
-        newest = next(releases_of(session, tip, overlay), None)
+        newest = None
+        if scope.overlay is not None:
+            newest = next(releases_of(session, tip, scope.overlay), None)
         wanted = Hold(
             by=session.identity().name,
             since=session.clock.now(),
@@ -77,18 +115,20 @@ def hold(
         )
         message = render_message(
             action="hold",
-            environments=[overlay.label],
+            environments=scope.labels,
             changes=[],
             intent=session.intent,
             reason=reason,
-            subject=f"{overlay.label}: hold ({one_line(reason)})",
+            subject=f"{scope.title}: hold ({one_line(reason)})",
         )
-        return Plan(
-            action="hold",
-            commits={home.branch: Draft({path: render_hold(wanted)}, message)},
+        note = f"{scope.label} is held: automation leaves it alone"
+        if scope.overlay is None:
+            note = "every environment is held: automation leaves all of them alone"
+        return replace(
+            scope.plan("hold", message, render_hold(wanted)),
             hold=wanted,
-            notes=(f"{overlay.label} is held: automation leaves it alone",),
-            hint=f"`gitops resume {environment}` lifts it",
+            notes=(note,),
+            hint=f"`gitops resume {scope.argument}` lifts it",
         )
 
     return write(session, plan)
@@ -99,96 +139,45 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
 
     Holds of single environments outlast the one of all.
     """
-    if environment is None:
-        return write(session, lambda tip: _resume_all(session, tip))
 
     def plan(tip: Tip) -> Plan:
-        overlay = find_overlay(tip, environment, app)
-        home = tip.of(overlay.environment)
-        path = own_hold_path(overlay)
-        present = home.read(path)
+        scope = _scope(tip, environment, app)
+        present = scope.home.read(scope.path)
         if present is None:
-            wider = hold_on(tip, overlay)
-            if wider is None:
-                return Plan(action="resume", notes=(f"{overlay.label} is not held",))
-            return Plan(
-                action="resume",
-                hold=wider,
-                warnings=(f"{overlay.label}: a wider hold stands, by {wider.by}: {wider.reason}",),
-                hint="`gitops resume --all` lifts the hold of everything"
-                if tip.snapshot.read(HOLD_ALL_PATH) is not None
-                else None,
-            )
-        standing = readable_hold(present, path)
+            return _not_held(tip, scope)
+        standing = readable_hold(present, scope.path)
         message = render_message(
             action="resume",
-            environments=[overlay.label],
+            environments=scope.labels,
             changes=[],
             intent=session.intent,
-            subject=f"{overlay.label}: resume (held by {standing.by}: {standing.reason})",
+            subject=f"{scope.title}: resume (held by {standing.by}: {standing.reason})",
         )
-        return Plan(
-            action="resume",
-            commits={home.branch: Draft({path: None}, message, before={path: present})},
+        outlasting = _held_by_itself(tip) if scope.overlay is None else ()
+        return replace(
+            scope.plan("resume", message, None),
             notes=(
-                f"{overlay.label} was held by {standing.by}: {standing.reason}",
-                "automation may write it again",
+                f"{scope.label} was held by {standing.by}: {standing.reason}",
+                *(() if scope.overlay is None else ("automation may write it again",)),
             ),
+            warnings=tuple(f"{label} stays held: it has a hold of its own" for label in outlasting),
         )
 
     return write(session, plan)
 
 
-def _hold_all(session: Session, tip: Tip, reason: str) -> Plan:
-    present = tip.snapshot.read(HOLD_ALL_PATH)
-    if present is not None:
-        standing = readable_hold(present, HOLD_ALL_PATH)
-        raise Refused(
-            f"everything is already held by {standing.by}: {standing.reason}",
-            hint="`gitops resume --all` lifts it",
-            reasons=(f"held by {standing.by}: {standing.reason}",),
-        )
-    wanted = Hold(session.identity().name, session.clock.now(), one_line(reason))
-    message = render_message(
-        action="hold",
-        environments=[],
-        changes=[],
-        intent=session.intent,
-        reason=reason,
-        subject=f"all environments: hold ({one_line(reason)})",
-    )
-    return Plan(
-        action="hold",
-        commits={tip.snapshot.branch: Draft({HOLD_ALL_PATH: render_hold(wanted)}, message)},
-        hold=wanted,
-        notes=("every environment is held: automation leaves all of them alone",),
-        hint="`gitops resume --all` lifts it",
-    )
-
-
-def _resume_all(session: Session, tip: Tip) -> Plan:
-    present = tip.snapshot.read(HOLD_ALL_PATH)
-    if present is None:
+def _not_held(tip: Tip, scope: _Scope) -> Plan:
+    if scope.overlay is None:
         return Plan(action="resume", notes=("no hold of everything stands",))
-    standing = readable_hold(present, HOLD_ALL_PATH)
-    message = render_message(
-        action="resume",
-        environments=[],
-        changes=[],
-        intent=session.intent,
-        subject=f"all environments: resume (held by {standing.by}: {standing.reason})",
-    )
+    wider = hold_on(tip, scope.overlay)
+    if wider is None:
+        return Plan(action="resume", notes=(f"{scope.label} is not held",))
+    everything = tip.snapshot.read(HOLD_ALL_PATH) is not None
     return Plan(
         action="resume",
-        commits={
-            tip.snapshot.branch: Draft(
-                {HOLD_ALL_PATH: None}, message, before={HOLD_ALL_PATH: present}
-            )
-        },
-        notes=(f"everything was held by {standing.by}: {standing.reason}",),
-        warnings=tuple(
-            f"{label} stays held: it has a hold of its own" for label in _held_by_itself(tip)
-        ),
+        hold=wider,
+        warnings=(f"{scope.label}: a wider hold stands, by {wider.by}: {wider.reason}",),
+        hint="`gitops resume --all` lifts the hold of everything" if everything else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 
 from gitops.actions.after import read_origins
 from gitops.actions.assembly import Edited, assemble
@@ -55,11 +56,12 @@ class PromoteRequest:
 
 @dataclass(frozen=True, slots=True)
 class _Carrying:
-    """One overlay with what goes there, and where each image came from."""
+    """One overlay with what goes there, where each image came from, and what policy says."""
 
     edited: Edited
     origins: tuple[Origin, ...]
     warnings: tuple[str, ...]
+    reasons: tuple[Reason, ...] = ()
 
 
 def promote(session: Session, request: PromoteRequest) -> WriteReport:
@@ -83,31 +85,22 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         found = _carry(session, tip, source, target, settled[0], request.names)
         if not found.edited.target.requests:
             raise NotFound(f"nothing to promote to {target.label}: {'; '.join(found.warnings)}")
-        judgement = judge_carried(
-            session,
-            tip,
-            target,
-            found.edited.edit.changes,
-            origins=found.origins,
-            expected=ref,
-        )
+        found = _judge(session, tip, found, expected=ref)
         if request.override is not None and not stood:
-            stood.append(frozenset(judgement.reasons))
-        barred = outstanding(judgement.reasons, stood[0] if stood else frozenset())
+            stood.append(frozenset(found.reasons))
+        barred = outstanding(found.reasons, stood[0] if stood else frozenset())
         if barred:
             raise refusal(barred, overridden=request.override is not None)
-        overrides = record_overrides(request.override, judgement.reasons)
-        go = [found] if found.edited.edit.changes else []
-        made = _assemble(
+        overrides = record_overrides(request.override, found.reasons)
+        return _assemble(
             session,
             tip,
-            go,
+            [found],
             overrides=overrides,
             reason=request.reason,
             # An override is given for the proposal to record it, also for one that waits already.
             refresh=request.refresh or bool(overrides),
         )
-        return replace(made, warnings=found.warnings + judgement.warnings + made.warnings)
 
     return write(session, plan)
 
@@ -122,7 +115,6 @@ def promote_eligible(session: Session) -> WriteReport:
     def plan(tip: Tip) -> Plan:
         go: list[_Carrying] = []
         skipped: list[Skipped] = []
-        warnings: list[str] = []
         for row in tip.config.environments:
             if row.deploy != "auto" or not row.after:
                 continue
@@ -134,27 +126,18 @@ def promote_eligible(session: Session) -> WriteReport:
             for target in targets:
                 try:
                     source = _source(tip, row.after[-1], target)
-                    found = _carry(session, tip, source, target, _values(tip, source), ())
+                    found = _carry(session, tip, source, target, _values(tip, source))
                 except (NotFound, ManifestError) as error:
                     # One broken overlay must not stop the others.
                     skipped.append(Skipped(target, error.message))
                     continue
-                judgement = judge_carried(
-                    session,
-                    tip,
-                    target,
-                    found.edited.edit.changes,
-                    origins=found.origins,
-                    soak=row.soak,
-                )
-                if judgement.reasons:
-                    text = "; ".join(reason.text for reason in judgement.reasons)
+                found = _judge(session, tip, found, soak=row.soak)
+                if found.reasons:
+                    text = "; ".join(reason.text for reason in found.reasons)
                     skipped.append(Skipped(target, text))
                 elif found.edited.edit.changes:
                     go.append(found)
-                    warnings += found.warnings + judgement.warnings
-        made = _assemble(session, tip, go)
-        return replace(made, skipped=tuple(skipped), warnings=(*warnings, *made.warnings))
+        return replace(_assemble(session, tip, go), skipped=tuple(skipped))
 
     return write(session, plan)
 
@@ -205,8 +188,9 @@ def _carry(
     source: Overlay,
     target: Overlay,
     values: Mapping[str, ImageValue],
-    names: Sequence[str],
+    names: Sequence[str] = (),
 ) -> _Carrying:
+    """Put `values` of `source` into `target`: those called `names`, or all."""
     file = read_target(session, tip, target)
     carried: Carried = carry(
         values,
@@ -217,11 +201,30 @@ def _carry(
     )
     edit = edit_images(file.content, file.path, carried.requests)
     wanted = {change.image: change.after for change in edit.changes}
-    return _Carrying(
-        Edited(Target(file, carried.requests), edit),
-        read_origins(session, tip, source, wanted),
-        carried.warnings + tuple(f"{file.path}: {text}" for text in edit.warnings),
+    edited = Edited(Target(file, carried.requests), edit)
+    came = read_origins(session, tip, source, wanted)
+    return _Carrying(edited, came, carried.warnings + edited.warnings)
+
+
+def _judge(
+    session: Session,
+    tip: Tip,
+    found: _Carrying,
+    *,
+    expected: str | None = None,
+    soak: timedelta | None = None,
+) -> _Carrying:
+    judgement = judge_carried(
+        session,
+        tip,
+        found.edited.target.overlay,
+        found.edited.edit.changes,
+        origins=found.origins,
+        expected=expected,
+        soak=soak,
     )
+    warnings = found.warnings + judgement.warnings
+    return replace(found, reasons=judgement.reasons, warnings=warnings)
 
 
 def _assemble(
@@ -250,5 +253,7 @@ def _assemble(
             sources=sources,
         )
 
-    edited = [one.edited for one in found]
-    return assemble(session, tip, "promote", edited, render=render, refresh=refresh)
+    edited = [one.edited for one in found if one.edited.edit.changes]
+    made = assemble(session, tip, "promote", edited, render=render, refresh=refresh)
+    warnings = (text for one in found for text in one.warnings)
+    return replace(made, warnings=(*warnings, *made.warnings))
