@@ -175,6 +175,13 @@ class FakeRepository:
                 return commit
         return None
 
+    def has_landed(self, intent: str, commit: str, since: str) -> bool:
+        """See `ports.Evidence`."""
+        return any(
+            intent in trailers(self.commits[one].info.message).get("Gitops-Id", ())
+            for one in self._newest_first([commit], [since])
+        )
+
     def _newest_first(self, of: Sequence[str], without: Sequence[str]) -> list[str]:
         found = self._reachable(of) - self._reachable(without)
         order = list(self.commits)

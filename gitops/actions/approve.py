@@ -299,7 +299,7 @@ def _assemble(
     files: dict[str, bytes | None] = {edit.path: edit.after}
     before: dict[str, bytes | None] = {edit.path: edit.before}
     home = tip.of(overlay.environment)
-    hold = _hold(session, overlay, present)
+    hold = _hold(tip, overlay, present)
     if hold is not None:
         path = own_hold_path(overlay)
         files[path], before[path] = hold[0], home.read(path)
@@ -325,13 +325,14 @@ def _assemble(
     )
 
 
-def _hold(session: Session, overlay: Overlay, present: OpenProposal) -> tuple[bytes, Hold] | None:
+def _hold(tip: Tip, overlay: Overlay, present: OpenProposal) -> tuple[bytes, Hold] | None:
     """Return the hold that a proposed rollback brings along."""
     restores = trailers(present.message).get("Gitops-Restores", ())
     if not restores:
         return None
     path = own_hold_path(overlay)
-    content = session.repository.snapshot(proposal_branch(overlay)).read(path)
+    head = tip.beside(proposal_branch(overlay))
+    content = head.read(path) if head is not None else None
     if content is None:
         return None
     hold = readable_hold(content, path)

@@ -21,7 +21,6 @@ from gitops.core.image import ImageChange, ImageRequest, ImageValue
 from gitops.core.kustomization import edit_images, image_values
 from gitops.core.message import trailers
 from gitops.core.report import Proposal
-from gitops.errors import NotFound
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +110,8 @@ def find_proposal(
     A branch whose commit has landed, or that wants nothing that the tip does not have, is not
     open: it was merged, and left standing.
     """
-    try:
-        head = session.repository.snapshot(proposal_branch(overlay))
-    except NotFound:
+    head = tip.beside(proposal_branch(overlay))
+    if head is None:
         return None, None
     versions = list(islice(session.repository.history(head.commit, overlay.directory), 2))
     if not versions or versions[0].commit.commit != head.commit:
@@ -128,8 +126,8 @@ def find_proposal(
         if known.get(image) != value and current.get(image) != value
     }
     info = versions[0].commit
-    base = tip.branch_of(overlay.environment)
-    if not pending or _has_landed(session, base, info.message, info.parents):
+    home = tip.of(overlay.environment)
+    if not pending or _has_landed(session, home.commit, info.message, info.parents):
         return head.commit, None
     return head.commit, OpenProposal(
         commit=head.commit,
@@ -138,7 +136,7 @@ def find_proposal(
         author=info.author,
         since=info.time,
         message=info.message,
-        base=base,
+        base=home.branch,
         before=before,
         content=versions[0].content,
     )
@@ -210,8 +208,8 @@ def _values(content: bytes | None) -> dict[str, ImageValue]:
     return {} if content is None else image_values(content, "kustomization")
 
 
-def _has_landed(session: Session, branch: str, message: str, parents: tuple[str, ...]) -> bool:
+def _has_landed(session: Session, commit: str, message: str, parents: tuple[str, ...]) -> bool:
     ids = trailers(message).get("Gitops-Id", ())
     if not ids or not parents:
         return False
-    return session.repository.find_intent(branch, ids[-1], parents[0]) is not None
+    return session.evidence.has_landed(ids[-1], commit, parents[0])

@@ -46,6 +46,14 @@ class Evidence(Protocol):
         """
         ...
 
+    def has_landed(self, intent: str, commit: str, since: str) -> bool:
+        """Say whether `commit`, a snapshot's, has a commit with `Gitops-Id: intent` over `since`.
+
+        Messages of merged commits count too. Unlike `Repository.find_intent` it asks no server
+        where a branch is now.
+        """
+        ...
+
     def changed_paths(self, commit: str) -> tuple[str, ...]:
         """Return the paths that `commit`, a snapshot's, changed against its first parent."""
         ...

@@ -413,3 +413,18 @@ def test_killed_while_two_branches_are_pushed(
     assert 0 == again.code, again.err
     assert ids(loose, "main") == ids(loose, PRODUCTION)
     assert "2.0.0" in loose.file(PROD, PRODUCTION)
+
+
+def test_a_proposal_is_read_once(loose: Manifests, server: GitServer) -> None:
+    """status fetches a waiting proposal once, and asks main's place no second time for it."""
+    text = (loose.checkout / "gitops.yaml").read_text()
+    asking = text.replace("    branch: production\n", "    change: pull-request\n")
+    loose.commit("Ask before prod, on main", {"gitops.yaml": asking})
+    loose.gitops("deploy", "shop/api:2.0.0", "--to", "prod", repo=url(server))
+    server.requests.clear()
+    status = loose.gitops("status", "prod", "-o", "json", repo=url(server))
+
+    (row,) = status.json["environments"]
+    assert ["main"] == [one["base"] for one in row["proposals"]]
+    # Three for the tip, for the proposal, and for the history of each; two for no ledger.
+    assert server.count() <= 3 + 3 + 3 + 3 + 2

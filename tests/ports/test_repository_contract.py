@@ -328,6 +328,18 @@ def test_find_intent(world: World) -> None:
     assert world.repository.find_intent("main", "abc", last) is None
 
 
+def test_has_landed(world: World) -> None:
+    """The same is told of a commit that was read, wherever its branch has gone since."""
+    since = world.repository.snapshot("main").commit
+    world.other.commit({OTHER: b"tag 2\n"}, "y\n\nGitops-Id: abc\n")
+    read = world.repository.snapshot("main").commit
+    world.other.commit({OTHER: b"tag 3\n"}, "z\n\nGitops-Id: later\n")
+
+    assert world.repository.has_landed("abc", read, since)
+    assert not world.repository.has_landed("later", read, since)
+    assert not world.repository.has_landed("abc", read, read)
+
+
 def test_author_time_and_message(world: World) -> None:
     """Whoever is named is the author, at the time given, with the message given."""
     old = world.repository.snapshot("main").commit

@@ -74,6 +74,10 @@ class GitRepository:
         """Look for a commit with `Gitops-Id: intent`; see `ports.Repository`."""
         return self._history().find_intent(self._source.tip(branch).commit, intent, since)
 
+    def has_landed(self, intent: str, commit: str, since: str) -> bool:
+        """Say whether `commit` has that intent over `since`; see `ports.Evidence`."""
+        return self._history().find_intent(commit, intent, since) is not None
+
     def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
         """Return every change of the file `path`, oldest first; see `ports.Evidence`."""
         return self._history().file_changes(commit, path)
