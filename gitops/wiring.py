@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitops.actions.scaffold import ScaffoldReport
-    from gitops.actions.session import Session
+    from gitops.actions.session import Combining, Session
     from gitops.actions.validate import ValidateReport
+    from gitops.adapters.gitrepo import GitRepository
     from gitops.core.environment import Config
     from gitops.core.report import WriteReport
 
@@ -29,10 +30,14 @@ def open_session(
     dry_run: bool = False,
     budget: float = 60.0,
     writes: bool = False,
+    combines: bool = False,
+    verbose: bool = False,
 ) -> Iterator[Callable[[], Session]]:
     """Open the repository at `location` and yield a function that makes the session.
 
-    Raises NotFound when there is no repository.
+    `combines`: a key in the environment lets writers carry each other's changes. `verbose`: tell
+    what else goes on. Raises NotFound when there is no repository, UsageError for a key that is
+    none.
     """
     from gitops.adapters.gitrepo import open_repository, open_sources
 
@@ -46,11 +51,12 @@ def open_session(
         repository.begin(branch)
 
         def session() -> Session:
-            import uuid
+            import time
 
             from gitops.actions.session import Session
             from gitops.adapters.clock import SystemClock
             from gitops.config import load_config
+            from gitops.core.ids import timed_id
 
             return Session(
                 repository=repository,
@@ -58,16 +64,33 @@ def open_session(
                 clock=SystemClock(),
                 load_config=load_config,
                 identity=repository.identity,
-                intent=uuid.uuid4().hex,
+                intent=timed_id(time.time(), os.urandom(10)),
                 branch=branch,
                 dry_run=dry_run,
                 budget=budget,
                 work_tree=repository.work_tree(),
                 sources=sources,
+                combining=_combining(repository) if combines else None,
                 say=_say,
+                detail=_say if verbose else _keep_quiet,
             )
 
         yield session
+
+
+def _combining(repository: GitRepository) -> Combining | None:
+    """Return what combining needs, None where no key is given (an empty one is none)."""
+    text = os.environ.get("GITOPS_COMBINE_KEY", "").strip()
+    if not text:
+        return None
+    from gitops.actions.session import Combining
+    from gitops.core.intents import key_from
+
+    return Combining(repository.intents(), key_from(text), repository.address())
+
+
+def _keep_quiet(_text: str) -> None:
+    """Tell nobody."""
 
 
 def _say(text: str) -> None:

@@ -24,8 +24,10 @@ from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
 from gitops.cli.ci import JOB_VARIABLES
 from gitops.config import config_schema
+from gitops.core.combining import ANSWER_TRAILER, CARRIER_TRAILER
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.image import ImageChange, ImageValue
+from gitops.core.intents import REF_PREFIX
 from gitops.core.message import Line, render_message, trailers
 
 ROOT = Path(__file__).parents[1]
@@ -45,6 +47,8 @@ EXIT_CODES = {
 VARIABLES = {
     "GITOPS_REPO": "The manifest repository, where `--repo` is not given.",
     "GITOPS_AUTHOR": "Who writes, as `Name <mail@example.com>`; wins over Git's own identity.",
+    "GITOPS_COMBINE_KEY": "A secret of at least 16 characters that jobs share: `gitops deploy` "
+    "then carries the changes of others and is carried ([how](../how-to/many-jobs.md)).",
     "NO_COLOR": "When set, output has no colour; it has none either where no terminal is.",
 }
 
@@ -362,6 +366,10 @@ def trailers_page() -> str:
         + table(("trailer", "meaning"), ((f"`{key}`", TRAILERS[key]) for key in TRAILERS))
         + "\nThe merge of a proposal has those of the proposal, and `Gitops-Approved-By`: who "
         "approved it. `Co-authored-by` in a proposal names others whose images are still in it.\n"
+        "\nWhere jobs carry each other's changes ([many jobs at once](../how-to/many-jobs.md)), a "
+        f"commit that was carried has `{CARRIER_TRAILER}`: whose push it came with. "
+        f"`{ANSWER_TRAILER}`, on the last commit of such a push, names a change that was not "
+        "applied, whose it was, and why.\n"
         + f"\nA message that has all of them:\n\n```text\n{message}```\n\n## Holds\n\n"
         f"The hold of `dev` is the file `{hold_path('dev', None)}`, of `dev` of app `shop` "
         f"`{hold_path('dev', 'shop')}`, on the branch that `dev` lives on; of everything "
@@ -372,6 +380,8 @@ def trailers_page() -> str:
         "`gitops/ENV` (`gitops/APP/ENV`): the proposal of an environment with "
         "`change: pull-request`, one at most, updated in place, to be merged into the branch that "
         "the environment lives on.\n"
+        f"\n## Refs\n\n`{REF_PREFIX}ID`: a deploy that waits to be carried, sealed with "
+        "`GITOPS_COMBINE_KEY`; at most for ten minutes. It is no branch, and no clone fetches it.\n"
     )
 
 

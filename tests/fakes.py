@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +12,7 @@ from gitops.core.identity import Identity
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.message import trailers
 from gitops.errors import GitopsError, NoAtomicPush, NotFound
-from gitops.ports import FileChange, Lost, NewCommit, RefUpdate
+from gitops.ports import FileChange, Gathered, Lost, NewCommit, RefUpdate
 
 ANA = Identity("Ana", "ana@example.com")
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -33,7 +33,7 @@ class FakeClock:
         """Return the seconds that were paused."""
         return self.passed
 
-    def pause(self, longest: float) -> None:
+    def pause(self, longest: float, shortest: float = 0.0) -> None:
         """Let the longest pause pass at once."""
         self.passed += longest
 
@@ -70,13 +70,15 @@ class FakeRepository:
     """`ports.Repository` in memory.
 
     Attributes:
-        branches: name -> commit id; change it to play somebody else.
+        branches: name -> commit id; change it to play somebody else. Other refs stand there with
+            their full names.
         default: the default branch.
         commits: id -> commit.
         trouble: raised by the next call of `push`, then forgotten; with `lands` True the push
             has landed all the same (a lost answer).
         signatures: commit id -> principal who signed it.
         atomic: False: several branches cannot be moved at once.
+        told: full names of the refs beside the branches, as they were at the newest push.
     """
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
@@ -88,6 +90,7 @@ class FakeRepository:
         self.lands = False
         self.signatures: dict[str, str] = {}
         self.atomic = True
+        self.told: tuple[str, ...] = ()
         if files is not None:
             self.commit(files)
 
@@ -229,11 +232,12 @@ class FakeRepository:
         """See `ports.Repository`."""
         if len(updates) > 1 and not self.atomic:
             raise NoAtomicPush("memory cannot move several branches at once")
+        self.told = tuple(name for name in self.branches if name.startswith("refs/"))
         trouble, self.trouble = self.trouble, None
         if trouble is not None and not self.lands:
             raise trouble
         names = {update: update.ref.removeprefix("refs/heads/") for update in updates}
-        if all(self.branches.get(name) == update.new for update, name in names.items()):
+        if all(self.branches.get(name) == update.new is not None for update, name in names.items()):
             return None
         for update, name in names.items():
             if self.branches.get(name) != update.old:
@@ -250,3 +254,58 @@ class FakeRepository:
     def describe(self) -> str:
         """See `ports.Repository`."""
         return "memory"
+
+
+class FakeIntents:
+    """`ports.Intents` of a FakeRepository.
+
+    Attributes:
+        blobs: object id -> content.
+        why: what `obstacle` says.
+        crowded: raised by `gather`.
+    """
+
+    def __init__(self, repository: FakeRepository) -> None:
+        self.repository = repository
+        self.blobs: dict[str, bytes] = {}
+        self.why: str | None = None
+        self.crowded: GitopsError | None = None
+
+    def obstacle(self) -> str | None:
+        """See `ports.Intents`."""
+        return self.why
+
+    def store(self, content: bytes) -> str:
+        """See `ports.Intents`."""
+        oid = hashlib.sha1(b"blob %b" % content, usedforsecurity=False).hexdigest()
+        self.blobs[oid] = content
+        return oid
+
+    def gather(self, branch: str, prefix: str) -> Gathered:
+        """See `ports.Intents`."""
+        if self.crowded is not None:
+            raise self.crowded
+        found = self.repository.branches.items()
+        refs = {name: oid for name, oid in found if name.startswith(prefix)}
+        return Gathered(self.repository.snapshot(branch), refs)
+
+    def contents(self, oids: Collection[str], longest: int) -> Mapping[str, bytes | None]:
+        """See `ports.Intents`."""
+        found = {oid: self.blobs.get(oid) for oid in oids}
+        return {
+            oid: blob if blob is not None and len(blob) <= longest else None
+            for oid, blob in found.items()
+        }
+
+    def recent(self, commit: str, reaching: Collection[str]) -> Sequence[CommitInfo]:
+        """See `ports.Intents`: all of them."""
+        found = self.repository._newest_first([commit], [])
+        return [self.repository.commits[oid].info for oid in found]
+
+    def look(self, branch: str, commit: str) -> FakeSnapshot:
+        """See `ports.Intents`."""
+        return FakeSnapshot(branch, commit, self.repository.commits[commit].files)
+
+    def overheard(self, prefix: str) -> Collection[str]:
+        """See `ports.Intents`."""
+        return tuple(name for name in self.repository.told if name.startswith(prefix))

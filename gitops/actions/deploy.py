@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
 
 from gitops.actions.assembly import Edited, assemble
 from gitops.actions.judging import judge, record_overrides, refusal
@@ -27,6 +29,9 @@ from gitops.core.policy import (
 )
 from gitops.core.report import Skipped, WriteReport
 from gitops.errors import UsageError
+
+if TYPE_CHECKING:
+    from gitops.core.intents import Intent
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
@@ -60,6 +65,43 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     Raises UsageError, NotFound, ManifestError, Refused (with all reasons, nothing half done),
     and what `write` raises.
     """
+    plan = plan_deploy(session, request)
+    combining = session.combining
+    if combining is None or request.override is not None or session.dry_run:
+        return write(session, plan)
+    from gitops.actions.crowd import Crowd  # loads what seals need; most calls have no key
+    from gitops.core.intents import Intent
+
+    wish = partial(
+        Intent,
+        id=session.intent,
+        images=request.images,
+        to=request.to,
+        ref=request.ref,
+        commit=request.commit,
+        app=request.app,
+        reason=request.reason,
+        add=request.add,
+    )
+    return write(session, plan, Crowd(session, combining, plan, wish, _plan_other))
+
+
+def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
+    """Plan what another writer asked for."""
+    request = DeployRequest(
+        images=intent.images,
+        to=intent.to,
+        ref=intent.ref,
+        commit=intent.commit,
+        app=intent.app,
+        reason=intent.reason,
+        add=intent.add,
+    )
+    return plan_deploy(session, request)
+
+
+def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Plan]:
+    """Return the function that plans `request` on a tip. Raises UsageError."""
     if not request.to and request.ref is None:
         raise UsageError(
             "say where to: --to ENVIRONMENT, or --ref BRANCH to let policy decide",
@@ -141,7 +183,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
             ),
         )
 
-    return write(session, plan)
+    return plan
 
 
 def _environments(

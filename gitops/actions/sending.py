@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from gitops.actions.plan import Draft, Plan, ProposalDraft
@@ -75,13 +76,18 @@ def push(session: Session, sent: Sent, *, apart: bool = False) -> Lost | None:
 
 
 def _guards(tip: Tip, plan: Plan) -> tuple[RefUpdate, ...]:
-    """A hold of everything, a freeze or a rollback may land on a branch that is only read."""
-    if not (plan.commits and plan.judged):
-        return ()
+    return guards(tip, plan.commits) if plan.commits and plan.judged else ()
+
+
+def guards(tip: Tip, moved: Collection[str]) -> tuple[RefUpdate, ...]:
+    """Return what must stay as it was read beside the branches in `moved`.
+
+    A hold of everything, a freeze or a rollback may land on a branch that is only read.
+    """
     return tuple(
         _move(branch, snapshot.commit, snapshot.commit)
         for branch, snapshot in tip.read().items()
-        if branch not in plan.commits
+        if branch not in moved
     )
 
 

@@ -13,12 +13,27 @@ from gitops.ports import (
     Clock,
     Evidence,
     GatedForge,
+    Intents,
     NoForge,
     Repository,
     Snapshot,
     Sources,
     WorkTree,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Combining:
+    """What a writer needs to let others carry its change, and to carry theirs.
+
+    Attributes:
+        key: the secret that the jobs share.
+        address: URL or absolute path that other writers know the repository by.
+    """
+
+    intents: Intents
+    key: bytes = field(repr=False)
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +53,9 @@ class Session:
         forge: opens the forge of `repository` as the config says, once for a call; NoForge where
             there is none, or no token for it. Nothing is loaded or asked before that. Raises Denied
             (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
+        combining: None where no key is given.
         say: tells a waiting person what is going on.
+        detail: tells who asked for it (`--verbose`) what else goes on.
     """
 
     repository: Repository
@@ -53,7 +70,9 @@ class Session:
     work_tree: WorkTree | None = None
     sources: Sources | None = None
     forge: Callable[[Config], GatedForge | NoForge] = lambda _: NoForge()
+    combining: Combining | None = None
     say: Callable[[str], None] = lambda _: None
+    detail: Callable[[str], None] = lambda _: None
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 from gitops.actions.plan import Plan
 from gitops.actions.reporting import joined, report_of
@@ -28,11 +29,39 @@ from gitops.errors import (
 )
 from gitops.ports import Lost, RefUpdate
 
-_STEP = 0.3  # seconds that the longest pause grows with each lost push
-_LONGEST = 3.0
+_STEP = 0.3  # seconds that the longest pause grows with each try
+_SHARES = (2.0, 3.0)  # of the time that a lost race took: after the first one, and later
+_LONGEST = 10.0
+_ALONE = 2  # lost pushes, after which a writer stops fighting where it may join others
 
 
-def write(session: Session, plan: Callable[[Tip], Plan]) -> WriteReport:
+class Others(Protocol):
+    """The other writers, where changes may be carried for each other.
+
+    Attributes:
+        published: the change lay where others see it: it may land by somebody else's push.
+        pushes: tried so far, when `join` has returned.
+    """
+
+    published: bool
+    pushes: int
+
+    def waiting(self) -> bool:
+        """Say whether others wait to be carried, as far as the newest push told."""
+        ...
+
+    def join(self, sent: Sent, deadline: float, pushes: int) -> WriteReport | None:
+        """Let whoever gets the branch carry the change, or carry theirs; None: go on alone."""
+        ...
+
+    def tidy(self, report: WriteReport) -> WriteReport:
+        """Sweep what dead writers left behind, after the own change has landed."""
+        ...
+
+
+def write(
+    session: Session, plan: Callable[[Tip], Plan], others: Others | None = None
+) -> WriteReport:
     """Carry out `plan` on the newest tip, again on the next one when a push loses.
 
     Several branches move in one atomic push; one after the other where the server has none.
@@ -40,16 +69,23 @@ def write(session: Session, plan: Callable[[Tip], Plan]) -> WriteReport:
     Raises Conflict when the budget is spent on lost races, Unavailable or TimedOut when it is
     spent on a server that does not answer, and whatever `plan` and the ports raise.
     """
-    return _write(session, plan)
+    return _write(session, plan, others)
 
 
-def _write(session: Session, plan: Callable[[Tip], Plan], *, apart: bool = False) -> WriteReport:
+def _write(
+    session: Session,
+    plan: Callable[[Tip], Plan],
+    others: Others | None = None,
+    *,
+    apart: bool = False,
+) -> WriteReport:
     deadline = session.clock.monotonic() + session.budget
-    tries = pushes = 0
+    tries = pushes = lost_pushes = 0
     unsure: Sent | None = None  # a push whose answer was lost: it may land even later
     sent: Sent | None = None
     while True:
         tries += 1
+        began = session.clock.monotonic()
         try:
             tip = open_tip(session)
             if unsure is not None and (report := _landed(session, unsure, pushes)) is not None:
@@ -64,10 +100,21 @@ def _write(session: Session, plan: Callable[[Tip], Plan], *, apart: bool = False
                 pushes += 1
                 lost = push(session, sent, apart=apart)
             if lost is None:
-                return _finish(session, sent, pushes)
+                report = _finish(session, sent, pushes)
+                return report if others is None else others.tidy(report)
+            lost_pushes += 1
+            took = session.clock.monotonic() - began
             moved = ", ".join(entry.branch for entry in sent.updates)
+            session.detail(f"{moved} moved on before push {pushes} ({lost.words})")
+            if others is not None and (lost_pushes >= _ALONE or others.waiting()):
+                carried = others.join(sent, deadline, pushes)
+                if carried is not None:
+                    return carried
+                pushes, unsure = others.pushes, unsure or (sent if others.published else None)
+                others, sent = None, None
+                continue  # it may have landed meanwhile: look before anything else
             sent = None
-            pause(session, deadline, tries, moved_on(session, moved, pushes, lost))
+            pause(session, deadline, tries, moved_on(session, moved, pushes, lost), took)
         except NoAtomicPush:
             return _write_apart(session, plan, wanted)
         except (Unavailable, TimedOut) as error:
@@ -149,9 +196,16 @@ def moved_on(session: Session, branch: str, pushes: int, lost: Lost) -> Conflict
     )
 
 
-def pause(session: Session, deadline: float, tries: int, error: TryAgain) -> None:
-    """Pause before the next try, or raise `error` when the budget is spent."""
+def pause(
+    session: Session, deadline: float, tries: int, error: TryAgain, took: float = 0.0
+) -> None:
+    """Pause before try number `tries` + 1, or raise `error` when the budget is spent.
+
+    `took` are the seconds that a lost race lasted. The more writers there are the longer each try
+    takes, and the more of them must keep out of the way for one to get through.
+    """
     left = deadline - session.clock.monotonic()
     if left <= 0:
         raise error
-    session.clock.pause(min(_STEP * tries, _LONGEST, left))
+    share = _SHARES[min(tries, len(_SHARES)) - 1]
+    session.clock.pause(min(max(_STEP * tries, share * took), _LONGEST, left))

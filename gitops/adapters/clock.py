@@ -18,6 +18,6 @@ class SystemClock:
         """Return seconds that only go up."""
         return time.monotonic()
 
-    def pause(self, longest: float) -> None:
-        """Sleep for a random time between 0 and `longest` seconds."""
-        time.sleep(random.uniform(0, longest))  # noqa: S311 - jitter, not a secret
+    def pause(self, longest: float, shortest: float = 0.0) -> None:
+        """Sleep for a random time between `shortest` and `longest` seconds."""
+        time.sleep(random.uniform(min(shortest, longest), longest))  # noqa: S311 - jitter, not a secret

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, seconds
+from gitops.cli.options import (
+    App,
+    Branch,
+    DryRun,
+    Format,
+    Output,
+    PushTimeout,
+    Repo,
+    Verbose,
+    seconds,
+)
 
 Environment = Annotated[str, typer.Argument(metavar="ENV", help="The environment.")]
 
@@ -38,13 +48,14 @@ def approve(
     branch: Branch = None,
     dry_run: DryRun = False,
     push_timeout: PushTimeout = "60s",
+    verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
     """Merge the open proposal of an environment, after asking policy again as of now."""
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
     ) as session:
         from gitops.actions.approve import ApproveRequest
         from gitops.actions.approve import approve as run
@@ -72,13 +83,14 @@ def close(
     branch: Branch = None,
     dry_run: DryRun = False,
     push_timeout: PushTimeout = "60s",
+    verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
     """Drop the proposal of an environment: its branch is deleted, nothing is merged."""
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
     ) as session:
         from gitops.actions.approve import close as run
         from gitops.cli.output import print_write

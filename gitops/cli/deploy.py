@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, seconds
+from gitops.cli.options import (
+    App,
+    Branch,
+    DryRun,
+    Format,
+    Output,
+    PushTimeout,
+    Repo,
+    Verbose,
+    seconds,
+)
 
 Images = Annotated[
     list[str],
@@ -57,6 +67,7 @@ def deploy(
     branch: Branch = None,
     dry_run: DryRun = False,
     push_timeout: PushTimeout = "60s",
+    verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
     """Put images into environments: named ones (--to), or those that follow a branch (--ref)."""
@@ -67,7 +78,13 @@ def deploy(
 
         ref = branch_of_job(os.environ) if ref == "auto" else check_ref(ref)
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+        repo,
+        branch,
+        dry_run=dry_run,
+        budget=seconds(push_timeout),
+        writes=True,
+        combines=True,
+        verbose=verbose,
     ) as session:
         from gitops.actions.deploy import DeployRequest
         from gitops.actions.deploy import deploy as run

@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, seconds
+from gitops.cli.options import (
+    App,
+    Branch,
+    DryRun,
+    Format,
+    Output,
+    PushTimeout,
+    Repo,
+    Verbose,
+    seconds,
+)
 from gitops.errors import UsageError
 
 Environment = Annotated[
@@ -33,6 +43,7 @@ def hold(
     branch: Branch = None,
     dry_run: DryRun = False,
     push_timeout: PushTimeout = "60s",
+    verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
     """Keep automation away from an environment, or from all (--all), until `gitops resume`."""
@@ -40,7 +51,7 @@ def hold(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
     ) as session:
         from gitops.actions.holds import hold as run
         from gitops.cli.output import print_write
@@ -57,6 +68,7 @@ def resume(
     branch: Branch = None,
     dry_run: DryRun = False,
     push_timeout: PushTimeout = "60s",
+    verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
     """Lift the hold of an environment, or of all (--all), so that automation may write again."""
@@ -64,7 +76,7 @@ def resume(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
     ) as session:
         from gitops.actions.holds import resume as run
         from gitops.cli.output import print_write

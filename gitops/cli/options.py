@@ -47,6 +47,11 @@ PushTimeout = Annotated[
     ),
 ]
 
+Verbose = Annotated[
+    bool,
+    typer.Option("-v", "--verbose", help="Tell on standard error what else goes on: lost races."),
+]
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

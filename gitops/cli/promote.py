@@ -6,7 +6,17 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, seconds
+from gitops.cli.options import (
+    App,
+    Branch,
+    DryRun,
+    Format,
+    Output,
+    PushTimeout,
+    Repo,
+    Verbose,
+    seconds,
+)
 from gitops.errors import UsageError
 
 
@@ -60,6 +70,7 @@ def promote(
     branch: Branch = None,
     dry_run: DryRun = False,
     push_timeout: PushTimeout = "60s",
+    verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
     """Carry the images of an environment to the next one, name, tag and digest together."""
@@ -73,7 +84,7 @@ def promote(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
     ) as session:
         from gitops.actions.promote import PromoteRequest, promote_eligible
         from gitops.actions.promote import promote as run

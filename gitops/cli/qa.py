@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, seconds
+from gitops.cli.options import (
+    App,
+    Branch,
+    DryRun,
+    Format,
+    Output,
+    PushTimeout,
+    Repo,
+    Verbose,
+    seconds,
+)
 from gitops.errors import UsageError
 
 
@@ -36,6 +46,7 @@ def qa(
     branch: Branch = None,
     dry_run: DryRun = False,
     push_timeout: PushTimeout = "60s",
+    verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
     """Record QA's word on one release: it counts for its whole set of images, and no other."""
@@ -44,7 +55,7 @@ def qa(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
     ) as session:
         from gitops.actions.qa import QaRequest
         from gitops.actions.qa import qa as run

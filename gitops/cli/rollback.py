@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, seconds
+from gitops.cli.options import (
+    App,
+    Branch,
+    DryRun,
+    Format,
+    Output,
+    PushTimeout,
+    Repo,
+    Verbose,
+    seconds,
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -53,13 +63,14 @@ def rollback(
     branch: Branch = None,
     dry_run: DryRun = False,
     push_timeout: PushTimeout = "60s",
+    verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
     """Restore an earlier release as a new commit, and hold the environment."""
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True
+        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
     ) as session:
         from gitops.actions.rollback import RollbackRequest
         from gitops.actions.rollback import rollback as run

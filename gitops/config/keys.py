@@ -162,6 +162,14 @@ def explain_forge_url(text: str) -> str:
     return f"{shown(text)} is not the address of a forge's pages, like https://git.example.com"
 
 
+REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}"
+
+
+def explain_repository(text: str) -> str:
+    """Say what is wrong with the name of the repository."""
+    return f"{shown(text)} must be letters, digits and . _ / -, at most 200, like shop/manifests"
+
+
 ENVIRONMENT = Table(
     {
         "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
@@ -286,6 +294,12 @@ ROOT = Table(
             Text(FILE, explain_file),
             "An OpenSSH allowed-signers file on the branch; with it only ledger lines count that a "
             "commit added which one of its keys signed.",
+        ),
+        "repository": Key(
+            Text(REPOSITORY, explain_repository),
+            "What this repository is called where jobs carry each other's changes "
+            "(`GITOPS_COMBINE_KEY`) and reach it by different addresses; left out: host and path. "
+            "Different for each repository that shares the key.",
         ),
     }
 )

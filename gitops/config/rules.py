@@ -53,6 +53,7 @@ def make_config(root: Value) -> Config:
         freezes=_make_freezes(root.list("freeze")),
         signers=root.get("signers") or None,
         forge=_make_forge(root.keys.get("forge")),
+        repository=root.get("repository") or None,
     )
 
 

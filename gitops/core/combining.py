@@ -2,10 +2,12 @@
 those that may not.
 
 The rule rests on one atomic push: it moves the branch from the tip that was read, and removes the
-refs of everything that was carried, answered or thrown out. So for an intent to land twice the
-same tip would have to be left twice. A copy put back later is caught because its id stands on the
-branch; the branch is looked at back to the `base` of each intent, where it cannot have landed yet,
-and an intent whose `base` was not reached is not applied.
+refs of everything that was carried or answered. So for an intent to land twice the same tip would
+have to be left twice. A copy put back later is caught because its id stands on the branch; the
+branch is looked at back to the `base` of each intent, where it cannot have landed yet, and an
+intent whose `base` was not reached is not applied. What is thrown out is removed by a push of its
+own: were it part of the atomic one, somebody who only may write such refs could make every push of
+the branch lose by touching them.
 
 A vanished ref proves nothing: an owner has succeeded when its id is on the branch. An owner whose
 ref is gone and whose id is not there plans again by itself, and so gets its own answer.
@@ -14,13 +16,13 @@ ref is gone and whose id is not there plans again by itself, and so gets its own
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final, Generic, TypeVar
 
-from gitops.core.history import Identity
+from gitops.core.identity import Identity
 from gitops.core.intents import (
     LONGEST_LIFE,
     MAX_BYTES,
@@ -31,10 +33,13 @@ from gitops.core.intents import (
     is_current_version,
     verify,
 )
+from gitops.core.message import one_line
 from gitops.errors import GitopsError, TryAgain
 
 MOST_AT_ONCE: Final = 128  # intents read, and commits in one push
+MOST_LISTED: Final = 1024  # refs; where there are more somebody floods, and nobody combines
 CARRIER_TRAILER: Final = "Gitops-Combined-By"
+ANSWER_TRAILER: Final = "Gitops-Not-Applied"
 
 State = TypeVar("State")
 
@@ -55,8 +60,8 @@ class Fault(Enum):
     OTHER_HISTORY = "made on a commit that is not on the branch, or too far back"
 
 
-_HONEST: Final = frozenset({Fault.EXPIRED, Fault.REPLAYED, Fault.OTHER_HISTORY})
-_OTHERS_BUSINESS: Final = frozenset({Fault.OTHER_VERSION, Fault.OTHER_BRANCH})
+# Another carrier may see further back, speak that version, or carry for that branch.
+_OTHERS_BUSINESS: Final = frozenset({Fault.OTHER_VERSION, Fault.OTHER_BRANCH, Fault.OTHER_HISTORY})
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +73,8 @@ class Rejected:
 
     @property
     def remove(self) -> bool:
-        """True when whoever carries removes the ref: nobody will ever apply it."""
+        """True when whoever sees it reports and removes it: nobody will ever apply it."""
         return self.fault not in _OTHERS_BUSINESS
-
-    @property
-    def suspicious(self) -> bool:
-        """True when nobody with the key, acting in good faith, would have published it."""
-        return self.remove and self.fault not in _HONEST
 
     def __str__(self) -> str:
         return f"intent {self.ref.removeprefix(REF_PREFIX)[:64]}: {self.fault.value}"
@@ -86,8 +86,9 @@ class Place:
 
     Attributes:
         now: the judge's time, with a time zone.
-        commits: ids of the branch's commits that were looked at, the tip among them.
-        landed_ids: every `Gitops-Id` in the messages of those commits (and of what they merged).
+        commits: the tip, and those older commits of the branch since which everything on it was
+            looked at.
+        landed_ids: every `Gitops-Id` in the messages of what was looked at, merged commits too.
     """
 
     repository: str
@@ -97,8 +98,11 @@ class Place:
     landed_ids: Collection[str]
 
 
-def admit(ref: str, blob: bytes, *, key: bytes, place: Place) -> Intent | Rejected:
-    """Return the intent published at `ref` when it may be applied at `place`."""
+def admit(ref: str, blob: bytes | None, *, key: bytes, place: Place) -> Intent | Rejected:
+    """Return the intent published at `ref` when it may be applied at `place`.
+
+    `blob` is None for what is larger than `MAX_BYTES`, or no blob.
+    """
     intent = read_intent(blob, key=key)
     if isinstance(intent, Fault):
         return Rejected(ref, intent)
@@ -124,9 +128,9 @@ def _fault(ref: str, intent: Intent, place: Place) -> Fault | None:
     return None
 
 
-def read_intent(blob: bytes, *, key: bytes) -> Intent | Fault:
+def read_intent(blob: bytes | None, *, key: bytes) -> Intent | Fault:
     """Open `blob` without judging time and place: its `base` says how far back to look for ids."""
-    if len(blob) > MAX_BYTES:
+    if blob is None or len(blob) > MAX_BYTES:
         return Fault.TOO_LARGE
     if not is_current_version(blob):
         return Fault.OTHER_VERSION
@@ -165,7 +169,7 @@ class Selection:
 
 
 def select(
-    offered: Mapping[str, bytes], *, key: bytes, place: Place, limit: int = MOST_AT_ONCE
+    offered: Mapping[str, bytes | None], *, key: bytes, place: Place, limit: int = MOST_AT_ONCE
 ) -> Selection:
     """Judge every blob (ref -> bytes), and take at most `limit`, oldest first.
 
@@ -198,14 +202,20 @@ class Combined(Generic[State]):
         carried: the intents that changed it, oldest first: one commit each.
         settled: intents whose wish stood there already; they make no commit.
         answered: intents that cannot be applied.
-        removals: refs that the same push deletes.
+        left: intents that could not be judged here and now; their refs stay.
     """
 
     state: State
     carried: tuple[Intent, ...]
     settled: tuple[Intent, ...]
     answered: tuple[Answered, ...]
-    removals: tuple[str, ...]
+    left: tuple[Answered, ...] = ()
+
+    @property
+    def removals(self) -> tuple[str, ...]:
+        """Refs that the same push deletes."""
+        done = (*self.carried, *self.settled, *(entry.intent for entry in self.answered))
+        return tuple(intent.ref_name for intent in done)
 
 
 def combine(
@@ -214,18 +224,20 @@ def combine(
     """Apply each intent on what the ones before it left behind; one that cannot blocks no other.
 
     `apply` returns the new state, None when nothing has to change, and raises GitopsError when
-    policy or the manifests say no. TryAgain and unknown errors are the carrier's own trouble and
-    go through: then nothing of this batch may be pushed.
+    policy or the manifests say no. TryAgain says nothing about the intent: it is left for later,
+    or for another carrier. Unknown errors go through: then nothing may be pushed.
     """
     state = start
     carried: list[Intent] = []
     settled: list[Intent] = []
     answered: list[Answered] = []
+    left: list[Answered] = []
     for intent in selection.intents:
         try:
             after = apply(state, intent)
-        except TryAgain:
-            raise
+        except TryAgain as error:
+            left.append(Answered(intent, error))
+            continue
         except GitopsError as error:
             answered.append(Answered(intent, error))
             continue
@@ -234,12 +246,47 @@ def combine(
         else:
             state = after
             carried.append(intent)
-    removals = [intent.ref_name for intent in selection.intents]
-    removals += [verdict.ref for verdict in selection.rejected if verdict.remove]
-    return Combined(state, tuple(carried), tuple(settled), tuple(answered), tuple(removals))
+    return Combined(state, tuple(carried), tuple(settled), tuple(answered), tuple(left))
+
+
+def is_turn(queue: Sequence[Intent], own: str, *, waited: float, patience: float) -> bool:
+    """Say whether the owner of intent `own` carries now, or waits for somebody else to do it.
+
+    Args:
+        queue: what may be applied, oldest first.
+        waited: seconds since anything changed: the branch, or who stands before `own`.
+        patience: seconds that one carrier may take.
+
+    The owner of the oldest intent carries at once. It may be dead or slow: then the next one does,
+    and so on, one after the other, so that they do not all push at the same time.
+    """
+    ids = [intent.id for intent in queue]
+    return own in ids and waited >= ids.index(own) * patience
 
 
 def with_carrier(message: str, carrier: Identity) -> str:
     """Return the commit message of a carried intent, with `Gitops-Combined-By` in its trailers."""
-    who = "".join(letter for letter in f"{carrier.name} <{carrier.email}>" if letter.isprintable())
-    return f"{message.rstrip()}\n{CARRIER_TRAILER}: {who}\n"
+    return _with_trailer(message, CARRIER_TRAILER, f"{carrier.name} <{carrier.email}>")
+
+
+def with_answers(message: str, answered: Iterable[Answered]) -> str:
+    """Return a commit message that also records the intents that could not be applied beside it.
+
+    Their owners may be gone: then this is the only place where somebody learns of it.
+    """
+    for entry in answered:
+        message = _with_trailer(message, ANSWER_TRAILER, describe_answer(entry))
+    return message
+
+
+def describe_answer(entry: Answered) -> str:
+    """Return who asked for what, and why it was not done, as one line."""
+    intent = entry.intent
+    where = ", ".join(intent.to) or f"what follows {intent.ref}"
+    asked = f"{', '.join(intent.images)} to {where}"
+    why = "; ".join(entry.error.reasons) or entry.error.message
+    return one_line(f"{intent.id} of {intent.author.name}, {asked}: {why}")
+
+
+def _with_trailer(message: str, key: str, text: str) -> str:
+    return f"{message.rstrip()}\n{key}: {one_line(text)}\n"

@@ -115,6 +115,7 @@ class Config:
         signers: path, on that branch, of an OpenSSH allowed-signers file; None: every line of the
             ledger counts.
         forge: where pull requests are; None: to be found from the remote.
+        repository: what writers call this repository among themselves; None: by its address.
     """
 
     branch: str | None
@@ -123,6 +124,7 @@ class Config:
     freezes: tuple[Freeze, ...] = ()
     signers: str | None = None
     forge: ForgeSetting | None = None
+    repository: str | None = None
 
     def find(self, name: str) -> Environment | None:
         """Return the environment called `name`, or None."""

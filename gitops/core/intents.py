@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from gitops.core.history import Identity
+from gitops.core.identity import Identity
+from gitops.core.ids import made_at
 from gitops.errors import UsageError
 
 REF_PREFIX: Final = "refs/gitops/intents/"
@@ -92,6 +93,12 @@ class Intent:
     def ref_name(self) -> str:
         """The ref that it is published under."""
         return REF_PREFIX + self.id
+
+
+def is_outdated(ref: str, now: datetime) -> bool:
+    """Say whether the ref of an intent, going by its name, should not be there any more."""
+    made = made_at(ref.removeprefix(REF_PREFIX)) if ref.startswith(REF_PREFIX) else None
+    return made is not None and made <= now.timestamp() - LONGEST_LIFE.total_seconds()
 
 
 def key_from(text: str) -> bytes:

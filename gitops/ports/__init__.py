@@ -20,6 +20,7 @@ from gitops.ports.forge import (
     PullText,
     Readiness,
 )
+from gitops.ports.intents import Gathered, Intents
 from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot
 from gitops.ports.sources import Sources
 from gitops.ports.worktree import WorkTree
@@ -32,6 +33,8 @@ __all__ = [
     "Forge",
     "GatedForge",
     "Gates",
+    "Gathered",
+    "Intents",
     "Lost",
     "MergeMethod",
     "Merged",

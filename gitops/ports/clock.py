@@ -17,6 +17,6 @@ class Clock(Protocol):
         """Return seconds that only go up."""
         ...
 
-    def pause(self, longest: float) -> None:
-        """Sleep for a random time between 0 and `longest` seconds (jitter)."""
+    def pause(self, longest: float, shortest: float = 0.0) -> None:
+        """Sleep for a random time between `shortest` and `longest` seconds (jitter)."""
         ...

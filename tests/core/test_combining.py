@@ -8,19 +8,23 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gitops.core.combining import (
+    Answered,
     Combined,
     Fault,
     Place,
     Rejected,
     choose_refs,
     combine,
+    is_turn,
     select,
+    with_answers,
     with_carrier,
 )
 from gitops.core.combining import admit as admit_at
 from gitops.core.history import Identity
 from gitops.core.intents import MAX_BYTES, REF_PREFIX, Intent, encode, sign
-from gitops.errors import Refused, Unavailable
+from gitops.core.message import trailers
+from gitops.errors import NotFound, Refused, Unavailable
 
 KEY = b"a key that the jobs share"
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -66,7 +70,7 @@ def test_an_authentic_intent_is_admitted() -> None:
         (replace(INTENT, repository="git.example.com/x"), Fault.OTHER_REPOSITORY, True),
         (replace(INTENT, expires=NOW), Fault.EXPIRED, True),
         (replace(INTENT, id="0190-landed00"), Fault.REPLAYED, True),
-        (replace(INTENT, base="c" * 40), Fault.OTHER_HISTORY, True),
+        (replace(INTENT, base="c" * 40), Fault.OTHER_HISTORY, False),
         (
             replace(
                 INTENT, created=NOW + timedelta(minutes=1), expires=NOW + timedelta(minutes=11)
@@ -82,7 +86,7 @@ def test_an_authentic_intent_is_admitted() -> None:
     ],
 )
 def test_what_is_not_admitted(intent: Intent, fault: Fault, removed: bool) -> None:
-    """Wrong place or time keeps an authentic intent out; only other branches' intents stay."""
+    """Wrong place or time keeps an authentic intent out; it stays where another may apply it."""
     rejected = admit(intent)
 
     assert rejected == Rejected(intent.ref_name, fault)
@@ -101,6 +105,7 @@ def test_the_last_moment_counts() -> None:
 @pytest.mark.parametrize(
     ("ref", "blob", "fault"),
     [
+        (INTENT.ref_name, None, Fault.TOO_LARGE),
         (INTENT.ref_name, sign(INTENT, b"another key, long enough"), Fault.UNSIGNED),
         (INTENT.ref_name, encode(INTENT), Fault.UNSIGNED),
         (INTENT.ref_name, b"", Fault.UNSIGNED),
@@ -110,7 +115,7 @@ def test_the_last_moment_counts() -> None:
         (REF_PREFIX + "0190-abcdef13", sign(INTENT, KEY), Fault.MISNAMED),
     ],
 )
-def test_what_nobody_with_the_key_made(ref: str, blob: bytes, fault: Fault) -> None:
+def test_what_nobody_with_the_key_made(ref: str, blob: bytes | None, fault: Fault) -> None:
     """Forged, altered, huge, foreign and renamed blobs are told apart, and never applied."""
     assert admit_at(ref, blob, key=KEY, place=PLACE) == Rejected(ref, fault)
 
@@ -120,7 +125,6 @@ def test_a_report_names_the_intent_on_one_line() -> None:
     rejected = admit(INTENT, key=b"another key, long enough")
 
     assert str(rejected) == "intent 0190-abcdef12: not sealed with this key, or altered"
-    assert rejected.suspicious
 
 
 def test_oldest_first_and_bounded() -> None:
@@ -171,36 +175,80 @@ def test_one_that_cannot_be_applied_blocks_no_other() -> None:
     assert combined.state == "tip intent-0000 intent-0002"
     assert combined.carried == (first, third)
     assert [(entry.intent, entry.error) for entry in combined.answered] == [(second, refusal)]
-    assert combined.removals == (first.ref_name, second.ref_name, third.ref_name)
+    assert set(combined.removals) == {first.ref_name, second.ref_name, third.ref_name}
 
 
 def test_what_stands_there_already_makes_no_commit() -> None:
     """An intent with nothing to change is settled: its ref goes, no commit is made."""
     selection = select(offered(INTENT), key=KEY, place=PLACE)
 
-    assert combine("tip", selection, lambda state, intent: None) == Combined(
-        "tip", (), (INTENT,), (), (INTENT.ref_name,)
-    )
+    combined = combine("tip", selection, lambda state, intent: None)
+
+    assert combined == Combined("tip", (), (INTENT,), ())
+    assert combined.removals == (INTENT.ref_name,)
 
 
-def test_a_carriers_own_trouble_is_no_answer() -> None:
-    """A server that does not answer the carrier says nothing about the intent."""
+def test_what_cannot_be_judged_now_is_left() -> None:
+    """A server that does not answer the carrier says nothing about the intent: its ref stays."""
+    trouble = Unavailable("no connection")
+    first, second = numbered(1, created=NOW - timedelta(seconds=9)), numbered(2, created=NOW)
 
     def apply(state: str, intent: Intent) -> str | None:
-        raise Unavailable("no connection")
+        if intent == first:
+            raise trouble
+        return f"{state} {intent.id}"
 
-    with pytest.raises(Unavailable):
-        combine("tip", select(offered(INTENT), key=KEY, place=PLACE), apply)
+    combined = combine("tip", select(offered(first, second), key=KEY, place=PLACE), apply)
+
+    assert [(first, trouble)] == [(entry.intent, entry.error) for entry in combined.left]
+    assert ("tip intent-0002", (second.ref_name,)) == (combined.state, combined.removals)
 
 
-def test_garbage_is_swept_and_other_branches_are_left_alone() -> None:
-    """The push removes what nobody will ever apply, and nothing that others may."""
-    elsewhere = numbered(7, branch="production")
-    blobs = offered(elsewhere) | {REF_PREFIX + "forged-0001": b"please deploy this"}
+def test_what_is_thrown_out_is_not_part_of_the_push() -> None:
+    """A forged ref that somebody keeps touching must not make the push of the branch lose."""
+    blobs = offered(INTENT) | {REF_PREFIX + "forged-0001": b"please deploy this"}
+    selection = select(blobs, key=KEY, place=PLACE)
 
-    combined = combine("tip", select(blobs, key=KEY, place=PLACE), lambda state, intent: None)
+    combined = combine("tip", selection, lambda state, intent: state + "!")
 
-    assert combined.removals == (REF_PREFIX + "forged-0001",)
+    assert combined.removals == (INTENT.ref_name,)
+    assert [entry.ref for entry in selection.rejected] == [REF_PREFIX + "forged-0001"]
+
+
+def test_the_owner_of_the_oldest_carries() -> None:
+    """The others wait; when nothing changes for long they take over, one after the other."""
+    queue = [numbered(number) for number in range(3)]
+    turns = {
+        waited: [is_turn(queue, one.id, waited=waited, patience=2.0) for one in queue]
+        for waited in (0.0, 1.9, 2.0, 3.9, 4.0)
+    }
+
+    assert {
+        0.0: [True, False, False],
+        1.9: [True, False, False],
+        2.0: [True, True, False],
+        3.9: [True, True, False],
+        4.0: [True, True, True],
+    } == turns
+    assert not is_turn(queue[:2], queue[2].id, waited=100.0, patience=2.0)
+
+
+def test_what_was_not_applied_is_recorded() -> None:
+    """The commit that went instead says whose intent was refused, and why, on one line each."""
+    reasons = ("prod: held by Ana: INC-42", "prod: frozen")
+    refused = Answered(INTENT, Refused("refused: 2 reasons", reasons=reasons))
+    missing = Answered(replace(INTENT, to=(), ref="main"), NotFound("no image\nshop/api"))
+
+    message = with_answers("dev: x\n\nGitops-Id: 1\n", [refused, missing])
+
+    assert message == (
+        "dev: x\n\nGitops-Id: 1\n"
+        "Gitops-Not-Applied: 0190-abcdef12 of Ana, shop/api:1.4.2 to dev: "
+        "prod: held by Ana: INC-42; prod: frozen\n"
+        "Gitops-Not-Applied: 0190-abcdef12 of Ana, shop/api:1.4.2 to what follows main: "
+        "no image shop/api\n"
+    )
+    assert 2 == len(trailers(message)["Gitops-Not-Applied"])
 
 
 def test_the_carrier_stands_among_the_trailers() -> None:
@@ -209,4 +257,4 @@ def test_the_carrier_stands_among_the_trailers() -> None:
 
     carried = with_carrier(message, Identity("Bo\nGitops-Id: x", "bo@example.com"))
 
-    assert carried == message + "Gitops-Combined-By: BoGitops-Id: x <bo@example.com>\n"
+    assert carried == message + "Gitops-Combined-By: Bo Gitops-Id: x <bo@example.com>\n"

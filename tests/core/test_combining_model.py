@@ -42,6 +42,8 @@ class Batch:
     tip: int
     now: datetime
     combined: Combined[tuple[str, ...]]
+    seen: dict[str, bytes]
+    junk: tuple[str, ...]
 
 
 @dataclass
@@ -148,6 +150,11 @@ class Crowd(RuleBasedStateMachine):
         self.server.append(None, "1.0.0", self.now)
 
     @rule(intent=intents)
+    def withdraw(self, intent: Intent) -> None:
+        """An owner gives up: from now on nothing of it lands, unless its copy is put back."""
+        self.server.refs.pop(intent.ref_name, None)
+
+    @rule(intent=intents)
     def land_alone(self, intent: Intent) -> None:
         """The owner wins a plain push, looking for its own id first; its ref may stay behind."""
         place = self.place()
@@ -169,7 +176,10 @@ class Crowd(RuleBasedStateMachine):
     def prepare(self, limit: int) -> Batch:
         """The push that a carrier would make now."""
         selection = select(self.server.refs, key=KEY, place=self.place(), limit=limit)
-        return Batch(len(self.server.log), self.now, combine((), selection, self.apply))
+        combined = combine((), selection, self.apply)
+        junk = tuple(entry.ref for entry in selection.rejected if entry.remove)
+        seen = dict(self.server.refs)
+        return Batch(len(self.server.log), self.now, combined, seen, junk)
 
     def apply(self, state: tuple[str, ...], intent: Intent) -> tuple[str, ...] | None:
         """Policy of the model: some intents can never be applied."""
@@ -183,11 +193,16 @@ class Crowd(RuleBasedStateMachine):
         self.push_batch(batch, again=again)
 
     def push_batch(self, batch: Batch, *, again: bool) -> None:
-        """The server takes a push whole, or not at all."""
+        """The server takes a push whole, or not at all; junk is swept by itself, as it was read."""
+        for ref in batch.junk:
+            if self.server.refs.get(ref) == batch.seen[ref]:
+                del self.server.refs[ref]
         for _ in range(2 if again else 1):
             if batch.tip != len(self.server.log):
                 return  # lost the race: nothing changed, it reads again
             combined = batch.combined
+            if any(self.server.refs.get(ref) != batch.seen[ref] for ref in combined.removals):
+                return  # withdrawn, or touched by somebody: the push is atomic
             if not combined.carried and not combined.removals:
                 return
             for intent in combined.carried:

@@ -11,12 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.core.history import Identity
+from gitops.core.ids import timed_id
 from gitops.core.intents import (
     MAX_BYTES,
+    REF_PREFIX,
     Intent,
     Unreadable,
     decode,
     encode,
+    is_outdated,
     key_from,
     sign,
     verify,
@@ -192,3 +195,35 @@ def test_a_short_key_is_refused_and_not_shown() -> None:
 def test_the_line_break_of_a_secret_file_is_no_part_of_the_key() -> None:
     """Jobs that read the key from a file and from a variable have the same key."""
     assert key_from("0123456789abcdef\n") == b"0123456789abcdef"
+
+
+def test_an_id_tells_when_it_was_made() -> None:
+    """After ten minutes the ref of an intent, going by its name alone, is outdated."""
+    name = timed_id(NOW.timestamp(), b"0123456789")
+    ref = REF_PREFIX + name
+
+    assert replace(INTENT, id=name).ref_name == ref
+    assert not is_outdated(ref, NOW + timedelta(minutes=9, seconds=59))
+    assert is_outdated(ref, NOW + timedelta(minutes=10))
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [
+        REF_PREFIX + "0190-abcdef12",
+        REF_PREFIX + "0" * 31,
+        "refs/heads/" + "0" * 32,
+        "refs/gitops/intents",
+    ],
+)
+def test_a_name_that_tells_no_time_is_not_outdated(ref: str) -> None:
+    """Other names say nothing."""
+    assert not is_outdated(ref, NOW)
+
+
+def test_ids_made_later_sort_later() -> None:
+    """Equal lengths, and the time in front."""
+    early, late = timed_id(9.999, b"\xff" * 10), timed_id(4102444800.0, b"\0" * 10)
+
+    assert early < late
+    assert 32 == len(early) == len(late)

@@ -5,10 +5,11 @@ Nothing is copied for reading: the private store borrows their objects.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from gitops.adapters.gitrepo import answers, settings
 from gitops.adapters.gitrepo.leases import push_args
+from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.place import Place
 from gitops.adapters.gitrepo.process import Git
 from gitops.adapters.gitrepo.remote import settle
@@ -24,6 +25,7 @@ class Bare:
     def __init__(self, git: Git, place: Place) -> None:
         self._git = git
         self._place = place
+        self.ears = Ears()
         self._store: Store | None = None
         self._here = f"--git-dir={place.git_dir}"
 
@@ -55,10 +57,22 @@ class Bare:
             raise NotFound(f"no branch {name} in {self._place.name}")
         return Tip(name, commit)
 
-    def refs(self) -> dict[str, str]:
-        """Return ref -> commit of every branch."""
+    def gather(self, branch: str, prefix: str) -> tuple[Tip, Mapping[str, str]]:
+        """Read a branch and the refs under `prefix`; see `Source`."""
+        refs = self.refs(prefix)  # first: what they name is older than the tip
+        return self.tip(branch), refs
+
+    def adopt(self, branch: str, commit: str) -> None:
+        """All the history that there is can be read."""
+
+    def obstacle(self) -> str | None:
+        """Other writers see the refs of a bare repository; see `Source`."""
+        return None
+
+    def refs(self, prefix: str = "refs/heads/") -> dict[str, str]:
+        """Return ref -> object id of every ref under `prefix`."""
         answer = self._git.run(
-            [self._here, "for-each-ref", "--format=%(objectname) %(refname)", "refs/heads"]
+            [self._here, "for-each-ref", "--format=%(objectname) %(refname)", prefix]
         )
         if answer.code != 0:
             raise answers.error_of(answers.read_transport(answer.err), self._place.name)
@@ -76,6 +90,7 @@ class Bare:
         """Push by path, with a lease on exactly `old`."""
         answer = self._git.run(
             [*self.store.args, *push_args(updates, str(self._place.git_dir))],
+            extra=self.ears.environ(self.store.path),
             doing=f"waiting for {self._place.name} to take the commit",
         )
         verdict = answers.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)

@@ -45,6 +45,10 @@ class Checkout(Bare):
                 self._finish_note()
         return super().tip(branch)
 
+    def obstacle(self) -> str | None:
+        """Writers of one checkout wait for each other as it is; see `Source`."""
+        return "a checkout without a remote has one writer at a time"
+
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Move the branches, and the files of checkouts that have one of them checked out.
 

@@ -104,6 +104,10 @@ class HistoryReader:
         entry = tree.get(name)
         return entry.oid if entry is not None and entry.mode.startswith(FILE[:3]) else None
 
+    def newest(self, commit: str, most: int) -> list[CommitInfo]:
+        """Return the newest `most` commits of all that `commit` has and the store holds."""
+        return self._walk([commit, f"--max-count={most}"])
+
     def find_intent(self, commit: str, intent: str, since: str) -> str | None:
         """Return the commit with `Gitops-Id: intent` among those that `commit` has over `since`."""
         while True:

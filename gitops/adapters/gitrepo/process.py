@@ -31,8 +31,10 @@ _KEPT = re.compile(
     r"|ALLOW_PROTOCOL|PROTOCOL_FROM_USER|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM"
     r"|TRACE\w*|CURL_\w+|REDIRECT_\w+)"
 )
+_SECRETS = ("GITOPS_COMBINE_KEY",)  # ours: no hook and no helper needs to see it
 _SSH = "ssh -o BatchMode=yes"
 _PATIENCE = 1.0  # seconds before somebody is told whom we wait for
+_ULIMIT_BLOCK = 512  # bytes, as POSIX says
 _GRACE = 2.0  # seconds that a stopped git gets for removing its lock files
 
 
@@ -47,7 +49,7 @@ def clean_environment(
     kept = {
         key: value
         for key, value in environ.items()
-        if not key.startswith("GIT_") or _KEPT.fullmatch(key)
+        if (not key.startswith("GIT_") or _KEPT.fullmatch(key)) and key not in _SECRETS
     }
     own = _counted_settings(kept)
     for key in [key for key in kept if re.fullmatch(r"GIT_CONFIG_(COUNT|KEY_\d+|VALUE_\d+)", key)]:
@@ -190,12 +192,23 @@ class Git:
             self._environ["GIT_SSH_COMMAND"] = _SSH
 
     def popen(
-        self, args: Sequence[str], *, extra: Mapping[str, str] | None = None, quiet: bool = False
+        self,
+        args: Sequence[str],
+        *,
+        extra: Mapping[str, str] | None = None,
+        quiet: bool = False,
+        largest: int | None = None,
     ) -> subprocess.Popen[bytes]:
-        """Start `git ARGS` in a process group of its own, with pipes; `quiet` drops its stderr."""
+        """Start `git ARGS` in a process group of its own, with pipes; `quiet` drops its stderr.
+
+        No file that it writes may grow over `largest` bytes.
+        """
+        words = ["git", *args]
+        if largest is not None:
+            words = ["sh", "-c", f'ulimit -f {largest // _ULIMIT_BLOCK}; exec "$@"', "sh", *words]
         try:
             return subprocess.Popen(
-                ["git", *args],
+                words,
                 cwd=self._folder,
                 env={**self._environ, **(extra or {})},
                 stdin=subprocess.PIPE,
@@ -219,9 +232,10 @@ class Git:
         *,
         feed: bytes | None = None,
         extra: Mapping[str, str] | None = None,
+        largest: int | None = None,
     ) -> Running:
         """Start `git ARGS`; `feed` is its input. Wait for it with `Running.wait`."""
-        return Running(self.popen(args, extra=extra), self, feed)
+        return Running(self.popen(args, extra=extra, largest=largest), self, feed)
 
     def run(
         self,

@@ -7,22 +7,26 @@ file contents, and the few contents that matter come in one more fetch, by id.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from gitops.adapters.gitrepo import answers, settings
 from gitops.adapters.gitrepo.answers import Kind
 from gitops.adapters.gitrepo.leases import push_args
+from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.process import Git, Running
 from gitops.adapters.gitrepo.source import Tip
 from gitops.adapters.gitrepo.store import Store
-from gitops.errors import HookDeclined, NotFound, Unavailable
+from gitops.errors import Denied, HookDeclined, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate
 
 _STEPS = (49, 450, 4500, 45_000, 450_000)  # a fetch of 50 commits costs what one of 1 costs
 # Protocol 2 says it beside the ref, the older ones in the list of what the server can do.
 _SYMREF = re.compile(rb"< [0-9a-f]+ HEAD\b.*?(?:symref-target:|symref=HEAD:)refs/heads/(\S+)")
 _FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+_GATHER = ("--prune", "--depth=100")  # so deep, ids of what landed lately are there as well
+_MOST = 1 << 24  # bytes of a pack with intents: 128 of the largest are half of it
+_SEEN = "refs/gitops/seen/"
 
 
 class Remote:
@@ -51,6 +55,7 @@ class Remote:
         self._place = place
         self._ssh = ssh
         self._settings = read_settings
+        self.ears = Ears()
         self._store: Store | None = None
         self._begun: tuple[str | None, _Fetch] | None = None
         self._reading: Running | None = None
@@ -92,13 +97,39 @@ class Remote:
         self._depth[name] = 0
         return Tip(name, commit)
 
+    def gather(self, branch: str, prefix: str) -> tuple[Tip, Mapping[str, str]]:
+        """Read a branch and the refs under `prefix`; see `Source`."""
+        fetch = self._start(branch, more=(f"+{prefix}*:{_SEEN}*",))
+        verdict = self._finish(fetch)
+        if verdict is not None:
+            if self.store.has_part_of(_MOST):
+                raise Denied(f"more than {_MOST >> 20} MB lies under {prefix} of {self._place}")
+            raise self._missing(branch, verdict)
+        commit = self._resolve(fetch.ref)
+        self.adopt(branch, commit)
+        seen = self.store.path / _SEEN
+        refs = (path for path in sorted(seen.rglob("*")) if path.is_file())
+        return Tip(branch, commit), {
+            f"{prefix}{path.relative_to(seen)}": path.read_text().strip() for path in refs
+        }
+
+    def adopt(self, branch: str, commit: str) -> None:
+        """Take note that `commit` counts as a tip of `branch`; see `Source`."""
+        self._branches[commit] = branch
+
+    def obstacle(self) -> str | None:
+        """Return why no intents can be shared here; see `Source`."""
+        if self._push_url != self._url:
+            return f"{self._place} is fetched from one place and pushed to another"
+        return None
+
     def _use_sha256(self) -> None:
         """Begin again with the other hash; nobody tells which one before the first fetch."""
         self.setting("")  # a git may still be reading in the old store
         self.store.close()
         self._store = Store(self._git, algorithm="sha256")
 
-    def _start(self, branch: str | None) -> _Fetch:
+    def _start(self, branch: str | None, more: Sequence[str] = ()) -> _Fetch:
         if self._ssh:
             self._git.never_ask(self.setting("core.sshcommand"))
         number = self._slots.setdefault(branch or "HEAD", len(self._slots))
@@ -109,8 +140,12 @@ class Remote:
         # holds no headers and so no secrets, lets us hear it without two more requests.
         talk = store.path / "talk" if branch is None else None
         running = self._git.start(
-            [*store.args, *_FETCH, "--no-filter", "--depth=1", "--", self._url, f"+{source}:{ref}"],
+            [
+                *(*store.args, *_FETCH, "--no-filter", *(_GATHER if more else ("--depth=1",))),
+                *("--", self._url, f"+{source}:{ref}", *more),
+            ],
             extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
+            largest=_MOST if more else None,
         )
         if self._settings is None and self._reading is None:
             self._reading = self._git.start([*store.args, *settings.LIST])
@@ -220,6 +255,7 @@ class Remote:
         """Push with a lease on exactly `old`: see the package's docstring."""
         answer = self._git.run(
             [*self.store.args, *push_args(updates, self._push_url)],
+            extra=self.ears.environ(self.store.path),
             doing=f"waiting for {self._place} to take the commit",
         )
         verdict = answers.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)

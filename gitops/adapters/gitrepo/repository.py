@@ -21,7 +21,7 @@ from gitops.adapters.gitrepo.store import sweep
 from gitops.adapters.gitrepo.worktree import CheckoutFiles
 from gitops.core.identity import Identity
 from gitops.errors import Bug, Denied, NotFound
-from gitops.ports import FileChange, Lost, NewCommit, RefUpdate, Snapshot, WorkTree
+from gitops.ports import FileChange, Intents, Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.history import HistoryReader
@@ -161,11 +161,31 @@ class GitRepository:
         """Raise Bug for an update that would drop commits of somebody else's branch."""
         if update.old is None or update.new is None or update.ref.startswith(OWN_BRANCHES):
             return
-        if update.new == update.old or update.old in self._made.get(update.new, ()):
+        if update.new == update.old or self._made_on(update.new, update.old):
             return
         args = ("merge-base", "--is-ancestor", update.old, update.new)
         if self._git.run([*self._source.store.args, *args]).code != 0:
             raise Bug(f"{update.ref} would lose commits: {update.new} does not follow {update.old}")
+
+    def _made_on(self, new: str, old: str) -> bool:
+        """Return True when `new` was made here on top of `old`, or of commits that were."""
+        parents = self._made.get(new, ())
+        while parents and old not in parents:
+            parents = self._made.get(parents[0], ())
+        return old in parents
+
+    def intents(self) -> Intents:
+        """Return the refs beside the branches; from now on pushes are listened to."""
+        from gitops.adapters.gitrepo.intents import GitIntents
+
+        return GitIntents(self._git, self._source)
+
+    def address(self) -> str:
+        """Return the URL, or the absolute path, that others may know the repository by."""
+        if self._place is None or is_url(self._name):
+            return self._name
+        folder = self._place.top if self._place.top is not None else Path()
+        return str((folder / self._name).resolve())
 
     def describe(self) -> str:
         """Return the URL or path, without secrets."""

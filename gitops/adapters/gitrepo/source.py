@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.store import Store
 from gitops.ports import Lost, RefUpdate
 
@@ -26,12 +27,32 @@ class Source(Protocol):
         """The store that holds what was read; asked for anew after every call of `tip`."""
         ...
 
+    @property
+    def ears(self) -> Ears:
+        """What is overheard of pushes."""
+        ...
+
     def begin(self, branch: str | None) -> None:
         """Start to read `branch` in the background, where that takes time."""
         ...
 
     def tip(self, branch: str | None) -> Tip:
         """Read the newest tip of `branch` (None: the default branch). Raises NotFound."""
+        ...
+
+    def gather(self, branch: str, prefix: str) -> tuple[Tip, Mapping[str, str]]:
+        """Read a branch, and the refs under `prefix` (ref -> id) with what they name.
+
+        Raises Denied when more comes than intents can be.
+        """
+        ...
+
+    def adopt(self, branch: str, commit: str) -> None:
+        """Take note that `commit` counts as a tip of `branch`, for `deepen`."""
+        ...
+
+    def obstacle(self) -> str | None:
+        """Return why no refs beside the branches can be shared with other writers here."""
         ...
 
     def deepen(self, commit: str) -> bool:

@@ -150,6 +150,12 @@ class Store:
         except FileNotFoundError:
             return frozenset()
 
+    def has_part_of(self, size: int) -> bool:
+        """Return True when a pack was given up at `size` bytes, the limit that git got."""
+        return any(
+            part.stat().st_size >= size for part in (self.path / "objects").glob("pack/tmp_*")
+        )
+
     def reopen(self) -> None:
         """Forget the reader: git changed settings that it read at its start."""
         if self._reader is not None:

@@ -1,0 +1,48 @@
+"""What a server tells at the beginning of a push: all of its refs, asked for or not.
+
+git does not pass that on; its trace of the talk does. The trace holds no headers, so no secrets.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+_LONGEST = 1 << 25  # bytes of the trace that are read: some 200,000 refs
+
+
+class Ears:
+    """Listens to pushes, once `open` was called. Nothing is traced before."""
+
+    def __init__(self) -> None:
+        self._listening = False
+        self._file: Path | None = None
+
+    def open(self) -> None:
+        """Listen to the pushes from now on."""
+        self._listening = True
+
+    def environ(self, folder: Path) -> Mapping[str, str] | None:
+        """Return the variables for the git that pushes; its trace goes into `folder`."""
+        if not self._listening:
+            return None
+        self._file = folder / "push-talk"
+        with suppress(FileNotFoundError):
+            self._file.unlink()
+        return {"GIT_TRACE_PACKET": str(self._file)}
+
+    def refs(self, prefix: str) -> tuple[str, ...]:
+        """Return the refs under `prefix` that the server told of at the newest push."""
+        if self._file is None:
+            return ()
+        try:
+            with self._file.open("rb") as file:
+                talk = file.read(_LONGEST)
+        except OSError:
+            return ()
+        # Over HTTP git hears it twice: the helper that asks, and the one that pushes.
+        line = rb"(?:git|push)< [0-9a-f]{40,64} (%b[^\s\\]+)" % re.escape(prefix.encode())
+        told = dict.fromkeys(re.findall(line, talk))
+        return tuple(ref.decode("utf-8", "replace") for ref in told)
