@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from gitops.actions.scaffold import ScaffoldReport
     from gitops.actions.session import Session
     from gitops.actions.validate import ValidateReport
-    from gitops.core.environment import Config
+    from gitops.adapters.gitrepo import GitRepository
+    from gitops.core.environment import Config, ForgeSetting
     from gitops.core.report import WriteReport
+    from gitops.ports import GatedForge, NoForge
 
 
 @contextmanager
@@ -64,10 +66,31 @@ def open_session(
                 budget=budget,
                 work_tree=repository.work_tree(),
                 sources=sources,
+                forge=_forge_opener(repository, budget),
                 say=_say,
             )
 
         yield session
+
+
+def _forge_opener(
+    repository: GitRepository, budget: float
+) -> Callable[[Config], GatedForge | NoForge]:
+    """Return what opens the forge of a repository: once for a call, and nothing before."""
+    opened: dict[ForgeSetting | None, GatedForge | NoForge] = {}
+
+    def forge(config: Config) -> GatedForge | NoForge:
+        if config.forge not in opened:
+            from gitops.adapters.clock import SystemClock
+            from gitops.adapters.forge_opening import open_forge
+
+            seconds = max(budget, 15.0)
+            opened[config.forge] = open_forge(
+                repository, config, SystemClock(), seconds, os.environ
+            )
+        return opened[config.forge]
+
+    return forge
 
 
 def _say(text: str) -> None:

@@ -59,11 +59,11 @@ class NoAnswer(Exception):
 
 
 class Calls:
-    """How an adapter talks to its forge: within the time of one call of gitops.
+    """How an adapter talks to its forge, and how long.
 
     Args:
         translate: a context manager that turns the library's errors into Answered and NoAnswer.
-        budget: seconds that all of it may take.
+        budget: seconds that one question or change of the port may take, with all its requests.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Calls:
         self._token = token
         self._translate = translate
         self._clock = clock
+        self._budget = budget
         self._end = clock.monotonic() + budget
         self._scrub = Scrubber((token.secret,))
 
@@ -128,7 +129,11 @@ class Calls:
 
     @contextmanager
     def door(self) -> Iterator[None]:
-        """Turn what is left of Answered and NoAnswer into errors that people get."""
+        """Begin one question or change; what is left of Answered and NoAnswer becomes an error.
+
+        Its time begins here: somebody may have thought about a question since the last one.
+        """
+        self._end = self._clock.monotonic() + self._budget
         try:
             yield
         except Answered as error:

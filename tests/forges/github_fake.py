@@ -180,7 +180,8 @@ class GithubFake(JsonServer):
                     return f'Required status check "{name}" is expected.'
             wanted = parameters.get("required_approving_review_count", 0)
             if len(given) < wanted:
-                return f"At least {wanted} approving review is required by reviewers with write access."
+                who = "reviewers with write access"
+                return f"At least {wanted} approving review is required by {who}."
         return ""
 
     def _active(self, branch: str) -> list[dict[str, Any]]:
@@ -228,7 +229,8 @@ class GithubFake(JsonServer):
             if one not in self.state.people:
                 text = (
                     "Reviews may only be requested from collaborators. One or more of the users or "
-                    f"teams you specified is not a collaborator of the {self.repository} repository."
+                    "teams you specified is not a collaborator of the "
+                    f"{self.repository} repository."
                 )
                 return _invalid(text)
             pull.reviewers.append(one)

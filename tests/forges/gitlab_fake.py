@@ -160,7 +160,7 @@ class GitlabFake(JsonServer):
         return Reply(200, self._shown(call, pull))
 
     def _merge(self, call: Call, who: str, number: str) -> Reply:
-        pull, said = self._pull(number), call.body
+        pull, said = self._pull(number), {**call.query, **(call.body or {})}
         self._may(who, 30, 401)
         status = self._merge_status(pull)
         if status != "mergeable":
