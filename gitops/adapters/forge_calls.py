@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from gitops.adapters.gitrepo.process import Scrubber
-from gitops.core.forge_address import ForgeAddress
+from gitops.core.forge_address import NAMES, ForgeAddress
 from gitops.core.forge_token import Token, how_to_give_a_token
 from gitops.core.message import one_line
 from gitops.errors import Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
@@ -145,6 +145,12 @@ class Calls:
                     f"no answer in time from {self.address.name}: {words}", hint="try again"
                 ) from error
             raise Unavailable(f"{self.address.name} is unavailable: {words}") from error
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            # A document that lacks what every such forge has: a proxy's, or another program's.
+            raise Unavailable(
+                f"{self.address.name} answers, but not as {NAMES[self.address.kind]} does",
+                hint="is there a proxy or a login page before it, or another `forge.kind`?",
+            ) from error
 
     def denied(self, words: str) -> Denied:
         """Return the error for somebody who may not do something."""

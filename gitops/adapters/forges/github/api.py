@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from gitops.adapters.forge_calls import Answered, Calls, NoAnswer
 from gitops.adapters.tls import ca_file
@@ -59,12 +59,14 @@ class Api:
         return self._root + path.format(*(quote(str(part), safe="") for part in parts))
 
     def _send(self, verb: str, path: str, query: dict[str, Any], body: Any) -> Any:
-        _, found = self._requester.requestJsonAndCheck(verb, path, query, input=body)
-        if isinstance(found, dict):
-            if found.keys() <= {"data", "url"}:  # no JSON; the library adds the URL
-                raise NoAnswer(_STRANGE)
-            if found.keys() <= {"message", "url", "documentation_url"}:  # 307, taken for a success
-                raise Answered(307, str(found.get("message")))
+        headers, found = self._requester.requestJsonAndCheck(verb, path, query, input=body)
+        # Other redirects than 301 are taken for successes.
+        bare = isinstance(found, dict) and found.keys() <= {"message", "url", "documentation_url"}
+        if "location" in headers and (found is None or bare):
+            host = urlsplit(headers["location"]).netloc or "another place"
+            raise Answered(307, f"it redirects to {host}")
+        if found is None or (isinstance(found, dict) and found.keys() <= {"data", "url"}):
+            raise NoAnswer(_STRANGE)  # no JSON; the library adds the URL
         return found
 
 
