@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from gitops.actions.session import Combining, Session
     from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
-    from gitops.core.environment import Config
+    from gitops.core.environment import Config, ForgeSetting
     from gitops.core.report import WriteReport
+    from gitops.ports import GatedForge, NoForge
 
 
 @contextmanager
@@ -71,6 +72,7 @@ def open_session(
                 work_tree=repository.work_tree(),
                 sources=sources,
                 combining=_combining(repository) if combines else None,
+                forge=_forge_opener(repository, budget),
                 say=_say,
                 detail=_say if verbose else _keep_quiet,
             )
@@ -91,6 +93,26 @@ def _combining(repository: GitRepository) -> Combining | None:
 
 def _keep_quiet(_text: str) -> None:
     """Tell nobody."""
+
+
+def _forge_opener(
+    repository: GitRepository, budget: float
+) -> Callable[[Config], GatedForge | NoForge]:
+    """Return what opens the forge of a repository: once for a call, and nothing before."""
+    opened: dict[ForgeSetting | None, GatedForge | NoForge] = {}
+
+    def forge(config: Config) -> GatedForge | NoForge:
+        if config.forge not in opened:
+            from gitops.adapters.clock import SystemClock
+            from gitops.adapters.forge_opening import open_forge
+
+            seconds = max(budget, 15.0)
+            opened[config.forge] = open_forge(
+                repository, config, SystemClock(), seconds, os.environ
+            )
+        return opened[config.forge]
+
+    return forge
 
 
 def _say(text: str) -> None:

@@ -143,6 +143,9 @@ class FakeForge:
         refusal = self._refusal(shown, head)
         if refusal is not None:
             return refusal
+        if self.undecided:
+            self.undecided -= 1
+            return NotMerged("not-yet", "still being looked at")
         commit = self._land(number, head, method, title, message)
         self._end_write(trouble)
         return Merged(commit)
@@ -265,9 +268,6 @@ class FakeForge:
             return NotMerged("refused", f"required checks: {', '.join(missing)}")
         if given < (rule.approvals or 0):
             return NotMerged("refused", f"{given} of {rule.approvals} approvals")
-        if self.undecided:
-            self.undecided -= 1
-            return NotMerged("not-yet", "still being looked at")
         return None
 
     def _conflicts(self, shown: PullRequest) -> bool:

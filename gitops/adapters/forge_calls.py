@@ -18,7 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from gitops.adapters.gitrepo.process import Scrubber
-from gitops.core.forge_address import ForgeAddress
+from gitops.core.forge_address import NAMES, ForgeAddress
 from gitops.core.forge_token import Token, how_to_give_a_token
 from gitops.core.message import one_line
 from gitops.errors import Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
@@ -59,11 +59,11 @@ class NoAnswer(Exception):
 
 
 class Calls:
-    """How an adapter talks to its forge: within the time of one call of gitops.
+    """How an adapter talks to its forge, and how long.
 
     Args:
         translate: a context manager that turns the library's errors into Answered and NoAnswer.
-        budget: seconds that all of it may take.
+        budget: seconds that one question or change of the port may take, with all its requests.
     """
 
     def __init__(
@@ -78,6 +78,7 @@ class Calls:
         self._token = token
         self._translate = translate
         self._clock = clock
+        self._budget = budget
         self._end = clock.monotonic() + budget
         self._scrub = Scrubber((token.secret,))
 
@@ -128,7 +129,11 @@ class Calls:
 
     @contextmanager
     def door(self) -> Iterator[None]:
-        """Turn what is left of Answered and NoAnswer into errors that people get."""
+        """Begin one question or change; what is left of Answered and NoAnswer becomes an error.
+
+        Its time begins here: somebody may have thought about a question since the last one.
+        """
+        self._end = self._clock.monotonic() + self._budget
         try:
             yield
         except Answered as error:
@@ -140,6 +145,12 @@ class Calls:
                     f"no answer in time from {self.address.name}: {words}", hint="try again"
                 ) from error
             raise Unavailable(f"{self.address.name} is unavailable: {words}") from error
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
+            # A document that lacks what every such forge has: a proxy's, or another program's.
+            raise Unavailable(
+                f"{self.address.name} answers, but not as {NAMES[self.address.kind]} does",
+                hint="is there a proxy or a login page before it, or another `forge.kind`?",
+            ) from error
 
     def denied(self, words: str) -> Denied:
         """Return the error for somebody who may not do something."""

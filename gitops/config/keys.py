@@ -151,7 +151,8 @@ def explain_image(text: str) -> str:
     return f"{shown(text)} is not an image's name as it stands in `images:`, without a tag"
 
 
-_HOST = r"(?:[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,252}[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?"
+_PORT = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_HOST = rf"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{{0,252}}[A-Za-z0-9_])?(?::{_PORT})?"
 FORGE_URL = rf"https?://{_HOST}(?:/[A-Za-z0-9._~-]+)*/?"
 
 

@@ -205,13 +205,12 @@ def declared_servers(kind: ForgeKind, environ: Mapping[str, str]) -> dict[str, O
 
 
 def _declared_kind(remote: RemoteAddress, environ: Mapping[str, str]) -> ForgeKind | None:
-    """A job that runs on a forge knows what its own host is."""
+    """A job that runs on a forge knows what its own host is, and so may a person."""
     kinds: tuple[ForgeKind, ...] = ("github", "gitlab", "gitea")
     for kind in kinds:
-        for name, origin in declared_servers(kind, environ).items():
-            ours = name != "GITHUB_SERVER_URL" or environ.get("GITHUB_ACTIONS") == "true"
-            if ours and _same_place(origin, remote):
-                return kind
+        servers = declared_servers(kind, environ).values()
+        if any(_same_place(origin, remote) for origin in servers):
+            return kind
     return None
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from gitops.core.environment import ForgeKind
-from gitops.core.forge_address import NAMES, ForgeAddress, Origin, declared_servers
+from gitops.core.forge_address import ForgeAddress, Origin, declared_servers
 
 _GITHUB = Origin("https", "github.com", 443)
 
@@ -100,6 +100,3 @@ def _homes(name: str, kind: ForgeKind, environ: Mapping[str, str]) -> tuple[Orig
 def _elsewhere(environ: Mapping[str, str]) -> bool:
     """True in a job of a forge that speaks with GitHub's words but is not GitHub."""
     return bool(environ.get("GITEA_ACTIONS") or environ.get("FORGEJO_ACTIONS"))
-
-
-__all__ = ["NAMES", "Token", "TokenChoice", "choose_token", "how_to_give_a_token"]

@@ -9,7 +9,7 @@ import pytest
 
 from forges.worlds import World, fake_world
 
-WORLDS = ("memory", "gitea")
+WORLDS = ("memory", "github", "gitlab", "gitea")
 
 
 @pytest.fixture(params=WORLDS)
@@ -17,6 +17,19 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """A forge with a repository and people around it."""
     if request.param == "memory":
         yield fake_world()
+        return
+    if request.param == "github":
+        from forges.github_world import github_world
+        from forges.openapi import described
+
+        with github_world(described(Path("/tmp/forges-npm/api.github.com.json")), tmp_path) as made:
+            yield made
+        return
+    if request.param == "gitlab":
+        from forges.gitlab_world import gitlab_world
+
+        with gitlab_world(tmp_path) as made:
+            yield made
         return
     from forges.gitea_world import gitea_world
 

@@ -126,7 +126,7 @@ def test_text_comes_back_as_it_was_sent(world: World) -> None:
 
 
 def test_draft_is_how_it_begins(world: World) -> None:
-    """A draft has a plain title, stays a draft when updated, and no draft is made of a ready one."""
+    """A draft has a plain title and stays one when updated; a ready one is made no draft."""
     made = propose(world, replace(TEXT, draft=True))
     kept = world.forge.update(made.number, PullText("newer", "newer"))
     world.people.ready(made.number)

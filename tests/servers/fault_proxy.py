@@ -1,4 +1,4 @@
-"""An HTTP server before another one, which can be told to misbehave: to lose answers, to be busy."""
+"""An HTTP server before another one, which can be told to lose answers, or to be busy."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
 
         def _upstream(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
             to = http.client.HTTPConnection(str(proxy.upstream.hostname), proxy.upstream.port)
-            headers = {name: value for name, value in self.headers.items()}
+            headers = dict(self.headers.items())
             headers["Accept-Encoding"] = "identity"
             try:
                 to.request(self.command, self.path, body or None, headers)

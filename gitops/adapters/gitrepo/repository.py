@@ -35,13 +35,20 @@ class GitRepository:
     """One repository, wherever it is kept. A context manager; `close` removes what it made."""
 
     def __init__(
-        self, git: Git, source: Source, name: str, environ: Mapping[str, str], place: Place | None
+        self,
+        git: Git,
+        source: Source,
+        name: str,
+        environ: Mapping[str, str],
+        place: Place | None,
+        remote: str | None = None,
     ) -> None:
         self._git = git
         self._source = source
         self._name = name
         self._environ = environ
         self._place = place
+        self._remote = remote  # where pushes go, with its secrets
         self._made: dict[str, tuple[str, ...]] = {}
         self._reader: HistoryReader | None = None
         self._swept = False
@@ -191,6 +198,35 @@ class GitRepository:
         """Return the URL or path, without secrets."""
         return self._name
 
+    def remote_url(self) -> str | None:
+        """Return where pushes go, as Git rewrites it (`insteadOf`); None without a remote.
+
+        For finding the forge; it has no secrets.
+        """
+        url = self._rewritten()
+        return None if url is None else address(url).url
+
+    def web_credentials(self, origin: str, path: str) -> tuple[str, str] | None:
+        """Return user and password that Git has for a web server, None when it has none.
+
+        Those in the remote's URL, for the very server that it names, else a credential helper's.
+        """
+        from gitops.adapters.gitrepo.credentials import ask_helper, credentials_for
+
+        for url in filter(None, (self._rewritten(), self._remote)):
+            found = credentials_for(url, origin)
+            if found is not None:
+                return found
+        return ask_helper(self._git, self._environ, origin, path)
+
+    def _rewritten(self) -> str | None:
+        if self._remote is None:
+            return None
+        # Arguments are seen by everybody, so what is rewritten has no password.
+        args = ["ls-remote", "--get-url", "--", address(self._remote).url]
+        answer = self._git.run([*self._source.store.args, *args])
+        return answer.text if answer.code == 0 and answer.text else address(self._remote).url
+
     def identity(self) -> Identity:
         """Return who writes. Raises NotFound when nobody is known."""
         return find_identity(self._environ, self._source.setting)
@@ -240,7 +276,7 @@ def open_repository(
             progress=progress,
         )
         remote = Remote(git, where.url, where.url, ssh=where.ssh)
-        return GitRepository(git, remote, where.url, environ, None)
+        return GitRepository(git, remote, where.url, environ, None, location)
     path = Path(location)
     git = Git(environ, folder=path, timeout=timeout, progress=progress)
     place = inspect(git, path, location)
@@ -286,7 +322,8 @@ def _open_checkout(
         ssh=fetch.ssh or push.ssh,
         read_settings=place.lines,
     )
-    return GitRepository(git, remote, fetch.url, environ, place)
+    pushed = pushes if pushes is not None else known[chosen]
+    return GitRepository(git, remote, fetch.url, environ, place, pushed)
 
 
 def _merge(fetch: Address, push: Address) -> tuple[tuple[str, str], ...]:

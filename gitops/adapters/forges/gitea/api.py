@@ -147,7 +147,7 @@ def make_client(
     before = dict(os.environ)
     try:
         import httpx
-        import pyforgejo
+        from pyforgejo.client import PyforgejoApi
     except ImportError as error:
         raise NotFound(
             f"{address.name} needs a library that is not installed: {error.name}",
@@ -168,9 +168,7 @@ def make_client(
         follow_redirects=True,
         event_hooks={"response": [_stay]},
     )
-    return pyforgejo.PyforgejoApi(
-        base_url=address.api_url, api_key=token.secret, httpx_client=client
-    )
+    return PyforgejoApi(base_url=address.api_url, api_key=token.secret, httpx_client=client)
 
 
 def _stay(response: Any) -> None:

@@ -120,9 +120,12 @@ class GiteaForge:
                     ended = self._after_refusal(number, head, error)
                     if ended is not None:
                         return ended
-                    said = self._calls.words(getattr(error, "words", said))
+                    said = self._calls.words(error.words)
                     continue
-                return Merged(str(self._api.pull(number).merge_commit_sha))
+                pull = self._api.pull(number)
+                if pull.merged and pull.merge_commit_sha:
+                    return Merged(pull.merge_commit_sha)
+                raise NoAnswer("it says that it merged, and shows no merge")
             # The same words are said of a conflict, which no waiting cures.
             base = self._api.pull(number).base.ref
             return NotMerged("conflict", f"it does not merge with {base} any more ({said})")

@@ -1,0 +1,175 @@
+"""The one door to python-gitlab: its client, its errors, and lists page by page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+from urllib.parse import quote, urljoin, urlsplit
+
+from gitops.adapters.forge_calls import Answered, Calls, NoAnswer
+from gitops.adapters.tls import ca_file
+from gitops.core.forge_address import ForgeAddress
+from gitops.core.forge_token import Token
+from gitops.errors import NotFound
+
+_PAGE = 100
+_PAGES = 20
+_STRANGE = "it answers, but not as GitLab does"
+# The library would wait as long as a limit on requests says.
+_NO_RETRY = {"obey_rate_limit": False, "retry_transient_errors": False}
+
+
+class Api:
+    """The interface for one project; everything may raise Answered and NoAnswer.
+
+    Paths are below the project; `{}` in them are filled with the arguments, quoted.
+    """
+
+    def __init__(self, calls: Calls, client: Any) -> None:
+        self._calls = calls
+        self._client = client
+        self._root = f"/projects/{quote(calls.address.repository, safe='')}"
+
+    def get(self, path: str, *parts: object, **query: Any) -> Any:
+        """Ask what changes nothing."""
+        return self._read(self._path(path, parts), query)
+
+    def find(self, path: str, *parts: object, hidden: tuple[int, ...] = (), **query: Any) -> Any:
+        """Ask for what may not be there: None for that, and for the statuses `hidden`."""
+        try:
+            return self.get(path, *parts, **query)
+        except Answered as error:
+            if error.status in (404, *hidden):
+                return None
+            raise
+
+    def user(self, name: str) -> Any:
+        """Return a user, None when nobody has that name."""
+        found = self._read("/users", {"username": name})
+        return next((one for one in found if one["username"] == name), None)
+
+    def pages(self, path: str, *parts: object, **query: Any) -> Iterator[Any]:
+        """Yield the items of a list, page by page, as far as the caller iterates."""
+        for page in range(1, _PAGES + 1):
+            found = self.get(path, *parts, **query, per_page=_PAGE, page=page)
+            yield from found
+            if len(found) < _PAGE:
+                return
+
+    def post(self, path: str, *parts: object, **body: Any) -> Any:
+        """Make something, once."""
+        where = self._path(path, parts)
+        return self._calls.write(
+            lambda: _document(self._client.http_post(where, post_data=body, **_NO_RETRY))
+        )
+
+    def put(self, path: str, *parts: object, **body: Any) -> Any:
+        """Change something, once."""
+        where = self._path(path, parts)
+        return self._calls.write(
+            lambda: _document(self._client.http_put(where, post_data=body, **_NO_RETRY))
+        )
+
+    def _read(self, where: str, query: Mapping[str, Any]) -> Any:
+        return self._calls.read(
+            lambda: _document(self._client.http_get(where, query_data=dict(query), **_NO_RETRY))
+        )
+
+    def _path(self, path: str, parts: tuple[object, ...]) -> str:
+        return self._root + path.format(*(quote(str(part), safe="") for part in parts))
+
+
+def make_client(
+    address: ForgeAddress, token: Token, timeout: float, environ: Mapping[str, str]
+) -> tuple[Any, Callable[[], AbstractContextManager[None]]]:
+    """Return the library's client, and what turns its errors into Answered and NoAnswer.
+
+    Raises NotFound when the library is not installed.
+    """
+    try:
+        import gitlab
+        import requests
+    except ImportError as error:
+        raise NotFound(
+            f"{address.name} needs a library that is not installed: {error.name}",
+            hint="pip install 'gitops-manager[gitlab]'",
+        ) from error
+    last: dict[str, str] = {}
+
+    def look(response: Any, *_: Any, **__: Any) -> None:
+        last.clear()
+        last.update(response.headers)
+        if response.is_redirect:
+            _stay(response)
+
+    session = requests.Session()
+    session.hooks["response"].append(look)
+    # Access tokens of every kind are taken as OAuth tokens, and that header is no redirect's prey.
+    is_job = token.style == "job"
+    client = gitlab.Gitlab(
+        url=address.url,
+        ssl_verify=ca_file(environ) or True,
+        timeout=timeout,
+        user_agent="gitops",
+        session=session,
+        job_token=token.secret if is_job else None,
+        oauth_token=None if is_job else token.secret,
+    )
+    return client, lambda: _translated(last)
+
+
+def _stay(response: Any) -> None:
+    """Follow a renamed project, but to no other server."""
+    after = urlsplit(urljoin(response.url, response.headers["location"]))
+    before = urlsplit(response.url)
+    if (before.scheme, before.netloc) != (after.scheme, after.netloc):
+        raise Answered(response.status_code, f"it redirects to {after.scheme}://{after.netloc}")
+
+
+@contextmanager
+def _translated(last: Mapping[str, str]) -> Iterator[None]:
+    import gitlab
+    import requests
+
+    try:
+        yield
+    except gitlab.GitlabHttpError as error:
+        raise Answered(error.response_code or 0, _words(error.error_message), last) from None
+    except gitlab.GitlabAuthenticationError as error:
+        raise Answered(401, _words(error.error_message), last) from None
+    except gitlab.exceptions.RedirectError as error:
+        raise Answered(301, "a project that has moved takes no changes here") from error
+    except gitlab.GitlabError as error:
+        raise NoAnswer(_STRANGE) from error
+    except requests.Timeout as error:
+        raise NoAnswer("it took too long", late=True) from error
+    except requests.RequestException as error:
+        raise NoAnswer(_short(error)) from error
+
+
+def _document(found: Any) -> Any:
+    """Return a document; the library gives its own object for an answer that is no JSON."""
+    if isinstance(found, dict | list):
+        return found
+    raise NoAnswer(_STRANGE)
+
+
+def _words(message: object) -> str:
+    """Return what GitLab says, which may be a text, a list, or lists by field."""
+    if isinstance(message, dict):
+        return "; ".join(f"{key} {_words(value)}" for key, value in message.items())
+    if isinstance(message, list | tuple):
+        return "; ".join(_words(one) for one in message)
+    if isinstance(message, bytes):
+        message = message.decode("utf-8", "replace")
+    text = str(message)
+    return "no reason given" if "<" in text[:200] else text
+
+
+def _short(error: Exception) -> str:
+    """Return what went wrong, without the objects that `requests` prints along."""
+    reason: BaseException = error
+    while reason.__context__ is not None and reason.__context__ is not reason:
+        reason = reason.__context__
+    return str(reason) or type(reason).__name__
