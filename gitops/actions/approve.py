@@ -17,7 +17,7 @@ from gitops.actions.ledger import Appended, append_records, ledger_of
 from gitops.actions.overlays import find_overlay
 from gitops.actions.plan import Draft, Plan
 from gitops.actions.proposals import OpenProposal, find_proposal, proposal_branch
-from gitops.actions.session import Session, Tip, open_tip, require_words
+from gitops.actions.session import Session, Tip, check_policy, open_tip, require_words
 from gitops.actions.sources import source_heads
 from gitops.actions.targets import read_target
 from gitops.actions.write import write
@@ -117,7 +117,8 @@ def approve(
             return _waiting(overlay, present, missing)
         return _assemble(session, tip, overlay, present, edit, request, reasons)
 
-    plan(open_tip(session))
+    looked_at = open_tip(session)
+    check_policy(session, looked_at, plan(looked_at).targets)
     if session.dry_run:
         return write(session, plan)
     recorded.append(_record(session, overlays[0], shown[0]))

@@ -588,6 +588,19 @@ def test_policy_is_asked_again_when_it_is_approved(asking: Shop) -> None:
     assert "1" == asking.tag("prod")
 
 
+def test_approving_by_another_policy_records_nothing(asking: Shop) -> None:
+    """`--branch` with a config that lets authors approve: refused before the ledger is written."""
+    promote(session(asking), PromoteRequest("prod"))
+    rule = "change: pull-request, approvals: {self: true},"
+    loose = CONFIG.replace("after: [stage],", rule).replace("branch: main", "branch: evil")
+    tip = asking.branches["main"]
+    asking.commit({"gitops.yaml": loose.encode()}, branch="evil", parents=[tip])
+    with pytest.raises(UsageError, match="bound by the policy on main"):
+        approve(session(asking, branch="evil"), ApproveRequest("prod"))
+
+    assert "gitops/ledger" not in asking.branches
+
+
 def test_a_proposal_that_landed_on_its_branch_is_not_open(asking: Shop) -> None:
     """Merged by hand into production, and its branch left standing: nothing waits."""
     promote(session(asking), PromoteRequest("prod"))
