@@ -42,13 +42,12 @@ class Load:
     Attributes:
         updates: the branch, where anything is to be committed, the refs that go, and branches that
             policy was read from and that must stay as they are.
-        own: the carrier's own change: the tip that it was planned on, the plan, and what became
-            of the branch; None where it was not among them, or cannot be applied.
+        own: the carrier's own change, which is one of them; empty where it was answered or left.
     """
 
     combined: Combined[Step]
     updates: tuple[RefUpdate, ...]
-    own: Own | None
+    own: Own
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,16 +81,17 @@ def load(
     `refs` are the refs that were read, with what they named. Nothing is visible to others yet.
     """
     carrier = session.identity()
-    own: list[Own] = []
+    own = Own(tip, Plan(action="deploy"))
     judged: list[bool] = []
 
     def apply(step: Step, intent: Intent) -> Step | None:
+        nonlocal own
         mine = intent.id == session.intent
         plan = _plan(session, intent, step.tip, plan_other, mine=mine)
         draft = plan.commits.get(tip.snapshot.branch)
         judged.append(plan.judged)
         if mine:
-            own.append(Own(step.tip, plan))
+            own = Own(step.tip, plan)
         if draft is None:
             return None
         message = draft.message if mine else with_carrier(draft.message, carrier)
@@ -104,21 +104,21 @@ def load(
         )
         after = _after(session, intents, step.tip, new)
         if mine:
-            own[-1] = replace(own[-1], commit=after.snapshot.commit)
+            own = replace(own, commit=after.snapshot.commit)
         return Step(after, new)
 
     combined = combine(Step(tip), selection, apply)
     others = [entry for entry in combined.answered if entry.intent.id != session.intent]
     combined = _record(session, intents, combined, others)
     last = combined.state
-    if own and combined.carried and combined.carried[-1].id == session.intent:
-        own[-1] = replace(own[-1], commit=last.tip.snapshot.commit)
+    if combined.carried and combined.carried[-1].id == session.intent:
+        own = replace(own, commit=last.tip.snapshot.commit)
     updates = [RefUpdate(ref, refs[ref], None) for ref in combined.removals]
     if last.new is not None:
         ref = f"refs/heads/{tip.snapshot.branch}"
         updates.insert(0, RefUpdate(ref, tip.snapshot.commit, last.tip.snapshot.commit))
         updates += guards(last.tip, (tip.snapshot.branch,)) if any(judged) else ()
-    return Load(combined, tuple(updates), own[-1] if own else None)
+    return Load(combined, tuple(updates), own)
 
 
 def check_travels(plan: Plan, branch: str) -> None:

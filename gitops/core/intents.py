@@ -23,6 +23,7 @@ from gitops.errors import UsageError
 
 REF_PREFIX: Final = "refs/gitops/intents/"
 LONGEST_LIFE: Final = timedelta(minutes=10)
+USUAL_LIFE: Final = timedelta(minutes=1)  # the default of --push-timeout
 MAX_BYTES: Final = 64 * 1024  # 200 images with digests take a third of it
 SHORTEST_KEY: Final = 16  # bytes
 _HEADER: Final = b"gitops-intent/1 "
@@ -96,9 +97,9 @@ class Intent:
 
 
 def is_outdated(ref: str, now: datetime) -> bool:
-    """Say whether the ref of an intent, going by its name, should not be there any more."""
+    """Say whether the ref of an intent, going by its name, is likely to have expired."""
     made = made_at(ref.removeprefix(REF_PREFIX)) if ref.startswith(REF_PREFIX) else None
-    return made is not None and made <= now.timestamp() - LONGEST_LIFE.total_seconds()
+    return made is not None and made <= now.timestamp() - USUAL_LIFE.total_seconds()
 
 
 def key_from(text: str) -> bytes:

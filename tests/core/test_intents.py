@@ -198,13 +198,13 @@ def test_the_line_break_of_a_secret_file_is_no_part_of_the_key() -> None:
 
 
 def test_an_id_tells_when_it_was_made() -> None:
-    """After ten minutes the ref of an intent, going by its name alone, is outdated."""
+    """After a minute the ref of an intent, going by its name alone, is outdated."""
     name = timed_id(NOW.timestamp(), b"0123456789")
     ref = REF_PREFIX + name
 
     assert replace(INTENT, id=name).ref_name == ref
-    assert not is_outdated(ref, NOW + timedelta(minutes=9, seconds=59))
-    assert is_outdated(ref, NOW + timedelta(minutes=10))
+    assert not is_outdated(ref, NOW + timedelta(seconds=59))
+    assert is_outdated(ref, NOW + timedelta(seconds=60))
 
 
 @pytest.mark.parametrize(

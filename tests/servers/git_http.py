@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
 PAGE = b"<html>\n<head><title>Please log in to the proxy first</title></head>\n</html>\n"
 
@@ -56,6 +57,7 @@ class Behaviour:
     redirect: str | None = None
     only_push: bool = False
     before_push: Callable[[], None] | None = None
+    fault: Callable[[bool], float | Literal["drop", "cut"]] | None = None
     before_advert: Callable[[], None] | None = None
     after_push: Callable[[], None] | None = None
     headers: dict[str, str] = field(default_factory=dict)
