@@ -20,7 +20,7 @@ from gitops.core.intents import REF_PREFIX, Intent, sign
 from gitops.core.message import trailers
 from gitops.core.report import WriteReport
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
-from gitops.ports import Lost, RefUpdate
+from gitops.ports import Lost, NoForge, RefUpdate
 
 ROOT = Path(__file__).parents[2]
 DEV = "overlays/dev/kustomization.yaml"
@@ -381,6 +381,26 @@ def test_what_may_still_land_is_said(world: World) -> None:
     assert "it may still land, until 09:00:" in (caught.value.hint or "")
 
 
+def test_what_landed_while_it_turned_away_is_found(world: World) -> None:
+    """It gives up waiting, and is carried in that moment: it looks before it pushes by itself."""
+    world.lose_twice_and_wait()
+
+    def flood() -> None:
+        world.intents.crowded = Denied("too much lies there")
+        world.before_ref = [carried]
+
+    def carried() -> None:
+        del world.branches[REF_PREFIX + OWN]
+        world.commit({"carried": b"x"}, f"by Bo\n\nGitops-Id: {OWN}\n")
+
+    world.when_waiting = [lambda: None, flood]
+    report = world.deploy()
+
+    assert ("committed", world.branches["main"]) == (report.outcome, report.commit)
+    assert [OWN] == [name for _, _, name in world.log()]
+    assert "going on alone: too much lies there" in world.details
+
+
 def test_an_interrupted_call_leaves_nothing_to_be_carried(world: World) -> None:
     """Ctrl-C while waiting: the ref goes, so that nothing lands behind the user's back."""
     world.lose_twice_and_wait()
@@ -685,3 +705,70 @@ def test_a_name_in_the_config(world: World) -> None:
     world.deploy()
 
     assert other.id in {name for _, _, name in world.log()}
+
+
+CONFIG = """\
+apiVersion: gitops/v1
+kind: Config
+branch: main
+environments:
+  - {name: stage, overlay: overlays/stage, accepts: [main], branch: staging}
+  - {name: dev, overlay: overlays/dev, accepts: [main], after: [stage]}
+  - {name: test, overlay: overlays/test, accepts: [main]}
+  - {name: prod, overlay: overlays/prod, accepts: [main], change: pull-request}
+"""
+OVERLAY = "images:\n  - name: shop/api\n    newTag: {}\n  - name: shop/web\n    newTag: '1'\n"
+
+
+@pytest.fixture
+def branches(world: World) -> World:
+    """The same with stage on a branch of its own, which dev comes after."""
+    one = OVERLAY.format("'1'").encode()
+    files = {f"overlays/{name}/kustomization.yaml": one for name in ("dev", "test", "prod")}
+    world.commit({"gitops.yaml": CONFIG.encode()} | files)
+    stage = "overlays/stage/kustomization.yaml"
+    world.commit({stage: one}, branch="staging", parents=())
+    world.commit({stage: OVERLAY.format("'2'").encode()}, branch="staging")
+    return world
+
+
+def test_a_branch_that_policy_was_read_from_must_stay(branches: World) -> None:
+    """The push of a carrier loses when stage, which dev comes after, moved meanwhile."""
+    other = branches.intent(1, images=("shop/api:2",), to=("dev",))
+    branches.lose_twice()
+    branches.before_ref = [lambda: branches.publish(other)]
+    moves = iter([lambda: branches.commit({"x": b"y"}, branch="staging")])
+    branches.before_push.append(lambda: next(moves)())
+    report = branches.deploy("shop/web:2", "test")
+
+    assert "committed" == report.outcome
+    assert {OWN, other.id} == {name for _, _, name in branches.log()}
+    combined = [refs for refs in branches.pushed if len(refs) > 2]
+    assert 2 == len(combined)
+    assert all("refs/heads/staging" in refs for refs in combined)
+
+
+def test_a_change_for_another_branch_does_not_travel(branches: World) -> None:
+    """An environment on a branch of its own is written by whoever asked for it."""
+    branches.lose_twice()
+    report = branches.deploy("shop/web:2", "stage")
+
+    assert ("committed", "staging", 3) == (report.outcome, report.branch, report.attempts)
+    assert any("it is more than a commit on main" in text for text in branches.details)
+
+
+def test_no_forge_is_asked_for_others(branches: World) -> None:
+    """An intent that needs a pull request is its owner's matter: no forge is opened for it."""
+    other = branches.intent(1, to=("prod",))
+    branches.lose_twice()
+    branches.before_ref = [lambda: branches.publish(other)]
+
+    def forge(_: object) -> NoForge:
+        raise AssertionError("somebody asked for a forge")
+
+    session = replace(branches.session(), forge=forge)
+    report = deploy(session, DeployRequest(images=("shop/web:2",), to=("test",)))
+
+    assert "committed" == report.outcome
+    assert "it is more than a commit on main: nobody else can carry it" in report.warnings[0]
+    assert set() == branches.refs()
