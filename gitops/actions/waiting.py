@@ -27,7 +27,7 @@ from gitops.core.report import WriteReport
 from gitops.errors import Conflict, Denied, GitopsError, TimedOut, TryAgain, Unavailable
 from gitops.ports import Lost, RefUpdate
 
-_CYCLE: Final = 3.0  # one carrier's look and push, beside a single push or look
+_CYCLE: Final = 2.0  # one carrier's look and push, beside a single push or look
 _CYCLES: Final = (0.3, 5.0)  # seconds, shortest and longest
 _TOUCHED: Final = 3  # lost pushes in a row though the branch stayed: somebody touches the refs
 
