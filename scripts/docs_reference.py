@@ -49,6 +49,9 @@ VARIABLES = {
     "GITOPS_AUTHOR": "Who writes, as `Name <mail@example.com>`; wins over Git's own identity.",
     "GITOPS_COMBINE_KEY": "A secret of at least 16 characters that jobs share: `gitops deploy` "
     "then carries the changes of others and is carried ([how](../how-to/many-jobs.md)).",
+    "GITOPS_CACHE": "Where what was read of repositories is kept for the next call; default: "
+    "`gitops` in `$XDG_CACHE_HOME`, else in `~/.cache`. Empty or `off`: nowhere. Can be deleted at "
+    "any time.",
     "NO_COLOR": "When set, output has no colour; it has none either where no terminal is.",
 }
 

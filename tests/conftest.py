@@ -74,6 +74,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
+        "GITOPS_CACHE": "off",  # ports are used again, and another test's repository was there
         "LC_ALL": "C.UTF-8",
         # What a subprocess would fetch from anywhere else ends at a port that nobody listens on.
         "http_proxy": "http://127.0.0.1:9",

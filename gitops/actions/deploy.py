@@ -68,7 +68,8 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     plan = plan_deploy(session, request)
     combining = session.combining
     if combining is None or request.override is not None or session.dry_run:
-        return write(session, plan)
+        # What an override passes is what stands now, and nobody knows that of a remembered tip.
+        return write(session, plan, eager=request.override is None)
     from gitops.actions.crowd import Crowd  # loads what seals need; most calls have no key
     from gitops.core.intents import Intent
 
@@ -83,7 +84,8 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         reason=request.reason,
         add=request.add,
     )
-    return write(session, plan, Crowd(session, combining, plan, wish, _plan_other))
+    others = Crowd(session, combining, plan, wish, _plan_other)
+    return write(session, plan, others, eager=True)
 
 
 def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:

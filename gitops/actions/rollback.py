@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from gitops.actions.history import releases_of
 from gitops.actions.holds import own_hold_path, readable_hold
@@ -26,9 +27,9 @@ from gitops.core.kustomization import edit_images, image_values, missing_image
 from gitops.core.message import Line, one_line, render_message, subject
 from gitops.core.report import OverlayChange, WriteReport
 from gitops.core.rollback import Choice, NeedMore, choose, undo_edits
-from gitops.errors import Refused
+from gitops.errors import NotFound, Refused
 
-_DEPTHS = (20, 200, 2000)  # releases looked at before the whole history is
+_FIRST = 8  # releases that are looked at first, then twice as many: older ones cost requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,13 +131,10 @@ def _choose(
         return undo_edits(stream, current, only=frozenset(request.images) or None)
     ledger = ledger_of(session, tip, overlay)
     read: list[Release] = []
-    for depth in (*_DEPTHS, None):
-        complete = True
-        for release in stream:
-            read.append(release)
-            if depth is not None and len(read) >= depth:
-                complete = False
-                break
+    most = _FIRST
+    while True:
+        read += islice(stream, most - len(read))
+        complete = len(read) < most
         try:
             choice = choose(
                 read,
@@ -147,10 +145,13 @@ def _choose(
                 verdicts=ledger.verdicts(read),
                 complete=complete,
             )
-            return replace(choice, warnings=choice.warnings + ledger.warnings)
+            unseen = filter(None, [stream.unseen()])
+            return replace(choice, warnings=(*choice.warnings, *unseen, *ledger.warnings))
         except NeedMore:
-            continue
-    raise AssertionError("the whole history was read")
+            most *= 2
+        except (NotFound, Refused) as error:
+            error.reasons += tuple(filter(None, [stream.unseen()]))
+            raise
 
 
 def _assemble(

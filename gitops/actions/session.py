@@ -143,17 +143,24 @@ def open_tip(session: Session) -> Tip:
 
     Raises ConfigError, NotFound (repository, branch), Denied, Unavailable.
     """
-    snapshot = session.repository.snapshot(session.branch)
-    config = read_config(session, snapshot)
-    if session.branch is None and config.branch not in (None, snapshot.branch):
-        snapshot = session.repository.snapshot(config.branch)
-        config = read_config(session, snapshot)
-    _check_trunk(session, snapshot, config)
-    return Tip(snapshot, config, session.repository)
+    tip = tip_of(session, session.repository.snapshot(session.branch))
+    if session.branch is None and tip.config.branch not in (None, tip.snapshot.branch):
+        tip = tip_of(session, session.repository.snapshot(tip.config.branch))
+    check_trunk(session, tip)
+    return tip
 
 
-def _check_trunk(session: Session, snapshot: Snapshot, config: Config) -> None:
-    """Refuse the branch of some environments in place of the one that policy is read from."""
+def tip_of(session: Session, snapshot: Snapshot) -> Tip:
+    """Return `snapshot` with the policy that it holds. Raises ConfigError."""
+    return Tip(snapshot, read_config(session, snapshot), session.repository)
+
+
+def check_trunk(session: Session, tip: Tip) -> None:
+    """Refuse the branch of some environments in place of the one that policy is read from.
+
+    Raises ConfigError, UsageError.
+    """
+    snapshot, config = tip.snapshot, tip.config
     own = [row.name for row in config.environments if row.branch == snapshot.branch]
     if not own or len(own) == len(config.environments) or config.branch == snapshot.branch:
         return

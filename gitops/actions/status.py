@@ -61,7 +61,10 @@ def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -
     except (NotFound, ManifestError) as error:
         # One broken overlay must not hide the others from whoever is on call.
         return OverlayStatus(overlay, branch, None, hold=hold, freeze=freeze, problem=error.message)
-    newest = next(releases_of(session, tip, overlay), None)
+    stream = releases_of(session, tip, overlay)
+    newest = next(stream, None)
+    if newest is None and (unseen := stream.unseen()) is not None:
+        warnings.append(f"{overlay.label}: {unseen}")
     proposals: tuple[Proposal, ...] = ()
     row = overlay.environment
     if "pull-request" in (row.change, row.rollback):

@@ -55,7 +55,13 @@ def approve(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
+        repo,
+        branch,
+        dry_run=dry_run,
+        budget=seconds(push_timeout),
+        writes=True,
+        start="history",
+        verbose=verbose,
     ) as session:
         from gitops.actions.approve import ApproveRequest
         from gitops.actions.approve import approve as run
@@ -90,7 +96,13 @@ def close(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
+        repo,
+        branch,
+        dry_run=dry_run,
+        budget=seconds(push_timeout),
+        writes=True,
+        start="history",
+        verbose=verbose,
     ) as session:
         from gitops.actions.approve import close as run
         from gitops.cli.output import print_write

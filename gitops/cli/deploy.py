@@ -85,6 +85,7 @@ def deploy(
         writes=True,
         combines=True,
         verbose=verbose,
+        start="tip" if dry_run or override is not None else "remembered",
     ) as session:
         from gitops.actions.deploy import DeployRequest
         from gitops.actions.deploy import deploy as run

@@ -33,7 +33,7 @@ def history(
     """Show the releases of an environment, newest first."""
     from gitops.wiring import open_session
 
-    with open_session(repo, branch) as session:
+    with open_session(repo, branch, start="history") as session:
         from gitops.actions.history import history as run
         from gitops.cli.output import print_history
 
@@ -54,7 +54,7 @@ def status(
     """Show what is where, since when, by whom, and which holds and proposals stand."""
     from gitops.wiring import open_session
 
-    with open_session(repo, branch) as session:
+    with open_session(repo, branch, start="history") as session:
         from gitops.actions.status import status as run
         from gitops.cli.output import print_status
 

@@ -84,7 +84,13 @@ def promote(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
+        repo,
+        branch,
+        dry_run=dry_run,
+        budget=seconds(push_timeout),
+        writes=True,
+        start="history",
+        verbose=verbose,
     ) as session:
         from gitops.actions.promote import PromoteRequest, promote_eligible
         from gitops.actions.promote import promote as run

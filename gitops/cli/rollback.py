@@ -70,7 +70,13 @@ def rollback(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
+        repo,
+        branch,
+        dry_run=dry_run,
+        budget=seconds(push_timeout),
+        writes=True,
+        start="history",
+        verbose=verbose,
     ) as session:
         from gitops.actions.rollback import RollbackRequest
         from gitops.actions.rollback import rollback as run

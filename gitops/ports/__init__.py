@@ -21,7 +21,7 @@ from gitops.ports.forge import (
     Readiness,
 )
 from gitops.ports.intents import Gathered, Intents
-from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot
+from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot, Unproven
 from gitops.ports.sources import Sources
 from gitops.ports.worktree import WorkTree
 
@@ -49,5 +49,6 @@ __all__ = [
     "Repository",
     "Snapshot",
     "Sources",
+    "Unproven",
     "WorkTree",
 ]

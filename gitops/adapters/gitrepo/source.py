@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.store import Store
 from gitops.ports import Lost, RefUpdate
+
+Start = Literal["tip", "remembered", "history"]
+"""What a call needs first: the newest commit; the remembered one will do, if there is one; or the
+newest commits, and the branches of our own as they were at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +37,12 @@ class Source(Protocol):
         """What is overheard of pushes."""
         ...
 
-    def begin(self, branch: str | None) -> None:
-        """Start to read `branch` in the background, where that takes time."""
+    def begin(self, branch: str | None, start: Start = "tip") -> None:
+        """Start to read `branch` in the background, where that takes time; see `Start`."""
+        ...
+
+    def remembered(self, branch: str | None) -> AbstractContextManager[Tip | None]:
+        """See `ports.Repository.remembered`."""
         ...
 
     def tip(self, branch: str | None) -> Tip:
