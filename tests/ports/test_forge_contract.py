@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from time import monotonic, sleep
 
 import pytest
 
@@ -410,7 +411,7 @@ def test_a_conflict_is_told(world: World) -> None:
     made = propose(world)
     world.hands.commit(world.base, {"overlay.yaml": b"tag: 9\n"})
 
-    assert not world.forge.readiness(made.number).mergeable
+    assert eventually(lambda: not world.forge.readiness(made.number).mergeable)
 
 
 def test_a_new_head_has_no_approvals(world: World) -> None:
@@ -584,8 +585,6 @@ def state_of(world: World, state: str) -> PullRequest | None:
 
 def eventually(question):  # type: ignore[no-untyped-def]
     """Return the first true answer; forges do some things a moment after they said so."""
-    from time import monotonic, sleep
-
     end = monotonic() + 20
     while not (answer := question()):
         assert monotonic() < end, "not so after 20 s"
@@ -595,8 +594,6 @@ def eventually(question):  # type: ignore[no-untyped-def]
 
 def eventually_equal(expected, question):  # type: ignore[no-untyped-def]
     """Return the answer as soon as it is what is expected, else the last one."""
-    from time import monotonic, sleep
-
     end = monotonic() + 20
     while (answer := question()) != expected and monotonic() < end:
         sleep(0.05)
