@@ -44,7 +44,13 @@ FOREIGN_NAMES = {
     *("FORCE_COLOR", "VISUAL", "EDITOR", "TERM", "COLUMNS"),
 }
 
-OURS = {"GITOPS_TEST_WHEEL", CACHE_VARIABLE, sharing.RUN_VARIABLE, *REQUIRED_BY.values()}
+OURS = {
+    "GITOPS_TEST_WHEEL",
+    "GITOPS_RECORD",
+    CACHE_VARIABLE,
+    sharing.RUN_VARIABLE,
+    *REQUIRED_BY.values(),
+}
 """What scripts/test and the process that the user started tell us and the workers."""
 
 NOWHERE = {
