@@ -71,9 +71,16 @@ class Receiver:
         for headers, body in list(self.came):
             document = json.loads(body)
             name = headers["x-gitea-event-type"]
+            if name == "push" and not _is_first_push(document):
+                continue
             action = document.get("action")
             found.setdefault(f"{name}.{action}" if action else name, (headers, document))
         return found
+
+
+def _is_first_push(document: Any) -> bool:
+    """Of several pushes, which come in any order, the one that made the proposal's branch."""
+    return document["ref"].startswith("refs/heads/gitops/") and set(document["before"]) == {"0"}
 
 
 def kept(headers: dict[str, str], document: Any) -> dict[str, Any]:
