@@ -20,11 +20,13 @@ import typer
 
 import gitops
 from gitops import errors
+from gitops.adapters import tls
 from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
 from gitops.cli.ci import JOB_VARIABLES
 from gitops.config import config_schema
 from gitops.core.combining import ANSWER_TRAILER, CARRIER_TRAILER
+from gitops.core.forge_token import VARIABLES as FORGE_VARIABLES
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.image import ImageChange, ImageValue
 from gitops.core.intents import REF_PREFIX
@@ -220,6 +222,8 @@ def variables(group: click.Group) -> str:
     return own + (
         "\nWhere neither `GITOPS_AUTHOR` nor Git says who writes, the CI system does: "
         f"{code(ci_variables())}.\n"
+        f"\nPull requests: {code(FORGE_VARIABLES)} ([which token goes where](forges.md#tokens)). "
+        f"Certificates: {code(tls.VARIABLES)}.\n"
         f"\n`--ref auto` reads the job's: {code(JOB_VARIABLES)}.\n"
         "\nOf Git's own variables those that say who writes, how to sign in, and which "
         "configuration, proxy, certificates and SSH command hold are respected. Those that point "

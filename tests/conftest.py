@@ -44,8 +44,24 @@ FOREIGN_NAMES = {
     *("FORCE_COLOR", "VISUAL", "EDITOR", "TERM", "COLUMNS"),
 }
 
-OURS = {"GITOPS_TEST_WHEEL", CACHE_VARIABLE, sharing.RUN_VARIABLE, *REQUIRED_BY.values()}
+OURS = {
+    "GITOPS_TEST_WHEEL",
+    "GITOPS_RECORD",
+    CACHE_VARIABLE,
+    sharing.RUN_VARIABLE,
+    *REQUIRED_BY.values(),
+}
 """What scripts/test and the process that the user started tell us and the workers."""
+
+NOWHERE = {
+    "http_proxy": "http://127.0.0.1:9",
+    "https_proxy": "http://127.0.0.1:9",
+    "no_proxy": "127.0.0.1,localhost,::1",
+}
+"""What a subprocess would fetch from anywhere else ends at a port that nobody listens on."""
+
+LIVE = "GITOPS_LIVE_"
+"""Names scratch repositories on real services (tests/forges/live.py), for those who have some."""
 
 _KEPT = pytest.StashKey[tuple[dict[str, str], Path]]()
 
@@ -54,7 +70,7 @@ def _is_foreign(name: str) -> bool:
     """Say whether a variable of the machine could bend what is tested."""
     secret = any(word in name for word in ("TOKEN", "PASSWORD", "SECRET"))
     proxy = name.lower().endswith("_proxy")
-    ours = name in OURS
+    ours = name in OURS or name.startswith(LIVE)
     foreign = name.startswith(FOREIGN) or name in FOREIGN_NAMES or secret or proxy
     return foreign and not ours
 
@@ -69,17 +85,15 @@ def pytest_configure(config: pytest.Config) -> None:
         if _is_foreign(name):
             del os.environ[name]
     (home / "gitconfig").write_text(GIT_CONFIG)
-    os.environ |= {
+    live = any(name.startswith(LIVE) for name in os.environ)
+    nowhere = {} if live else NOWHERE
+    os.environ |= nowhere | {
         "HOME": str(home),
         "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GITOPS_CACHE": "off",  # ports are used again, and another test's repository was there
         "LC_ALL": "C.UTF-8",
-        # What a subprocess would fetch from anywhere else ends at a port that nobody listens on.
-        "http_proxy": "http://127.0.0.1:9",
-        "https_proxy": "http://127.0.0.1:9",
-        "no_proxy": "127.0.0.1,localhost,::1",
     }
     if not hasattr(config, "workerinput"):
         sharing.announce_run(home)
@@ -99,6 +113,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 def no_network() -> Iterator[None]:
     """Fail a test that would talk to anything but this machine."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    if any(name.startswith(LIVE) for name in os.environ):
+        yield
+        return
 
     def check(address: object) -> None:
         host = address[0] if isinstance(address, tuple) else "localhost"

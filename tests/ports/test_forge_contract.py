@@ -7,15 +7,65 @@ somebody names a scratch repository (tests/forges/live.py says how).
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from time import monotonic, sleep
 
 import pytest
 
-from forges.worlds import World
+from forges import live
+from forges.gitea_world import GiteaPlace, gitea_place, gitea_world
+from forges.github_world import github_world
+from forges.gitlab_world import gitlab_world
+from forges.openapi import described
+from forges.worlds import World, fake_world
 from gitops.core.message import trailers
 from gitops.errors import Denied, NotFound, Refused, Unavailable
 from gitops.ports import Merged, NotMerged, PullRequest, PullText
+from servers.descriptions import github_description
+
+WORLDS = ("memory", "github", "gitlab", "gitea")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run everything on every world, and on the real services that somebody named."""
+    if "world" in metafunc.fixturenames:
+        real = [f"live-{kind}" for kind in live.named(os.environ)]
+        metafunc.parametrize("world", [*WORLDS, *real], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def place_on_gitea(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> GiteaPlace:
+    """One repository on the real Gitea, for all tests of this process."""
+    server = request.getfixturevalue("gitea")
+    return gitea_place(server, tmp_path_factory.mktemp("gitea"))
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A forge with a repository and people around it."""
+    kind = request.param
+    if kind == "memory":
+        yield fake_world()
+    elif kind == "github":
+        path = github_description()
+        with github_world(described(path) if path.is_file() else None, tmp_path) as made:
+            yield made
+    elif kind == "gitlab":
+        with gitlab_world(tmp_path) as made:
+            yield made
+    elif kind == "gitea":
+        with gitea_world(request.getfixturevalue("place_on_gitea")) as made:
+            yield made
+    else:
+        with live.live_world(kind.removeprefix("live-"), os.environ, tmp_path) as made:
+            yield made
+
 
 TEXT = PullText("prod: api 1 -> 2", "| image | old | new |\n|---|---|---|\n| api | 1 | 2 |")
 TITLE = "Merge gitops/prod"
@@ -410,7 +460,7 @@ def test_a_conflict_is_told(world: World) -> None:
     made = propose(world)
     world.hands.commit(world.base, {"overlay.yaml": b"tag: 9\n"})
 
-    assert not world.forge.readiness(made.number).mergeable
+    assert eventually(lambda: not world.forge.readiness(made.number).mergeable)
 
 
 def test_a_new_head_has_no_approvals(world: World) -> None:
@@ -584,8 +634,6 @@ def state_of(world: World, state: str) -> PullRequest | None:
 
 def eventually(question):  # type: ignore[no-untyped-def]
     """Return the first true answer; forges do some things a moment after they said so."""
-    from time import monotonic, sleep
-
     end = monotonic() + 20
     while not (answer := question()):
         assert monotonic() < end, "not so after 20 s"
@@ -595,8 +643,6 @@ def eventually(question):  # type: ignore[no-untyped-def]
 
 def eventually_equal(expected, question):  # type: ignore[no-untyped-def]
     """Return the answer as soon as it is what is expected, else the last one."""
-    from time import monotonic, sleep
-
     end = monotonic() + 20
     while (answer := question()) != expected and monotonic() < end:
         sleep(0.05)
