@@ -17,7 +17,7 @@ from servers import sharing
 from servers.lanes import REQUIRED_BY
 from servers.store import CACHE_VARIABLE, store
 
-pytest_plugins = ["servers.fixtures"]
+pytest_plugins = ["servers.fixtures", "cluster.fixtures"]
 
 settings.register_profile("fast", max_examples=50, deadline=None)
 settings.register_profile(

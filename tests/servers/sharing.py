@@ -32,6 +32,11 @@ def announce_run(folder: Path) -> None:
     os.environ[RUN_VARIABLE] = f"{os.getpid()}:{folder}"
 
 
+def run_folder() -> Path:
+    """Return where the folders of this run's shared servers are, one for each."""
+    return Path(os.environ[RUN_VARIABLE].split(":", 1)[1]) / "servers"
+
+
 def share(
     name: str, module: str, options: Mapping[str, Any], *, seconds: float = 180
 ) -> dict[str, Any]:
@@ -39,8 +44,8 @@ def share(
 
     Raises CannotStartError with the end of the log that says why.
     """
-    pid, above = os.environ[RUN_VARIABLE].split(":", 1)
-    shared = Path(above) / "servers"
+    pid = os.environ[RUN_VARIABLE].split(":", 1)[0]
+    shared = run_folder()
     shared.mkdir(exist_ok=True)
     folder = shared / name
     with (shared / f"{name}.lock").open("w") as lock:
