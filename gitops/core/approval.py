@@ -7,13 +7,12 @@ from collections.abc import Iterable, Sequence
 
 from gitops.core.identity import Identity
 from gitops.core.image import ImageChange
-from gitops.core.message import Line, one_line, render_message, trailers
+from gitops.core.message import Line, one_line, reason_of, render_message, trailers
 from gitops.core.policy import Reason
 from gitops.core.revision import Revision, parse_revision
 
 _CO_AUTHOR = "Co-authored-by"
 _PERSON = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]+)>")
-_REASON = re.compile(r"^Reason: (.*)$", re.MULTILINE)
 
 
 def authors_of(author: Identity, message: str) -> tuple[Identity, ...]:
@@ -75,13 +74,12 @@ def merge_message(
     that one stays on the merged commit), and adds who approved.
     """
     said = trailers(proposed)
-    reason = _REASON.search(proposed)
     text = render_message(
         action=said.get("Gitops-Action", ("deploy",))[-1],
         environments=[label],
         changes=[Line(label, change) for change in changes],
         intent=intent,
-        reason=reason[1] if reason is not None else None,
+        reason=reason_of(proposed),
     )
     own = {"Gitops-Action", "Gitops-Environment", "Gitops-Id"}
     kept = [(key, value) for key, values in said.items() if key not in own for value in values]
