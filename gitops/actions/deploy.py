@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitops.actions.assembly import Edited, assemble
+from gitops.actions.assembly import Edited, assemble, with_pull_requests
 from gitops.actions.judging import judge, record_overrides, refusal
 from gitops.actions.overlays import find_environment
 from gitops.actions.plan import Plan
@@ -68,7 +68,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     plan = plan_deploy(session, request)
     combining = session.combining
     if combining is None or request.override is not None or session.dry_run:
-        return write(session, plan)
+        return with_pull_requests(session, write(session, plan))
     from gitops.actions.crowd import Crowd  # loads what seals need; most calls have no key
     from gitops.core.intents import Intent
 
@@ -83,7 +83,8 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         reason=request.reason,
         add=request.add,
     )
-    return write(session, plan, Crowd(session, combining, plan, wish, _plan_other))
+    crowd = Crowd(session, combining, plan, wish, _plan_other)
+    return with_pull_requests(session, write(session, plan, crowd))
 
 
 def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
@@ -164,6 +165,8 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
                 source=(build.branch, build.commit) if build is not None else None,
             ),
             add=request.add,
+            # An override is given for the proposal to record it, also for one that waits already.
+            refresh=bool(passed),
         )
         return replace(
             made,

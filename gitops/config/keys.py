@@ -239,7 +239,7 @@ ENVIRONMENT = Table(
                     "self": Key(YesNo(), "Whether an author may approve; left out: false."),
                 }
             ),
-            "Who must agree to a proposal, where there is no forge.",
+            "Who must agree to a proposal where there is no forge, or one that asks for nobody.",
         ),
         "branch": Key(
             Text(BRANCH, explain_branch),

@@ -19,9 +19,9 @@ def authors_of(author: Identity, message: str) -> tuple[Identity, ...]:
     """Return everybody who made the proposal: its head's author and the `Co-authored-by` ones."""
     found = [author]
     for text in trailers(message).get(_CO_AUTHOR, ()):
-        person = _PERSON.fullmatch(text)
-        if person is not None:
-            found.append(Identity(person["name"].strip(), person["email"].strip()))
+        match = _PERSON.fullmatch(text)
+        if match is not None:
+            found.append(Identity(match["name"].strip(), match["email"].strip()))
     return tuple(dict.fromkeys(found))
 
 
@@ -32,7 +32,7 @@ def is_author(approver: Identity, authors: Iterable[Identity]) -> bool:
 
 def with_authors(message: str, authors: Iterable[Identity]) -> str:
     """Return `message` with a `Co-authored-by` trailer for each of `authors`."""
-    return _with_trailers(message, [(_CO_AUTHOR, _person(author)) for author in authors])
+    return _with_trailers(message, [(_CO_AUTHOR, person(author)) for author in authors])
 
 
 def uncovered(reasons: Iterable[Reason], message: str) -> tuple[Reason, ...]:
@@ -64,14 +64,15 @@ def merge_message(
     *,
     label: str,
     changes: Sequence[ImageChange],
-    approver: Identity,
+    approved_by: Sequence[str],
     intent: str,
     overrides: Sequence[str] = (),
+    squashes: bool = False,
 ) -> str:
     """Return the message of the commit that lands a proposal.
 
-    It says what changes now, keeps the proposal's reason and trailers (all but its `Gitops-Id`:
-    that one stays on the merged commit), and adds who approved.
+    It says what changes now, keeps the proposal's reason and trailers, and adds who approved. Its
+    `Gitops-Id` stays on the merged commit; where that one is squashed, it comes along.
     """
     said = trailers(proposed)
     text = render_message(
@@ -81,13 +82,15 @@ def merge_message(
         intent=intent,
         reason=reason_of(proposed),
     )
-    own = {"Gitops-Action", "Gitops-Environment", "Gitops-Id"}
+    own = {"Gitops-Action", "Gitops-Environment"} | (set() if squashes else {"Gitops-Id"})
     kept = [(key, value) for key, values in said.items() if key not in own for value in values]
     kept += [("Gitops-Override", override) for override in overrides]
-    return _with_trailers(text, [*kept, ("Gitops-Approved-By", _person(approver))])
+    kept += [("Gitops-Approved-By", who) for who in approved_by]
+    return _with_trailers(text, kept)
 
 
-def _person(identity: Identity) -> str:
+def person(identity: Identity) -> str:
+    """Return `NAME <ADDRESS>`, as trailers name people."""
     return f"{identity.name} <{identity.email}>"
 
 

@@ -103,6 +103,11 @@ class Environment:
         return self.overlay.replace("{app}", app) if app is not None else self.overlay
 
 
+def asks_for_approval(environment: Environment) -> bool:
+    """Say whether anything goes to the environment as a proposal."""
+    return "pull-request" in (environment.change, environment.rollback)
+
+
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """The Kustomize directory of one environment (of one app)."""

@@ -1,4 +1,4 @@
-"""What a pull request and its comments say: Markdown, made whole again from a `Review` each time.
+"""What a pull request says: Markdown, made whole again from a `Review` each time.
 
 Nothing in it depends on who asks or when, only on the proposal and on what stands today: the same
 state gives the same text, so whoever comes second changes nothing. What people and files chose
@@ -19,6 +19,7 @@ from gitops.core.markdown import NOTHING, bullets, code, code_block, link, table
 from gitops.core.message import reason_of, subject, trailers
 from gitops.core.policy import Reason
 from gitops.core.promotion import Before
+from gitops.core.release import Release
 from gitops.core.request_words import approving, asking
 from gitops.core.revision import parse_revision
 from gitops.core.source_links import commit_page, compare_page
@@ -65,9 +66,10 @@ class Review:
         befores: what the environments of `after` tell of the images.
         reasons: what stands against it now; nothing that an override of its own covers.
         way_back: what `gitops rollback` would do once this is merged; None: there is no way back.
+        restored: for a rollback, the release that it restores and what is known of its health, None
+            when it is not known.
         brings_hold: it writes a hold (a rollback).
         adds: it makes entries that the overlay does not have.
-        notes: more that the person who asked was told.
     """
 
     overlay: Overlay
@@ -80,9 +82,9 @@ class Review:
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[str, ...] = ()
     way_back: Choice | None = None
+    restored: tuple[Release, str] | None = None
     brings_hold: bool = False
     adds: bool = False
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +104,13 @@ def render_pull_request(review: Review) -> Text:
     if reason is not None:
         parts.append(f"Reason: {code(reason)}")
     parts.append(_changes(review.rows))
-    if action != "rollback":  # going back is always allowed
+    if action == "rollback":
+        parts += _restoring(review)
+    else:  # going back is always allowed
         parts += _titled("Before it goes in", _verdicts(review))
     overrides = said.get("Gitops-Override", ())
     parts += _titled("Passed over", [code(text) for text in overrides])
     parts += _titled("Warnings", [code(text) for text in review.warnings])
-    parts += _titled("Notes", _notes(review))
     parts.append(f"**Way back**: {_way_back(review)}")
     request = asking(
         review.overlay,
@@ -120,7 +123,7 @@ def render_pull_request(review: Review) -> Text:
     parts.append(code_block([request, approving(review.overlay, review.head)], "sh"))
     listed = [f"{key}: {value}" for key, values in said.items() for value in values]
     if listed:
-        parts.append(code_block(listed))
+        parts.append(code_block(listed[:_LISTED]))
     return Text(subject(review.message)[:LONGEST_TITLE], "\n\n".join(parts))
 
 
@@ -136,51 +139,6 @@ def head_told(body: str) -> str | None:
     return found[1] if found is not None else None
 
 
-def render_replaced(
-    old: str, new: str, by: str, was: Mapping[str, ImageValue], now: Mapping[str, ImageValue]
-) -> str:
-    """Return the comment for a proposal whose head `old` was replaced by `new`, made by `by`.
-
-    Args:
-        was, now: image -> the value that was proposed, and is proposed.
-    """
-    images = dict.fromkeys([*was, *now])
-    rows = [
-        (code(image), _value(was.get(image)), _value(now.get(image)))
-        for image in images
-        if was.get(image) != now.get(image)
-    ]
-    first = (
-        f"{code(by)} replaced {code(old[:_SHORT])} by {code(new[:_SHORT])}. "
-        "An approval of the old one is for the old images: please look again."
-    )
-    return "\n\n".join([first, table(("image", "was proposed", "is proposed"), _fitting(rows))])
-
-
-def render_closed(overlay: Overlay, by: str, reason: str | None) -> str:
-    """Return the comment of `gitops close`."""
-    because = f": {code(reason)}" if reason is not None else "."
-    return f"{code(by)} closed this with {code(f'gitops close {overlay.label}')}{because}"
-
-
-def render_rolled_back(
-    overlay: Overlay, by: str, *, restores: str, commit: str | None, reason: str | None
-) -> str:
-    """Return the comment for a proposal that was open when its environment was rolled back.
-
-    `commit` is the rollback where it landed directly, None where it is a proposal of its own.
-    """
-    where = f" in {code(commit[:_SHORT])}" if commit is not None else ""
-    because = f": {code(reason)}" if reason is not None else "."
-    how = "rolled back" if commit is not None else "asked for a rollback of"
-    return (
-        f"Closed, since {code(by)} {how} {code(overlay.label)} to {code(restores[:_SHORT])}"
-        f"{where}{because}\n\n"
-        f"The way forward: {code(f'gitops resume {overlay.environment.name}')} lifts the hold and "
-        "says what can be promoted then."
-    )
-
-
 def _opening(review: Review, action: str) -> str:
     kind = _KINDS.get(action, "New images")
     where = f"{'of' if action == 'rollback' else 'for'} {code(review.overlay.label)}"
@@ -194,12 +152,12 @@ def _changes(rows: Sequence[Row]) -> str:
     told = any(row.revision is not None for row in rows)
     compared = any(_comparison(row) is not None for row in rows)
     head = ("image", "old", "new", *["source"] * told, *["changes"] * compared)
-    return table(head, _fitting([_cells(row, told, compared) for row in rows]))
+    return table(head, fitting([_cells(row, told, compared) for row in rows]))
 
 
 def _cells(row: Row, told: bool, compared: bool) -> tuple[str, ...]:
     change = row.change
-    cells = [code(change.image), _value(change.before), _value(change.after)]
+    cells = [code(change.image), shown_value(change.before), shown_value(change.after)]
     if told:
         cells.append(_source(row))
     if compared:
@@ -226,7 +184,7 @@ def _comparison(row: Row) -> str | None:
     return link(shown, page) if page is not None else None
 
 
-def _fitting(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+def fitting(rows: Sequence[Sequence[str]]) -> list[Sequence[str]]:
     """Return as many rows as fit, and one that counts the others."""
     kept: list[Sequence[str]] = []
     size = 0
@@ -271,13 +229,16 @@ def _sayings(overlay: str, words: Mapping[str, Word | None], silence: str) -> li
     return lines
 
 
-def _notes(review: Review) -> list[str]:
-    notes = [code(text) for text in review.notes]
+def _restoring(review: Review) -> list[str]:
+    parts = []
+    if review.restored is not None:
+        release, stability = review.restored
+        parts.append(f"It restores {code(describe(release))}: {stability}.")
     if review.brings_hold:
         resume = code(f"gitops resume {review.overlay.environment.name}")
         label = code(review.overlay.label)
-        notes.append(f"It brings a hold along: automation leaves {label} alone until {resume}.")
-    return notes
+        parts.append(f"It brings a hold along: automation leaves {label} alone until {resume}.")
+    return parts
 
 
 def _way_back(review: Review) -> str:
@@ -296,7 +257,7 @@ def _titled(title: str, items: Sequence[str]) -> list[str]:
     return [f"**{title}**", bullets([*items[:_LISTED], *more])]
 
 
-def _value(value: ImageValue | None) -> str:
+def shown_value(value: ImageValue | None) -> str:
     return NOTHING if value is None else code(describe_value(value))
 
 

@@ -17,15 +17,13 @@ from gitops.core.image import ImageChange, ImageValue, parse_image
 from gitops.core.message import Line, render_message
 from gitops.core.policy import Reason
 from gitops.core.promotion import Before
+from gitops.core.pull_comments import render_closed, render_replaced, render_rolled_back
 from gitops.core.pull_request import (
     Review,
     Row,
     action_told,
     head_told,
-    render_closed,
     render_pull_request,
-    render_replaced,
-    render_rolled_back,
 )
 from gitops.core.release import Release
 from gitops.core.request_words import asking, image_argument
@@ -138,12 +136,15 @@ def test_what_stands_against_it_is_said() -> None:
 def test_a_rollback_says_so() -> None:
     """What a rollback restores and its hold; no policy is asked of the way back."""
     text = message("rollback", restores=GOOD, rolled_back=OLD, source=None)
-    told = review(message=text, befores=(), brings_hold=True, notes=("restores 9999999",))
+    told = review(
+        message=text, befores=(), brings_hold=True, restored=(RELEASE, "it was seen stable")
+    )
     body = render_pull_request(told).body
 
     assert body.startswith("**Rollback** of `prod`, ")
     assert f"gitops rollback prod --to {GOOD} --reason 'the spring release'\n" in body
-    assert "- `restores 9999999`\n- It brings a hold along: automation leaves `prod` alone" in body
+    assert "It restores `9999999 (prod: shop/api 1.4.0 -> 1.4.1, 2026-03-05)`: it was seen" in body
+    assert "It brings a hold along: automation leaves `prod` alone until `gitops resume" in body
     assert "policy" not in body
     assert ("rollback", HEAD) == (action_told(body), head_told(body))
 
@@ -177,10 +178,9 @@ def test_nobody_slips_markdown_in(reason: str, person: str, image: str) -> None:
         rows=(Row(change),),
         message=message(reason=f"x{reason}", overrides=[f"x{reason}"]),
         warnings=(reason,),
-        notes=(person,),
         befores=(Before(person, {}, (), problem=reason),),
     )
-    plain = replace(plain, warnings=("w",), notes=("n",), befores=(Before("b", {}, (), (), "p"),))
+    plain = replace(plain, warnings=("w",), befores=(Before("b", {}, (), (), "p"),))
 
     def shape(body: str) -> list[tuple[str, str]]:
         tokens = READER.parse(body)
