@@ -6,13 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gitops.actions.plan import Draft, Plan
-from gitops.actions.proposals import Wanted, propose
+from gitops.actions.proposing import Wanted, propose
 from gitops.actions.session import Session, Tip
 from gitops.actions.targets import Target
 from gitops.core.kustomization import Edit
 from gitops.core.message import Line
 from gitops.core.policy import Reason
-from gitops.core.report import OverlayChange
+from gitops.core.report import OverlayChange, WriteReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +96,18 @@ def assemble(
             if entry.label not in open_already
             for change in entry.edit.changes
         ),
-        warnings=proposed.warnings,
         notes=proposed.notes,
         judged=True,
     )
+
+
+def with_pull_requests(session: Session, report: WriteReport) -> WriteReport:
+    """Give the proposals of `report` their pull requests. See `pull_requests.publish`."""
+    if not report.proposals:
+        return report
+    from gitops.actions.pull_requests import publish  # only where somebody reads what it reads
+
+    return publish(session, report)
 
 
 def _draft(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitops.actions.assembly import Edited, assemble
+from gitops.actions.assembly import Edited, assemble, with_pull_requests
 from gitops.actions.judging import judge, record_overrides, refusal
 from gitops.actions.overlays import find_environment
 from gitops.actions.plan import Plan
@@ -69,7 +69,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     combining = session.combining
     if combining is None or request.override is not None or session.dry_run:
         # What an override passes is what stands now, and nobody knows that of a remembered tip.
-        return write(session, plan, eager=request.override is None)
+        return with_pull_requests(session, write(session, plan, eager=request.override is None))
     from gitops.actions.crowd import Crowd  # loads what seals need; most calls have no key
     from gitops.core.intents import Intent
 
@@ -85,7 +85,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         add=request.add,
     )
     others = Crowd(session, combining, plan, wish, _plan_other)
-    return write(session, plan, others, eager=True)
+    return with_pull_requests(session, write(session, plan, others, eager=True))
 
 
 def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
@@ -166,6 +166,8 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
                 source=(build.branch, build.commit) if build is not None else None,
             ),
             add=request.add,
+            # An override is given for the proposal to record it, also for one that waits already.
+            refresh=bool(passed),
         )
         return replace(
             made,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from gitops.core.environment import Overlay
 from gitops.core.hold import Hold
-from gitops.core.report import OverlayChange, Proposal, Skipped
+from gitops.core.report import OverlayChange, Proposal, Replaced, Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class ProposalDraft:
 
     Attributes:
         base: the branch whose tip it is made on, and which it is to be merged into.
+        replaced: what was open there; None when nothing was, whatever stands on the branch.
     """
 
     overlay: Overlay
@@ -39,6 +40,7 @@ class ProposalDraft:
     base: str
     draft: Draft
     replaces: str | None
+    replaced: Replaced | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gitops.actions.after import read_origins
-from gitops.actions.assembly import Edited, assemble
+from gitops.actions.assembly import Edited, assemble, with_pull_requests
 from gitops.actions.judging import judge_carried, record_overrides, refusal
 from gitops.actions.overlays import (
     apps_of,
@@ -102,7 +102,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
             refresh=request.refresh or bool(overrides),
         )
 
-    return write(session, plan)
+    return with_pull_requests(session, write(session, plan))
 
 
 def promote_eligible(session: Session) -> WriteReport:
@@ -139,7 +139,7 @@ def promote_eligible(session: Session) -> WriteReport:
                     go.append(found)
         return replace(_assemble(session, tip, go), skipped=tuple(skipped))
 
-    return write(session, plan)
+    return with_pull_requests(session, write(session, plan))
 
 
 def _ends(tip: Tip, request: PromoteRequest) -> tuple[Overlay, Overlay]:

@@ -255,6 +255,8 @@ def proposal_document(proposal: Proposal) -> Document:
         "commit": proposal.commit,
         "by": proposal.by,
         "since": time_text(proposal.since),
+        "waits_for": list(proposal.waits_for),
+        "replaces": proposal.replaced.commit if proposal.replaced is not None else None,
     }
 
 

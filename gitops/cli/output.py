@@ -75,6 +75,9 @@ def print_write(report: WriteReport, output: str) -> int:
                 line(safe(f"on {branch}:"))
             for diff in (one for one in report.diffs if one.branch == branch):
                 _print_diff(diff)
+    for proposal in report.proposals:
+        if proposal.url is not None:
+            line(safe(f"#{proposal.number} {proposal.state}: {proposal.url}"))
     line(_outcome(report))
     for warning in report.warnings:
         aside("warning", warning)
@@ -151,6 +154,8 @@ def confirm_approval(preview: ApprovalPreview) -> bool:
         print(text, file=sys.stderr)
     head = f"{preview.branch} at {preview.head[:_SHORT]}, proposed by {preview.by}"
     print(safe(head), file=sys.stderr)
+    if preview.url is not None:
+        print(safe(preview.url), file=sys.stderr)
     return bool(typer.confirm(f"Approve it for {preview.label}?", default=False, err=True))
 
 
@@ -270,7 +275,10 @@ def _frozen(entry: OverlayStatus) -> list[str]:
 def _waiting(proposal: Proposal) -> str:
     since = (documents.time_text(proposal.since) or "").replace("T", " ")[:16]
     who = f" since {since}, proposed by {proposal.by}" if proposal.by else ""
-    return f"waits for approval on {proposal.branch}{who}"
+    if proposal.number is None:
+        return f"waits for approval on {proposal.branch}{who}"
+    waits = "; ".join(proposal.waits_for) or "nothing: it can be merged"
+    return f"#{proposal.number}{who}: {proposal.url} waits for {waits}"
 
 
 def print_cut(report: CutReport, output: str) -> int:

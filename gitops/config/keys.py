@@ -171,6 +171,23 @@ def explain_repository(text: str) -> str:
     return f"{shown(text)} must be letters, digits and . _ / -, at most 200, like shop/manifests"
 
 
+LABEL = r"(?! )[^\u0000-\u001f\u007f,]{1,50}(?<! )"
+REVIEWER = r"(?:team:)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-])?"
+
+
+def explain_label(text: str) -> str:
+    """Say what is wrong with a label of pull requests."""
+    return f"{shown(text)} is no label: at most 50 characters on one line, without a comma"
+
+
+def explain_reviewer(text: str) -> str:
+    """Say what is wrong with a reviewer of pull requests."""
+    name = text.removeprefix("@")
+    if name != text and re.fullmatch(REVIEWER, name):
+        return f"write the login name without @, {shown(name)}"
+    return f"{shown(text)} is neither a login name nor team:NAME"
+
+
 ENVIRONMENT = Table(
     {
         "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
@@ -222,7 +239,7 @@ ENVIRONMENT = Table(
                     "self": Key(YesNo(), "Whether an author may approve; left out: false."),
                 }
             ),
-            "Who must agree to a proposal, where there is no forge.",
+            "Who must agree to a proposal where there is no forge, or one that asks for nobody.",
         ),
         "branch": Key(
             Text(BRANCH, explain_branch),
@@ -274,6 +291,22 @@ FORGE = Table(
     }
 )
 
+PULL_REQUEST = Table(
+    {
+        "labels": Key(ListOf(Text(LABEL, explain_label)), "Labels that every one of them gets."),
+        "reviewers": Key(
+            ListOf(Text(REVIEWER, explain_reviewer)),
+            "Who is asked to look: login names, team:NAME for a team.",
+        ),
+        "mergeMethod": Key(
+            OneOf("merge", "squash", "rebase"), "How `gitops approve` merges it.", default="merge"
+        ),
+        "draft": Key(
+            YesNo(), "Opened as a draft, until a person says that it is ready; left out: false."
+        ),
+    }
+)
+
 ROOT = Table(
     {
         "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
@@ -302,5 +335,6 @@ ROOT = Table(
             "(`GITOPS_COMBINE_KEY`) and reach it by different addresses; left out: host and path. "
             "Different for each repository that shares the key.",
         ),
+        "pullRequest": Key(PULL_REQUEST, "How proposals look where there is a forge."),
     }
 )

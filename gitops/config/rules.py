@@ -17,6 +17,8 @@ from gitops.core.environment import (
     Follow,
     ForgeKind,
     ForgeSetting,
+    MergeMethod,
+    PullRules,
     Required,
     RollbackMode,
 )
@@ -54,6 +56,7 @@ def make_config(root: Value) -> Config:
         signers=root.get("signers") or None,
         forge=_make_forge(root.keys.get("forge")),
         repository=root.get("repository") or None,
+        pulls=_make_pulls(root.keys.get("pullRequest")),
     )
 
 
@@ -91,6 +94,17 @@ def _make_forge(table: Value | None) -> ForgeSetting | None:
     if table is None:
         return None
     return ForgeSetting(cast(ForgeKind, table.get("kind")), table.get("url").rstrip("/") or None)
+
+
+def _make_pulls(table: Value | None) -> PullRules:
+    if table is None:
+        return PullRules()
+    return PullRules(
+        labels=tuple(item.text for item in table.list("labels")),
+        reviewers=tuple(item.text for item in table.list("reviewers")),
+        method=cast(MergeMethod, table.get("mergeMethod", "merge")),
+        draft=table.get("draft") == "true",
+    )
 
 
 def _make_freezes(rows: Sequence[Value]) -> tuple[Freeze, ...]:

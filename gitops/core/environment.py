@@ -31,6 +31,9 @@ class ForgeSetting:
     url: str | None = None
 
 
+MergeMethod = Literal["merge", "squash", "rebase"]
+
+
 @dataclass(frozen=True, slots=True)
 class Approvals:
     """Who must agree to a proposal of an environment where there is no forge to ask.
@@ -42,6 +45,22 @@ class Approvals:
 
     required: int = 1
     self: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PullRules:
+    """How proposals look on the forge: `pullRequest:` of `gitops.yaml`.
+
+    Attributes:
+        reviewers: login names, `team:NAME` for a team.
+        method: how an approved one is merged.
+        draft: a new one is a draft, until a person says that it is ready.
+    """
+
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    method: MergeMethod = "merge"
+    draft: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +103,11 @@ class Environment:
         return self.overlay.replace("{app}", app) if app is not None else self.overlay
 
 
+def asks_for_approval(environment: Environment) -> bool:
+    """Say whether anything goes to the environment as a proposal."""
+    return "pull-request" in (environment.change, environment.rollback)
+
+
 @dataclass(frozen=True, slots=True)
 class Overlay:
     """The Kustomize directory of one environment (of one app)."""
@@ -116,6 +140,7 @@ class Config:
             ledger counts.
         forge: where pull requests are; None: to be found from the remote.
         repository: what writers call this repository among themselves; None: by its address.
+        pulls: how proposals look on the forge.
     """
 
     branch: str | None
@@ -125,6 +150,7 @@ class Config:
     signers: str | None = None
     forge: ForgeSetting | None = None
     repository: str | None = None
+    pulls: PullRules = PullRules()
 
     def find(self, name: str) -> Environment | None:
         """Return the environment called `name`, or None."""

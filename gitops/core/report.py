@@ -42,6 +42,21 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """The open proposal that a new head took the place of.
+
+    Attributes:
+        commit: its head.
+        action: what it was made by (`promote`, …), None when it does not say.
+        images: image -> the value that it wanted.
+    """
+
+    commit: str
+    action: str | None
+    images: Mapping[str, ImageValue]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A change waiting for approval.
 
@@ -52,6 +67,8 @@ class Proposal:
         state: open, merged, closed.
         by, since: who proposed its head, and when; None where nobody asked.
         number, url: of the pull request; None without a forge.
+        waits_for: what is still to come before it may be merged, as the forge tells it.
+        replaced: what this call put it in place of, None when there was none.
     """
 
     overlay: Overlay
@@ -63,6 +80,8 @@ class Proposal:
     number: int | None = None
     url: str | None = None
     base: str | None = None
+    waits_for: tuple[str, ...] = ()
+    replaced: Replaced | None = None
 
 
 @dataclass(frozen=True, slots=True)
