@@ -5,6 +5,7 @@ Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contr
 """
 
 from gitops.ports.clock import Clock
+from gitops.ports.commits import Archive, Commits, Tree, TreeEntry, Trees
 from gitops.ports.evidence import Evidence, FileChange
 from gitops.ports.forge import (
     CheckState,
@@ -26,8 +27,10 @@ from gitops.ports.sources import Sources
 from gitops.ports.worktree import WorkTree
 
 __all__ = [
+    "Archive",
     "CheckState",
     "Clock",
+    "Commits",
     "Evidence",
     "FileChange",
     "Forge",
@@ -49,5 +52,8 @@ __all__ = [
     "Repository",
     "Snapshot",
     "Sources",
+    "Tree",
+    "TreeEntry",
+    "Trees",
     "WorkTree",
 ]

@@ -66,6 +66,11 @@ class Remote:
         self._filters = True
 
     @property
+    def url(self) -> str:
+        """Where it is fetched from, without secrets."""
+        return self._url
+
+    @property
     def store(self) -> Store:
         """The private store, made when it is needed first."""
         if self._store is None:

@@ -143,6 +143,12 @@ class Store:
             raise NotFound(f"{commit} is not a commit")
         return body[5 : body.index(b"\n")].decode()
 
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """Return the parents of `commit`, also where the store was cut off."""
+        header = self.read(commit)[1].partition(b"\n\n")[0]
+        lines = header.decode("utf-8", "surrogateescape").split("\n")
+        return tuple(line[7:] for line in lines if line.startswith("parent "))
+
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""
         try:
