@@ -73,7 +73,7 @@ def open_session(
                 sources=sources,
                 combining=_combining(repository) if combines else None,
                 forge=_forge_opener(repository, budget),
-                archive=repository.commits(),
+                archive=repository.commits,
                 say=_say,
                 detail=_say if verbose else _keep_quiet,
             )

@@ -7,7 +7,7 @@ looked at counts, whether something was there or not (`core.touching`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from gitops.core.environment import Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, hold_path
@@ -42,6 +42,7 @@ class _Folder:
 
     path: str
     config_root: str | None = None
+    reason: str = field(default="", compare=False)
 
 
 def holds_of(overlay: Overlay, *, top_level: bool) -> tuple[str, ...]:
@@ -99,7 +100,7 @@ class _Walk:
             return
         if at.path != directory:
             self.found.add_folder(at.path, reason)
-        todo = [_Folder(at.path)]
+        todo = [_Folder(at.path, reason=reason)]
         while todo and len(self._seen) < _MOST_FOLDERS:
             new = [folder for folder in dict.fromkeys(todo) if folder not in self._seen]
             self._seen.update(new)
@@ -111,7 +112,7 @@ class _Walk:
         for folder in folders:
             for name in FILE_NAMES:
                 path = f"{folder.path}/{name}" if folder.path else name
-                at = self._look(path, f"{self._label} is built from it")
+                at = self._look(path, folder.reason)
                 if at is not None and at.entry.kind == "file":
                     files.append((folder, at))
         self._trees.prepare([at.entry.id for _, at in files])
@@ -155,13 +156,11 @@ class _Walk:
             folders += self._config(at.path, seen_from)
         return folders
 
-    def _folder(
-        self, path: str, kind: Kind, config_root: str | None, reason: str
-    ) -> list[_Folder]:
+    def _folder(self, path: str, kind: Kind, config_root: str | None, reason: str) -> list[_Folder]:
         if kind == "folder":
             self.found.add_folder(path, reason)
             return []
-        return [_Folder(path, config_root)]
+        return [_Folder(path, config_root, reason)]
 
     def _config(self, path: str, root: str) -> list[_Folder]:
         """Follow what the configuration of a generator or transformer names."""

@@ -38,9 +38,7 @@ def reads(content: bytes, path: str, directory: str) -> bool:
     except ManifestError:
         return False
     return any(
-        _matches(folder, directory)
-        for document in documents
-        for folder in _folders(document.root)
+        _matches(folder, directory) for document in documents for folder in _folders(document.root)
     )
 
 

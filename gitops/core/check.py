@@ -13,7 +13,7 @@ from gitops.core.touching import Touch
 
 Level = Literal["error", "warning", "notice"]
 Rule = Literal["approval", "rollback", "history", "remote"]
-Standing = Literal["untouched", "free", "approved", "rollback", "hold", "waiting", "reported"]
+Standing = Literal["untouched", "approved", "claimed", "rollback", "signed", "waiting", "reported"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +98,10 @@ class CheckedCommit:
 
     Attributes:
         touches: label -> the paths that belong to this environment; protected ones only.
-        standing: untouched (no protected environment), approved, rollback (a right one), hold (it
-            only sets one), waiting (a proposal that nobody has merged), reported; `free` says
-            that it is a right rollback of an environment that takes commits.
-        evidence: what proves it, in words.
+        standing: untouched (no protected environment), approved, claimed (approved, as the ledger
+            says and nothing proves), rollback (a right one), signed (it only sets or lifts a hold,
+            and a listed key signed it), waiting (for approval), reported (an error was found).
+        evidence: why it stands so, in words.
     """
 
     info: CommitInfo
@@ -129,7 +129,7 @@ class CheckReport:
         proof: what approvals are read from: `GitHub at …`, `signed lines of the ledger`, None.
         protected: names of the environments with `change: pull-request`.
         commits: oldest first.
-        skipped: how many commits came in by merges, and are looked at as part of them.
+        inside: how many more commits came in by merges, and are looked at as part of them.
     """
 
     base: str | None
@@ -142,8 +142,7 @@ class CheckReport:
     commits: tuple[CheckedCommit, ...]
     findings: tuple[Finding, ...] = ()
     warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    hint: str | None = None
+    inside: int = 0
 
     @property
     def errors(self) -> tuple[Finding, ...]:
@@ -186,33 +185,49 @@ def judge_approval(
     touches: Sequence[Touch],
     approval: Approval | None,
     *,
-    proof: bool,
+    landed: bool,
+    declared: bool = False,
+    strange: Sequence[str] = (),
 ) -> tuple[Finding, ...]:
     """Say what is wrong with a change of a protected environment, () when people agreed to it.
 
-    `proof` tells whether there is anything that could prove an approval (a forge, signers).
+    Args:
+        declared: it waits as a proposal of this very environment, of image values only.
+        strange: paths with something else in them than was approved.
     """
-    if approval is not None and approval.enough and approval.kind != "claimed":
-        return ()
+    level, why = _missing(approval, landed=landed, declared=declared)
+    found = []
+    for touch in touches:
+        if approval is not None and approval.enough and touch.path in strange:
+            text = f"{approval}, but not with this in it"
+            found.append(Finding(commit, label, touch.path, "error", "approval", _say(touch, text)))
+        elif level is not None:
+            found.append(Finding(commit, label, touch.path, level, "approval", _say(touch, why)))
+    return tuple(found)
+
+
+def _missing(
+    approval: Approval | None, *, landed: bool, declared: bool
+) -> tuple[Level | None, str]:
+    """Return how bad it is that people did not agree, None when they did; and the words for it."""
     if approval is None:
-        level: Level = "error"
-        why = "no merged proposal brought it" if proof else "nothing says that anybody approved it"
-    elif approval.enough:
-        level = "warning"
-        why = f"{approval}: a claim, since nothing here proves an approval"
-    elif not approval.merged and approval.enforced is not False:
-        level = "notice"
-        why = _waits(approval)
-    elif not approval.merged:
-        level = "error"
-        why = f"{_waits(approval)}, and nothing keeps it from being merged without"
-    else:
-        level = "error"
-        why = f"{approval}, and {approval.required} must"
-    return tuple(
-        Finding(commit, label, touch.path, level, "approval", f"{touch.reason}; {why}")
-        for touch in touches
-    )
+        what = "no merged proposal brought it" if landed else "nobody approved it yet"
+        return "error", what
+    if approval.enough:
+        if approval.kind != "claimed":
+            return None, ""
+        return "warning", f"{approval}: that is a claim, nothing here proves it"
+    if landed:
+        return "error", f"{approval}, where {approval.required} must"
+    if not declared:
+        return "error", _waits(approval)
+    if approval.enforced is False:
+        return "error", f"{_waits(approval)}, and nothing keeps it from being merged without"
+    return "notice", _waits(approval)
+
+
+def _say(touch: Touch, why: str) -> str:
+    return f"{touch.reason}; {why}"
 
 
 def _waits(approval: Approval) -> str:

@@ -108,6 +108,13 @@ def is_remote(target: str) -> bool:
     return _REMOTE.match(target) is not None
 
 
+def is_pinned(target: str) -> bool:
+    """Say whether a remote target names a commit, so that what it leads to stays as it is."""
+    return (
+        re.search(r"[?&](?:ref|version)=[0-9a-f]{40}(?:[0-9a-f]{24})?(?:&|$)", target) is not None
+    )
+
+
 def join(directory: str, target: str) -> str | None:
     """Return `target`, seen from `directory`, as a path from the root; "" is the root itself.
 

@@ -65,7 +65,7 @@ def judge_kustomization(file: ChangedFile) -> tuple[Offence, ...]:
         added = [image for image in wanted if image not in image_values(file.before, file.path)]
         return (*offences, Offence(file.path, f"it adds the image {', '.join(added)}"))
     if expected != file.after:
-        line, text = _first_difference(expected, file.after)
+        line, text = first_change(expected, file.after)
         shown = f": {one_line(text, 80)}" if text.strip() else ""
         offences.append(Offence(file.path, f"it changes more than image values{shown}", line))
     return tuple(offences)
@@ -162,10 +162,10 @@ def _pins(images: Mapping[str, ImageValue]) -> str:
     return ", ".join(f"{image} {describe_value(value)}" for image, value in images.items())
 
 
-def _first_difference(expected: bytes, found: bytes) -> tuple[int, str]:
-    """Return the first line (from 1) of `found` that is another one in `expected`, and its text."""
-    ours = expected.decode(errors="replace").splitlines()
-    theirs = found.decode(errors="replace").splitlines()
+def first_change(before: bytes, after: bytes) -> tuple[int, str]:
+    """Return the first line (from 1) of `after` that is another one in `before`, and its text."""
+    ours = before.decode(errors="replace").splitlines()
+    theirs = after.decode(errors="replace").splitlines()
     for number, text in enumerate(theirs):
         if number >= len(ours) or ours[number] != text:
             return number + 1, text

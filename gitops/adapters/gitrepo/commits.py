@@ -60,6 +60,7 @@ class CommitReader:
         self._place = place
         self._algorithm = algorithm
         self._made: tuple[Reach, HistoryReader] | None = None
+        self._trees: dict[str, CommitTree] = {}
 
     @property
     def _reach(self) -> Reach:
@@ -162,29 +163,52 @@ class CommitReader:
         if len(found.parents) < 2:
             return found
         first, *others = found.parents
-        self._reach.need(found.parents)
-        brought = self._complete([*others, f"^{first}"], found.parents, commit)
+        brought = self._over(others, [first])
         return replace(found, merged=tuple(one.message for one in brought))
 
     def over(self, tip: str, base: str | None) -> tuple[CommitInfo, ...]:
         """Return the commits that `tip` has over `base`; see `ports.Commits`."""
-        tips = [tip] if base is None else [tip, base]
-        self._reach.need(tips)
-        return self._complete([tip, *(f"^{one}" for one in tips[1:])], tips, tip)
+        return self._over([tip], [] if base is None else [base])
 
-    def _complete(
-        self, revisions: Sequence[str], tips: Sequence[str], tip: str
-    ) -> tuple[CommitInfo, ...]:
+    def _over(self, tips: Sequence[str], without: Sequence[str]) -> tuple[CommitInfo, ...]:
         """Walk, with as much history as it takes: none of what is found may end at a cut.
 
         Where it ends with a root, the other side may only not be known to lead there.
         """
+        ends = [*tips, *without]
+        self._reach.need(ends)
         while True:
+            revisions = [*tips, *(f"^{one}" for one in without)]
             found = self._reader.commits(["--topo-order", *revisions])
-            if all(one.parents for one in found) or not self._reach.reaches_cut(tips):
-                return tuple(found)
-            if not self._reach.extend(tips):
-                raise self._reach.shortfall(tip)
+            if all(one.parents for one in found) or not self._reach.reaches_cut(ends):
+                break
+            if not self._reach.extend(ends):
+                raise self._reach.shortfall(ends)
+        self._reach.note(one.commit for one in found)
+        return self._exactly(found, without)
+
+    def _exactly(
+        self, found: Sequence[CommitInfo], without: Sequence[str]
+    ) -> tuple[CommitInfo, ...]:
+        """Leave out what `without` has all the same.
+
+        Git trusts the dates of commits when it looks for the end, and anybody may write any date.
+        A commit too many leads to one whose parents were all left out: it is enough to ask those,
+        in a way that looks at no date.
+        """
+        if not without or not found:
+            return tuple(found)
+        ids = {one.commit for one in found}
+        last = [one.commit for one in found if ids.isdisjoint(one.parents)]
+        if not any(self._leads(other, one) for one in last for other in without):
+            return tuple(found)
+        listing = self._git.run([*self._reach.store.args, "rev-list", *without, "--"]).text
+        known = set(listing.split("\n"))
+        return tuple(one for one in found if one.commit not in known)
+
+    def _leads(self, tip: str, commit: str) -> bool:
+        args = ("merge-base", "--is-ancestor", commit, tip)
+        return self._git.run([*self._reach.store.args, *args]).code == 0
 
     def fork(self, one: str, other: str) -> str | None:
         """Return the newest commit that both have; see `ports.Commits`."""
@@ -218,8 +242,10 @@ class CommitReader:
 
     def tree(self, commit: str) -> TreePort:
         """Return the files of `commit`; see `ports.Trees`."""
-        self._reach.need([commit])
-        return CommitTree(self._reach, commit)
+        if commit not in self._trees:
+            self._reach.need([commit])
+            self._trees[commit] = CommitTree(self._reach, commit)
+        return self._trees[commit]
 
     def changed(self, before: str | None, after: str) -> tuple[str, ...]:
         """Return the paths whose entries differ; see `ports.Trees`."""
@@ -301,4 +327,3 @@ class CommitTree(CommitSnapshot):
             tree: Tree = self._store.tree(entry.oid)
             entry = tree.get(part)
         return entry
-

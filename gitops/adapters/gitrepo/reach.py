@@ -44,17 +44,23 @@ class Reach:
             git, algorithm=algorithm, borrow=place.common if place is not None else None
         )
         self._step = 0
+        self._there: set[str] = set()
         self._blobs: set[str] = set()
 
     def need(self, commits: Iterable[str]) -> None:
         """Have `commits` and all of their files. Raises NotFound for one that nobody has."""
-        wanted = list(dict.fromkeys(commits))
+        wanted = [one for one in dict.fromkeys(commits) if one not in self._there]
         missing = self._missing(wanted)
         if missing:
             self._fetch(missing, depth=1, blobs=True)
             missing = self._missing(wanted)
         if missing:
             raise self._lost(missing[0])
+        self._there.update(wanted)
+
+    def note(self, commits: Iterable[str]) -> None:
+        """Remember commits that a walk has found here."""
+        self._there.update(commits)
 
     def deepen(self, commit: str) -> bool:
         """Get the parents of the oldest commits below `commit`; False when nobody has them."""
@@ -100,9 +106,9 @@ class Reach:
         )
         self.store.reopen()
 
-    def shortfall(self, tip: str) -> NotFound:
+    def shortfall(self, tips: Sequence[str]) -> NotFound:
         """Return the error for history that is needed and that nobody has."""
-        oldest = next(iter(sorted(self.store.boundary() & set(self._below([tip])))), tip)
+        oldest = min(self.store.boundary().intersection(self._below(tips)), default=tips[0])
         return NotFound(
             f"the history before {oldest[:7]} is not in this clone, and cannot be read from "
             f"{self._name}",
@@ -121,7 +127,7 @@ class Reach:
         return answer.text.split("\n")
 
     def _missing(self, oids: Sequence[str], *, blobs: bool = False) -> list[str]:
-        """Return the commits (or blobs) that the store lacks, in a way that fetches none of them."""
+        """Return the commits (or blobs) that the store lacks; asking fetches none of them."""
         if not oids:
             return []
         args = ["rev-list", "--no-walk=unsorted", "--missing=print", "--ignore-missing"]
@@ -175,4 +181,3 @@ class Reach:
         new = path.with_name("shallow.new")
         new.write_text("".join(f"{one}\n" for one in sorted(commits)))
         os.replace(new, path)
-
