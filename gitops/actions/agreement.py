@@ -17,6 +17,8 @@ from gitops.core.kustomization import choose_file
 from gitops.errors import ManifestError
 from gitops.ports import Archive, GatedForge, NoForge, PullRequest
 
+_FARTHEST = 10  # commits of one rebased pull request that are looked at
+
 
 @dataclass(frozen=True, slots=True)
 class Word:
@@ -85,13 +87,8 @@ class Agreement:
     ) -> Iterator[tuple[Approval, tuple[str, ...]]]:
         """Yield each approval that may be about the change, with the paths that it is not about."""
         forge = self._forge(policy.config)
-        pull = None
         if not isinstance(forge, NoForge):
-            pull = self._pull(forge, step)
-            if pull is not None:
-                rule = overlay.environment.approvals
-                approval = self._ask(forge).approval(pull, rule)
-                yield approval, self._strange(self._whole(forge, step, pull), pull.head, paths)
+            yield from self._pulls(self._ask(forge), step, overlay, paths)
         if not isinstance(forge, NoForge) and policy.config.signers is None:
             return
         ledger = LedgerApprovals(self._session, self._archive, policy)
@@ -139,28 +136,57 @@ class Agreement:
             return tuple(paths)
         return other_content(self._archive, change, head, paths)
 
-    def _pull(self, forge: GatedForge, step: Step) -> PullRequest | None:
-        asked = self._ask(forge)
-        if self._changes.landed:
-            return asked.merged(step.commit)
-        return asked.open_for(self._heads(step))
+    def _pulls(
+        self, asked: ForgeApprovals, step: Step, overlay: Overlay, paths: Sequence[str]
+    ) -> Iterator[tuple[Approval, tuple[str, ...]]]:
+        """Yield what the pull request says that made the change, if one did."""
+        rule = overlay.environment.approvals
+        if not self._changes.landed:
+            pull = asked.open_for(self._heads(step))
+            if pull is not None:
+                change = Change(step.info, step.parent or "", step.commit)
+                yield asked.approval(pull, rule), self._strange(change, pull.head, paths)
+            return
+        found = self._window(asked, step, paths)
+        if found is not None:
+            yield asked.approval(found[0], rule), found[1]
 
-    def _whole(self, forge: GatedForge, step: Step, pull: PullRequest) -> Change:
-        """Return all that a pull request made: one that was rebased landed as several commits."""
+    def _window(
+        self, asked: ForgeApprovals, step: Step, paths: Sequence[str]
+    ) -> tuple[PullRequest, tuple[str, ...]] | None:
+        """Return the merged pull request that `step` is of, and the paths that it did not have.
+
+        One that was rebased landed as several commits, and a forge may only know the last of them:
+        then they are its own when all of them together change what it did.
+        """
         steps = self._changes.steps
         at = steps.index(step)
-        first = last = at
-        while first > 0 and self._is_of(forge, steps[first - 1], pull):
-            first -= 1
-        while last + 1 < len(steps) and self._is_of(forge, steps[last + 1], pull):
-            last += 1
-        return Change(step.info, steps[first].parent or "", steps[last].commit)
-
-    def _is_of(self, forge: GatedForge, step: Step, pull: PullRequest) -> bool:
-        if not self._changes.landed:
-            return False
-        found = self._ask(forge).merged(step.commit)
-        return found is not None and found.number == pull.number
+        end, pull = next(
+            (
+                (later, found)
+                for later in range(at, min(at + _FARTHEST, len(steps)))
+                if (found := asked.merged(steps[later].commit)) is not None
+            ),
+            (at, None),
+        )
+        if pull is None:
+            return None
+        own = end == at
+        while end + 1 < len(steps) and _is(asked.merged(steps[end + 1].commit), pull):
+            end += 1
+        best: tuple[str, ...] | None = None
+        for start in range(at, max(at - _FARTHEST, -1), -1):
+            other = asked.merged(steps[start].commit)
+            if other is not None and not _is(other, pull):
+                break
+            change = Change(step.info, steps[start].parent or "", steps[end].commit)
+            strange = self._strange(change, pull.head, paths)
+            best = strange if best is None or len(strange) < len(best) else best
+            if not best:
+                break
+        if best and not own:
+            return None  # a push before somebody else's pull request
+        return pull, best or ()
 
     def _ask(self, forge: GatedForge) -> ForgeApprovals:
         if self._asked is None:
@@ -171,3 +197,7 @@ class Agreement:
         if not self._forges:
             self._forges.append(self._session.forge(config))
         return self._forges[0]
+
+
+def _is(found: PullRequest | None, pull: PullRequest) -> bool:
+    return found is not None and found.number == pull.number

@@ -337,7 +337,9 @@ def test_environment_on_a_branch_of_its_own(manifests: Manifests) -> None:
     document = check(manifests, "production")
 
     assert ([("prod", "base/api.yaml")], "production") == (told(document), document["branch"])
-    assert [] == check(manifests, "--branch", "production", "production~1")["findings"]
+    head = on_branch(manifests, "fix", "docs/x.md", "x\n", "origin/production")
+    manifests.git("update-ref", "refs/heads/production", head)
+    assert [] == check(manifests, "--branch", "production", "production")["findings"]
 
 
 def test_default_branch_that_points_elsewhere(manifests: Manifests) -> None:
