@@ -14,7 +14,12 @@ from datetime import timedelta
 
 from gitops.core.environment import Config, Environment
 
-_YAML_NAMES = {"freezes": "freeze", "sources": "images"}
+_YAML_NAMES = {
+    "freezes": "freeze",
+    "sources": "images",
+    "branch_rules": "branches",
+    "pulls": "pullRequest",
+}
 _GONE = "(not there)"
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from gitops.core.freeze import Freeze
+    from gitops.core.protection import BranchRule
 
 CONFIG_PATH = "gitops.yaml"
 
@@ -116,6 +117,7 @@ class Config:
             ledger counts.
         forge: where pull requests are; None: to be found from the remote.
         repository: what writers call this repository among themselves; None: by its address.
+        branch_rules: what pull requests into branches must have.
     """
 
     branch: str | None
@@ -125,6 +127,7 @@ class Config:
     signers: str | None = None
     forge: ForgeSetting | None = None
     repository: str | None = None
+    branch_rules: tuple[BranchRule, ...] = ()
 
     def find(self, name: str) -> Environment | None:
         """Return the environment called `name`, or None."""
