@@ -70,9 +70,9 @@ class FakeArchive:
         """See `ports.Commits`."""
         return self._repository.history(self.find(commit), directory)
 
-    def branches_at(self, commit: str) -> tuple[str, ...]:
+    def branches(self) -> Mapping[str, str]:
         """See `ports.Commits`."""
-        return tuple(name for name, at in self._repository.branches.items() if at == commit)
+        return dict(self._repository.branches)
 
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """See `ports.Commits`."""

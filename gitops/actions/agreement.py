@@ -115,7 +115,7 @@ class Agreement:
         self, step: Step, overlay: Overlay, paths: Sequence[str], heads: Sequence[str]
     ) -> bool:
         branch = proposal_branch(overlay)
-        if not any(branch in self._archive.branches_at(head) for head in heads):
+        if self._archive.branches().get(branch) not in heads:
             return False
         if step.parent is None:
             return False

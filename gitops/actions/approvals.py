@@ -56,7 +56,7 @@ class ForgeApprovals:
     def open_for(self, heads: Iterable[str]) -> PullRequest | None:
         """Return the open pull request whose head is one of `heads`."""
         for head in heads:
-            for branch in self._archive.branches_at(head):
+            for branch in branches_at(self._archive, head):
                 pull = self._forge.find(branch, self._branch) if branch != self._branch else None
                 if pull is not None and pull.state == "open" and pull.head == head:
                     return pull
@@ -118,6 +118,11 @@ class LedgerApprovals:
             # Nothing but `gitops approve` merges it.
             enforced=None if merged else True,
         )
+
+
+def branches_at(archive: Archive, commit: str) -> tuple[str, ...]:
+    """Return the branches whose newest commit it is."""
+    return tuple(name for name, at in archive.branches().items() if at == commit)
 
 
 def other_content(

@@ -15,6 +15,7 @@ from gitops.actions.changesets import Changeset, read_changeset
 from gitops.actions.check_step import StepJudge
 from gitops.actions.session import Session, Tip, read_config
 from gitops.actions.touches import TouchReader, fetch_changed, protected
+from gitops.actions.trunk import config_of, newest, read_trunk
 from gitops.core.check import CheckedCommit, CheckReport, Finding
 from gitops.core.environment import CONFIG_PATH, Config
 from gitops.errors import Bug, ConfigError, ManifestError, NotFound
@@ -66,7 +67,7 @@ def check(session: Session, revision: str | None = None) -> CheckReport:
         paths = changed[step.commit]
         after: Config | None = policy.config
         if on_policy and CONFIG_PATH in paths:
-            after = _config(session, archive.tree(step.commit))
+            after = config_of(session, archive.tree(step.commit))
         one, found = judge.look(step, paths, policy, after)
         commits.append(one)
         findings += found
@@ -98,17 +99,14 @@ def _find_place(session: Session, archive: Archive, revision: str | None) -> _Pl
 
     What the newest `gitops.yaml` says may be a part of the change, so it only names candidates.
     """
-    default = session.repository.snapshot(None)
-    named = (_config(session, default) or _NOTHING).branch or default.branch
-    at_named = default if named == default.branch else _newest(session, named)
-    config = (_config(session, at_named) if at_named is not None else None) or _NOTHING
-    own = [row.branch for row in config.environments if row.branch is not None]
-    candidates = [default.branch, *([named] if at_named is not None else []), *own]
+    trunk = read_trunk(session)
+    default = trunk.default
+    candidates = [default.branch, trunk.branch, *trunk.own]
     if session.branch is not None:
         candidates = [session.branch]
     found: list[tuple[int, str, Changeset]] = []
     for branch in dict.fromkeys(candidates):
-        snapshot = default if branch == default.branch else _newest(session, branch)
+        snapshot = default if branch == default.branch else newest(session, branch)
         if snapshot is None and len(candidates) == 1:
             raise NotFound(f"no branch {branch} in {session.repository.describe()}")
         if snapshot is not None:  # an environment may have no branch yet
@@ -116,21 +114,14 @@ def _find_place(session: Session, archive: Archive, revision: str | None) -> _Pl
             far = 0 if changes.landed else len(changes.steps) + changes.inside
             found.append((far, branch, changes))
     _, branch, changes = min(found, key=lambda one: one[0])
-    if branch in own and branch not in (default.branch, named):
-        return _Place(branch, named, changes)
+    if branch in trunk.own and branch != default.branch:
+        return _Place(branch, trunk.branch, changes)
     if branch != default.branch or session.branch is not None:
         return _Place(branch, branch, changes)
     before = _before(session, archive, changes) if changes.landed else None
-    config = before[1] if before is not None else _config(session, default) or _NOTHING
+    config = before[1] if before is not None else config_of(session, default) or _NOTHING
     top_level = config.branch or branch
     return _Place(branch, top_level, changes, points=top_level != branch)
-
-
-def _newest(session: Session, branch: str) -> Snapshot | None:
-    try:
-        return session.repository.snapshot(branch)
-    except NotFound:
-        return None
 
 
 def _first_policy(session: Session, archive: Archive, place: _Place) -> Tip:
@@ -141,7 +132,7 @@ def _first_policy(session: Session, archive: Archive, place: _Place) -> Tip:
         if before is not None:
             return Tip(before[0], before[1], session.repository)
         tree = archive.tree(place.changes.tip)
-        if _config(session, tree) is not None:
+        if config_of(session, tree) is not None:
             return Tip(tree, _NOTHING, session.repository)  # it brings the first one
     snapshot = session.repository.snapshot(place.top_level)
     return Tip(snapshot, read_config(session, snapshot), session.repository)
@@ -173,15 +164,6 @@ def _before(
     return None
 
 
-def _config(session: Session, snapshot: Snapshot) -> Config | None:
-    """Return the config that `snapshot` holds, None when there is none that can be read."""
-    try:
-        content = snapshot.read(CONFIG_PATH)
-        return session.load_config(content) if content is not None else None
-    except (ConfigError, ManifestError):
-        return None
-
-
 def _is_agreed(commit: CheckedCommit, own: Collection[str | None]) -> bool:
     """Say whether the policy that a commit leaves counts for the commits after it."""
     return commit.standing != "reported" or not any(
@@ -207,7 +189,7 @@ def _redirected(session: Session, archive: Archive, place: _Place) -> tuple[Find
     base, tip = place.changes.base, place.changes.tip
     if not place.points or base is None:
         return ()
-    configs = [_config(session, archive.tree(one)) for one in (base, tip)]
+    configs = [config_of(session, archive.tree(one)) for one in (base, tip)]
     before, after = (one.branch if one is not None else None for one in configs)
     if before == after:
         return ()

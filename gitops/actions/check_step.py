@@ -57,7 +57,8 @@ class StepJudge:
 
         `policy` is the one from before it, `after` what it leaves (None: nobody can read it).
         """
-        touches = self._reader.touches(step, paths, policy.config, after)
+        rows = protected(policy.config)
+        touches = self._reader.touches(step, paths, policy.config, after, rows)
         claim = claim_of(step.info, held_by(self._archive, step, paths))
         verdict = self._verdict(step, paths, claim, policy) if claim is not None else None
         found: list[Finding] = []

@@ -40,15 +40,23 @@ class TouchReader:
         return (row.branch or self._top_level) == self._branch
 
     def touches(
-        self, step: Step, changed: Sequence[str], policy: Config, after: Config | None
+        self,
+        step: Step,
+        changed: Sequence[str],
+        policy: Config,
+        after: Config | None,
+        rows: Sequence[Environment],
     ) -> dict[Overlay, tuple[Touch, ...]]:
         """Return overlay -> what of it `step` touches; overlays that it leaves alone are not there.
 
-        `policy` is the one that counts before it, `after` the one that it leaves (None: nobody can
-        read it). What bears on an environment as a whole is told for its first overlay.
+        Args:
+            policy: the one that counts before it.
+            after: the one that it leaves; None: nobody can read it.
+            rows: the environments that are asked about. What bears on one as a whole is told for
+                its first overlay.
         """
         found: dict[Overlay, tuple[Touch, ...]] = {}
-        for row in protected(policy):
+        for row in rows:
             whole = self._of_policy(row, changed, policy, after)
             overlays = self._overlays(row, step) if self.lives_here(row) else ()
             for overlay in overlays:

@@ -22,12 +22,15 @@ from gitops.ports.forge import (
     Readiness,
 )
 from gitops.ports.intents import Gathered, Intents
+from gitops.ports.renderer import Build, BuildFile, Renderer
 from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot
 from gitops.ports.sources import Sources
 from gitops.ports.worktree import WorkTree
 
 __all__ = [
     "Archive",
+    "Build",
+    "BuildFile",
     "CheckState",
     "Clock",
     "Commits",
@@ -49,6 +52,7 @@ __all__ = [
     "PullText",
     "Readiness",
     "RefUpdate",
+    "Renderer",
     "Repository",
     "Snapshot",
     "Sources",

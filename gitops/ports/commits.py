@@ -72,8 +72,8 @@ class Commits(Protocol):
         """Yield versions of `directory`, newest first; as `Repository.history`, for any commit."""
         ...
 
-    def branches_at(self, commit: str) -> tuple[str, ...]:
-        """Return the short names of the branches whose newest commit it is."""
+    def branches(self) -> Mapping[str, str]:
+        """Return short name -> newest commit of every branch, as they are kept; asked once."""
         ...
 
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:

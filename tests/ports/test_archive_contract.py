@@ -169,10 +169,11 @@ def test_history_of_any_commit(world: World) -> None:
     ]
 
 
-def test_branches_at_a_commit(world: World) -> None:
-    """The branches whose newest commit it is are named."""
-    assert ("side",) == world.archive.branches_at(world.commits["side"])
-    assert () == world.archive.branches_at(world.commits["first"])
+def test_branches(world: World) -> None:
+    """Every branch is named, with its newest commit."""
+    made = world.commits
+
+    assert {"main": made["last"], "side": made["side"]} == world.archive.branches()
 
 
 def test_merge_of_lines(world: World) -> None:

@@ -61,6 +61,7 @@ class CommitReader:
         self._algorithm = algorithm
         self._made: tuple[Reach, HistoryReader] | None = None
         self._trees: dict[str, CommitTree] = {}
+        self._branches: dict[str, str] | None = None
 
     @property
     def _reach(self) -> Reach:
@@ -222,16 +223,18 @@ class CommitReader:
         self._reach.need([commit])
         yield from self._reader.versions(commit, directory.strip("/"))
 
-    def branches_at(self, commit: str) -> tuple[str, ...]:
-        """Return the branches whose newest commit it is; see `ports.Commits`."""
-        if self._url is not None:
-            refs = self._list("refs/heads/*")
-        else:
-            here = [f"--git-dir={self._place.git_dir}"] if self._place is not None else []
-            listing = ("for-each-ref", "--format=%(objectname)%09%(refname)", "refs/heads")
-            pairs = (line.split("\t") for line in self._git.run([*here, *listing]).text.split("\n"))
-            refs = {pair[1]: pair[0] for pair in pairs if len(pair) == 2}
-        return tuple(ref.removeprefix("refs/heads/") for ref, oid in refs.items() if oid == commit)
+    def branches(self) -> Mapping[str, str]:
+        """Return branch -> newest commit; see `ports.Commits`."""
+        if self._branches is None:
+            if self._url is not None:
+                refs = self._list("refs/heads/*")
+            else:
+                here = [f"--git-dir={self._place.git_dir}"] if self._place is not None else []
+                listing = ("for-each-ref", "--format=%(objectname)%09%(refname)", "refs/heads")
+                lines = self._git.run([*here, *listing]).text.split("\n")
+                refs = {ref: oid for oid, _, ref in (line.partition("\t") for line in lines) if ref}
+            self._branches = {ref.removeprefix("refs/heads/"): oid for ref, oid in refs.items()}
+        return self._branches
 
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """Return commit -> principal of a listed key; see `ports.Commits`."""

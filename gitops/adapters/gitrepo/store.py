@@ -20,7 +20,9 @@ from gitops.adapters.gitrepo.objects import RAW_LENGTH, Tree, parse_tree, write_
 from gitops.adapters.gitrepo.process import Git
 from gitops.errors import Denied, NotFound
 
-_PREFIX = "gitops-store-"
+PREFIX = "gitops-store-"
+"""Begins the names of temporary folders that a later start may remove."""
+
 _STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
 # is written faster than a hundred loose files.
@@ -66,7 +68,7 @@ class Store:
         self._trees: dict[str, Tree] = {}
         self.algorithm = algorithm
         try:
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write_files(borrow)
@@ -187,7 +189,7 @@ def sweep(now: float | None = None) -> None:
     oldest = (time.time() if now is None else now) - _STALE
     with suppress(OSError), os.scandir(tempfile.gettempdir()) as listing:
         for entry in listing:
-            if entry.name.startswith(_PREFIX):
+            if entry.name.startswith(PREFIX):
                 with suppress(OSError):
                     _remove_dead(entry, oldest)
 
