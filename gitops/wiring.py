@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.source import Start
     from gitops.core.environment import Config, ForgeSetting
     from gitops.core.report import WriteReport
-    from gitops.ports import GatedForge, NoForge
+    from gitops.ports import GatedForge, NoForge, Renderer
 
 
 _begun: dict[tuple[str, str | None], GitRepository] = {}
@@ -104,6 +104,7 @@ def open_session(
                 sources=sources,
                 combining=_combining(repository) if combines else None,
                 forge=_forge_opener(repository, budget),
+                archive=repository.commits,
                 say=_say,
                 detail=_say if verbose else _keep_quiet,
             )
@@ -144,6 +145,39 @@ def _forge_opener(
         return opened[config.forge]
 
     return forge
+
+
+def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoForge]:
+    """Return what opens the forge of a source repository, by its URL.
+
+    Only on the host of the repository at `location`: that one was named by the caller. A source is
+    named by a file of the repository, and no token goes where only a file says so.
+    """
+
+    def forge(url: str, config: Config) -> GatedForge | NoForge:
+        from gitops.adapters.clock import SystemClock
+        from gitops.adapters.forge_opening import open_forge
+        from gitops.adapters.gitrepo import open_repository
+        from gitops.core.forge_address import parse_remote
+        from gitops.ports import NoForge
+
+        with (
+            open_repository(location, environ=os.environ) as own,
+            open_repository(url, environ=os.environ) as source,
+        ):
+            ours, theirs = parse_remote(own.remote_url() or ""), parse_remote(url)
+            if ours is None or theirs is None or ours.origin != theirs.origin:
+                return NoForge("it is not on the host of this repository, and no token goes there")
+            return open_forge(source, config, SystemClock(), 60.0, os.environ)
+
+    return forge
+
+
+def open_renderer() -> Renderer | None:
+    """Return the kustomize that is at hand, None when there is none."""
+    from gitops.adapters.kustomize import find_kustomize
+
+    return find_kustomize(os.environ)
 
 
 def _say(text: str) -> None:

@@ -10,6 +10,7 @@ from gitops.core.history import Identity
 from gitops.core.message import one_line
 from gitops.errors import ConfigError, NotFound, UsageError
 from gitops.ports import (
+    Archive,
     Clock,
     Evidence,
     GatedForge,
@@ -50,6 +51,7 @@ class Session:
         budget: seconds that lost races and an unreachable server may cost.
         work_tree: the caller's checkout, None for a URL or a bare repository.
         sources: the source repositories of images; None where nobody can be asked.
+        archive: opens what reads any commit of `repository`, landed or not.
         forge: opens the forge of `repository` as the config says, once for a call; NoForge where
             there is none, or no token for it. Nothing is loaded or asked before that. Raises Denied
             (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
@@ -69,6 +71,7 @@ class Session:
     budget: float = 60.0
     work_tree: WorkTree | None = None
     sources: Sources | None = None
+    archive: Callable[[], Archive] | None = None
     forge: Callable[[Config], GatedForge | NoForge] = lambda _: NoForge()
     combining: Combining | None = None
     say: Callable[[str], None] = lambda _: None

@@ -17,6 +17,13 @@ class Format(StrEnum):
     json = "json"
 
 
+class Annotations(StrEnum):
+    """Which marks for the page of a CI job are printed beside the result."""
+
+    none = "none"
+    github = "github"
+
+
 Repo = Annotated[
     str,
     typer.Option(
@@ -31,6 +38,10 @@ Branch = Annotated[
     ),
 ]
 Output = Annotated[Format, typer.Option("-o", "--output", help="text or json.")]
+Marks = Annotated[
+    Annotations,
+    typer.Option("--annotations", help="github: print marks for the page of a CI job, too."),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Plan, show the difference, write nothing.")
 ]

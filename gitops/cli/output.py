@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from gitops.actions.qa import QaPreview
     from gitops.actions.rollback import Preview
     from gitops.actions.scaffold import ScaffoldReport
-    from gitops.actions.validate import ValidateReport
 
 _SHORT = 7
 
@@ -343,22 +342,6 @@ def print_diff(report: DiffReport, output: str) -> int:
 
 def _side(value: ImageValue | None) -> str:
     return "(not there)" if value is None else describe_value(value)
-
-
-def print_problems(report: ValidateReport, output: str) -> int:
-    """Print what `validate` found; the exit code says what the worst of it is."""
-    if output == "json":
-        print_json(documents.problems_document(report))
-        return report.exit_code
-    for problem in report.problems:
-        place = f"{problem.path}:{problem.line}:{problem.column}"
-        if problem.branch is not None:
-            place = f"{problem.branch}:{place}"  # as Git writes a file of a branch
-        line(safe(f"{place}: {problem.level}: {problem.message}"))
-    errors = sum(problem.level == "error" for problem in report.problems)
-    found = f"{errors} errors, {len(report.problems) - errors} warnings"
-    line(f"{found if report.problems else 'nothing wrong'} in {report.overlays} overlays")
-    return report.exit_code
 
 
 def print_init(report: ScaffoldReport, output: str) -> int:

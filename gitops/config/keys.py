@@ -19,6 +19,11 @@ BRANCH = rf"(?!refs/|gitops(?:/|$)|HEAD$|@$){_BRANCH_PART}(?:/{_BRANCH_PART})*"
 _PATTERN_PART = rf"(?:\{{version\}}|(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+)"
 ACCEPTS = rf"(?!refs/|[^{{]*\{{version\}}.*\{{version\}}){_PATTERN_PART}(?:/{_PATTERN_PART})*"
 
+BRANCH_PATTERN = (
+    rf"(?!refs/|gitops(?:/|$)|HEAD$|@$)(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+"
+    rf"(?:/(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+)*"
+)
+
 _PATH_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:ops)?(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
 OVERLAY = (
     rf"(?![^{{]*\{{app\}}.*\{{app\}})(?:\./)*"
@@ -88,6 +93,13 @@ def explain_branch(text: str) -> str:
     if text == "gitops" or text.startswith("gitops/"):
         return f"{shown(text)} is taken: proposals and the ledger live on branches gitops/…"
     return f"{shown(text)} is not the name of a branch"
+
+
+def explain_branch_pattern(text: str) -> str:
+    """Say what is wrong with the name of a branch, or a pattern of names."""
+    if "***" in text or set(text) & set("?[]{}"):
+        return f"{shown(text)}: the wildcards are * and **, and no others"
+    return explain_branch(text)
 
 
 def explain_accepts(text: str) -> str:
@@ -307,6 +319,34 @@ PULL_REQUEST = Table(
     }
 )
 
+_LEVELS = ("required", "advised")
+
+BRANCH_RULE = Table(
+    {
+        "match": Key(
+            Text(BRANCH_PATTERN, explain_branch_pattern),
+            "A branch, or a pattern: * inside a path segment, ** across segments.",
+            required=True,
+        ),
+        "tests": Key(
+            OneOf(*_LEVELS), "Whether a status check must succeed; left out: it need not."
+        ),
+        "checks": Key(
+            ListOf(Text(WORDS, explain_words), least=1),
+            "The names of the status checks that are its tests; left out: any.",
+        ),
+        "approvals": Key(
+            Table(
+                {
+                    "count": Key(Whole(1, 20), "How many must approve; left out: 1."),
+                    "level": Key(OneOf(*_LEVELS), "How badly that is wanted.", default="required"),
+                }
+            ),
+            "Who must agree to a pull request into it.",
+        ),
+    }
+)
+
 ROOT = Table(
     {
         "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
@@ -321,6 +361,11 @@ ROOT = Table(
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from."),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
+        "branches": Key(
+            ListOf(BRANCH_RULE),
+            "What pull requests into branches need, of this repository and of those that images "
+            "are built from; `gitops validate --forge` compares it with what the forge asks.",
+        ),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
         ),

@@ -25,6 +25,7 @@ from gitops.core.environment import (
 
 if TYPE_CHECKING:
     from gitops.core.freeze import Freeze
+    from gitops.core.protection import BranchRule
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
@@ -44,6 +45,10 @@ def check_rules(root: Value, problems: Problems) -> None:
         from gitops.config.freezes import check_freezes  # time zones, only where there are windows
 
         check_freezes(root.list("freeze"), [row.get("name") for row in rows], problems)
+    if root.list("branches"):
+        from gitops.config.branches import check_branches  # only few commands want them
+
+        check_branches(root.list("branches"), problems)
 
 
 def make_config(root: Value) -> Config:
@@ -57,7 +62,16 @@ def make_config(root: Value) -> Config:
         forge=_make_forge(root.keys.get("forge")),
         repository=root.get("repository") or None,
         pulls=_make_pulls(root.keys.get("pullRequest")),
+        branch_rules=_make_branches(root.list("branches")),
     )
+
+
+def _make_branches(rows: Sequence[Value]) -> tuple[BranchRule, ...]:
+    if not rows:
+        return ()
+    from gitops.config.branches import make_branches  # only few commands want them
+
+    return make_branches(rows)
 
 
 def plain_path(text: str) -> str:

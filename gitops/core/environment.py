@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from gitops.core.freeze import Freeze
+    from gitops.core.protection import BranchRule
 
 CONFIG_PATH = "gitops.yaml"
 
@@ -141,6 +142,7 @@ class Config:
         forge: where pull requests are; None: to be found from the remote.
         repository: what writers call this repository among themselves; None: by its address.
         pulls: how proposals look on the forge.
+        branch_rules: what pull requests into branches must have.
     """
 
     branch: str | None
@@ -151,6 +153,7 @@ class Config:
     forge: ForgeSetting | None = None
     repository: str | None = None
     pulls: PullRules = PullRules()
+    branch_rules: tuple[BranchRule, ...] = ()
 
     def find(self, name: str) -> Environment | None:
         """Return the environment called `name`, or None."""

@@ -5,6 +5,7 @@ Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contr
 """
 
 from gitops.ports.clock import Clock
+from gitops.ports.commits import Archive, Commits, Tree, TreeEntry, Trees
 from gitops.ports.evidence import Evidence, FileChange
 from gitops.ports.forge import (
     CheckState,
@@ -21,13 +22,18 @@ from gitops.ports.forge import (
     Readiness,
 )
 from gitops.ports.intents import Gathered, Intents
+from gitops.ports.renderer import Build, BuildFile, Renderer
 from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot, Unproven
 from gitops.ports.sources import Sources
 from gitops.ports.worktree import WorkTree
 
 __all__ = [
+    "Archive",
+    "Build",
+    "BuildFile",
     "CheckState",
     "Clock",
+    "Commits",
     "Evidence",
     "FileChange",
     "Forge",
@@ -46,9 +52,13 @@ __all__ = [
     "PullText",
     "Readiness",
     "RefUpdate",
+    "Renderer",
     "Repository",
     "Snapshot",
     "Sources",
+    "Tree",
+    "TreeEntry",
+    "Trees",
     "Unproven",
     "WorkTree",
 ]

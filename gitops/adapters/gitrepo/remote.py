@@ -72,6 +72,11 @@ class Remote:
         self._beside = Beside(None)
 
     @property
+    def url(self) -> str:
+        """Where it is fetched from, without secrets."""
+        return self._url
+
+    @property
     def store(self) -> Store:
         """The private store, made when it is needed first."""
         if self._store is None:

@@ -26,6 +26,7 @@ from gitops.errors import Bug, Denied, GitopsError, NotFound
 from gitops.ports import FileChange, Intents, Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 
 if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.commits import CommitReader
     from gitops.adapters.gitrepo.history import HistoryReader
     from gitops.core.history import OverlayVersion
 
@@ -53,6 +54,7 @@ class GitRepository:
         self._remote = remote  # where pushes go, with its secrets
         self._made: dict[str, tuple[str, ...]] = {}
         self._reader: HistoryReader | None = None
+        self._commits: CommitReader | None = None
         self._swept = False
 
     def __enter__(self) -> GitRepository:
@@ -138,6 +140,20 @@ class GitRepository:
 
             self._reader = HistoryReader(self._git, self._source)
         return self._reader
+
+    def commits(self) -> CommitReader:
+        """Return what reads any commit by its name, in a store of its own."""
+        if self._commits is None:
+            from gitops.adapters.gitrepo.commits import CommitReader
+
+            self._commits = CommitReader(
+                self._git,
+                url=self._source.url if isinstance(self._source, Remote) else None,
+                name=self._name,
+                place=self._place,
+                algorithm=lambda: self._source.store.algorithm,
+            )
+        return self._commits
 
     def create(self, commit: NewCommit) -> str:
         """Store the objects of `commit` and return its id; see `ports.Repository`."""
@@ -266,7 +282,9 @@ class GitRepository:
         return CheckoutFiles(self._place.top, self._place.branch or "")
 
     def close(self) -> None:
-        """Stop what runs and remove the private store."""
+        """Stop what runs and remove the private stores."""
+        if self._commits is not None:
+            self._commits.close()
         self._source.close()
 
 

@@ -24,13 +24,25 @@ class Tip:
     commit: str
 
 
-class Source(Protocol):
-    """Where the branches are kept: a remote, a bare repository, a checkout without a remote."""
+class Depth(Protocol):
+    """A store that gets more when a walk needs it."""
 
     @property
     def store(self) -> Store:
         """The store that holds what was read; asked for anew after every call of `tip`."""
         ...
+
+    def deepen(self, commit: str) -> bool:
+        """Get more history of the branch that `commit` was the tip of; False: there is no more."""
+        ...
+
+    def fetch_blobs(self, oids: Sequence[str]) -> None:
+        """Get file contents that `deepen` left out, all at once."""
+        ...
+
+
+class Source(Depth, Protocol):
+    """Where the branches are kept: a remote, a bare repository, a checkout without a remote."""
 
     @property
     def ears(self) -> Ears:
@@ -62,14 +74,6 @@ class Source(Protocol):
 
     def obstacle(self) -> str | None:
         """Return why no refs beside the branches can be shared with other writers here."""
-        ...
-
-    def deepen(self, commit: str) -> bool:
-        """Get more history of the branch that `commit` was the tip of; False: there is no more."""
-        ...
-
-    def fetch_blobs(self, oids: Sequence[str]) -> None:
-        """Get file contents that `deepen` left out, all at once."""
         ...
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:

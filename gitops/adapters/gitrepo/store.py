@@ -27,8 +27,10 @@ from gitops.adapters.gitrepo.objects import (
 from gitops.adapters.gitrepo.process import Git
 from gitops.errors import Denied, NotFound, Unavailable
 
-_PREFIX = "gitops-store-"
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
+PREFIX = "gitops-store-"
+"""Begins the names of temporary folders that a later start may remove."""
+
 _STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
 # is written faster than a hundred loose files.
@@ -89,7 +91,7 @@ class Store:
         self._trees: dict[str, Tree] = {}
         self.algorithm = algorithm
         try:
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write_files(borrow)
@@ -177,6 +179,12 @@ class Store:
         if kind != "commit":
             raise NotFound(f"{commit} is not a commit")
         return body[5 : body.index(b"\n")].decode()
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """Return the parents of `commit`, also where the store was cut off."""
+        header = self.read(commit)[1].partition(b"\n\n")[0]
+        lines = header.decode("utf-8", "surrogateescape").split("\n")
+        return tuple(line[7:] for line in lines if line.startswith("parent "))
 
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""
@@ -266,7 +274,7 @@ def sweep(now: float | None = None) -> None:
     oldest = (time.time() if now is None else now) - _STALE
     with suppress(OSError), os.scandir(tempfile.gettempdir()) as listing:
         for entry in listing:
-            if entry.name.startswith(_PREFIX):
+            if entry.name.startswith(PREFIX):
                 with suppress(OSError):
                     _remove_dead(entry, oldest)
 
