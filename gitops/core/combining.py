@@ -77,7 +77,7 @@ class Rejected:
         return self.fault not in _OTHERS_BUSINESS
 
     def __str__(self) -> str:
-        return f"intent {self.ref.removeprefix(REF_PREFIX)[:64]}: {self.fault.value}"
+        return f"intent {one_line(self.ref.removeprefix(REF_PREFIX), 64)}: {self.fault.value}"
 
 
 @dataclass(frozen=True, slots=True)

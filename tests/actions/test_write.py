@@ -79,6 +79,24 @@ def test_a_lost_race_is_planned_again_with_the_right_before() -> None:
     assert repository.head() == report.commit
 
 
+def test_pauses_are_as_long_as_the_race_was() -> None:
+    """A pause is up to twice as long as the lost try, later three times; at most ten seconds."""
+    repository, clock = Contended(), FakeClock()
+    seen: list[float] = []
+
+    def slow(seconds: float) -> None:
+        seen.append(clock.passed)
+        clock.passed += seconds
+        repository.commit({f"other/{len(seen)}": b"x"}, "by hand\n")
+
+    repository.rivals = [lambda: slow(2.0), lambda: slow(2.0), lambda: slow(20.0)]
+    asked = replace(session(repository, clock), budget=100.0)
+    deploy(asked, request())
+
+    assert [0.0, 2.0 + 4.0, 6.0 + 2.0 + 6.0] == seen
+    assert 14.0 + 20.0 + 10.0 == clock.passed
+
+
 def test_a_rival_that_wrote_the_same_leaves_nothing_to_do() -> None:
     """An intent that is satisfied on the new tip is unchanged, not a second commit."""
     repository, clock = Contended(), FakeClock()
