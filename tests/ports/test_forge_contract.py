@@ -302,6 +302,7 @@ def test_a_moved_head_is_not_merged(world: World) -> None:
     made = propose(world)
     before = world.hands.head(world.base)
     head = world.propose("3")
+    assert eventually(lambda: world.forge.readiness(made.number).mergeable)
 
     answer = merge(world, made)
 
@@ -401,12 +402,19 @@ def test_the_newest_ended_one_is_found(world: World) -> None:
     merge(world, first)
     world.propose("3")
     second = world.forge.open(world.branch, world.base, PullText("second", ""))
-    merge(world, second)
+    world.people.approve(second.number)
+    landed = merge(world, second)
     world.propose("4")  # the branch goes on
 
     found = world.forge.find(world.branch, world.base)
     assert found is not None
     assert (second.number, "merged", second.head) == (found.number, found.state, found.head)
+    assert isinstance(landed, Merged)
+    assert landed == merge(world, second)
+    assert (world.second,) == tuple(world.forge.approvers(second.number))
+    by_commit = world.forge.merged_by(landed.commit, world.base)
+    assert by_commit is not None
+    assert (second.number, second.head) == (by_commit.number, by_commit.head)
 
 
 # Gates.
