@@ -8,11 +8,12 @@ somebody names a scratch repository (tests/forges/live.py says how).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TypeVar
 
 import pytest
 
@@ -24,7 +25,7 @@ from forges.openapi import described
 from forges.worlds import World, fake_world
 from gitops.core.message import trailers
 from gitops.errors import Denied, NotFound, Refused, Unavailable
-from gitops.ports import Merged, NotMerged, PullRequest, PullText
+from gitops.ports import Merged, MergeMethod, NotMerged, PullRequest, PullText
 from servers.descriptions import github_description
 
 WORLDS = ("memory", "github", "gitlab", "gitea")
@@ -67,6 +68,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
             yield made
 
 
+T = TypeVar("T")
 TEXT = PullText("prod: api 1 -> 2", "| image | old | new |\n|---|---|---|\n| api | 1 | 2 |")
 TITLE = "Merge gitops/prod"
 MESSAGE = "prod: api 1 -> 2\n\nGitops-Action: promote\nGitops-Id: 0123"
@@ -80,9 +82,9 @@ def propose(world: World, text: PullText = TEXT, *, message: str = OWN) -> PullR
     return world.forge.open(world.branch, world.base, text)
 
 
-def merge(world: World, pull: PullRequest, method: str = "merge") -> Merged | NotMerged:
+def merge(world: World, pull: PullRequest, method: MergeMethod = "merge") -> Merged | NotMerged:
     """Merge the head that `pull` has."""
-    return world.forge.merge(pull.number, pull.head, method, TITLE, MESSAGE)  # type: ignore[arg-type]
+    return world.forge.merge(pull.number, pull.head, method, TITLE, MESSAGE)
 
 
 # Find, open, update.
@@ -243,7 +245,7 @@ def test_a_branch_that_is_not_there(world: World) -> None:
 
 
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
-def test_merged(world: World, method: str) -> None:
+def test_merged(world: World, method: MergeMethod) -> None:
     """The commit that is told is the base's tip; the change and the trailers are in it."""
     made = propose(world)
     if method not in world.methods:
@@ -640,7 +642,7 @@ def state_of(world: World, state: str) -> PullRequest | None:
     return found if found is not None and found.state == state else None
 
 
-def eventually(question):  # type: ignore[no-untyped-def]
+def eventually(question: Callable[[], T | None]) -> T:
     """Return the first true answer; forges do some things a moment after they said so."""
     end = monotonic() + 20
     while not (answer := question()):
@@ -649,7 +651,7 @@ def eventually(question):  # type: ignore[no-untyped-def]
     return answer
 
 
-def eventually_equal(expected, question):  # type: ignore[no-untyped-def]
+def eventually_equal(expected: T, question: Callable[[], T]) -> T:
     """Return the answer as soon as it is what is expected, else the last one."""
     end = monotonic() + 20
     while (answer := question()) != expected and monotonic() < end:
