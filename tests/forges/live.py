@@ -8,6 +8,7 @@ For each of GITHUB, GITLAB and GITEA (Forgejo too), in place of X:
     GITOPS_LIVE_X_OWNER_TOKEN   of an account that administrates the repository
     GITOPS_LIVE_X_SECOND_TOKEN  of a third account that may write: it approves
 
+Then `scripts/test tests/ports/test_forge_contract.py -k live`.
 Every test works on branches of its own, `gitops-test/…`. Branches, pull requests, labels and rules
 stay there. On GitLab the tests of approvals need Premium, and change settings of the project.
 """

@@ -8,11 +8,12 @@ somebody names a scratch repository (tests/forges/live.py says how).
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
+from typing import TypeVar
 
 import pytest
 
@@ -24,7 +25,7 @@ from forges.openapi import described
 from forges.worlds import World, fake_world
 from gitops.core.message import trailers
 from gitops.errors import Denied, NotFound, Refused, Unavailable
-from gitops.ports import Merged, NotMerged, PullRequest, PullText
+from gitops.ports import Merged, MergeMethod, NotMerged, PullRequest, PullText
 from servers.descriptions import github_description
 
 WORLDS = ("memory", "github", "gitlab", "gitea")
@@ -67,6 +68,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
             yield made
 
 
+T = TypeVar("T")
 TEXT = PullText("prod: api 1 -> 2", "| image | old | new |\n|---|---|---|\n| api | 1 | 2 |")
 TITLE = "Merge gitops/prod"
 MESSAGE = "prod: api 1 -> 2\n\nGitops-Action: promote\nGitops-Id: 0123"
@@ -80,9 +82,9 @@ def propose(world: World, text: PullText = TEXT, *, message: str = OWN) -> PullR
     return world.forge.open(world.branch, world.base, text)
 
 
-def merge(world: World, pull: PullRequest, method: str = "merge") -> Merged | NotMerged:
+def merge(world: World, pull: PullRequest, method: MergeMethod = "merge") -> Merged | NotMerged:
     """Merge the head that `pull` has."""
-    return world.forge.merge(pull.number, pull.head, method, TITLE, MESSAGE)  # type: ignore[arg-type]
+    return world.forge.merge(pull.number, pull.head, method, TITLE, MESSAGE)
 
 
 # Find, open, update.
@@ -243,7 +245,7 @@ def test_a_branch_that_is_not_there(world: World) -> None:
 
 
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
-def test_merged(world: World, method: str) -> None:
+def test_merged(world: World, method: MergeMethod) -> None:
     """The commit that is told is the base's tip; the change and the trailers are in it."""
     made = propose(world)
     if method not in world.methods:
@@ -302,6 +304,7 @@ def test_a_moved_head_is_not_merged(world: World) -> None:
     made = propose(world)
     before = world.hands.head(world.base)
     head = world.propose("3")
+    assert eventually(lambda: world.forge.readiness(made.number).mergeable)
 
     answer = merge(world, made)
 
@@ -401,12 +404,19 @@ def test_the_newest_ended_one_is_found(world: World) -> None:
     merge(world, first)
     world.propose("3")
     second = world.forge.open(world.branch, world.base, PullText("second", ""))
-    merge(world, second)
+    world.people.approve(second.number)
+    landed = merge(world, second)
     world.propose("4")  # the branch goes on
 
     found = world.forge.find(world.branch, world.base)
     assert found is not None
     assert (second.number, "merged", second.head) == (found.number, found.state, found.head)
+    assert isinstance(landed, Merged)
+    assert landed == merge(world, second)
+    assert (world.second,) == tuple(world.forge.approvers(second.number))
+    by_commit = world.forge.merged_by(landed.commit, world.base)
+    assert by_commit is not None
+    assert (second.number, second.head) == (by_commit.number, by_commit.head)
 
 
 # Gates.
@@ -632,7 +642,7 @@ def state_of(world: World, state: str) -> PullRequest | None:
     return found if found is not None and found.state == state else None
 
 
-def eventually(question):  # type: ignore[no-untyped-def]
+def eventually(question: Callable[[], T | None]) -> T:
     """Return the first true answer; forges do some things a moment after they said so."""
     end = monotonic() + 20
     while not (answer := question()):
@@ -641,7 +651,7 @@ def eventually(question):  # type: ignore[no-untyped-def]
     return answer
 
 
-def eventually_equal(expected, question):  # type: ignore[no-untyped-def]
+def eventually_equal(expected: T, question: Callable[[], T]) -> T:
     """Return the answer as soon as it is what is expected, else the last one."""
     end = monotonic() + 20
     while (answer := question()) != expected and monotonic() < end:
