@@ -126,15 +126,20 @@ class WatchedForge(FakeForge):
 
 
 class RacedRepository(FakeRepository):
-    """Somebody else acts right before a push; some branches cannot be deleted."""
+    """Somebody else acts right before a push, or after; some pushes are refused.
+
+    Attributes:
+        refuses: branch -> error of a push to it; `-BRANCH`: of deleting it.
+    """
 
     def __init__(self, files: Mapping[str, bytes]) -> None:
         super().__init__(files)
         self.rivals: list[Callable[[], object]] = []
+        self.followers: list[Callable[[], object]] = []
         self.refuses: dict[str, GitopsError] = {}
 
     def push(self, updates: list[RefUpdate]) -> Lost | None:  # type: ignore[override]
-        """Let the next rival act, then push."""
+        """Let the next rival act, push, and let the next follower act."""
         if self.rivals:
             self.rivals.pop(0)()
         for update in updates:
@@ -142,7 +147,10 @@ class RacedRepository(FakeRepository):
             error = self.refuses.get(name if update.new is not None else f"-{name}")
             if error is not None:
                 raise error
-        return super().push(updates)
+        lost = super().push(updates)
+        if self.followers:
+            self.followers.pop(0)()
+        return lost
 
 
 @dataclass

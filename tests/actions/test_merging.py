@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from forge_world import BRANCH, PROD, World, make_world, overlay
@@ -234,6 +236,72 @@ def test_a_text_conflict_names_the_way_out(world: World) -> None:
         run(world)
     assert "conflicts with main" in " ".join(caught.value.reasons)
     assert "gitops promote --to prod --refresh" in (caught.value.hint or "")
+
+
+def test_what_comes_up_while_it_is_merged(world: World) -> None:
+    """A conflict or a stricter rule between question and merge: the forge's own words, refused."""
+    world.forge.approve(1, "ana")
+    world.forge.before["merge"] = lambda: world.protect(2)
+    with pytest.raises(Refused) as caught:
+        run(world)
+    assert "prod: #1 was not merged: 1 of 2 approvals" == caught.value.message
+    world.protect(1)
+    world.forge.before["merge"] = lambda: world.repository.commit(
+        {PROD: overlay("1.4.0", web="2.1")}, "by hand\n"
+    )
+    with pytest.raises(Refused) as caught:
+        run(world)
+    assert "does not merge into main any more: it conflicts with main" in caught.value.message
+    assert "--refresh" in (caught.value.hint or "")
+
+
+def test_a_forge_that_is_behind_is_waited_for(world: World) -> None:
+    """The branch moved and the forge has not noticed: never a merge of what it still shows."""
+    world.forge.approve(1, "ana")
+    old = world.forge.pulls[1].shown
+    shown = world.forge._shown
+    world.forge._shown = lambda _: replace(old, head="0" * 40)  # type: ignore[method-assign]
+    with pytest.raises(Unavailable) as caught:
+        run(world)
+    assert f"its branch is at {old.head[:7]}: it is still to notice" in caught.value.message
+    assert "merge" not in world.forge.calls
+    world.forge._shown = shown  # type: ignore[method-assign]
+    assert "committed" == run(world).outcome
+
+
+def test_a_lost_answer_where_the_forge_does_not_tell_the_commit(world: World) -> None:
+    """What landed is found by the id that the merge carries."""
+    world.forge.approve(1, "ana")
+    world.forge.after["merge"] = Unavailable("the forge hung up")
+    land = world.forge._land
+
+    def forgetful(number: int, head: str, method: str, title: str, text: str) -> str:
+        commit = land(number, head, method, title, text)
+        pull = world.forge.pulls[number]
+        pull.shown = replace(pull.shown, merged_as=None)
+        return commit
+
+    world.forge._land = forgetful  # type: ignore[method-assign]
+    report = run(world)
+    assert ("committed", world.repository.head()) == (report.outcome, report.commit)
+
+
+def test_what_landed_is_looked_at(world: World) -> None:
+    """A merge of text that gave something else than was approved is said; so is a new head."""
+    world.forge.approve(1, "ana")
+    land = world.forge._land
+
+    def wrong(number: int, head: str, method: str, title: str, text: str) -> str:
+        land(number, head, method, title, text)
+        world.repository.commit({PROD: overlay("1.4.9")}, "next\n", branch=BRANCH)
+        return world.repository.commit({PROD: overlay("1.4.9")}, "mixed up\n")
+
+    world.forge._land = wrong  # type: ignore[method-assign]
+    report = run(world)
+
+    assert "committed" == report.outcome
+    assert any("does not have what was approved for shop/api" in one for one in report.warnings)
+    assert any(f"{BRANCH} moved meanwhile" in one for one in report.warnings)
 
 
 def test_merged_by_hand_meanwhile(world: World) -> None:

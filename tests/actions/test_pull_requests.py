@@ -8,6 +8,7 @@ import pytest
 
 from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.close import close
+from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
 from gitops.actions.holds import hold, resume
 from gitops.actions.promote import PromoteRequest, promote
@@ -347,6 +348,98 @@ def test_a_proposal_that_holds_more_is_not_shown_as_ours(world: World) -> None:
         world.promote()
 
     assert "base/evil.yaml" in caught.value.message
+
+
+def test_images_of_two_promotions_are_one_pull_request(world: World) -> None:
+    """What waits stays in it, beside what comes; both people are authors of the new head."""
+    world.stage("shop/api:1.5.0", "shop/web:2.1")
+    world.promote(names=("shop/api",))
+    report = promote(world.session(BEN), PromoteRequest(to="prod", names=("shop/web",)))
+    (pull,) = world.forge.pulls.values()
+
+    assert 1 == report.proposals[0].number
+    assert "| `shop/api` | `1.4.0` | `1.5.0` |" in pull.shown.body
+    assert "| `shop/web` | `2.0` | `2.1` |" in pull.shown.body
+    assert "Co-authored-by: Mona <mona@example.com>" in pull.shown.body
+    assert "| `shop/web` | (none) | `2.1` |" in pull.comments[0]
+
+
+def test_a_deploy_is_proposed_too(world: World) -> None:
+    """`deploy --to prod` of what stage has opens the same kind of pull request."""
+    world.stage()
+    request = DeployRequest(images=("shop/api:1.5.0",), to=("prod",), reason="by hand")
+    report = deploy(world.session(), request)
+
+    assert ("proposed", 1) == (report.outcome, report.proposals[0].number)
+    body = world.forge.pulls[1].shown.body
+    assert body.startswith("**New images** for `prod`, asked for by `Mona`")
+    assert "gitops deploy --to prod --reason 'by hand' shop/api:1.5.0\n" in body
+
+
+def test_an_override_for_what_waits_is_recorded_there(world: World) -> None:
+    """Held since it was proposed: the override makes a new head, and the text names it."""
+    world.propose()
+    hold(world.session(BEN), "prod", reason="INC-1")
+    request = DeployRequest(images=("shop/api:1.5.0",), to=("prod",), override="INC-1 is over")
+    report = deploy(world.session(), request)
+
+    assert ("proposed", 1) == (report.outcome, report.proposals[0].number)
+    body = world.forge.pulls[1].shown.body
+    assert "**Passed over**\n\n- `INC-1 is over (passed: prod: held by Ben: INC-1)`" in body
+    assert "stands against it" not in body
+
+
+def test_ended_before_the_forge_was_told(world: World) -> None:
+    """Somebody closed it between push and forge: nothing is opened for a branch that is gone."""
+    world.stage()
+    world.repository.followers = [lambda: world.repository.branches.pop(BRANCH)]
+    report = world.promote()
+
+    assert ("proposed", None) == (report.outcome, report.proposals[0].number)
+    assert {} == world.forge.pulls
+
+
+def test_renewed_while_the_forge_is_told(world: World) -> None:
+    """A head that moves between text and forge is told again, as it is then."""
+    world.stage()
+
+    def renew() -> None:
+        head = world.repository.commits[world.repository.head(BRANCH) or ""]
+        files, text = {PROD: overlay("1.5.0", web="2.2")}, head.info.message
+        world.repository.commit(files, text, branch=BRANCH, parents=head.info.parents)
+
+    world.forge.before["open"] = renew
+    world.promote()
+
+    assert f"--head {world.repository.head(BRANCH)}" in world.forge.pulls[1].shown.body
+    assert "| `shop/web` | `2.0` | `2.2` |" in world.forge.pulls[1].shown.body
+
+
+def test_status_of_what_was_never_opened_and_of_what_is_over(world: World) -> None:
+    """No pull request yet, and one that proposes nothing any more: both are said."""
+    world.propose()
+    kept = world.forge.pulls.pop(1)
+    (proposal,) = status(world.session(), ["prod"]).overlays[0].proposals
+    assert (None, ("its pull request, which nobody opened yet",)) == (
+        proposal.number,
+        proposal.waits_for,
+    )
+    world.forge.pulls[1] = kept
+    world.repository.commit({PROD: overlay("1.5.0")}, "by hand\n")
+    shown = status(world.session(), ["prod"])
+    assert () == shown.overlays[0].proposals
+    assert any("#1 proposes nothing that its base does not have" in one for one in shown.warnings)
+
+
+def test_nobody_need_be_known_to_close(world: World) -> None:
+    """Closing takes no commit, so it takes no identity."""
+    world.propose()
+
+    def nobody() -> Identity:
+        raise NotFound("nobody is known")
+
+    close(replace(world.session(), identity=nobody), "prod")
+    assert ["`somebody` closed this with `gitops close prod`."] == world.forge.pulls[1].comments
 
 
 def test_approve_and_close_say_what_there_is_instead(world: World) -> None:
