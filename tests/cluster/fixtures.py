@@ -6,14 +6,18 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from cluster.handle import ClusterHandle
-from cluster.providers import PROVIDERS, NoClusterError, Wanted, open_cluster
-from cluster.shop import Shop, open_shop
+from cluster.wanted import PROVIDERS, NoClusterError, Wanted
 from servers.lanes import leave_out
 from servers.processes import CannotStartError
+
+# The client of Kubernetes costs every worker a third of a second: only who needs it loads it.
+if TYPE_CHECKING:
+    from cluster.handle import ClusterHandle
+    from cluster.shop import Shop
 
 _LOG_LINES = 40
 
@@ -43,6 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.cluster_environ = dict(os.environ)
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Give all tests of the cluster to one worker: some stop its components for a while."""
     for item in items:
@@ -53,6 +58,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def cluster(request: pytest.FixtureRequest) -> ClusterHandle:
     """A cluster with Argo CD that the whole run shares."""
+    from cluster.providers import open_cluster
+
     option = request.config.option
     wanted = Wanted(
         provider=option.cluster_provider,
@@ -73,6 +80,8 @@ def cluster(request: pytest.FixtureRequest) -> ClusterHandle:
 @pytest.fixture
 def shop(cluster: ClusterHandle, manifests_template: Path, tmp_path: Path) -> Iterator[Shop]:
     """The sample on a Git server, with names of its own; no Application follows it yet."""
+    from cluster.shop import open_shop
+
     with open_shop(cluster, manifests_template, tmp_path) as opened:
         yield opened
 
@@ -82,6 +91,8 @@ def rollout_shop(
     cluster: ClusterHandle, manifests_template: Path, tmp_path: Path
 ) -> Iterator[Shop]:
     """The same, with a Rollout in place of the Deployment `api`: a canary that waits at 50 %."""
+    from cluster.shop import open_shop
+
     cluster.needs("rollouts")
     with open_shop(cluster, manifests_template, tmp_path, rollout=True) as opened:
         yield opened
@@ -92,6 +103,8 @@ def open_another_shop(
     cluster: ClusterHandle, manifests_template: Path, tmp_path: Path
 ) -> Iterator[Callable[[str], Shop]]:
     """Open further shops, each in a folder of this name."""
+    from cluster.shop import open_shop
+
     with ExitStack() as stack:
 
         def another(name: str) -> Shop:

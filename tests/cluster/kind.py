@@ -6,7 +6,6 @@ are those of the processes: they are read from the same go.mod files.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 import urllib.request
@@ -21,6 +20,7 @@ import yaml
 from cluster.handle import ALL_CAPABILITIES, ClusterHandle
 from cluster.kube import Document, Kube
 from cluster.objects import ARGOCD, ROLLOUTS, SETTINGS, rights
+from servers.network import allow
 from servers.processes import CannotStartError, Processes, free_port
 from servers.programs import ARGOCD as ARGOCD_SET
 from servers.programs import ROLLOUTS as ROLLOUTS_SET
@@ -99,8 +99,7 @@ def stopped(processes: Processes, options: Mapping[str, Any]) -> None:
 
 def kind_handle(record: Mapping[str, Any], folder: Path) -> ClusterHandle:
     """Return what tests see of the cluster."""
-    # Argo CD's answer to a push must not depend on a proxy of the tests.
-    os.environ["no_proxy"] = f"{os.environ.get('no_proxy', '')},{record['git_host']}"
+    allow(record["git_host"])
     return ClusterHandle(
         provider="kind",
         capabilities=ALL_CAPABILITIES - {"any-image", "components"},

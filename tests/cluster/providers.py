@@ -5,43 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from cluster.existing import existing_handle
 from cluster.handle import ClusterHandle
 from cluster.kind import kind_handle, kind_options
 from cluster.plane import plane_handle, plane_options
+from cluster.wanted import NoClusterError, Wanted
 from servers.lanes import absent
 from servers.sharing import run_folder, share
-
-PROVIDERS = ("auto", "kind", "processes", "existing", "none")
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What the command line says about the cluster.
-
-    Attributes:
-        provider: of `PROVIDERS`.
-        kubeconfig: of the existing cluster.
-        context: of that kubeconfig; empty for its current one.
-        namespace: where Argo CD is in the existing cluster.
-        git_host: the address of this machine as the existing cluster sees it.
-        environ: the variables of whoever started the run, for programs with settings of their own.
-    """
-
-    provider: str = "auto"
-    kubeconfig: str = ""
-    context: str = ""
-    namespace: str = "argocd"
-    git_host: str = ""
-    environ: Mapping[str, str] = field(default_factory=dict)
-
-
-class NoClusterError(Exception):
-    """There is no cluster to be had; says what is missing and the way out."""
 
 
 def open_cluster(wanted: Wanted) -> ClusterHandle:
