@@ -64,6 +64,7 @@ class PullRules:
     draft: bool = False
 
 
+@dataclass(frozen=True, slots=True)
 class Patience:
     """How long `wait` waits.
 
