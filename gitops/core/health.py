@@ -232,7 +232,8 @@ def _applied(
     if operation is not None and operation.is_running:
         if operation.retries or operation.finished is not None:
             return _Found("retrying", f"its sync fails and is tried again ({_tries(operation)})")
-        return _Found("syncing", one_line(f"its sync is running: {_short(operation.message)}"))
+        words = _short(operation.message)
+        return _Found("syncing", f"its sync is running{': ' + words if words else ''}")
     if application.requested:
         return _Found("syncing", "a sync is about to start")
     if ours is not None and ours.phase in ("Failed", "Error"):
@@ -390,4 +391,4 @@ def _tries(operation: Operation) -> str:
 def _short(words: str) -> str:
     """Drop the layers of RPC talk in front of what happened."""
     plain = words.rpartition("desc = ")[2] or words
-    return one_line(plain, _LONGEST)
+    return one_line(plain, _LONGEST).rstrip(": ")
