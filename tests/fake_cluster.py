@@ -25,6 +25,7 @@ class Plane:
         logs: (pod, container) -> what it printed before it ended.
         refreshed: names of Applications, in the order in which a refresh was asked for.
         on_refresh: what the controller does about a refresh; by default it takes it away.
+        deaf_to_aborts: how many aborts the controller of Rollouts does not notice.
         version: goes up with every change.
         listeners: called after every change.
     """
@@ -35,6 +36,7 @@ class Plane:
         self.logs: dict[tuple[str, str], str] = {}
         self.refreshed: list[str] = []
         self.on_refresh: Callable[[str], None] = lambda _: None
+        self.deaf_to_aborts = 0
         self.version = 100
         self.listeners: list[Callable[[str], None]] = []
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC).replace(microsecond=0)
@@ -85,9 +87,14 @@ class Plane:
         found = self.objects.items()
         return [one for (what, where, _), one in found if (what, where) == (kind, namespace)]
 
-    def abort(self, namespace: str, name: str) -> None:
-        """Stop a Rollout. Raises KeyError."""
-        self.objects["Rollout", namespace, name]["status"]["abort"] = True
+    def abort(self, namespace: str, name: str, *, on: bool = True) -> None:
+        """Ask for a Rollout to be stopped (or not any more); the controller notices. KeyError."""
+        status = self.objects["Rollout", namespace, name]["status"]
+        status["abort"] = on
+        if on and self.deaf_to_aborts:
+            self.deaf_to_aborts -= 1
+        elif on:
+            status["abortedAt"] = self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
 
     def _changed(self, made: dict[str, Any]) -> None:
         self.version += 1

@@ -358,3 +358,26 @@ def test_the_server_goes_away_and_comes_back(
     plane.put(an_application(health="Degraded"))
 
     assert woken.reaches(seen + 1)
+
+
+@pytest.mark.parametrize(("deaf", "patches"), [(0, 1), (1, 3), (9, 5)])
+def test_an_abort_is_given_until_it_is_noticed(
+    cluster: KubernetesCluster, stub: KubeStub, plane: Plane, deaf: int, patches: int
+) -> None:
+    """An abort that the controller did not notice is given again, a few times."""
+    one = {
+        "group": "argoproj.io",
+        "version": "v1alpha1",
+        "kind": "Rollout",
+        "name": "api",
+        "namespace": "shop-dev",
+    }
+    plane.put(an_application(status={"resources": [one]}))
+    plane.add("Rollout", {"metadata": {"name": "api", "namespace": "shop-dev"}, "status": {}})
+    plane.deaf_to_aborts = deaf
+    (application,) = cluster.applications().applications
+
+    cluster.abort(application, application.resources[0])
+
+    assert patches == len([text for text in stub.requests if text.startswith("PATCH")])
+    assert (deaf < 3) == ("abortedAt" in plane.objects["Rollout", "shop-dev", "api"]["status"])

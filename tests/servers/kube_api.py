@@ -132,7 +132,7 @@ class KubeStub(_Stub):
             case ["apis", "argoproj.io", _, "namespaces", where, "rollouts", name, "status"]:
                 if ("Rollout", where, name) not in self.plane.objects:
                     return _NOT_FOUND
-                self.plane.abort(where, name)
+                self.plane.abort(where, name, on=body["status"]["abort"])
                 return 200, self.plane.objects["Rollout", where, name]
             case ["api", "v1", "namespaces", where, "pods", name, "log"]:
                 words = self.plane.logs.get((name, query.get("container", "")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -39,6 +40,9 @@ _PLURALS = {
 _MOST_WORKLOADS = 20
 _MOST_WORDS = 3
 _LINES = "3"
+_ABORTS = 3
+_LOOKS = 5
+_LOOK_AGAIN = 0.1  # seconds: the controller answers in a quarter of one
 
 
 class KubernetesCluster:
@@ -186,13 +190,25 @@ class KubernetesCluster:
         return words
 
     def abort(self, application: Application, rollout: Resource) -> None:
-        """Set `status.abort`, as `kubectl argo rollouts abort` does."""
+        """Set `status.abort`, as `kubectl argo rollouts abort` does, until it was noticed.
+
+        A patch right after the controller's own write may be kept by the API server and never be
+        seen by the controller, which puts its own answer into its cache over it (argo-rollouts
+        1.9.1). So the answer is looked at, and the patch is given again when there is none.
+        """
         if not self._is_here(application):
             raise NotFound(f"{rollout} is in {application.server}, which is not asked")
         namespace = rollout.namespace or application.namespace
         path = f"/apis/{rollout.group}/{rollout.version}/namespaces/{quote(namespace)}"
-        path += f"/rollouts/{quote(rollout.name)}/status"
-        self._connection.patch(path, {"status": {"abort": True}})
+        path += f"/rollouts/{quote(rollout.name)}"
+        for again in range(_ABORTS):
+            if again:
+                self._connection.patch(f"{path}/status", {"status": {"abort": False}})
+            self._connection.patch(f"{path}/status", {"status": {"abort": True}})
+            for _ in range(_LOOKS):
+                time.sleep(_LOOK_AGAIN)
+                if table(self._connection.get(path).data, "status").get("abortedAt"):
+                    return
 
     def close(self) -> None:
         """Stop the watches."""
