@@ -21,7 +21,7 @@ def report(verdict: Verdict, **more: object) -> WaitReport:
     return WaitReport(DEV, RELEASE, verdict, "because", **more)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("verdict", [*GOOD, *BAD, *RANK])
+@pytest.mark.parametrize("verdict", sorted({*GOOD, *BAD, *RANK}))
 def test_exit_codes(verdict: Verdict) -> None:
     """Healthy and stable are no error, what is bad is exit 1, all else is not known: 75."""
     error = report(verdict).error
