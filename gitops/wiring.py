@@ -71,6 +71,7 @@ def open_session(
 
     Raises NotFound when there is no repository, UsageError for a key that is none.
     """
+    from gitops.adapters.argocd.clusters import open_clusters
     from gitops.adapters.gitrepo import open_repository, open_sources
 
     timeout = max(min(budget, 60.0) if writes and budget > 0 else 60.0, 1.0)
@@ -78,6 +79,7 @@ def open_session(
     with (
         begun or open_repository(location, environ=os.environ, progress=_say) as repository,
         open_sources(os.environ, progress=_say, timeout=timeout) as sources,
+        open_clusters(os.environ, repository.describe(), location) as clusters,
     ):
         repository.wait_at_most(timeout)
         repository.begin(branch, start)
@@ -105,6 +107,7 @@ def open_session(
                 combining=_combining(repository) if combines else None,
                 forge=_forge_opener(repository, budget),
                 archive=repository.commits,
+                clusters=clusters,
                 say=_say,
                 detail=_say if verbose else _keep_quiet,
             )

@@ -21,6 +21,7 @@ import typer
 import gitops
 from gitops import errors
 from gitops.adapters import tls
+from gitops.adapters.argocd.clusters import SERVER, TOKEN
 from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
 from gitops.cli.ci import JOB_VARIABLES
@@ -54,11 +55,14 @@ VARIABLES = {
     "GITOPS_CACHE": "Where what was read of repositories is kept for the next call; default: "
     "`gitops` in `$XDG_CACHE_HOME`, else in `~/.cache`. Empty or `off`: nowhere. Can be deleted at "
     "any time.",
+    "GITOPS_ARGOCD_REPO": "What Argo CD's Applications call the manifest repository, where that "
+    "differs from the URL used here.",
     "NO_COLOR": "When set, output has no colour; it has none either where no terminal is.",
 }
 
 TRAILERS = {
-    "Gitops-Action": "What was done: `deploy`, `promote`, `rollback`, `qa`, `hold`, `resume`.",
+    "Gitops-Action": "What was done: `deploy`, `promote`, `rollback`, `qa`, `wait`, `hold`, "
+    "`resume`.",
     "Gitops-Environment": "The environment, `APP/ENV` where each app has overlays; one for each.",
     "Gitops-Id": "Unique for each call, the same in every attempt of it. After an answer that "
     "got lost it tells whether the commit landed.",
@@ -225,6 +229,8 @@ def variables(group: click.Group) -> str:
         f"\nPull requests: {code(FORGE_VARIABLES)} ([which token goes where](forges.md#tokens)). "
         f"Certificates: {code(tls.VARIABLES)}.\n"
         f"\n`--ref auto` reads the job's: {code(JOB_VARIABLES)}.\n"
+        f"\n`{SERVER}` and `{TOKEN}`: Argo CD's own API and a token for it, in place of every "
+        "cluster of `gitops.yaml`. `KUBECONFIG` is read as by every Kubernetes client.\n"
         "\nOf Git's own variables those that say who writes, how to sign in, and which "
         "configuration, proxy, certificates and SSH command hold are respected. Those that point "
         "at a repository (`GIT_DIR`, `GIT_WORK_TREE`, `GIT_INDEX_FILE`, …) are not.\n"

@@ -39,6 +39,7 @@ GIT_CONFIG = """\
 FOREIGN = (
     *("GIT_", "GITOPS_", "GITHUB_", "GITLAB_", "GITEA_", "CI_", "BUILDKITE", "JENKINS_", "DRONE_"),
     *("BITBUCKET_", "CIRCLE", "TRAVIS", "TF_BUILD", "BUILD_", "SSH_", "GPG_"),
+    *("ARGOCD_", "KUBE"),
 )
 FOREIGN_NAMES = {
     *("CI", "EMAIL", "XDG_CONFIG_HOME", "PYTHONPATH", "LANGUAGE", "LC_ALL", "NO_COLOR"),

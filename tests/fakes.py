@@ -193,6 +193,10 @@ class FakeRepository:
             if self.signatures.get(commit) in listed
         }
 
+    def contains(self, tip: str, commit: str, earlier: str) -> bool:
+        """See `ports.Evidence`."""
+        return commit in self._reachable([tip]) and earlier in self._reachable([commit])
+
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """See `ports.Repository`."""
         for commit in self._newest_first([self.snapshot(branch).commit], [since]):

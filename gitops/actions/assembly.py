@@ -9,6 +9,7 @@ from gitops.actions.plan import Draft, Plan
 from gitops.actions.proposing import Wanted, propose
 from gitops.actions.session import Session, Tip
 from gitops.actions.targets import Target
+from gitops.core.environment import Overlay
 from gitops.core.kustomization import Edit
 from gitops.core.message import Line
 from gitops.core.policy import Reason
@@ -108,6 +109,15 @@ def with_pull_requests(session: Session, report: WriteReport) -> WriteReport:
     from gitops.actions.pull_requests import publish  # only where somebody reads what it reads
 
     return publish(session, report)
+
+
+def reached_by(entries: Sequence[Edited]) -> tuple[Overlay, ...]:
+    """Return the overlays that `entries` change on their branch, without waiting for approval."""
+    return tuple(
+        entry.target.overlay
+        for entry in entries
+        if entry.target.overlay.environment.change == "commit"
+    )
 
 
 def _draft(

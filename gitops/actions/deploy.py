@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitops.actions.assembly import Edited, assemble, with_pull_requests
+from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requests
 from gitops.actions.judging import judge, record_overrides, refusal
 from gitops.actions.overlays import find_environment
 from gitops.actions.plan import Plan
@@ -16,7 +16,7 @@ from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.sources import Build, ask_build, judge_follow, superseded
 from gitops.actions.targets import Target, find_targets
 from gitops.actions.write import write
-from gitops.core.environment import Environment
+from gitops.core.environment import Environment, Overlay
 from gitops.core.image import parse_image
 from gitops.core.kustomization import edit_images
 from gitops.core.message import render_message
@@ -136,9 +136,11 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
         build = _build(session, tip, request, [image.image for image in images])
         edited: list[Edited] = []
         older: list[Skipped] = []
+        same: list[Overlay] = []
         for target in found:
             entry, old = _edit(session, tip, target, request, build)
             edited += [entry] if entry.edit.changes else []
+            same += [target.overlay] if not entry.edit.changes and not old else []
             older += [Skipped(target.overlay, text) for text in old]
         reasons = tuple(reason for entry in edited for reason in entry.reasons)
         if request.override is not None and not first:
@@ -185,6 +187,7 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
                 *(text for entry in edited for text in entry.warnings),
                 *made.warnings,
             ),
+            reached=(*same, *reached_by(go)),
         )
 
     return plan

@@ -182,19 +182,27 @@ def _prospects(session: Session, tip: Tip, overlay: Overlay | None) -> tuple[str
 def _tell(
     session: Session, report: WriteReport, tip: Tip, environment: str | None, app: str | None
 ) -> WriteReport:
-    """Bring the pull requests of what was held or resumed up to date."""
-    rows = [row for row in tip.config.environments if environment in (None, row.name)]
-    asking = [row for row in rows if asks_for_approval(row)]
-    if report.outcome != "committed" or not asking:
+    """Bring the pull requests of what was held or resumed up to date, and Argo CD's notices."""
+    if report.outcome != "committed":
         return report
-    from gitops.actions.pull_requests import refresh  # a review asks policy, as above
-
     overlays: list[Overlay] = []
-    for row in asking:
-        with suppress(NotFound):  # its branch is not there yet
-            overlays += overlays_of(tip.of(row), row)
-    told = refresh(session, [one for one in overlays if app in (None, one.app)])
-    return replace(report, warnings=report.warnings + told)
+    for row in tip.config.environments:
+        if environment in (None, row.name):
+            with suppress(NotFound):  # its branch is not there yet
+                overlays += overlays_of(tip.of(row), row)
+    overlays = [one for one in overlays if app in (None, one.app)]
+    asking = [one for one in overlays if asks_for_approval(one.environment)]
+    if asking:
+        from gitops.actions.pull_requests import refresh  # a review asks policy, as above
+
+        report = replace(report, warnings=report.warnings + refresh(session, asking))
+    if session.clusters is None:
+        return report
+    from gitops.actions.steering import Steering  # it asks for holds, too
+
+    steering = Steering(session, tip, overlays)
+    steering.show_holds()
+    return steering.told(report)
 
 
 def _not_held(tip: Tip, scope: _Scope) -> Plan:

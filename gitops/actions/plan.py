@@ -54,6 +54,7 @@ class Plan:
         ending: proposals whose branch goes, each from exactly its `commit`; `state` says why.
         before: path -> present content of the files in `edits`, for the preview.
         judged: policy was asked. What it was read from must still be so when the commits land.
+        reached: overlays that pin what was asked for, by this plan or already; no proposals.
     """
 
     action: str
@@ -70,6 +71,7 @@ class Plan:
     hold: Hold | None = None
     hint: str | None = None
     judged: bool = False
+    reached: tuple[Overlay, ...] = ()
 
     @property
     def is_empty(self) -> bool:

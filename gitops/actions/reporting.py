@@ -71,6 +71,7 @@ def report_of(
         diffs=tuple(_diffs(plan)),
         hold=plan.hold,
         hint=plan.hint,
+        reached=plan.reached,
     )
 
 

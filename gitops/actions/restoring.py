@@ -28,6 +28,7 @@ class RollbackRequest:
         images: only these; empty means all.
         hold: False leaves the hold out.
         override: why a release that the rule leaves out is taken all the same.
+        abort: stop a Rollout that is in the middle of what is taken back.
     """
 
     environment: str
@@ -37,6 +38,7 @@ class RollbackRequest:
     hold: bool = True
     override: str | None = None
     app: str | None = None
+    abort: bool = True
 
 
 def assemble_rollback(
@@ -109,6 +111,7 @@ def assemble_rollback(
         notes=notes,
         hold=hold,
         hint=hint,
+        reached=(overlay,),
     )
 
 

@@ -6,7 +6,7 @@ what it chose is carried through lost races: whatever landed meanwhile, *that* r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gitops.actions.history import releases_of
@@ -15,6 +15,7 @@ from gitops.actions.plan import Plan
 from gitops.actions.proposals import find_proposal, proposal_branch
 from gitops.actions.restoring import RollbackRequest, assemble_rollback, landed_since
 from gitops.actions.session import Session, Tip, require_words
+from gitops.actions.steering import Steering, Underway
 from gitops.actions.targets import read_target
 from gitops.actions.way_back import choose_release
 from gitops.actions.write import write
@@ -67,6 +68,7 @@ def rollback(
             raise _explained(again, request) from again
     if session.dry_run:
         return report
+    report = call.steer(report)
     if report.outcome == "committed":
         return call.tell(report)
     from gitops.actions.pull_requests import publish
@@ -83,6 +85,8 @@ class _Call:
         asked: the person was asked.
         dropped: the proposal that goes with the rollback, with the tip that it was seen on.
         keeps_branch: the server does not let the branch of that proposal go.
+        steering: what is done in the cluster; None before, and for a checkout.
+        looked: Rollouts were looked at, and stopped where that was wanted.
     """
 
     session: Session
@@ -92,6 +96,8 @@ class _Call:
     asked: bool = False
     dropped: tuple[Tip, Proposal] | None = None
     keeps_branch: bool = False
+    steering: Steering | None = None
+    looked: bool = False
 
     def plan(self, tip: Tip) -> Plan:
         """Return what the rollback wants, seen from `tip`."""
@@ -101,6 +107,8 @@ class _Call:
         file = read_target(session, tip, overlay)
         _known_images(file, request)
         if self.chosen is None:
+            if overlay.environment.change != "work-tree":
+                self.steering = Steering(session, tip, [overlay])
             self.chosen = (home.commit, _choose(session, tip, overlay, file, request))
         seen, choice = self.chosen
         restored = choice.release
@@ -110,6 +118,7 @@ class _Call:
                 notes=choice.notes,
                 warnings=choice.warnings,
                 hint=f"`gitops hold {request.environment} --reason TEXT` keeps it as it is",
+                reached=(overlay,) if self.steering is not None else (),
             )
         present = image_values(file.content, file.path)
         requests = tuple(entry for entry in choice.requests if entry.image in present)
@@ -131,13 +140,35 @@ class _Call:
                 *dropped,
             ),
         )
+        underway = self._underway(overlay, edit.changes)
+        coming = tuple(f"aborts {one.resource} first: {one.rollout.describe()}" for one in underway)
         if self.confirm is not None and not session.dry_run and not self.asked:
             self.asked = seen == home.commit
             changes = tuple((overlay.label, change) for change in edit.changes)
-            preview = Preview(overlay.label, changes, made.notes, made.warnings)
+            preview = Preview(overlay.label, changes, made.notes + coming, made.warnings)
             if self.asked and not self.confirm(preview):
                 raise Refused("nothing was rolled back", hint="--yes does not ask")
+        if session.dry_run:
+            return replace(made, notes=made.notes + coming)
+        if self.steering is not None:
+            self.steering.abort(underway, [change.after for change in edit.changes])
         return made
+
+    def _underway(self, overlay: Overlay, changes: Sequence[ImageChange]) -> tuple[Underway, ...]:
+        """Return the Rollouts to be stopped; looked for once, before the first try."""
+        first, self.looked = not self.looked, True
+        if self.steering is None or not first or not self.request.abort:
+            return ()
+        return self.steering.underway(overlay, changes)
+
+    def steer(self, report: WriteReport) -> WriteReport:
+        """Let Argo CD look at the commit now, and show the hold."""
+        if self.steering is None:
+            return report
+        if report.outcome == "committed":
+            self.steering.refresh()
+            self.steering.show_holds()
+        return self.steering.told(report)
 
     def _drop(self, tip: Tip, overlay: Overlay) -> tuple[Proposal, ...]:
         """Return the proposal that the rollback ends, also one that has landed and was left."""

@@ -12,6 +12,7 @@ from gitops.errors import ConfigError, NotFound, UsageError
 from gitops.ports import (
     Archive,
     Clock,
+    Clusters,
     Evidence,
     GatedForge,
     Intents,
@@ -56,6 +57,7 @@ class Session:
             there is none, or no token for it. Nothing is loaded or asked before that. Raises Denied
             (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
         combining: None where no key is given.
+        clusters: the control planes of Argo CD; None where nobody can be asked.
         say: tells a waiting person what is going on.
         detail: tells who asked for it (`--verbose`) what else goes on.
     """
@@ -74,6 +76,7 @@ class Session:
     archive: Callable[[], Archive] | None = None
     forge: Callable[[Config], GatedForge | NoForge] = lambda _: NoForge()
     combining: Combining | None = None
+    clusters: Clusters | None = None
     say: Callable[[str], None] = lambda _: None
     detail: Callable[[str], None] = lambda _: None
 

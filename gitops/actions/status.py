@@ -10,10 +10,12 @@ from gitops.actions.history import releases_of
 from gitops.actions.holds import hold_on
 from gitops.actions.judging import freeze_on
 from gitops.actions.ledger import words_on
+from gitops.actions.live import LiveView
 from gitops.actions.overlays import find_environment, find_overlay, overlays_of, read_overlay
 from gitops.actions.proposals import Found, find_proposal, look, proposal_branch
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Overlay, asks_for_approval
+from gitops.core.history import Release
 from gitops.core.image import ImageValue
 from gitops.core.kustomization import image_values
 from gitops.core.report import (
@@ -34,14 +36,17 @@ def status(
     """Return what each environment (all, or the named ones) pins, since when and by whom."""
     tip = open_tip(session)
     rows = tuple(find_environment(tip.config, name) for name in dict.fromkeys(environments))
-    found: list[OverlayStatus] = []
+    found: list[tuple[OverlayStatus, Release | None]] = []
     warnings: list[str] = []
+    view = LiveView(session, tip, rows or tip.config.environments)
+    # Git first, all of it: meanwhile the clusters answer.
     for row in rows or tip.config.environments:
         try:
             home = tip.of(row)
         except NotFound as error:
             branch = tip.branch_of(row)
-            found.append(OverlayStatus(Overlay(row), branch, None, problem=error.message))
+            missing = OverlayStatus(Overlay(row), branch, None, problem=error.message)
+            found.append((missing, None))
             continue
         overlays = overlays_of(home, row)
         if app is not None and row.per_app:
@@ -50,12 +55,17 @@ def status(
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
-        overlays=tuple(found),
+        overlays=tuple(
+            replace(entry, live=view.of(entry.overlay, newest)) for entry, newest in found
+        ),
         warnings=tuple(warnings),
     )
 
 
-def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -> OverlayStatus:
+def _status(
+    session: Session, tip: Tip, overlay: Overlay, warnings: list[str]
+) -> tuple[OverlayStatus, Release | None]:
+    """Return what Git and the ledger say, and the newest release."""
     branch = tip.branch_of(overlay.environment)
     hold = hold_on(tip, overlay)
     freeze = freeze_on(session, tip, overlay)
@@ -63,7 +73,10 @@ def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -
         images = _images(tip, overlay)
     except (NotFound, ManifestError) as error:
         # One broken overlay must not hide the others from whoever is on call.
-        return OverlayStatus(overlay, branch, None, hold=hold, freeze=freeze, problem=error.message)
+        broken = OverlayStatus(
+            overlay, branch, None, hold=hold, freeze=freeze, problem=error.message
+        )
+        return broken, None
     stream = releases_of(session, tip, overlay)
     newest = next(stream, None)
     if newest is None and (unseen := stream.unseen()) is not None:
@@ -76,7 +89,7 @@ def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -
     if newest is not None:
         words, unheard = words_on(session, tip, overlay, newest)
         warnings += unheard
-    return OverlayStatus(
+    known = OverlayStatus(
         overlay,
         branch,
         images,
@@ -88,6 +101,7 @@ def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -
         freeze=freeze,
         proposals=proposals,
     )
+    return known, newest
 
 
 def _proposals(

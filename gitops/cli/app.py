@@ -27,6 +27,7 @@ from gitops.cli import (
     rollback,
     setup,
     validate,
+    wait,
 )
 from gitops.errors import Bug, GitopsError, Interrupted, UsageError
 
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for module in (
-    *(setup, deploy, promote, approve, qa, release, rollback, holds, look, check, validate),
+    *(setup, deploy, promote, approve, qa, release, rollback, wait, holds, look, check, validate),
 ):
     module.register(app)
 

@@ -63,6 +63,15 @@ Verbose = Annotated[
     typer.Option("-v", "--verbose", help="Tell on standard error what else goes on: lost races."),
 ]
 
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait/--no-wait",
+        help="Then follow Argo CD as `gitops wait` does; its exit code, and its answer with `wait` "
+        "in the JSON.",
+    ),
+]
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

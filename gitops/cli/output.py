@@ -233,6 +233,8 @@ def print_status(report: StatusReport, output: str) -> int:
         del texts[: len(group)]
         for word in entry.words:
             line(safe(f"{indent}{_word(word)}"))
+        for text in _live(entry):
+            line(safe(f"{indent}{text}"))
         for text in _standing(entry):
             line(paint(safe(f"{indent}! {text}"), "yellow", sys.stdout))
     for warning in report.warnings:
@@ -250,6 +252,26 @@ def _status_rows(entry: OverlayStatus, trunk: str) -> list[tuple[str, ...]]:
         rows.append((label, image, describe_value(value), who))
         label, who = "", ""
     return rows or [(label, entry.problem or "no images")]
+
+
+def _live(entry: OverlayStatus) -> list[str]:
+    """What the clusters say: a line for each Application, and one for what is not known."""
+    if entry.live is None:
+        return []
+    lines = []
+    for one in entry.live.applications:
+        since = (documents.time_text(one.since) or "").replace("T", " ")[:16]
+        words = f"{one.ref.name}: {one.sync or 'Unknown'}, {one.health or 'Unknown'}"
+        words += f" since {since}" if since else ""
+        if one.release is not None and one.release != entry.commit:
+            words += f", live is {one.release[:_SHORT]}"
+        if one.state != "healthy":
+            words += f" ({one.text})"
+        lines.append(words)
+        if one.drift and one.state == "healthy":
+            lines.append(f"{one.ref.name}: runs what Git does not ask for: {', '.join(one.drift)}")
+        lines += [f"{one.ref.name}: {text}" for text in one.rollouts]
+    return lines + ([entry.live.problem] if entry.live.problem else [])
 
 
 def _word(word: Word) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from gitops.config.clusters import cluster_table, wait_table
 from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, Whole, YesNo, shown
 
 # The characters that no branch name and no path of ours may hold; U+0020 ends the control range.
@@ -244,6 +245,7 @@ ENVIRONMENT = Table(
             Text(DURATION, explain_duration),
             "`gitops promote --eligible` takes only what has been stable in `after` for so long.",
         ),
+        "wait": Key(wait_table(Text(DURATION, explain_duration)), "How long `gitops wait` waits."),
         "approvals": Key(
             Table(
                 {
@@ -368,6 +370,10 @@ ROOT = Table(
         ),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
+        ),
+        "clusters": Key(
+            ListOf(cluster_table(Text(NAME, explain_name))),
+            "Where environments run, so that their health can be asked for.",
         ),
         "signers": Key(
             Text(FILE, explain_file),

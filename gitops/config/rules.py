@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
+from gitops.config.clusters import check_clusters, make_cluster, make_patience
+from gitops.config.durations import duration
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environment import (
     Approvals,
@@ -27,8 +28,6 @@ if TYPE_CHECKING:
     from gitops.core.freeze import Freeze
     from gitops.core.protection import BranchRule
 
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
 
 def check_rules(root: Value, problems: Problems) -> None:
     """Add what is wrong between the values: names, overlays, order, modes that exclude others."""
@@ -38,6 +37,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_order(rows, problems)
     _check_images(root.list("images"), problems)
     _check_forge(root.keys.get("forge"), problems)
+    check_clusters(root.list("clusters"), [row.get("name") for row in rows], problems)
     for row in rows:
         _check_modes(row, problems)
         _check_after(row, problems)
@@ -63,6 +63,7 @@ def make_config(root: Value) -> Config:
         repository=root.get("repository") or None,
         pulls=_make_pulls(root.keys.get("pullRequest")),
         branch_rules=_make_branches(root.list("branches")),
+        clusters=tuple(make_cluster(row) for row in root.list("clusters")),
     )
 
 
@@ -94,6 +95,7 @@ def _make_environment(row: Value) -> Environment:
         soak=duration(row.get("soak")) if "soak" in row.keys else None,
         branch=row.get("branch") or None,
         approvals=_make_approvals(row.keys.get("approvals")),
+        wait=make_patience(row.keys.get("wait")),
         line=row.place[0],
     )
 
@@ -127,12 +129,6 @@ def _make_freezes(rows: Sequence[Value]) -> tuple[Freeze, ...]:
     from gitops.config.freezes import make_freeze  # time zones, only where there are windows
 
     return tuple(make_freeze(row) for row in rows)
-
-
-def duration(text: str) -> timedelta:
-    """Return what `90s`, `10m`, `24h`, `7d` or a bare number of seconds says."""
-    number, unit = (text[:-1], text[-1]) if text[-1] in _UNITS else (text, "s")
-    return timedelta(seconds=int(number) * _UNITS[unit])
 
 
 def _check_after(row: Value, problems: Problems) -> None:

@@ -15,6 +15,7 @@ from gitops.core.standing import Word
 
 if TYPE_CHECKING:
     from gitops.core.freeze import FreezeHit
+    from gitops.core.live import Live
 
 Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]
 
@@ -117,6 +118,7 @@ class WriteReport:
         attempts: pushes tried.
         notes: what a person should know beside the warnings (which release a rollback took).
         hint: what to do next, or None.
+        reached: overlays that pin what was asked for, by this write or already; no proposals.
     """
 
     action: str
@@ -134,6 +136,7 @@ class WriteReport:
     hold: Hold | None = None
     hint: str | None = None
     commits: tuple[Committed, ...] = ()
+    reached: tuple[Overlay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +166,7 @@ class OverlayStatus:
         branch: the branch that it lives on.
         images: None when the overlay cannot be read; `problem` says why.
         words: what counts of the words on the newest release: health, then QA.
+        live: what the clusters say; None where none is set up.
     """
 
     overlay: Overlay
@@ -176,6 +180,7 @@ class OverlayStatus:
     proposals: tuple[Proposal, ...] = ()
     problem: str | None = None
     words: tuple[Word, ...] = ()
+    live: Live | None = None
 
 
 @dataclass(frozen=True, slots=True)

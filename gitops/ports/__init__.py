@@ -5,6 +5,7 @@ Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contr
 """
 
 from gitops.ports.clock import Clock
+from gitops.ports.cluster import Bell, Cluster, Clusters, Reading
 from gitops.ports.commits import Archive, Commits, Tree, TreeEntry, Trees
 from gitops.ports.evidence import Evidence, FileChange
 from gitops.ports.forge import (
@@ -29,10 +30,13 @@ from gitops.ports.worktree import WorkTree
 
 __all__ = [
     "Archive",
+    "Bell",
     "Build",
     "BuildFile",
     "CheckState",
     "Clock",
+    "Cluster",
+    "Clusters",
     "Commits",
     "Evidence",
     "FileChange",
@@ -51,6 +55,7 @@ __all__ = [
     "PullRequest",
     "PullText",
     "Readiness",
+    "Reading",
     "RefUpdate",
     "Renderer",
     "Repository",

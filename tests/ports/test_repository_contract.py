@@ -436,3 +436,25 @@ def test_nobody_remembers_an_unknown_branch(world: World) -> None:
     """What no call has read is not remembered."""
     with world.repository.remembered("gitops/dev") as snapshot:
         assert snapshot is None
+
+
+def test_contains(world: World) -> None:
+    """Which commit is in the history of which, also far back, and on both sides of merges."""
+    first = world.repository.snapshot("main").commit
+    for number in range(60):
+        world.other.commit({FILE: f"tag {number}\n".encode()})
+    middle = world.repository.snapshot("main").commit
+    side = world.other.commit({OTHER: b"side\n"}, branch="side", parents=[middle])
+    merge = world.other.commit({OTHER: b"side\n"}, parents=[middle, side])
+    tip = world.repository.snapshot("main").commit
+    contains = world.repository.contains  # type: ignore[attr-defined]
+
+    assert merge == tip
+    assert contains(tip, tip, tip)
+    assert contains(tip, middle, first)
+    assert contains(tip, tip, side)
+    assert not contains(tip, middle, side)
+    assert not contains(tip, first, middle)
+    assert not contains(middle, side, middle)
+    assert not contains(tip, "0" * 40, first)
+    assert not contains(tip, tip, "0" * 40)

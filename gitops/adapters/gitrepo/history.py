@@ -123,6 +123,28 @@ class HistoryReader:
         """Return the commits that `git rev-list REVISIONS` finds in the store, and no others."""
         return self._walk(revisions)
 
+    def contains(self, tip: str, commit: str, earlier: str) -> bool:
+        """Is `earlier` `commit` or an ancestor of it, both in the history of `tip`?
+
+        A cut history answers yes for good. No is believed when the two stand the other way round,
+        or when there is no more history to get.
+        """
+        while True:
+            store = self._source.store
+            if all(store.find(one) is not None for one in (tip, commit, earlier)):
+                if self._is_ancestor(commit, tip) and self._is_ancestor(earlier, commit):
+                    return True
+                if commit != earlier and self._is_ancestor(commit, earlier):
+                    return False
+            if not self._source.deepen(tip):
+                return False
+
+    def _is_ancestor(self, earlier: str, commit: str) -> bool:
+        if earlier == commit:
+            return True
+        args = ("merge-base", "--is-ancestor", earlier, commit)
+        return self._git.run([*self._source.store.args, *args]).code == 0
+
     def _deepen(self, commit: str, end: str) -> bool:
         """Get more history until the parent of `end` is there; False when nobody has it."""
         while self._source.deepen(commit):

@@ -127,6 +127,10 @@ class GitRepository:
         text = answer.out.decode("utf-8", "surrogateescape")
         return tuple(filter(None, text.split("\0")))
 
+    def contains(self, tip: str, commit: str, earlier: str) -> bool:
+        """Say whether `earlier` is `commit` or in its history; see `ports.Evidence`."""
+        return self._history().contains(tip, commit, earlier)
+
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """Return commit -> principal of a listed key; see `ports.Evidence`."""
         from gitops.adapters.gitrepo.signatures import signed_by
