@@ -379,8 +379,8 @@ def trailers_page() -> str:
         + table(("trailer", "meaning"), ((f"`{key}`", TRAILERS[key]) for key in TRAILERS))
         + "\nThe merge of a proposal has those of the proposal, and `Gitops-Approved-By`: who "
         "approved it. Squashed, it also has the proposal's `Gitops-Id` beside its own; rebased, it "
-        "is the proposal's own commit. `Co-authored-by` in a proposal names others whose images are "
-        "still in it.\n"
+        "is the proposal's own commit. `Co-authored-by` in a proposal names others whose images "
+        "are still in it.\n"
         "\nWhere jobs carry each other's changes ([many jobs at once](../how-to/many-jobs.md)), a "
         f"commit that was carried has `{CARRIER_TRAILER}`: whose push it came with. "
         f"`{ANSWER_TRAILER}`, on the last commit of such a push, names a change that was not "

@@ -19,13 +19,14 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from manifests import ROOT, Result
+from servers.fault_proxy import Fault, FaultProxy
 from servers.gitea import GiteaServer
 
 PROD = "overlays/prod/kustomization.yaml"
@@ -42,10 +43,13 @@ class Shop:
     repository: str
     folder: Path
     tokens: dict[str, str]
+    through: str | None = None
 
     def url(self, user: str) -> str:
         """Return the URL of the repository with the user's token in it."""
         where = self.server.clone_url(self.repository)
+        if self.through is not None:
+            where = where.replace(self.server.url, self.through)
         return where.replace("://", f"://{user}:{self.tokens[user]}@")
 
     def environ(self, user: str, *, token: bool = True) -> dict[str, str]:
@@ -304,6 +308,34 @@ def test_two_at_once(shop: Shop) -> None:
     assert [1, 1] == [one.json["proposals"][0]["number"] for one in done]
     assert [1] == shop.open_pulls()
     assert len(shop.comments(1)) <= 1
+
+
+def test_lost_answers(shop: Shop) -> None:
+    """The server opened, and merged, and its answer never came: both are found, each is one."""
+
+    def lost(end: str) -> Fault:
+        return Fault(lambda method, path: method == "POST" and path.endswith(end), cut=True)
+
+    shop.stage("1.5.0")
+    with FaultProxy(shop.server.url) as proxy:
+        behind = replace(shop, through=proxy.url)
+        proxy.faults.append(lost("/pulls"))
+        opened = behind.gitops("promote", "--to", "prod", "-o", "json")
+        assert [] == proxy.faults, opened.err
+        shop.report(shop.head("gitops/prod") or "")
+        shop.let_in(1, "--dry-run")
+        proxy.faults.append(lost("/merge"))
+        merged = behind.gitops("approve", "prod", "-o", "json", user="ben")
+        assert [] == proxy.faults, merged.err
+
+    assert ("proposed", 1) == (opened.json["outcome"], opened.json["proposals"][0]["number"])
+    assert (0, "committed", shop.head("main")) == (
+        merged.code,
+        merged.json["outcome"],
+        merged.json["commit"],
+    )
+    assert [1] == [one["number"] for one in shop.api("GET", "/pulls?state=all")]
+    assert shop.head("gitops/prod") is None
 
 
 def test_a_push_between_look_and_merge(shop: Shop) -> None:
