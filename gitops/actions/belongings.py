@@ -194,7 +194,8 @@ class _Walk:
                 continue
             if entry is None or (todo and entry.kind != "folder"):
                 rest = [word for word in todo if word != ".."]
-                self.found.add("/".join((here, *rest)), reason)
+                # Whatever appears there, a file or a folder with files, will be read.
+                self.found.add_folder("/".join((here, *rest)), reason)
                 return None
             if not todo and entry.kind != "folder":
                 self.found.add(here, reason)

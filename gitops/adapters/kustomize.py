@@ -30,7 +30,9 @@ _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy
 
 def find_kustomize(environ: Mapping[str, str], *, timeout: float = _TIMEOUT) -> Kustomize | None:
     """Return the kustomize on PATH, else kubectl's, None when there is neither."""
-    path = environ.get("PATH", os.defpath)
+    # A relative entry would find what the repository brings along.
+    entries = environ.get("PATH", os.defpath).split(os.pathsep)
+    path = os.pathsep.join(entry for entry in entries if os.path.isabs(entry))
     for program, verb in (("kustomize", "build"), ("kubectl", "kustomize")):
         found = shutil.which(program, path=path)
         if found is not None:
@@ -91,7 +93,7 @@ class Kustomize:
                 stop_group(child)
                 if not isinstance(error, subprocess.TimeoutExpired):
                     raise
-                what = f"{self.name} took longer than {self._timeout:.0f} s"
+                what = f"{self.name} took longer than {self._timeout:g} s"
                 return Build(None, what, isolated=isolated)
             out.seek(0)
             err.seek(0)
@@ -150,7 +152,8 @@ def _limit(pid: int, seconds: float) -> None:
         from resource import RLIMIT_CPU, RLIMIT_FSIZE, prlimit
 
         prlimit(pid, RLIMIT_FSIZE, (_LONGEST * 2, _LONGEST * 2))
-        prlimit(pid, RLIMIT_CPU, (int(seconds) * 2, int(seconds) * 2))
+        most = int(seconds * 8) + 1  # it may compute on several processors at once
+        prlimit(pid, RLIMIT_CPU, (most, most))
     except (ImportError, OSError):
         return
 
