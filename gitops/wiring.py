@@ -7,10 +7,11 @@ start-up and network overlap.
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -18,9 +19,37 @@ if TYPE_CHECKING:
     from gitops.actions.session import Combining, Session
     from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
+    from gitops.adapters.gitrepo.source import Start
     from gitops.core.environment import Config, ForgeSetting
     from gitops.core.report import WriteReport
-    from gitops.ports import GatedForge, NoForge
+    from gitops.ports import GatedForge, NoForge, Renderer
+
+
+_begun: dict[tuple[str, str | None], GitRepository] = {}
+
+
+def begin(location: str, branch: str | None, start: Start) -> None:
+    """Begin to read a repository that `open_session` will be asked for in a moment.
+
+    What is wrong with it is said then.
+    """
+    from gitops.adapters.gitrepo import open_repository
+    from gitops.errors import GitopsError
+
+    try:
+        repository = open_repository(location, environ=os.environ, progress=_say)
+    except GitopsError:
+        return
+    _begun[location, branch] = repository
+    atexit.register(_close_begun)
+    with suppress(GitopsError):
+        repository.begin(branch, start)
+
+
+def _close_begun() -> None:
+    """Stop what nobody asked for: the command line turned out to be wrong, or was another one."""
+    while _begun:
+        _begun.popitem()[1].close()
 
 
 @contextmanager
@@ -31,25 +60,29 @@ def open_session(
     dry_run: bool = False,
     budget: float = 60.0,
     writes: bool = False,
+    start: Start = "tip",
     combines: bool = False,
     verbose: bool = False,
 ) -> Iterator[Callable[[], Session]]:
     """Open the repository at `location` and yield a function that makes the session.
 
-    `combines`: a key in the environment lets writers carry each other's changes. `verbose`: tell
-    what else goes on. Raises NotFound when there is no repository, UsageError for a key that is
-    none.
+    `start` says what the command will need first. `combines`: a key in the environment lets
+    writers carry each other's changes. `verbose`: tell what else goes on.
+
+    Raises NotFound when there is no repository, UsageError for a key that is none.
     """
+    from gitops.adapters.argocd.clusters import open_clusters
     from gitops.adapters.gitrepo import open_repository, open_sources
 
-    timeout = min(budget, 60.0) if writes and budget > 0 else 60.0
+    timeout = max(min(budget, 60.0) if writes and budget > 0 else 60.0, 1.0)
+    begun = _begun.pop((location, branch), None)
     with (
-        open_repository(
-            location, environ=os.environ, progress=_say, timeout=max(timeout, 1.0)
-        ) as repository,
-        open_sources(os.environ, progress=_say, timeout=max(timeout, 1.0)) as sources,
+        begun or open_repository(location, environ=os.environ, progress=_say) as repository,
+        open_sources(os.environ, progress=_say, timeout=timeout) as sources,
+        open_clusters(os.environ, repository.describe(), location) as clusters,
     ):
-        repository.begin(branch)
+        repository.wait_at_most(timeout)
+        repository.begin(branch, start)
 
         def session() -> Session:
             import time
@@ -73,6 +106,8 @@ def open_session(
                 sources=sources,
                 combining=_combining(repository) if combines else None,
                 forge=_forge_opener(repository, budget),
+                archive=repository.commits,
+                clusters=clusters,
                 say=_say,
                 detail=_say if verbose else _keep_quiet,
             )
@@ -113,6 +148,39 @@ def _forge_opener(
         return opened[config.forge]
 
     return forge
+
+
+def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoForge]:
+    """Return what opens the forge of a source repository, by its URL.
+
+    Only on the host of the repository at `location`: that one was named by the caller. A source is
+    named by a file of the repository, and no token goes where only a file says so.
+    """
+
+    def forge(url: str, config: Config) -> GatedForge | NoForge:
+        from gitops.adapters.clock import SystemClock
+        from gitops.adapters.forge_opening import open_forge
+        from gitops.adapters.gitrepo import open_repository
+        from gitops.core.forge_address import parse_remote
+        from gitops.ports import NoForge
+
+        with (
+            open_repository(location, environ=os.environ) as own,
+            open_repository(url, environ=os.environ) as source,
+        ):
+            ours, theirs = parse_remote(own.remote_url() or ""), parse_remote(url)
+            if ours is None or theirs is None or ours.origin != theirs.origin:
+                return NoForge("it is not on the host of this repository, and no token goes there")
+            return open_forge(source, config, SystemClock(), 60.0, os.environ)
+
+    return forge
+
+
+def open_renderer() -> Renderer | None:
+    """Return the kustomize that is at hand, None when there is none."""
+    from gitops.adapters.kustomize import find_kustomize
+
+    return find_kustomize(os.environ)
 
 
 def _say(text: str) -> None:

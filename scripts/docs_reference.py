@@ -20,11 +20,14 @@ import typer
 
 import gitops
 from gitops import errors
+from gitops.adapters import tls
+from gitops.adapters.argocd.clusters import SERVER, TOKEN
 from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
 from gitops.cli.ci import JOB_VARIABLES
 from gitops.config import config_schema
 from gitops.core.combining import ANSWER_TRAILER, CARRIER_TRAILER
+from gitops.core.forge_token import VARIABLES as FORGE_VARIABLES
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.image import ImageChange, ImageValue
 from gitops.core.intents import REF_PREFIX
@@ -49,11 +52,17 @@ VARIABLES = {
     "GITOPS_AUTHOR": "Who writes, as `Name <mail@example.com>`; wins over Git's own identity.",
     "GITOPS_COMBINE_KEY": "A secret of at least 16 characters that jobs share: `gitops deploy` "
     "then carries the changes of others and is carried ([how](../how-to/many-jobs.md)).",
+    "GITOPS_CACHE": "Where what was read of repositories is kept for the next call; default: "
+    "`gitops` in `$XDG_CACHE_HOME`, else in `~/.cache`. Empty or `off`: nowhere. Can be deleted at "
+    "any time.",
+    "GITOPS_ARGOCD_REPO": "What Argo CD's Applications call the manifest repository, where that "
+    "differs from the URL used here.",
     "NO_COLOR": "When set, output has no colour; it has none either where no terminal is.",
 }
 
 TRAILERS = {
-    "Gitops-Action": "What was done: `deploy`, `promote`, `rollback`, `qa`, `hold`, `resume`.",
+    "Gitops-Action": "What was done: `deploy`, `promote`, `rollback`, `qa`, `wait`, `hold`, "
+    "`resume`.",
     "Gitops-Environment": "The environment, `APP/ENV` where each app has overlays; one for each.",
     "Gitops-Id": "Unique for each call, the same in every attempt of it. After an answer that "
     "got lost it tells whether the commit landed.",
@@ -217,7 +226,11 @@ def variables(group: click.Group) -> str:
     return own + (
         "\nWhere neither `GITOPS_AUTHOR` nor Git says who writes, the CI system does: "
         f"{code(ci_variables())}.\n"
+        f"\nPull requests: {code(FORGE_VARIABLES)} ([which token goes where](forges.md#tokens)). "
+        f"Certificates: {code(tls.VARIABLES)}.\n"
         f"\n`--ref auto` reads the job's: {code(JOB_VARIABLES)}.\n"
+        f"\n`{SERVER}` and `{TOKEN}`: Argo CD's own API and a token for it, in place of every "
+        "cluster of `gitops.yaml`. `KUBECONFIG` is read as by every Kubernetes client.\n"
         "\nOf Git's own variables those that say who writes, how to sign in, and which "
         "configuration, proxy, certificates and SSH command hold are respected. Those that point "
         "at a repository (`GIT_DIR`, `GIT_WORK_TREE`, `GIT_INDEX_FILE`, …) are not.\n"
@@ -365,7 +378,9 @@ def trailers_page() -> str:
         "looks like a trailer is none.\n\n"
         + table(("trailer", "meaning"), ((f"`{key}`", TRAILERS[key]) for key in TRAILERS))
         + "\nThe merge of a proposal has those of the proposal, and `Gitops-Approved-By`: who "
-        "approved it. `Co-authored-by` in a proposal names others whose images are still in it.\n"
+        "approved it. Squashed, it also has the proposal's `Gitops-Id` beside its own; rebased, it "
+        "is the proposal's own commit. `Co-authored-by` in a proposal names others whose images "
+        "are still in it.\n"
         "\nWhere jobs carry each other's changes ([many jobs at once](../how-to/many-jobs.md)), a "
         f"commit that was carried has `{CARRIER_TRAILER}`: whose push it came with. "
         f"`{ANSWER_TRAILER}`, on the last commit of such a push, names a change that was not "

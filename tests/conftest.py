@@ -15,9 +15,10 @@ from hypothesis import HealthCheck, settings
 from manifests import Manifests, copy_template, make_template
 from servers import sharing
 from servers.lanes import REQUIRED_BY
+from servers.network import is_allowed
 from servers.store import CACHE_VARIABLE, store
 
-pytest_plugins = ["servers.fixtures"]
+pytest_plugins = ["servers.fixtures", "cluster.fixtures"]
 
 settings.register_profile("fast", max_examples=50, deadline=None)
 settings.register_profile(
@@ -38,14 +39,31 @@ GIT_CONFIG = """\
 FOREIGN = (
     *("GIT_", "GITOPS_", "GITHUB_", "GITLAB_", "GITEA_", "CI_", "BUILDKITE", "JENKINS_", "DRONE_"),
     *("BITBUCKET_", "CIRCLE", "TRAVIS", "TF_BUILD", "BUILD_", "SSH_", "GPG_"),
+    *("ARGOCD_", "KUBE"),
 )
 FOREIGN_NAMES = {
     *("CI", "EMAIL", "XDG_CONFIG_HOME", "PYTHONPATH", "LANGUAGE", "LC_ALL", "NO_COLOR"),
     *("FORCE_COLOR", "VISUAL", "EDITOR", "TERM", "COLUMNS"),
 }
 
-OURS = {"GITOPS_TEST_WHEEL", CACHE_VARIABLE, sharing.RUN_VARIABLE, *REQUIRED_BY.values()}
+OURS = {
+    "GITOPS_TEST_WHEEL",
+    "GITOPS_RECORD",
+    CACHE_VARIABLE,
+    sharing.RUN_VARIABLE,
+    *REQUIRED_BY.values(),
+}
 """What scripts/test and the process that the user started tell us and the workers."""
+
+NOWHERE = {
+    "http_proxy": "http://127.0.0.1:9",
+    "https_proxy": "http://127.0.0.1:9",
+    "no_proxy": "127.0.0.1,localhost,::1",
+}
+"""What a subprocess would fetch from anywhere else ends at a port that nobody listens on."""
+
+LIVE = "GITOPS_LIVE_"
+"""Names scratch repositories on real services (tests/forges/live.py), for those who have some."""
 
 _KEPT = pytest.StashKey[tuple[dict[str, str], Path]]()
 
@@ -54,7 +72,7 @@ def _is_foreign(name: str) -> bool:
     """Say whether a variable of the machine could bend what is tested."""
     secret = any(word in name for word in ("TOKEN", "PASSWORD", "SECRET"))
     proxy = name.lower().endswith("_proxy")
-    ours = name in OURS
+    ours = name in OURS or name.startswith(LIVE)
     foreign = name.startswith(FOREIGN) or name in FOREIGN_NAMES or secret or proxy
     return foreign and not ours
 
@@ -69,16 +87,15 @@ def pytest_configure(config: pytest.Config) -> None:
         if _is_foreign(name):
             del os.environ[name]
     (home / "gitconfig").write_text(GIT_CONFIG)
-    os.environ |= {
+    live = any(name.startswith(LIVE) for name in os.environ)
+    nowhere = {} if live else NOWHERE
+    os.environ |= nowhere | {
         "HOME": str(home),
         "GIT_CONFIG_GLOBAL": str(home / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
+        "GITOPS_CACHE": "off",  # ports are used again, and another test's repository was there
         "LC_ALL": "C.UTF-8",
-        # What a subprocess would fetch from anywhere else ends at a port that nobody listens on.
-        "http_proxy": "http://127.0.0.1:9",
-        "https_proxy": "http://127.0.0.1:9",
-        "no_proxy": "127.0.0.1,localhost,::1",
     }
     if not hasattr(config, "workerinput"):
         sharing.announce_run(home)
@@ -99,9 +116,13 @@ def no_network() -> Iterator[None]:
     """Fail a test that would talk to anything but this machine."""
     connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
 
+    if any(name.startswith(LIVE) for name in os.environ):
+        yield
+        return
+
     def check(address: object) -> None:
         host = address[0] if isinstance(address, tuple) else "localhost"
-        if host not in ("127.0.0.1", "::1", "localhost"):
+        if not is_allowed(host):
             raise AssertionError(f"a test wants to connect to {address}")
 
     def guarded_connect(self: socket.socket, address: object) -> None:

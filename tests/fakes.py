@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -12,7 +13,7 @@ from gitops.core.identity import Identity
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.message import trailers
 from gitops.errors import GitopsError, NoAtomicPush, NotFound
-from gitops.ports import FileChange, Gathered, Lost, NewCommit, RefUpdate
+from gitops.ports import FileChange, Gathered, Lost, NewCommit, RefUpdate, Unproven
 
 ANA = Identity("Ana", "ana@example.com")
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -79,6 +80,7 @@ class FakeRepository:
         signatures: commit id -> principal who signed it.
         atomic: False: several branches cannot be moved at once.
         told: full names of the refs beside the branches, as they were at the newest push.
+        memory: branch -> commit, as an earlier call left it on this machine.
     """
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
@@ -91,6 +93,8 @@ class FakeRepository:
         self.signatures: dict[str, str] = {}
         self.atomic = True
         self.told: tuple[str, ...] = ()
+        self.memory: dict[str, str] = {}
+        self._bet: FakeSnapshot | None = None
         if files is not None:
             self.commit(files)
 
@@ -117,8 +121,25 @@ class FakeRepository:
         """Return the commit of `branch`, None when it does not exist."""
         return self.branches.get(branch)
 
+    @contextmanager
+    def remembered(self, branch: str | None = None) -> Iterator[FakeSnapshot | None]:
+        """See `ports.Repository`."""
+        name = branch if branch is not None else self.default
+        commit = self.memory.get(name)
+        if commit is not None:
+            self._bet = FakeSnapshot(name, commit, self.commits[commit].files)
+        try:
+            yield self._bet
+        finally:
+            self._bet = None
+
+    def _ask(self) -> None:
+        if self._bet is not None:
+            raise Unproven
+
     def snapshot(self, branch: str | None = None) -> FakeSnapshot:
         """See `ports.Repository`."""
+        self._ask()
         name = branch if branch is not None else self.default
         if not self.branches:
             raise NotFound("the repository is empty")
@@ -129,6 +150,7 @@ class FakeRepository:
 
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
         """See `ports.Repository`."""
+        self._ask()
         at: str | None = commit
         while at is not None:
             one = self.commits[at]
@@ -170,6 +192,10 @@ class FakeRepository:
             for commit in commits
             if self.signatures.get(commit) in listed
         }
+
+    def contains(self, tip: str, commit: str, earlier: str) -> bool:
+        """See `ports.Evidence`."""
+        return commit in self._reachable([tip]) and earlier in self._reachable([commit])
 
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """See `ports.Repository`."""
@@ -232,11 +258,16 @@ class FakeRepository:
         """See `ports.Repository`."""
         if len(updates) > 1 and not self.atomic:
             raise NoAtomicPush("memory cannot move several branches at once")
+        names = {update: update.ref.removeprefix("refs/heads/") for update in updates}
+        bet = self._bet
+        if bet is not None and (bet.branch, bet.commit) not in [
+            (name, update.old) for update, name in names.items()
+        ]:
+            raise Unproven
         self.told = tuple(name for name in self.branches if name.startswith("refs/"))
         trouble, self.trouble = self.trouble, None
         if trouble is not None and not self.lands:
             raise trouble
-        names = {update: update.ref.removeprefix("refs/heads/") for update in updates}
         if all(self.branches.get(name) == update.new is not None for update, name in names.items()):
             return None
         for update, name in names.items():

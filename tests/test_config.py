@@ -321,7 +321,7 @@ def test_freezes_have_names_of_their_own():
 
 
 LATER = [
-    "wait: {soak: 5m}",
+    "pullRequest: {draft: true}",
 ]
 
 
@@ -336,9 +336,12 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
 
 KNOWN = (
     "name, overlay, accepts, deploy, change, rollback, after, follow, database, requires, soak, "
-    "approvals, branch"
+    "wait, approvals, branch"
 )
-TOP = "apiVersion, kind, branch, environments, images, forge, freeze, signers, repository"
+TOP = (
+    "apiVersion, kind, branch, environments, images, forge, freeze, clusters, signers, repository, "
+    "pullRequest"
+)
 
 ONE_ROW = [
     ("acepts: [main]", "5:40: environments[0].acepts: unknown key; did you mean accepts?"),

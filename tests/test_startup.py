@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from manifests import Manifests
+
 HEAVY = {
     *("git", "kubernetes", "pydantic", "pydantic_core", "requests", "httpx", "httpx2", "urllib3"),
     *("http.client", "rich", "ruamel", "starlette", "uvicorn", "asyncio", "jinja2", "ssl"),
@@ -78,3 +80,14 @@ def test_the_set_is_seen(tmp_path: Path) -> None:
     _, modules = loaded(tmp_path, "--help")
 
     assert {"typer", "gitops.cli.app"} <= modules
+
+
+def test_a_plain_deploy_loads_no_forge(manifests: Manifests) -> None:
+    """A commit that goes in without anybody's word asks no forge, and loads nothing of one."""
+    where = ("--repo", str(manifests.path))
+    code, modules = loaded(manifests.elsewhere, "deploy", "shop/api:9.9.9", "--to", "dev", *where)
+
+    assert code == 0
+    assert set() == modules & {"github", "gitlab", "pyforgejo", "requests", "httpx", "ssl"}
+    assert not [name for name in modules if name.startswith("gitops.adapters.forge")]
+    assert not [name for name in modules if name.startswith("gitops.core.forge")]

@@ -61,16 +61,18 @@ def _read_before(
     except NotFound as error:
         return Before(name, {}, (), problem=error.message), ()
     present = image_values(file.content, file.path)
-    released = [
-        change.image
-        for change in changes
+    released: list[str] = []
+    unseen: str | None = None
+    for change in changes:
         # What runs there now needs no look into the past, which may be a long one.
-        if present.get(change.image) == change.after
-        or (
-            change.image in present
-            and was_released(releases_of(session, tip, before), change.image, change.after)
-        )
-    ]
+        if present.get(change.image) == change.after:
+            released.append(change.image)
+        elif change.image in present:
+            stream = releases_of(session, tip, before)
+            if was_released(stream, change.image, change.after):
+                released.append(change.image)
+            else:
+                unseen = stream.unseen()
     ledger = ledger_of(
         session,
         tip,
@@ -78,7 +80,8 @@ def _read_before(
         about=lambda images: any(images.get(change.image) == change.after for change in changes),
     )
     releases = _releases(session, tip, before, ledger.entries) if ledger.entries else ()
-    told = Before(before.label, present, released, judged_sets(ledger.entries, releases))
+    sets = judged_sets(ledger.entries, releases)
+    told = Before(before.label, present, released, sets, unseen=unseen)
     return told, ledger.warnings
 
 

@@ -1,71 +1,33 @@
-"""`gitops approve` and `gitops close`: end a proposal where there is no forge to do it.
+"""`gitops approve`: let a proposal in, by the forge where there is one, else by Git alone.
 
 What is approved is one head of the branch `gitops/ENV`, the one that was shown. Policy is asked
-again as of now, and the images that it wants are put into the overlay as the tip has it, so that
-nothing but what was shown gets in. The approval is a line of the ledger; when enough of them count,
-landing and deleting the branch is one push.
+again as of now. Without a forge the images that it wants are put into the overlay as the tip has
+it, so that nothing but what was shown gets in. The approval is a line of the ledger; when enough of
+them count, landing and deleting the branch is one push.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 
-from gitops.actions.holds import own_hold_path, readable_hold
-from gitops.actions.judging import judge, judge_carried, record_overrides, refusal
+from gitops.actions.deciding import ApprovalPreview, ApproveRequest, Approving, Decided
+from gitops.actions.holds import own_hold_path
+from gitops.actions.judging import record_overrides
 from gitops.actions.ledger import Appended, append_records, ledger_of
-from gitops.actions.overlays import find_overlay
 from gitops.actions.plan import Draft, Plan
-from gitops.actions.proposals import OpenProposal, find_proposal, proposal_branch
+from gitops.actions.proposals import OpenProposal, proposal_branch
+from gitops.actions.review import hold_brought
 from gitops.actions.session import Session, Tip, check_policy, open_tip, require_words
-from gitops.actions.sources import source_heads
-from gitops.actions.targets import read_target
 from gitops.actions.write import write
-from gitops.core.approval import (
-    authors_of,
-    is_author,
-    merge_message,
-    source_of,
-    sources_of,
-    uncovered,
-)
+from gitops.core.approval import authors_of, is_author, merge_message, person
 from gitops.core.environment import Overlay
-from gitops.core.hold import Hold
-from gitops.core.image import ImageChange, ImageRequest
-from gitops.core.kustomization import Edit, edit_images
 from gitops.core.ledger import LEDGER_BRANCH, Record, approvals
-from gitops.core.message import one_line, trailers
-from gitops.core.policy import Reason, outstanding
-from gitops.core.promotion import Origin
-from gitops.core.report import Committed, OverlayChange, Proposal, WriteReport
-from gitops.errors import NotFound, Refused, UsageError
+from gitops.core.report import Committed, OverlayChange, WriteReport
+from gitops.errors import Refused
+from gitops.ports import NoForge
 
-
-@dataclass(frozen=True, slots=True)
-class ApproveRequest:
-    """What `gitops approve` was asked for.
-
-    Attributes:
-        head: the proposal's head that was looked at (hex, at least 7 digits); None: the head as
-            it is when the call begins.
-        override: why policy is passed over, or None.
-    """
-
-    environment: str
-    app: str | None = None
-    head: str | None = None
-    override: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ApprovalPreview:
-    """What a person is asked to approve."""
-
-    label: str
-    branch: str
-    head: str
-    by: str
-    changes: tuple[tuple[str, ImageChange], ...]
+__all__ = ["ApprovalPreview", "ApproveRequest", "approve"]
 
 
 def approve(
@@ -74,54 +36,47 @@ def approve(
     *,
     confirm: Callable[[ApprovalPreview], bool] | None = None,
 ) -> WriteReport:
-    """Merge an open proposal into the branch that its environment lives on, and delete its own.
+    """Merge an open proposal into the branch of its environment, and delete its own.
 
     `confirm` shows the changes and asks; None does not ask. The proposal's head is fixed by
-    `request.head`, else by the first look: one that moves later is refused.
+    `request.head`, else by the first look: one that moves later is not merged.
 
-    Raises NotFound without an open proposal, Refused (policy, the approver is an author, the head
-    moved), and what `write` raises.
+    Raises NotFound without an open proposal, Refused (policy, an author who approves, rules of the
+    forge, a head that moved), and what `write` and `ports.Forge` raise.
     """
     require_words(request.override, "--override")
-    shown: list[str] = []
-    first: list[frozenset[Reason]] = []  # what stood when the override was given
+    approving = Approving(session, request, confirm)
+    tip = open_tip(session)
+    forge = session.forge(tip.config)
+    if not isinstance(forge, NoForge):
+        from gitops.actions.merging import merge_pull_request
+
+        return merge_pull_request(session, forge, approving)
+    report = _approve_in_git(session, tip, approving)
+    return report if forge.hint is None else replace(report, hint=report.hint or forge.hint)
+
+
+def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteReport:
     overlays: list[Overlay] = []
     recorded: list[Appended] = []
 
     def plan(tip: Tip) -> Plan:
-        overlay = find_overlay(tip, request.environment, request.app)
-        present = _open(session, tip, overlay)
-        _check_head(overlay, present, request.head, shown)
-        edit = _edit(session, tip, overlay, present)
-        _check_approver(session, overlay, present)
-        reasons = _reasons(session, tip, overlay, present, edit)
-        if request.override is not None and not first:
-            first.append(frozenset(reasons))
-        barred = outstanding(reasons, first[0] if first else frozenset())
-        if barred:
-            raise refusal(barred, overridden=request.override is not None)
-        if not shown:
-            overlays.append(overlay)
-            preview = ApprovalPreview(
-                overlay.label,
-                proposal_branch(overlay),
-                present.commit,
-                present.author.name,
-                tuple((overlay.label, change) for change in edit.changes),
-            )
-            if confirm is not None and not session.dry_run and not confirm(preview):
-                raise Refused("nothing was approved", hint="--yes does not ask")
-            shown.append(present.commit)
-        missing = _missing(session, tip, overlay, present) if recorded else 0
+        decided = approving.decide(tip, *approving.look(tip))
+        _check_approver(session, decided.overlay, decided.present)
+        approving.ask(decided)
+        overlays.append(decided.overlay)
+        missing = _missing(session, tip, decided.overlay, decided.present) if recorded else 0
         if missing:
-            return _waiting(overlay, present, missing)
-        return _assemble(session, tip, overlay, present, edit, request, reasons)
+            return _waiting(decided.overlay, decided.present, missing)
+        return _assemble(session, tip, decided, approving.request)
 
-    looked_at = open_tip(session)
-    check_policy(session, looked_at, plan(looked_at).targets)
+    planned = plan(tip)
+    check_policy(session, tip, planned.targets)
     if session.dry_run:
         return write(session, plan)
-    recorded.append(_record(session, overlays[0], shown[0]))
+    if approving.shown is None:
+        raise AssertionError(f"nothing was shown of {planned.action}")
+    recorded.append(_record(session, overlays[0], approving.shown))
     report = write(session, plan)
     if report.outcome != "unchanged":
         return report
@@ -135,70 +90,6 @@ def approve(
         commit=commit,
         commits=(Committed(LEDGER_BRANCH, commit),),
     )
-
-
-def close(
-    session: Session, environment: str, *, app: str | None = None, reason: str | None = None
-) -> WriteReport:
-    """Delete the proposal branch of an environment; `unchanged` when there is none.
-
-    Raises Refused when the proposal moved while it was closed, and what `write` raises.
-    """
-    require_words(reason, "--reason")
-    shown: list[str] = []
-
-    def plan(tip: Tip) -> Plan:
-        overlay = find_overlay(tip, environment, app)
-        branch = proposal_branch(overlay)
-        head, present = find_proposal(session, tip, overlay)
-        if head is None:
-            return Plan(action="close", notes=(f"{overlay.label} has no proposal",))
-        _check_head(overlay, head, None, shown)
-        shown.append(head)
-        base = tip.branch_of(overlay.environment)
-        ended = Proposal(overlay, branch, head, state="closed", base=base)
-        if present is not None:
-            ended = present.report(overlay, state="closed")
-        because = f": {one_line(reason)}" if reason is not None else ""
-        return Plan(
-            action="close",
-            ending=(ended,),
-            notes=(f"{overlay.label}: the proposal {head[:7]} is dropped{because}",),
-        )
-
-    return write(session, plan)
-
-
-def _open(session: Session, tip: Tip, overlay: Overlay) -> OpenProposal:
-    head, present = find_proposal(session, tip, overlay)
-    if present is not None:
-        return present
-    branch = proposal_branch(overlay)
-    if head is None:
-        raise NotFound(
-            f"{overlay.label} has no open proposal: there is no branch {branch}",
-            hint="`gitops status` shows what waits",
-        )
-    raise NotFound(
-        f"{overlay.label} has no open proposal: {branch} holds no change that gitops made "
-        "and that is still to be merged",
-        hint=f"`gitops close {overlay.environment.name}` deletes the branch",
-    )
-
-
-def _check_head(
-    overlay: Overlay, present: OpenProposal | str, wanted: str | None, shown: Sequence[str]
-) -> None:
-    """Raise Refused when the branch is not at the head that was looked at."""
-    head = present if isinstance(present, str) else present.commit
-    if wanted is not None and len(wanted) < 7:
-        raise UsageError(f"--head {wanted!r} is no commit: 40 hex digits, at least 7")
-    seen = shown[0] if shown else wanted
-    if seen is not None and not head.startswith(seen.lower()):
-        raise Refused(
-            f"{proposal_branch(overlay)} moved from {seen[:7]} to {head[:7]}",
-            hint="somebody changed the proposal: look at it again",
-        )
 
 
 def _check_approver(session: Session, overlay: Overlay, present: OpenProposal) -> None:
@@ -215,16 +106,16 @@ def _check_approver(session: Session, overlay: Overlay, present: OpenProposal) -
 
 def _record(session: Session, overlay: Overlay, head: str) -> Appended:
     """Write the approval of `head` to the ledger; nothing when it stands there already."""
-    person = session.identity().name
+    name = session.identity().name
     tip = open_tip(session)
     known = approvals(ledger_of(session, tip, overlay).entries, head)
-    if any(entry.record.by == person for entry in known):
+    if any(entry.record.by == name for entry in known):
         return Appended(None, 0, ())
     record = Record(
         commit=head,
         verdict="approved",
         time=session.clock.now(),
-        by=person,
+        by=name,
         intent=session.intent,
     )
     subject = f"{overlay.label}: approved {head[:7]}"
@@ -251,56 +142,12 @@ def _waiting(overlay: Overlay, present: OpenProposal, missing: int) -> Plan:
     )
 
 
-def _edit(session: Session, tip: Tip, overlay: Overlay, present: OpenProposal) -> Edit:
-    """Put what the proposal wants into the overlay as the tip has it.
-
-    Only that is merged, so a branch that holds more is refused: it would count as merged, too.
-    """
-    file = read_target(session, tip, overlay)
-    own = {file.path, own_hold_path(overlay)}
-    more = [path for path in session.evidence.changed_paths(present.commit) if path not in own]
-    if not present.only_images:
-        more.append(file.path)
-    if more:
-        raise Refused(
-            f"{proposal_branch(overlay)} changes more than images: {', '.join(more[:5])}",
-            hint="merge it with Git, or propose the images again",
-        )
-    requests = [ImageRequest.exactly(image, value) for image, value in present.images.items()]
-    return edit_images(file.content, file.path, requests, add=present.adds)
-
-
-def _reasons(
-    session: Session, tip: Tip, overlay: Overlay, present: OpenProposal, edit: Edit
-) -> tuple[Reason, ...]:
-    action = trailers(present.message).get("Gitops-Action")
-    if action == ("rollback",):
-        return ()  # going back is always allowed
-    if action == ("promote",):
-        # Its release branches must not have moved since: what QA passed is what goes.
-        told = sources_of(present.message, [change.image for change in edit.changes])
-        heads = source_heads(session, tip, told)
-        came = tuple(Origin(image, text, heads[image]) for image, text in told.items())
-        judgement = judge_carried(session, tip, overlay, edit.changes, origins=came)
-        return uncovered(judgement.reasons, present.message)
-    source = source_of(present.message)
-    ref = source.branch if source is not None else None
-    return uncovered(judge(session, tip, overlay, edit.changes, ref=ref), present.message)
-
-
-def _assemble(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
-    present: OpenProposal,
-    edit: Edit,
-    request: ApproveRequest,
-    passed: tuple[Reason, ...],
-) -> Plan:
+def _assemble(session: Session, tip: Tip, decided: Decided, request: ApproveRequest) -> Plan:
+    overlay, present, edit = decided.overlay, decided.present, decided.edit
     files: dict[str, bytes | None] = {edit.path: edit.after}
     before: dict[str, bytes | None] = {edit.path: edit.before}
     home = tip.of(overlay.environment)
-    hold = _hold(tip, overlay, present)
+    hold = hold_brought(tip, overlay, present)
     if hold is not None:
         path = own_hold_path(overlay)
         files[path], before[path] = hold[0], home.read(path)
@@ -308,9 +155,9 @@ def _assemble(
         present.message,
         label=overlay.label,
         changes=edit.changes,
-        approver=session.identity(),
+        approved_by=[person(session.identity())],
         intent=session.intent,
-        overrides=record_overrides(request.override, passed),
+        overrides=record_overrides(request.override, decided.passed),
     )
     return Plan(
         action="approve",
@@ -324,17 +171,3 @@ def _assemble(
         hold=hold[1] if hold is not None else None,
         judged=True,
     )
-
-
-def _hold(tip: Tip, overlay: Overlay, present: OpenProposal) -> tuple[bytes, Hold] | None:
-    """Return the hold that a proposed rollback brings along."""
-    restores = trailers(present.message).get("Gitops-Restores", ())
-    if not restores:
-        return None
-    path = own_hold_path(overlay)
-    head = tip.beside(proposal_branch(overlay))
-    content = head.read(path) if head is not None else None
-    if content is None:
-        return None
-    hold = readable_hold(content, path)
-    return (content, hold) if hold.restores == restores[-1] else None

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from gitops.actions.plan import Draft, Plan
-from gitops.actions.proposals import Wanted, propose
+from gitops.actions.proposing import Wanted, propose
 from gitops.actions.session import Session, Tip
 from gitops.actions.targets import Target
+from gitops.core.environment import Overlay
 from gitops.core.kustomization import Edit
 from gitops.core.message import Line
 from gitops.core.policy import Reason
-from gitops.core.report import OverlayChange
+from gitops.core.report import OverlayChange, WriteReport
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,26 @@ def assemble(
             if entry.label not in open_already
             for change in entry.edit.changes
         ),
-        warnings=proposed.warnings,
         notes=proposed.notes,
         judged=True,
+    )
+
+
+def with_pull_requests(session: Session, report: WriteReport) -> WriteReport:
+    """Give the proposals of `report` their pull requests. See `pull_requests.publish`."""
+    if not report.proposals:
+        return report
+    from gitops.actions.pull_requests import publish  # only where somebody reads what it reads
+
+    return publish(session, report)
+
+
+def reached_by(entries: Sequence[Edited]) -> tuple[Overlay, ...]:
+    """Return the overlays that `entries` change on their branch, without waiting for approval."""
+    return tuple(
+        entry.target.overlay
+        for entry in entries
+        if entry.target.overlay.environment.change == "commit"
     )
 
 

@@ -1,7 +1,7 @@
 """Many writers, no server: whoever gets the branch carries the changes of all who wait.
 
 A writer that has lost twice publishes its intent, sealed, as a ref that the others see, and from
-then on waits (`gitops.actions.waiting`). The rule itself is `gitops.core.combining`; why nothing
+then on waits (`gitops.actions.queueing`). The rule itself is `gitops.core.combining`; why nothing
 lands twice, docs/explanation/races.md.
 """
 
@@ -16,9 +16,9 @@ from typing import Final
 from gitops.actions.carrying import PlanOther, check_travels
 from gitops.actions.plan import Plan
 from gitops.actions.published import gather, judge_published, repository_name, sweep
+from gitops.actions.queueing import AloneError, Waiting
 from gitops.actions.sending import Sent
 from gitops.actions.session import Combining, Session, Tip
-from gitops.actions.waiting import AloneError, Waiting
 from gitops.core.combining import MOST_LISTED
 from gitops.core.intents import LONGEST_LIFE, REF_PREFIX, Intent, is_outdated, sign
 from gitops.core.report import WriteReport

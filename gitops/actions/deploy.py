@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from gitops.actions.assembly import Edited, assemble
+from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requests
 from gitops.actions.judging import judge, record_overrides, refusal
 from gitops.actions.overlays import find_environment
 from gitops.actions.plan import Plan
@@ -16,7 +16,7 @@ from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.sources import Build, ask_build, judge_follow, superseded
 from gitops.actions.targets import Target, find_targets
 from gitops.actions.write import write
-from gitops.core.environment import Environment
+from gitops.core.environment import Environment, Overlay
 from gitops.core.image import parse_image
 from gitops.core.kustomization import edit_images
 from gitops.core.message import render_message
@@ -68,7 +68,8 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     plan = plan_deploy(session, request)
     combining = session.combining
     if combining is None or request.override is not None or session.dry_run:
-        return write(session, plan)
+        # What an override passes is what stands now, and nobody knows that of a remembered tip.
+        return with_pull_requests(session, write(session, plan, eager=request.override is None))
     from gitops.actions.crowd import Crowd  # loads what seals need; most calls have no key
     from gitops.core.intents import Intent
 
@@ -83,7 +84,8 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         reason=request.reason,
         add=request.add,
     )
-    return write(session, plan, Crowd(session, combining, plan, wish, _plan_other))
+    others = Crowd(session, combining, plan, wish, _plan_other)
+    return with_pull_requests(session, write(session, plan, others, eager=True))
 
 
 def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
@@ -134,9 +136,11 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
         build = _build(session, tip, request, [image.image for image in images])
         edited: list[Edited] = []
         older: list[Skipped] = []
+        same: list[Overlay] = []
         for target in found:
             entry, old = _edit(session, tip, target, request, build)
             edited += [entry] if entry.edit.changes else []
+            same += [target.overlay] if not entry.edit.changes and not old else []
             older += [Skipped(target.overlay, text) for text in old]
         reasons = tuple(reason for entry in edited for reason in entry.reasons)
         if request.override is not None and not first:
@@ -164,6 +168,8 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
                 source=(build.branch, build.commit) if build is not None else None,
             ),
             add=request.add,
+            # An override is given for the proposal to record it, also for one that waits already.
+            refresh=bool(passed),
         )
         return replace(
             made,
@@ -181,6 +187,7 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
                 *(text for entry in edited for text in entry.warnings),
                 *made.warnings,
             ),
+            reached=(*same, *reached_by(go)),
         )
 
     return plan

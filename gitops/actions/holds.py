@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from gitops.actions.history import releases_of
@@ -10,7 +11,7 @@ from gitops.actions.overlays import find_overlay, overlays_of
 from gitops.actions.plan import Draft, Plan
 from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.write import write
-from gitops.core.environment import Overlay
+from gitops.core.environment import Overlay, asks_for_approval
 from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold, render_hold
 from gitops.core.message import one_line, render_message
 from gitops.core.report import WriteReport
@@ -93,8 +94,10 @@ def hold(
     Raises Refused, naming the holder, when it is held already; UsageError without a reason.
     """
     require_words(reason, "--reason")
+    tips: list[Tip] = []
 
     def plan(tip: Tip) -> Plan:
+        tips.append(tip)
         scope = _scope(tip, environment, app)
         present = scope.home.read(scope.path)
         if present is not None:
@@ -131,7 +134,7 @@ def hold(
             hint=f"`gitops resume {scope.argument}` lifts it",
         )
 
-    return write(session, plan)
+    return _tell(session, write(session, plan), tips[-1], environment, app)
 
 
 def resume(session: Session, environment: str | None, *, app: str | None = None) -> WriteReport:
@@ -139,8 +142,10 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
 
     Holds of single environments outlast the one of all.
     """
+    tips: list[Tip] = []
 
     def plan(tip: Tip) -> Plan:
+        tips.append(tip)
         scope = _scope(tip, environment, app)
         present = scope.home.read(scope.path)
         if present is None:
@@ -158,12 +163,46 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
             scope.plan("resume", message, None),
             notes=(
                 f"{scope.label} was held by {standing.by}: {standing.reason}",
-                *(() if scope.overlay is None else ("automation may write it again",)),
+                *_prospects(session, tip, scope.overlay),
             ),
             warnings=tuple(f"{label} stays held: it has a hold of its own" for label in outlasting),
         )
 
-    return write(session, plan)
+    return _tell(session, write(session, plan), tips[-1], environment, app)
+
+
+def _prospects(session: Session, tip: Tip, overlay: Overlay | None) -> tuple[str, ...]:
+    if overlay is None:
+        return ()
+    from gitops.actions.outlook import outlook  # it asks policy, which asks for holds
+
+    return ("automation may write it again", *outlook(session, tip, overlay))
+
+
+def _tell(
+    session: Session, report: WriteReport, tip: Tip, environment: str | None, app: str | None
+) -> WriteReport:
+    """Bring the pull requests of what was held or resumed up to date, and Argo CD's notices."""
+    if report.outcome != "committed":
+        return report
+    overlays: list[Overlay] = []
+    for row in tip.config.environments:
+        if environment in (None, row.name):
+            with suppress(NotFound):  # its branch is not there yet
+                overlays += overlays_of(tip.of(row), row)
+    overlays = [one for one in overlays if app in (None, one.app)]
+    asking = [one for one in overlays if asks_for_approval(one.environment)]
+    if asking:
+        from gitops.actions.pull_requests import refresh  # a review asks policy, as above
+
+        report = replace(report, warnings=report.warnings + refresh(session, asking))
+    if session.clusters is None:
+        return report
+    from gitops.actions.steering import Steering  # it asks for holds, too
+
+    steering = Steering(session, tip, overlays)
+    steering.show_holds()
+    return steering.told(report)
 
 
 def _not_held(tip: Tip, scope: _Scope) -> Plan:

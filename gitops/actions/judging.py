@@ -7,7 +7,6 @@ rule that is added here holds for every way in.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -39,7 +38,8 @@ def judge(
         return ()
     source = judge_source(overlay, ref)
     if not overlay.environment.after and not tip.config.freezes:
-        return source + judge_hold(overlay, hold_on(tip, overlay))
+        held = judge_hold(overlay, hold_on(tip, overlay))
+        return source + held + _judge_rollback(session, tip, overlay)
     return source + judge_carried(session, tip, overlay, changes).reasons
 
 
@@ -72,7 +72,8 @@ def judge_carried(
         freeze=freeze_on(session, tip, overlay),
         soak=soak,
     )
-    return replace(found, warnings=warnings + found.warnings)
+    reasons = found.reasons + _judge_rollback(session, tip, overlay)
+    return Judgement(reasons, warnings + found.warnings)
 
 
 def freeze_on(session: Session, tip: Tip, overlay: Overlay) -> FreezeHit | None:
@@ -82,6 +83,19 @@ def freeze_on(session: Session, tip: Tip, overlay: Overlay) -> FreezeHit | None:
     from gitops.core.freeze import closed  # time zones, only where there are windows
 
     return closed(tip.config.freezes, overlay.environment.name, session.clock.now())
+
+
+def _judge_rollback(session: Session, tip: Tip, overlay: Overlay) -> tuple[Reason, ...]:
+    """Does a proposed rollback wait? Nothing goes in before it, since its hold comes with it."""
+    if overlay.environment.rollback != "pull-request":
+        return ()
+    from gitops.actions.proposals import look, proposal_branch
+
+    present = look(session, tip, overlay).present
+    if present is None or present.action != "rollback":
+        return ()
+    text = f"a rollback by {present.author.name} waits on {proposal_branch(overlay)}"
+    return (Reason("rollback", overlay.label, text),)
 
 
 def refusal(barred: Iterable[Reason], *, overridden: bool) -> Refused:

@@ -105,7 +105,12 @@ def ledger_of(
 
     Raises NotFound or Denied when this machine cannot check signatures, and Unavailable.
     """
-    snapshot = tip.beside(LEDGER_BRANCH)
+    return _read(session, tip, tip.beside(LEDGER_BRANCH), overlay, about)
+
+
+def _read(
+    session: Session, tip: Tip, snapshot: Snapshot | None, overlay: Overlay, about: About | None
+) -> OverlayLedger:
     if snapshot is None:
         return OverlayLedger()
     path = ledger_path(overlay.environment.name, overlay.app)
@@ -173,9 +178,19 @@ def _warnings(path: str, ledger: Ledger) -> tuple[str, ...]:
 
 
 def append_records(
-    session: Session, overlay: Overlay, records: Sequence[Record], *, action: str, subject: str
+    session: Session,
+    overlay: Overlay,
+    records: Sequence[Record],
+    *,
+    action: str,
+    subject: str,
+    unless: tuple[Tip, Callable[[OverlayLedger], bool]] | None = None,
 ) -> Appended:
     """Append `records` to the overlay's file, again on the next tip when a push loses.
+
+    `unless` is asked about the ledger that each try builds on, which is read as `ledger_of` reads
+    it for the given tip: when it says True nothing is written. Two machines that say the same at
+    once so say it once.
 
     The branch is made by the first one. Records carry the `intent` of the call, so that after an
     answer that got lost nothing is written twice. With `dry_run` nothing is written.
@@ -199,6 +214,10 @@ def append_records(
         tries += 1
         try:
             snapshot = _newest(session)
+            if unless is not None:
+                tip, is_said = unless
+                if is_said(_read(session, tip, snapshot, overlay, None)):
+                    return Appended(None, pushes, ())
             before = after = snapshot.read(path) if snapshot is not None else None
             for record in records:
                 after = append(after, record)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from gitops.core.environment import Overlay
 from gitops.core.hold import Hold
-from gitops.core.report import OverlayChange, Proposal, Skipped
+from gitops.core.report import OverlayChange, Proposal, Replaced, Skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,7 @@ class ProposalDraft:
 
     Attributes:
         base: the branch whose tip it is made on, and which it is to be merged into.
+        replaced: what was open there; None when nothing was, whatever stands on the branch.
     """
 
     overlay: Overlay
@@ -39,6 +40,7 @@ class ProposalDraft:
     base: str
     draft: Draft
     replaces: str | None
+    replaced: Replaced | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Plan:
         ending: proposals whose branch goes, each from exactly its `commit`; `state` says why.
         before: path -> present content of the files in `edits`, for the preview.
         judged: policy was asked. What it was read from must still be so when the commits land.
+        reached: overlays that pin what was asked for, by this plan or already; no proposals.
     """
 
     action: str
@@ -68,6 +71,7 @@ class Plan:
     hold: Hold | None = None
     hint: str | None = None
     judged: bool = False
+    reached: tuple[Overlay, ...] = ()
 
     @property
     def is_empty(self) -> bool:

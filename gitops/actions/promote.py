@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from gitops.actions.after import read_origins
-from gitops.actions.assembly import Edited, assemble
+from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requests
 from gitops.actions.judging import judge_carried, record_overrides, refusal
 from gitops.actions.overlays import (
     apps_of,
@@ -92,7 +92,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         if barred:
             raise refusal(barred, overridden=request.override is not None)
         overrides = record_overrides(request.override, found.reasons)
-        return _assemble(
+        made = _assemble(
             session,
             tip,
             [found],
@@ -101,8 +101,10 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
             # An override is given for the proposal to record it, also for one that waits already.
             refresh=request.refresh or bool(overrides),
         )
+        same = () if found.edited.edit.changes else (target,)
+        return replace(made, reached=same or reached_by([found.edited]))
 
-    return write(session, plan)
+    return with_pull_requests(session, write(session, plan))
 
 
 def promote_eligible(session: Session) -> WriteReport:
@@ -137,9 +139,13 @@ def promote_eligible(session: Session) -> WriteReport:
                     skipped.append(Skipped(target, text))
                 elif found.edited.edit.changes:
                     go.append(found)
-        return replace(_assemble(session, tip, go), skipped=tuple(skipped))
+        return replace(
+            _assemble(session, tip, go),
+            skipped=tuple(skipped),
+            reached=reached_by([one.edited for one in go]),
+        )
 
-    return write(session, plan)
+    return with_pull_requests(session, write(session, plan))
 
 
 def _ends(tip: Tip, request: PromoteRequest) -> tuple[Overlay, Overlay]:

@@ -1,52 +1,25 @@
 """Proposal branches: `gitops/ENV`, one for each environment that asks for approval.
 
-A proposal is one commit on top of the tip of main. It is made anew, in place, when the wanted
-images change; images that an open proposal carries and that the new call does not name stay in it.
+A proposal is open by what Git says of it: the branch wants images that its base does not have. A
+forge adds one thing: a pull request that somebody closed or merged in its page ends the head that
+it was for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from gitops.actions.overlays import OverlayFile
-from gitops.actions.plan import Draft, ProposalDraft
 from gitops.actions.session import Session, Tip
-from gitops.core.approval import authors_of, with_authors
 from gitops.core.environment import Overlay
 from gitops.core.identity import Identity
-from gitops.core.image import ImageChange, ImageRequest, ImageValue
+from gitops.core.image import ImageRequest, ImageValue
 from gitops.core.kustomization import edit_images, image_values
 from gitops.core.message import trailers
 from gitops.core.report import Proposal
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a call wants in one overlay whose changes need approval.
-
-    Attributes:
-        replace: True drops what an open proposal carries (a rollback); False keeps the images
-            that `requests` does not name.
-    """
-
-    overlay: Overlay
-    file: OverlayFile
-    requests: tuple[ImageRequest, ...]
-    replace: bool = False
-    extra: tuple[tuple[str, bytes | None], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Proposed:
-    """Drafts to push, and proposals that already say what is wanted."""
-
-    drafts: tuple[ProposalDraft, ...] = ()
-    waiting: tuple[Proposal, ...] = ()
-    warnings: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+from gitops.errors import NotFound, Refused, UsageError
+from gitops.ports import NoForge, PullRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +56,14 @@ class OpenProposal:
         requests = [ImageRequest.exactly(image, value) for image, value in wanted]
         return edit_images(self.before, "kustomization", requests, add=True).after == self.content
 
-    def report(self, overlay: Overlay, state: str = "open") -> Proposal:
+    @property
+    def action(self) -> str | None:
+        """What its head was made by (`promote`, …), None when it does not say."""
+        return trailers(self.message).get("Gitops-Action", (None,))[-1]
+
+    def report(
+        self, overlay: Overlay, state: str = "open", *, pull: PullRequest | None = None
+    ) -> Proposal:
         """Return what reports say of it."""
         return Proposal(
             overlay,
@@ -92,8 +72,25 @@ class OpenProposal:
             state=state,
             by=self.author.name,
             since=self.since,
+            number=pull.number if pull is not None else None,
+            url=pull.url if pull is not None else None,
             base=self.base,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What there is of an overlay's proposal.
+
+    Attributes:
+        head: commit of the branch; None: there is no branch.
+        present: the open proposal, None when there is none.
+        pull: its pull request, also one that has ended; None where there is none (yet).
+    """
+
+    head: str | None
+    present: OpenProposal | None
+    pull: PullRequest | None = None
 
 
 def proposal_branch(overlay: Overlay) -> str:
@@ -142,6 +139,61 @@ def find_proposal(
     )
 
 
+def look(session: Session, tip: Tip, overlay: Overlay) -> Found:
+    """Find the proposal as Git and the forge tell it.
+
+    Raises what `find_proposal`, `Session.forge` and `ports.Forge` raise.
+    """
+    head, present = find_proposal(session, tip, overlay)
+    if head is None:
+        return Found(None, None)
+    forge = session.forge(tip.config)
+    if isinstance(forge, NoForge):
+        return Found(head, present)
+    pull = forge.find(proposal_branch(overlay), tip.branch_of(overlay.environment))
+    if pull is not None and pull.state != "open" and pull.head == head:
+        present = None  # a person ended it in the forge's page
+    return Found(head, present, pull)
+
+
+def require_open(overlay: Overlay, found: Found) -> OpenProposal:
+    """Return the open proposal; NotFound says what there is instead, and what to do."""
+    if found.present is not None:
+        return found.present
+    branch = proposal_branch(overlay)
+    name = overlay.environment.name
+    if found.head is None:
+        raise NotFound(
+            f"{overlay.label} has no open proposal: there is no branch {branch}",
+            hint="`gitops status` shows what waits",
+        )
+    if found.pull is not None and found.pull.state != "open" and found.pull.head == found.head:
+        raise NotFound(
+            f"{overlay.label} has no open proposal: #{found.pull.number} was {found.pull.state} "
+            f"in the forge ({found.pull.url})",
+            hint=f"`gitops close {name}` deletes the branch {branch} that it left",
+        )
+    raise NotFound(
+        f"{overlay.label} has no open proposal: {branch} holds no change that gitops made "
+        "and that is still to be merged",
+        hint=f"`gitops close {name}` deletes the branch",
+    )
+
+
+def check_head(overlay: Overlay, head: str, wanted: str | None) -> None:
+    """Raise Refused when the branch, at `head`, is not at the commit that was looked at.
+
+    `wanted` is that commit (hex, at least 7 digits); None: nobody looked yet. Raises UsageError.
+    """
+    if wanted is not None and len(wanted) < 7:
+        raise UsageError(f"--head {wanted!r} is no commit: 40 hex digits, at least 7")
+    if wanted is not None and not head.startswith(wanted.lower()):
+        raise Refused(
+            f"{proposal_branch(overlay)} moved from {wanted[:7]} to {head[:7]}",
+            hint="somebody changed the proposal: look at it again",
+        )
+
+
 def head_content(tip: Tip, overlay: Overlay) -> bytes | None:
     """Return the overlay's kustomization at the tip, None when it has none."""
     from gitops.core.kustomization import choose_file
@@ -149,59 +201,6 @@ def head_content(tip: Tip, overlay: Overlay) -> bytes | None:
     snapshot = tip.of(overlay.environment)
     name = choose_file(snapshot.entries(overlay.directory), overlay.directory)
     return None if name is None else snapshot.read(f"{overlay.directory}/{name}")
-
-
-def propose(
-    session: Session,
-    tip: Tip,
-    wanted: Sequence[Wanted],
-    *,
-    render: Callable[[Overlay, Sequence[ImageChange]], str],
-    add: bool = False,
-    refresh: bool = False,
-) -> Proposed:
-    """Draft one proposal for each overlay, on top of the tip.
-
-    `render` makes the commit message of one overlay's changes. `refresh` makes a proposal anew that
-    already wants the same; each new head drops the approvals of the old one.
-    """
-    drafts: list[ProposalDraft] = []
-    waiting: list[Proposal] = []
-    notes: list[str] = []
-    for entry in wanted:
-        overlay = entry.overlay
-        branch = proposal_branch(overlay)
-        head, present = find_proposal(session, tip, overlay)
-        kept: list[ImageRequest] = []
-        if present is not None and not entry.replace:
-            named = {request.image for request in entry.requests}
-            kept = [
-                ImageRequest.exactly(image, value)
-                for image, value in present.images.items()
-                if image not in named
-            ]
-        edit = edit_images(entry.file.content, entry.file.path, [*entry.requests, *kept], add=add)
-        if present is not None and not entry.replace:
-            after = {change.image: change.after for change in edit.changes}
-            if after == present.images and not refresh:
-                waiting.append(present.report(overlay))
-                notes.append(f"{branch} already proposes this; it waits for approval")
-                continue
-        if kept:
-            names = ", ".join(request.image for request in kept)
-            notes.append(f"{branch} keeps what it already proposed: {names}")
-        files: dict[str, bytes | None] = {entry.file.path: edit.after}
-        files |= dict(entry.extra)
-        home = tip.of(overlay.environment)
-        before = {path: home.read(path) for path in files}
-        message = render(overlay, edit.changes)
-        if present is not None and kept:
-            # Whoever proposed what stays in it is an author still, and must not approve it.
-            message = with_authors(message, authors_of(present.author, present.message))
-        draft = Draft(files, message, before=before)
-        drafts.append(ProposalDraft(overlay, branch, home.branch, draft, head))
-        notes.append(f"{overlay.label} waits for approval on branch {branch}")
-    return Proposed(tuple(drafts), tuple(waiting), (), tuple(notes))
 
 
 def _values(content: bytes | None) -> dict[str, ImageValue]:

@@ -28,7 +28,11 @@ def report_of(
     """Return what was done for `plan`: `updates` landed, after `pushes`; `planned`: a dry run."""
     proposals = tuple(
         Proposal(
-            entry.proposal.overlay, entry.proposal.branch, entry.commit, base=entry.proposal.base
+            entry.proposal.overlay,
+            entry.proposal.branch,
+            entry.commit,
+            base=entry.proposal.base,
+            replaced=entry.proposal.replaced,
         )
         for entry in updates
         if entry.proposal is not None
@@ -67,6 +71,7 @@ def report_of(
         diffs=tuple(_diffs(plan)),
         hold=plan.hold,
         hint=plan.hint,
+        reached=plan.reached,
     )
 
 

@@ -10,45 +10,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from gitops.actions.history import releases_of
-from gitops.actions.holds import own_hold_path, readable_hold
-from gitops.actions.ledger import ledger_of
 from gitops.actions.overlays import OverlayFile, find_overlay
-from gitops.actions.plan import Draft, Plan
-from gitops.actions.proposals import Wanted, propose
+from gitops.actions.plan import Plan
+from gitops.actions.proposals import find_proposal, proposal_branch
+from gitops.actions.restoring import RollbackRequest, assemble_rollback, landed_since
 from gitops.actions.session import Session, Tip, require_words
+from gitops.actions.steering import Steering, Underway
 from gitops.actions.targets import read_target
+from gitops.actions.way_back import choose_release
 from gitops.actions.write import write
+from gitops.core.choice import Choice
 from gitops.core.environment import Overlay
-from gitops.core.history import OverlayVersion, Release, releases
-from gitops.core.hold import Hold, render_hold
-from gitops.core.image import ImageChange, ImageRequest
+from gitops.core.image import ImageChange
 from gitops.core.kustomization import edit_images, image_values, missing_image
-from gitops.core.message import Line, one_line, render_message, subject
-from gitops.core.report import OverlayChange, WriteReport
-from gitops.core.rollback import Choice, NeedMore, choose, undo_edits
-from gitops.errors import Refused
+from gitops.core.report import Proposal, WriteReport
+from gitops.core.rollback import undo_edits
+from gitops.errors import Denied, ManifestError, NotFound, Protected, Refused
 
-_DEPTHS = (20, 200, 2000)  # releases looked at before the whole history is
-
-
-@dataclass(frozen=True, slots=True)
-class RollbackRequest:
-    """What `gitops rollback` was asked for.
-
-    Attributes:
-        to: a commit, a tag, or `previous`; None: by the rule.
-        images: only these; empty means all.
-        hold: False leaves the hold out.
-        override: why a release that the rule leaves out is taken all the same.
-    """
-
-    environment: str
-    to: str | None = None
-    images: tuple[str, ...] = ()
-    reason: str | None = None
-    hold: bool = True
-    override: str | None = None
-    app: str | None = None
+__all__ = ["Preview", "RollbackRequest", "rollback"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,16 +54,63 @@ def rollback(
     """
     require_words(request.override, "--override")
     require_words(request.reason, "--reason")
-    chosen: list[tuple[str, Choice]] = []  # the tip it was chosen on, and the choice: asked once
+    call = _Call(session, request, confirm)
+    try:
+        report = write(session, call.plan)
+    except Denied as error:
+        if call.dropped is None:
+            raise _explained(error, request) from error
+        # Going back must not fail because a server keeps the branch of a proposal.
+        call.keeps_branch = True
+        try:
+            report = write(session, call.plan)
+        except Denied as again:
+            raise _explained(again, request) from again
+    if session.dry_run:
+        return report
+    report = call.steer(report)
+    if report.outcome == "committed":
+        return call.tell(report)
+    from gitops.actions.pull_requests import publish
 
-    def plan(tip: Tip) -> Plan:
+    return publish(session, report)
+
+
+@dataclass(slots=True)
+class _Call:
+    """One call of `rollback`: what it chose and was told at first holds for all of its tries.
+
+    Attributes:
+        chosen: the tip that the release was chosen on, and the choice; None before.
+        asked: the person was asked.
+        dropped: the proposal that goes with the rollback, with the tip that it was seen on.
+        keeps_branch: the server does not let the branch of that proposal go.
+        steering: what is done in the cluster; None before, and for a checkout.
+        looked: Rollouts were looked at, and stopped where that was wanted.
+    """
+
+    session: Session
+    request: RollbackRequest
+    confirm: Callable[[Preview], bool] | None
+    chosen: tuple[str, Choice] | None = None
+    asked: bool = False
+    dropped: tuple[Tip, Proposal] | None = None
+    keeps_branch: bool = False
+    steering: Steering | None = None
+    looked: bool = False
+
+    def plan(self, tip: Tip) -> Plan:
+        """Return what the rollback wants, seen from `tip`."""
+        session, request = self.session, self.request
         overlay = find_overlay(tip, request.environment, request.app)
         home = tip.of(overlay.environment)
         file = read_target(session, tip, overlay)
         _known_images(file, request)
-        if not chosen:
-            chosen.append((home.commit, _choose(session, tip, overlay, file, request)))
-        seen, choice = chosen[0]
+        if self.chosen is None:
+            if overlay.environment.change != "work-tree":
+                self.steering = Steering(session, tip, [overlay])
+            self.chosen = (home.commit, _choose(session, tip, overlay, file, request))
+        seen, choice = self.chosen
         restored = choice.release
         if restored is None:
             return Plan(
@@ -92,25 +118,117 @@ def rollback(
                 notes=choice.notes,
                 warnings=choice.warnings,
                 hint=f"`gitops hold {request.environment} --reason TEXT` keeps it as it is",
+                reached=(overlay,) if self.steering is not None else (),
             )
         present = image_values(file.content, file.path)
         requests = tuple(entry for entry in choice.requests if entry.image in present)
         edit = edit_images(file.content, file.path, requests)
-        made = _assemble(
+        made = assemble_rollback(
             session, tip, file, edit.after, edit.changes, requests, restored, choice, request
         )
+        ending = self._drop(tip, overlay) if made.commits else ()
+        ending = () if self.keeps_branch else ending
+        dropped = tuple(f"drops the proposal {one.branch}{_of(one)}" for one in ending)
         made = replace(
             made,
+            ending=ending,
             warnings=choice.warnings + edit.warnings + made.warnings,
-            notes=choice.notes + _since(session, tip, overlay, restored, choice) + made.notes,
+            notes=(
+                *choice.notes,
+                *landed_since(session, tip, overlay, restored, choice),
+                *made.notes,
+                *dropped,
+            ),
         )
-        if confirm is not None and not session.dry_run and seen == home.commit:
+        underway = self._underway(overlay, edit.changes)
+        coming = tuple(f"aborts {one.resource} first: {one.rollout.describe()}" for one in underway)
+        if self.confirm is not None and not session.dry_run and not self.asked:
+            self.asked = seen == home.commit
             changes = tuple((overlay.label, change) for change in edit.changes)
-            if not confirm(Preview(overlay.label, changes, made.notes, made.warnings)):
+            preview = Preview(overlay.label, changes, made.notes + coming, made.warnings)
+            if self.asked and not self.confirm(preview):
                 raise Refused("nothing was rolled back", hint="--yes does not ask")
+        if session.dry_run:
+            return replace(made, notes=made.notes + coming)
+        if self.steering is not None:
+            self.steering.abort(underway, [change.after for change in edit.changes])
         return made
 
-    return write(session, plan)
+    def _underway(self, overlay: Overlay, changes: Sequence[ImageChange]) -> tuple[Underway, ...]:
+        """Return the Rollouts to be stopped; looked for once, before the first try."""
+        first, self.looked = not self.looked, True
+        if self.steering is None or not first or not self.request.abort:
+            return ()
+        return self.steering.underway(overlay, changes)
+
+    def steer(self, report: WriteReport) -> WriteReport:
+        """Let Argo CD look at the commit now, and show the hold."""
+        if self.steering is None:
+            return report
+        if report.outcome == "committed":
+            self.steering.refresh()
+            self.steering.show_holds()
+        return self.steering.told(report)
+
+    def _drop(self, tip: Tip, overlay: Overlay) -> tuple[Proposal, ...]:
+        """Return the proposal that the rollback ends, also one that has landed and was left."""
+        self.dropped = None
+        if overlay.environment.change != "pull-request":
+            return ()
+        branch, base = proposal_branch(overlay), tip.branch_of(overlay.environment)
+        try:
+            head, present = find_proposal(self.session, tip, overlay)
+        except (ManifestError, NotFound):
+            # Whoever may push that branch cannot stop a rollback with what it holds.
+            head, present = self.session.repository.snapshot(branch).commit, None
+        if head is None:
+            return ()
+        ended = Proposal(overlay, branch, head, state="closed", base=base)
+        if present is not None:
+            ended = present.report(overlay, state="closed")
+        self.dropped = (tip, ended)
+        return (ended,)
+
+    def tell(self, report: WriteReport) -> WriteReport:
+        """Close the pull request of the dropped proposal, with the reason."""
+        if self.dropped is None or self.chosen is None or self.chosen[1].release is None:
+            return report
+        from gitops.actions.pull_requests import end_pull_request
+        from gitops.core.pull_comments import render_rolled_back
+
+        tip, ended = self.dropped
+        kept = f"{ended.branch} could not be deleted: its server says no"
+        comment = render_rolled_back(
+            ended.overlay,
+            self.session.identity().name,
+            restores=self.chosen[1].release.commit,
+            commit=report.commit,
+            reason=self.request.reason,
+        )
+        pull, doubts = end_pull_request(
+            self.session, tip, ended.overlay, ended.commit or "", comment
+        )
+        if pull is not None:
+            ended = replace(ended, number=pull.number, url=pull.url)
+        elif self.keeps_branch:
+            ended = replace(ended, state="open")
+        warnings = report.warnings + ((kept,) if self.keeps_branch else ()) + doubts
+        return replace(report, proposals=(ended,), warnings=warnings)
+
+
+def _of(proposal: Proposal) -> str:
+    by = f", by {proposal.by}" if proposal.by is not None else ""
+    return f" ({(proposal.commit or '')[:7]}{by})"
+
+
+def _explained(error: Denied, request: RollbackRequest) -> Denied:
+    """Say who may, where the server keeps the branch; the way back never changes by itself."""
+    if isinstance(error, Protected):
+        error.hint = (
+            "an account that the server lets push there may run the same command; or say "
+            f"`rollback: pull-request` for {request.environment} in gitops.yaml, and it is proposed"
+        )
+    return error
 
 
 def _known_images(file: OverlayFile, request: RollbackRequest) -> None:
@@ -124,149 +242,10 @@ def _choose(
     session: Session, tip: Tip, overlay: Overlay, file: OverlayFile, request: RollbackRequest
 ) -> Choice:
     """Ask the rule, with as much of the history as it needs."""
-    stream = releases_of(session, tip, overlay)
     current = image_values(file.content, file.path)
+    only = frozenset(request.images) or None
     if overlay.environment.change == "work-tree" and request.to is None:
-        return undo_edits(stream, current, only=frozenset(request.images) or None)
-    ledger = ledger_of(session, tip, overlay)
-    read: list[Release] = []
-    for depth in (*_DEPTHS, None):
-        complete = True
-        for release in stream:
-            read.append(release)
-            if depth is not None and len(read) >= depth:
-                complete = False
-                break
-        try:
-            choice = choose(
-                read,
-                current,
-                only=frozenset(request.images) or None,
-                to=request.to,
-                override=request.override,
-                verdicts=ledger.verdicts(read),
-                complete=complete,
-            )
-            return replace(choice, warnings=choice.warnings + ledger.warnings)
-        except NeedMore:
-            continue
-    raise AssertionError("the whole history was read")
-
-
-def _assemble(
-    session: Session,
-    tip: Tip,
-    file: OverlayFile,
-    after: bytes,
-    changes: Sequence[ImageChange],
-    requests: tuple[ImageRequest, ...],
-    restored: Release,
-    choice: Choice,
-    request: RollbackRequest,
-) -> Plan:
-    overlay = file.overlay
-    environment = overlay.environment
-    home = tip.of(environment)
-    reported = tuple(OverlayChange(overlay, file.path, change, home.branch) for change in changes)
-    if environment.change == "work-tree":
-        return Plan(
-            action="rollback",
-            edits={file.path: after} if changes else {},
-            before={file.path: file.content},
-            changes=reported,
-        )
-    files: dict[str, bytes | None] = {file.path: after} if changes else {}
-    before: dict[str, bytes | None] = {file.path: file.content}
-    hold = None
-    if request.hold:
-        path = own_hold_path(overlay)
-        before[path] = home.read(path)
-        hold = _hold(session, restored, choice, request, before[path], path)
-        files[path] = render_hold(hold)
-
-    def message(overlay: Overlay, changes: Sequence[ImageChange]) -> str:
-        return render_message(
-            action="rollback",
-            environments=[overlay.label],
-            changes=[Line(overlay.label, change) for change in changes],
-            intent=session.intent,
-            reason=request.reason,
-            overrides=tuple(f"{request.override} (passed: {text})" for text in choice.overridden),
-            restores=restored.commit,
-            rolled_back=choice.rolled_back,
-        )
-
-    notes = (f"with a hold: automation leaves {overlay.label} alone",) if hold else ()
-    hint = f"`gitops resume {request.environment}` lifts the hold" if hold else None
-    if environment.rollback == "pull-request":
-        extra = tuple((path, content) for path, content in files.items() if path != file.path)
-        wanted = Wanted(overlay, file, requests, replace=True, extra=extra)
-        proposed = propose(session, tip, [wanted], render=message)
-        return Plan(
-            action="rollback",
-            proposals=proposed.drafts,
-            changes=reported,
-            notes=proposed.notes,
-            hold=hold,
-        )
-    return Plan(
-        action="rollback",
-        commits={home.branch: Draft(files, message(overlay, changes), before=before)}
-        if files
-        else {},
-        changes=reported,
-        notes=notes,
-        hold=hold,
-        hint=hint,
+        return undo_edits(releases_of(session, tip, overlay), current, only=only)
+    return choose_release(
+        session, tip, overlay, current, only=only, to=request.to, override=request.override
     )
-
-
-def _hold(
-    session: Session,
-    restored: Release,
-    choice: Choice,
-    request: RollbackRequest,
-    standing: bytes | None,
-    path: str,
-) -> Hold:
-    """The hold of a rollback; a second rollback keeps since when the environment is held."""
-    now = session.clock.now()
-    since = readable_hold(standing, path).since if standing is not None else None
-    fallback = f"rolled back to {restored.commit[:7]}"
-    return Hold(
-        by=session.identity().name,
-        since=since or now,
-        reason=one_line(request.reason or fallback),
-        release=restored.commit,
-        restores=restored.commit,
-        rolled_back=choice.rolled_back,
-    )
-
-
-def _since(
-    session: Session, tip: Tip, overlay: Overlay, restored: Release, choice: Choice
-) -> tuple[str, ...]:
-    """Say what landed while the rollback was pushed, and what else changed in the overlay since.
-
-    The first is taken back too; the second stays, since only image values are restored.
-    """
-    versions: list[OverlayVersion] = []
-    for version in session.repository.history(
-        tip.of(overlay.environment).commit, overlay.directory
-    ):
-        versions.append(version)
-        if version.commit.commit == restored.commit:
-            break
-    released = {entry.commit for entry in releases(versions)}
-    notes: list[str] = []
-    later = True
-    for version in versions[:-1]:
-        commit = version.commit.commit
-        later = later and commit != choice.rolled_back
-        about = f"{commit[:7]} ({subject(version.commit.message)})"
-        if commit in released:
-            if later:
-                notes.append(f"landed meanwhile and is taken back too: {about}")
-        else:
-            notes.append(f"stays, since it changed no image: {about}")
-    return tuple(notes)

@@ -10,7 +10,9 @@ from gitops.core.history import Identity
 from gitops.core.message import one_line
 from gitops.errors import ConfigError, NotFound, UsageError
 from gitops.ports import (
+    Archive,
     Clock,
+    Clusters,
     Evidence,
     GatedForge,
     Intents,
@@ -50,10 +52,12 @@ class Session:
         budget: seconds that lost races and an unreachable server may cost.
         work_tree: the caller's checkout, None for a URL or a bare repository.
         sources: the source repositories of images; None where nobody can be asked.
+        archive: opens what reads any commit of `repository`, landed or not.
         forge: opens the forge of `repository` as the config says, once for a call; NoForge where
             there is none, or no token for it. Nothing is loaded or asked before that. Raises Denied
             (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
         combining: None where no key is given.
+        clusters: the control planes of Argo CD; None where nobody can be asked.
         say: tells a waiting person what is going on.
         detail: tells who asked for it (`--verbose`) what else goes on.
     """
@@ -69,8 +73,10 @@ class Session:
     budget: float = 60.0
     work_tree: WorkTree | None = None
     sources: Sources | None = None
+    archive: Callable[[], Archive] | None = None
     forge: Callable[[Config], GatedForge | NoForge] = lambda _: NoForge()
     combining: Combining | None = None
+    clusters: Clusters | None = None
     say: Callable[[str], None] = lambda _: None
     detail: Callable[[str], None] = lambda _: None
 
@@ -143,17 +149,24 @@ def open_tip(session: Session) -> Tip:
 
     Raises ConfigError, NotFound (repository, branch), Denied, Unavailable.
     """
-    snapshot = session.repository.snapshot(session.branch)
-    config = read_config(session, snapshot)
-    if session.branch is None and config.branch not in (None, snapshot.branch):
-        snapshot = session.repository.snapshot(config.branch)
-        config = read_config(session, snapshot)
-    _check_trunk(session, snapshot, config)
-    return Tip(snapshot, config, session.repository)
+    tip = tip_of(session, session.repository.snapshot(session.branch))
+    if session.branch is None and tip.config.branch not in (None, tip.snapshot.branch):
+        tip = tip_of(session, session.repository.snapshot(tip.config.branch))
+    check_trunk(session, tip)
+    return tip
 
 
-def _check_trunk(session: Session, snapshot: Snapshot, config: Config) -> None:
-    """Refuse the branch of some environments in place of the one that policy is read from."""
+def tip_of(session: Session, snapshot: Snapshot) -> Tip:
+    """Return `snapshot` with the policy that it holds. Raises ConfigError."""
+    return Tip(snapshot, read_config(session, snapshot), session.repository)
+
+
+def check_trunk(session: Session, tip: Tip) -> None:
+    """Refuse the branch of some environments in place of the one that policy is read from.
+
+    Raises ConfigError, UsageError.
+    """
+    snapshot, config = tip.snapshot, tip.config
     own = [row.name for row in config.environments if row.branch == snapshot.branch]
     if not own or len(own) == len(config.environments) or config.branch == snapshot.branch:
         return

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
+from gitops.actions.awaited import waits_for
 from gitops.actions.history import releases_of
 from gitops.actions.holds import hold_on
 from gitops.actions.judging import freeze_on
 from gitops.actions.ledger import words_on
+from gitops.actions.live import LiveView
 from gitops.actions.overlays import find_environment, find_overlay, overlays_of, read_overlay
-from gitops.actions.proposals import find_proposal
+from gitops.actions.proposals import Found, find_proposal, look, proposal_branch
 from gitops.actions.session import Session, Tip, open_tip
-from gitops.core.environment import Overlay
+from gitops.core.environment import Overlay, asks_for_approval
+from gitops.core.history import Release
 from gitops.core.image import ImageValue
 from gitops.core.kustomization import image_values
 from gitops.core.report import (
@@ -22,7 +26,8 @@ from gitops.core.report import (
     StatusReport,
 )
 from gitops.core.standing import Word
-from gitops.errors import ManifestError, NotFound
+from gitops.errors import GitopsError, ManifestError, NotFound
+from gitops.ports import NoForge
 
 
 def status(
@@ -31,14 +36,17 @@ def status(
     """Return what each environment (all, or the named ones) pins, since when and by whom."""
     tip = open_tip(session)
     rows = tuple(find_environment(tip.config, name) for name in dict.fromkeys(environments))
-    found: list[OverlayStatus] = []
+    found: list[tuple[OverlayStatus, Release | None]] = []
     warnings: list[str] = []
+    view = LiveView(session, tip, rows or tip.config.environments)
+    # Git first, all of it: meanwhile the clusters answer.
     for row in rows or tip.config.environments:
         try:
             home = tip.of(row)
         except NotFound as error:
             branch = tip.branch_of(row)
-            found.append(OverlayStatus(Overlay(row), branch, None, problem=error.message))
+            missing = OverlayStatus(Overlay(row), branch, None, problem=error.message)
+            found.append((missing, None))
             continue
         overlays = overlays_of(home, row)
         if app is not None and row.per_app:
@@ -47,12 +55,17 @@ def status(
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
-        overlays=tuple(found),
+        overlays=tuple(
+            replace(entry, live=view.of(entry.overlay, newest)) for entry, newest in found
+        ),
         warnings=tuple(warnings),
     )
 
 
-def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -> OverlayStatus:
+def _status(
+    session: Session, tip: Tip, overlay: Overlay, warnings: list[str]
+) -> tuple[OverlayStatus, Release | None]:
+    """Return what Git and the ledger say, and the newest release."""
     branch = tip.branch_of(overlay.environment)
     hold = hold_on(tip, overlay)
     freeze = freeze_on(session, tip, overlay)
@@ -60,19 +73,23 @@ def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -
         images = _images(tip, overlay)
     except (NotFound, ManifestError) as error:
         # One broken overlay must not hide the others from whoever is on call.
-        return OverlayStatus(overlay, branch, None, hold=hold, freeze=freeze, problem=error.message)
-    newest = next(releases_of(session, tip, overlay), None)
+        broken = OverlayStatus(
+            overlay, branch, None, hold=hold, freeze=freeze, problem=error.message
+        )
+        return broken, None
+    stream = releases_of(session, tip, overlay)
+    newest = next(stream, None)
+    if newest is None and (unseen := stream.unseen()) is not None:
+        warnings.append(f"{overlay.label}: {unseen}")
     proposals: tuple[Proposal, ...] = ()
     row = overlay.environment
-    if "pull-request" in (row.change, row.rollback):
-        _, present = find_proposal(session, tip, overlay)
-        if present is not None:
-            proposals = (present.report(overlay),)
+    if asks_for_approval(row):
+        proposals = _proposals(session, tip, overlay, warnings)
     words: tuple[Word, ...] = ()
     if newest is not None:
         words, unheard = words_on(session, tip, overlay, newest)
         warnings += unheard
-    return OverlayStatus(
+    known = OverlayStatus(
         overlay,
         branch,
         images,
@@ -84,6 +101,44 @@ def _status(session: Session, tip: Tip, overlay: Overlay, warnings: list[str]) -
         freeze=freeze,
         proposals=proposals,
     )
+    return known, newest
+
+
+def _proposals(
+    session: Session, tip: Tip, overlay: Overlay, warnings: list[str]
+) -> tuple[Proposal, ...]:
+    """Return the open proposal and what it waits for; a forge that is silent hides nothing."""
+    branch, name = proposal_branch(overlay), overlay.environment.name
+    waits: tuple[str, ...] = ()
+    try:
+        found = look(session, tip, overlay)
+        waits = _waits(session, tip, overlay, found)
+    except ManifestError as error:
+        warnings.append(f"{branch} cannot be read: {error.message}")
+        return ()
+    except GitopsError as error:
+        warnings.append(f"{overlay.label}: its pull request is not known: {error.message}")
+        found = Found(*find_proposal(session, tip, overlay))
+    pull = found.pull
+    if found.present is not None:
+        return (replace(found.present.report(overlay, pull=pull), waits_for=waits),)
+    if pull is not None and pull.state == "open":
+        what = "proposes nothing that its base does not have"
+        warnings.append(f"#{pull.number} {what}: `gitops close {name}` ends it ({pull.url})")
+    elif pull is not None and pull.state == "closed" and pull.head == found.head:
+        what = f"was closed in the forge: `gitops close {name}` deletes {branch}"
+        warnings.append(f"{overlay.label}: #{pull.number} {what}")
+    return ()
+
+
+def _waits(session: Session, tip: Tip, overlay: Overlay, found: Found) -> tuple[str, ...]:
+    forge = session.forge(tip.config)
+    if isinstance(forge, NoForge) or found.present is None:
+        return ()
+    if found.pull is None or found.pull.state != "open":
+        return ("its pull request, which nobody opened yet",)
+    ready = forge.readiness(found.pull.number)
+    return waits_for(found.pull, ready, overlay.environment.approvals)
 
 
 def diff(session: Session, left: str, right: str, *, app: str | None = None) -> DiffReport:

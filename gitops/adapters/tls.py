@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-_VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
+VARIABLES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO")
 
 
 def ca_file(environ: Mapping[str, str]) -> str | None:
@@ -16,7 +16,7 @@ def ca_file(environ: Mapping[str, str]) -> str | None:
     """
     import ssl  # 15 ms, and only who talks HTTPS needs it
 
-    for name in _VARIABLES:
+    for name in VARIABLES:
         path = environ.get(name, "").strip()
         if path and Path(path).is_file():
             return path

@@ -15,7 +15,20 @@ from typing import Annotated, NoReturn
 import click
 import typer
 
-from gitops.cli import approve, deploy, holds, look, promote, qa, release, rollback, setup
+from gitops.cli import (
+    approve,
+    check,
+    deploy,
+    holds,
+    look,
+    promote,
+    qa,
+    release,
+    rollback,
+    setup,
+    validate,
+    wait,
+)
 from gitops.errors import Bug, GitopsError, Interrupted, UsageError
 
 app = typer.Typer(
@@ -26,7 +39,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # its tracebacks print local variables: tokens
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (setup, deploy, promote, approve, qa, release, rollback, holds, look):
+for module in (
+    *(setup, deploy, promote, approve, qa, release, rollback, wait, holds, look, check, validate),
+):
     module.register(app)
 
 

@@ -51,11 +51,20 @@ def approve(
     verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
-    """Merge the open proposal of an environment, after asking policy again as of now."""
+    """Merge the open proposal of an environment, after asking policy again as of now.
+
+    With a forge: its pull request, by the forge's own rules, and exactly the head that was shown.
+    """
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
+        repo,
+        branch,
+        dry_run=dry_run,
+        budget=seconds(push_timeout),
+        writes=True,
+        start="history",
+        verbose=verbose,
     ) as session:
         from gitops.actions.approve import ApproveRequest
         from gitops.actions.approve import approve as run
@@ -76,7 +85,10 @@ def approve(
 def close(
     environment: Environment,
     reason: Annotated[
-        str | None, typer.Option("--reason", metavar="TEXT", help="Why; shown in the report.")
+        str | None,
+        typer.Option(
+            "--reason", metavar="TEXT", help="Why; stands in the report and on the pull request."
+        ),
     ] = None,
     app: App = None,
     repo: Repo = ".",
@@ -86,13 +98,19 @@ def close(
     verbose: Verbose = False,
     output: Output = Format.text,
 ) -> int:
-    """Drop the proposal of an environment: its branch is deleted, nothing is merged."""
+    """Drop the proposal of an environment, its branch and pull request; nothing is merged."""
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
+        repo,
+        branch,
+        dry_run=dry_run,
+        budget=seconds(push_timeout),
+        writes=True,
+        start="history",
+        verbose=verbose,
     ) as session:
-        from gitops.actions.approve import close as run
+        from gitops.actions.close import close as run
         from gitops.cli.output import print_write
 
         report = run(session(), environment, app=app, reason=reason)

@@ -16,8 +16,10 @@ from gitops.cli.options import (
     PushTimeout,
     Repo,
     Verbose,
+    Wait,
     seconds,
 )
+from gitops.cli.wait import Record, Soak, Timeout
 
 Images = Annotated[
     list[str],
@@ -62,6 +64,10 @@ def deploy(
         str | None, typer.Option("--reason", metavar="TEXT", help="Why; goes into the commit.")
     ] = None,
     add: Add = False,
+    wait: Wait = False,
+    soak: Soak = None,
+    timeout: Timeout = None,
+    record: Record = True,
     app: App = None,
     repo: Repo = ".",
     branch: Branch = None,
@@ -85,11 +91,13 @@ def deploy(
         writes=True,
         combines=True,
         verbose=verbose,
+        start="tip" if dry_run or override is not None else "remembered",
     ) as session:
         from gitops.actions.deploy import DeployRequest
         from gitops.actions.deploy import deploy as run
-        from gitops.cli.output import print_write
+        from gitops.cli.waiting import finish, wait_options
 
+        options = wait_options(wait, soak, timeout, record)
         request = DeployRequest(
             images=tuple(images),
             to=tuple(to or ()),
@@ -100,8 +108,8 @@ def deploy(
             reason=reason,
             add=add,
         )
-        report = run(session(), request)
-    return print_write(report, output.value)
+        opened = session()
+        return finish(opened, run(opened, request), options, output.value)
 
 
 def set_image(

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from gitops.actions.scaffold import ScaffoldReport
     from gitops.actions.validate import ValidateReport
     from gitops.core.freeze import FreezeHit
+    from gitops.core.live import LiveApplication
+    from gitops.core.waiting import WaitReport
+    from gitops.core.watching import Event
 
 Document = dict[str, Any]
 
@@ -100,6 +103,8 @@ def status_document(report: StatusReport) -> Document:
 
 
 def _status(entry: OverlayStatus) -> Document:
+    live = entry.live.applications if entry.live is not None else ()
+    applications = [live_document(one) for one in live]
     return {
         "name": entry.overlay.environment.name,
         "app": entry.overlay.app,
@@ -112,8 +117,79 @@ def _status(entry: OverlayStatus) -> Document:
         "hold": hold_document(entry.hold),
         "freeze": freeze_document(entry.freeze),
         "proposals": [proposal_document(proposal) for proposal in entry.proposals],
-        "application": None,
+        "application": next(iter(applications), None),
+        "applications": applications,
+        "cluster": {"problem": entry.live.problem} if entry.live is not None else None,
         "problem": entry.problem,
+    }
+
+
+def live_document(one: LiveApplication) -> Document:
+    """One Application that feeds an overlay, as `status` saw it."""
+    return {
+        "cluster": one.ref.cluster,
+        "namespace": one.ref.namespace,
+        "name": one.ref.name,
+        "state": one.state,
+        "message": one.text,
+        "sync": one.sync,
+        "health": one.health,
+        "revision": one.revision,
+        "release": one.release,
+        "since": time_text(one.since),
+        "drift": list(one.drift),
+        "rollouts": list(one.rollouts),
+    }
+
+
+def wait_document(report: WaitReport) -> Document:
+    """The document of `wait`."""
+    release = report.release
+    return {
+        "environment": report.overlay.environment.name,
+        "app": report.overlay.app,
+        "verdict": report.verdict,
+        "commit": release.commit if release is not None else None,
+        "images": images_document(release.images or {}) if release is not None else [],
+        "message": report.message,
+        "since": time_text(report.since),
+        "recorded": report.recorded,
+        "applications": [
+            {
+                "cluster": one.ref.cluster,
+                "namespace": one.ref.namespace,
+                "name": one.ref.name,
+                "state": one.state,
+                "sync": one.sync,
+                "health": one.health,
+                "revision": one.revision,
+                "message": one.text,
+                "since": time_text(one.since),
+                "images": list(one.images),
+            }
+            for one in report.observations
+        ],
+        "troubles": [
+            {
+                "resource": one.resource,
+                "reason": one.reason,
+                "message": one.message,
+                "words": one.words,
+            }
+            for one in report.troubles
+        ],
+        "notes": list(report.notes),
+        "warnings": list(report.warnings),
+    }
+
+
+def event_document(event: Event) -> Document:
+    """One line of `watch`."""
+    return {
+        **_place(event.overlay),
+        "commit": event.commit,
+        "verdict": event.verdict,
+        "message": event.text,
     }
 
 
@@ -255,6 +331,8 @@ def proposal_document(proposal: Proposal) -> Document:
         "commit": proposal.commit,
         "by": proposal.by,
         "since": time_text(proposal.since),
+        "waits_for": list(proposal.waits_for),
+        "replaces": proposal.replaced.commit if proposal.replaced is not None else None,
     }
 
 

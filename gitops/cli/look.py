@@ -1,4 +1,4 @@
-"""Commands that only look: `history`, `status`, `diff`, `validate`, `schema`."""
+"""Commands that only look: `history`, `status`, `diff`, `schema`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ def register(app: typer.Typer) -> None:
     app.command("history")(history)
     app.command("status")(status)
     app.command("diff")(diff)
-    app.command("validate")(validate)
     app.command("schema")(schema)
 
 
@@ -33,7 +32,7 @@ def history(
     """Show the releases of an environment, newest first."""
     from gitops.wiring import open_session
 
-    with open_session(repo, branch) as session:
+    with open_session(repo, branch, start="history") as session:
         from gitops.actions.history import history as run
         from gitops.cli.output import print_history
 
@@ -54,7 +53,7 @@ def status(
     """Show what is where, since when, by whom, and which holds and proposals stand."""
     from gitops.wiring import open_session
 
-    with open_session(repo, branch) as session:
+    with open_session(repo, branch, start="history") as session:
         from gitops.actions.status import status as run
         from gitops.cli.output import print_status
 
@@ -79,22 +78,6 @@ def diff(
 
         report = run(session(), environment, other, app=app)
     return print_diff(report, output.value)
-
-
-def validate(
-    repo: Repo = ".",
-    branch: Branch = None,
-    output: Output = Format.text,
-) -> int:
-    """Check gitops.yaml, every overlay and every hold.
-
-    A checkout is checked as it stands, uncommitted edits included; --branch, a URL or a bare
-    repository: the newest tip.
-    """
-    from gitops.cli.output import print_problems
-    from gitops.wiring import validate as run
-
-    return print_problems(run(repo, branch), output.value)
 
 
 def schema() -> None:

@@ -17,6 +17,13 @@ class Format(StrEnum):
     json = "json"
 
 
+class Annotations(StrEnum):
+    """Which marks for the page of a CI job are printed beside the result."""
+
+    none = "none"
+    github = "github"
+
+
 Repo = Annotated[
     str,
     typer.Option(
@@ -31,6 +38,10 @@ Branch = Annotated[
     ),
 ]
 Output = Annotated[Format, typer.Option("-o", "--output", help="text or json.")]
+Marks = Annotated[
+    Annotations,
+    typer.Option("--annotations", help="github: print marks for the page of a CI job, too."),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="Plan, show the difference, write nothing.")
 ]
@@ -50,6 +61,15 @@ PushTimeout = Annotated[
 Verbose = Annotated[
     bool,
     typer.Option("-v", "--verbose", help="Tell on standard error what else goes on: lost races."),
+]
+
+Wait = Annotated[
+    bool,
+    typer.Option(
+        "--wait/--no-wait",
+        help="Then follow Argo CD as `gitops wait` does; its exit code, and its answer with `wait` "
+        "in the JSON.",
+    ),
 ]
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from gitops.actions.qa import QaPreview
     from gitops.actions.rollback import Preview
     from gitops.actions.scaffold import ScaffoldReport
-    from gitops.actions.validate import ValidateReport
 
 _SHORT = 7
 
@@ -75,6 +74,9 @@ def print_write(report: WriteReport, output: str) -> int:
                 line(safe(f"on {branch}:"))
             for diff in (one for one in report.diffs if one.branch == branch):
                 _print_diff(diff)
+    for proposal in report.proposals:
+        if proposal.url is not None:
+            line(safe(f"#{proposal.number} {proposal.state}: {proposal.url}"))
     line(_outcome(report))
     for warning in report.warnings:
         aside("warning", warning)
@@ -151,6 +153,8 @@ def confirm_approval(preview: ApprovalPreview) -> bool:
         print(text, file=sys.stderr)
     head = f"{preview.branch} at {preview.head[:_SHORT]}, proposed by {preview.by}"
     print(safe(head), file=sys.stderr)
+    if preview.url is not None:
+        print(safe(preview.url), file=sys.stderr)
     return bool(typer.confirm(f"Approve it for {preview.label}?", default=False, err=True))
 
 
@@ -229,6 +233,8 @@ def print_status(report: StatusReport, output: str) -> int:
         del texts[: len(group)]
         for word in entry.words:
             line(safe(f"{indent}{_word(word)}"))
+        for text in _live(entry):
+            line(safe(f"{indent}{text}"))
         for text in _standing(entry):
             line(paint(safe(f"{indent}! {text}"), "yellow", sys.stdout))
     for warning in report.warnings:
@@ -246,6 +252,26 @@ def _status_rows(entry: OverlayStatus, trunk: str) -> list[tuple[str, ...]]:
         rows.append((label, image, describe_value(value), who))
         label, who = "", ""
     return rows or [(label, entry.problem or "no images")]
+
+
+def _live(entry: OverlayStatus) -> list[str]:
+    """What the clusters say: a line for each Application, and one for what is not known."""
+    if entry.live is None:
+        return []
+    lines = []
+    for one in entry.live.applications:
+        since = (documents.time_text(one.since) or "").replace("T", " ")[:16]
+        words = f"{one.ref.name}: {one.sync or 'Unknown'}, {one.health or 'Unknown'}"
+        words += f" since {since}" if since else ""
+        if one.release is not None and one.release != entry.commit:
+            words += f", live is {one.release[:_SHORT]}"
+        if one.state != "healthy":
+            words += f" ({one.text})"
+        lines.append(words)
+        if one.drift and one.state == "healthy":
+            lines.append(f"{one.ref.name}: runs what Git does not ask for: {', '.join(one.drift)}")
+        lines += [f"{one.ref.name}: {text}" for text in one.rollouts]
+    return lines + ([entry.live.problem] if entry.live.problem else [])
 
 
 def _word(word: Word) -> str:
@@ -270,7 +296,10 @@ def _frozen(entry: OverlayStatus) -> list[str]:
 def _waiting(proposal: Proposal) -> str:
     since = (documents.time_text(proposal.since) or "").replace("T", " ")[:16]
     who = f" since {since}, proposed by {proposal.by}" if proposal.by else ""
-    return f"waits for approval on {proposal.branch}{who}"
+    if proposal.number is None:
+        return f"waits for approval on {proposal.branch}{who}"
+    waits = "; ".join(proposal.waits_for) or "nothing: it can be merged"
+    return f"#{proposal.number}{who}: {proposal.url} waits for {waits}"
 
 
 def print_cut(report: CutReport, output: str) -> int:
@@ -335,22 +364,6 @@ def print_diff(report: DiffReport, output: str) -> int:
 
 def _side(value: ImageValue | None) -> str:
     return "(not there)" if value is None else describe_value(value)
-
-
-def print_problems(report: ValidateReport, output: str) -> int:
-    """Print what `validate` found; the exit code says what the worst of it is."""
-    if output == "json":
-        print_json(documents.problems_document(report))
-        return report.exit_code
-    for problem in report.problems:
-        place = f"{problem.path}:{problem.line}:{problem.column}"
-        if problem.branch is not None:
-            place = f"{problem.branch}:{place}"  # as Git writes a file of a branch
-        line(safe(f"{place}: {problem.level}: {problem.message}"))
-    errors = sum(problem.level == "error" for problem in report.problems)
-    found = f"{errors} errors, {len(report.problems) - errors} warnings"
-    line(f"{found if report.problems else 'nothing wrong'} in {report.overlays} overlays")
-    return report.exit_code
 
 
 def print_init(report: ScaffoldReport, output: str) -> int:

@@ -15,8 +15,10 @@ from gitops.cli.options import (
     PushTimeout,
     Repo,
     Verbose,
+    Wait,
     seconds,
 )
+from gitops.cli.wait import Record, Soak, Timeout
 from gitops.errors import UsageError
 
 
@@ -65,6 +67,10 @@ def promote(
         bool,
         typer.Option("--refresh", help="Make a waiting proposal anew; this drops its approvals."),
     ] = False,
+    wait: Wait = False,
+    soak: Soak = None,
+    timeout: Timeout = None,
+    record: Record = True,
     app: App = None,
     repo: Repo = ".",
     branch: Branch = None,
@@ -84,14 +90,22 @@ def promote(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
+        repo,
+        branch,
+        dry_run=dry_run,
+        budget=seconds(push_timeout),
+        writes=True,
+        start="history",
+        verbose=verbose,
     ) as session:
         from gitops.actions.promote import PromoteRequest, promote_eligible
         from gitops.actions.promote import promote as run
-        from gitops.cli.output import print_write
+        from gitops.cli.waiting import finish, wait_options
 
+        options = wait_options(wait, soak, timeout, record)
+        opened = session()
         if to is None:
-            report = promote_eligible(session())
+            report = promote_eligible(opened)
         else:
             request = PromoteRequest(
                 to=to,
@@ -103,5 +117,5 @@ def promote(
                 app=app,
                 refresh=refresh,
             )
-            report = run(session(), request)
-    return print_write(report, output.value)
+            report = run(opened, request)
+        return finish(opened, report, options, output.value)

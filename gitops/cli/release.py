@@ -56,7 +56,7 @@ def list_(repo: Repo = ".", branch: Branch = None, output: Output = Format.text)
     """Show each release branch with its head, and where builds of it run."""
     from gitops.wiring import open_session
 
-    with open_session(repo, branch) as session:
+    with open_session(repo, branch, start="history") as session:
         from gitops.actions.release import list_releases
         from gitops.cli.output import print_releases
 

@@ -16,8 +16,10 @@ from gitops.cli.options import (
     PushTimeout,
     Repo,
     Verbose,
+    Wait,
     seconds,
 )
+from gitops.cli.wait import Record, Soak, Timeout
 
 
 def register(app: typer.Typer) -> None:
@@ -58,6 +60,17 @@ def rollback(
             "--override", metavar="REASON", help="Take a release that the rule leaves out."
         ),
     ] = None,
+    abort: Annotated[
+        bool,
+        typer.Option(
+            "--abort/--no-abort",
+            help="Stop a Rollout that is in the middle of what is taken back, before the commit.",
+        ),
+    ] = True,
+    wait: Wait = False,
+    soak: Soak = None,
+    timeout: Timeout = None,
+    record: Record = True,
     app: App = None,
     repo: Repo = ".",
     branch: Branch = None,
@@ -70,12 +83,20 @@ def rollback(
     from gitops.wiring import open_session
 
     with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
+        repo,
+        branch,
+        dry_run=dry_run,
+        budget=seconds(push_timeout),
+        writes=True,
+        start="history",
+        verbose=verbose,
     ) as session:
         from gitops.actions.rollback import RollbackRequest
         from gitops.actions.rollback import rollback as run
-        from gitops.cli.output import confirm_rollback, print_write
+        from gitops.cli.output import confirm_rollback
+        from gitops.cli.waiting import finish, wait_options
 
+        options = wait_options(wait, soak, timeout, record)
         ask = (
             not yes
             and not dry_run
@@ -91,6 +112,8 @@ def rollback(
             hold=hold,
             override=override,
             app=app,
+            abort=abort,
         )
-        report = run(session(), request, confirm=confirm_rollback if ask else None)
-    return print_write(report, output.value)
+        opened = session()
+        report = run(opened, request, confirm=confirm_rollback if ask else None)
+        return finish(opened, report, options, output.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from gitops.config.rules import duration
+from gitops.config.durations import duration
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.cron import parse_cron
 from gitops.core.freeze import Freeze, Recurrence, Stretch, bounds, find_zone, parse_moment

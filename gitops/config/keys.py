@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 
+from gitops.config.clusters import cluster_table, wait_table
 from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, Whole, YesNo, shown
 
 # The characters that no branch name and no path of ours may hold; U+0020 ends the control range.
@@ -18,6 +19,11 @@ BRANCH = rf"(?!refs/|gitops(?:/|$)|HEAD$|@$){_BRANCH_PART}(?:/{_BRANCH_PART})*"
 
 _PATTERN_PART = rf"(?:\{{version\}}|(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+)"
 ACCEPTS = rf"(?!refs/|[^{{]*\{{version\}}.*\{{version\}}){_PATTERN_PART}(?:/{_PATTERN_PART})*"
+
+BRANCH_PATTERN = (
+    rf"(?!refs/|gitops(?:/|$)|HEAD$|@$)(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+"
+    rf"(?:/(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+)*"
+)
 
 _PATH_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:ops)?(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
 OVERLAY = (
@@ -88,6 +94,13 @@ def explain_branch(text: str) -> str:
     if text == "gitops" or text.startswith("gitops/"):
         return f"{shown(text)} is taken: proposals and the ledger live on branches gitops/…"
     return f"{shown(text)} is not the name of a branch"
+
+
+def explain_branch_pattern(text: str) -> str:
+    """Say what is wrong with the name of a branch, or a pattern of names."""
+    if "***" in text or set(text) & set("?[]{}"):
+        return f"{shown(text)}: the wildcards are * and **, and no others"
+    return explain_branch(text)
 
 
 def explain_accepts(text: str) -> str:
@@ -171,6 +184,23 @@ def explain_repository(text: str) -> str:
     return f"{shown(text)} must be letters, digits and . _ / -, at most 200, like shop/manifests"
 
 
+LABEL = r"(?! )[^\u0000-\u001f\u007f,]{1,50}(?<! )"
+REVIEWER = r"(?:team:)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-])?"
+
+
+def explain_label(text: str) -> str:
+    """Say what is wrong with a label of pull requests."""
+    return f"{shown(text)} is no label: at most 50 characters on one line, without a comma"
+
+
+def explain_reviewer(text: str) -> str:
+    """Say what is wrong with a reviewer of pull requests."""
+    name = text.removeprefix("@")
+    if name != text and re.fullmatch(REVIEWER, name):
+        return f"write the login name without @, {shown(name)}"
+    return f"{shown(text)} is neither a login name nor team:NAME"
+
+
 ENVIRONMENT = Table(
     {
         "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
@@ -215,6 +245,7 @@ ENVIRONMENT = Table(
             Text(DURATION, explain_duration),
             "`gitops promote --eligible` takes only what has been stable in `after` for so long.",
         ),
+        "wait": Key(wait_table(Text(DURATION, explain_duration)), "How long `gitops wait` waits."),
         "approvals": Key(
             Table(
                 {
@@ -222,7 +253,7 @@ ENVIRONMENT = Table(
                     "self": Key(YesNo(), "Whether an author may approve; left out: false."),
                 }
             ),
-            "Who must agree to a proposal, where there is no forge.",
+            "Who must agree to a proposal where there is no forge, or one that asks for nobody.",
         ),
         "branch": Key(
             Text(BRANCH, explain_branch),
@@ -274,6 +305,50 @@ FORGE = Table(
     }
 )
 
+PULL_REQUEST = Table(
+    {
+        "labels": Key(ListOf(Text(LABEL, explain_label)), "Labels that every one of them gets."),
+        "reviewers": Key(
+            ListOf(Text(REVIEWER, explain_reviewer)),
+            "Who is asked to look: login names, team:NAME for a team.",
+        ),
+        "mergeMethod": Key(
+            OneOf("merge", "squash", "rebase"), "How `gitops approve` merges it.", default="merge"
+        ),
+        "draft": Key(
+            YesNo(), "Opened as a draft, until a person says that it is ready; left out: false."
+        ),
+    }
+)
+
+_LEVELS = ("required", "advised")
+
+BRANCH_RULE = Table(
+    {
+        "match": Key(
+            Text(BRANCH_PATTERN, explain_branch_pattern),
+            "A branch, or a pattern: * inside a path segment, ** across segments.",
+            required=True,
+        ),
+        "tests": Key(
+            OneOf(*_LEVELS), "Whether a status check must succeed; left out: it need not."
+        ),
+        "checks": Key(
+            ListOf(Text(WORDS, explain_words), least=1),
+            "The names of the status checks that are its tests; left out: any.",
+        ),
+        "approvals": Key(
+            Table(
+                {
+                    "count": Key(Whole(1, 20), "How many must approve; left out: 1."),
+                    "level": Key(OneOf(*_LEVELS), "How badly that is wanted.", default="required"),
+                }
+            ),
+            "Who must agree to a pull request into it.",
+        ),
+    }
+)
+
 ROOT = Table(
     {
         "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
@@ -288,8 +363,17 @@ ROOT = Table(
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from."),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
+        "branches": Key(
+            ListOf(BRANCH_RULE),
+            "What pull requests into branches need, of this repository and of those that images "
+            "are built from; `gitops validate --forge` compares it with what the forge asks.",
+        ),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
+        ),
+        "clusters": Key(
+            ListOf(cluster_table(Text(NAME, explain_name))),
+            "Where environments run, so that their health can be asked for.",
         ),
         "signers": Key(
             Text(FILE, explain_file),
@@ -302,5 +386,6 @@ ROOT = Table(
             "(`GITOPS_COMBINE_KEY`) and reach it by different addresses; left out: host and path. "
             "Different for each repository that shares the key.",
         ),
+        "pullRequest": Key(PULL_REQUEST, "How proposals look where there is a forge."),
     }
 )

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
+from gitops.config.clusters import check_clusters, make_cluster, make_patience
+from gitops.config.durations import duration
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environment import (
     Approvals,
@@ -17,14 +18,15 @@ from gitops.core.environment import (
     Follow,
     ForgeKind,
     ForgeSetting,
+    MergeMethod,
+    PullRules,
     Required,
     RollbackMode,
 )
 
 if TYPE_CHECKING:
     from gitops.core.freeze import Freeze
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+    from gitops.core.protection import BranchRule
 
 
 def check_rules(root: Value, problems: Problems) -> None:
@@ -35,6 +37,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_order(rows, problems)
     _check_images(root.list("images"), problems)
     _check_forge(root.keys.get("forge"), problems)
+    check_clusters(root.list("clusters"), [row.get("name") for row in rows], problems)
     for row in rows:
         _check_modes(row, problems)
         _check_after(row, problems)
@@ -42,6 +45,10 @@ def check_rules(root: Value, problems: Problems) -> None:
         from gitops.config.freezes import check_freezes  # time zones, only where there are windows
 
         check_freezes(root.list("freeze"), [row.get("name") for row in rows], problems)
+    if root.list("branches"):
+        from gitops.config.branches import check_branches  # only few commands want them
+
+        check_branches(root.list("branches"), problems)
 
 
 def make_config(root: Value) -> Config:
@@ -54,7 +61,18 @@ def make_config(root: Value) -> Config:
         signers=root.get("signers") or None,
         forge=_make_forge(root.keys.get("forge")),
         repository=root.get("repository") or None,
+        pulls=_make_pulls(root.keys.get("pullRequest")),
+        branch_rules=_make_branches(root.list("branches")),
+        clusters=tuple(make_cluster(row) for row in root.list("clusters")),
     )
+
+
+def _make_branches(rows: Sequence[Value]) -> tuple[BranchRule, ...]:
+    if not rows:
+        return ()
+    from gitops.config.branches import make_branches  # only few commands want them
+
+    return make_branches(rows)
 
 
 def plain_path(text: str) -> str:
@@ -77,6 +95,7 @@ def _make_environment(row: Value) -> Environment:
         soak=duration(row.get("soak")) if "soak" in row.keys else None,
         branch=row.get("branch") or None,
         approvals=_make_approvals(row.keys.get("approvals")),
+        wait=make_patience(row.keys.get("wait")),
         line=row.place[0],
     )
 
@@ -93,18 +112,23 @@ def _make_forge(table: Value | None) -> ForgeSetting | None:
     return ForgeSetting(cast(ForgeKind, table.get("kind")), table.get("url").rstrip("/") or None)
 
 
+def _make_pulls(table: Value | None) -> PullRules:
+    if table is None:
+        return PullRules()
+    return PullRules(
+        labels=tuple(item.text for item in table.list("labels")),
+        reviewers=tuple(item.text for item in table.list("reviewers")),
+        method=cast(MergeMethod, table.get("mergeMethod", "merge")),
+        draft=table.get("draft") == "true",
+    )
+
+
 def _make_freezes(rows: Sequence[Value]) -> tuple[Freeze, ...]:
     if not rows:
         return ()
     from gitops.config.freezes import make_freeze  # time zones, only where there are windows
 
     return tuple(make_freeze(row) for row in rows)
-
-
-def duration(text: str) -> timedelta:
-    """Return what `90s`, `10m`, `24h`, `7d` or a bare number of seconds says."""
-    number, unit = (text[:-1], text[-1]) if text[-1] in _UNITS else (text, "s")
-    return timedelta(seconds=int(number) * _UNITS[unit])
 
 
 def _check_after(row: Value, problems: Problems) -> None:

@@ -7,22 +7,21 @@ from collections.abc import Iterable, Sequence
 
 from gitops.core.identity import Identity
 from gitops.core.image import ImageChange
-from gitops.core.message import Line, one_line, render_message, trailers
+from gitops.core.message import Line, one_line, reason_of, render_message, trailers
 from gitops.core.policy import Reason
 from gitops.core.revision import Revision, parse_revision
 
 _CO_AUTHOR = "Co-authored-by"
 _PERSON = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]+)>")
-_REASON = re.compile(r"^Reason: (.*)$", re.MULTILINE)
 
 
 def authors_of(author: Identity, message: str) -> tuple[Identity, ...]:
     """Return everybody who made the proposal: its head's author and the `Co-authored-by` ones."""
     found = [author]
     for text in trailers(message).get(_CO_AUTHOR, ()):
-        person = _PERSON.fullmatch(text)
-        if person is not None:
-            found.append(Identity(person["name"].strip(), person["email"].strip()))
+        match = _PERSON.fullmatch(text)
+        if match is not None:
+            found.append(Identity(match["name"].strip(), match["email"].strip()))
     return tuple(dict.fromkeys(found))
 
 
@@ -33,7 +32,7 @@ def is_author(approver: Identity, authors: Iterable[Identity]) -> bool:
 
 def with_authors(message: str, authors: Iterable[Identity]) -> str:
     """Return `message` with a `Co-authored-by` trailer for each of `authors`."""
-    return _with_trailers(message, [(_CO_AUTHOR, _person(author)) for author in authors])
+    return _with_trailers(message, [(_CO_AUTHOR, person(author)) for author in authors])
 
 
 def uncovered(reasons: Iterable[Reason], message: str) -> tuple[Reason, ...]:
@@ -65,31 +64,33 @@ def merge_message(
     *,
     label: str,
     changes: Sequence[ImageChange],
-    approver: Identity,
+    approved_by: Sequence[str],
     intent: str,
     overrides: Sequence[str] = (),
+    squashes: bool = False,
 ) -> str:
     """Return the message of the commit that lands a proposal.
 
-    It says what changes now, keeps the proposal's reason and trailers (all but its `Gitops-Id`:
-    that one stays on the merged commit), and adds who approved.
+    It says what changes now, keeps the proposal's reason and trailers, and adds who approved. Its
+    `Gitops-Id` stays on the merged commit; where that one is squashed, it comes along.
     """
     said = trailers(proposed)
-    reason = _REASON.search(proposed)
     text = render_message(
         action=said.get("Gitops-Action", ("deploy",))[-1],
         environments=[label],
         changes=[Line(label, change) for change in changes],
         intent=intent,
-        reason=reason[1] if reason is not None else None,
+        reason=reason_of(proposed),
     )
-    own = {"Gitops-Action", "Gitops-Environment", "Gitops-Id"}
+    own = {"Gitops-Action", "Gitops-Environment"} | (set() if squashes else {"Gitops-Id"})
     kept = [(key, value) for key, values in said.items() if key not in own for value in values]
     kept += [("Gitops-Override", override) for override in overrides]
-    return _with_trailers(text, [*kept, ("Gitops-Approved-By", _person(approver))])
+    kept += [("Gitops-Approved-By", who) for who in approved_by]
+    return _with_trailers(text, kept)
 
 
-def _person(identity: Identity) -> str:
+def person(identity: Identity) -> str:
+    """Return `NAME <ADDRESS>`, as trailers name people."""
     return f"{identity.name} <{identity.email}>"
 
 

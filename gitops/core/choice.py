@@ -9,7 +9,7 @@ from typing import Literal
 
 from gitops.core.image import ImageRequest, ImageValue, describe_value
 from gitops.core.message import one_line
-from gitops.core.release import Release
+from gitops.core.release import Health, Release
 
 _SHORT = 7
 _LISTED = 20
@@ -82,6 +82,11 @@ def describe(release: Release) -> str:
     """Return what messages call a release: its commit, subject and day."""
     day = release.time.astimezone(UTC).date().isoformat()
     return f"{short(release)} ({one_line(release.subject, 80)}, {day})"
+
+
+def stability_of(health: Health | None) -> str:
+    """Return what is known of a release's health, in words."""
+    return f"it was seen {health}" if health else "nobody recorded its health"
 
 
 def stay_warnings(

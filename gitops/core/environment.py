@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from gitops.core.freeze import Freeze
+    from gitops.core.protection import BranchRule
 
 CONFIG_PATH = "gitops.yaml"
 
@@ -31,6 +32,9 @@ class ForgeSetting:
     url: str | None = None
 
 
+MergeMethod = Literal["merge", "squash", "rebase"]
+
+
 @dataclass(frozen=True, slots=True)
 class Approvals:
     """Who must agree to a proposal of an environment where there is no forge to ask.
@@ -45,6 +49,51 @@ class Approvals:
 
 
 @dataclass(frozen=True, slots=True)
+class PullRules:
+    """How proposals look on the forge: `pullRequest:` of `gitops.yaml`.
+
+    Attributes:
+        reviewers: login names, `team:NAME` for a team.
+        method: how an approved one is merged.
+        draft: a new one is a draft, until a person says that it is ready.
+    """
+
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    method: MergeMethod = "merge"
+    draft: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long `wait` waits.
+
+    Attributes:
+        soak: how long a release must stay Healthy to be stable; None: 5 minutes where the database
+            is real or the environment is called stage or prod, else nothing.
+        timeout: how long it may take to get there; the soak does not count.
+    """
+
+    soak: timedelta | None = None
+    timeout: timedelta = timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterRow:
+    """A row of `clusters:`: where the Applications of some environments are.
+
+    Attributes:
+        environments: their names; () means all.
+        context: of the caller's kubeconfig; None: the current one.
+        namespace: of Argo CD's Applications; `*` for those of every namespace.
+    """
+
+    environments: tuple[str, ...] = ()
+    context: str | None = None
+    namespace: str = "argocd"
+
+
+@dataclass(frozen=True, slots=True)
 class Environment:
     """A row of `gitops.yaml`.
 
@@ -56,6 +105,7 @@ class Environment:
         soak: automatic promotion takes only what has been stable in `after` for so long.
         follow: which of several live release branches it takes: the newest version, or any.
         branch: the branch that it lives on (its overlays and holds); None: the top-level one.
+        wait: how long `wait` waits for it.
         line: 1-based line of the row in `gitops.yaml`, for messages.
     """
 
@@ -72,7 +122,16 @@ class Environment:
     requires: tuple[Required, ...] = ()
     soak: timedelta | None = None
     branch: str | None = None
+    wait: Patience = Patience()
     line: int = 1
+
+    @property
+    def soak_time(self) -> timedelta:
+        """How long a release must stay Healthy there to be stable."""
+        if self.wait.soak is not None:
+            return self.wait.soak
+        careful = self.database == "real" or self.name in ("stage", "prod")
+        return timedelta(minutes=5) if careful else timedelta(0)
 
     @property
     def per_app(self) -> bool:
@@ -82,6 +141,11 @@ class Environment:
     def directory(self, app: str | None) -> str:
         """Return the overlay's directory for `app` (None where the layout has no apps)."""
         return self.overlay.replace("{app}", app) if app is not None else self.overlay
+
+
+def asks_for_approval(environment: Environment) -> bool:
+    """Say whether anything goes to the environment as a proposal."""
+    return "pull-request" in (environment.change, environment.rollback)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +180,9 @@ class Config:
             ledger counts.
         forge: where pull requests are; None: to be found from the remote.
         repository: what writers call this repository among themselves; None: by its address.
+        pulls: how proposals look on the forge.
+        branch_rules: what pull requests into branches must have.
+        clusters: where the environments run, as far as it is said.
     """
 
     branch: str | None
@@ -125,6 +192,19 @@ class Config:
     signers: str | None = None
     forge: ForgeSetting | None = None
     repository: str | None = None
+    pulls: PullRules = PullRules()
+    branch_rules: tuple[BranchRule, ...] = ()
+    clusters: tuple[ClusterRow, ...] = ()
+
+    def clusters_of(self, environment: Environment) -> tuple[ClusterRow, ...]:
+        """Return the rows about `environment`; without any rows at all, the current context."""
+        if not self.clusters:
+            return (ClusterRow(),)
+        return tuple(
+            row
+            for row in self.clusters
+            if not row.environments or environment.name in row.environments
+        )
 
     def find(self, name: str) -> Environment | None:
         """Return the environment called `name`, or None."""

@@ -15,6 +15,12 @@ from typing import Literal
 from gitops.core.environment import ForgeKind
 from gitops.core.forge_address import ForgeAddress, Origin, declared_servers
 
+VARIABLES = (
+    *("GITHUB_TOKEN", "GITHUB_SERVER_URL", "GITLAB_TOKEN", "GITLAB_HOST", "CI_JOB_TOKEN"),
+    *("CI_SERVER_URL", "CI_SERVER_HOST", "GITEA_TOKEN", "GITEA_SERVER_URL"),
+)
+"""What is read of the environment, here and in `forge_address`; for the reference page."""
+
 _GITHUB = Origin("https", "github.com", 443)
 
 

@@ -4,10 +4,10 @@ One file for each overlay on the branch `gitops/ledger`. Its order is what "newe
 times in it are claims of whoever wrote them. A line is
 
     {"commit": …, "verdict": "qa-passed", "time": …, "by": …, "reason": …, "images": [{"image",
-     "name", "tag", "digest"}], "id": …, "machine": true}
+     "name", "tag", "digest"}], "id": …, "machine": true, "seen": {…}}
 
-`reason`, `id` and `machine` stand only where there is something to say. An approval is a line,
-too: verdict `approved`, and `commit` is the head of the proposal that was approved.
+`reason`, `id`, `machine` and `seen` stand only where there is something to say. An approval is a
+line, too: verdict `approved`, and `commit` is the head of the proposal that was approved.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ class Record:
         images: the whole set of images that the word is given to.
         machine: said by `wait` or a watcher and not by a person.
         intent: `Gitops-Id` of the call that wrote it.
+        seen: what a machine saw, as JSON: times, revisions, live images. For people who look
+            later; nothing is decided by it.
     """
 
     commit: str
@@ -50,6 +52,7 @@ class Record:
     images: Mapping[str, ImageValue] = field(default_factory=dict)
     machine: bool = False
     intent: str | None = None
+    seen: Mapping[str, object] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,8 @@ def render_record(record: Record) -> bytes:
         line["id"] = record.intent
     if record.machine:
         line["machine"] = True
+    if record.seen:
+        line["seen"] = record.seen
     return json.dumps(line).encode() + b"\n"
 
 
@@ -188,6 +193,7 @@ def _parse(line: bytes) -> Record:
         images=_images(told.get("images")),
         machine=told.get("machine") is True,
         intent=_text(told, "id") if told.get("id") is not None else None,
+        seen=told["seen"] if isinstance(told.get("seen"), dict) else None,
     )
 
 

@@ -20,6 +20,7 @@ LONGEST_TEXT = 500
 
 LONGEST_SUBJECT = 200
 
+_REASON = re.compile(r"^Reason: (.*)$", re.MULTILINE)
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*)")
 _PICKED = re.compile(r"\(cherry picked from commit [0-9a-f]+\)")
 _REVISIONS = {40: "sha1", 64: "sha256"}
@@ -117,6 +118,12 @@ def trailers(message: str) -> dict[str, tuple[str, ...]]:
         elif not _PICKED.fullmatch(line):
             return {}
     return {key: tuple(values) for key, values in found.items()}
+
+
+def reason_of(message: str) -> str | None:
+    """Return the reason that a message of ours tells, None when it tells none."""
+    found = _REASON.search(message)
+    return found[1] if found is not None else None
 
 
 def subject(message: str) -> str:

@@ -26,6 +26,7 @@ Kind = Literal[
     "gone",
     "follow",
     "superseded",
+    "rollback",
 ]
 
 

@@ -53,6 +53,7 @@ class Before:
             not left there by a rollback (`core.history.was_released`, asked without verdicts).
         sets: its ledger, see `core.standing.judged_sets`.
         problem: why it cannot be asked at all; the rest is empty then.
+        unseen: how much of its past cannot be read, None when all of it can, or need not be.
     """
 
     overlay: str
@@ -60,6 +61,7 @@ class Before:
     released: Collection[str]
     sets: Sequence[JudgedSet] = ()
     problem: str | None = None
+    unseen: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,7 @@ def _judge_before(
     for image, value in wanted.items():
         if image not in before.released:
             what = f"{_pinned(image, value)} is not a release of {before.overlay}"
+            what += f" ({before.unseen})" if before.unseen is not None else ""
             reasons.append(_reason("after", label, what))
     rest = {image: value for image, value in wanted.items() if image in before.released}
     if not rest:

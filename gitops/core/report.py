@@ -15,6 +15,7 @@ from gitops.core.standing import Word
 
 if TYPE_CHECKING:
     from gitops.core.freeze import FreezeHit
+    from gitops.core.live import Live
 
 Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]
 
@@ -42,6 +43,21 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """The open proposal that a new head took the place of.
+
+    Attributes:
+        commit: its head.
+        action: what it was made by (`promote`, …), None when it does not say.
+        images: image -> the value that it wanted.
+    """
+
+    commit: str
+    action: str | None
+    images: Mapping[str, ImageValue]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
     """A change waiting for approval.
 
@@ -52,6 +68,8 @@ class Proposal:
         state: open, merged, closed.
         by, since: who proposed its head, and when; None where nobody asked.
         number, url: of the pull request; None without a forge.
+        waits_for: what is still to come before it may be merged, as the forge tells it.
+        replaced: what this call put it in place of, None when there was none.
     """
 
     overlay: Overlay
@@ -63,6 +81,8 @@ class Proposal:
     number: int | None = None
     url: str | None = None
     base: str | None = None
+    waits_for: tuple[str, ...] = ()
+    replaced: Replaced | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +118,7 @@ class WriteReport:
         attempts: pushes tried.
         notes: what a person should know beside the warnings (which release a rollback took).
         hint: what to do next, or None.
+        reached: overlays that pin what was asked for, by this write or already; no proposals.
     """
 
     action: str
@@ -115,6 +136,7 @@ class WriteReport:
     hold: Hold | None = None
     hint: str | None = None
     commits: tuple[Committed, ...] = ()
+    reached: tuple[Overlay, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +166,7 @@ class OverlayStatus:
         branch: the branch that it lives on.
         images: None when the overlay cannot be read; `problem` says why.
         words: what counts of the words on the newest release: health, then QA.
+        live: what the clusters say; None where none is set up.
     """
 
     overlay: Overlay
@@ -157,6 +180,7 @@ class OverlayStatus:
     proposals: tuple[Proposal, ...] = ()
     problem: str | None = None
     words: tuple[Word, ...] = ()
+    live: Live | None = None
 
 
 @dataclass(frozen=True, slots=True)

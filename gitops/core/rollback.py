@@ -22,6 +22,7 @@ from gitops.core.choice import (
     Objection,
     describe,
     list_history,
+    stability_of,
     stay_warnings,
     unreadable_warnings,
 )
@@ -208,8 +209,7 @@ def _chosen(
     then = release.images or {}
     newest = case.lineage.newest()
     bad = newest.release if newest is not None else case.releases[0]
-    health = case.verdicts.health.get(release.commit)
-    stability = f"it was seen {health}" if health else "nobody recorded its health"
+    stability = stability_of(case.verdicts.health.get(release.commit))
     notes = [f"restores {describe(release)}: {stability}"]
     if passed_over:
         plural = "release that nobody" if passed_over == 1 else "releases that nobody"

@@ -60,6 +60,24 @@ class JudgedSet:
     standing: Standing
 
 
+def is_news(entries: Iterable[Entry], commit: str, verdict: Health) -> bool:
+    """Say whether a machine that saw `verdict` of a release should write it down.
+
+    Not when that is the newest word on its health already, not against a person's word, and no
+    `degraded` after it was stable once: what breaks later is seldom the release's fault.
+    """
+    words = [
+        entry.record
+        for entry in entries
+        if entry.record.commit == commit and entry.record.verdict in ("stable", "degraded")
+    ]
+    if not words:
+        return True
+    if words[-1].verdict == verdict or not words[-1].machine:
+        return False
+    return verdict == "stable" or all(word.verdict != "stable" for word in words)
+
+
 def judged(entries: Iterable[Entry]) -> dict[str, Standing]:
     """Return commit -> its standing, for every commit that the ledger has a word on."""
     found: dict[str, Standing] = {}

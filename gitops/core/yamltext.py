@@ -98,6 +98,19 @@ def compose_first(content: bytes, path: str) -> Document:
     return Document(_read(compose, text, path), text, path)
 
 
+def compose_all(content: bytes, path: str) -> tuple[Document, ...]:
+    """Read every document of `content` as nodes. Raises ManifestError as `compose_first` does."""
+    text = _decode(content, path)
+
+    def compose(loader: Any) -> list[yaml.Node | None]:
+        nodes: list[yaml.Node | None] = []
+        while loader.check_node():
+            nodes.append(loader.get_node())
+        return nodes
+
+    return tuple(Document(node, text, path) for node in _read(compose, text, path))
+
+
 def parse_first(content: bytes, path: str) -> EventText:
     """Read the first document of `content` as events. Raises ManifestError, with the place."""
     text = _decode(content, path)

@@ -5,6 +5,8 @@ Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contr
 """
 
 from gitops.ports.clock import Clock
+from gitops.ports.cluster import Bell, Cluster, Clusters, Reading
+from gitops.ports.commits import Archive, Commits, Tree, TreeEntry, Trees
 from gitops.ports.evidence import Evidence, FileChange
 from gitops.ports.forge import (
     CheckState,
@@ -21,13 +23,21 @@ from gitops.ports.forge import (
     Readiness,
 )
 from gitops.ports.intents import Gathered, Intents
-from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot
+from gitops.ports.renderer import Build, BuildFile, Renderer
+from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot, Unproven
 from gitops.ports.sources import Sources
 from gitops.ports.worktree import WorkTree
 
 __all__ = [
+    "Archive",
+    "Bell",
+    "Build",
+    "BuildFile",
     "CheckState",
     "Clock",
+    "Cluster",
+    "Clusters",
+    "Commits",
     "Evidence",
     "FileChange",
     "Forge",
@@ -45,9 +55,15 @@ __all__ = [
     "PullRequest",
     "PullText",
     "Readiness",
+    "Reading",
     "RefUpdate",
+    "Renderer",
     "Repository",
     "Snapshot",
     "Sources",
+    "Tree",
+    "TreeEntry",
+    "Trees",
+    "Unproven",
     "WorkTree",
 ]

@@ -57,3 +57,11 @@ class Evidence(Protocol):
     def changed_paths(self, commit: str) -> tuple[str, ...]:
         """Return the paths that `commit`, a snapshot's, changed against its first parent."""
         ...
+
+    def contains(self, tip: str, commit: str, earlier: str) -> bool:
+        """Say whether `earlier` is `commit`, or in its history.
+
+        Both are looked for in the history of `tip`, which is a snapshot's; False when one of them
+        is not there.
+        """
+        ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
@@ -87,6 +88,13 @@ class Lost:
     words: str
 
 
+class Unproven(Exception):
+    """Only a remembered tip counts now, and the call would have to ask the server.
+
+    Not an error that anybody is told of: the work is done again on the newest tip.
+    """
+
+
 class Repository(Protocol):
     """One Git repository as gitops reads and writes it; where it lives is the adapter's matter.
 
@@ -95,6 +103,15 @@ class Repository(Protocol):
 
     def snapshot(self, branch: str | None = None) -> Snapshot:
         """Read the newest tip of `branch` (None: the default branch) from where it is kept."""
+        ...
+
+    def remembered(self, branch: str | None = None) -> AbstractContextManager[Snapshot | None]:
+        """Yield the tip of `branch` as an earlier call on this machine left it, or None.
+
+        Nobody was asked, so it may be old; only a push that moves `branch` from exactly this commit
+        proves that it was not. Inside of the block every other push, and whatever else would have
+        to ask the server, raises Unproven.
+        """
         ...
 
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:

@@ -9,41 +9,55 @@ import platform
 import shlex
 import subprocess
 import tempfile
+import time
+from collections.abc import Callable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from crowd import measure_crowd
-from network import run_inside, why_not
+from figures import Figure, crowd_figures, figures_table, single_figures
+from peers import build_kustomize
 from plot import svg
-from report import crowd_text, put_between, single_text
+from report import crowd_text, far_text, put_between, single_text
 from repositories import QUICK, SHAPES
-from single import first_words, measure_single, say
+from single import first_words, measure_far, measure_single, say
 
 _PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
-_TEMPLATE = "NAME=TEMPLATE"
+_TEXTS = {"single": single_text, "far": far_text, "crowd": crowd_text}
+_FIGURES: dict[str, Callable[[Any], list[Figure]]] = {
+    "single": single_figures,
+    "crowd": crowd_figures,
+}
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="scripts/bench",
         description="Measures gitops beside its peers, as whole processes over HTTP on loopback, "
-        "and writes the tables and the plot of docs/explanation/performance.md.",
+        "and writes the tables and the plot of docs/explanation/performance.md. Takes about 25 "
+        "minutes on a quiet machine.",
     )
-    parser.add_argument("what", nargs="?", choices=("single", "crowd"), default="single")
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("all", *_TEXTS),
+        default="all",
+        help="single: one bump at a time; far: behind a long round trip; crowd: many writers",
+    )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
     parser.add_argument("--quick", action="store_true", help="a smoke run; writes no page")
     parser.add_argument("--writers", help="crowd: numbers of writers (1,8,32,64)")
+    parser.add_argument("--rtt", help="far: round-trip times in ms (20,100)")
     parser.add_argument(
         "--peer",
         action="append",
         default=[],
-        metavar=_TEMPLATE,
+        metavar="NAME=TEMPLATE",
         help="another tool; {url}, {environment}, {image}, {tag} and {file} are filled in",
     )
-    parser.add_argument("--rtt", default="", help="also with these round-trip times, in ms: 20,100")
     parser.add_argument("--no-page", action="store_true", help="print, and leave the page alone")
     parser.add_argument("--work", type=Path, help="where to build (default: a temporary directory)")
     parser.add_argument("--json", type=Path, help="also write the results here")
@@ -55,28 +69,57 @@ def main() -> None:
     options = _options()
     if options.work is not None:
         options.work.mkdir(parents=True, exist_ok=True)
-        _measure(options, options.work.resolve())
+        _measure_all(options, options.work.resolve())
         return
     with tempfile.TemporaryDirectory(prefix="gitops-bench-") as made:
-        _measure(options, Path(made))
+        _measure_all(options, Path(made))
 
 
-def _measure(options: argparse.Namespace, root: Path) -> None:
-    crowd = options.what == "crowd"
+def _measure_all(options: argparse.Namespace, root: Path) -> None:
+    begun = time.monotonic()
+    if not options.quick:
+        build_kustomize(root)
+    parts = tuple(_TEXTS) if options.what == "all" else (options.what,)
+    kept: dict[str, dict[str, Any]] = {}
+    figures: list[Figure] = []
+    for part in parts:
+        results = kept[part] = _measure(options, root, part)
+        text = _TEXTS[part](results)
+        print(f"\n{text}\n", flush=True)
+        if not options.quick and not options.no_page:
+            put_between(_PAGE, part, text)
+            say(f"{_PAGE.name}: {part} is written")
+        if part in _FIGURES:
+            figures += _FIGURES[part](results["rows"])
+    if options.json is not None:
+        content = kept[parts[0]] if len(parts) == 1 else kept
+        options.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
+    if not options.quick and not options.no_page and "single" in kept:
+        rows = [*kept["single"]["rows"], *kept.get("far", {}).get("rows", [])]
+        drawing = svg(rows, {row["case"]: row["case"] for row in rows})
+        _PAGE.with_suffix(".svg").write_text(drawing, encoding="utf-8")
+    if figures:
+        print(f"Figures to show:\n\n{figures_table(figures)}\n")
+    say(f"done in {(time.monotonic() - begun) / 60:.0f} minutes")
+
+
+def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, Any]:
     shapes = QUICK if options.quick else SHAPES
     gitops = shlex.split(options.gitops)
-    runs = options.runs or (2 if options.quick else 10 if crowd else 15)
+    runs = options.runs or (2 if options.quick else 10 if part == "crowd" else 15)
     home = root / "home"
     home.mkdir(exist_ok=True)
-    if crowd:
+    if part == "crowd":
         words = options.writers or ("1,8" if options.quick else "1,8,32,64")
         sizes = [int(word) for word in words.split(",")]
         results = measure_crowd(root, shapes, gitops, sizes, runs)
+    elif part == "far":
+        times = [int(word) for word in (options.rtt or "20,100").split(",")]
+        results = measure_far(root, shapes, gitops, options.peer, runs, times)
     else:
         results = measure_single(root, shapes, gitops, options.peer, runs)
-        _far(options, root, results)
-    results |= {
-        "crowd": crowd,
+    return results | {
+        "part": part,
         "quick": options.quick,
         "runs": runs,
         "date": datetime.now(UTC).date().isoformat(),
@@ -89,45 +132,6 @@ def _measure(options: argparse.Namespace, root: Path) -> None:
             "gitops": first_words(gitops, home),
         },
     }
-    if options.json is not None:
-        options.json.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    text = crowd_text(results) if crowd else single_text(results)
-    print(text)
-    if not options.quick and not options.no_page:
-        _write_page(results, text)
-
-
-def _far(options: argparse.Namespace, root: Path, results: dict[str, Any]) -> None:
-    """Add the rows with a longer round trip, or the reason why there are none."""
-    for word in filter(None, options.rtt.split(",")):
-        reason = why_not()
-        if reason is None:
-            say(f"round trip of {word} ms")
-            kept = root / f"rtt-{word}.json"
-            again = ["single", "--gitops", options.gitops, "--no-page", "--work", str(root)]
-            again += ["--json", str(kept), *(["--quick"] if options.quick else [])]
-            again += [part for peer in options.peer for part in ("--peer", peer)]
-            again += ["--runs", str(options.runs)] if options.runs else []
-            if run_inside(int(word), again):
-                reason = "the run failed"
-            else:
-                more = json.loads(kept.read_text(encoding="utf-8"))["rows"]
-                results["rows"] += [
-                    row | {"case": f"{row['case']} +{word} ms"}
-                    for row in more
-                    if row["case"] != "start"
-                ]
-        if reason is not None:
-            results["missing"].append(f"a round trip of {word} ms: {reason}")
-
-
-def _write_page(results: dict[str, Any], text: str) -> None:
-    put_between(_PAGE, "crowd" if results["crowd"] else "single", text)
-    if not results["crowd"]:
-        titles = {row["case"]: row["case"] for row in results["rows"]}
-        drawing = svg(results["rows"], titles)
-        _PAGE.with_suffix(".svg").write_text(drawing, encoding="utf-8")
-    say(f"{_PAGE.name} is written")
 
 
 def _git_version() -> str:

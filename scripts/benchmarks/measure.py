@@ -77,11 +77,11 @@ def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
 
 
 def memory_of_all(command: Sequence[str], environment: Mapping[str, str]) -> int | None:
-    """Run once more, looking at all its processes; return the largest sum of resident sets.
+    """Run once more, looking at all its processes; return the most memory that they had at once.
 
-    None where there is no /proc. Pages that processes share are counted for each.
+    A page that several of them share counts once (the kernel's Pss). None where it is not told.
     """
-    if not Path("/proc/self/stat").exists():
+    if not Path("/proc/self/smaps_rollup").exists():
         return None
     running = Running(command, environment)
     done = threading.Event()
@@ -90,7 +90,7 @@ def memory_of_all(command: Sequence[str], environment: Mapping[str, str]) -> int
     def watch() -> None:
         nonlocal peak
         while not done.is_set():
-            peak = max(peak, _resident(running.process.pid))
+            peak = max(peak, _memory(running.process.pid))
             done.wait(_SAMPLE)
 
     watcher = threading.Thread(target=watch)
@@ -101,10 +101,8 @@ def memory_of_all(command: Sequence[str], environment: Mapping[str, str]) -> int
     return peak
 
 
-def _resident(root: int) -> int:
+def _memory(root: int) -> int:
     """Bytes of the process `root` and all below it; sessions and groups may be their own."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    sizes: dict[int, int] = {}
     children: dict[int, list[int]] = {}
     for entry in os.scandir("/proc"):
         if entry.name.isdigit():
@@ -112,14 +110,23 @@ def _resident(root: int) -> int:
                 after_name = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
             except OSError:
                 continue  # it has ended
-            sizes[int(entry.name)] = int(after_name[21]) * page
             children.setdefault(int(after_name[1]), []).append(int(entry.name))
     total, waiting = 0, [root]
     while waiting:
         process = waiting.pop()
-        total += sizes.get(process, 0)
+        total += _share(process)
         waiting += children.get(process, ())
     return total
+
+
+def _share(process: int) -> int:
+    """Bytes of one process, of what it shares with others only its part."""
+    try:
+        text = Path(f"/proc/{process}/smaps_rollup").read_text()
+    except OSError:
+        return 0
+    lines = (line.split() for line in text.splitlines())
+    return next((int(words[1]) * 1024 for words in lines if words[0] == "Pss:"), 0)
 
 
 class Wire:

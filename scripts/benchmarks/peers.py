@@ -6,6 +6,7 @@ import importlib.util
 import os
 import shlex
 import shutil
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,10 @@ from pathlib import Path
 
 from repositories import overlay_path
 
+RETRY = "shell, pull --rebase, random retry"
+KEYED = "gitops with the key"
+CACHE_OF_A_RUN = "cache-of-a-run"
+_KUSTOMIZE_SOURCE = "sigs.k8s.io/kustomize/kustomize/v5@v5.8.1"
 _CLONE = """set -e
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
@@ -72,13 +77,17 @@ class Peer:
     Attributes:
         name: as tables call it.
         command: what is run, with {url}, {environment}, {image}, {tag}, {file}.
-        variables: environment variables of its own; "{cold}" stands for a new empty directory,
-            "{warm}" for one that it keeps.
+        variables: environment variables of its own; "{cache}" stands for a directory that is empty
+            before a run.
+        primed: another bump was made before it, not timed, with the same directory.
+        behind: commits of somebody else that landed since then.
     """
 
     name: str
     command: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
+    primed: bool = False
+    behind: int = 0
 
     def words(self, bump: Bump) -> list[str]:
         """The command line for one bump."""
@@ -100,12 +109,10 @@ class Peer:
             "IMAGE": bump.image,
             "TAG": bump.tag,
         }
-        for name, value in self.variables.items():
-            if value == "{cold}":
-                cold = home / f"cold-{bump.tag}"
-                shutil.rmtree(cold, ignore_errors=True)
-                value = str(cold)
-            made[name] = str(home / "warm") if value == "{warm}" else value
+        made |= {
+            name: str(home / CACHE_OF_A_RUN) if value == "{cache}" else value
+            for name, value in self.variables.items()
+        }
         return made
 
 
@@ -128,24 +135,25 @@ def base_environment(home: Path) -> dict[str, str]:
     }
 
 
-def single_peers(gitops: Sequence[str], added: Sequence[str]) -> tuple[list[Peer], list[str]]:
-    """Return the peers of a single bump, and a line for each that is left out, with the reason."""
-    deploy = (*gitops, "deploy", "{image}:{tag}", "--to", "{environment}", "--repo", "{url}")
+def single_peers(
+    gitops: Sequence[str], added: Sequence[str], *, far: bool = False
+) -> tuple[list[Peer], list[str]]:
+    """Return the peers of a single bump, and a line for each that is left out, with the reason.
+
+    `far`: only those that tell something about a long way to the server.
+    """
     peers, missing = [], []
     if shutil.which(gitops[0]) is None:
         missing.append(f"gitops: `{gitops[0]}` is not installed (--gitops names another)")
     else:
-        peers.append(Peer("gitops", deploy, {"GITOPS_CACHE": "{cold}"}))
-        peers.append(Peer("gitops, warm cache", deploy, {"GITOPS_CACHE": "{warm}"}))
+        deploy = (*gitops, "deploy", "{image}:{tag}", "--to", "{environment}", "--repo", "{url}")
+        cache = {"GITOPS_CACHE": "{cache}"}
+        peers.append(Peer("gitops", deploy, cache))
+        peers.append(Peer("gitops, warm cache", deploy, cache, primed=True))
+        peers.append(Peer("gitops, warm, tip moved", deploy, cache, primed=True, behind=1))
     peers.append(_recipe("shell recipe", _CLONE + _SED + _COMMIT + _PUSH))
-    if shutil.which("kustomize") is None:
-        missing.append("kustomize recipe: no `kustomize` on PATH (kubectl has no `edit`)")
-    else:
-        peers.append(_recipe("kustomize recipe", _CLONE + _KUSTOMIZE + _COMMIT + _PUSH))
-    if importlib.util.find_spec("ruamel") is None:
-        missing.append(f"ruamel recipe: no ruamel.yaml in {Path(sys.executable).name} (PYTHON=…)")
-    else:
-        peers.append(_recipe("ruamel recipe", _CLONE + _RUAMEL + _COMMIT + _PUSH))
+    if not far:
+        _add_recipes(peers, missing)
     for text in added:
         name, separator, template = text.partition("=")
         if not separator or not template:
@@ -154,17 +162,44 @@ def single_peers(gitops: Sequence[str], added: Sequence[str]) -> tuple[list[Peer
     return peers, missing
 
 
+def _add_recipes(peers: list[Peer], missing: list[str]) -> None:
+    if shutil.which("kustomize") is None:
+        missing.append("kustomize recipe: neither `kustomize` nor `go` to build it is on PATH")
+    else:
+        peers.append(_recipe("kustomize recipe", _CLONE + _KUSTOMIZE + _COMMIT + _PUSH))
+    if importlib.util.find_spec("ruamel") is None:
+        missing.append(f"ruamel recipe: no ruamel.yaml in {Path(sys.executable).name} (PYTHON=…)")
+    else:
+        peers.append(_recipe("ruamel recipe", _CLONE + _RUAMEL + _COMMIT + _PUSH))
+
+
+def build_kustomize(folder: Path) -> None:
+    """Put a `kustomize` on PATH where there is none and Go can build it, which takes seconds."""
+    if shutil.which("kustomize") is not None or shutil.which("go") is None:
+        return
+    target = folder.resolve() / "bin"
+    if not (target / "kustomize").exists():
+        subprocess.run(
+            ["go", "install", _KUSTOMIZE_SOURCE],
+            env={**os.environ, "GOBIN": str(target), "GOFLAGS": "-mod=mod", "CGO_ENABLED": "0"},
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+    if (target / "kustomize").exists():
+        os.environ["PATH"] += os.pathsep + str(target)
+
+
 def crowd_peers(gitops: Sequence[str]) -> tuple[list[Peer], list[str]]:
     """Return who is measured under load, and a line for each that is left out."""
     deploy = (*gitops, "deploy", "{image}:{tag}", "--to", "{environment}", "--repo", "{url}")
     deploy += ("--push-timeout", "120s")
-    shell = _recipe("shell, pull --rebase, random retry", _CLONE + _SED + _COMMIT + _PUSH_UNTIL)
+    shell = _recipe(RETRY, _CLONE + _SED + _COMMIT + _PUSH_UNTIL)
     if shutil.which(gitops[0]) is None:
         return [shell], [f"gitops: `{gitops[0]}` is not installed (--gitops names another)"]
-    key = {"GITOPS_CACHE": "{warm}", "GITOPS_COMBINE_KEY": "measured-with-this-shared-key-0001"}
+    key = {"GITOPS_CACHE": "{cache}", "GITOPS_COMBINE_KEY": "measured-with-this-shared-key-0001"}
     return [
-        Peer("gitops", deploy, {"GITOPS_CACHE": "{warm}"}),
-        Peer("gitops with the key", deploy, key),
+        Peer("gitops", deploy, {"GITOPS_CACHE": "{cache}"}),
+        Peer(KEYED, deploy, key),
         shell,
     ], []
 

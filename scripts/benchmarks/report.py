@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-Rows = Sequence[Mapping[str, Any]]
+from figures import Rows, crowd_figures, figures_table, single_figures, table
+
 _WORDS = {
     "small": "small repository",
     "large": "large repository",
@@ -14,9 +15,9 @@ _WORDS = {
     "crowded": "crowded repository",
     "wide": "wide overlays",
     "start": "starting",
+    "editing": "editing alone",
 }
 _SHELL = "shell recipe"
-_RETRY = "shell, pull --rebase, random retry"
 
 
 def put_between(path: Path, name: str, text: str) -> None:
@@ -33,7 +34,7 @@ def put_between(path: Path, name: str, text: str) -> None:
 def single_text(results: Mapping[str, Any]) -> str:
     """The generated part about single runs."""
     rows: Rows = results["rows"]
-    parts = [_on(results), _figures(_single_figures(rows))]
+    parts = [_on(results), figures_table(single_figures(rows))]
     for case in dict.fromkeys(row["case"] for row in rows):
         mine = [row for row in rows if row["case"] == case]
         parts.append(f"### {_title(case, results)}\n\n{_single_table(mine)}")
@@ -46,7 +47,8 @@ def crowd_text(results: Mapping[str, Any]) -> str:
     header = (
         "writers",
         "who",
-        "landed (worst trial)",
+        "trials",
+        "landed (worst)",
         "lost",
         "doubled",
         "gave up",
@@ -62,6 +64,7 @@ def crowd_text(results: Mapping[str, Any]) -> str:
         (
             row["writers"],
             row["peer"],
+            row["trials"],
             f"{row['landed']} of {row['writers']}",
             row["lost"],
             row["doubled"],
@@ -82,8 +85,18 @@ def crowd_text(results: Mapping[str, Any]) -> str:
         f"Refs of gitops left over after all trials: {left}. Trials after which `git fsck` "
         f"complained: {unsound}."
     )
-    figures = _figures(_crowd_figures(rows))
-    return "\n\n".join([_on(results), figures, _table(header, lines), after, _left_out(results)])
+    figures = figures_table(crowd_figures(rows))
+    return "\n\n".join([_on(results), figures, table(header, lines), after, _left_out(results)])
+
+
+def far_text(results: Mapping[str, Any]) -> str:
+    """The generated part about a long way to the server."""
+    rows: Rows = results["rows"]
+    parts = [_on(results)]
+    for case in dict.fromkeys(row["case"] for row in rows):
+        mine = [row for row in rows if row["case"] == case]
+        parts.append(f"### {_title(case, results)}\n\n{_single_table(mine)}")
+    return "\n\n".join([*parts, _left_out(results)])
 
 
 def _on(results: Mapping[str, Any]) -> str:
@@ -92,7 +105,7 @@ def _on(results: Mapping[str, Any]) -> str:
     return (
         f"{results['date']}, {machine['cores']} cores, {machine['system']}, "
         f"git {machine['git']}, Python {machine['python']}, {machine['gitops'] or 'no gitops'}; "
-        f"{results['runs']} {'trials' if results['crowd'] else 'runs'} each, interleaved."
+        f"{results['runs']} {'trials' if results['part'] == 'crowd' else 'runs'} each, interleaved."
         f"{quick if results['quick'] else ''}"
     )
 
@@ -132,114 +145,14 @@ def _single_table(rows: Rows) -> str:
                 f"{_ms(row['wall'])} ({_ms(row['low'])}-{_ms(row['high'])})",
                 f"{row['wall'] / first:.2f}x" if first else "-",
                 _ms(row["cpu"]),
-                f"{row['memory'] / 1e6:.0f}",
+                f"{row['memory'] / 1e6:.0f}" if row["memory"] else "-",
                 f"{row['requests']:.0f}",
                 f"{row['up']:,.0f}",
                 f"{row['down']:,.0f}",
                 row["failures"],
             )
         )
-    return _table(header, lines)
-
-
-Figure = tuple[str, str, str, str]
-
-
-def _single_figures(rows: Rows) -> list[Figure]:
-    """What was asked for, at least, the aim, and what was seen."""
-
-    def value(case: str, peer: str, column: str = "wall") -> float | None:
-        for row in rows:
-            if row["case"] == case and row["peer"].startswith(peer):
-                found: float | None = row.get(column)
-                return found
-        return None
-
-    small, large = value("small", "gitops"), value("large", "gitops")
-    deep = value("deep", "gitops")
-    memory = value("small", "gitops", "memory")
-    cold, warm = value("small", "gitops", "requests"), value("small", "gitops, warm", "requests")
-    return [
-        ("a bump, small, beside the shell", "1.0x", "0.6x", _by(small, value("small", _SHELL))),
-        ("a bump, large, beside the shell", "0.12x", "0.06x", _by(large, value("large", _SHELL))),
-        ("large beside our own small", "1.3x", "1.1x", _by(large, small)),
-        ("requests of a cold / warm bump", "5 / 3", "4 / 2", f"{_whole(cold)} / {_whole(warm)}"),
-        (
-            "rollback, deep, beside a bump there",
-            "2.5x",
-            "1.3x",
-            _by(value("deep", "gitops rollback, the"), deep),
-        ),
-        (
-            "the same, 90 % of history ago",
-            "-",
-            "-",
-            _by(value("deep", "gitops rollback, 90"), deep),
-        ),
-        (
-            "all images in 5 environments beside one",
-            "1.5x",
-            "-",
-            _by(_wide(rows), value("wide", "gitops")),
-        ),
-        (
-            "`gitops --help` beside `python -c pass`",
-            "10x",
-            "6x",
-            _by(value("start", "gitops --help"), value("start", "python")),
-        ),
-        (
-            "memory of a bump, all processes",
-            "120 MB",
-            "80 MB",
-            "-" if memory is None else f"{memory / 1e6:.0f} MB",
-        ),
-    ]
-
-
-def _wide(rows: Rows) -> float | None:
-    return next((row.get("wall") for row in rows if " images in " in row["peer"]), None)
-
-
-def _crowd_figures(rows: Rows) -> list[Figure]:
-    def value(peer: str, column: str, writers: int = 32) -> float | None:
-        for row in rows:
-            if row["peer"] == peer and row["writers"] == writers:
-                found: float | None = row[column]
-                return found
-        return None
-
-    def fate(writers: int) -> str:
-        seen = [
-            f"{row['landed']}, {row['lost']}, {row['doubled']} ({row['peer']})"
-            for row in rows
-            if row["writers"] == writers and row["peer"].startswith("gitops")
-        ]
-        return "; ".join(seen) or "-"
-
-    shell = value(_RETRY, "wall")
-    pushes = value("gitops with the key", "per_landed")
-    return [
-        ("32 writers: landed, lost, doubled", "32, 0, 0", "32, 0, 0", fate(32)),
-        ("64 writers: the same", "-", "64, 0, 0", fate(64)),
-        (
-            "32 with the key, wall beside shell",
-            "0.6x",
-            "0.2x",
-            _by(value("gitops with the key", "wall"), shell),
-        ),
-        ("pushes per landed, 32 with the key", "4", "2.5", f"{pushes:.1f}" if pushes else "-"),
-        (
-            "32 without the key, wall beside shell",
-            "0.9x",
-            "0.6x",
-            _by(value("gitops", "wall"), shell),
-        ),
-    ]
-
-
-def _figures(figures: Sequence[Figure]) -> str:
-    return _table(("what", "at least", "aim", "seen"), figures)
+    return table(header, lines)
 
 
 def _left_out(results: Mapping[str, Any]) -> str:
@@ -247,22 +160,6 @@ def _left_out(results: Mapping[str, Any]) -> str:
     if not missing:
         return "Nobody was left out."
     return "Left out:\n\n" + "\n".join(f"- {_one_line(text)}" for text in missing)
-
-
-def _table(header: Sequence[object], lines: Sequence[Sequence[object]]) -> str:
-    return "\n".join([_line(header), "|" + "---|" * len(header), *map(_line, lines)])
-
-
-def _line(cells: Sequence[object]) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-
-def _by(value: float | None, other: float | None) -> str:
-    return "-" if value is None or not other else f"{value / other:.2f}x"
-
-
-def _whole(value: float | None) -> str:
-    return "-" if value is None else f"{value:.0f}"
 
 
 def _ms(seconds: float) -> str:

@@ -8,11 +8,13 @@ import shutil
 import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
+from distance import Distance
 from measure import Cost, Wire, memory_of_all, run
-from peers import Bump, Peer, base_environment, single_peers
+from peers import CACHE_OF_A_RUN, Bump, Peer, base_environment, single_peers
 from repositories import ENVIRONMENTS, Served, Shape, build, image_name
 
 _MEMORY_RUNS = 3  # each sees its processes only now and then; the largest counts
@@ -29,7 +31,8 @@ class Row:
     requests: list[int] = field(default_factory=list)
     up: list[int] = field(default_factory=list)
     down: list[int] = field(default_factory=list)
-    memory: int | None = None
+    memory: int | None = None  # of all processes at once
+    largest: int = 0  # of the largest one
     failures: int = 0
     words: str = ""
 
@@ -40,12 +43,13 @@ class Row:
         self.requests.append(counts.get("requests", 0))
         self.up.append(counts.get("up", 0))
         self.down.append(counts.get("down", 0))
-        self.memory = max(self.memory or 0, cost.memory)
+        self.largest = max(self.largest, cost.memory)
 
     def summary(self) -> dict[str, object]:
         """Medians and extremes: seconds and bytes."""
         made: dict[str, object] = {"case": self.case, "peer": self.peer, "runs": len(self.walls)}
-        made |= {"failures": self.failures, "words": self.words, "memory": self.memory}
+        made |= {"failures": self.failures, "words": self.words}
+        made["memory"] = self.memory
         if self.walls:
             made |= {"low": min(self.walls), "high": max(self.walls)}
             columns = asdict(self)
@@ -68,13 +72,8 @@ class Job:
 
 
 def measure_single(
-    root: Path,
-    shapes: Mapping[str, Shape],
-    gitops: Sequence[str],
-    added: Sequence[str],
-    runs: int,
-    url_of: Callable[[Wire, Served], str] = lambda wire, served: f"{wire.url}/{served.path.name}",
-) -> dict[str, object]:
+    root: Path, shapes: Mapping[str, Shape], gitops: Sequence[str], added: Sequence[str], runs: int
+) -> dict[str, Any]:
     """Return the summaries of all rows, and who was left out."""
     peers, missing = single_peers(gitops, added)
     home = root / "home"
@@ -84,23 +83,47 @@ def measure_single(
         for name in ("small", "large", "deep", "crowded", "wide"):
             say(f"{name}: building")
             served = build(root, name, shapes[name])
-            shutil.rmtree(home / "warm", ignore_errors=True)
-            url = url_of(wire, served)
+            url = f"{wire.url}/{served.path.name}"
             jobs = [_bump_job(name, peer, url, served) for peer in peers]
             if peers[0].name == "gitops":
                 jobs += _gitops_jobs(name, gitops, url, served)
             rows += _rounds(jobs, home, wire, runs)
         if peers[0].name == "gitops":
             rows += _rounds(_start_jobs(gitops), home, wire, runs)
-    cacheless = not (home / "warm").exists()
-    if cacheless:
-        rows = [row for row in rows if row.peer != "gitops, warm cache"]
-        if peers[0].name == "gitops":
-            missing.append("gitops, warm cache: this version keeps no cache")
+            rows += _editing(gitops, home)
     return {"rows": [row.summary() for row in rows], "missing": missing}
 
 
-def _rounds(jobs: Sequence[Job], home: Path, wire: Wire, runs: int) -> list[Row]:
+def measure_far(
+    root: Path,
+    shapes: Mapping[str, Shape],
+    gitops: Sequence[str],
+    added: Sequence[str],
+    runs: int,
+    times: Sequence[int],
+) -> dict[str, Any]:
+    """The same for some repositories, behind round trips of so many milliseconds."""
+    peers, missing = single_peers(gitops, added, far=True)
+    home = root / "home"
+    home.mkdir(exist_ok=True)
+    rows: list[Row] = []
+    with Wire(root) as wire:
+        for milliseconds in times:
+            with Distance(wire.url, milliseconds / 1000) as distance:
+                for name in ("small", "large"):
+                    served = build(root, name, shapes[name])
+                    url = f"{distance.url}/{served.path.name}"
+                    case = f"{name} +{milliseconds} ms"
+                    # A large work tree takes seconds, wherever the server is: told elsewhere.
+                    mine = [peer for peer in peers if name == "small" or "gitops" in peer.name]
+                    jobs = [_bump_job(case, peer, url, served) for peer in mine]
+                    rows += _rounds(jobs, home, wire, runs, memory=False)
+    return {"rows": [row.summary() for row in rows], "missing": missing}
+
+
+def _rounds(
+    jobs: Sequence[Job], home: Path, wire: Wire, runs: int, *, memory: bool = True
+) -> list[Row]:
     """Run all jobs in every round, in an order that is drawn anew; the first round is not kept."""
     rows = {(job.case, job.peer.name): Row(job.case, job.peer.name) for job in jobs}
     order = random.Random(1)
@@ -110,28 +133,23 @@ def _rounds(jobs: Sequence[Job], home: Path, wire: Wire, runs: int) -> list[Row]
             if row.failures and not row.walls:
                 continue  # it cannot do this at all
             _one(job, row, f"2.{number}.{order.randrange(10**6)}", home, wire, keep=number > 0)
-        say(f"{jobs[0].case}: round {number} of {runs}")
+        if jobs:
+            say(f"{jobs[0].case}: round {number} of {runs}")
     for job in jobs:
         row = rows[(job.case, job.peer.name)]
-        for number in range(_MEMORY_RUNS if row.walls else 0):
+        for number in range(_MEMORY_RUNS if row.walls and memory else 0):
             bump = job.bump(f"3.0.{number}")
-            if job.served is not None:
-                job.served.reset()
-            total = memory_of_all(job.peer.words(bump), job.peer.environment(bump, home))
-            shutil.rmtree(home / f"cold-{bump.tag}", ignore_errors=True)
-            row.memory = max(row.memory or 0, total or 0)
+            words, environment = _make_ready(job, bump, home)
+            row.memory = max(row.memory or 0, memory_of_all(words, environment) or row.largest)
     return list(rows.values())
 
 
 def _one(job: Job, row: Row, tag: str, home: Path, wire: Wire, *, keep: bool) -> None:
-    if job.served is not None:
-        job.served.reset()
     bump = job.bump(tag)
-    words, environment = job.peer.words(bump), job.peer.environment(bump, home)
+    words, environment = _make_ready(job, bump, home)
     wire.counts()
     cost = run(words, environment)
     counts = wire.counts()
-    shutil.rmtree(home / f"cold-{tag}", ignore_errors=True)
     if cost.status != 0 or not job.done(bump):
         row.failures += 1
         row.words = f"exit {cost.status}: {cost.words}"
@@ -140,10 +158,26 @@ def _one(job: Job, row: Row, tag: str, home: Path, wire: Wire, *, keep: bool) ->
         row.add(cost, counts)
 
 
+def _make_ready(job: Job, bump: Bump, home: Path) -> tuple[list[str], dict[str, str]]:
+    """Put everything back, let happen what comes before, and return command and variables."""
+    shutil.rmtree(home / CACHE_OF_A_RUN, ignore_errors=True)
+    peer = job.peer
+    if job.served is not None:
+        job.served.reset()
+        if peer.primed:
+            before = replace(bump, tag=f"1.{bump.tag}")
+            run(peer.words(before), peer.environment(before, home))
+        for number in range(peer.behind):
+            job.served.commit_of_another(number)
+    return peer.words(bump), peer.environment(bump, home)
+
+
 def _bump_job(case: str, peer: Peer, url: str, served: Served) -> Job:
+    commits = 1 + peer.primed + peer.behind
+
     def done(bump: Bump) -> bool:
         new = served.messages()
-        return len(new) == 1 and f"newTag: {bump.tag}\n" in _plain(served.overlay("dev"))
+        return len(new) == commits and f"newTag: {bump.tag}\n" in _plain(served.overlay("dev"))
 
     return Job(case, peer, lambda tag: Bump(url, "dev", image_name(3), tag), served, done)
 
@@ -164,7 +198,7 @@ def _gitops_jobs(case: str, gitops: Sequence[str], url: str, served: Served) -> 
         return len(served.messages()) == 1 and text.count(f"newTag: {bump.tag}\n") == wanted
 
     def job(name: str, words: Sequence[str], done: Callable[[Bump], bool]) -> Job:
-        peer = Peer(name, (*gitops, *words, "--repo", "{url}"), {"GITOPS_CACHE": "{cold}"})
+        peer = Peer(name, (*gitops, *words, "--repo", "{url}"), {"GITOPS_CACHE": "{cache}"})
         return Job(case, peer, lambda tag: Bump(url, "dev", image_name(3), tag), served, done)
 
     if case == "deep":
@@ -193,6 +227,18 @@ def _start_jobs(gitops: Sequence[str]) -> list[Job]:
         Job("start", Peer(name, words), lambda tag: nothing, None, lambda bump: True)
         for name, words in commands.items()
     ]
+
+
+def _editing(gitops: Sequence[str], home: Path) -> list[Row]:
+    """The edit of an overlay with 1,000 images, without process, network and Git."""
+    script = Path(__file__).with_name("editing.py")
+    cost = run([interpreter_of(gitops), str(script), "1000"], base_environment(home))
+    if cost.status != 0:
+        say(f"editing: {cost.words}")
+        return []
+    row = Row("editing", "an overlay with 1,000 images, all set")
+    row.add(replace(cost, wall=float(cost.words), cpu=float(cost.words)), {})
+    return [row]
 
 
 def interpreter_of(gitops: Sequence[str]) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from fakes import FakeClock, FakeRepository
-from gitops.actions.approve import ApproveRequest, approve, close
+from gitops.actions.approve import ApproveRequest, approve
+from gitops.actions.close import close
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
 from gitops.actions.holds import hold, resume

@@ -15,7 +15,7 @@ from gitops.actions.session import Session
 from gitops.config import load_config
 from gitops.core.identity import Identity
 from gitops.core.message import trailers
-from gitops.errors import Conflict, Refused, Unavailable
+from gitops.errors import Conflict, Protected, Refused, Unavailable
 from gitops.ports import Lost, RefUpdate
 
 ROOT = Path(__file__).parents[2]
@@ -182,3 +182,123 @@ def test_one_commit_and_one_proposal_go_together() -> None:
     assert ["gitops/prod"] == [proposal.branch for proposal in report.proposals]
     assert b"1.5.0" in (repository.show("overlays/prod/kustomization.yaml", "gitops/prod") or b"")
     assert b"1.5.0" not in (repository.show("overlays/prod/kustomization.yaml") or b"")
+
+
+def remembering(old: bytes = b"1.4.1", new: bytes = b"1.4.1") -> Contended:
+    """A repository whose main was remembered, and then changed by hand from `old` to `new`."""
+    repository = Contended()
+    repository.memory = dict(repository.branches)
+    if old != new:
+        repository.bump(DEV, old, new)
+    return repository
+
+
+def test_a_remembered_tip_is_enough_when_it_is_the_newest() -> None:
+    """The push proves it: nothing is read from the server."""
+    repository, clock = remembering(), FakeClock()
+    repository.default = "nobody asks which one"
+    act = replace(session(repository, clock), branch="main")
+
+    report = deploy(act, request())
+
+    assert ("committed", 1, 0.0) == (report.outcome, report.attempts, clock.passed)
+    assert repository.head() == report.commit
+
+
+def test_an_old_remembered_tip_costs_no_pause_and_counts_as_no_attempt() -> None:
+    """Losing on what an earlier call left is no race: the newest tip is planned on at once."""
+    repository, clock = remembering(b"1.4.1", b"1.4.9"), FakeClock()
+
+    report = deploy(session(repository, clock), request())
+
+    assert ("committed", 1, 0.0) == (report.outcome, report.attempts, clock.passed)
+    assert "1.4.9" == report.changes[0].change.before.tag
+
+
+def test_what_an_old_tip_says_is_not_believed() -> None:
+    """A hold that was lifted since, and an image that it lacks, do not stand in the way."""
+    repository, clock = Contended(), FakeClock()
+    hold(session(repository, clock), "dev", reason="INC-42")
+    repository.bump(DEV, b"name: shop/api", b"name: shop/old")
+    repository.memory = dict(repository.branches)
+    repository.bump(DEV, b"name: shop/old", b"name: shop/api")
+    repository.commit({".gitops/holds/dev.yaml": None}, "lift\n")
+
+    report = deploy(session(repository, clock), request())
+
+    assert ("committed", ()) == (report.outcome, report.skipped)
+
+
+def test_a_hold_that_came_since_counts() -> None:
+    """Policy is read from the tip that the push lands on, never from an older one."""
+    repository, clock = remembering(), FakeClock()
+    hold(session(repository, clock), "dev", reason="INC-42")
+    head = repository.head()
+
+    with pytest.raises(Refused, match="INC-42"):
+        deploy(session(repository, clock), request())
+
+    assert head == repository.head()
+
+
+def test_nothing_to_do_is_only_said_of_the_newest_tip() -> None:
+    """What was deployed once, and is not any more, is deployed again."""
+    repository, clock = Contended(), FakeClock()
+    deploy(session(repository, clock), request())
+    repository.memory = dict(repository.branches)
+    repository.bump(DEV, b"2.0.0", b"1.4.9")
+
+    report = deploy(session(repository, clock), request())
+
+    assert ("committed", "1.4.9") == (report.outcome, report.changes[0].change.before.tag)
+
+
+def test_a_proposal_is_made_on_the_newest_tip() -> None:
+    """A push that moves no branch which was read proves nothing about it."""
+    repository, clock = Contended(), FakeClock()
+    repository.bump("gitops.yaml", b"after: [stage]", b"")
+    repository.bump("gitops.yaml", b"requires: [qa-passed]", b"")
+    repository.memory = dict(repository.branches)
+    repository.bump(DEV, b"1.4.1", b"1.4.9")
+
+    report = deploy(session(repository, clock), replace(request(), to=("prod",)))
+
+    assert "proposed" == report.outcome
+    proposal = repository.commits[report.proposals[0].commit or ""]
+    assert (repository.head(),) == proposal.info.parents
+
+
+def test_an_answer_lost_on_a_remembered_tip_is_looked_for() -> None:
+    """When nobody knows whether the early push landed, its id on the branch tells."""
+    repository, clock = remembering(), FakeClock()
+    repository.trouble, repository.lands = Unavailable("the connection broke"), True
+
+    report = deploy(session(repository, clock), request())
+
+    assert "committed" == report.outcome
+    assert repository.head() == report.commit
+    ids = [trailers(one.info.message).get("Gitops-Id") for one in repository.commits.values()]
+    assert 1 == ids.count((INTENT,))
+
+
+def test_the_servers_no_to_an_early_push_is_final() -> None:
+    """What the server says against the push holds for every tip."""
+    repository, clock = remembering(), FakeClock()
+    repository.trouble = Protected("main is protected")
+
+    with pytest.raises(Protected):
+        deploy(session(repository, clock), request())
+
+
+def test_an_override_and_a_dry_run_ask_first() -> None:
+    """What an override passes, and what a plan shows, is what stands now."""
+    for act, wanted in (
+        (session(remembering(b"1.4.1", b"1.4.9"), FakeClock(), dry_run=True), request()),
+        (
+            session(remembering(b"1.4.1", b"1.4.9"), FakeClock()),
+            replace(request(), override="INC-1"),
+        ),
+    ):
+        report = deploy(act, wanted)
+
+        assert "1.4.9" == report.changes[0].change.before.tag

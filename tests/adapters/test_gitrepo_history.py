@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from gitops.adapters.gitrepo import GitRepository, open_repository
-from gitops.errors import Denied
+from gitops.errors import Denied, NotFound
 from gitops.ports import NewCommit, RefUpdate
 from gitrepos import ENVIRON, Repo
 from servers.git_http import GitServer
@@ -61,6 +61,74 @@ def test_newest_versions_cost_two_more_fetches(server: GitServer) -> None:
         one.content for one in found
     ]
     assert server.count() - before <= 6
+
+
+def test_history_that_was_begun_costs_three_requests(deep: Repo, tmp_path: Path) -> None:
+    """The tip, fifty commits with their contents, and our own branches come in one fetch."""
+    repo = deep.copy(tmp_path / "m.git")
+    ledger = repo.commit({"dev.jsonl": b"{}\n"}, branch="gitops/ledger", parents=[])
+    with GitServer(tmp_path) as server, opened(server) as repository:
+        repository.begin("main", "history")
+        tip = repository.snapshot("main").commit
+        found = list(islice(repository.history(tip, "overlays/dev"), 40))
+        side = repository.snapshot("gitops/ledger")
+        with pytest.raises(NotFound, match="no branch gitops/prod"):
+            repository.snapshot("gitops/prod")
+
+        assert 3 == server.count()
+        assert [b"dev %d\n" % number for number in range(699, 659, -1)] == [
+            one.content for one in found
+        ]
+        assert (ledger, b"{}\n") == (side.commit, side.read("dev.jsonl"))
+        assert 1 == len(list(repository.history(side.commit, "")))
+        assert 3 == server.count()
+
+
+def test_own_branches_are_read_anew_when_asked_again(deep: Repo, tmp_path: Path) -> None:
+    """What came along is told once: whoever asks again wants to see what landed since."""
+    repo = deep.copy(tmp_path / "m.git")
+    first = repo.commit({"dev.jsonl": b"1\n"}, branch="gitops/ledger", parents=[])
+    with GitServer(tmp_path) as server, opened(server) as repository:
+        repository.begin("main", "history")
+        repository.snapshot("main")
+        assert first == repository.snapshot("gitops/ledger").commit
+        second = repo.commit({"dev.jsonl": b"2\n"}, branch="gitops/ledger")
+        assert second == repository.snapshot("gitops/ledger").commit
+
+    with GitServer(tmp_path) as server, opened(server) as repository:
+        repository.begin("main", "history")
+        repository.snapshot("main")
+        third = repo.commit({"dev.jsonl": b"3\n"}, branch="gitops/ledger")
+        repository.snapshot("main")
+        assert third == repository.snapshot("gitops/ledger").commit
+
+
+def test_history_far_back_costs_few_requests(server: GitServer) -> None:
+    """Each lot of older commits costs two requests, and so do all the contents that it needs."""
+    with opened(server) as repository:
+        repository.begin("main", "history")
+        tip = repository.snapshot("main").commit
+        before = server.count()
+        newest = next(repository.history(tip, "overlays/prod"))
+
+    assert b"prod 199\n" == newest.content
+    assert server.count() - before == 4
+
+
+@pytest.mark.parametrize("protocol", ["0", "2"])
+def test_deeper_after_the_tip_moved(deep: Repo, tmp_path: Path, protocol: str) -> None:
+    """Older commits are found also where the server gives no commit by its id."""
+    repo = deep.copy(tmp_path / "m.git")
+    environ = ENVIRON | {"GIT_CONFIG_PARAMETERS": f"'protocol.version={protocol}'"}
+    with (
+        GitServer(tmp_path) as server,
+        open_repository(f"{server.url}/m.git", environ=environ) as repository,
+    ):
+        tip = repository.snapshot("main").commit
+        repo.commit({DEV: b"newer\n"})
+        prod = [one.content for one in repository.history(tip, "overlays/prod")]
+
+    assert [b"prod 199\n", b"prod 9\n", b"prod 0\n"] == prod
 
 
 def test_history_is_lazy(server: GitServer) -> None:

@@ -331,7 +331,7 @@ def test_a_recent_value_needs_little_history() -> None:
     story = long_story(*((f"c{n}", str(n), D) for n in range(1000)))
 
     assert was_released(counted(story, seen), "api", ImageValue(tag="990"))
-    assert len(seen) == 20
+    assert len(seen) == 16
 
 
 def test_an_old_revert_by_hand_is_still_seen() -> None:

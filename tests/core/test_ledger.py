@@ -26,9 +26,9 @@ from gitops.core.ledger import (
     render_record,
 )
 from gitops.core.message import one_line
-from gitops.core.release import Release, Verdicts
+from gitops.core.release import Health, Release, Verdicts
 from gitops.core.signature import LedgerCommit, judge_signatures
-from gitops.core.standing import Standing, judged, judged_sets, verdicts_on
+from gitops.core.standing import Standing, is_news, judged, judged_sets, verdicts_on
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 A, B, C, D = ("a" * 40, "b" * 40, "c" * 40, "d" * 64)
@@ -43,6 +43,7 @@ FULL = Record(
     {"shop/api": ImageValue("reg/api", "1.4", "sha256:" + "0" * 64)},
     True,
     "id-1",
+    {"soak": 5.0, "applications": [{"name": "shop-dev", "since": None}]},
 )
 
 
@@ -91,6 +92,7 @@ def test_the_line() -> None:
         ],
         "id": "id-1",
         "machine": True,
+        "seen": {"soak": 5.0, "applications": [{"name": "shop-dev", "since": None}]},
     }
     assert set(json.loads(render_record(said(A, "stable")))) == {
         "commit",
@@ -488,3 +490,30 @@ def test_a_machine_may_judge_the_same_images_in_a_new_release() -> None:
         "degraded"
     ]
     assert Standing().about("health") is None
+
+
+@pytest.mark.parametrize(
+    ("records", "verdict", "news"),
+    [
+        ([], "stable", True),
+        ([said(B, "stable")], "stable", True),
+        ([said(A, "qa-failed")], "stable", True),
+        ([said(A, "stable", machine=True)], "stable", False),
+        ([said(A, "degraded", machine=True)], "degraded", False),
+        ([said(A, "degraded", machine=True)], "stable", True),
+        # once stable, no machine says degraded
+        ([said(A, "stable", machine=True)], "degraded", False),
+        (
+            [said(A, "degraded", machine=True), said(A, "stable", 1, machine=True)],
+            "degraded",
+            False,
+        ),
+        # a person's word stands
+        ([said(A, "degraded")], "stable", False),
+        ([said(A, "stable")], "degraded", False),
+        ([said(A, "degraded"), said(A, "stable", 1, machine=True)], "degraded", False),
+    ],
+)
+def test_what_a_machine_writes(records: list[Record], verdict: Health, news: bool) -> None:
+    """A machine writes what is new, nothing against a person, and no degraded after stable."""
+    assert news == is_news(entries(*records), A, verdict)

@@ -86,17 +86,52 @@ def test_who_cannot_take_part_is_named(tmp_path: Path) -> None:
     assert [(row["landed"], row["lost"], row["doubled"]) for row in results["rows"]] == [(2, 0, 0)]
 
 
+TOOL = f"{sys.executable} -m gitops"
+
+
 @pytest.mark.slow
-def test_every_repository_is_measured_and_a_failing_peer_has_no_time(tmp_path: Path) -> None:
-    """A peer that does nothing gets no figure; requests and bytes of the recipe are counted."""
-    results = bench(tmp_path, "--gitops", "no-such-gitops", "--peer", "idle=true {url}")
+def test_a_long_way_is_measured_by_requests(tmp_path: Path) -> None:
+    """Behind a long round trip a warm cache makes two requests, and no run is short of its way."""
+    results = bench(tmp_path, "far", "--rtt", "50", "--gitops", TOOL)
     rows = {(row["case"], row["peer"]): row for row in results["rows"]}
 
+    assert {"small +50 ms", "large +50 ms"} == {case for case, _ in rows}
+    assert [0] * len(rows) == [row["failures"] for row in rows.values()]
+    assert 5 == rows["small +50 ms", "gitops"]["requests"]
+    assert 2 == rows["small +50 ms", "gitops, warm cache"]["requests"]
+    # Two connections, each one round trip before the first of at least three and two requests.
+    assert rows["small +50 ms", "gitops"]["wall"] > 7 * 0.050
+    assert rows["small +50 ms", "gitops, warm cache"]["wall"] > 3 * 0.050
+
+
+@pytest.mark.slow
+def test_everything_in_one_call(tmp_path: Path) -> None:
+    """Without words all parts are measured, and the figures that were asked for come last.
+
+    A peer that does nothing gets no figure; requests and bytes of the recipe are counted.
+    """
+    kept = tmp_path / "results.json"
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHON": sys.executable}
+    command = [str(BENCH), "--quick", "--runs", "1", "--gitops", "no-such-gitops", "--rtt", "1"]
+    run = subprocess.run(
+        [*command, "--writers", "1", "--peer", "idle=true {url}", "--json", str(kept)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    results = json.loads(kept.read_text())
+    rows = {(row["case"], row["peer"]): row for row in results["single"]["rows"]}
+
+    assert ["single", "far", "crowd"] == list(results)
     assert {case for case, _ in rows} == {"small", "large", "deep", "crowded", "wide"}
     assert all("wall" not in row for (_, peer), row in rows.items() if peer == "idle")
     shell = rows["small", "shell recipe"]
     assert (shell["runs"], shell["failures"], shell["requests"]) == (1, 0, 5)
     assert shell["down"] > shell["up"] > 0
+    figures = run.stdout.partition("Figures to show:")[2]
+    assert "| what | at least | aim | measured | met |" in figures
+    assert "| large beside our own small | 1.30x | 1.10x | - | - |" in figures
 
 
 def _run(code: str) -> str:
@@ -124,6 +159,41 @@ def test_the_plot_is_a_drawing_with_a_bar_for_each_peer() -> None:
     assert "failed" not in words
 
 
+@pytest.mark.parametrize(
+    ("least", "aim", "seen", "unit", "expected"),
+    [
+        (1.3, 1.1, 1.104, "x", "1.30x 1.10x 1.10x aim"),
+        (1.3, 1.1, 1.106, "x", "1.30x 1.10x 1.11x yes"),
+        (1.3, 1.1, 1.31, "x", "1.30x 1.10x 1.31x **no**"),
+        (5, 4, 5.0, "", "5 4 5 yes"),
+        (120, 80, 120.4, " MB", "120 MB 80 MB 120 MB yes"),
+        (20, None, 25.0, " ms", "20 ms - 25 ms **no**"),
+        (1.3, 1.1, None, "x", "1.30x 1.10x - -"),
+        (None, None, 3.0, "x", "- - 3.00x -"),
+    ],
+)
+def test_a_figure_is_met_as_it_is_shown(
+    least: float | None, aim: float | None, seen: float | None, unit: str, expected: str
+) -> None:
+    """What is printed is what is compared, with what was wanted and with the aim."""
+    code = f"from figures import Figure as F; print(*F('x', {least}, {aim}, {seen}, {unit!r})"
+
+    assert expected == _run(f"{code}.cells()[1:])").strip()
+
+
+def test_a_connection_starts_slowly() -> None:
+    """Ten packets travel in the first round trip, twice as many in each one after it."""
+    text = _run(
+        "from distance import Way\n"
+        "way = Way(1.0, 10.0)\n"
+        "print(way.arrival(0.0, 14600), way.arrival(0.0, 1), way.arrival(0.0, 29200))\n"
+        "way = Way(1.0, 0.0)\n"
+        "print(way.arrival(0.0, 14600 * 7), way.arrival(9.0, 14600), way.arrival(9.0, 90000))"
+    )
+
+    assert ["10.5 11.5 12.5", "2.5 9.5 10.5"] == text.splitlines()
+
+
 def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> None:
     """Prose by hand around the generated part stays, byte for byte, in every run."""
     page = tmp_path / "page.md"
@@ -139,7 +209,9 @@ def test_only_what_stands_between_the_markers_is_replaced(tmp_path: Path) -> Non
 
 
 def test_the_page_has_the_markers() -> None:
-    """docs/explanation/performance.md can take both generated parts."""
+    """docs/explanation/performance.md can take all generated parts."""
     text = (ROOT / "docs" / "explanation" / "performance.md").read_text()
+    parts = ("single", "far", "crowd")
 
-    assert [text.count(f"<!-- bench:{name} -->") for name in ("single", "crowd")] == [1, 1]
+    assert [1, 1, 1] == [text.count(f"<!-- bench:{name} -->") for name in parts]
+    assert [1, 1, 1] == [text.count(f"<!-- bench:{name} end -->") for name in parts]

@@ -1,12 +1,16 @@
-"""The real Gitea as a world of the contract test; every test has a repository of its own."""
+"""The real Gitea as a world of the contract test."""
 
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from forges.asking import ask
 from forges.hands import RemoteHands
 from forges.worlds import ProxyFaults, World
 from gitops.adapters.clock import SystemClock
@@ -24,37 +28,37 @@ WRITES = {
 
 
 class GiteaPeople:
-    """`People` with accounts of their own: ana owns the repository, ben is the second person."""
+    """`People` through Gitea's interface: `owner` administrates, `second` approves."""
 
-    def __init__(self, server: GiteaServer, repository: str) -> None:
-        self._server = server
-        self._path = f"/repos/{repository}"
+    def __init__(self, url: str, repository: str, owner: str, second: str) -> None:
+        self._root = f"{url}/api/v1/repos/{repository}"
+        self._owner = owner
+        self._second = second
 
     def approve(self, number: int) -> None:
         """See `People`."""
-        path = f"{self._path}/pulls/{number}/reviews"
-        self._server.call("POST", path, {"event": "APPROVED"}, user="ben")
+        self._call("POST", f"/pulls/{number}/reviews", {"event": "APPROVED"}, self._second)
 
     def merge(self, number: int) -> None:
         """See `People`."""
-        path = f"{self._path}/pulls/{number}/merge"
-        self._server.wait_for(
-            lambda: self._server.ask("POST", path, {"Do": "merge"}, user="ana")[0] == 200
-        )
+        for _ in range(200):
+            if self._pull(number)["mergeable"]:
+                break
+            time.sleep(0.05)
+        self._call("POST", f"/pulls/{number}/merge", {"Do": "merge"})
 
     def close(self, number: int) -> None:
         """See `People`."""
-        self._edit(number, {"state": "closed"})
+        self._call("PATCH", f"/pulls/{number}", {"state": "closed"})
 
     def ready(self, number: int) -> None:
         """See `People`."""
         title = self._pull(number)["title"]
-        self._edit(number, {"title": re.sub(r"^WIP:\s*", "", title)})
+        self._call("PATCH", f"/pulls/{number}", {"title": re.sub(r"^WIP:\s*", "", title)})
 
     def comments(self, number: int) -> list[str]:
         """See `People`."""
-        path = f"{self._path}/issues/{number}/comments"
-        return [one["body"] for one in self._server.call("GET", path, user="ana")]
+        return [one["body"] for one in self._call("GET", f"/issues/{number}/comments")]
 
     def labels(self, number: int) -> set[str]:
         """See `People`."""
@@ -72,25 +76,43 @@ class GiteaPeople:
             "enable_status_check": bool(checks),
             "status_check_contexts": list(checks),
         }
-        self._server.call("POST", f"{self._path}/branch_protections", rule, user="ana")
+        self._call("POST", "/branch_protections", rule)
 
-    def _pull(self, number: int) -> dict:  # type: ignore[type-arg]
-        return self._server.call("GET", f"{self._path}/pulls/{number}", user="ana")
+    def _pull(self, number: int) -> Any:
+        return self._call("GET", f"/pulls/{number}")
 
-    def _edit(self, number: int, change: dict[str, str]) -> None:
-        self._server.call("PATCH", f"{self._path}/pulls/{number}", change, user="ana")
+    def _call(self, verb: str, path: str, body: Any = None, token: str | None = None) -> Any:
+        return ask(verb, self._root + path, body, f"token {token or self._owner}")
+
+
+@dataclass
+class GiteaPlace:
+    """One repository of ana's for many tests, in which ben and the CI system may write."""
+
+    server: GiteaServer
+    repository: str
+    hands: RemoteHands
+    used: int = 0
+
+
+def gitea_place(server: GiteaServer, folder: Path) -> GiteaPlace:
+    """Make a repository."""
+    repository = server.new_repository("ana", writers=("ben", "ci"), empty=False)
+    hands = RemoteHands(server.clone_url(repository, user="ana"), folder / "hands")
+    return GiteaPlace(server, repository, hands)
 
 
 @contextmanager
-def gitea_world(server: GiteaServer, folder: Path) -> Iterator[World]:
-    """Yield a repository of ana's, in which ben and the CI system may write."""
-    repository = server.new_repository("ana", writers=("ben", "ci"), empty=False)
-    hands = RemoteHands(server.clone_url(repository, user="ana"), folder / "hands")
-    hands.commit("main", {"overlay.yaml": b"tag: 1\n", "other.yaml": b"1\n"})
+def gitea_world(place: GiteaPlace) -> Iterator[World]:
+    """Yield two branches that no other test uses: a repository for each would cost a second."""
+    place.used += 1
+    base = f"main-{place.used}"
+    place.hands.commit(base, {"overlay.yaml": b"tag: 1\n", "other.yaml": b"1\n"})
+    server = place.server
     with FaultProxy(server.url) as proxy:
 
         def forge(user: str) -> GiteaForge:
-            address = ForgeAddress("gitea", proxy.url, repository)
+            address = ForgeAddress("gitea", proxy.url, place.repository)
             token = Token(server.users[user].token, "GITEA_TOKEN")
             return open_gitea(address, token, SystemClock(), 60.0, {})
 
@@ -98,11 +120,15 @@ def gitea_world(server: GiteaServer, folder: Path) -> Iterator[World]:
             forge=forge("ci"),
             again=lambda: forge("ci"),
             owner=forge("ana"),
-            hands=hands,
-            people=GiteaPeople(server, repository),
+            hands=place.hands,
+            people=GiteaPeople(
+                server.url, place.repository, server.users["ana"].token, server.users["ben"].token
+            ),
             faults=ProxyFaults(proxy, WRITES, limit),
             bot="ci",
             second="ben",
+            base=base,
+            branch=f"gitops/prod-{place.used}",
             secrets=tuple(one.token for one in server.users.values()),
         )
 

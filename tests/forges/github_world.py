@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import urllib.error
-import urllib.request
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from forges.asking import ask
 from forges.github_fake import GithubFake
 from forges.hands import RemoteHands
 from forges.openapi import Description
@@ -44,9 +43,10 @@ class GithubPeople:
 
     def merge(self, number: int) -> None:
         """See `People`."""
-        for _ in range(20):
+        for _ in range(200):
             if self._call("GET", f"/pulls/{number}")["mergeable"] is not None:
                 break
+            time.sleep(0.05)
         self._call("PUT", f"/pulls/{number}/merge", {})
 
     def close(self, number: int) -> None:
@@ -55,7 +55,11 @@ class GithubPeople:
 
     def ready(self, number: int) -> None:
         """See `People`. Only GitHub's other interface can do it."""
-        raise NotImplementedError
+        node = self._call("GET", f"/pulls/{number}")["node_id"]
+        inner = f'markPullRequestReadyForReview(input: {{pullRequestId: "{node}"}})'
+        query = {"query": f"mutation {{ {inner} {{ clientMutationId }} }}"}
+        api = self._root.partition("/repos/")[0].replace("/api/v3", "/api")
+        ask("POST", f"{api}/graphql", query, f"bearer {self._owner}")
 
     def comments(self, number: int) -> list[str]:
         """See `People`."""
@@ -96,21 +100,6 @@ class GithubPeople:
 
     def _call(self, verb: str, path: str, body: Any = None, token: str | None = None) -> Any:
         return ask(verb, self._root + path, body, f"token {token or self._owner}")
-
-
-def ask(verb: str, url: str, body: Any, authorization: str) -> Any:
-    """Return the answer of a server; AssertionError when it says no."""
-    request = urllib.request.Request(
-        url,
-        method=verb,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": authorization, "Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.loads(answer.read() or b"null")
-    except urllib.error.HTTPError as error:
-        raise AssertionError(f"{verb} {url}: {error.code} {error.read()!r}") from None
 
 
 class _FakePeople(GithubPeople):
@@ -160,8 +149,6 @@ def github_world(description: Description | None, folder: Path) -> Iterator[Worl
 
 def limit(seconds: int) -> Fault:
     """Refuse as GitHub does."""
-    import time
-
     headers = (
         ("x-ratelimit-remaining", "0"),
         ("x-ratelimit-limit", "5000"),

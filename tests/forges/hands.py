@@ -80,18 +80,22 @@ class MemoryHands:
 class RemoteHands:
     """`Hands` by fetch and push, from a clone of one's own."""
 
-    def __init__(self, url: str, folder: Path) -> None:
+    def __init__(self, url: str, folder: Path, environ: Mapping[str, str] | None = None) -> None:
         self._url = url
         self._repo = Repo.bare(folder)
+        self._known: set[str] = set()  # commits that are here already
+        self._environ = {**ENVIRON, **(environ or {})}
 
     def commit(
         self, branch: str, files: Files, message: str = "change\n", *, on: str | None = None
     ) -> str:
         """See `Hands`."""
-        self._fetch()
+        if on is None or on not in self._known:
+            self._fetch()
         known = self._repo.head(branch)
         parents = [on] if on is not None else None if known else []
         commit = self._repo.commit(files, message, branch=branch, parents=parents)
+        self._known.add(commit)
         self._run("push", "-q", "--force", self._url, f"refs/heads/{branch}:refs/heads/{branch}")
         return commit
 
@@ -107,17 +111,22 @@ class RemoteHands:
 
     def message(self, commit: str) -> str:
         """See `Hands`."""
-        self._fetch()
+        self._fetch_commit(commit)
         return self._repo.git("log", "-1", "--format=%B", commit).rstrip("\n") + "\n"
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """See `Hands`."""
-        self._fetch()
+        self._fetch_commit(commit)
         return tuple(self._repo.git("log", "-1", "--format=%P", commit).split())
 
     def delete(self, branch: str) -> None:
         """See `Hands`."""
         self._run("push", "-q", self._url, f":refs/heads/{branch}")
+
+    def _fetch_commit(self, commit: str) -> None:
+        if commit not in self._known:
+            self._fetch()
+            self._known.add(commit)
 
     def _fetch(self) -> None:
         self._run("fetch", "-q", "--prune", self._url, "+refs/heads/*:refs/heads/*")
@@ -125,7 +134,7 @@ class RemoteHands:
     def _run(self, *arguments: str) -> None:
         done = subprocess.run(
             ["git", f"--git-dir={self._repo.git_dir}", *arguments],
-            env=ENVIRON,
+            env=self._environ,
             capture_output=True,
             text=True,
         )

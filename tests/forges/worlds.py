@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 from fake_forge import FakeForge
@@ -74,8 +74,8 @@ class World:
         forge: with the account of the CI system, which may push to branches.
         again: the same in another process.
         owner: with an account that administrates the repository.
+        bot: login name of the CI system; `second` of who approves.
         base, branch: names that no other test uses.
-        second: login name of who approves; `bot` of the CI system.
         check: a name of a check that this forge can ask for.
         methods: ways to merge that can be asked for.
         secrets: what must be in no text.
@@ -94,7 +94,6 @@ class World:
     check: str = "ci/build"
     methods: tuple[str, ...] = ("merge", "squash", "rebase")
     secrets: tuple[str, ...] = ()
-    requests: Callable[[], int] = field(default=lambda: 0)
 
     def propose(self, tag: str = "2", *, message: str = "prod: api 1 -> 2\n") -> str:
         """Put a commit on top of the base on the branch; return its id."""

@@ -7,16 +7,68 @@ somebody names a scratch repository (tests/forges/live.py says how).
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
+from time import monotonic, sleep
+from typing import TypeVar
 
 import pytest
 
-from forges.worlds import World
+from forges import live
+from forges.gitea_world import GiteaPlace, gitea_place, gitea_world
+from forges.github_world import github_world
+from forges.gitlab_world import gitlab_world
+from forges.openapi import described
+from forges.worlds import World, fake_world
 from gitops.core.message import trailers
 from gitops.errors import Denied, NotFound, Refused, Unavailable
-from gitops.ports import Merged, NotMerged, PullRequest, PullText
+from gitops.ports import Merged, MergeMethod, NotMerged, PullRequest, PullText
+from servers.descriptions import github_description
 
+WORLDS = ("memory", "github", "gitlab", "gitea")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run everything on every world, and on the real services that somebody named."""
+    if "world" in metafunc.fixturenames:
+        real = [f"live-{kind}" for kind in live.named(os.environ)]
+        metafunc.parametrize("world", [*WORLDS, *real], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def place_on_gitea(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> GiteaPlace:
+    """One repository on the real Gitea, for all tests of this process."""
+    server = request.getfixturevalue("gitea")
+    return gitea_place(server, tmp_path_factory.mktemp("gitea"))
+
+
+@pytest.fixture
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """A forge with a repository and people around it."""
+    kind = request.param
+    if kind == "memory":
+        yield fake_world()
+    elif kind == "github":
+        path = github_description()
+        with github_world(described(path) if path.is_file() else None, tmp_path) as made:
+            yield made
+    elif kind == "gitlab":
+        with gitlab_world(tmp_path) as made:
+            yield made
+    elif kind == "gitea":
+        with gitea_world(request.getfixturevalue("place_on_gitea")) as made:
+            yield made
+    else:
+        with live.live_world(kind.removeprefix("live-"), os.environ, tmp_path) as made:
+            yield made
+
+
+T = TypeVar("T")
 TEXT = PullText("prod: api 1 -> 2", "| image | old | new |\n|---|---|---|\n| api | 1 | 2 |")
 TITLE = "Merge gitops/prod"
 MESSAGE = "prod: api 1 -> 2\n\nGitops-Action: promote\nGitops-Id: 0123"
@@ -30,9 +82,9 @@ def propose(world: World, text: PullText = TEXT, *, message: str = OWN) -> PullR
     return world.forge.open(world.branch, world.base, text)
 
 
-def merge(world: World, pull: PullRequest, method: str = "merge") -> Merged | NotMerged:
+def merge(world: World, pull: PullRequest, method: MergeMethod = "merge") -> Merged | NotMerged:
     """Merge the head that `pull` has."""
-    return world.forge.merge(pull.number, pull.head, method, TITLE, MESSAGE)  # type: ignore[arg-type]
+    return world.forge.merge(pull.number, pull.head, method, TITLE, MESSAGE)
 
 
 # Find, open, update.
@@ -193,7 +245,7 @@ def test_a_branch_that_is_not_there(world: World) -> None:
 
 
 @pytest.mark.parametrize("method", ["merge", "squash", "rebase"])
-def test_merged(world: World, method: str) -> None:
+def test_merged(world: World, method: MergeMethod) -> None:
     """The commit that is told is the base's tip; the change and the trailers are in it."""
     made = propose(world)
     if method not in world.methods:
@@ -252,6 +304,7 @@ def test_a_moved_head_is_not_merged(world: World) -> None:
     made = propose(world)
     before = world.hands.head(world.base)
     head = world.propose("3")
+    assert eventually(lambda: world.forge.readiness(made.number).mergeable)
 
     answer = merge(world, made)
 
@@ -351,12 +404,19 @@ def test_the_newest_ended_one_is_found(world: World) -> None:
     merge(world, first)
     world.propose("3")
     second = world.forge.open(world.branch, world.base, PullText("second", ""))
-    merge(world, second)
+    world.people.approve(second.number)
+    landed = merge(world, second)
     world.propose("4")  # the branch goes on
 
     found = world.forge.find(world.branch, world.base)
     assert found is not None
     assert (second.number, "merged", second.head) == (found.number, found.state, found.head)
+    assert isinstance(landed, Merged)
+    assert landed == merge(world, second)
+    assert (world.second,) == tuple(world.forge.approvers(second.number))
+    by_commit = world.forge.merged_by(landed.commit, world.base)
+    assert by_commit is not None
+    assert (second.number, second.head) == (by_commit.number, by_commit.head)
 
 
 # Gates.
@@ -410,7 +470,7 @@ def test_a_conflict_is_told(world: World) -> None:
     made = propose(world)
     world.hands.commit(world.base, {"overlay.yaml": b"tag: 9\n"})
 
-    assert not world.forge.readiness(made.number).mergeable
+    assert eventually(lambda: not world.forge.readiness(made.number).mergeable)
 
 
 def test_a_new_head_has_no_approvals(world: World) -> None:
@@ -582,10 +642,8 @@ def state_of(world: World, state: str) -> PullRequest | None:
     return found if found is not None and found.state == state else None
 
 
-def eventually(question):  # type: ignore[no-untyped-def]
+def eventually(question: Callable[[], T | None]) -> T:
     """Return the first true answer; forges do some things a moment after they said so."""
-    from time import monotonic, sleep
-
     end = monotonic() + 20
     while not (answer := question()):
         assert monotonic() < end, "not so after 20 s"
@@ -593,10 +651,8 @@ def eventually(question):  # type: ignore[no-untyped-def]
     return answer
 
 
-def eventually_equal(expected, question):  # type: ignore[no-untyped-def]
+def eventually_equal(expected: T, question: Callable[[], T]) -> T:
     """Return the answer as soon as it is what is expected, else the last one."""
-    from time import monotonic, sleep
-
     end = monotonic() + 20
     while (answer := question()) != expected and monotonic() < end:
         sleep(0.05)

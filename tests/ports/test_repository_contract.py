@@ -14,7 +14,7 @@ from fakes import FakeRepository
 from gitops.adapters.gitrepo import open_repository
 from gitops.core.identity import Identity
 from gitops.errors import NotFound
-from gitops.ports import Lost, NewCommit, RefUpdate, Repository
+from gitops.ports import Lost, NewCommit, RefUpdate, Repository, Unproven
 from gitrepos import ENVIRON, Repo
 from servers.git_http import GitServer
 
@@ -27,15 +27,19 @@ FILES: dict[str, bytes | None] = {
 }
 MAIN = "refs/heads/main"
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-KINDS = ("fake", "http", "clone", "bare", "checkout")
+KINDS = ("fake", "http", "cached", "clone", "bare", "checkout")
 
 
 @dataclass
 class World:
-    """A repository as gitops sees it, and the same one as somebody else does."""
+    """A repository as gitops sees it, and the same one as somebody else does.
+
+    `remembers`: an earlier call on this machine read its main.
+    """
 
     repository: Repository
     other: Repo
+    remembers: bool = False
 
     def change(self, files: dict[str, bytes | None], message: str = "one\n") -> str:
         """Create a commit on top of main's newest tip."""
@@ -57,7 +61,8 @@ def world(request: pytest.FixtureRequest, template: Repo, tmp_path: Path) -> Ite
     if request.param == "fake":
         fake = FakeRepository()
         fake.commit(FILES, "first\n")
-        yield World(fake, cast("Repo", fake))
+        fake.memory = dict(fake.branches)
+        yield World(fake, cast("Repo", fake), remembers=True)
         return
     if request.param == "checkout":
         plain = Repo.checkout(tmp_path / "plain")
@@ -67,12 +72,16 @@ def world(request: pytest.FixtureRequest, template: Repo, tmp_path: Path) -> Ite
             yield World(repository, plain)
         return
     bare = template.copy(tmp_path / "m.git")
-    if request.param == "http":
-        with (
-            GitServer(tmp_path) as server,
-            open_repository(f"{server.url}/m.git", environ=ENVIRON) as repository,
-        ):
-            yield World(repository, bare)
+    if request.param in ("http", "cached"):
+        environ = dict(ENVIRON)
+        with GitServer(tmp_path) as server:
+            url = f"{server.url}/m.git"
+            if request.param == "cached":
+                environ["GITOPS_CACHE"] = str(tmp_path / "cache")
+                with open_repository(url, environ=environ) as repository:
+                    repository.snapshot()
+            with open_repository(url, environ=environ) as repository:
+                yield World(repository, bare, remembers=request.param == "cached")
         return
     location = bare.path
     if request.param == "clone":
@@ -384,3 +393,68 @@ def test_file_history(world: World) -> None:
     ]
     assert () == world.repository.file_history(tip, "gone.jsonl")
     assert {} == world.repository.signed_by([one, two], b"")
+
+
+def test_remembered_tip(world: World) -> None:
+    """An earlier call's tip is offered without asking: a push from it lands, nothing else may."""
+    head = world.other.head()
+    with world.repository.remembered("main") as snapshot:
+        assert (snapshot is not None) is world.remembers
+        if snapshot is None:
+            return
+        assert (head, b"tag 1\n") == (snapshot.commit, snapshot.read(FILE))
+        new = world.repository.create(NewCommit((snapshot.commit,), {FILE: b"2\n"}, "x\n", NOW))
+        with pytest.raises(Unproven):
+            world.repository.snapshot("main")
+        with pytest.raises(Unproven):
+            next(world.repository.history(snapshot.commit, "overlays/dev"))
+        with pytest.raises(Unproven):
+            world.repository.push([RefUpdate("refs/heads/gitops/dev", None, new)])
+        assert head == world.other.head()
+        assert world.repository.push([RefUpdate(MAIN, snapshot.commit, new)]) is None
+
+    assert new == world.other.head() == world.repository.snapshot("main").commit
+
+
+def test_remembered_tip_that_is_old(world: World) -> None:
+    """A push from a remembered tip loses when the branch moved, and the newest tip is there."""
+    other = world.other.commit({OTHER: b"tag 9\n"})
+    with world.repository.remembered() as snapshot:
+        if snapshot is not None:
+            assert b"tag 0\n" == snapshot.read(OTHER)
+            new = world.repository.create(NewCommit((snapshot.commit,), {FILE: b"2\n"}, "x", NOW))
+            lost = world.repository.push([RefUpdate(MAIN, snapshot.commit, new)])
+            assert isinstance(lost, Lost)
+
+    snapshot = world.repository.snapshot()
+    assert (other, b"tag 9\n") == (snapshot.commit, snapshot.read(OTHER))
+    again = world.change({FILE: b"tag 2\n"})
+    assert world.repository.push([RefUpdate(MAIN, other, again)]) is None
+
+
+def test_nobody_remembers_an_unknown_branch(world: World) -> None:
+    """What no call has read is not remembered."""
+    with world.repository.remembered("gitops/dev") as snapshot:
+        assert snapshot is None
+
+
+def test_contains(world: World) -> None:
+    """Which commit is in the history of which, also far back, and on both sides of merges."""
+    first = world.repository.snapshot("main").commit
+    for number in range(60):
+        world.other.commit({FILE: f"tag {number}\n".encode()})
+    middle = world.repository.snapshot("main").commit
+    side = world.other.commit({OTHER: b"side\n"}, branch="side", parents=[middle])
+    merge = world.other.commit({OTHER: b"side\n"}, parents=[middle, side])
+    tip = world.repository.snapshot("main").commit
+    contains = world.repository.contains  # type: ignore[attr-defined]
+
+    assert merge == tip
+    assert contains(tip, tip, tip)
+    assert contains(tip, middle, first)
+    assert contains(tip, tip, side)
+    assert not contains(tip, middle, side)
+    assert not contains(tip, first, middle)
+    assert not contains(middle, side, middle)
+    assert not contains(tip, "0" * 40, first)
+    assert not contains(tip, tip, "0" * 40)

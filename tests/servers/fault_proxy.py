@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 _HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
 
@@ -47,6 +47,11 @@ class Fault:
 class FaultProxy:
     """Passes everything on to `upstream`; a context manager.
 
+    Args:
+        upstream: `http://` or `https://`, with host, port and possibly a folder.
+        below: a folder that callers put before every path, and the server does not have.
+        as_itself: tell the server its own name, not ours; then its answers hold its own URLs.
+
     Attributes:
         url: `http://127.0.0.1:PORT`, without a slash at the end.
         faults: those that still wait for their request.
@@ -54,8 +59,10 @@ class FaultProxy:
         before: called with method and path before a request is passed on.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, *, below: str = "", as_itself: bool = False) -> None:
         self.upstream = urlsplit(upstream)
+        self.below = below
+        self.as_itself = as_itself
         self.faults: list[Fault] = []
         self.passed: list[Passed] = []
         self.before: Callable[[str, str], None] | None = None
@@ -90,6 +97,11 @@ class FaultProxy:
                         self.faults.remove(fault)
                     return fault
         return None
+
+
+def _connection(url: SplitResult) -> http.client.HTTPConnection:
+    kind = http.client.HTTPSConnection if url.scheme == "https" else http.client.HTTPConnection
+    return kind(str(url.hostname), url.port)
 
 
 class _Server(ThreadingHTTPServer):
@@ -128,11 +140,14 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _pass
 
         def _upstream(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
-            to = http.client.HTTPConnection(str(proxy.upstream.hostname), proxy.upstream.port)
+            to = _connection(proxy.upstream)
+            path = proxy.upstream.path.rstrip("/") + self.path.removeprefix(proxy.below)
             headers = dict(self.headers.items())
             headers["Accept-Encoding"] = "identity"
+            if proxy.as_itself:
+                headers["Host"] = proxy.upstream.netloc
             try:
-                to.request(self.command, self.path, body or None, headers)
+                to.request(self.command, path, body or None, headers)
                 answer = to.getresponse()
                 return answer.status, answer.getheaders(), answer.read()
             finally:

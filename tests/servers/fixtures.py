@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from servers.gitea import GiteaServer, gitea_options
 from servers.lanes import absent, leave_out, left_out
 from servers.processes import CannotStartError
-from servers.sharing import RUN_VARIABLE, share
+from servers.sharing import run_folder, share
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -30,8 +28,7 @@ def gitea() -> GiteaServer:
         record = share("gitea", "servers.gitea", gitea_options())
     except CannotStartError as error:
         pytest.fail(f"lane forge: Gitea did not start: {error}", pytrace=False)
-    folder = Path(os.environ[RUN_VARIABLE].split(":", 1)[1]) / "servers" / "gitea"
-    return GiteaServer.of(record, folder)
+    return GiteaServer.of(record, run_folder() / "gitea")
 
 
 @pytest.fixture(autouse=True)

@@ -67,20 +67,20 @@ class GitServer:
     """Serves every repository below `root`; a context manager.
 
     Attributes:
-        url: `http://127.0.0.1:PORT`, without a slash at the end.
+        url: `http://HOST:PORT`, without a slash at the end.
         behaviour: may be changed at any time.
         requests: what was answered so far, oldest first.
         authorizations: the Authorization headers that came.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.root = root
         self.behaviour = Behaviour()
         self.requests: list[Request] = []
         self.authorizations: list[str] = []
         self.stopping = threading.Event()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        self._server = _Server((host, port), _handler(self))
+        self.url = f"http://{host}:{self._server.server_address[1]}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     def __enter__(self) -> GitServer:

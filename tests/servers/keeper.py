@@ -7,8 +7,9 @@ could not to `FOLDER/failed`, and waits: until process PID is gone (0: for ever)
 Then the servers are stopped and FOLDER is deleted. When the keeper itself is killed, the kernel
 kills the servers (on Linux).
 
-A socket in FOLDER takes one JSON line per connection, to stop and start single servers under the
-tests: `{"do": "stop", "name": "kube-apiserver", "kill": true}`, `{"do": "start", "name": …}`.
+A port of the loopback takes one JSON line per connection, to stop and start single servers under
+the tests: `{"do": "stop", "name": "kube-apiserver", "kill": true}`, `{"do": "start", "name": …}`.
+The port, and the token that a line must have, stand in `ready.json` under `control`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import secrets
 import select
 import shutil
 import signal
@@ -30,7 +32,6 @@ from servers.processes import CannotStartError, Processes
 
 READY = "ready.json"
 FAILED = "failed"
-SOCKET = "control"
 
 
 class _StopError(BaseException):
@@ -46,17 +47,18 @@ def main(arguments: list[str]) -> int:
     processes = Processes(folder)
     kept = json.loads(options)
     try:
-        with socket.socket(socket.AF_UNIX) as control:
-            control.bind(str(folder / SOCKET))
-            control.listen()
+        with socket.create_server(("127.0.0.1", 0)) as control:
+            token = secrets.token_urlsafe(16)
+            told = {"port": control.getsockname()[1], "token": token}
             try:
                 record = starter.start(processes, kept)
             except Exception as error:
                 known = isinstance(error, CannotStartError)
                 _write(folder / FAILED, str(error) if known else traceback.format_exc())
                 return 1
-            _write(folder / READY, json.dumps({**record, "pids": processes.pids()}))
-            _keep(int(watched), control, processes)
+            document = {**record, "pids": processes.pids(), "control": told}
+            _write(folder / READY, json.dumps(document))
+            _keep(int(watched), control, token, processes)
     except _StopError:
         pass
     finally:
@@ -78,12 +80,13 @@ def _stop(*_: object) -> None:
 def _write(path: Path, text: str) -> None:
     """Write a file that is whole as soon as it is there."""
     draft = path.with_name(f"{path.name}.draft")
+    draft.touch(mode=0o600)
     draft.write_text(text, encoding="utf-8")
     draft.rename(path)
 
 
-def _keep(watched: int, control: socket.socket, processes: Processes) -> None:
-    """Serve the socket until the watched process is gone."""
+def _keep(watched: int, control: socket.socket, token: str, processes: Processes) -> None:
+    """Serve the port until the watched process is gone."""
     poll = select.poll()
     poll.register(control, select.POLLIN)
     gone = -1
@@ -105,7 +108,7 @@ def _keep(watched: int, control: socket.socket, processes: Processes) -> None:
             with connection, suppress(OSError):
                 connection.settimeout(5)
                 request = connection.makefile("r").readline()
-                connection.sendall(json.dumps(_answer(request, processes)).encode() + b"\n")
+                connection.sendall(json.dumps(_answer(request, token, processes)).encode() + b"\n")
 
 
 def _lives(pid: int) -> bool:
@@ -118,10 +121,12 @@ def _lives(pid: int) -> bool:
     return True
 
 
-def _answer(request: str, processes: Processes) -> dict[str, Any]:
+def _answer(request: str, token: str, processes: Processes) -> dict[str, Any]:
     """Do what one line asks for."""
     try:
         asked = json.loads(request)
+        if not secrets.compare_digest(asked["token"], token):
+            return {"error": "this is not the token"}
         if asked["do"] == "stop":
             processes.stop(asked["name"], kill=bool(asked.get("kill")))
         elif asked["do"] == "start":

@@ -88,6 +88,14 @@ class Processes:
                 raise CannotStartError(f"{name} was not ready in {seconds} s:\n{self.tail(name)}")
             time.sleep(0.05)
 
+    def wait_for(self, what: str, ready: Callable[[], bool], seconds: float) -> None:
+        """Wait for something that is no process of ours; CannotStartError when time is up."""
+        give_up = time.monotonic() + seconds
+        while not ready():
+            if time.monotonic() > give_up:
+                raise CannotStartError(f"{what} not ready in {seconds:.0f} s")
+            time.sleep(0.5)
+
     def tail(self, name: str, size: int = 3000) -> str:
         """Return the end of a process's log."""
         return self._children[name].log.read_bytes()[-size:].decode(errors="replace")

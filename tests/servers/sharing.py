@@ -20,7 +20,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from servers.keeper import FAILED, READY, SOCKET
+from servers.keeper import FAILED, READY
 from servers.processes import CannotStartError
 
 RUN_VARIABLE = "GITOPS_TEST_RUN"
@@ -32,6 +32,11 @@ def announce_run(folder: Path) -> None:
     os.environ[RUN_VARIABLE] = f"{os.getpid()}:{folder}"
 
 
+def run_folder() -> Path:
+    """Return where the folders of this run's shared servers are, one for each."""
+    return Path(os.environ[RUN_VARIABLE].split(":", 1)[1]) / "servers"
+
+
 def share(
     name: str, module: str, options: Mapping[str, Any], *, seconds: float = 180
 ) -> dict[str, Any]:
@@ -39,8 +44,8 @@ def share(
 
     Raises CannotStartError with the end of the log that says why.
     """
-    pid, above = os.environ[RUN_VARIABLE].split(":", 1)
-    shared = Path(above) / "servers"
+    pid = os.environ[RUN_VARIABLE].split(":", 1)[0]
+    shared = run_folder()
     shared.mkdir(exist_ok=True)
     folder = shared / name
     with (shared / f"{name}.lock").open("w") as lock:
@@ -59,7 +64,7 @@ def launch(folder: Path, watched: int, module: str, options: Mapping[str, Any]) 
                 *(sys.executable, "-m", "servers.keeper"),
                 *(str(folder), str(watched), module, json.dumps(dict(options))),
             ],
-            env={**os.environ, "PYTHONPATH": str(TESTS), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=_keeper_environ(),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
@@ -67,6 +72,12 @@ def launch(folder: Path, watched: int, module: str, options: Mapping[str, Any]) 
         )
     (folder / "keeper.pid").write_text(str(keeper.pid))
     keeper.returncode = 0  # not ours to wait for: it outlives a worker
+
+
+def _keeper_environ() -> dict[str, str]:
+    """Return our environment for a keeper, which is nothing to be measured for coverage."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    return kept | {"PYTHONPATH": str(TESTS), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def await_ready(folder: Path, *, seconds: float = 180) -> dict[str, Any]:
@@ -88,10 +99,9 @@ def await_ready(folder: Path, *, seconds: float = 180) -> dict[str, Any]:
 
 def command(folder: Path, **request: Any) -> dict[str, Any]:
     """Ask a keeper to stop or start one of its servers; return what runs then."""
-    with socket.socket(socket.AF_UNIX) as control:
-        control.settimeout(30)
-        control.connect(str(folder / SOCKET))
-        control.sendall(json.dumps(request).encode() + b"\n")
+    told = json.loads((folder / READY).read_text(encoding="utf-8"))["control"]
+    with socket.create_connection(("127.0.0.1", told["port"]), timeout=30) as control:
+        control.sendall(json.dumps({**request, "token": told["token"]}).encode() + b"\n")
         answer = json.loads(control.makefile("r").readline())
     if "error" in answer:
         raise CannotStartError(answer["error"])

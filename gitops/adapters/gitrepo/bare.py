@@ -6,6 +6,7 @@ Nothing is copied for reading: the private store borrows their objects.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 
 from gitops.adapters.gitrepo import answers, settings
 from gitops.adapters.gitrepo.leases import push_args
@@ -13,7 +14,7 @@ from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.place import Place
 from gitops.adapters.gitrepo.process import Git
 from gitops.adapters.gitrepo.remote import settle
-from gitops.adapters.gitrepo.source import Tip
+from gitops.adapters.gitrepo.source import Start, Tip
 from gitops.adapters.gitrepo.store import Store
 from gitops.errors import NotFound
 from gitops.ports import Lost, RefUpdate
@@ -38,8 +39,12 @@ class Bare:
             )
         return self._store
 
-    def begin(self, branch: str | None) -> None:
+    def begin(self, branch: str | None, start: Start = "tip") -> None:
         """There is nothing to wait for."""
+
+    def remembered(self, branch: str | None) -> AbstractContextManager[Tip | None]:
+        """Nothing is remembered of what lies on this machine."""
+        return nullcontext()
 
     def tip(self, branch: str | None) -> Tip:
         """Read where the branch is now."""

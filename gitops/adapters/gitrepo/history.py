@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 from gitops.adapters.gitrepo.objects import FILE, TREE, Entry
 from gitops.adapters.gitrepo.process import Git
-from gitops.adapters.gitrepo.source import Source
+from gitops.adapters.gitrepo.source import Depth
 from gitops.core.history import CommitInfo, OverlayVersion
 from gitops.core.identity import Identity
 from gitops.core.kustomization import FILE_NAMES
@@ -36,7 +36,7 @@ class _Version:
 class HistoryReader:
     """Reads history of one `Source`; `git` runs the walks."""
 
-    def __init__(self, git: Git, source: Source) -> None:
+    def __init__(self, git: Git, source: Depth) -> None:
         self._git = git
         self._source = source
 
@@ -118,6 +118,32 @@ class HistoryReader:
                     return info.commit
             if not self._is_cut(found) or not self._source.deepen(commit):
                 return None
+
+    def commits(self, revisions: Sequence[str]) -> list[CommitInfo]:
+        """Return the commits that `git rev-list REVISIONS` finds in the store, and no others."""
+        return self._walk(revisions)
+
+    def contains(self, tip: str, commit: str, earlier: str) -> bool:
+        """Is `earlier` `commit` or an ancestor of it, both in the history of `tip`?
+
+        A cut history answers yes for good. No is believed when the two stand the other way round,
+        or when there is no more history to get.
+        """
+        while True:
+            store = self._source.store
+            if all(store.find(one) is not None for one in (tip, commit, earlier)):
+                if self._is_ancestor(commit, tip) and self._is_ancestor(earlier, commit):
+                    return True
+                if commit != earlier and self._is_ancestor(commit, earlier):
+                    return False
+            if not self._source.deepen(tip):
+                return False
+
+    def _is_ancestor(self, earlier: str, commit: str) -> bool:
+        if earlier == commit:
+            return True
+        args = ("merge-base", "--is-ancestor", earlier, commit)
+        return self._git.run([*self._source.store.args, *args]).code == 0
 
     def _deepen(self, commit: str, end: str) -> bool:
         """Get more history until the parent of `end` is there; False when nobody has it."""

@@ -41,6 +41,21 @@ def object_bytes(kind: str, body: bytes) -> bytes:
     return f"{kind} {len(body)}".encode() + b"\0" + body
 
 
+def object_id(kind: str, body: bytes, algorithm: str = "sha1") -> str:
+    """Return the id of an object, in hex."""
+    return hashlib.new(algorithm, object_bytes(kind, body), usedforsecurity=False).hexdigest()
+
+
+def read_loose(objects: Path, oid: str) -> tuple[str, bytes] | None:
+    """Return kind and body of a loose object below the folder `objects`, None where it is not."""
+    try:
+        whole = zlib.decompress((objects / oid[:2] / oid[2:]).read_bytes())
+    except FileNotFoundError:
+        return None
+    head, _, body = whole.partition(b"\0")
+    return head.split(b" ")[0].decode(), body
+
+
 def write_loose(objects: Path, kind: str, body: bytes, algorithm: str = "sha1") -> str:
     """Write one loose object below the folder `objects` and return its id; atomic, repeatable."""
     whole = object_bytes(kind, body)

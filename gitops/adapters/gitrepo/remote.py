@@ -6,27 +6,31 @@ file contents, and the few contents that matter come in one more fetch, by id.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 from gitops.adapters.gitrepo import answers, settings
 from gitops.adapters.gitrepo.answers import Kind
+from gitops.adapters.gitrepo.beside import BESIDE, Beside, is_own
+from gitops.adapters.gitrepo.cache import Shelf
+from gitops.adapters.gitrepo.fetch import FETCH, Fetch
 from gitops.adapters.gitrepo.leases import push_args
+from gitops.adapters.gitrepo.memory import TIPS, Memory
 from gitops.adapters.gitrepo.overhearing import Ears
+from gitops.adapters.gitrepo.past import AT_ONCE, Past
 from gitops.adapters.gitrepo.process import Git, Running
-from gitops.adapters.gitrepo.source import Tip
+from gitops.adapters.gitrepo.source import Start, Tip
 from gitops.adapters.gitrepo.store import Store
 from gitops.errors import Denied, HookDeclined, NotFound, Unavailable
-from gitops.ports import Lost, RefUpdate
+from gitops.ports import Lost, RefUpdate, Unproven
 
-_STEPS = (49, 450, 4500, 45_000, 450_000)  # a fetch of 50 commits costs what one of 1 costs
-# Protocol 2 says it beside the ref, the older ones in the list of what the server can do.
-_SYMREF = re.compile(rb"< [0-9a-f]+ HEAD\b.*?(?:symref-target:|symref=HEAD:)refs/heads/(\S+)")
-_FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 _GATHER = ("--prune", "--depth=100")  # so deep, ids of what landed lately are there as well
 _MOST = 1 << 24  # bytes of a pack with intents: 128 of the largest are half of it
 _SEEN = "refs/gitops/seen/"
+# Few objects come outside of a pack, where the cache takes them from.
+_FEW = ("-c", "fetch.unpackLimit=100", "-c", "transfer.unpackLimit=100")
+# What a store that was filled from the cache may be to blame for.
+_BLAMED = (Kind.UNKNOWN, Kind.OTHER_FORMAT)
 
 
 class Remote:
@@ -37,6 +41,7 @@ class Remote:
         url: what Git is told, without secrets; `push_url` where pushes go elsewhere.
         place: what messages call it.
         read_settings: Git's configuration where it is known already (a checkout).
+        shelf: where an earlier call left what it read of this remote; None: nowhere.
     """
 
     def __init__(
@@ -48,6 +53,7 @@ class Remote:
         push_url: str | None = None,
         ssh: bool = False,
         read_settings: tuple[settings.Line, ...] | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._git = git
         self._url = url
@@ -57,48 +63,99 @@ class Remote:
         self._settings = read_settings
         self.ears = Ears()
         self._store: Store | None = None
-        self._begun: tuple[str | None, _Fetch] | None = None
+        self._memory = Memory(git, shelf)
+        self._bet: Tip | None = None
+        self._begun: tuple[str | None, Fetch] | None = None
         self._reading: Running | None = None
         self._slots: dict[str, int] = {}
-        self._branches: dict[str, str] = {}
-        self._depth: dict[str, int] = {}
-        self._blobs: set[str] = set()
-        self._filters = True
+        self._past = Past(git, url, place)
+        self._beside = Beside(None)
+
+    @property
+    def url(self) -> str:
+        """Where it is fetched from, without secrets."""
+        return self._url
 
     @property
     def store(self) -> Store:
         """The private store, made when it is needed first."""
         if self._store is None:
-            self._store = Store(self._git)
+            self._store = self._memory.open_store()
+            self._slots = self._memory.slots()
         return self._store
 
-    def begin(self, branch: str | None) -> None:
+    def begin(self, branch: str | None, start: Start = "tip") -> None:
         """Start to fetch `branch` (None: what the remote's HEAD names)."""
-        if self._begun is None:
-            self._begun = (branch, self._start(branch))
+        if start == "remembered" and self._recall(branch) is not None:
+            self._read_settings()
+        elif self._begun is None:
+            self._begun = (branch, self._start(branch, history=start == "history"))
+
+    @contextmanager
+    def remembered(self, branch: str | None) -> Iterator[Tip | None]:
+        """Yield the tip that an earlier call left; meanwhile nothing but a push asks the server."""
+        self._bet = self._recall(branch) if self._begun is None else None
+        try:
+            yield self._bet
+        finally:
+            self._bet = None
+
+    def _recall(self, branch: str | None) -> Tip | None:
+        if self.store.damaged or (found := self._memory.bet(branch)) is None:
+            return None
+        tip = Tip(*found)
+        self._past.note(tip.commit, tip.branch)
+        return tip
+
+    def _may_ask(self) -> None:
+        """Raise Unproven while only what is remembered counts."""
+        if self._bet is not None:
+            raise Unproven
 
     def tip(self, branch: str | None) -> Tip:
         """Wait for the fetch that `begin` started, or fetch."""
+        self._may_ask()
+        if self._store is not None and self._store.damaged:
+            self._begin_anew()
+        if branch is not None and (came := self._beside.take(branch)) is not None:
+            return self._tip_beside(branch, came)
         begun, self._begun = self._begun, None
         if begun is not None and begun[0] != branch:
             begun[1].stop()
             begun = None
         fetch = begun[1] if begun is not None else self._start(branch)
         verdict = self._finish(fetch)
+        if verdict is not None and verdict.kind in _BLAMED and self._memory.filled:
+            self._begin_anew()
+            fetch = self._start(branch, history=fetch.history)
+            verdict = self._finish(fetch)
         if verdict is not None and verdict.kind is Kind.OTHER_FORMAT:
-            self._use_sha256()
-            fetch = self._start(branch)
+            # Nobody tells which hash it is before the first fetch.
+            self._begin_anew(algorithm="sha256")
+            fetch = self._start(branch, history=fetch.history)
             verdict = self._finish(fetch)
         if verdict is not None:
             raise self._missing(branch, verdict)
         name = branch if branch is not None else self._head_branch(fetch)
         commit = self._resolve(fetch.ref)
-        self._branches[commit] = name
-        self._depth[name] = 0
+        self._past.note(commit, name, history=fetch.history)
+        if fetch.history or not is_own(name):
+            self._beside = Beside(self.store.path if fetch.history else None)
+        # A cache that is in use is not made larger by history.
+        if not (fetch.history and self._memory.filled):
+            self._memory.fetched(self.store, name, commit, default=branch is None)
         return Tip(name, commit)
+
+    def _tip_beside(self, branch: str, came: str) -> Tip:
+        if not came:
+            raise NotFound(f"no branch {branch} in {self._place}")
+        self._past.note(came, branch, history=True)
+        return Tip(branch, came)
 
     def gather(self, branch: str, prefix: str) -> tuple[Tip, Mapping[str, str]]:
         """Read a branch and the refs under `prefix`; see `Source`."""
+        self._may_ask()
+        self._memory.mixed(self.store)
         fetch = self._start(branch, more=(f"+{prefix}*:{_SEEN}*",))
         verdict = self._finish(fetch)
         if verdict is not None:
@@ -115,7 +172,7 @@ class Remote:
 
     def adopt(self, branch: str, commit: str) -> None:
         """Take note that `commit` counts as a tip of `branch`; see `Source`."""
-        self._branches[commit] = branch
+        self._past.note(commit, branch)
 
     def obstacle(self) -> str | None:
         """Return why no intents can be shared here; see `Source`."""
@@ -123,35 +180,44 @@ class Remote:
             return f"{self._place} is fetched from one place and pushed to another"
         return None
 
-    def _use_sha256(self) -> None:
-        """Begin again with the other hash; nobody tells which one before the first fetch."""
+    def _begin_anew(self, *, algorithm: str = "sha1") -> None:
+        """Throw away the store, and what an earlier call left, and go on with an empty one."""
         self.setting("")  # a git may still be reading in the old store
         self.store.close()
-        self._store = Store(self._git, algorithm="sha256")
+        self._memory = self._memory.blank()
+        self._store = Store(self._git, algorithm=algorithm)
+        self._past = Past(self._git, self._url, self._place)
+        self._slots = {}
+        self._beside = Beside(None)
 
-    def _start(self, branch: str | None, more: Sequence[str] = ()) -> _Fetch:
+    def _start(
+        self, branch: str | None, *, history: bool = False, more: Sequence[str] = ()
+    ) -> Fetch:
         if self._ssh:
             self._git.never_ask(self.setting("core.sshcommand"))
         number = self._slots.setdefault(branch or "HEAD", len(self._slots))
-        ref = f"refs/gitops/tip/{number}"
+        ref = f"{TIPS}{number}"
         source = f"refs/heads/{branch}" if branch is not None else "HEAD"
         store = self.store
         # The server names the branch of HEAD in the same answer; only the trace of the talk, which
         # holds no headers and so no secrets, lets us hear it without two more requests.
         talk = store.path / "talk" if branch is None else None
+        refs = [f"+{source}:{ref}", *more]
+        if history:
+            refs.append(BESIDE)
+            if self._memory.filled:
+                self._memory.mixed(store)
+        few = _FEW if self._memory.filled else ()
+        depth = _GATHER if more else (f"--depth={AT_ONCE if history else 1}",)
         running = self._git.start(
-            [
-                *(*store.args, *_FETCH, "--no-filter", *(_GATHER if more else ("--depth=1",))),
-                *("--", self._url, f"+{source}:{ref}", *more),
-            ],
+            [*store.args, *few, *FETCH, "--no-filter", *depth, "--", self._url, *refs],
             extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
             largest=_MOST if more else None,
         )
-        if self._settings is None and self._reading is None:
-            self._reading = self._git.start([*store.args, *settings.LIST])
-        return _Fetch(ref, running, talk)
+        self._read_settings()
+        return Fetch(ref, running, talk, history=history)
 
-    def _finish(self, fetch: _Fetch) -> answers.Verdict | None:
+    def _finish(self, fetch: Fetch) -> answers.Verdict | None:
         """Wait for it; None when the tip is there."""
         doing = f"waiting for {self._place}"
         try:
@@ -161,7 +227,7 @@ class Remote:
             raise
         return None if answer.code == 0 else answers.read_transport(answer.err)
 
-    def _head_branch(self, fetch: _Fetch) -> str:
+    def _head_branch(self, fetch: Fetch) -> str:
         """Return the name of the branch that the remote's HEAD names."""
         name = fetch.named()
         if name is not None:
@@ -183,6 +249,7 @@ class Remote:
         if verdict.kind is not Kind.NO_BRANCH:
             return answers.error_of(verdict, self._place)
         if branch is not None:
+            self._memory.gone(branch)
             return NotFound(f"no branch {branch} in {self._place}")
         heads = self._list("refs/heads/*")
         if not heads:
@@ -217,48 +284,38 @@ class Remote:
 
     def deepen(self, commit: str) -> bool:
         """Fetch the next lot of commits of the branch that `commit` was the tip of."""
-        branch = self._branches.get(commit)
-        before = self.store.boundary()
-        if branch is None or not before:
-            return False
-        step = self._depth.get(branch, 0)
-        if step >= len(_STEPS):
-            return False
-        ref = f"refs/gitops/tip/{self._slots.setdefault(branch, len(self._slots))}"
-        args = [*_FETCH, "--filter=blob:none", f"--deepen={_STEPS[step]}", "--", self._url]
-        answer = self._git.run(
-            [*self.store.args, *args, f"+refs/heads/{branch}:{ref}"],
-            doing=f"reading the history of {branch} from {self._place}",
-        )
-        if answer.code != 0:
-            raise self._missing(branch, answers.read_transport(answer.err))
-        self._depth[branch] = step + 1
-        self._filters = "filtering not recognized" not in answer.err
-        self.store.reopen()
-        return self.store.boundary() != before
+        self._may_ask()
+        self._memory.mixed(self.store)
+        return self._past.deepen(self.store, commit)
 
     def fetch_blobs(self, oids: Sequence[str]) -> None:
-        """Fetch blobs by id. What the server will not give this way is fetched when it is read."""
-        missing = [oid for oid in dict.fromkeys(oids) if oid not in self._blobs]
-        if not missing or not self._filters:
-            return
-        self._blobs.update(missing)
-        args = ("-c", "fetch.negotiationAlgorithm=noop", *_FETCH, "--filter=blob:none", "--stdin")
-        self._git.run(
-            [*self.store.args, *args, "--", self._url],
-            feed="".join(f"{oid}\n" for oid in missing).encode(),
-            doing=f"reading old overlays from {self._place}",
-        )
-        self.store.reopen()
+        """Fetch the contents that `deepen` left out."""
+        self._may_ask()
+        self._memory.mixed(self.store)
+        self._past.fetch_blobs(self.store, oids)
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Push with a lease on exactly `old`: see the package's docstring."""
+        bet = self._bet
+        if bet is not None and not any(
+            update.ref == f"refs/heads/{bet.branch}" and update.old == bet.commit
+            for update in updates
+        ):
+            raise Unproven  # the server would say nothing about the branch that was read
+        self.store.rest()
         answer = self._git.run(
             [*self.store.args, *push_args(updates, self._push_url)],
             extra=self.ears.environ(self.store.path),
             doing=f"waiting for {self._place} to take the commit",
         )
         verdict = answers.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
+        if verdict.kind is Kind.LANDED:
+            self._memory.pushed(updates, won=bet is not None)
+        elif verdict.kind is Kind.RACE and bet is not None:
+            self._memory.lost()
+        elif verdict.kind in _BLAMED and self._memory.filled:
+            self._begin_anew()
+            return Lost(verdict.words)
         return settle(verdict, updates, self._place, lambda: self._moved(updates))
 
     def _moved(self, updates: Sequence[RefUpdate]) -> bool:
@@ -268,9 +325,15 @@ class Remote:
     def setting(self, key: str) -> str | None:
         """Return a value of Git's configuration."""
         if self._settings is None:
-            reading = self._reading or self._git.start([*self.store.args, *settings.LIST])
-            self._settings = settings.parse_settings(reading.wait("reading the settings").out)
-        return settings.last(self._settings, key)
+            self._read_settings()
+        if self._settings is None and self._reading is not None:
+            self._settings = settings.parse_settings(self._reading.wait("reading settings").out)
+        return settings.last(self._settings or (), key)
+
+    def _read_settings(self) -> None:
+        """Start to read Git's configuration, unless it is known or being read."""
+        if self._settings is None and self._reading is None:
+            self._reading = self._git.start([*self.store.args, *settings.LIST])
 
     def close(self) -> None:
         """Stop a fetch that nobody waited for, and remove the store."""
@@ -279,31 +342,8 @@ class Remote:
         if self._reading is not None:
             self._reading.stop()
         if self._store is not None:
+            self._memory.close(self._store)
             self._store.close()
-
-
-class _Fetch:
-    """A fetch under way; `talk` is the file that git writes its talk with the server to."""
-
-    def __init__(self, ref: str, running: Running, talk: Path | None) -> None:
-        self.ref = ref
-        self.running = running
-        self.talk = talk
-
-    def named(self) -> str | None:
-        """Return the branch that the server said its HEAD is, None when it was not overheard."""
-        if self.talk is None:
-            return None
-        try:
-            found = _SYMREF.search(self.talk.read_bytes())
-            self.talk.unlink()
-        except OSError:
-            return None
-        return found[1].decode("utf-8", "surrogateescape") if found is not None else None
-
-    def stop(self) -> None:
-        """Stop it."""
-        self.running.stop()
 
 
 def settle(

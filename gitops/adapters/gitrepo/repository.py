@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops.adapters.gitrepo import answers, settings
 from gitops.adapters.gitrepo.bare import Bare
+from gitops.adapters.gitrepo.cache import Shelf, open_cache
 from gitops.adapters.gitrepo.checkout import Checkout
 from gitops.adapters.gitrepo.identity import find_identity
 from gitops.adapters.gitrepo.location import Address, address, is_url
@@ -16,14 +18,15 @@ from gitops.adapters.gitrepo.place import Place, inspect
 from gitops.adapters.gitrepo.process import Git
 from gitops.adapters.gitrepo.remote import Remote
 from gitops.adapters.gitrepo.snapshot import CommitSnapshot
-from gitops.adapters.gitrepo.source import Source
+from gitops.adapters.gitrepo.source import Source, Start
 from gitops.adapters.gitrepo.store import sweep
 from gitops.adapters.gitrepo.worktree import CheckoutFiles
 from gitops.core.identity import Identity
-from gitops.errors import Bug, Denied, NotFound
+from gitops.errors import Bug, Denied, GitopsError, NotFound
 from gitops.ports import FileChange, Intents, Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 
 if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.commits import CommitReader
     from gitops.adapters.gitrepo.history import HistoryReader
     from gitops.core.history import OverlayVersion
 
@@ -51,6 +54,7 @@ class GitRepository:
         self._remote = remote  # where pushes go, with its secrets
         self._made: dict[str, tuple[str, ...]] = {}
         self._reader: HistoryReader | None = None
+        self._commits: CommitReader | None = None
         self._swept = False
 
     def __enter__(self) -> GitRepository:
@@ -59,19 +63,38 @@ class GitRepository:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def begin(self, branch: str | None) -> None:
+    def wait_at_most(self, seconds: float) -> None:
+        """Give up an exchange with a server after so many seconds."""
+        self._git.timeout = seconds
+
+    def begin(self, branch: str | None, start: Start = "tip") -> None:
         """Start to fetch `branch` (None: the default one) while the caller does other things."""
-        self._source.begin(branch)
+        self._source.begin(branch, start)
 
     def snapshot(self, branch: str | None = None) -> Snapshot:
         """Read the newest tip of `branch`; see `ports.Repository`."""
         if not self._swept:
-            # A fetch is under way now: looking for leftovers costs no time.
+            # A fetch is under way then: looking for leftovers costs no time.
             self._source.begin(branch)
-            self._swept = True
-            sweep()
+            self._sweep()
         tip = self._source.tip(branch)
         return CommitSnapshot(self._source.store, tip)
+
+    def _sweep(self) -> None:
+        if not self._swept:
+            self._swept = True
+            sweep()
+
+    @contextmanager
+    def remembered(self, branch: str | None = None) -> Iterator[Snapshot | None]:
+        """Yield the tip that an earlier call left; see `ports.Repository`."""
+        with self._source.remembered(branch) as tip:
+            snapshot = None
+            self._sweep()
+            if tip is not None:
+                with suppress(GitopsError):
+                    snapshot = CommitSnapshot(self._source.store, tip)
+            yield snapshot
 
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
         """Yield the versions of `directory`, newest first; see `ports.Repository`."""
@@ -104,6 +127,10 @@ class GitRepository:
         text = answer.out.decode("utf-8", "surrogateescape")
         return tuple(filter(None, text.split("\0")))
 
+    def contains(self, tip: str, commit: str, earlier: str) -> bool:
+        """Say whether `earlier` is `commit` or in its history; see `ports.Evidence`."""
+        return self._history().contains(tip, commit, earlier)
+
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """Return commit -> principal of a listed key; see `ports.Evidence`."""
         from gitops.adapters.gitrepo.signatures import signed_by
@@ -117,6 +144,20 @@ class GitRepository:
 
             self._reader = HistoryReader(self._git, self._source)
         return self._reader
+
+    def commits(self) -> CommitReader:
+        """Return what reads any commit by its name, in a store of its own."""
+        if self._commits is None:
+            from gitops.adapters.gitrepo.commits import CommitReader
+
+            self._commits = CommitReader(
+                self._git,
+                url=self._source.url if isinstance(self._source, Remote) else None,
+                name=self._name,
+                place=self._place,
+                algorithm=lambda: self._source.store.algorithm,
+            )
+        return self._commits
 
     def create(self, commit: NewCommit) -> str:
         """Store the objects of `commit` and return its id; see `ports.Repository`."""
@@ -245,7 +286,9 @@ class GitRepository:
         return CheckoutFiles(self._place.top, self._place.branch or "")
 
     def close(self) -> None:
-        """Stop what runs and remove the private store."""
+        """Stop what runs and remove the private stores."""
+        if self._commits is not None:
+            self._commits.close()
         self._source.close()
 
 
@@ -275,7 +318,9 @@ def open_repository(
             timeout=timeout,
             progress=progress,
         )
-        remote = Remote(git, where.url, where.url, ssh=where.ssh)
+        remote = Remote(
+            git, where.url, where.url, ssh=where.ssh, shelf=_shelf(environ, progress, where.url)
+        )
         return GitRepository(git, remote, where.url, environ, None, location)
     path = Path(location)
     git = Git(environ, folder=path, timeout=timeout, progress=progress)
@@ -321,9 +366,23 @@ def _open_checkout(
         push_url=push.url,
         ssh=fetch.ssh or push.ssh,
         read_settings=place.lines,
+        shelf=_shelf(environ, progress, fetch.url, push.url),
     )
     pushed = pushes if pushes is not None else known[chosen]
     return GitRepository(git, remote, fetch.url, environ, place, pushed)
+
+
+def _shelf(
+    environ: Mapping[str, str], progress: Callable[[str], None] | None, *urls: str
+) -> Shelf | None:
+    """Return the place in the cache of the remote at `urls`.
+
+    None for a path: it is fast, and may be relative, so that it names no place.
+    """
+    if not all(is_url(url) for url in urls):
+        return None
+    cache = open_cache(environ, progress)
+    return cache.shelf(*dict.fromkeys(urls)) if cache is not None else None
 
 
 def _merge(fetch: Address, push: Address) -> tuple[tuple[str, str], ...]:

@@ -26,7 +26,10 @@ class CommitSnapshot:
         entry = None if tree is None else self._plain(path, tree.get(name))
         if entry is None or entry.mode == TREE:
             return None
-        return self._store.read(entry.oid)[1]
+        return self._content(entry.oid)
+
+    def _content(self, oid: str) -> bytes:
+        return self._store.read(oid)[1]
 
     def entries(self, directory: str) -> tuple[str, ...]:
         """Return the names in `directory` ("" is the root), sorted, folders ending in "/"."""

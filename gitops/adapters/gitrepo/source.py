@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.store import Store
 from gitops.ports import Lost, RefUpdate
+
+Start = Literal["tip", "remembered", "history"]
+"""What a call needs first: the newest commit; the remembered one will do, if there is one; or the
+newest commits, and the branches of our own as they were at the same moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,21 +24,37 @@ class Tip:
     commit: str
 
 
-class Source(Protocol):
-    """Where the branches are kept: a remote, a bare repository, a checkout without a remote."""
+class Depth(Protocol):
+    """A store that gets more when a walk needs it."""
 
     @property
     def store(self) -> Store:
         """The store that holds what was read; asked for anew after every call of `tip`."""
         ...
 
+    def deepen(self, commit: str) -> bool:
+        """Get more history of the branch that `commit` was the tip of; False: there is no more."""
+        ...
+
+    def fetch_blobs(self, oids: Sequence[str]) -> None:
+        """Get file contents that `deepen` left out, all at once."""
+        ...
+
+
+class Source(Depth, Protocol):
+    """Where the branches are kept: a remote, a bare repository, a checkout without a remote."""
+
     @property
     def ears(self) -> Ears:
         """What is overheard of pushes."""
         ...
 
-    def begin(self, branch: str | None) -> None:
-        """Start to read `branch` in the background, where that takes time."""
+    def begin(self, branch: str | None, start: Start = "tip") -> None:
+        """Start to read `branch` in the background, where that takes time; see `Start`."""
+        ...
+
+    def remembered(self, branch: str | None) -> AbstractContextManager[Tip | None]:
+        """See `ports.Repository.remembered`."""
         ...
 
     def tip(self, branch: str | None) -> Tip:
@@ -53,14 +74,6 @@ class Source(Protocol):
 
     def obstacle(self) -> str | None:
         """Return why no refs beside the branches can be shared with other writers here."""
-        ...
-
-    def deepen(self, commit: str) -> bool:
-        """Get more history of the branch that `commit` was the tip of; False: there is no more."""
-        ...
-
-    def fetch_blobs(self, oids: Sequence[str]) -> None:
-        """Get file contents that `deepen` left out, all at once."""
         ...
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:

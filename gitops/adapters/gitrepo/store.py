@@ -13,14 +13,24 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gitops.adapters.gitrepo.objects import RAW_LENGTH, Tree, parse_tree, write_loose
+from gitops.adapters.gitrepo.objects import (
+    RAW_LENGTH,
+    Tree,
+    object_id,
+    parse_tree,
+    write_loose,
+)
 from gitops.adapters.gitrepo.process import Git
-from gitops.errors import Denied, NotFound
+from gitops.errors import Denied, NotFound, Unavailable
 
-_PREFIX = "gitops-store-"
+_DAMAGED = "what was kept of the repository is damaged, and is read anew"
+PREFIX = "gitops-store-"
+"""Begins the names of temporary folders that a later start may remove."""
+
 _STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
 # is written faster than a hundred loose files.
@@ -57,16 +67,31 @@ class Store:
     Attributes:
         path: its folder.
         algorithm: `sha1` or `sha256`.
+        damaged: an object was missing, or not what its id says.
     """
 
-    def __init__(self, git: Git, *, algorithm: str = "sha1", borrow: Path | None = None) -> None:
-        """Make the store; with `borrow` (a git directory) it reads that repository's objects."""
+    def __init__(
+        self,
+        git: Git,
+        *,
+        algorithm: str = "sha1",
+        borrow: Path | None = None,
+        distrust: bool = False,
+    ) -> None:
+        """Make the store.
+
+        With `borrow` (a git directory) it reads that repository's objects. With `distrust` it will
+        hold what git did not receive by itself: every object that is read is hashed.
+        """
         self._git = git
+        self._distrust = distrust
+        self._resting = False
+        self.damaged = False
         self._reader: subprocess.Popen[bytes] | None = None
         self._trees: dict[str, Tree] = {}
         self.algorithm = algorithm
         try:
-            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write_files(borrow)
@@ -76,7 +101,7 @@ class Store:
             ) from None
 
     def _write_files(self, borrow: Path | None) -> None:
-        for name in ("objects", "refs"):
+        for name in ("objects", "objects/pack", "refs"):
             (self.path / name).mkdir()
         sha1 = self.algorithm == "sha1"
         config = _CONFIG.format(version=0 if sha1 else 1)
@@ -103,14 +128,26 @@ class Store:
         return write_loose(self.path / "objects", kind, body, self.algorithm)
 
     def read(self, name: str) -> tuple[str, bytes]:
-        """Return kind and body of the object called `name`. Raises NotFound."""
+        """Return kind and body of the object called `name`. Raises NotFound.
+
+        Raises Unavailable where only the store is to blame: the next tip comes into a new one.
+        """
         found = self.find(name)
+        if self._distrust and (found is None or object_id(*found, self.algorithm) != name):
+            self.damaged = True
+            raise Unavailable(_DAMAGED)
         if found is None:
             raise NotFound(f"object {name} is not in the repository")
         return found
 
     def find(self, name: str) -> tuple[str, bytes] | None:
         """Return kind and body of the object called `name`, or None when there is none."""
+        if (
+            self._reader is not None
+            and self._reader.stdin is not None
+            and self._reader.stdin.closed
+        ):
+            self.reopen()
         if self._reader is None or self._reader.poll() is not None:
             self._reader = self._git.popen([*self.args, "cat-file", "--batch"], quiet=True)
         reader = self._reader
@@ -143,6 +180,12 @@ class Store:
             raise NotFound(f"{commit} is not a commit")
         return body[5 : body.index(b"\n")].decode()
 
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """Return the parents of `commit`, also where the store was cut off."""
+        header = self.read(commit)[1].partition(b"\n\n")[0]
+        lines = header.decode("utf-8", "surrogateescape").split("\n")
+        return tuple(line[7:] for line in lines if line.startswith("parent "))
+
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""
         try:
@@ -156,8 +199,51 @@ class Store:
             part.stat().st_size >= size for part in (self.path / "objects").glob("pack/tmp_*")
         )
 
+    @property
+    def pack_folder(self) -> Path:
+        """Where packs lie."""
+        return self.path / "objects" / "pack"
+
+    def packs(self) -> tuple[str, ...]:
+        """Return the names of all packs, without the ending, sorted."""
+        names = os.listdir(self.pack_folder)
+        return tuple(sorted(name[:-5] for name in names if name.endswith(".pack")))
+
+    def point(self, ref: str, commit: str) -> None:
+        """Make `ref` name `commit`."""
+        place = self.path / ref
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"{commit}\n")
+
+    def cut_at(self, commits: Iterable[str]) -> None:
+        """Take the parents of `commits` for unknown."""
+        (self.path / "shallow").write_text("".join(f"{one}\n" for one in sorted(set(commits))))
+
+    def pack(self, commits: Sequence[str]) -> str:
+        """Put `commits` and all of their files into one new pack; return its name.
+
+        Their history is left out, and is not known to this store any more. Raises Unavailable.
+        """
+        self.cut_at(commits)
+        args = ("pack-objects", "-q", "--revs", "--delta-base-offset", f"{self.pack_folder}/pack")
+        answer = self._git.run([*self.args, *args], feed="\n".join((*commits, "")).encode())
+        if answer.code != 0:
+            raise Unavailable(f"objects cannot be packed: {answer.err.strip()}")
+        return f"pack-{answer.text}"
+
+    def verify(self, packs: Iterable[str]) -> None:
+        """Let git hash every object in `packs`. Raises Unavailable for what is not as it says."""
+        for stem in packs:
+            # Without a repository, or git would read each object twice to compare it with itself.
+            args = ("index-pack", "--verify", f"--object-format={self.algorithm}")
+            pack = f"{self.pack_folder}/{stem}.pack"
+            if self._git.run(["--git-dir=/dev/null", *args, pack]).code != 0:
+                self.damaged = True
+                raise Unavailable(_DAMAGED)
+
     def reopen(self) -> None:
         """Forget the reader: git changed settings that it read at its start."""
+        self._resting = False
         if self._reader is not None:
             reader, self._reader = self._reader, None
             with suppress(ProcessLookupError):
@@ -167,6 +253,13 @@ class Store:
                 if stream is not None:
                     with suppress(OSError):
                         stream.close()
+
+    def rest(self) -> None:
+        """Let the reader end by itself: nothing is read for a while, and memory is wanted."""
+        self._resting = True
+        if self._reader is not None and self._reader.stdin is not None:
+            with suppress(OSError):
+                self._reader.stdin.close()
 
     def close(self) -> None:
         """Remove the store."""
@@ -181,7 +274,7 @@ def sweep(now: float | None = None) -> None:
     oldest = (time.time() if now is None else now) - _STALE
     with suppress(OSError), os.scandir(tempfile.gettempdir()) as listing:
         for entry in listing:
-            if entry.name.startswith(_PREFIX):
+            if entry.name.startswith(PREFIX):
                 with suppress(OSError):
                     _remove_dead(entry, oldest)
 

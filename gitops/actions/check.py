@@ -1,0 +1,197 @@
+"""`gitops check`: which commits change a protected environment without anybody's word?
+
+For CI, on every push and pull request. Policy and signers are those from before the change, so a
+change cannot excuse itself; they move on with each commit that people agreed to. It detects, and
+prevents nothing: docs/how-to/check.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from gitops.actions.agreement import Agreement
+from gitops.actions.changesets import Changeset, read_changeset
+from gitops.actions.check_step import StepJudge
+from gitops.actions.session import Session, Tip, read_config
+from gitops.actions.touches import TouchReader, fetch_changed, protected
+from gitops.actions.trunk import config_of, newest, read_trunk
+from gitops.core.check import CheckedCommit, CheckReport, Finding
+from gitops.core.environment import CONFIG_PATH, Config
+from gitops.errors import Bug, ConfigError, ManifestError, NotFound
+from gitops.ports import Archive, Snapshot
+
+_OLDEST_POLICY = 100  # commits that are gone back for a `gitops.yaml` that can be read
+_NOTHING = Config(branch=None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the changes are: their branch, and the branch that policy is on.
+
+    Attributes:
+        points: the branch is the default one, whose `gitops.yaml` only names the other.
+    """
+
+    branch: str
+    top_level: str
+    changes: Changeset
+    points: bool = False
+
+
+def check(session: Session, revision: str | None = None) -> CheckReport:
+    """Look at one commit, or at each change of a range `A..B`.
+
+    `revision` None is what the caller's clone has checked out: a commit on the branch, or all that
+    it has over the branch. `session.branch` is the branch that the changes are on, or go to; None:
+    the one that Argo CD follows, or the one of an environment that is nearer.
+
+    Raises ConfigError when the policy from before the change cannot be read, NotFound for a commit
+    that cannot be read (it says what to fetch), UsageError, Denied, Unavailable.
+    """
+    if session.archive is None:
+        raise Bug("there is no archive to check")
+    archive = session.archive()
+    place = _find_place(session, archive, revision)
+    changes, on_policy = place.changes, place.branch == place.top_level
+    first = policy = _first_policy(session, archive, place)
+    reader = TouchReader(archive, place.branch, place.top_level)
+    agreement = Agreement(session, archive, place.branch, changes)
+    changed = {step.commit: archive.changed(step.parent, step.commit) for step in changes.steps}
+    fetch_changed(archive, changes.steps, changed)
+    findings = [*_rewritten(place), *_redirected(session, archive, place)]
+    commits: list[CheckedCommit] = []
+    trusted = True
+    judge = StepJudge(session, archive, reader, agreement, landed=changes.landed)
+    for step in changes.steps:
+        paths = changed[step.commit]
+        after: Config | None = policy.config
+        if on_policy and CONFIG_PATH in paths:
+            after = config_of(session, archive.tree(step.commit))
+        one, found = judge.look(step, paths, policy, after)
+        commits.append(one)
+        findings += found
+        own = {CONFIG_PATH, policy.config.signers}
+        if on_policy and not own.isdisjoint(paths):
+            # Once it was changed without a word, nothing after that makes it trusted again here.
+            trusted = trusted and after is not None and _is_agreed(one, own)
+            if trusted and after is not None:
+                policy = Tip(archive.tree(step.commit), after, session.repository, first.others)
+    findings += judge.remotes(policy.config, changes.tip)
+    rows = protected(policy.config)
+    return CheckReport(
+        base=changes.base,
+        tip=changes.tip,
+        branch=place.branch,
+        landed=changes.landed,
+        policy=first.snapshot.commit,
+        proof=agreement.proof(first.config) if rows else None,
+        protected=tuple(row.name for row in rows),
+        commits=tuple(commits),
+        findings=tuple(findings),
+        warnings=agreement.warnings(first.config) if rows else (),
+        inside=changes.inside,
+    )
+
+
+def _find_place(session: Session, archive: Archive, revision: str | None) -> _Place:
+    """Find the branch that the changes are on, or go to: the one that they are nearest to.
+
+    What the newest `gitops.yaml` says may be a part of the change, so it only names candidates.
+    """
+    trunk = read_trunk(session)
+    default = trunk.default
+    candidates = [default.branch, trunk.branch, *trunk.own]
+    if session.branch is not None:
+        candidates = [session.branch]
+    found: list[tuple[int, str, Changeset]] = []
+    for branch in dict.fromkeys(candidates):
+        snapshot = default if branch == default.branch else newest(session, branch)
+        if snapshot is None and len(candidates) == 1:
+            raise NotFound(f"no branch {branch} in {session.repository.describe()}")
+        if snapshot is not None:  # an environment may have no branch yet
+            changes = read_changeset(archive, revision, snapshot.commit)
+            far = 0 if changes.landed else len(changes.steps) + changes.inside
+            found.append((far, branch, changes))
+    _, branch, changes = min(found, key=lambda one: one[0])
+    if branch in trunk.own and branch != default.branch:
+        return _Place(branch, trunk.branch, changes)
+    if branch != default.branch or session.branch is not None:
+        return _Place(branch, branch, changes)
+    before = _before(session, archive, changes) if changes.landed else None
+    config = before[1] if before is not None else config_of(session, default) or _NOTHING
+    top_level = config.branch or branch
+    return _Place(branch, top_level, changes, points=top_level != branch)
+
+
+def _first_policy(session: Session, archive: Archive, place: _Place) -> Tip:
+    """Read the policy from before the change: of what landed, from its parent; else from the
+    newest commit of the branch, since an old one may have been laxer."""
+    if place.branch == place.top_level and place.changes.landed:
+        before = _before(session, archive, place.changes)
+        if before is not None:
+            return Tip(before[0], before[1], session.repository)
+        tree = archive.tree(place.changes.tip)
+        if config_of(session, tree) is not None:
+            return Tip(tree, _NOTHING, session.repository)  # it brings the first one
+    snapshot = session.repository.snapshot(place.top_level)
+    return Tip(snapshot, read_config(session, snapshot), session.repository)
+
+
+def _before(
+    session: Session, archive: Archive, changes: Changeset
+) -> tuple[Snapshot, Config] | None:
+    """Return the newest policy before the change that can be read, None when there was none.
+
+    Nobody gets rid of the policy by breaking it first. Raises ConfigError or ManifestError when it
+    has been broken for long.
+    """
+    at, error = changes.base, None
+    for _ in range(_OLDEST_POLICY):
+        if at is None:
+            break
+        tree = archive.tree(at)
+        try:
+            content = tree.read(CONFIG_PATH)
+            if content is not None:
+                return tree, session.load_config(content)
+        except (ConfigError, ManifestError) as broken:
+            error = error or broken
+        parents = archive.info(at).parents
+        at = parents[0] if parents else None
+    if error is not None:
+        raise error
+    return None
+
+
+def _is_agreed(commit: CheckedCommit, own: Collection[str | None]) -> bool:
+    """Say whether the policy that a commit leaves counts for the commits after it."""
+    return commit.standing != "reported" or not any(
+        touch.path in own for touches in commit.touches.values() for touch in touches
+    )
+
+
+def _rewritten(place: _Place) -> tuple[Finding, ...]:
+    """Report commits that the branch had and has no more."""
+    dropped = place.changes.dropped
+    if not dropped:
+        return ()
+    count = "1 commit" if len(dropped) == 1 else f"{len(dropped)} commits"
+    what = (
+        f"{place.branch} was rewritten: {count} of its history, from {dropped[-1].commit[:7]} to "
+        f"{dropped[0].commit[:7]}, are no more"
+    )
+    return (Finding(place.changes.tip, None, None, "error", "history", what),)
+
+
+def _redirected(session: Session, archive: Archive, place: _Place) -> tuple[Finding, ...]:
+    """Report a default branch that names another branch than before as the one that counts."""
+    base, tip = place.changes.base, place.changes.tip
+    if not place.points or base is None:
+        return ()
+    configs = [config_of(session, archive.tree(one)) for one in (base, tip)]
+    before, after = (one.branch if one is not None else None for one in configs)
+    if before == after:
+        return ()
+    what = f"{place.branch} named {before} as the branch whose policy counts, and now {after}"
+    return (Finding(tip, None, CONFIG_PATH, "error", "approval", what),)

@@ -1,0 +1,82 @@
+"""`gitops close`: drop a proposal, its branch and its pull request; nothing is merged."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gitops.actions.overlays import find_overlay
+from gitops.actions.plan import Plan
+from gitops.actions.proposals import Found, check_head, find_proposal, look, proposal_branch
+from gitops.actions.pull_requests import end_pull_request
+from gitops.actions.session import Session, Tip, require_words
+from gitops.actions.write import write
+from gitops.core.environment import Overlay
+from gitops.core.message import one_line
+from gitops.core.pull_comments import render_closed
+from gitops.core.report import Proposal, WriteReport
+from gitops.errors import GitopsError, NotFound
+from gitops.ports import PullRequest
+
+
+def close(
+    session: Session, environment: str, *, app: str | None = None, reason: str | None = None
+) -> WriteReport:
+    """Delete the proposal branch of an environment; `unchanged` when there is none.
+
+    Its pull request is closed with the reason. Raises Refused when the proposal moved while it was
+    closed, and what `write` raises.
+    """
+    require_words(reason, "--reason")
+    shown: list[str] = []
+    seen: list[tuple[Tip, Overlay, PullRequest | None]] = []
+
+    def plan(tip: Tip) -> Plan:
+        overlay = find_overlay(tip, environment, app)
+        branch = proposal_branch(overlay)
+        found = _look(session, tip, overlay)
+        head, present = found.head, found.present
+        if head is None:
+            return Plan(action="close", notes=(f"{overlay.label} has no proposal",))
+        check_head(overlay, head, shown[0] if shown else None)
+        shown.append(head)
+        seen.append((tip, overlay, found.pull))
+        base = tip.branch_of(overlay.environment)
+        ended = Proposal(overlay, branch, head, state="closed", base=base)
+        if present is not None:
+            ended = present.report(overlay, state="closed")
+        because = f": {one_line(reason)}" if reason is not None else ""
+        return Plan(
+            action="close",
+            ending=(ended,),
+            notes=(f"{overlay.label}: the proposal {head[:7]} is dropped{because}",),
+        )
+
+    report = write(session, plan)
+    if not seen or session.dry_run:
+        return report
+    tip, overlay, pull = seen[-1]
+    warnings: tuple[str, ...] = ()
+    comment = render_closed(overlay, _name(session), reason)
+    if pull is None or pull.state == "open":  # otherwise it was over before
+        pull, warnings = end_pull_request(session, tip, overlay, shown[-1], comment)
+    told = tuple(
+        replace(one, number=pull.number, url=pull.url) if pull is not None else one
+        for one in report.proposals
+    )
+    return replace(report, proposals=told, warnings=report.warnings + warnings)
+
+
+def _look(session: Session, tip: Tip, overlay: Overlay) -> Found:
+    """Look at the proposal; a forge that does not answer keeps nobody from closing it."""
+    try:
+        return look(session, tip, overlay)
+    except GitopsError:
+        return Found(*find_proposal(session, tip, overlay))
+
+
+def _name(session: Session) -> str:
+    """Return who closes it; that takes no commit, so nobody need be known."""
+    try:
+        return session.identity().name
+    except NotFound:
+        return "somebody"

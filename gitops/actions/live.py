@@ -1,0 +1,128 @@
+"""What the clusters say, read while Git is read; what cannot be reached is a word, no error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from gitops.actions.feeds import Fed, read_feeds, rollouts_of
+from gitops.actions.placing import Placing
+from gitops.actions.session import Session, Tip
+from gitops.core.environment import Environment, Overlay
+from gitops.core.health import Wanted, drift, judge
+from gitops.core.history import Release
+from gitops.core.live import Live, LiveApplication
+from gitops.core.rollout import read_rollout
+from gitops.errors import GitopsError
+from gitops.ports import Cluster, Reading
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+WITHIN = 3.0
+"""Seconds that one question may take, and that `status` waits for all of the clusters."""
+
+
+class LiveView:
+    """The clusters of some environments, asked in the background from the start."""
+
+    def __init__(self, session: Session, tip: Tip, rows: Sequence[Environment]) -> None:
+        self._session = session
+        self._tip = tip
+        self._deadline = session.clock.monotonic() + WITHIN
+        self._clusters: dict[str, tuple[Cluster, ...]] = {}
+        self._unusable: dict[str, str] = {}
+        self._readings: dict[Cluster, Future[Reading]] = {}
+        if session.clusters is None:
+            return
+        for row in rows:
+            try:
+                found = session.clusters.at_hand(tip.config, row, within=WITHIN)
+            except GitopsError as error:
+                self._unusable[row.name] = error.message
+                continue
+            self._clusters[row.name] = found
+        clusters = dict.fromkeys(one for found in self._clusters.values() for one in found)
+        if not clusters:
+            return
+        from concurrent.futures import ThreadPoolExecutor  # only where there is somebody to ask
+
+        pool = ThreadPoolExecutor(max_workers=len(clusters), thread_name_prefix="gitops-read")
+        self._readings = {cluster: pool.submit(cluster.applications) for cluster in clusters}
+        pool.shutdown(wait=False)
+
+    def of(self, overlay: Overlay, newest: Release | None) -> Live | None:
+        """Return what is known of an overlay; None where no cluster is set up for it."""
+        name = overlay.environment.name
+        if name in self._unusable:
+            return Live(problem=self._unusable[name])
+        clusters = self._clusters.get(name, ())
+        if not clusters or newest is None:
+            return None
+        problems: list[str] = []
+        readings: list[tuple[Cluster, Reading]] = []
+        for cluster in clusters:
+            try:
+                readings.append((cluster, self._reading(cluster)))
+            except GitopsError as error:
+                problems.append(error.message)
+        found = read_feeds(self._session, self._tip, overlay, readings)
+        if not found.fed and not problems:
+            if not self._tip.config.clusters:
+                return None  # some cluster of the caller's, which nobody said to be ours
+            problems += found.pinned or ("no Application follows it",)
+        placing = Placing(self._session, self._tip, overlay, follows=False)
+        return Live(
+            tuple(self._show(fed, placing, newest) for fed in found.fed),
+            "; ".join(problems) or None,
+        )
+
+    def _reading(self, cluster: Cluster) -> Reading:
+        from concurrent.futures import TimeoutError as NotYet
+
+        from gitops.errors import TimedOut
+
+        left = max(self._deadline - self._session.clock.monotonic(), 0.05)
+        try:
+            return self._readings[cluster].result(timeout=left)
+        except NotYet:
+            raise TimedOut(f"{cluster.name} did not answer in time") from None
+
+    def _show(self, fed: Fed, placing: Placing, newest: Release) -> LiveApplication:
+        application = fed.feed.application
+        seen = judge(
+            fed.feed,
+            Wanted(newest.commit, newest.time, newest.images or {}),
+            lambda commit: placing.place(commit, newest),
+            now=fed.reading.time,
+            asked=newest.time,
+        )
+        there = placing.release_at(seen.revision) if seen.revision is not None else None
+        return LiveApplication(
+            ref=application.ref,
+            state=seen.state,
+            text=seen.text,
+            sync=seen.sync,
+            health=seen.health,
+            revision=seen.revision,
+            release=there.commit if there is not None else None,
+            since=application.health_since,
+            drift=drift(application, there.images) if there is not None and there.images else (),
+            rollouts=self._rollouts(fed),
+        )
+
+    def _rollouts(self, fed: Fed) -> tuple[str, ...]:
+        if not rollouts_of(fed.feed.application):
+            return ()
+        try:
+            workloads = fed.cluster.workloads(fed.feed.application)
+        except GitopsError:
+            return ()
+        lines: list[str] = []
+        for told in workloads.objects:
+            if told.get("kind") == "Rollout":
+                rollout = read_rollout(told, workloads.replica_sets)
+                lines.append(f"Rollout {rollout.name}: {rollout.describe()}")
+                window = rollout.describe_window()
+                lines += [f"Rollout {rollout.name}: {window}"] if window is not None else []
+        return tuple(lines)

@@ -1,0 +1,166 @@
+"""The plan of a rollback: images, hold and message of the one commit, or of the proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from gitops.actions.holds import own_hold_path, readable_hold
+from gitops.actions.overlays import OverlayFile
+from gitops.actions.plan import Draft, Plan
+from gitops.actions.proposing import Wanted, propose
+from gitops.actions.session import Session, Tip
+from gitops.core.choice import Choice
+from gitops.core.environment import Overlay
+from gitops.core.history import OverlayVersion, Release, releases
+from gitops.core.hold import Hold, render_hold
+from gitops.core.image import ImageChange, ImageRequest
+from gitops.core.message import Line, one_line, render_message, subject
+from gitops.core.report import OverlayChange
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackRequest:
+    """What `gitops rollback` was asked for.
+
+    Attributes:
+        to: a commit, a tag, or `previous`; None: by the rule.
+        images: only these; empty means all.
+        hold: False leaves the hold out.
+        override: why a release that the rule leaves out is taken all the same.
+        abort: stop a Rollout that is in the middle of what is taken back.
+    """
+
+    environment: str
+    to: str | None = None
+    images: tuple[str, ...] = ()
+    reason: str | None = None
+    hold: bool = True
+    override: str | None = None
+    app: str | None = None
+    abort: bool = True
+
+
+def assemble_rollback(
+    session: Session,
+    tip: Tip,
+    file: OverlayFile,
+    after: bytes,
+    changes: Sequence[ImageChange],
+    requests: tuple[ImageRequest, ...],
+    restored: Release,
+    choice: Choice,
+    request: RollbackRequest,
+) -> Plan:
+    """Return the plan that restores `restored`: images, hold and message, as `choice` chose it.
+
+    `after`, `changes` and `requests` are what becomes of the overlay's file.
+    """
+    overlay = file.overlay
+    environment = overlay.environment
+    home = tip.of(environment)
+    reported = tuple(OverlayChange(overlay, file.path, change, home.branch) for change in changes)
+    if environment.change == "work-tree":
+        return Plan(
+            action="rollback",
+            edits={file.path: after} if changes else {},
+            before={file.path: file.content},
+            changes=reported,
+        )
+    files: dict[str, bytes | None] = {file.path: after} if changes else {}
+    before: dict[str, bytes | None] = {file.path: file.content}
+    hold = None
+    if request.hold:
+        path = own_hold_path(overlay)
+        before[path] = home.read(path)
+        hold = _hold(session, restored, choice, request, before[path], path)
+        files[path] = render_hold(hold)
+
+    def message(overlay: Overlay, changes: Sequence[ImageChange]) -> str:
+        return render_message(
+            action="rollback",
+            environments=[overlay.label],
+            changes=[Line(overlay.label, change) for change in changes],
+            intent=session.intent,
+            reason=request.reason,
+            overrides=tuple(f"{request.override} (passed: {text})" for text in choice.overridden),
+            restores=restored.commit,
+            rolled_back=choice.rolled_back,
+        )
+
+    notes = (f"with a hold: automation leaves {overlay.label} alone",) if hold else ()
+    hint = f"`gitops resume {request.environment}` lifts the hold" if hold else None
+    if environment.rollback == "pull-request":
+        extra = tuple((path, content) for path, content in files.items() if path != file.path)
+        wanted = Wanted(overlay, file, requests, restores=restored.commit, extra=extra)
+        proposed = propose(session, tip, [wanted], render=message)
+        return Plan(
+            action="rollback",
+            proposals=proposed.drafts,
+            waiting=proposed.waiting,
+            changes=reported if proposed.drafts else (),
+            notes=proposed.notes,
+            hold=hold,
+        )
+    return Plan(
+        action="rollback",
+        commits={home.branch: Draft(files, message(overlay, changes), before=before)}
+        if files
+        else {},
+        changes=reported,
+        notes=notes,
+        hold=hold,
+        hint=hint,
+        reached=(overlay,),
+    )
+
+
+def _hold(
+    session: Session,
+    restored: Release,
+    choice: Choice,
+    request: RollbackRequest,
+    standing: bytes | None,
+    path: str,
+) -> Hold:
+    """The hold of a rollback; a second rollback keeps since when the environment is held."""
+    now = session.clock.now()
+    since = readable_hold(standing, path).since if standing is not None else None
+    fallback = f"rolled back to {restored.commit[:7]}"
+    return Hold(
+        by=session.identity().name,
+        since=since or now,
+        reason=one_line(request.reason or fallback),
+        release=restored.commit,
+        restores=restored.commit,
+        rolled_back=choice.rolled_back,
+    )
+
+
+def landed_since(
+    session: Session, tip: Tip, overlay: Overlay, restored: Release, choice: Choice
+) -> tuple[str, ...]:
+    """Say what landed while the rollback was pushed, and what else changed in the overlay since.
+
+    The first is taken back too; the second stays, since only image values are restored.
+    """
+    versions: list[OverlayVersion] = []
+    for version in session.repository.history(
+        tip.of(overlay.environment).commit, overlay.directory
+    ):
+        versions.append(version)
+        if version.commit.commit == restored.commit:
+            break
+    released = {entry.commit for entry in releases(versions)}
+    notes: list[str] = []
+    later = True
+    for version in versions[:-1]:
+        commit = version.commit.commit
+        later = later and commit != choice.rolled_back
+        about = f"{commit[:7]} ({subject(version.commit.message)})"
+        if commit in released:
+            if later:
+                notes.append(f"landed meanwhile and is taken back too: {about}")
+        else:
+            notes.append(f"stays, since it changed no image: {about}")
+    return tuple(notes)

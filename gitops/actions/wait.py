@@ -1,0 +1,177 @@
+"""`gitops wait`: follow Argo CD until a release is live and Healthy, or is not going to be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from gitops.actions.history import releases_of
+from gitops.actions.overlays import find_overlay
+from gitops.actions.pursuit import Asked, Pursuit, Terms
+from gitops.actions.session import Session, Tip, open_tip
+from gitops.core.choice import describe
+from gitops.core.environment import Environment, Overlay
+from gitops.core.history import Release
+from gitops.core.report import WriteReport
+from gitops.core.waiting import WaitReport
+from gitops.errors import NotFound, UsageError
+
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+_FULL = (40, 64)
+_MOST_PAUSE = 5.0
+_LEAST_PAUSE = 0.15  # events come in bursts
+
+Show = Callable[[Sequence[Pursuit]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class WaitOptions:
+    """What the caller said about waiting; None: as `gitops.yaml` has it.
+
+    Attributes:
+        soak, timeout: seconds.
+        follow: go on with a newer release when one comes.
+        record: write verdicts to the ledger.
+    """
+
+    soak: float | None = None
+    timeout: float | None = None
+    follow: bool = False
+    record: bool = True
+
+    def terms(self, environment: Environment) -> Terms:
+        """Return the terms that hold for one environment."""
+        soak = environment.soak_time.total_seconds() if self.soak is None else self.soak
+        timeout = environment.wait.timeout.total_seconds() if self.timeout is None else self.timeout
+        return Terms(soak, timeout, self.follow, self.record)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitRequest:
+    """What `gitops wait` was asked for.
+
+    Attributes:
+        commit: a commit of the branch, at least 7 digits; None: the newest release.
+        asked: in place of a commit, an image that the environment is to run.
+    """
+
+    environment: str
+    commit: str | None = None
+    asked: Asked | None = None
+    app: str | None = None
+    options: WaitOptions = WaitOptions()
+
+
+def wait(session: Session, request: WaitRequest, *, show: Show = lambda _: None) -> WaitReport:
+    """Follow one release of one environment to its end.
+
+    `show` is called with what is known after each reading.
+
+    Raises NotFound (environment, release, Application, cluster), UsageError, Denied, and
+    Unavailable when the cluster cannot be reached at the start. That a release is not healthy, or
+    not known to be, is no error here: see `WaitReport.error`.
+    """
+    tip = open_tip(session)
+    overlay = find_overlay(tip, request.environment, request.app)
+    _check(overlay)
+    release: Release | None = None
+    if request.asked is None:
+        release = _find(session, tip, overlay, request.commit)
+    terms = request.options.terms(overlay.environment)
+    pursuit = Pursuit(session, tip, overlay, release, terms, asked=request.asked)
+    return _pursue(session, [pursuit], show)[0]
+
+
+def wait_for(
+    session: Session,
+    written: WriteReport,
+    options: WaitOptions,
+    *,
+    show: Show = lambda _: None,
+) -> tuple[WaitReport, ...]:
+    """Follow what a write brought about, in every environment that it reached.
+
+    What the write left as it was is waited for, too, so that a job that is run again goes on
+    where it was; proposals and checkouts are not.
+    """
+    tip = open_tip(session)
+    pursuits = []
+    for overlay in dict.fromkeys(written.reached):
+        if overlay.environment.change == "work-tree":
+            continue
+        release = _written(session, tip, overlay, written)
+        terms = options.terms(overlay.environment)
+        pursuits.append(Pursuit(session, tip, overlay, release, terms))
+    return _pursue(session, pursuits, show)
+
+
+def _pursue(session: Session, pursuits: list[Pursuit], show: Show) -> tuple[WaitReport, ...]:
+    for pursuit in pursuits:
+        pursuit.begin()
+    while True:
+        going = [pursuit for pursuit in pursuits if pursuit.report is None]
+        for pursuit in going:
+            pursuit.step()
+        show(pursuits)
+        going = [pursuit for pursuit in going if pursuit.report is None]
+        if not going:
+            return tuple(pursuit.report for pursuit in pursuits if pursuit.report is not None)
+        pause = min(pursuit.due for pursuit in going)
+        if session.clusters is not None:
+            session.clusters.bell.wait(max(min(pause, _MOST_PAUSE), _LEAST_PAUSE))
+
+
+def _written(session: Session, tip: Tip, overlay: Overlay, written: WriteReport) -> Release:
+    """Return the release that a write made there, or found there."""
+    commits = {entry.commit for entry in written.commits}
+    newest: Release | None = None
+    for release in releases_of(session, tip, overlay):
+        newest = newest or release
+        if not commits or release.commit in commits:
+            return release
+    if newest is None:
+        raise NotFound(f"{overlay.label} has no release yet")
+    return newest
+
+
+def _check(overlay: Overlay) -> None:
+    if overlay.environment.change == "work-tree":
+        raise UsageError(
+            f"{overlay.label} is edited in a checkout and lives in no cluster that Git feeds"
+        )
+
+
+def _find(session: Session, tip: Tip, overlay: Overlay, word: str | None) -> Release:
+    """Return the release in force at the commit that `word` names, the newest for None."""
+    stream = releases_of(session, tip, overlay)
+    if word is None:
+        newest = next(stream, None)
+        if newest is None:
+            raise NotFound(f"{overlay.label} has no release yet")
+        return newest
+    wanted = word.lower()
+    if _COMMIT.fullmatch(wanted) is None:
+        raise UsageError(f"{word!r} is no commit: 40 hex digits, at least 7")
+    head = tip.of(overlay.environment).commit
+    found: list[Release] = []
+    for release in stream:
+        if release.commit.startswith(wanted):
+            found.append(release)
+            if len(wanted) in _FULL:
+                break
+        elif len(wanted) in _FULL and session.evidence.contains(head, wanted, release.commit):
+            return release  # a commit that changed something else: what was in force there
+    if len(found) > 1:
+        raise UsageError(
+            f"{word!r} fits {len(found)} releases",
+            hint="give more digits of the one that you mean",
+            reasons=tuple(describe(release) for release in found),
+        )
+    if not found:
+        raise NotFound(
+            f"{word!r} is no release of {overlay.label}",
+            hint=f"`gitops history {overlay.environment.name}` lists them; other commits are "
+            "found by all of their digits",
+        )
+    return found[0]

@@ -1,0 +1,150 @@
+"""`gitops watch`: look at all environments again and again, and write what became of releases.
+
+What is judged is the release that is *live*, not the newest one: whatever Argo CD is at. Nothing
+is kept but in memory: how long a release has been Healthy is told by the cluster's own times, and
+what was written by the ledger, so a watcher that is killed loses nothing, and two write one word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from gitops.actions.feeds import need_clusters
+from gitops.actions.looking import IDLE, SOON, Look, Watched
+from gitops.actions.overlays import find_environment, overlays_of
+from gitops.actions.placing import Placing
+from gitops.actions.session import Session, Tip, open_tip
+from gitops.core.environment import Environment, Overlay
+from gitops.core.watching import Event
+from gitops.errors import Denied, GitopsError, TryAgain
+from gitops.ports import Cluster, Reading
+
+WITHIN = 15.0
+"""Seconds that one question to a cluster may take."""
+
+_GIT = 20.0  # seconds between two readings of Git, unless Argo CD seems to be ahead of it
+_BEHIND = 3.0
+_REST = 0.5  # after a wake-up, so that a burst of events is one look
+
+
+def watch(
+    session: Session,
+    environments: Sequence[str],
+    known: Watched,
+    *,
+    once: bool = False,
+    longest: float = 3600.0,
+) -> Iterator[Event]:
+    """Yield what changed, for `longest` seconds; with `once` after one look at everything.
+
+    One look is really two readings a second apart where something is to be written. What fails
+    (Git, a cluster, the ledger) is an event, and is tried again.
+
+    Raises NotFound and ConfigError only for what is wrong from the start.
+    """
+    clock = session.clock
+    end = clock.monotonic() + longest
+    round_ = _Round(session, environments, known, watches=not once)
+    while True:
+        try:
+            yield from round_.look()
+            yield from _settled(known, "Git", None)
+            pause = round_.pause
+        except (TryAgain, Denied) as error:
+            if once:
+                raise
+            yield from _settled(known, "Git", error.message)
+            pause = IDLE
+        if once and pause > SOON:
+            return
+        left = end - clock.monotonic()
+        if not once and left <= 0:
+            return
+        bell = need_clusters(session).bell
+        if bell.wait(pause if once else min(pause, left)) and not once:
+            bell.wait(_REST)
+
+
+class _Round:
+    """Looks at all environments, again and again.
+
+    Attributes:
+        pause: seconds until the next look is worth something, when nothing wakes us.
+    """
+
+    def __init__(
+        self, session: Session, names: Sequence[str], known: Watched, *, watches: bool
+    ) -> None:
+        self._session = session
+        self._names = names
+        self._known = known
+        self._watches = watches
+        self._tip = open_tip(session)
+        self._read_at = session.clock.monotonic()
+        self._behind = False
+        self._placings: dict[str, Placing] = {}
+        self._watching: set[Cluster] = set()
+        self.pause = IDLE
+        _rows(self._tip, names)  # says no at once to names that do not exist
+
+    def look(self) -> Iterator[Event]:
+        """Look at everything once, and yield what is new."""
+        now = self._session.clock.monotonic()
+        if now - self._read_at >= (_BEHIND if self._behind else _GIT):
+            self._tip = open_tip(self._session)
+            self._read_at = now
+        self._behind = False
+        readings: dict[Cluster, Reading | GitopsError] = {}
+        self.pause = IDLE
+        for row in _rows(self._tip, self._names):
+            clusters = need_clusters(self._session).of(self._tip.config, row, within=WITHIN)
+            for cluster in clusters:
+                if cluster not in readings:
+                    readings[cluster] = self._read(cluster)
+            for overlay in overlays_of(self._tip.of(row), row):
+                look = Look(self._session, self._placing(overlay), overlay, self._known)
+                yield from look.all(clusters, readings)
+                self.pause = min(self.pause, look.due)
+                self._behind = self._behind or look.is_behind
+        if self._behind:
+            self.pause = min(self.pause, _BEHIND)
+
+    def _placing(self, overlay: Overlay) -> Placing:
+        """Git is asked once about each commit, as long as the branch stays where it is."""
+        head = self._tip.of(overlay.environment).commit
+        placing = self._placings.get(overlay.label)
+        if placing is None or placing.head.commit != head:
+            placing = Placing(self._session, self._tip, overlay, follows=False)
+            self._placings[overlay.label] = placing
+        return placing
+
+    def _read(self, cluster: Cluster) -> Reading | GitopsError:
+        try:
+            reading = cluster.applications()
+        except GitopsError as error:
+            return error
+        if self._watches and cluster not in self._watching:
+            self._watching.add(cluster)
+            cluster.watch((), need_clusters(self._session).bell.ring)
+        return reading
+
+
+def _rows(tip: Tip, names: Sequence[str]) -> list[Environment]:
+    """Return the environments that run in a cluster: the named ones, or all that have one."""
+    if names:
+        return [find_environment(tip.config, name) for name in dict.fromkeys(names)]
+    rows = [row for row in tip.config.environments if row.change != "work-tree"]
+    return [row for row in rows if tip.config.clusters_of(row)]
+
+
+def _settled(known: Watched, what: str, text: str | None) -> Iterator[Event]:
+    """Tell once that something is wrong beside the overlays, and once that it is over."""
+    before = known.said.get(what)
+    if before == text:
+        return
+    if text is None:
+        del known.said[what]
+        yield Event(None, "works again")
+        return
+    known.said[what] = text
+    yield Event(None, text, is_trouble=True)

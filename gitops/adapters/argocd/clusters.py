@@ -1,0 +1,137 @@
+"""Which control planes to ask: `clusters:` in `gitops.yaml`, and what the caller's machine has.
+
+`gitops.yaml` comes from a repository, so it may only choose among what the caller has set up:
+contexts of the kubeconfig. The address of an Argo CD server and its token come from the
+environment alone; a repository that could name the server would be sent the token.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from gitops.adapters.argocd.bell import ThreadBell
+from gitops.core.environment import ClusterRow, Config, Environment
+from gitops.errors import GitopsError, NotFound
+
+if TYPE_CHECKING:
+    from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
+    from gitops.adapters.argocd.server_api import ServerCluster
+    from gitops.ports.cluster import Cluster
+
+SERVER = "ARGOCD_SERVER"
+TOKEN = "ARGOCD_AUTH_TOKEN"  # noqa: S105 - the name of a variable
+REPOSITORY = "GITOPS_ARGOCD_REPO"
+
+
+class ArgoClusters:
+    """`ports.Clusters` for one call; a context manager that stops its watches.
+
+    Args:
+        environ: the caller's environment.
+        repository: URL or absolute path of the manifest repository.
+    """
+
+    def __init__(self, environ: Mapping[str, str], repository: str) -> None:
+        self._environ = environ
+        self._repository = repository
+        self._made: dict[object, KubernetesCluster | ServerCluster] = {}
+        self.bell = ThreadBell()
+
+    def __enter__(self) -> ArgoClusters:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for cluster in self._made.values():
+            cluster.close()
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """The repository, and what `GITOPS_ARGOCD_REPO` says that Argo CD calls it."""
+        other = self._environ.get(REPOSITORY, "").strip()
+        return (self._repository, other) if other else (self._repository,)
+
+    def of(self, config: Config, environment: Environment, *, within: float) -> tuple[Cluster, ...]:
+        """Return the control planes of an environment. Raises NotFound, UsageError."""
+        if self._environ.get(SERVER):
+            return (self._server(within),)
+        rows = config.clusters_of(environment)
+        if not rows:
+            raise NotFound(
+                f"no cluster runs {environment.name}: `clusters:` in gitops.yaml names none for it"
+            )
+        if find_spec("kubernetes") is None:
+            from gitops.adapters.argocd.connection import INSTALL
+
+            raise NotFound(
+                "the Kubernetes client is not installed, so no cluster can be asked",
+                hint=f"{INSTALL}, or set {SERVER} and {TOKEN}",
+            )
+        return tuple(self._kubernetes(row, within) for row in rows)
+
+    def at_hand(
+        self, config: Config, environment: Environment, *, within: float
+    ) -> tuple[Cluster, ...]:
+        """Return the same where something is set up for it, else ()."""
+        meant = bool(config.clusters or self._environ.get(SERVER))
+        if not meant and (environment.change == "work-tree" or not self._has_kubeconfig()):
+            return ()
+        if not self._environ.get(SERVER) and not config.clusters_of(environment):
+            return ()
+        try:
+            return self.of(config, environment, within=within)
+        except GitopsError:
+            if meant:
+                raise
+            return ()
+
+    def _has_kubeconfig(self) -> bool:
+        """Is there anything that a Kubernetes client would find?"""
+        environ = self._environ
+        if environ.get("KUBECONFIG"):
+            return any(map(os.path.exists, environ["KUBECONFIG"].split(os.pathsep)))
+        home = os.path.join(os.path.expanduser("~"), ".kube", "config")
+        return os.path.exists(home) or bool(environ.get("KUBERNETES_SERVICE_HOST"))
+
+    def _server(self, within: float) -> ServerCluster:
+        from gitops.adapters.argocd.server_api import ServerCluster
+        from gitops.adapters.argocd.server_http import ServerConnection, Token, server_url
+
+        url = server_url(self._environ[SERVER])
+        token = self._environ.get(TOKEN, "").strip()
+        if not token:
+            raise NotFound(
+                f"{SERVER} is set, and {TOKEN} is not",
+                hint="`argocd account generate-token`, or a role's token of an AppProject",
+            )
+        made = self._made.get((url, within))
+        if not isinstance(made, ServerCluster):
+            made = ServerCluster(ServerConnection(url, Token(token), within))
+            self._made[url, within] = made
+        return made
+
+    def _kubernetes(self, row: ClusterRow, within: float) -> KubernetesCluster:
+        from gitops.adapters.argocd.connection import Connection
+        from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
+
+        key = (row.context, row.namespace, within)
+        made = self._made.get(key)
+        if not isinstance(made, KubernetesCluster):
+            name = row.context or "the current cluster"
+            connection = Connection(name, row.context, self._environ, within)
+            made = KubernetesCluster(connection, row.namespace)
+            self._made[key] = made
+        return made
+
+
+def open_clusters(environ: Mapping[str, str], repository: str, location: str) -> ArgoClusters:
+    """Return what leads to the control planes; nothing is imported or contacted yet.
+
+    Args:
+        repository: what the repository calls itself: its URL, or the path as the caller gave it.
+        location: that path.
+    """
+    named = repository if "://" in repository or repository != location else None
+    return ArgoClusters(environ, named or os.path.abspath(location))

@@ -1,0 +1,154 @@
+"""`gitops wait` and `gitops watch`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gitops.cli.options import App, Branch, Format, Output, PushTimeout, Repo, seconds
+from gitops.errors import Unavailable, UsageError
+
+Soak = Annotated[
+    str | None,
+    typer.Option(
+        "--soak",
+        metavar="DURATION",
+        help="How long it must stay Healthy; default: `wait.soak` in gitops.yaml, 5m for stage, "
+        "prod and real databases, else 0.",
+    ),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        help="How long it may take to become Healthy, the soak apart; default: `wait.timeout` in "
+        "gitops.yaml, else 15m.",
+    ),
+]
+Record = Annotated[
+    bool, typer.Option("--record/--no-record", help="Write the verdict to the ledger.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to `app`."""
+    app.command("wait")(wait)
+    app.command("watch")(watch)
+
+
+def wait(
+    environment: Annotated[
+        str | None, typer.Argument(metavar="[ENV]", help="The environment; or --for ENV=TAG.")
+    ] = None,
+    commit: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[COMMIT]", help="A commit of its branch; default: the newest release."
+        ),
+    ] = None,
+    wanted: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="ENV=TAG",
+            help="Until ENV runs TAG (or NAME:TAG), also when Git does not ask for it yet.",
+        ),
+    ] = None,
+    soak: Soak = None,
+    timeout: Timeout = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with a newer release when one comes.")
+    ] = False,
+    record: Record = True,
+    app: App = None,
+    repo: Repo = ".",
+    branch: Branch = None,
+    push_timeout: PushTimeout = "60s",
+    output: Output = Format.text,
+) -> int:
+    """Follow Argo CD until a release is live and Healthy, or is not going to be.
+
+    Exit code 0: Healthy. 1: degraded, or its sync failed. 75: not known yet: too slow, superseded,
+    suspended, or it waits for a sync by hand.
+    """
+    name, asked = _asked(environment, commit, wanted)
+    from gitops.wiring import open_session
+
+    with open_session(repo, branch, budget=seconds(push_timeout), writes=True) as session:
+        from gitops.actions.pursuit import Asked
+        from gitops.actions.wait import WaitOptions, WaitRequest
+        from gitops.actions.wait import wait as run
+        from gitops.cli.waiting import print_wait, view
+
+        options = WaitOptions(
+            soak=seconds(soak) if soak is not None else None,
+            timeout=seconds(timeout) if timeout is not None else None,
+            follow=follow,
+            record=record,
+        )
+        request = WaitRequest(
+            environment=name,
+            commit=commit,
+            asked=Asked(asked[1], asked[0]) if asked is not None else None,
+            app=app,
+            options=options,
+        )
+        with view(output.value) as show:
+            report = run(session(), request, show=show)
+    return print_wait(report, output.value)
+
+
+def _asked(
+    environment: str | None, commit: str | None, wanted: str | None
+) -> tuple[str, tuple[str | None, str] | None]:
+    """Return the environment, and (image or None, tag) where `--for` asks for one."""
+    if wanted is None:
+        if environment is None:
+            raise UsageError("say which environment", hint="gitops wait dev, or --for dev=1.4.2")
+        return environment, None
+    if environment is not None or commit is not None:
+        raise UsageError("--for names the environment: leave out the other arguments")
+    name, equals, text = wanted.partition("=")
+    image, _, tag = text.rpartition(":")
+    if not name or not equals or not tag or (":" in text and not image):
+        raise UsageError(f"--for {wanted!r} is not ENV=TAG", hint="--for dev=1.4.2")
+    return name, (image or None, tag)
+
+
+def watch(
+    environments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ENV...]", help="The environments; default: all in a cluster."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Look once and end, for a cron job.")
+    ] = False,
+    repo: Repo = ".",
+    branch: Branch = None,
+    push_timeout: PushTimeout = "60s",
+    output: Output = Format.text,
+) -> int:
+    """Watch environments, and write what becomes of their releases to the ledger.
+
+    Runs until it is stopped, and may be stopped at any time: it keeps nothing. Prints one line for
+    each change; with `-o json` one document for each. With --once the exit code is 75 when
+    something could not be looked at.
+    """
+    from gitops.actions.looking import Watched
+    from gitops.wiring import open_session
+
+    known = Watched()
+    missed = False
+    while True:
+        # Opened anew every hour: what a long time of fetching leaves behind goes with it.
+        with open_session(repo, branch, budget=seconds(push_timeout), writes=True) as session:
+            from gitops.actions.watch import watch as run
+            from gitops.cli.waiting import print_event
+
+            for event in run(session(), environments or [], known, once=once):
+                print_event(event, output.value)
+                missed = missed or event.is_trouble
+        if once:
+            return Unavailable.exit_code if missed else 0

@@ -1,0 +1,82 @@
+"""`clusters:` of `gitops.yaml` and `wait:` of its environments: keys, rules, and what they become.
+
+Contexts of the caller's kubeconfig may be named, and no addresses (docs/decisions/0043).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitops.config.durations import duration
+from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value, nearest, shown
+from gitops.core.environment import ClusterRow, Patience
+
+_CONTEXT = r"[^\u0000-\u001f\u007f]{1,253}"
+_NAMESPACE = r"\*|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_SOAK = r"[0-9]{1,7}[smhd]?"  # also nothing at all
+
+
+def cluster_table(name: Text) -> Table:
+    """Return the shape of a row of `clusters:`; `name` is that of an environment."""
+    return Table(
+        {
+            "environments": Key(ListOf(name, least=1), "Which; left out: all of them."),
+            "context": Key(
+                Text(_CONTEXT, lambda text: f"{shown(text)} is no name of a kubeconfig context"),
+                "The context of your kubeconfig; left out: the current one.",
+            ),
+            "namespace": Key(
+                Text(_NAMESPACE, _explain_namespace),
+                "Where Argo CD's Applications are; * for those of every namespace.",
+                default="argocd",
+            ),
+        }
+    )
+
+
+def wait_table(time: Text) -> Table:
+    """Return the shape of `wait:`; `time` is a duration that is not nothing."""
+    return Table(
+        {
+            "soak": Key(
+                Text(_SOAK, time.explain),
+                "How long a release must stay Healthy to be stable; left out: 5m where the "
+                "database is real or the environment is stage or prod, else 0.",
+            ),
+            "timeout": Key(
+                time, "How long it may take to become Healthy, the soak apart.", default="15m"
+            ),
+        }
+    )
+
+
+def check_clusters(rows: Sequence[Value], environments: Sequence[str], problems: Problems) -> None:
+    """Every environment is one of those above; an environment may run in several clusters."""
+    for row in rows:
+        for item in row.list("environments"):
+            if item.text not in environments:
+                near = nearest(item.text, [known for known in environments if known])
+                problems.add(item.place, item.path, f"no environment {shown(item.text)}{near}")
+
+
+def make_cluster(row: Value) -> ClusterRow:
+    """Return the value of a row without problems."""
+    return ClusterRow(
+        environments=tuple(item.text for item in row.list("environments")),
+        context=row.get("context") or None,
+        namespace=row.get("namespace", "argocd"),
+    )
+
+
+def make_patience(table: Value | None) -> Patience:
+    """Return the value of `wait:`, of which all may be left out."""
+    if table is None:
+        return Patience()
+    return Patience(
+        soak=duration(table.get("soak")) if "soak" in table.keys else None,
+        timeout=duration(table.get("timeout", "15m")),
+    )
+
+
+def _explain_namespace(text: str) -> str:
+    return f"{shown(text)} is no namespace: lower-case letters, digits, dashes; or * for all"

@@ -1,0 +1,121 @@
+"""Does a change touch an environment? What belongs to one, path by path.
+
+Everything that was looked at counts, also where nothing was found: a file that appears there is
+read by the next build. So a change that meets no path of the state before it leaves what belongs
+to the environment as it was, and need not be looked at again.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Touch:
+    """A changed path that belongs to an environment, and why it does."""
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteBase:
+    """Something outside of the repository that a build would fetch."""
+
+    path: str
+    line: int
+    target: str
+
+
+class Belongings:
+    """What belongs to one environment at one commit.
+
+    Attributes:
+        paths: path that was looked at -> why it belongs to the environment.
+        folders: folder all of which belongs to it -> why.
+        remotes: what a build fetches from elsewhere: nobody can tell when that changes.
+        programs: file -> what a build of it would run.
+        broken: file that cannot be read -> what is wrong with it.
+    """
+
+    def __init__(self) -> None:
+        self.paths: dict[str, str] = {}
+        self.folders: dict[str, str] = {}
+        self.remotes: list[RemoteBase] = []
+        self.programs: dict[str, tuple[str, ...]] = {}
+        self.broken: dict[str, str] = {}
+        self._index: _Index | None = None
+
+    def add(self, path: str, reason: str) -> None:
+        """Note that `path` belongs to it; what was noted first stays."""
+        self.paths.setdefault(path, reason)
+        self._index = None
+
+    def add_folder(self, path: str, reason: str) -> None:
+        """Note that `path` and everything below it belongs to it."""
+        self.folders.setdefault(path, reason)
+        self._index = None
+
+    def touched(self, changed: Iterable[str]) -> tuple[Touch, ...]:
+        """Return those of the `changed` paths that belong to it, sorted.
+
+        Names that a file system may take for the same (case, composed letters) count too.
+        """
+        if self._index is None:
+            self._index = _Index(self.paths, self.folders)
+        found = ((path, self._index.reason(path)) for path in changed)
+        return tuple(Touch(path, reason) for path, reason in sorted(found) if reason is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    path: str
+    reason: str
+
+
+class _Index:
+    """Looks up a changed path; keys are folded names."""
+
+    def __init__(self, paths: Mapping[str, str], folders: Mapping[str, str]) -> None:
+        self._paths: dict[str, _Known] = {}
+        self._folders: dict[str, _Known] = {}
+        self._above: dict[str, _Known] = {}
+        for known, into in ((paths, self._paths), (folders, self._folders)):
+            for path, reason in known.items():
+                into.setdefault(folded(path), _Known(path, reason))
+                for parent in _parents(path):
+                    self._above.setdefault(folded(parent), _Known(path, reason))
+
+    def reason(self, changed: str) -> str | None:
+        """Return why the changed path belongs here, None when it does not."""
+        name = folded(changed)
+        known = self._paths.get(name) or self._folders.get(name)
+        if known is not None:
+            return known.reason if known.path == changed else _like(known)
+        for parent in _parents(changed):
+            known = self._folders.get(folded(parent))
+            if known is not None:
+                return known.reason if known.path == parent else _like(known)
+        above = self._above.get(name)
+        # What was a folder is a file, a link or a submodule on one side.
+        return f"{above.path} lies below it, and {above.reason}" if above is not None else None
+
+
+def _like(known: _Known) -> str:
+    return f"its name is that of {known.path} where case does not count, and {known.reason}"
+
+
+def folded(path: str) -> str:
+    """Return `path` as a file system sees it that ignores case and how letters are composed."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", path).casefold())
+
+
+def _parents(path: str) -> Iterable[str]:
+    """Yield every folder above `path`, the nearest first, "" (the root) last."""
+    while "/" in path:
+        path = path.rpartition("/")[0]
+        yield path
+    if path:
+        yield ""

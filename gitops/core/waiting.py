@@ -1,0 +1,90 @@
+"""What `wait` found out about one release, as a value, and what that means for the exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Literal
+
+from gitops.core.environment import Overlay
+from gitops.core.following import Answer
+from gitops.core.health import Observation, State
+from gitops.core.history import Release
+from gitops.core.trouble import Trouble
+from gitops.errors import Conflict, GitopsError, TimedOut, Unhealthy
+
+Verdict = Answer | State
+"""An answer, or the state that everything was in when the time was over."""
+
+GOOD: Final = frozenset({"healthy", "stable"})
+BAD: Final = frozenset({"degraded", "failed", "unrendered"})
+
+_HINTS: Final = {
+    "unseen": "Argo CD has not looked at it, or cannot: is its Git access in order?",
+    "syncing": "out of sync and no sync begins: a sync window, a rolling ApplicationSet, or "
+    "argo-cd issue 27875",
+    "retrying": "`argocd app terminate-op NAME` ends the tries; "
+    "`syncPolicy.retry.refresh: true` lets them take the newest commit",
+    "manual": "sync it by hand, or switch its auto-sync on",
+    "suspended": "a person promotes or aborts it: `kubectl argo rollouts promote NAME`",
+    "frozen": "take the annotation argocd.argoproj.io/skip-reconcile away",
+    "superseded": "`gitops wait ENV` waits for the newest one; --follow goes on with it",
+    "degraded": "`gitops rollback ENV` goes back to the last stable release",
+    "unrendered": "`gitops rollback ENV` goes back to the last stable release",
+    "failed": "`gitops rollback ENV` goes back to the last stable release",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WaitReport:
+    """What became of one release of one overlay.
+
+    Attributes:
+        release: None when Git never asked for what was waited for (`--for`).
+        verdict: `healthy`: live and Healthy in two readings; `stable`: that for the whole soak.
+        message: one sentence on why, for people.
+        observations: of the last reading.
+        troubles: what is not well in the cluster, where that can be read.
+        since: from when on it has been so, on the cluster's clock.
+        recorded: the verdict that was written to the ledger, or stood there already; else None.
+        notes: what happened on the way (superseded, a refresh that was not allowed).
+    """
+
+    overlay: Overlay
+    release: Release | None
+    verdict: Verdict
+    message: str
+    observations: tuple[Observation, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    since: datetime | None = None
+    recorded: Literal["stable", "degraded"] | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """What messages call it: `dev at 5f2c5f2`."""
+        at = f" at {self.release.commit[:7]}" if self.release is not None else ""
+        return f"{self.overlay.label}{at}"
+
+    @property
+    def error(self) -> GitopsError | None:
+        """The error that this is: None for a release that is healthy."""
+        if self.verdict in GOOD:
+            return None
+        text = f"{self.name}: {self.message}"
+        reasons = tuple(str(trouble) for trouble in self.troubles)
+        hint = _HINTS.get(self.verdict)
+        hint = hint.replace("ENV", self.overlay.environment.name) if hint is not None else None
+        kind: type[GitopsError] = TimedOut
+        if self.verdict in BAD:
+            kind = Unhealthy
+        elif self.verdict == "superseded":
+            kind = Conflict
+        return kind(text, hint=hint, reasons=reasons)
+
+
+def worst_error(reports: tuple[WaitReport, ...]) -> GitopsError | None:
+    """Return the error of several waits: not healthy goes before not known."""
+    errors = [error for report in reports if (error := report.error) is not None]
+    return min(errors, key=lambda error: error.exit_code, default=None)

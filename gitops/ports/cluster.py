@@ -1,0 +1,119 @@
+"""Where releases run: the control plane of Argo CD, and what it says of Applications."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from gitops.core.application import Application, ApplicationRef, Resource
+    from gitops.core.environment import Config, Environment
+    from gitops.core.trouble import Workloads
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Applications at one moment.
+
+    Attributes:
+        time: on the cluster's clock, whole seconds: compare it with the cluster's times only.
+    """
+
+    time: datetime
+    applications: tuple[Application, ...]
+
+
+class Cluster(Protocol):
+    """One control plane of Argo CD.
+
+    All calls may raise NotFound (no Argo CD there, no such context), Denied (credentials, rights),
+    Unavailable and TimedOut, within the seconds that it was opened with. No credential is in any
+    message, and nothing is printed.
+    """
+
+    @property
+    def name(self) -> str:
+        """What messages call it: the kubeconfig context, or the host of Argo CD's own API."""
+        ...
+
+    def applications(self) -> Reading:
+        """Read every Application that may be seen there."""
+        ...
+
+    def application(self, ref: ApplicationRef) -> Reading:
+        """Read one; a reading without any when it is gone."""
+        ...
+
+    def watch(self, refs: Sequence[ApplicationRef], wake: Callable[[], None]) -> None:
+        """Call `wake` from now on, from another thread, when one of `refs` may have changed.
+
+        Without `refs`: when any Application has. A wake-up is a hint and proves nothing: it may
+        come without a change, and one may get lost. A watch that breaks is taken up again, ever
+        more slowly, and wakes once when it is.
+        """
+        ...
+
+    def annotate(self, ref: ApplicationRef, annotations: Mapping[str, str | None]) -> None:
+        """Set annotations (None removes); the only thing that is ever written to an Application.
+
+        `REFRESH` makes Argo CD look at Git now. A call for it may return before Argo CD has.
+        """
+        ...
+
+    def workloads(self, application: Application) -> Workloads:
+        """Read the live objects behind an Application, as far as rights and places allow.
+
+        Raises nothing for what may not be read: `Workloads.unread` says so.
+        """
+        ...
+
+    def abort(self, application: Application, rollout: Resource) -> None:
+        """Stop a Rollout of the Application: its stable version gets the traffic back."""
+        ...
+
+
+class Bell(Protocol):
+    """What a waiting action sleeps on, so that a wake-up from a watch ends the sleep."""
+
+    def ring(self) -> None:
+        """End the present sleep, or the next one; may be called from any thread."""
+        ...
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until it rings (True) or `seconds` have passed (False)."""
+        ...
+
+
+class Clusters(Protocol):
+    """The control planes that `gitops.yaml` and the caller's settings lead to."""
+
+    @property
+    def bell(self) -> Bell:
+        """The one bell of this call."""
+        ...
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """How Applications may spell the manifest repository: URLs and paths."""
+        ...
+
+    def of(self, config: Config, environment: Environment, *, within: float) -> tuple[Cluster, ...]:
+        """Return the control planes of an environment; nothing is contacted yet.
+
+        Args:
+            within: seconds that one call to one of them may take.
+
+        Raises NotFound when there is none: nothing is configured, or its client is not installed.
+        """
+        ...
+
+    def at_hand(
+        self, config: Config, environment: Environment, *, within: float
+    ) -> tuple[Cluster, ...]:
+        """Return the same for calls that can do without: () where nobody set anything up.
+
+        Raises what `of` raises where somebody did, and it does not work.
+        """
+        ...

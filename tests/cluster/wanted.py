@@ -1,0 +1,33 @@
+"""Which cluster a test run asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+PROVIDERS = ("auto", "kind", "processes", "existing", "none")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says about the cluster.
+
+    Attributes:
+        provider: of `PROVIDERS`.
+        kubeconfig: of the existing cluster.
+        context: of that kubeconfig; empty for its current one.
+        namespace: where Argo CD is in the existing cluster.
+        git_host: the address of this machine as the existing cluster sees it.
+        environ: the variables of whoever started the run, for programs with settings of their own.
+    """
+
+    provider: str = "auto"
+    kubeconfig: str = ""
+    context: str = ""
+    namespace: str = "argocd"
+    git_host: str = ""
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+class NoClusterError(Exception):
+    """There is no cluster to be had; says what is missing and the way out."""

@@ -1,0 +1,55 @@
+"""Argo CD Applications in the repository: which folders they read."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitops.core.applications import is_manifest, reads
+
+HEAD = "apiVersion: argoproj.io/v1alpha1\n"
+PROD = "overlays/prod"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}kind: Application\nspec: {{source: {{path: overlays/prod}}}}\n",
+        f"{HEAD}kind: Application\nspec: {{source: {{path: ./overlays/prod/}}}}\n",
+        f"{HEAD}kind: Application\nspec: {{sources: [{{ref: x}}, {{path: overlays/prod}}]}}\n",
+        f"kind: List\n---\n{HEAD}kind: Application\nspec: {{source: {{path: overlays/prod}}}}\n",
+        f"{HEAD}kind: ApplicationSet\nspec:\n  template:\n    spec:\n"
+        "      source: {path: 'overlays/{{env}}'}\n",
+        f"{HEAD}kind: ApplicationSet\nspec: {{template: {{spec: {{source: {{path: "
+        "'{{path}}'}}}}\n",
+    ],
+)
+def test_reads_the_overlay(text: str) -> None:
+    """One source, many, a later document, and a template that may stand for it."""
+    assert reads(text.encode(), "a.yaml", PROD)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{HEAD}kind: Application\nspec: {{source: {{path: overlays/dev}}}}\n",
+        f"{HEAD}kind: ApplicationSet\nspec: {{template: {{spec: {{source: {{path: "
+        "'apps/{{x}}'}}}}\n",
+        f"{HEAD}kind: AppProject\nspec: {{source: {{path: overlays/prod}}}}\n",
+        "apiVersion: acme/v1 # argoproj.io\nkind: Application\n"
+        "spec: {source: {path: overlays/prod}}\n",
+        "kind: Application\nspec: {source: {path: overlays/prod}}\n",
+        f"{HEAD}kind: Application\nspec: [\n",
+        f"{HEAD}kind: Application\nspec: []\n",
+        "",
+    ],
+)
+def test_reads_something_else(text: str) -> None:
+    """Other folders, other kinds, and what is no Application at all."""
+    assert not reads(text.encode(), "a.yaml", PROD)
+
+
+def test_what_may_hold_one() -> None:
+    """Only files that kubectl would take are looked into."""
+    assert [True, True, True, False] == [
+        is_manifest(name) for name in ("a.yaml", "b.YML", "c.json", "d.md")
+    ]
