@@ -20,7 +20,7 @@ from gitops.core.references import (
     read_config_references,
     read_references,
 )
-from gitops.core.touching import Belongings, RemoteBase
+from gitops.core.touching import Belongings, RemoteResource
 from gitops.errors import ManifestError
 from gitops.ports import Tree, TreeEntry, Trees
 
@@ -138,7 +138,7 @@ class _Walk:
         configs: list[tuple[_Found, str]] = []
         for one in references.found:
             if is_remote(one.target):
-                self.found.remotes.append(RemoteBase(named_in, one.line, one.target))
+                self.found.remotes.append(RemoteResource(named_in, one.line, one.target))
             path = join(root, one.target)
             if path is None:
                 continue

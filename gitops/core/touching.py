@@ -21,7 +21,7 @@ class Touch:
 
 
 @dataclass(frozen=True, slots=True)
-class RemoteBase:
+class RemoteResource:
     """Something outside of the repository that a build would fetch."""
 
     path: str
@@ -43,7 +43,7 @@ class Belongings:
     def __init__(self) -> None:
         self.paths: dict[str, str] = {}
         self.folders: dict[str, str] = {}
-        self.remotes: list[RemoteBase] = []
+        self.remotes: list[RemoteResource] = []
         self.programs: dict[str, tuple[str, ...]] = {}
         self.broken: dict[str, str] = {}
         self._index: _Index | None = None
