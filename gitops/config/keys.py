@@ -328,11 +328,6 @@ ROOT = Table(
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from."),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
-        "branches": Key(
-            ListOf(BRANCH_RULE),
-            "What pull requests into branches need, of this repository and of those that images "
-            "are built from; `gitops validate --forge` compares it with what the forge asks.",
-        ),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
         ),
@@ -346,6 +341,11 @@ ROOT = Table(
             "What this repository is called where jobs carry each other's changes "
             "(`GITOPS_COMBINE_KEY`) and reach it by different addresses; left out: host and path. "
             "Different for each repository that shares the key.",
+        ),
+        "branches": Key(
+            ListOf(BRANCH_RULE),
+            "What pull requests into branches need, of this repository and of those that images "
+            "are built from; `gitops validate --forge` compares it with what the forge asks.",
         ),
     }
 )
