@@ -338,7 +338,7 @@ KNOWN = (
     "name, overlay, accepts, deploy, change, rollback, after, follow, database, requires, soak, "
     "approvals, branch"
 )
-TOP = "apiVersion, kind, branch, environments, images, forge, freeze, signers, repository"
+TOP = "apiVersion, kind, branch, environments, images, forge, freeze, signers, repository, branches"
 
 ONE_ROW = [
     ("acepts: [main]", "5:40: environments[0].acepts: unknown key; did you mean accepts?"),

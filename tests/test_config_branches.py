@@ -47,7 +47,7 @@ def test_what_is_left_out() -> None:
 WRONG = {
     "  - {match: main}": "branches[0]: asks nothing: name `tests`, or `approvals`",
     "  - {tests: required}": "branches[0].match: is missing",
-    "  - {match: a, tests: required}\n  - {match: a, tests: advised}": "there is a row for a already",
+    "  - {match: a, tests: required}\n  - {match: a, approvals: {}}": "a row for a already",
     "  - {match: a, approvals: {}, checks: [x]}": "say with `tests` whether",
     "  - {match: a, tests: maybe}": "must be required or advised",
     "  - {match: a, approvals: {count: 0}}": "must be a number from 1 to 20",

@@ -46,13 +46,15 @@ class World:
         self.asked.append(url)
         return self.source
 
-    def check(self, *, fix: bool = False, dry_run: bool = False) -> ProtectionReport:
+    def check(
+        self, *, fix: bool = False, dry_run: bool = False, config: Config = CONFIG
+    ) -> ProtectionReport:
         """Compare."""
         session = Session(
             repository=self.repository,
             evidence=self.repository,
             clock=FakeClock(),
-            load_config=lambda _: CONFIG,
+            load_config=lambda _: config,
             identity=lambda: ANA,
             intent="i",
             dry_run=dry_run,
@@ -60,7 +62,7 @@ class World:
             sources=Branches(),  # type: ignore[arg-type]
             forge=lambda _: self.forge,
         )
-        return check_protection(session, CONFIG, self.open_at, fix=fix)
+        return check_protection(session, config, self.open_at, fix=fix)
 
 
 def shown(report: ProtectionReport) -> list[tuple[str, str, bool]]:
@@ -125,12 +127,8 @@ def test_tests_without_a_name() -> None:
     world = World()
     assert isinstance(world.forge, FakeForge)
     world.forge.reports[world.repository.branches["main"]] = {"ci/unit": "success"}
-    global CONFIG  # noqa: PLW0603
-    before, CONFIG = CONFIG, Config("main", branch_rules=(BranchRule("main", "required"),))
-    try:
-        report = world.check(fix=True)
-    finally:
-        CONFIG = before
+    rules = (BranchRule("main", "required"),)
+    report = world.check(fix=True, config=Config("main", branch_rules=rules))
 
     assert [("main", "tests", True)] == shown(report)
     assert "reported for its newest commit: ci/unit" in report.warnings[0]
