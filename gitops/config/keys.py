@@ -363,11 +363,6 @@ ROOT = Table(
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from."),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
-        "branches": Key(
-            ListOf(BRANCH_RULE),
-            "What pull requests into branches need, of this repository and of those that images "
-            "are built from; `gitops validate --forge` compares it with what the forge asks.",
-        ),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
         ),
@@ -387,5 +382,10 @@ ROOT = Table(
             "Different for each repository that shares the key.",
         ),
         "pullRequest": Key(PULL_REQUEST, "How proposals look where there is a forge."),
+        "branches": Key(
+            ListOf(BRANCH_RULE),
+            "What pull requests into branches need, of this repository and of those that images "
+            "are built from; `gitops validate --forge` compares it with what the forge asks.",
+        ),
     }
 )

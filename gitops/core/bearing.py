@@ -20,7 +20,6 @@ _YAML_NAMES = {
     "branch_rules": "branches",
     "pulls": "pullRequest",
 }
-_GONE = "(not there)"
 
 
 def bearing(config: Config, name: str) -> dict[str, object]:
@@ -51,12 +50,10 @@ def bearing_changes(before: Config, after: Config | None, name: str) -> tuple[st
     if before.find(name) is not None and after.find(name) is None:
         return (f"environment {name} is not there any more",)
     old, new = bearing(before, name), bearing(after, name)
-    changes = []
-    for key in dict.fromkeys((*old, *new)):
-        was, now = old.get(key, _GONE), new.get(key, _GONE)
-        if was != now:
-            changes.append(_sentence(key, was, now))
-    return tuple(changes)
+    # A row that is in one of the gates only is told by the `after` that names it.
+    return tuple(
+        _sentence(key, was, new[key]) for key, was in old.items() if key in new and was != new[key]
+    )
 
 
 def _gate(config: Config, row: Environment) -> tuple[Environment, ...]:
