@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 
 from manifests import Manifests, copy_template, make_template
 from servers import sharing
-from servers.lanes import REQUIRED_BY
+from servers.demands import REQUIRED_BY
 from servers.network import is_allowed
 from servers.store import CACHE_VARIABLE, store
 

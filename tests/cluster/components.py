@@ -106,7 +106,8 @@ def argocd_components(plane: Plane) -> tuple[dict[str, list[str]], dict[str, str
         "ARGOCD_GNUPGHOME": str(folder / "gpg"),
         "ARGOCD_GPG_DATA_PATH": str(folder / "gpg-source"),
         "ARGOCD_PLUGINSOCKFILEPATH": str(folder / "plugins"),
-        "ARGOCD_ASK_PASS_SOCK": str(folder / "ask-pass.sock"),
+        # Seen from the plane's folder, where all run: the whole path may be too long for a socket.
+        "ARGOCD_ASK_PASS_SOCK": "argocd/ask-pass.sock",
         "GRPC_ENABLE_TXT_SERVICE_CONFIG": "false",
     }
     redis = f"--redis=127.0.0.1:{ports['redis']}"

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cluster.wanted import PROVIDERS, NoClusterError, Wanted
+from servers.fixtures import show_when_failed
 from servers.lanes import leave_out
 from servers.processes import CannotStartError
 
@@ -18,8 +20,6 @@ from servers.processes import CannotStartError
 if TYPE_CHECKING:
     from cluster.handle import ClusterHandle
     from cluster.shop import Shop
-
-_LOG_LINES = 40
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -32,19 +32,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cluster-git-host", default="", help="existing: this machine as it sees us")
 
 
+_WANTED = pytest.StashKey[Wanted]()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep what the environment says before tests/conftest.py swaps it; workers inherit it."""
+    """Read what is wanted before tests/conftest.py swaps the environment; tell the workers."""
     if hasattr(config, "workerinput"):
+        config.stash[_WANTED] = Wanted(**config.workerinput["cluster"])
         return
-    home = os.environ.get("HOME", "")
-    named = (
-        config.option.cluster_kubeconfig or os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    option = config.option
+    named = option.cluster_kubeconfig or os.environ.get("KUBECONFIG", "").split(os.pathsep)[0]
+    kubeconfig = Path(named) if named else Path(os.environ.get("HOME", "/")) / ".kube" / "config"
+    config.stash[_WANTED] = Wanted(
+        provider=option.cluster_provider,
+        kubeconfig=str(kubeconfig.absolute()),
+        context=option.cluster_context,
+        namespace=option.cluster_namespace,
+        git_host=option.cluster_git_host,
+        environ=dict(os.environ),
     )
-    config.option.cluster_kubeconfig = os.path.abspath(
-        named or os.path.join(home, ".kube", "config")
-    )
-    config.option.cluster_environ = dict(os.environ)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Pass on to a worker of xdist what is wanted."""
+    node.workerinput["cluster"] = asdict(node.config.stash[_WANTED])
 
 
 @pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
@@ -60,17 +73,8 @@ def cluster(request: pytest.FixtureRequest) -> ClusterHandle:
     """A cluster with Argo CD that the whole run shares."""
     from cluster.providers import open_cluster
 
-    option = request.config.option
-    wanted = Wanted(
-        provider=option.cluster_provider,
-        kubeconfig=option.cluster_kubeconfig,
-        context=option.cluster_context,
-        namespace=option.cluster_namespace,
-        git_host=option.cluster_git_host,
-        environ=option.cluster_environ,
-    )
     try:
-        return open_cluster(wanted)
+        return open_cluster(request.config.stash[_WANTED])
     except NoClusterError as error:
         leave_out("cluster", str(error))
     except CannotStartError as error:
@@ -115,16 +119,8 @@ def open_another_shop(
 
 
 @pytest.fixture(autouse=True)
-def _logs_of_the_cluster(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Attach what every component logged during a test, for when that fails."""
-    if "cluster" not in request.fixturenames:
-        yield
-        return
-    handle: ClusterHandle = request.getfixturevalue("cluster")
-    before = {name: path.stat().st_size for name, path in handle.logs().items()}
-    yield
-    for name, path in handle.logs().items():
-        text = path.read_bytes()[before.get(name, 0) :].decode(errors="replace")
-        lines = text.splitlines()[-_LOG_LINES:]
-        if lines:
-            request.node.add_report_section("call", f"log of {name}", "\n".join(lines))
+def _logs_of_the_cluster(request: pytest.FixtureRequest) -> None:
+    """Have what every component logs during a test shown when that fails."""
+    if "cluster" in request.fixturenames:
+        handle: ClusterHandle = request.getfixturevalue("cluster")
+        show_when_failed(request.node, handle.logs())

@@ -8,6 +8,7 @@ import shutil
 import sys
 
 from servers.build import CannotBuildError, build, say
+from servers.demands import LANES, demanded
 from servers.programs import GROUPS, SYSTEM_PROGRAMS
 from servers.store import CACHE_VARIABLE, folder_of, missing, program, store
 
@@ -36,11 +37,16 @@ def main() -> int:
         "build": "build what is not built yet (default: every group)",
         "path": "print the folders of a group, or the file of a program",
         "status": "say what is built, and what is missing on this machine",
-        "clean": "delete sets that the pins no longer ask for; with --all every set",
+        "clean": "delete what the pins no longer ask for, and snapshots; with --all everything",
     }.items():
         command = commands.add_parser(name, help=text, description=text)
         if name == "build":
             command.add_argument("group", nargs="*", metavar="GROUP")
+            command.add_argument(
+                "--where-possible",
+                action="store_true",
+                help="say what cannot be built here and go on, unless a lane is demanded",
+            )
         elif name == "path":
             command.add_argument("name", metavar="GROUP|PROGRAM")
         elif name == "clean":
@@ -48,7 +54,7 @@ def main() -> int:
     options = parser.parse_args()
     try:
         if options.command == "build":
-            return _build(options.group or list(GROUPS))
+            return _build(options.group or list(GROUPS), patient=options.where_possible)
         if options.command == "path":
             return _path(options.name)
         if options.command == "status":
@@ -61,14 +67,20 @@ def main() -> int:
         return 130
 
 
-def _build(groups: list[str]) -> int:
+def _build(groups: list[str], *, patient: bool) -> int:
     if unknown := [group for group in groups if group not in GROUPS]:
         print(f"error: there is no group {unknown[0]}", file=sys.stderr)
         print(f"hint: there are {', '.join(GROUPS)}", file=sys.stderr)
         return 2
     for group in groups:
-        for one in GROUPS[group]:
-            build(one)
+        try:
+            for one in GROUPS[group]:
+                build(one)
+        except CannotBuildError as error:
+            lane = LANES[group]
+            if not patient or demanded(lane):
+                raise
+            say(f"Lane {lane} will be left out: {error}\nhint: {error.hint}")
     return 0
 
 
@@ -111,6 +123,7 @@ def _clean(*, everything: bool) -> int:
     folder = store()
     for path in sorted(folder.glob("*")) if folder.is_dir() else []:
         if path.is_dir() and (everything or path.name not in wanted):
+            # A snapshot of a control plane is made anew in seconds.
             say(f"deleting {path}")
             shutil.rmtree(path)
     return 0

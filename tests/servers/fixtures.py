@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Mapping
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,9 @@ from servers.gitea import GiteaServer, gitea_options
 from servers.lanes import absent, leave_out, left_out
 from servers.processes import CannotStartError
 from servers.sharing import run_folder, share
+
+_LOG_LINES = 40
+_LOGS = pytest.StashKey[list[tuple[str, Path, int]]]()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -32,15 +36,28 @@ def gitea() -> GiteaServer:
 
 
 @pytest.fixture(autouse=True)
-def _logs_of_gitea(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Attach what the server logged during a test, for when that fails."""
-    if "gitea" not in request.fixturenames:
-        yield
-        return
-    server: GiteaServer = request.getfixturevalue("gitea")
-    log = server.folder / "logs" / "gitea.log"
-    before = log.stat().st_size if log.exists() else 0
-    yield
-    text = log.read_bytes()[before:].decode(errors="replace") if log.exists() else ""
-    if text:
-        request.node.add_report_section("call", "log of gitea", text)
+def _log_of_gitea(request: pytest.FixtureRequest) -> None:
+    """Have what the server logs during a test shown when that fails."""
+    if "gitea" in request.fixturenames:
+        server: GiteaServer = request.getfixturevalue("gitea")
+        show_when_failed(request.node, {"gitea": server.folder / "logs" / "gitea.log"})
+
+
+def show_when_failed(item: pytest.Item, logs: Mapping[str, Path]) -> None:
+    """Attach the end of what is written to these logs from now on, should the test fail."""
+    now = {name: path.stat().st_size if path.exists() else 0 for name, path in logs.items()}
+    item.stash.setdefault(_LOGS, []).extend((name, logs[name], size) for name, size in now.items())
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the logs into the report of a failure."""
+    report = yield
+    if report.failed:
+        for name, path, before in item.stash.get(_LOGS, ()):
+            text = path.read_bytes()[before:].decode(errors="replace") if path.exists() else ""
+            shown = "\n".join(text.splitlines()[-_LOG_LINES:]) or "(nothing)"
+            report.sections.append((f"log of {name}", shown))
+    return report

@@ -6,16 +6,15 @@ A lane that cannot run says why and what to do; `GITOPS_REQUIRE_FORGE=1` and
 
 from __future__ import annotations
 
-import os
 import shutil
 from typing import NoReturn
 
 import pytest
 
+from servers.demands import REQUIRED_BY, demanded
 from servers.programs import SYSTEM_PROGRAMS
 from servers.store import missing
 
-REQUIRED_BY = {"forge": "GITOPS_REQUIRE_FORGE", "cluster": "GITOPS_REQUIRE_CLUSTER"}
 _MARK = "lane "
 
 
@@ -35,7 +34,7 @@ def absent(group: str) -> str | None:
 def leave_out(lane: str, reason: str) -> NoReturn:
     """Skip the test that asks; fail it where the lane is demanded."""
     text = f"{_MARK}{lane}: {reason}"
-    if os.environ.get(REQUIRED_BY[lane], "") not in ("", "0"):
+    if demanded(lane):
         pytest.fail(f"{text} ({REQUIRED_BY[lane]} is set)", pytrace=False)
     pytest.skip(text)
 

@@ -5,56 +5,15 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from servers.gitea import GiteaServer, gitea_options
 from servers.processes import CannotStartError
-from servers.sharing import TESTS, await_ready, end, launch
-
-ROOT = TESTS.parent
-
-# Holds a test until the run is killed.
-HOLD = "import signal\n\ndef pytest_runtest_call(item):\n    signal.pause()\n"
-
-
-def until(question: Callable[[], object], *, seconds: float = 60) -> None:
-    """Wait until something is so."""
-    give_up = time.monotonic() + seconds
-    while not question():
-        assert time.monotonic() < give_up, "not so in time"
-        time.sleep(0.05)
-
-
-def lives(pid: int) -> bool:
-    """Say whether a process is there and no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
-def a_run(tmp_path: Path, test: str, *options: str) -> subprocess.Popen[bytes]:
-    """Start pytest with one test that never ends, its temporary files below `tmp_path`."""
-    (tmp_path / "hold.py").write_text(HOLD)
-    (tmp_path / "tmp").mkdir()
-    return subprocess.Popen(
-        [
-            *(sys.executable, "-m", "pytest", "-c", str(ROOT / "pyproject.toml")),
-            *("--rootdir", str(ROOT), "-p", "no:cacheprovider", "--import-mode=importlib"),
-            *("-p", "hold", *options, str(ROOT / test)),
-        ],
-        env={**os.environ, "TMPDIR": str(tmp_path / "tmp"), "PYTHONPATH": str(tmp_path)},
-        cwd=tmp_path,
-        stdout=(tmp_path / "output").open("wb"),
-        stderr=subprocess.STDOUT,
-    )
-
+from servers.runs import lives, start_run, until
+from servers.sharing import await_ready, end, launch
 
 GITEA = "tests/servers/test_gitea.py::test_everybody_can_sign_in"
 
@@ -62,7 +21,7 @@ GITEA = "tests/servers/test_gitea.py::test_everybody_can_sign_in"
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_a_killed_run_leaves_nothing(gitea: GiteaServer, tmp_path: Path, workers: str) -> None:
     """SIGKILL to pytest ends the servers that it started, and their folder goes."""
-    run = a_run(tmp_path, GITEA, "-n", workers)
+    run = start_run(tmp_path, GITEA, "-n", workers, plugin="hold")
     ready = "tmp/gitops-test-home-*/servers/gitea/ready.json"
     until(lambda: list(tmp_path.glob(ready)) or run.poll() is not None)
     (found,) = tmp_path.glob(ready)

@@ -1,0 +1,130 @@
+"""What tests may count on in a cluster: accounts and their rights, events, components."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cluster.handle import APPLICATION, ClusterHandle
+from cluster.kube import Kube
+from cluster.shop import Shop, is_live
+
+AccountOf = Callable[[str], Kube]
+
+
+@pytest.fixture
+def account_of(cluster: ClusterHandle, tmp_path: Path) -> AccountOf:
+    """Sign in as one of the service accounts."""
+    return lambda name: Kube(cluster.kubeconfig_of(name, tmp_path))
+
+
+@pytest.fixture
+def application(shop: Shop) -> str:
+    """The path of an Application that is live."""
+    name = shop.follow("dev")
+    shop.wait("dev", is_live(shop.manifests.git("rev-parse", "main").strip()))
+    return f"/apis/{APPLICATION[0]}/namespaces/{shop.cluster.namespace}/applications/{name}"
+
+
+def patch(kube: Kube, path: str, change: Any) -> tuple[int, str]:
+    """Merge a change; return the status and what was said."""
+    status, answer = kube.ask("PATCH", path, change, content_type="application/merge-patch+json")
+    return status, str(answer.get("message", ""))
+
+
+def test_shipped_rights_are_enough(account_of: AccountOf, application: str) -> None:
+    """With deploy/argocd-rights.yaml an Application is read and asked for a refresh."""
+    kube = account_of("gitops")
+    note = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}
+
+    assert 200 == kube.ask("GET", application)[0]
+    assert 200 == kube.ask("GET", application.rpartition("/")[0])[0]
+    assert 200 == patch(kube, application, note)[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"spec": {"source": {"targetRevision": "evil"}}},
+        {"operation": {"sync": {"revision": "main"}}},
+        {"status": {"health": {"status": "Healthy", "message": "so I say"}}},
+        {"metadata": {"labels": {"team": "evil"}}},
+        {"metadata": {"finalizers": ["resources-finalizer.argocd.argoproj.io"]}},
+    ],
+    ids=["spec", "operation", "status", "labels", "finalizers"],
+)
+def test_shipped_rights_are_no_more_than_annotations(
+    account_of: AccountOf, application: str, change: Any
+) -> None:
+    """The shipped policy refuses every other change of an Application, and says so."""
+    status, said = patch(account_of("gitops"), application, change)
+
+    assert 422 == status
+    assert "gitops may change annotations of an Application, and nothing else" in said
+
+
+def test_shipped_rights_end_at_applications(
+    account_of: AccountOf, application: str, cluster: ClusterHandle
+) -> None:
+    """Neither Argo CD's secrets nor the deletion of an Application is in them."""
+    kube = account_of("gitops")
+
+    assert 403 == kube.ask("GET", f"/api/v1/namespaces/{cluster.namespace}/secrets")[0]
+    assert 403 == kube.ask("DELETE", application)[0]
+
+
+def test_other_accounts_have_less(account_of: AccountOf, application: str) -> None:
+    """`viewer` reads and may not patch, `nobody` may not even read."""
+    note = {"metadata": {"annotations": {"argocd.argoproj.io/refresh": "normal"}}}
+
+    assert 200 == account_of("viewer").ask("GET", application)[0]
+    assert 403 == patch(account_of("viewer"), application, note)[0]
+    assert 403 == account_of("nobody").ask("GET", application)[0]
+
+
+def test_a_token_that_is_no_good_is_401(
+    cluster: ClusterHandle, tmp_path: Path, application: str
+) -> None:
+    """An expired or made-up token is not somebody with few rights."""
+    kube = Kube(cluster.kubeconfig_of("gitops", tmp_path, token="made-up"))
+
+    assert 401 == kube.ask("GET", application)[0]
+
+
+def test_accounts_of_the_argocd_api(cluster: ClusterHandle, shop: Shop, application: str) -> None:
+    """Argo CD's own API knows the accounts, and keeps Applications from those without rights."""
+    path = f"/api/v1/applications/{shop.namespace('dev')}"
+
+    assert 200 == cluster.ask_argocd("GET", path, token=cluster.argocd_token("gitops"))[0]
+    assert 403 == cluster.ask_argocd("GET", path, token=cluster.argocd_token("nobody"))[0]
+    assert 401 == cluster.ask_argocd("GET", path, token="made-up")[0]
+
+
+def test_a_signed_push_event_is_taken(cluster: ClusterHandle, shop: Shop, application: str) -> None:
+    """After the webhook's event Argo CD looks at Git; one that is not signed is refused."""
+    before = shop.manifests.git("rev-parse", "main").strip()
+    after = shop.set_tag("dev", "1.6.0")
+
+    status = cluster.tell_argocd(shop.url, before, after, ["overlays/dev/kustomization.yaml"])
+    shop.wait("dev", is_live(after))
+
+    headers = {"X-GitHub-Event": "push", "X-Hub-Signature-256": "sha256=00"}
+    assert 200 == status
+    assert 400 == cluster.ask_argocd("POST", "/api/webhook", b"{}", headers=headers)[0]
+
+
+def test_the_api_server_can_be_restarted(
+    cluster: ClusterHandle, shop: Shop, application: str
+) -> None:
+    """After it was killed and came back, Argo CD goes on where it was."""
+    cluster.stop("kube-apiserver", kill=True)
+    after = shop.set_tag("dev", "1.6.0")
+    cluster.start("kube-apiserver")
+
+    shop.refresh("dev")
+    shop.wait("dev", is_live(after), seconds=100)
+
+    assert "shop/api:1.6.0" == shop.live_image("dev")

@@ -1,0 +1,15 @@
+"""Which lanes must run: a lane that is demanded is never left out."""
+
+from __future__ import annotations
+
+import os
+
+LANES = {"gitea": "forge", "control-plane": "cluster"}
+"""The lane whose tests need a group of programs."""
+
+REQUIRED_BY = {"forge": "GITOPS_REQUIRE_FORGE", "cluster": "GITOPS_REQUIRE_CLUSTER"}
+
+
+def demanded(lane: str) -> bool:
+    """Say whether the environment wants this lane to run, whatever it takes."""
+    return os.environ.get(REQUIRED_BY[lane], "") not in ("", "0")
