@@ -75,6 +75,22 @@ def test_set_image_loads_neither_git_nor_network(tmp_path: Path) -> None:
     assert not [name for name in modules if name.startswith("gitops.adapters.gitrepo")]
 
 
+def test_a_deploy_loads_only_what_it_uses(manifests: Manifests) -> None:
+    """What proposals, forges, source repositories and the ledger need is left out of a commit."""
+    repo = f"file://{manifests.path}"
+    words = ("deploy", "shop/api:1.4.2", "--to", "dev", "--repo", repo)
+    code, modules = loaded(manifests.elsewhere, *words)
+
+    assert code == 0
+    assert set() == modules & HEAVY
+    idle = ("forge", "commits", "renderer", "intents")
+    assert set() == modules & {f"gitops.ports.{name}" for name in idle}
+    idle = ("proposing", "proposals", "pull_requests", "crowd", "rollback")
+    assert set() == modules & {f"gitops.actions.{name}" for name in idle}
+    idle = ("checkout", "worktree", "history", "signatures", "intents")
+    assert set() == modules & {f"gitops.adapters.gitrepo.{name}" for name in idle}
+
+
 def test_the_set_is_seen(tmp_path: Path) -> None:
     """The measurement sees what a process loads, so that an empty intersection means something."""
     _, modules = loaded(tmp_path, "--help")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from gitops.actions.plan import Draft, Plan
-from gitops.actions.proposing import Wanted, propose
 from gitops.actions.session import Session, Tip
 from gitops.actions.targets import Target
 from gitops.core.environment import Overlay
@@ -14,6 +14,9 @@ from gitops.core.kustomization import Edit
 from gitops.core.message import Line
 from gitops.core.policy import Reason
 from gitops.core.report import OverlayChange, WriteReport
+
+if TYPE_CHECKING:
+    from gitops.actions.proposing import Proposed
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,25 +68,14 @@ def assemble(
     by_branch: dict[str, list[Edited]] = {}
     for entry in by_mode["commit"]:
         by_branch.setdefault(tip.branch_of(entry.target.overlay.environment), []).append(entry)
-    proposed = propose(
-        session,
-        tip,
-        [
-            Wanted(entry.target.overlay, entry.target.file, entry.target.requests)
-            for entry in by_mode["pull-request"]
-        ],
-        render=lambda overlay, changes: render(
-            [overlay.label], [Line(overlay.label, change) for change in changes]
-        ),
-        add=add,
-        refresh=refresh,
-    )
-    open_already = {proposal.overlay.label for proposal in proposed.waiting}
+    proposed = _propose(session, tip, by_mode["pull-request"], render, add=add, refresh=refresh)
+    waiting = proposed.waiting if proposed is not None else ()
+    open_already = {proposal.overlay.label for proposal in waiting}
     return Plan(
         action=action,
         commits={branch: _draft(found, render) for branch, found in by_branch.items()},
-        proposals=proposed.drafts,
-        waiting=proposed.waiting,
+        proposals=proposed.drafts if proposed is not None else (),
+        waiting=waiting,
         edits={entry.target.file.path: entry.edit.after for entry in by_mode["work-tree"]},
         before={entry.target.file.path: entry.edit.before for entry in by_mode["work-tree"]},
         changes=tuple(
@@ -97,7 +89,7 @@ def assemble(
             if entry.label not in open_already
             for change in entry.edit.changes
         ),
-        notes=proposed.notes,
+        notes=proposed.notes if proposed is not None else (),
         judged=True,
     )
 
@@ -117,6 +109,35 @@ def reached_by(entries: Sequence[Edited]) -> tuple[Overlay, ...]:
         entry.target.overlay
         for entry in entries
         if entry.target.overlay.environment.change == "commit"
+    )
+
+
+def _propose(
+    session: Session,
+    tip: Tip,
+    entries: Sequence[Edited],
+    render: Callable[[Sequence[str], Sequence[Line]], str],
+    *,
+    add: bool,
+    refresh: bool,
+) -> Proposed | None:
+    if not entries:
+        return None
+
+    from gitops.actions.proposing import Wanted, propose  # most calls propose nothing
+
+    wanted = [
+        Wanted(entry.target.overlay, entry.target.file, entry.target.requests) for entry in entries
+    ]
+    return propose(
+        session,
+        tip,
+        wanted,
+        render=lambda overlay, changes: render(
+            [overlay.label], [Line(overlay.label, change) for change in changes]
+        ),
+        add=add,
+        refresh=refresh,
     )
 
 

@@ -4,24 +4,33 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from gitops.core.environment import CONFIG_PATH, Config, Environment
 from gitops.core.history import Identity
 from gitops.core.message import one_line
 from gitops.errors import ConfigError, NotFound, UsageError
-from gitops.ports import (
-    Archive,
-    Clock,
-    Clusters,
-    Evidence,
-    GatedForge,
-    Intents,
-    NoForge,
-    Repository,
-    Snapshot,
-    Sources,
-    WorkTree,
-)
+
+if TYPE_CHECKING:
+    from gitops.ports import (
+        Archive,
+        Clock,
+        Clusters,
+        Evidence,
+        GatedForge,
+        Intents,
+        NoForge,
+        Repository,
+        Snapshot,
+        Sources,
+        WorkTree,
+    )
+
+
+def _no_forge() -> NoForge:
+    from gitops.ports import NoForge  # what a forge can say takes time to define
+
+    return NoForge()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ class Session:
     work_tree: WorkTree | None = None
     sources: Sources | None = None
     archive: Callable[[], Archive] | None = None
-    forge: Callable[[Config], GatedForge | NoForge] = lambda _: NoForge()
+    forge: Callable[[Config], GatedForge | NoForge] = lambda _: _no_forge()
     combining: Combining | None = None
     clusters: Clusters | None = None
     say: Callable[[str], None] = lambda _: None

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from copy import copy
 from itertools import pairwise
 from typing import Annotated, NoReturn
 
@@ -71,7 +72,7 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; every error is one of `gitops.errors`."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        result = app(arguments, prog_name="gitops", standalone_mode=False)
+        result = narrowed(arguments)(arguments, prog_name="gitops", standalone_mode=False)
         sys.stdout.flush()
         code = result if isinstance(result, int) else 0
         if code == Interrupted.exit_code:  # typer swallows Ctrl-C and returns this
@@ -92,6 +93,22 @@ def run(arguments: list[str]) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - the one door where a bug becomes words
         return _show(_bug(error), arguments)
+
+
+def narrowed(arguments: list[str]) -> typer.Typer:
+    """Return the application with nothing but the command that `arguments` begin with.
+
+    Building all commands takes longer than planning a deploy. For anything else than the name of a
+    command it is the whole application.
+    """
+    name = arguments[0] if arguments else ""
+    commands = [one for one in app.registered_commands if one.name == name]
+    groups = [one for one in app.registered_groups if one.name == name]
+    if not commands and not groups:
+        return app
+    only = copy(app)
+    only.registered_commands, only.registered_groups = commands, groups
+    return only
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

@@ -4,29 +4,37 @@ Adapters implement them (`gitops/adapters/`), tests hold fakes to the same contr
 (`tests/ports/`). No library exception crosses a port: only `gitops.errors`.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from gitops.ports.clock import Clock
-from gitops.ports.cluster import Bell, Cluster, Clusters, Reading
-from gitops.ports.commits import Archive, Commits, Tree, TreeEntry, Trees
-from gitops.ports.evidence import Evidence, FileChange
-from gitops.ports.forge import (
-    CheckState,
-    Forge,
-    GatedForge,
-    Gates,
-    Merged,
-    MergeMethod,
-    NoForge,
-    NotMerged,
-    Protection,
-    PullRequest,
-    PullText,
-    Readiness,
-)
-from gitops.ports.intents import Gathered, Intents
-from gitops.ports.renderer import Build, BuildFile, Renderer
 from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot, Unproven
 from gitops.ports.sources import Sources
 from gitops.ports.worktree import WorkTree
+
+if TYPE_CHECKING:
+    from gitops.ports.cluster import Bell, Cluster, Clusters, Reading
+    from gitops.ports.commits import Archive, Commits, Tree, TreeEntry, Trees
+    from gitops.ports.evidence import Evidence, FileChange
+    from gitops.ports.forge import (
+        CheckState,
+        Forge,
+        GatedForge,
+        Gates,
+        Merged,
+        MergeMethod,
+        NoForge,
+        NotMerged,
+        Protection,
+        PullRequest,
+        PullText,
+        Readiness,
+    )
+    from gitops.ports.intents import Gathered, Intents
+    from gitops.ports.renderer import Build, BuildFile, Renderer
+
+# Few calls need these, and defining them takes time before the first request is sent.
+_LATER = ("cluster", "evidence", "forge", "commits", "intents", "renderer")
 
 __all__ = [
     "Archive",
@@ -67,3 +75,12 @@ __all__ = [
     "Unproven",
     "WorkTree",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """Load what defines `name` when somebody asks for it first."""
+    for module in _LATER if name in __all__ else ():
+        defined = vars(import_module(f"{__name__}.{module}"))
+        if name in defined:
+            return defined[name]
+    raise AttributeError(f"module {__name__} has no attribute {name}")

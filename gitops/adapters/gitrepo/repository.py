@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from gitops.adapters.gitrepo import answers, settings
 from gitops.adapters.gitrepo.bare import Bare
 from gitops.adapters.gitrepo.cache import Shelf, open_cache
-from gitops.adapters.gitrepo.checkout import Checkout
 from gitops.adapters.gitrepo.identity import find_identity
 from gitops.adapters.gitrepo.location import Address, address, is_url
 from gitops.adapters.gitrepo.objects import patch_tree, plain, render_commit
@@ -20,15 +19,16 @@ from gitops.adapters.gitrepo.remote import Remote
 from gitops.adapters.gitrepo.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.source import Source, Start
 from gitops.adapters.gitrepo.store import sweep
-from gitops.adapters.gitrepo.worktree import CheckoutFiles
 from gitops.core.identity import Identity
 from gitops.errors import Bug, Denied, GitopsError, NotFound
-from gitops.ports import FileChange, Intents, Lost, NewCommit, RefUpdate, Snapshot, WorkTree
+from gitops.ports import Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.commits import CommitReader
     from gitops.adapters.gitrepo.history import HistoryReader
+    from gitops.adapters.gitrepo.worktree import CheckoutFiles
     from gitops.core.history import OverlayVersion
+    from gitops.ports import FileChange, Intents
 
 OWN_BRANCHES = "refs/heads/gitops/"
 """Only branches of our own may leave commits behind: a proposal is made anew in its place."""
@@ -283,6 +283,8 @@ class GitRepository:
     def _files(self) -> CheckoutFiles | None:
         if self._place is None or self._place.top is None:
             return None
+        from gitops.adapters.gitrepo.worktree import CheckoutFiles
+
         return CheckoutFiles(self._place.top, self._place.branch or "")
 
     def close(self) -> None:
@@ -327,7 +329,12 @@ def open_repository(
     place = inspect(git, path, location)
     known = settings.remotes(place.lines)
     if place.top is None or not known:
-        source = Bare(git, place) if place.top is None else Checkout(git, place)
+        source = Bare(git, place)
+        if place.top is not None:
+            # Not needed for a remote, and time counts until that is asked.
+            from gitops.adapters.gitrepo.checkout import Checkout
+
+            source = Checkout(git, place)
         return GitRepository(git, source, location, environ, place)
     return _open_checkout(place, known, environ, progress, timeout)
 
