@@ -45,10 +45,12 @@ class Agreement:
         self._branch = branch
         self._changes = changes
         self._forges: list[GatedForge | NoForge] = []
+        self._config: Config | None = None
         self._asked: ForgeApprovals | None = None
 
     def about(self, step: Step, overlay: Overlay, paths: Sequence[str], policy: Tip) -> Word:
         """Return what is known of the change that `step` makes to `paths` of `overlay`."""
+        self._config = policy.config
         found = list(self._approvals(step, overlay, paths, policy))
         enough = [(one, strange) for one, strange in found if one.enough]
         proven = [pair for pair in enough if pair[0].kind != "claimed"] or enough
@@ -63,19 +65,23 @@ class Agreement:
             best = None  # a ledger without a word on it tells nothing
         return Word(best, declared=declared)
 
-    def proof(self, config: Config) -> str | None:
-        """Return what approvals are read from that proves them; None for nothing."""
+    def proof(self) -> str | None:
+        """Return what approvals were read from that proves them; None for nothing, and when
+        nothing had to be proven."""
+        config = self._config
+        if config is None:
+            return None
         forge = self._forge(config)
         told = [] if isinstance(forge, NoForge) else [forge.describe()]
         if config.signers is not None:
             told.append(f"lines of the ledger that keys of {config.signers} signed")
         return "; ".join(told) or None
 
-    def warnings(self, config: Config) -> tuple[str, ...]:
-        """Say so when nothing can prove an approval."""
-        if self.proof(config) is not None:
+    def warnings(self) -> tuple[str, ...]:
+        """Say so when something had to be proven, and nothing can prove it."""
+        if self._config is None or self.proof() is not None:
             return ()
-        forge = self._forge(config)
+        forge = self._forge(self._config)
         why = (isinstance(forge, NoForge) and forge.hint) or "no forge is asked"
         return (
             f"nothing here proves an approval: {why}, and gitops.yaml names no signers; what the "

@@ -85,11 +85,11 @@ def check(session: Session, revision: str | None = None) -> CheckReport:
         branch=place.branch,
         landed=changes.landed,
         policy=first.snapshot.commit,
-        proof=agreement.proof(first.config) if rows else None,
+        proof=agreement.proof(),
         protected=tuple(row.name for row in rows),
         commits=tuple(commits),
         findings=tuple(findings),
-        warnings=agreement.warnings(first.config) if rows else (),
+        warnings=agreement.warnings(),
         inside=changes.inside,
     )
 

@@ -126,7 +126,8 @@ class CheckReport:
         branch: the branch that it is on, or goes to.
         landed: whether it is on the branch.
         policy: the commit whose `gitops.yaml` was the first to count.
-        proof: what approvals are read from: `GitHub at …`, `signed lines of the ledger`, None.
+        proof: what approvals were read from (`GitHub at …`, signed lines of the ledger); None when
+            nothing proves any, and when nothing had to be proven.
         protected: names of the environments with `change: pull-request`.
         commits: oldest first.
         inside: how many more commits came in by merges, and are looked at as part of them.

@@ -153,7 +153,7 @@ def test_direct_push_of_who_may(shop: Shop) -> None:
     assert [("prod", "base/api.yaml")] == told(shop.check("main"))
 
 
-@pytest.mark.parametrize("how", ["squash", "rebase", "rebase-merge"])
+@pytest.mark.parametrize("how", ["squash", "rebase"])
 def test_other_ways_to_merge(shop: Shop, how: str) -> None:
     """What was approved counts, whatever the merge made of its commits."""
     before = shop.git("rev-parse", "origin/main")
