@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -19,6 +17,7 @@ import pytest
 
 from cluster.kube import Document, Kube
 from cluster.objects import ACCOUNTS, ARGOCD
+from servers.direct import ask
 from servers.sharing import command
 
 APPLICATION = ("argoproj.io/v1alpha1", "Application")
@@ -151,18 +150,7 @@ class ClusterHandle:
         all_headers = {"Content-Type": "application/json", **(headers or {})}
         if token:
             all_headers["Authorization"] = f"Bearer {token}"
-        request = urllib.request.Request(
-            f"{self.argocd}{path}", method=method, data=sent, headers=all_headers
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
-                status, text = answer.status, answer.read()
-        except urllib.error.HTTPError as error:
-            status, text = error.code, error.read()
-        try:
-            return status, json.loads(text or b"null")
-        except ValueError:
-            return status, text.decode(errors="replace")
+        return ask(method, f"{self.argocd}{path}", sent, all_headers)
 
     def tell_argocd(
         self, repo_url: str, before: str, after: str, files: list[str], branch: str = "main"

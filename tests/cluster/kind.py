@@ -6,10 +6,12 @@ are those of the processes: they are read from the same go.mod files.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import tempfile
 import urllib.request
 import uuid
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -29,8 +31,16 @@ _MANIFESTS = "https://raw.githubusercontent.com/argoproj"
 _NODE_PORT = 30080
 _WORKLOADS = ("Deployment", "StatefulSet")
 
-# What runs in a pod: it waits; where the tag says `broken` it ends at once.
-_IMAGE = 'FROM busybox:1.37\nCMD ["sh", "-c", "{command}"]\n'
+_WEBHOOK_SECRET = uuid.uuid4().hex
+
+# What runs in a pod: it answers the probes of the sample; where the tag says `broken` it ends.
+_IMAGE = """\
+FROM busybox:1.37
+RUN mkdir /www && touch /www/healthz /www/readyz
+CMD {command}
+"""
+_SERVES = ["httpd", "-f", "-p", "8080", "-h", "/www"]
+_ENDS = ["false"]
 
 
 def kind_options(environ: Mapping[str, str]) -> dict[str, Any]:
@@ -113,9 +123,6 @@ def kind_handle(record: Mapping[str, Any], folder: Path) -> ClusterHandle:
     )
 
 
-_WEBHOOK_SECRET = uuid.uuid4().hex
-
-
 def _install(kube: Kube) -> None:
     """Apply the manifests of the pinned releases, and our settings."""
     for namespace in (ARGOCD, ROLLOUTS):
@@ -182,8 +189,6 @@ def _download(url: str) -> Iterator[Document]:
 
 
 def _decoded(secret: Mapping[str, Any], name: str) -> str:
-    from base64 import b64decode
-
     return b64decode(secret.get("data", {}).get(name, "")).decode()
 
 
@@ -204,7 +209,7 @@ def _gateway(environ: Mapping[str, str]) -> str:
 
 def _load(image: str, cluster: str, environ: Mapping[str, str]) -> None:
     """Build an image of this name and put it into the cluster's node."""
-    command = "exit 1" if "broken" in image else "sleep infinity"
+    command = json.dumps(_ENDS if "broken" in image else _SERVES)
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "Dockerfile").write_text(_IMAGE.format(command=command))
         for words in (

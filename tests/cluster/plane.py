@@ -17,7 +17,6 @@ import os
 import secrets
 import shutil
 import tempfile
-import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +27,7 @@ from cluster.certificates import make_certificates, write_kubeconfig
 from cluster.components import argocd_components, kubernetes_components
 from cluster.handle import ALL_CAPABILITIES, ClusterHandle
 from cluster.kube import Kube
+from servers.direct import is_there
 from servers.processes import Processes, free_port
 from servers.programs import ARGOCD, ETCD, GROUPS, KUBERNETES, KWOK, ROLLOUTS, TOOLS
 from servers.store import folder_of, key, store
@@ -127,7 +127,7 @@ class Plane:
     def await_page(self, name: str, port: str, path: str) -> None:
         """Wait until a component answers 200 at its port for health or metrics."""
         url = f"http://127.0.0.1:{self.ports[port]}{path}"
-        self.processes.wait(name, lambda: _is_there(url))
+        self.processes.wait(name, lambda: is_there(url))
 
     def api_server(self) -> Kube:
         """Start etcd and the API server, and return a client of it that may do everything."""
@@ -232,7 +232,8 @@ def _prepare(plane: Plane, made: Path) -> None:
     plane.processes.wait("kube-apiserver", lambda: _serves(kube, "argoproj.io/v1alpha1"))
     for document in objects.projects():
         kube.apply(document)
-    plane.processes.stop_all(last=LAST)
+    for name in LAST:
+        plane.processes.stop(name)
     shutil.move(plane.folder / "etcd", made / "etcd")
     shutil.move(plane.certificates, made / "certificates")
     plane.kubeconfig.unlink()
@@ -258,9 +259,3 @@ def _serves(kube: Kube, api: str) -> bool:
     status, answer = kube.ask("GET", f"/apis/{api}")
     kinds = {one["kind"] for one in answer["resources"]} if status == 200 else set()
     return {"Application", "ApplicationSet", "AppProject", "Rollout"} <= kinds
-
-
-def _is_there(url: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(url, timeout=2) as answer:
-        return answer.status == 200
-    return False

@@ -9,38 +9,37 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from cluster.handle import APPLICATION, ClusterHandle
 from cluster.kube import Document
 from manifests import Manifests, copy_template
 from servers.git_http import GitServer
 
-DEADLINE = 5
-"""Seconds after which a Deployment of the shop that does not get ready is Degraded."""
-
-ROLLOUT = f"""\
+ROLLOUT = """\
 apiVersion: argoproj.io/v1alpha1
 kind: Rollout
 metadata:
   name: api
 spec:
   replicas: 2
-  progressDeadlineSeconds: {DEADLINE}
+  progressDeadlineSeconds: 5
   selector:
-    matchLabels: {{app.kubernetes.io/name: api}}
+    matchLabels: {app.kubernetes.io/name: api}
   template:
     metadata:
-      labels: {{app.kubernetes.io/name: api}}
+      labels: {app.kubernetes.io/name: api}
     spec:
       containers:
         - name: api
           image: shop/api
-          resources:  # without them the controller writes `resources: {{}}`: a drift for ever
-            requests: {{cpu: 10m}}
+          resources:  # without them the controller writes `resources: {}`: a drift for ever
+            requests: {cpu: 10m}
   strategy:
     canary:
       steps:
         - setWeight: 50
-        - pause: {{}}
+        - pause: {}
 """
 
 
@@ -51,6 +50,7 @@ class Shop:
         manifests: the bare repository, a checkout, and gitops beside them.
         url: of the repository, for people and for Argo CD.
         server: the Git server, which can be told to misbehave.
+        patience: seconds after which a workload that does not get ready is Degraded.
     """
 
     def __init__(self, cluster: ClusterHandle, manifests: Manifests, server: GitServer) -> None:
@@ -58,6 +58,8 @@ class Shop:
         self.manifests = manifests
         self.server = server
         self.url = f"{server.url}/{manifests.path.name}"
+        # Where kubelets are real, a good pod may need more than the five seconds of a played one.
+        self.patience = 5 if "any-image" in cluster.capabilities else 60
         self._id = uuid.uuid4().hex[:8]
         self._names: set[str] = set()
         self._applications: set[str] = set()
@@ -78,10 +80,11 @@ class Shop:
             files[str(path.relative_to(self.manifests.checkout))] = "".join(changed)
         for name in ("api", "web"):
             text = self.manifests.file(f"base/{name}.yaml")
-            patience = f"spec:\n  progressDeadlineSeconds: {DEADLINE}\n"
+            patience = f"spec:\n  progressDeadlineSeconds: {self.patience}\n"
             files[f"base/{name}.yaml"] = text.replace("spec:\n", patience, 1)
         if rollout:
-            files["base/api.yaml"] = ROLLOUT
+            patience = f"Seconds: {self.patience}\n"
+            files["base/api.yaml"] = ROLLOUT.replace("Seconds: 5\n", patience)
         return self.manifests.commit("Shop of a test", files)
 
     def spec(self, environment: str, **changes: Any) -> Document:
@@ -111,6 +114,8 @@ class Shop:
         """Make an Application for an overlay; return its name."""
         called = name or self.namespace(environment)
         self._applications.add(called)
+        if "any-image" not in self.cluster.capabilities:
+            self._feed_kubelets(environment)
         self.cluster.kube.apply(
             {
                 "apiVersion": APPLICATION[0],
@@ -124,6 +129,23 @@ class Shop:
             }
         )
         return called
+
+    def _feed_kubelets(self, environment: str) -> None:
+        """Give real kubelets the images of an overlay, and the Secret that is not in Git."""
+        text = self.manifests.file(f"overlays/{environment}/kustomization.yaml")
+        for image in yaml.safe_load(text)["images"]:
+            self.cluster.load_image(f"{image['name']}:{image['newTag']}")
+        namespace = self.namespace(environment)
+        data = {"DATABASE_USER": "shop", "DATABASE_PASSWORD": uuid.uuid4().hex}
+        for document in (
+            {"kind": "Namespace", "metadata": {"name": namespace}},
+            {
+                "kind": "Secret",
+                "metadata": {"name": "shop-database", "namespace": namespace},
+                "stringData": data,
+            },
+        ):
+            self.cluster.kube.apply({"apiVersion": "v1", **document})
 
     def set_tag(self, environment: str, tag: str, *, image: str = "shop/api") -> str:
         """Commit a new tag for an overlay, as CI would, and push; return the commit."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -219,3 +220,13 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
             server.requests.append(Request(self.command, self.path, status, received, sent))
 
     return Handler
+
+
+def main(root: str, port: str) -> None:
+    """Serve the repositories below a folder until somebody ends us."""
+    with GitServer(Path(root), port=int(port)) as server:
+        server.stopping.wait()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -9,17 +9,15 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import urllib.error
-import urllib.request
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
+from servers.direct import ask, is_there
 from servers.processes import CannotStartError, Processes, free_port
 from servers.programs import GITEA
 from servers.store import folder_of
@@ -136,7 +134,7 @@ def start(processes: Processes, options: Mapping[str, Any]) -> dict[str, Any]:
     )
     processes.start("gitea", [*gitea, "web"], environ)
     url = f"http://127.0.0.1:{port}"
-    processes.wait("gitea", lambda: _healthy(url))
+    processes.wait("gitea", lambda: is_there(f"{url}/api/healthz"))
     users = {ADMIN: _sign_in(url, ADMIN, password)}
     server = GiteaServer(url, users, processes.folder)
     for name in PEOPLE:
@@ -168,12 +166,6 @@ def _user_name() -> str:
         return os.environ.get("USER", "git")
 
 
-def _healthy(url: str) -> bool:
-    with suppress(OSError), urllib.request.urlopen(f"{url}/api/healthz", timeout=5) as answer:
-        return answer.status == 200
-    return False
-
-
 def _sign_in(url: str, name: str, password: str) -> GiteaUser:
     """Return a user with a token that may do whatever the user may."""
     basic = b64encode(f"{name}:{password}".encode()).decode()
@@ -189,21 +181,8 @@ def _sign_in(url: str, name: str, password: str) -> GiteaUser:
 
 
 def _request(method: str, url: str, body: Any, authorization: str) -> tuple[int, Any]:
-    request = urllib.request.Request(
-        url,
-        method=method,
-        data=None if body is None else json.dumps(body).encode(),
-        headers={"Authorization": authorization, "Content-Type": "application/json"},
-    )
-    try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            status, text = answer.status, answer.read()
-    except urllib.error.HTTPError as error:
-        status, text = error.code, error.read()
-    try:
-        return status, json.loads(text or b"null")
-    except ValueError:
-        return status, text.decode(errors="replace")
+    headers = {"Authorization": authorization, "Content-Type": "application/json"}
+    return ask(method, url, None if body is None else json.dumps(body).encode(), headers)
 
 
 @dataclass(frozen=True)

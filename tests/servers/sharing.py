@@ -61,7 +61,7 @@ def launch(folder: Path, watched: int, module: str, options: Mapping[str, Any]) 
     with (folder / "keeper.log").open("wb") as log:
         keeper = subprocess.Popen(
             [
-                *(sys.executable, "-m", "servers.keeper"),
+                *(sys.executable, "-P", "-m", "servers.keeper"),
                 *(str(folder), str(watched), module, json.dumps(dict(options))),
             ],
             env=_keeper_environ(),
@@ -88,7 +88,7 @@ def await_ready(folder: Path, *, seconds: float = 180) -> dict[str, Any]:
             return json.loads((folder / READY).read_text(encoding="utf-8"))
         with suppress(FileNotFoundError):
             raise CannotStartError((folder / FAILED).read_text(encoding="utf-8"))
-        if not folder.exists() or not _runs(folder):
+        if not folder.exists() or not keeper_lives(folder):
             log = folder / "keeper.log"
             words = log.read_text(encoding="utf-8")[-2000:] if log.exists() else "no log"
             raise CannotStartError(f"the keeper of {folder.name} is gone:\n{words}")
@@ -115,28 +115,31 @@ def _keeper_of(folder: Path) -> int:
         return 0
 
 
-def _runs(folder: Path) -> bool:
+def keeper_lives(folder: Path) -> bool:
+    """Say whether the keeper that was started in this folder runs."""
     pid = _keeper_of(folder)
+    if pid == 0:
+        return False
     with suppress(ChildProcessError):
         os.waitpid(pid, os.WNOHANG)  # a zombie of ours would seem to run
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return pid > 0
+    return True
 
 
 def end(folder: Path, *, seconds: float = 30) -> None:
     """Tell a keeper to stop its servers, and wait until it has."""
     pid = _keeper_of(folder)
-    if pid == 0 or not _runs(folder):
+    if not keeper_lives(folder):
         shutil.rmtree(folder, ignore_errors=True)
         return
     os.kill(pid, signal.SIGTERM)
     give_up = time.monotonic() + seconds
-    while _runs(folder) and time.monotonic() < give_up:
+    while keeper_lives(folder) and time.monotonic() < give_up:
         time.sleep(0.05)
-    if _runs(folder):
+    if keeper_lives(folder):
         os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
 
