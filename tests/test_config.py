@@ -339,8 +339,8 @@ KNOWN = (
     "wait, approvals, branch"
 )
 TOP = (
-    "apiVersion, kind, branch, environments, images, forge, freeze, clusters, signers, repository, "
-    "pullRequest"
+    "apiVersion, kind, branch, environments, images, forge, branches, freeze, clusters, signers, "
+    "repository, pullRequest"
 )
 
 ONE_ROW = [
