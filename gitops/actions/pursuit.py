@@ -246,7 +246,9 @@ class Pursuit:
         except TryAgain:
             return  # the next reading tells whether it matters
         else:
-            self._asked[ref] = (self._session.clock.monotonic(), fed.reading.time)
+            # The first time stays: whole seconds cannot tell a look just before from one after.
+            _, first = self._asked.get(ref, (0.0, fed.reading.time))
+            self._asked[ref] = (self._session.clock.monotonic(), first)
 
     def _look_closer(self, now: float) -> None:
         """Ask what is wrong with resources and pods, now and then, while it is not well."""
@@ -301,6 +303,7 @@ class Pursuit:
         self.release = newest
         self.following = Following()
         self.troubles = ()
+        self._asked.clear()
 
     def _time_is_over(self) -> None:
         worst = self.following.worst

@@ -204,11 +204,12 @@ def test_what_does_not_render(world: ArgoWorld) -> None:
         world.put("dev", revision="main", sync="Unknown", since=50, conditions=error, images=())
 
     refused("")
-    world.plane.on_refresh = lambda name: world.at(2, lambda: refused(name))
+    world.plane.on_refresh = refused  # in the very second in which it was asked
 
     report = run(world)
 
     assert ("unrendered", True) == (report.verdict, "kustomize build" in report.message)
+    assert world.clock.passed < 110
 
 
 @pytest.mark.parametrize(
