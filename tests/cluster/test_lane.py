@@ -10,7 +10,7 @@ import pytest
 from cluster.handle import ClusterHandle
 from servers.runs import lives, run, start_run, until
 
-STORY = "tests/cluster/test_story.py::test_a_new_application_goes_live"
+STORY = "tests/cluster/test_cluster.py::test_a_new_application_goes_live"
 
 
 def test_a_lane_left_out_is_named(tmp_path: Path) -> None:
