@@ -107,15 +107,9 @@ class Agreement:
     def _heads(self, step: Step) -> tuple[str, ...]:
         """Return the commits that may have been approved: what was merged, and the commit itself.
 
-        One that the branch had before was merged long ago: its approval is used up.
+        One that the branch had before brings nothing, so its approval is used up.
         """
-        merged = [
-            parent
-            for parent in step.info.parents
-            if parent != step.parent
-            and (step.parent is None or self._archive.over(parent, step.parent))
-        ]
-        return (*merged, step.commit)
+        return (*(one for one in step.info.parents if one != step.parent), step.commit)
 
     def _declares(
         self, step: Step, overlay: Overlay, paths: Sequence[str], heads: Sequence[str]

@@ -143,10 +143,16 @@ class StepJudge:
     def _signer(
         self, step: Step, overlay: Overlay, touches: Sequence[Touch], policy: Tip
     ) -> str | None:
-        """Return who signed a commit that does no more than set or lift holds."""
+        """Return who signed a commit that does no more than set or lift holds.
+
+        What has not landed may be many commits, of which the newest is signed, and another one
+        lifts the hold.
+        """
         holds = holds_of(overlay, top_level=True)
         signers = policy.config.signers
         if signers is None or not all(touch.path in holds for touch in touches):
+            return None
+        if not self._landed:
             return None
         try:
             listed = policy.snapshot.read(signers)

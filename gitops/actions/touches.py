@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gitops.actions.belongings import belongings_of, holds_of, overlays_in
 from gitops.actions.changesets import Step
-from gitops.core.applications import is_manifest, reads
+from gitops.core.applications import folders_read, is_manifest, may_be
 from gitops.core.bearing import bearing_changes
 from gitops.core.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.touching import Belongings, Touch, folded
@@ -34,6 +34,7 @@ class TouchReader:
         self._branch = branch
         self._top_level = top_level
         self._known: dict[Overlay, tuple[str, Belongings]] = {}
+        self._applications: tuple[str, dict[str, set[str]]] = ("", {})
 
     def lives_here(self, row: Environment) -> bool:
         """Say whether overlays and holds of an environment are on the branch of the changes."""
@@ -118,9 +119,10 @@ class TouchReader:
         if built or step.parent is None:
             built = (*self.belongings(overlay, step.commit).touched(changed), *built)
         touches = {touch.path: touch for touch in (*built, *around)}
-        for path in self._applications(overlay, step, changed):
-            reason = f"an Argo CD Application in it reads {overlay.directory}"
-            touches.setdefault(path, Touch(path, reason))
+        for path, folders in self._read_by(step, changed).items():
+            if any(may_be(folder, overlay.directory) for folder in folders):
+                reason = f"an Argo CD Application in it reads {overlay.directory}"
+                touches.setdefault(path, Touch(path, reason))
         return tuple(touches[path] for path in sorted(touches))
 
     def _around(self, overlay: Overlay, policy: Config) -> Belongings:
@@ -133,14 +135,18 @@ class TouchReader:
             found.add(policy.signers, "it lists who may approve")
         return found
 
-    def _applications(self, overlay: Overlay, step: Step, changed: Iterable[str]) -> list[str]:
-        states = [self._archive.tree(one) for one in (step.parent, step.commit) if one is not None]
-        return [
-            path
-            for path in changed
-            if is_manifest(path)
-            and any(reads(_content(tree, path), path, overlay.directory) for tree in states)
-        ]
+    def _read_by(self, step: Step, changed: Iterable[str]) -> dict[str, set[str]]:
+        """Return changed file -> the folders that Applications in it read, before and after."""
+        if self._applications[0] != step.commit:
+            found: dict[str, set[str]] = {}
+            states = [one for one in (step.parent, step.commit) if one is not None]
+            for tree in map(self._archive.tree, states):
+                for path in filter(is_manifest, changed):
+                    folders = folders_read(_content(tree, path), path)
+                    if folders:
+                        found.setdefault(path, set()).update(folders)
+            self._applications = (step.commit, found)
+        return self._applications[1]
 
 
 def fetch_changed(

@@ -26,20 +26,18 @@ def is_manifest(path: str) -> bool:
     return path.lower().endswith((".yaml", ".yml", ".json"))
 
 
-def reads(content: bytes, path: str, directory: str) -> bool:
-    """Say whether `content` holds an Application that reads `directory`, or may do so.
+def folders_read(content: bytes, path: str) -> tuple[str, ...]:
+    """Return the folders that Applications in `content` read, as they are written there.
 
     A text that cannot be read holds none, as Argo CD would not take it either.
     """
     if _GROUP not in content or len(content) > _LONGEST:
-        return False
+        return ()
     try:
         documents = compose_all(content, path)
     except ManifestError:
-        return False
-    return any(
-        _matches(folder, directory) for document in documents for folder in _folders(document.root)
-    )
+        return ()
+    return tuple(folder for document in documents for folder in _folders(document.root))
 
 
 def _folders(root: Any) -> Iterator[str]:
@@ -55,7 +53,8 @@ def _folders(root: Any) -> Iterator[str]:
                 yield folder
 
 
-def _matches(folder: str, directory: str) -> bool:
+def may_be(folder: str, directory: str) -> bool:
+    """Say whether the `folder` of an Application is `directory`, or may become it."""
     pieces = _PLACEHOLDER.split(folder)
     if len(pieces) > 1:
         pattern = "[^/]+".join(re.escape(piece) for piece in pieces)

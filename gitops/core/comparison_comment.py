@@ -23,7 +23,9 @@ MARK = "<!-- gitops validate -->"
 LONGEST = 60_000
 """Characters of a comment; GitHub takes 65,536."""
 
+_MOST_IMAGES = 100
 _MOST_PATHS = 20
+_MOST_POLICIES = 30
 _MOST_PROBLEMS = 30
 
 
@@ -36,16 +38,26 @@ def render_comment(comparison: Comparison, problems: Sequence[tuple[str, str, st
     parts = [MARK, _head(comparison)]
     if any(one.images for one in comparison.environments):
         parts.append(_images(comparison.environments))
-    for one in comparison.environments:
-        parts += _policy(one)
+    policies = [text for one in comparison.environments for text in _policy(one)]
+    parts += policies[:_MOST_POLICIES]
+    if len(policies) > _MOST_POLICIES:
+        parts.append(f"Policy of {len(policies) - _MOST_POLICIES} more environments is not shown.")
     if problems:
         parts.append(_problems(problems))
     parts.append(_files(comparison.environments))
     parts += [bullets([code(warning) for warning in comparison.warnings])]
-    text = "\n\n".join(part for part in parts if part) + "\n"
+    text = _cut("\n\n".join(part for part in parts if part) + "\n")
     for one in comparison.environments:
         text += _rendered(one, LONGEST - len(text))
     return text
+
+
+def _cut(text: str) -> str:
+    """Return `text` no longer than a comment may be; every line of it stands by itself."""
+    if len(text) <= LONGEST:
+        return text
+    note = "\n\nThe rest has no room in a comment.\n"
+    return text[: LONGEST - len(note)].rpartition("\n")[0] + note
 
 
 def _head(comparison: Comparison) -> str:
@@ -71,7 +83,9 @@ def _images(environments: Sequence[EnvironmentDifference]) -> str:
         for one in environments
         for image in one.images
     ]
-    return table(("environment", "image", "before", "after"), rows)
+    text = table(("environment", "image", "before", "after"), rows[:_MOST_IMAGES])
+    more = len(rows) - _MOST_IMAGES
+    return f"{text}\n\nand {count(more, 'image')} more" if more > 0 else text
 
 
 def _value(value: ImageValue | None) -> str:
@@ -86,7 +100,7 @@ def _policy(one: EnvironmentDifference) -> Iterator[str]:
         return
     lines = [
         f"{code(result.reason)}{' (overridden)' if result.overridden else ''}"
-        for result in one.policy
+        for result in one.policy[:_MOST_PROBLEMS]
     ]
     verb = "keeps them out of" if one.refused else "was overridden for"
     yield f"**Policy {verb} {code(one.label)}:**\n\n{bullets(lines)}"

@@ -98,6 +98,10 @@ class _Index:
             known = self._folders.get(folded(parent))
             if known is not None:
                 return known.reason if known.path == parent else _like(known)
+        folder, _, last = name.rpartition("/")
+        if last == ".gitattributes" and folder in self._above:
+            below = self._above[folder]
+            return f"it says how {below.path} is checked out, and {below.reason}"
         above = self._above.get(name)
         # What was a folder is a file, a link or a submodule on one side.
         return f"{above.path} lies below it, and {above.reason}" if above is not None else None

@@ -180,3 +180,49 @@ def test_secrets_stay_out_of_words(tmp_path: Path, bare: Repo) -> None:
             repository.commits().find("1" * 40)
 
     assert "hunter2" not in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [(b"100644 a", b"100644 a"), (b"100644 b", b"100644 a"), (b"040000 a",), (b"100000 a",)],
+    ids=["twice", "out-of-order", "padded", "odd"],
+)
+def test_tree_that_shows_two_things(bare: Repo, entries: tuple[bytes, ...]) -> None:
+    """A tree that Git would not write is refused: others may see something else in it."""
+    blobs = [bare.git("hash-object", "-w", "--stdin", feed=one).strip() for one in (b"1", b"2")]
+    raw = b"".join(
+        entry + b"\0" + bytes.fromhex(blob) for entry, blob in zip(entries, blobs, strict=False)
+    )
+    tree = bare.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", feed=raw).strip()
+    commit = raw_commit(bare, tree, [], 1)
+    with (
+        opened(str(bare.path)) as repository,
+        pytest.raises(ManifestError, match="would not write so"),
+    ):
+        repository.commits().changed(None, commit)
+
+
+def test_parents_that_are_none(bare: Repo) -> None:
+    """A header further down that looks like a parent is none."""
+    tree = bare.git("mktree", feed=b"").strip()
+    who = "Eve <eve@e.com> 1 +0000"
+    text = f"tree {tree}\nauthor {who}\nparent {'1' * 40}\ncommitter {who}\n\nx\n"
+    words = ("hash-object", "-t", "commit", "-w", "--literally", "--stdin")
+    commit = bare.git(*words, feed=text.encode()).strip()
+    with opened(str(bare.path)) as repository:
+        assert () == repository.commits().info(commit).parents
+
+
+def test_tag_that_is_called_like_a_branch(bare: Repo, tmp_path: Path) -> None:
+    """A branch goes before a tag of the same name, which anybody may push; an id before both."""
+    good = bare.commit({"a": b"1"})
+    evil = bare.commit({"a": b"2"}, branch="evil")
+    short = good[:8]
+    for name in ("main", "origin/main", short):
+        bare.git("update-ref", f"refs/tags/{name}", evil)
+    clone = tmp_path / "clone"
+    bare.git("clone", "-q", str(bare.path), str(clone))
+    with opened(str(clone)) as repository:
+        archive = repository.commits()
+
+        assert [good] * 4 == [archive.find(name) for name in ("main", "origin/main", "HEAD", good)]

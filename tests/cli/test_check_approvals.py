@@ -273,3 +273,19 @@ def test_signature_excuses_nothing_but_holds(manifests: Manifests, keys: Path) -
     manifests.commit("Both", {HOLD: "by: Ben\nreason: x\n", PROD: manifests.file(PROD) + "# x\n"})
 
     assert {("prod", HOLD), ("prod", PROD)} == set(told(check(manifests)))
+
+
+def test_signature_on_top_of_somebody_elses_hold(manifests: Manifests, keys: Path) -> None:
+    """Before it lands, a signed commit does not vouch for the unsigned one below it."""
+    git(manifests, "pull", "-q", "origin", "main")
+    git(manifests, "checkout", "-q", "-b", "feature")
+    (manifests.checkout / HOLD).parent.mkdir(parents=True)
+    (manifests.checkout / HOLD).write_text("by: Eve\nreason: x\n")
+    git(manifests, "add", "-A")
+    git(manifests, "commit", "-q", "-m", "Hold")
+    for name, value in (("user.signingkey", str(keys / "ben")), ("gpg.format", "ssh")):
+        git(manifests, "config", name, value)
+    git(manifests, "commit", "-q", "-S", "--allow-empty", "-m", "Innocent")
+    git(manifests, "push", "-q", "origin", "feature")
+
+    assert [("prod", HOLD)] == told(check(manifests, "main..feature"))

@@ -136,6 +136,19 @@ def test_recorded_override(manifests: Manifests) -> None:
     assert "policy: overridden: shop/api 1.9.0 is not a release of stage" in result.out
 
 
+def test_override_of_something_else(manifests: Manifests) -> None:
+    """An override covers the reason that it was given for, and no other."""
+    message = (
+        "prod\n\nGitops-Action: deploy\nGitops-Environment: prod\n"
+        "Gitops-Override: INC-1 (passed: prod: shop/api 1.8.0 is not a release of stage)\n"
+    )
+    change(manifests, {PROD: edited(manifests, PROD, '"1.4.0"', '"1.9.0"')}, message)
+    result = against(manifests)
+
+    assert 1 == result.code
+    assert "policy: refused: shop/api 1.9.0 is not a release of stage" in result.out
+
+
 def test_rollback_is_always_allowed(manifests: Manifests) -> None:
     """A change that rolls back is not held to policy."""
     message = "prod\n\nGitops-Action: rollback\nGitops-Environment: prod\n"

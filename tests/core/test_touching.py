@@ -38,6 +38,15 @@ def test_what_does_not(path: str) -> None:
     assert () == belongings().touched([path])
 
 
+@pytest.mark.parametrize(
+    "path", [".gitattributes", "base/.gitattributes", "overlays/.gitattributes"]
+)
+def test_how_files_are_checked_out(path: str) -> None:
+    """What says how files of it are checked out can change them without touching them."""
+    assert "is checked out" in belongings().touched([path])[0].reason
+    assert () == belongings().touched(["docs/.gitattributes"])
+
+
 def test_composed_letters() -> None:
     """A name whose letters are only composed in another way is the same to some file systems."""
     found = Belongings()

@@ -24,6 +24,7 @@ from gitops.ports import TreeEntry
 
 _FULL = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NAME = re.compile(r"(?!-)(?!.*\.\.)[^\x00-\x20\x7f:?*\[\\]+")
+_PLAIN = re.compile(r"(?!HEAD$|refs/|[0-9a-f]{7,}$)[^~^@{}]+")
 _STEPS = re.compile(r"(?P<name>.+?)(?P<steps>(?:\^[0-9]*|~[0-9]*)*)")
 _STEP = re.compile(r"([\^~])([0-9]*)")
 _FARTHEST = 10_000  # generations that a name may go back
@@ -113,9 +114,14 @@ class CommitReader:
     def _locally(self, name: str) -> str | None:
         if self._place is None:
             return None
-        here = [f"--git-dir={self._place.git_dir}"]
-        answer = self._git.run([*here, "rev-parse", "--verify", "-q", f"{name}^{{commit}}"])
-        return answer.text if answer.code == 0 and _FULL.fullmatch(answer.text) else None
+        # A tag of the same name would come first for Git, and anybody may push one.
+        branches = [f"refs/remotes/{name}", f"refs/heads/{name}"] if _PLAIN.fullmatch(name) else []
+        for one in (*branches, name):
+            words = ("rev-parse", "--verify", "-q", f"{one}^{{commit}}")
+            answer = self._git.run([f"--git-dir={self._place.git_dir}", *words])
+            if answer.code == 0 and _FULL.fullmatch(answer.text):
+                return answer.text
+        return None
 
     def _remotely(self, name: str) -> str | None:
         if self._url is None:

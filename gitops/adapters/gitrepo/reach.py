@@ -13,14 +13,41 @@ from collections.abc import Iterable, Sequence
 
 from gitops.adapters.gitrepo import answers
 from gitops.adapters.gitrepo.answers import Kind
+from gitops.adapters.gitrepo.objects import FILE, LINK, MODULE, TREE, Tree, render_tree
 from gitops.adapters.gitrepo.place import Place
 from gitops.adapters.gitrepo.process import Git
 from gitops.adapters.gitrepo.store import Store
-from gitops.errors import NotFound
+from gitops.errors import ManifestError, NotFound
 
 _STEPS = (50, 500, 5000, 50_000, 500_000)  # commits that each further fetch asks for
 _FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 _FEW = 200  # ids that one fetch names
+_MODES = frozenset((TREE, FILE, "100755", "100664", LINK, MODULE))  # 100664: an old Git's
+
+
+class CheckedStore(Store):
+    """A store whose trees are what Git itself would have written.
+
+    Git reads others too, each part of it in its own way: one with a name twice would show us what
+    it was, and check out something else.
+    """
+
+    def tree(self, oid: str) -> Tree:
+        """Return the entries of the tree `oid`. Raises ManifestError for one that is odd."""
+        known = oid in self._trees
+        tree = super().tree(oid)
+        if known:
+            return tree
+        modes = {entry.mode for entry in tree.values()}
+        if not modes <= _MODES or render_tree(tree) != self.read(oid)[1]:
+            del self._trees[oid]
+            raise ManifestError(
+                "is a folder that Git would not write so (a name twice, out of order, or of an odd "
+                "kind): nobody can tell what it holds",
+                path=f"tree {oid[:12]}",
+                hint="look at it with: git fsck",
+            )
+        return tree
 
 
 class Reach:
@@ -40,7 +67,7 @@ class Reach:
         self._git = git
         self._url = url
         self._name = name
-        self.store = Store(
+        self.store = CheckedStore(
             git, algorithm=algorithm, borrow=place.common if place is not None else None
         )
         self._step = 0

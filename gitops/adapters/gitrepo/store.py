@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 
 from gitops.adapters.gitrepo.objects import (
@@ -182,9 +183,9 @@ class Store:
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """Return the parents of `commit`, also where the store was cut off."""
-        header = self.read(commit)[1].partition(b"\n\n")[0]
-        lines = header.decode("utf-8", "surrogateescape").split("\n")
-        return tuple(line[7:] for line in lines if line.startswith("parent "))
+        lines = iter(self.read(commit)[1].split(b"\n")[1:])  # the first line is the tree
+        named = takewhile(lambda line: line.startswith(b"parent "), lines)
+        return tuple(line[7:].decode() for line in named)
 
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""
