@@ -228,6 +228,10 @@ class FakeClusters:
         self.clusters: dict[str, tuple[FakeCluster, ...]] = {"*": clusters}
         self.refusal: GitopsError | None = None
 
+    def is_named(self, config: Config) -> bool:
+        """See `ports.Clusters`."""
+        return bool(config.clusters)
+
     def of(
         self, config: Config, environment: Environment, *, within: float
     ) -> tuple[FakeCluster, ...]:

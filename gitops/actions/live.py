@@ -33,8 +33,10 @@ class LiveView:
         self._clusters: dict[str, tuple[Cluster, ...]] = {}
         self._unusable: dict[str, str] = {}
         self._readings: dict[Cluster, Future[Reading]] = {}
+        self._is_named = False
         if session.clusters is None:
             return
+        self._is_named = session.clusters.is_named(tip.config)
         for row in rows:
             try:
                 found = session.clusters.at_hand(tip.config, row, within=WITHIN)
@@ -67,10 +69,10 @@ class LiveView:
             except GitopsError as error:
                 problems.append(error.message)
         found = read_feeds(self._session, self._tip, overlay, readings)
-        if not found.fed and not problems:
-            if not self._tip.config.clusters:
+        if not found.fed:
+            if not self._is_named:
                 return None  # some cluster of the caller's, which nobody said to be ours
-            problems += found.pinned or ("no Application follows it",)
+            problems += [] if problems else found.pinned or ("no Application follows it",)
         placing = Placing(self._session, self._tip, overlay, follows=False)
         return Live(
             tuple(self._show(fed, placing, newest) for fed in found.fed),

@@ -185,7 +185,9 @@ class Steering:
 
     def _warn(self, text: str) -> None:
         """Say it where somebody set a cluster up on purpose."""
-        if self._tip.config.clusters and text not in self.warnings:
+        clusters = self._session.clusters
+        named = clusters is not None and clusters.is_named(self._tip.config)
+        if named and text not in self.warnings:
             self.warnings.append(text)
 
 

@@ -99,6 +99,10 @@ class Clusters(Protocol):
         """How Applications may spell the manifest repository: URLs and paths."""
         ...
 
+    def is_named(self, config: Config) -> bool:
+        """Did somebody name a cluster on purpose, so that its silence is worth a word?"""
+        ...
+
     def of(self, config: Config, environment: Environment, *, within: float) -> tuple[Cluster, ...]:
         """Return the control planes of an environment; nothing is contacted yet.
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from control_plane import cluster_text, measure_cluster
 from crowd import measure_crowd
 from figures import Figure, crowd_figures, figures_table, single_figures
 from peers import build_kustomize
@@ -25,7 +26,8 @@ from repositories import QUICK, SHAPES
 from single import first_words, measure_far, measure_single, say
 
 _PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
-_TEXTS = {"single": single_text, "far": far_text, "crowd": crowd_text}
+_TEXTS = {"single": single_text, "far": far_text, "crowd": crowd_text, "cluster": cluster_text}
+_ALL = ("single", "far", "crowd")
 _FIGURES: dict[str, Callable[[Any], list[Figure]]] = {
     "single": single_figures,
     "crowd": crowd_figures,
@@ -44,7 +46,8 @@ def _options() -> argparse.Namespace:
         nargs="?",
         choices=("all", *_TEXTS),
         default="all",
-        help="single: one bump at a time; far: behind a long round trip; crowd: many writers",
+        help="single: one bump at a time; far: behind a long round trip; crowd: many writers; "
+        "cluster: wait and rollback on a real Argo CD, which all leaves out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -77,9 +80,9 @@ def main() -> None:
 
 def _measure_all(options: argparse.Namespace, root: Path) -> None:
     begun = time.monotonic()
-    if not options.quick:
+    if not options.quick and options.what != "cluster":
         build_kustomize(root)
-    parts = tuple(_TEXTS) if options.what == "all" else (options.what,)
+    parts = _ALL if options.what == "all" else (options.what,)
     kept: dict[str, dict[str, Any]] = {}
     figures: list[Figure] = []
     for part in parts:
@@ -106,10 +109,12 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
 def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, Any]:
     shapes = QUICK if options.quick else SHAPES
     gitops = shlex.split(options.gitops)
-    runs = options.runs or (2 if options.quick else 10 if part == "crowd" else 15)
+    runs = options.runs or (2 if options.quick else 10 if part in ("crowd", "cluster") else 15)
     home = root / "home"
     home.mkdir(exist_ok=True)
-    if part == "crowd":
+    if part == "cluster":
+        results = measure_cluster(root, runs)
+    elif part == "crowd":
         words = options.writers or ("1,8" if options.quick else "1,8,32,64")
         sizes = [int(word) for word in words.split(",")]
         results = measure_crowd(root, shapes, gitops, sizes, runs)

@@ -107,6 +107,8 @@ def test_no_application(world: ArgoWorld) -> None:
 
     world.repository.commit({"gitops.yaml": CONFIG.partition("clusters:")[0].encode()})
     assert look(world)["dev"] is None
+    world.cluster.trouble = Unavailable("fake is away")
+    assert look(world)["dev"] is None
 
 
 def test_rollouts(world: ArgoWorld) -> None:

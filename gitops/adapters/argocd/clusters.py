@@ -53,6 +53,10 @@ class ArgoClusters:
         other = self._environ.get(REPOSITORY, "").strip()
         return (self._repository, other) if other else (self._repository,)
 
+    def is_named(self, config: Config) -> bool:
+        """Is there a row in `clusters:`, or a server in the environment?"""
+        return bool(config.clusters or self._environ.get(SERVER))
+
     def of(self, config: Config, environment: Environment, *, within: float) -> tuple[Cluster, ...]:
         """Return the control planes of an environment. Raises NotFound, UsageError."""
         if self._environ.get(SERVER):
@@ -75,7 +79,7 @@ class ArgoClusters:
         self, config: Config, environment: Environment, *, within: float
     ) -> tuple[Cluster, ...]:
         """Return the same where something is set up for it, else ()."""
-        meant = bool(config.clusters or self._environ.get(SERVER))
+        meant = self.is_named(config)
         if not meant and (environment.change == "work-tree" or not self._has_kubeconfig()):
             return ()
         if not self._environ.get(SERVER) and not config.clusters_of(environment):
