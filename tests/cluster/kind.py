@@ -44,22 +44,8 @@ _ENDS = ["false"]
 
 
 def kind_options(environ: Mapping[str, str]) -> dict[str, Any]:
-    """Return what `start` wants to be told; `environ` is that of whoever started the run."""
-    # Engine and kind have settings, contexts and proxies of their own.
-    wanted = (
-        "HOME",
-        "PATH",
-        "DOCKER_",
-        "CONTAINER_",
-        "KIND_",
-        "XDG_",
-        "HTTP",
-        "http",
-        "NO_",
-        "no_",
-    )
-    kept = {name: value for name, value in environ.items() if name.startswith(wanted)}
-    return {"name": f"gitops-tests-{uuid.uuid4().hex[:8]}", "environ": kept}
+    """Return what `start` wants to be told; `environ` is what engine and kind are run with."""
+    return {"name": f"gitops-tests-{uuid.uuid4().hex[:8]}", "environ": dict(environ)}
 
 
 def start(processes: Processes, options: Mapping[str, Any]) -> dict[str, Any]:

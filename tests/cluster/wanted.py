@@ -18,7 +18,7 @@ class Wanted:
         context: of that kubeconfig; empty for its current one.
         namespace: where Argo CD is in the existing cluster.
         git_host: the address of this machine as the existing cluster sees it.
-        environ: the variables of whoever started the run, for programs with settings of their own.
+        environ: what kind and a container engine are run with.
     """
 
     provider: str = "auto"
@@ -31,3 +31,9 @@ class Wanted:
 
 class NoClusterError(Exception):
     """There is no cluster to be had; says what is missing and the way out."""
+
+
+def of_engines(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of kind and of container engines: their settings, contexts, proxies."""
+    named = ("HOME", "PATH", "DOCKER_", "KIND_", "XDG_", "HTTP", "http", "NO_PROXY", "no_proxy")
+    return {name: value for name, value in environ.items() if name.startswith(named)}

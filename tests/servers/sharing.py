@@ -24,7 +24,11 @@ from servers.keeper import FAILED, READY
 from servers.processes import CannotStartError
 
 RUN_VARIABLE = "GITOPS_TEST_RUN"
+PID = "keeper.pid"
 TESTS = Path(__file__).parents[1]
+
+# Kept from being collected, and complained about, while they run: they outlive a worker.
+_LAUNCHED: list[subprocess.Popen[bytes]] = []
 
 
 def announce_run(folder: Path) -> None:
@@ -57,8 +61,13 @@ def share(
 
 
 def launch(folder: Path, watched: int, module: str, options: Mapping[str, Any]) -> None:
-    """Start a keeper in `folder`, which is there and empty; `watched` 0: until it is told."""
-    with (folder / "keeper.log").open("wb") as log:
+    """Start a keeper in `folder`, which is there and empty; `watched` 0: until it is told.
+
+    The keeper inherits a lock, which therefore says whether it lives: its number alone may one day
+    be somebody else's.
+    """
+    with (folder / PID).open("w") as pid, (folder / "keeper.log").open("wb") as log:
+        fcntl.flock(pid, fcntl.LOCK_EX)
         keeper = subprocess.Popen(
             [
                 *(sys.executable, "-P", "-m", "servers.keeper"),
@@ -69,9 +78,10 @@ def launch(folder: Path, watched: int, module: str, options: Mapping[str, Any]) 
             stdout=log,
             stderr=log,
             start_new_session=True,
+            pass_fds=[pid.fileno()],
         )
-    (folder / "keeper.pid").write_text(str(keeper.pid))
-    keeper.returncode = 0  # not ours to wait for: it outlives a worker
+        pid.write(str(keeper.pid))
+    _LAUNCHED.append(keeper)
 
 
 def _keeper_environ() -> dict[str, str]:
@@ -108,39 +118,28 @@ def command(folder: Path, **request: Any) -> dict[str, Any]:
     return answer
 
 
-def _keeper_of(folder: Path) -> int:
-    try:
-        return int((folder / "keeper.pid").read_text())
-    except (FileNotFoundError, ValueError):
-        return 0
-
-
 def keeper_lives(folder: Path) -> bool:
     """Say whether the keeper that was started in this folder runs."""
-    pid = _keeper_of(folder)
-    if pid == 0:
-        return False
-    with suppress(ChildProcessError):
-        os.waitpid(pid, os.WNOHANG)  # a zombie of ours would seem to run
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        with (folder / PID).open() as pid:
+            fcntl.flock(pid, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
         return False
-    return True
+    except BlockingIOError:
+        return True
+    return False
 
 
 def end(folder: Path, *, seconds: float = 30) -> None:
     """Tell a keeper to stop its servers, and wait until it has."""
-    pid = _keeper_of(folder)
-    if not keeper_lives(folder):
-        shutil.rmtree(folder, ignore_errors=True)
-        return
-    os.kill(pid, signal.SIGTERM)
-    give_up = time.monotonic() + seconds
-    while keeper_lives(folder) and time.monotonic() < give_up:
-        time.sleep(0.05)
     if keeper_lives(folder):
-        os.kill(pid, signal.SIGKILL)
+        pid = int((folder / PID).read_text())
+        os.kill(pid, signal.SIGTERM)
+        give_up = time.monotonic() + seconds
+        while keeper_lives(folder) and time.monotonic() < give_up:
+            time.sleep(0.05)
+        if keeper_lives(folder):
+            os.kill(pid, signal.SIGKILL)
     shutil.rmtree(folder, ignore_errors=True)
 
 
