@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from gitops.ports.renderer import Build, BuildFile, Renderer
 
 # Few calls need these, and defining them takes time before the first request is sent.
-_LATER = ("cluster", "evidence", "forge", "commits", "intents", "renderer")
+_LATER = ("evidence", "forge", "commits", "intents", "renderer", "cluster")
 
 __all__ = [
     "Archive",
