@@ -22,6 +22,7 @@ metadata:
   namespace: argocd
   annotations:
     # Argo CD looks at commits that touch these, from the path below; a hold (.gitops/) does not.
+    # Register the repository (`argocd repo add`), public or not: else every commit counts as none.
     argocd.argoproj.io/manifest-generate-paths: .;../../base
 spec:
   project: default

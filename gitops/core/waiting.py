@@ -21,8 +21,9 @@ BAD: Final = frozenset({"degraded", "failed", "unrendered"})
 
 _HINTS: Final = {
     "unseen": "Argo CD has not looked at it, or cannot: is its Git access in order?",
-    "syncing": "out of sync and no sync begins: a sync window, a rolling ApplicationSet, or "
-    "argo-cd issue 27875",
+    "syncing": "out of sync and no sync begins: a sync window, a rolling ApplicationSet, argo-cd "
+    "issue 27875, or manifest-generate-paths and a repository that Argo CD was not told of "
+    "(`argocd repo add`)",
     "retrying": "`argocd app terminate-op NAME` ends the tries; "
     "`syncPolicy.retry.refresh: true` lets them take the newest commit",
     "manual": "sync it by hand, or switch its auto-sync on",

@@ -1,8 +1,9 @@
 """What `gitops wait` and `rollback` cost on a real Argo CD: the control plane of the tests.
 
-Needs the programs of `scripts/servers build control-plane`. Times are read off three clocks that agree, since all of it
-runs on one machine: when the push was done, when the Application in the API server said Synced and
-Healthy at the commit (looked at every 10 ms), when `gitops wait` printed that, and when it ended.
+Needs the programs of `scripts/servers build control-plane`. Times are read off one clock, since all
+of it runs on one machine: when the push was done, when the Application in the API server said
+Synced and Healthy at the commit (looked at every 10 ms), when `gitops wait` printed that, and when
+it ended.
 """
 
 from __future__ import annotations

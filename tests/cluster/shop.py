@@ -87,6 +87,26 @@ class Shop:
             files["base/api.yaml"] = ROLLOUT.replace("Seconds: 5\n", patience)
         return self.manifests.commit("Shop of a test", files)
 
+    def register(self) -> None:
+        """Tell Argo CD that the URL is a Git repository, as `argocd repo add` does.
+
+        One that it was not told of has no type, and for it Argo CD 3.4.2 answers "no changes"
+        wherever `manifest-generate-paths` is asked (reposerver, UpdateRevisionForPaths): every sync
+        then counts as self-heal, and comes later each time.
+        """
+        self.cluster.kube.apply(
+            {
+                "apiVersion": "v1",
+                "kind": "Secret",
+                "metadata": {
+                    "name": self.namespace("repository"),
+                    "namespace": self.cluster.namespace,
+                    "labels": {"argocd.argoproj.io/secret-type": "repository"},
+                },
+                "stringData": {"type": "git", "url": self.url},
+            }
+        )
+
     def spec(self, environment: str, **changes: Any) -> Document:
         """Return the spec of the Application that `gitops init` would write."""
         return {
@@ -227,6 +247,7 @@ class Shop:
             kube.delete(*APPLICATION, name, self.cluster.namespace)
         for name in self._names:
             kube.delete("v1", "Namespace", name)
+        kube.delete("v1", "Secret", self.namespace("repository"), self.cluster.namespace)
 
 
 @contextmanager
@@ -238,6 +259,7 @@ def open_shop(
     with GitServer(manifests.path.parent, host=cluster.git_host) as server:
         shop = Shop(cluster, manifests, server)
         shop.prepare(rollout=rollout)
+        shop.register()
         try:
             yield shop
         finally:
