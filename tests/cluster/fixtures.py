@@ -32,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--cluster-git-host", default="", help="existing: this machine as it sees us")
 
 
+FOLDER = "tests/cluster/"
+"""Where tests of the cluster are: one worker runs them all."""
+
 _WANTED = pytest.StashKey[Wanted]()
 
 
@@ -60,12 +63,22 @@ def pytest_configure_node(node: Any) -> None:
     node.workerinput["cluster"] = asdict(node.config.stash[_WANTED])
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give all tests of the cluster to one worker: some stop its components for a while."""
-    for item in items:
-        if "cluster" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("cluster"))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Spread tests over workers as `--dist load` does, but keep those of the cluster on one.
+
+    Some of them stop components under everybody else. (The marks of `--dist loadgroup` do nothing
+    in xdist 3.8 with pytest 9.2.)
+    """
+    if config.getvalue("dist") != "load":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ClusterScheduling(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return FOLDER if FOLDER in nodeid else nodeid
+
+    return ClusterScheduling(config, log)
 
 
 @pytest.fixture(scope="session")
@@ -124,4 +137,5 @@ def _logs_of_the_cluster(request: pytest.FixtureRequest) -> None:
     if "cluster" in request.fixturenames:
         handle = request.getfixturevalue("cluster")
         if hasattr(handle, "logs"):  # a test may have a fake one of this name
+            assert FOLDER in request.node.nodeid, f"one worker has the tests of {FOLDER} only"
             show_when_failed(request.node, handle.logs())

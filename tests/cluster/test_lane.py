@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cluster.handle import ClusterHandle
-from servers.runs import lives, run, start_run, until
+from servers.runs import ROOT, lives, run, start_run, until
 
 STORY = "tests/cluster/test_cluster.py::test_a_new_application_goes_live"
 
@@ -28,6 +28,18 @@ def test_a_demanded_lane_is_no_skip(tmp_path: Path) -> None:
 
     assert 1 == code
     assert "GITOPS_REQUIRE_CLUSTER is set" in output
+
+
+def test_one_worker_has_the_cluster_to_itself(tmp_path: Path) -> None:
+    """No test stops a component under another one: one worker has the cluster, all the others."""
+    options = ("--cluster-provider=none", "-n", "2", "-v", str(ROOT / "tests/test_isolation.py"))
+    _, output = run(tmp_path, "tests/cluster/test_handle.py", *options)
+    lines = [line for line in output.splitlines() if line.startswith("[gw")]
+    workers = {line[:5] for line in lines if "tests/cluster/" in line}
+
+    assert len(lines) > 5
+    assert 1 == len(workers)
+    assert {"[gw0]", "[gw1]"} == {line[:5] for line in lines}
 
 
 def test_what_is_not_built_is_named(tmp_path: Path) -> None:

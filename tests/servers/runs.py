@@ -9,9 +9,12 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from servers.demands import REQUIRED_BY
 from servers.sharing import TESTS
 
 ROOT = TESTS.parent
+
+_DEMANDS = set(REQUIRED_BY.values())
 
 _PLUGINS = {
     # Holds a test until the run is killed.
@@ -41,7 +44,8 @@ def start_run(
                 *(*chosen, *options, str(ROOT / test)),
             ],
             env={
-                **os.environ,
+                # Whether a lane is demanded is for each of these runs to say.
+                **{name: value for name, value in os.environ.items() if name not in _DEMANDS},
                 "TMPDIR": str(folder / "tmp"),
                 "PYTHONPATH": str(folder),
                 **(env or {}),
