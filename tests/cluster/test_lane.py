@@ -31,7 +31,7 @@ def test_a_demanded_lane_is_no_skip(tmp_path: Path) -> None:
 
 
 def test_one_worker_has_the_cluster_to_itself(tmp_path: Path) -> None:
-    """No test stops a component under another one: its tests go to one worker, others to all."""
+    """No test stops a component under another one: one worker has the cluster, all the others."""
     options = ("--cluster-provider=none", "-n", "2", "-v", str(ROOT / "tests/test_isolation.py"))
     _, output = run(tmp_path, "tests/cluster/test_handle.py", *options)
     lines = [line for line in output.splitlines() if line.startswith("[gw")]
