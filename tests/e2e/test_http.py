@@ -318,14 +318,16 @@ def test_crowd_on_paths(manifests: Manifests, place: str, writers: int) -> None:
 
 def test_branch_that_keeps_moving(manifests: Manifests, server: GitServer) -> None:
     """Every push loses: 75 `conflict` after the budget, with the number of tries."""
-    tags = iter(range(1000))
 
-    def bump() -> None:
-        manifests.gitops("deploy", f"shop/web:moved-{next(tags)}", "--to", "test")
+    def move() -> None:
+        tree = manifests.git("rev-parse", "main^{tree}").strip()
+        words = ("-c", "user.name=Mona", "-c", "user.email=mona@example.com", "commit-tree", tree)
+        commit = manifests.git(*words, "-p", "main", "-m", "somebody else").strip()
+        manifests.git("update-ref", "refs/heads/main", commit)
 
-    server.behaviour = Behaviour(before_push=bump)
+    server.behaviour = Behaviour(before_push=move)
     result = manifests.gitops(
-        *("deploy", "shop/api:2", "--to", "dev", "-o", "json", "--push-timeout", "1s"),
+        *("deploy", "shop/api:2", "--to", "dev", "-o", "json", "--push-timeout", "3s"),
         repo=url(server),
     )
 
