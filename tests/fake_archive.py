@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from fakes import FakeRepository, FakeSnapshot
 from gitops.core.history import CommitInfo, OverlayVersion

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+
+from msgspec.structs import replace
 
 from fakes import FakeRepository
 from gitops.errors import GitopsError, NotFound, Refused

@@ -906,7 +906,7 @@ def test_a_new_key_needs_one_line():
 
 
 QUICK = """
-import dataclasses, re, time, typing
+import msgspec, re, time, typing
 import gitops.core.environment, gitops.core.yamltext
 start = time.process_time()
 from gitops.config import load_config

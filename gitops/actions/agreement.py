@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.approvals import Change, ForgeApprovals, LedgerApprovals, other_content
 from gitops.actions.changesets import Changeset, Step
@@ -20,8 +21,7 @@ from gitops.ports import Archive, GatedForge, NoForge, PullRequest
 _FARTHEST = 10  # commits of one rebased pull request that are looked at
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """What was found for a change of one overlay.
 
     Attributes:

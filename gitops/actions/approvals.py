@@ -7,7 +7,8 @@ pull request had, whoever made it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.ledger import ledger_of
 from gitops.actions.session import Session, Tip
@@ -20,8 +21,7 @@ from gitops.core.ledger import approvals
 from gitops.ports import Archive, GatedForge, PullRequest, Tree, TreeEntry
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """What is to be approved: the way from one commit to another, made by `info`.
 
     Attributes:

@@ -9,7 +9,8 @@ them count, landing and deleting the branch is one push.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gitops.actions.deciding import ApprovalPreview, ApproveRequest, Approving, Decided
 from gitops.actions.holds import own_hold_path

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gitops.actions.plan import Draft, Plan
 from gitops.actions.session import Session, Tip
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from gitops.actions.proposing import Proposed
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(Struct, frozen=True):
     """One overlay with the edit that is wanted there.
 
     Attributes:

@@ -7,7 +7,8 @@ looked at counts, whether something was there or not (`core.touching`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from gitops.core.environment import Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, hold_path
@@ -28,21 +29,29 @@ _MOST_LINKS = 40  # on one path: as many as Linux follows
 _MOST_FOLDERS = 2000  # kustomizations that one overlay is built from
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """What a path leads to: where it really lies, and its entry."""
 
     path: str
     entry: TreeEntry
 
 
-@dataclass(frozen=True, slots=True)
-class _Folder:
+class _Folder(Struct, frozen=True):
     """A kustomization to be read; `config_root`: its files are configuration, seen from there."""
 
     path: str
     config_root: str | None = None
-    reason: str = field(default="", compare=False)
+    reason: str = ""
+
+    def __eq__(self, other: object) -> bool:
+        """Why it is read does not make it another one."""
+        return isinstance(other, _Folder) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[str, str | None]:
+        return self.path, self.config_root
 
 
 def holds_of(overlay: Overlay, *, top_level: bool) -> tuple[str, ...]:

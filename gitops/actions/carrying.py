@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.plan import Plan
 from gitops.actions.sending import Update, guards
@@ -23,8 +25,7 @@ from gitops.ports import Intents, NewCommit, NoForge, RefUpdate
 PlanOther = Callable[[Session, Intent], Callable[[Tip], Plan]]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """The branch after some intents: the tip to build on, and the commit that led there.
 
     Attributes:
@@ -35,8 +36,7 @@ class Step:
     new: NewCommit | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """What a carrier is about to push.
 
     Attributes:
@@ -50,8 +50,7 @@ class Load:
     own: Own
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(Struct, frozen=True):
     """The carrier's own change within a load; without `commit` there was nothing to change."""
 
     tip: Tip

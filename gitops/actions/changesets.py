@@ -7,7 +7,9 @@ in. A change that has not landed is one as a whole, whatever it is made of: so i
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.history import CommitInfo
 from gitops.errors import UsageError
@@ -16,8 +18,7 @@ from gitops.ports import Archive
 _NOWHERE = frozenset("0")
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One change: `info` says what it is, `parent` is the state before it, None for a root."""
 
     info: CommitInfo
@@ -29,8 +30,7 @@ class Step:
         return self.info.commit
 
 
-@dataclass(frozen=True, slots=True)
-class Changeset:
+class Changeset(Struct, frozen=True):
     """What is to be looked at.
 
     Attributes:

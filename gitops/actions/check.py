@@ -8,7 +8,8 @@ prevents nothing: docs/how-to/check.md.
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.agreement import Agreement
 from gitops.actions.changesets import Changeset, read_changeset
@@ -25,8 +26,7 @@ _OLDEST_POLICY = 100  # commits that are gone back for a `gitops.yaml` that can 
 _NOTHING = Config(branch=None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     """Where the changes are: their branch, and the branch that policy is on.
 
     Attributes:

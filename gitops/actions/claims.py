@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from gitops.actions.belongings import overlays_in
 from gitops.actions.changesets import Step
@@ -56,8 +57,7 @@ def find_overlays(tree: Tree, config: Config, labels: Sequence[str]) -> dict[str
     }
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimVerdict:
+class ClaimVerdict(Struct, frozen=True):
     """What a commit does that a rollback must not, and the paths that a rollback may change."""
 
     offences: tuple[Offence, ...]

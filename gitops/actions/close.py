@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from gitops.actions.overlays import find_overlay
 from gitops.actions.plan import Plan

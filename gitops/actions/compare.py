@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.belongings import belongings_of, overlays_in
 from gitops.actions.changesets import Step
@@ -50,8 +52,7 @@ from gitops.ports import (
 _MOST_SECONDS = 60.0  # that all builds together may take
 
 
-@dataclass(frozen=True, slots=True)
-class _Pair:
+class _Pair(Struct, frozen=True):
     """The two sides, and what lies between them."""
 
     start: str

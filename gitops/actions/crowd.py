@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.carrying import PlanOther, check_travels
 from gitops.actions.plan import Plan
@@ -29,8 +31,7 @@ _SHORTEST: Final = 3.0  # seconds of the budget below which publishing is not wo
 _MOST_WARNINGS: Final = 10
 
 
-@dataclass(slots=True)
-class Crowd:
+class Crowd(Struct):
     """The other writers, as one call of `deploy` deals with them; see `write.Others`.
 
     A ref that its owner withdrew cannot land any more: a carrier pushes the branch and the removal
@@ -52,7 +53,7 @@ class Crowd:
     plan_other: PlanOther
     pushes: int = 0
     published: bool = False
-    warnings: dict[str, None] = field(default_factory=dict)
+    warnings: dict[str, None] = {}
 
     def waiting(self) -> bool:
         """Say whether others wait to be carried, as far as the newest push told."""

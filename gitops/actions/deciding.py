@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from gitops.actions.judging import refusal
 from gitops.actions.overlays import find_overlay
@@ -24,8 +25,7 @@ from gitops.core.policy import Reason, outstanding
 from gitops.errors import Refused
 
 
-@dataclass(frozen=True, slots=True)
-class ApproveRequest:
+class ApproveRequest(Struct, frozen=True):
     """What `gitops approve` was asked for.
 
     Attributes:
@@ -40,8 +40,7 @@ class ApproveRequest:
     override: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ApprovalPreview:
+class ApprovalPreview(Struct, frozen=True):
     """What a person is asked to approve.
 
     Attributes:
@@ -56,8 +55,7 @@ class ApprovalPreview:
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Decided:
+class Decided(Struct, frozen=True):
     """A proposal that policy lets in.
 
     Attributes:
@@ -72,8 +70,7 @@ class Decided:
     passed: tuple[Reason, ...]
 
 
-@dataclass(slots=True)
-class Approving:
+class Approving(Struct):
     """One call of `approve`: what was shown at first holds for all of its tries.
 
     Attributes:
@@ -86,7 +83,7 @@ class Approving:
     request: ApproveRequest
     confirm: Callable[[ApprovalPreview], bool] | None
     shown: str | None = None
-    stood: frozenset[Reason] | None = field(default=None)
+    stood: frozenset[Reason] | None = None
 
     def look(self, tip: Tip) -> tuple[Overlay, Found]:
         """Find the overlay and what there is of its proposal, as of `tip`."""

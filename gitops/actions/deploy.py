@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requests
 from gitops.actions.judging import judge, record_overrides, refusal
@@ -36,8 +38,7 @@ if TYPE_CHECKING:
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
-@dataclass(frozen=True, slots=True)
-class DeployRequest:
+class DeployRequest(Struct, frozen=True):
     """What `gitops deploy` was asked for.
 
     Attributes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.session import Session, Tip
 from gitops.core.application import Application
@@ -15,8 +17,7 @@ from gitops.errors import GitopsError, ManifestError, NotFound
 from gitops.ports import Cluster, Clusters, Reading, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Fed:
+class Fed(Struct, frozen=True):
     """One Application that feeds an overlay, and the reading that told it."""
 
     cluster: Cluster
@@ -24,8 +25,7 @@ class Fed:
     reading: Reading
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What was found for one overlay.
 
     Attributes:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.history import releases_of
 from gitops.actions.overlays import find_overlay, overlays_of
@@ -48,8 +50,7 @@ def readable_hold(content: bytes, path: str) -> Hold:
         return Hold(by="someone", since=None, reason=f"{path} cannot be read: {error.problem}")
 
 
-@dataclass(frozen=True, slots=True)
-class _Scope:
+class _Scope(Struct, frozen=True):
     """What one hold file holds: one overlay, or everything (`overlay` None).
 
     Attributes:

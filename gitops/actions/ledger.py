@@ -8,7 +8,8 @@ commit added which one of their keys signed (core/signature.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.session import Session, Tip
 from gitops.actions.write import moved_on, pause
@@ -36,8 +37,7 @@ About = Callable[[Mapping[str, ImageValue]], bool]
 _NOWHERE = "0" * 40  # no commit: all of the branch is looked at
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayLedger:
+class OverlayLedger(Struct, frozen=True):
     """What the ledger has on one overlay.
 
     Attributes:
@@ -80,8 +80,7 @@ class OverlayLedger:
         return found
 
 
-@dataclass(frozen=True, slots=True)
-class Appended:
+class Appended(Struct, frozen=True):
     """What `append_records` did.
 
     Attributes:

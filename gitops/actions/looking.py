@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from gitops.actions.feeds import Fed, read_feeds
 from gitops.actions.holds import hold_on
@@ -32,8 +33,7 @@ SOON = 1.2
 _AGAIN = 60.0  # seconds before a word that could not be written is tried again
 
 
-@dataclass
-class Watched:
+class Watched(Struct):
     """What a watcher remembers; handed on when the repository is opened anew.
 
     Attributes:
@@ -43,10 +43,10 @@ class Watched:
         failed: the same -> when writing it failed.
     """
 
-    following: dict[str, tuple[str, Following]] = field(default_factory=dict)
-    said: dict[str, str] = field(default_factory=dict)
-    written: set[tuple[str, str, str]] = field(default_factory=set)
-    failed: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    following: dict[str, tuple[str, Following]] = {}
+    said: dict[str, str] = {}
+    written: set[tuple[str, str, str]] = set()
+    failed: dict[tuple[str, str, str], float] = {}
 
 
 class Look:

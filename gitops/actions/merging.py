@@ -6,7 +6,7 @@ After an answer that got lost the pull request itself tells whether it was merge
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gitops.actions.awaited import waits_for
 from gitops.actions.deciding import Approving, Decided
@@ -34,8 +34,7 @@ from gitops.errors import (
 from gitops.ports import Forge, Merged, NotMerged, PullRequest, RefUpdate
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
+class _Ready(Struct, frozen=True):
     """A proposal that policy and the forge's rules let in, and the message of its merge."""
 
     tip: Tip

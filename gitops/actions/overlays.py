@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gitops.actions.session import Tip
 from gitops.core.environment import Config, Environment, Overlay
@@ -12,8 +12,7 @@ from gitops.errors import NotFound, UsageError
 from gitops.ports import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayFile:
+class OverlayFile(Struct, frozen=True):
     """The kustomization of one overlay, as a snapshot has it.
 
     Attributes:

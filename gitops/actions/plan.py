@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.report import OverlayChange, Proposal, Replaced, Skipped
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """One commit to be.
 
     Attributes:
@@ -23,11 +24,10 @@ class Draft:
     files: Mapping[str, bytes | None]
     message: str
     merges: str | None = None
-    before: Mapping[str, bytes | None] = field(default_factory=dict)
+    before: Mapping[str, bytes | None] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class ProposalDraft:
+class ProposalDraft(Struct, frozen=True):
     """A proposal branch to be, in place of `replaces` (None: it is new).
 
     Attributes:
@@ -43,8 +43,7 @@ class ProposalDraft:
     replaced: Replaced | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """What one intent wants, seen from one tip. Without drafts and edits nothing is to be done.
 
     Attributes:
@@ -58,12 +57,12 @@ class Plan:
     """
 
     action: str
-    commits: Mapping[str, Draft] = field(default_factory=dict)
+    commits: Mapping[str, Draft] = {}
     proposals: tuple[ProposalDraft, ...] = ()
-    edits: Mapping[str, bytes] = field(default_factory=dict)
+    edits: Mapping[str, bytes] = {}
     waiting: tuple[Proposal, ...] = ()
     ending: tuple[Proposal, ...] = ()
-    before: Mapping[str, bytes | None] = field(default_factory=dict)
+    before: Mapping[str, bytes | None] = {}
     changes: tuple[OverlayChange, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     warnings: tuple[str, ...] = ()

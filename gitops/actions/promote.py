@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.after import read_origins
 from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requests
@@ -31,8 +33,7 @@ from gitops.core.report import Skipped, WriteReport
 from gitops.errors import ManifestError, NotFound, UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class PromoteRequest:
+class PromoteRequest(Struct, frozen=True):
     """What `gitops promote` was asked for.
 
     Attributes:
@@ -54,8 +55,7 @@ class PromoteRequest:
     refresh: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Carrying:
+class _Carrying(Struct, frozen=True):
     """One overlay with what goes there, where each image came from, and what policy says."""
 
     edited: Edited

@@ -7,9 +7,10 @@ it was for.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
+
+from msgspec import Struct
 
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Overlay
@@ -22,8 +23,7 @@ from gitops.errors import NotFound, Refused, UsageError
 from gitops.ports import NoForge, PullRequest
 
 
-@dataclass(frozen=True, slots=True)
-class OpenProposal:
+class OpenProposal(Struct, frozen=True):
     """An open proposal.
 
     Attributes:
@@ -78,8 +78,7 @@ class OpenProposal:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What there is of an overlay's proposal.
 
     Attributes:

@@ -8,7 +8,8 @@ rollback keeps nothing of a promotion, nor a promotion anything of a rollback.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.overlays import OverlayFile
 from gitops.actions.plan import Draft, ProposalDraft
@@ -22,8 +23,7 @@ from gitops.core.message import trailers
 from gitops.core.report import Proposal, Replaced
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """What a call wants in one overlay whose changes need approval.
 
     Attributes:
@@ -38,8 +38,7 @@ class Wanted:
     extra: tuple[tuple[str, bytes | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Proposed:
+class Proposed(Struct, frozen=True):
     """Drafts to push, and proposals that already say what is wanted."""
 
     drafts: tuple[ProposalDraft, ...] = ()

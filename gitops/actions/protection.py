@@ -7,7 +7,8 @@ release branches are there, too.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.session import Session
 from gitops.core.environment import Config
@@ -27,16 +28,14 @@ from gitops.ports import GatedForge, NoForge
 OpenAt = Callable[[str, Config], GatedForge | NoForge]
 
 
-@dataclass(frozen=True, slots=True)
-class Raised:
+class Raised(Struct, frozen=True):
     """A rule that was set, or (a dry run) would be."""
 
     repository: str
     change: Raise
 
 
-@dataclass(frozen=True, slots=True)
-class ProtectionReport:
+class ProtectionReport(Struct, frozen=True):
     """What was compared, and what is missing.
 
     Attributes:
@@ -59,8 +58,7 @@ class ProtectionReport:
         return any(gap.is_error for gap in self.gaps)
 
 
-@dataclass(frozen=True, slots=True)
-class _Place:
+class _Place(Struct, frozen=True):
     name: str
     forge: GatedForge
     branches: Mapping[str, str]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.session import Combining, Session, Tip, read_config
 from gitops.core.combining import (
@@ -22,8 +23,7 @@ from gitops.errors import Denied
 from gitops.ports import Gathered, RefUpdate
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """A tip and the intents beside it, judged for that tip.
 
     Attributes:

@@ -9,7 +9,8 @@ the comment on what was replaced belongs to one call, the one whose push replace
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gitops.actions.proposals import find_proposal, look, proposal_branch
 from gitops.actions.review import make_review

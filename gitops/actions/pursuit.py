@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
 
 from gitops.actions.feeds import Fed, Found, need_clusters, no_application, read_again, read_feeds
 from gitops.actions.placing import Placing
@@ -28,8 +29,7 @@ _LOOK_CLOSER = 5.0
 _LIST_AGAIN = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """On what terms something is waited for.
 
     Attributes:
@@ -44,8 +44,7 @@ class Terms:
     record: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What `--for` waits for: an image with this tag (of this name, where it is given)."""
 
     tag: str

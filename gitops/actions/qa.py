@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.history import releases_of
 from gitops.actions.ledger import Appended, OverlayLedger, append_records, ledger_of
@@ -25,8 +26,7 @@ _FULL = (40, 64)
 _LISTED = 10
 
 
-@dataclass(frozen=True, slots=True)
-class QaRequest:
+class QaRequest(Struct, frozen=True):
     """What `gitops qa` was asked for.
 
     Attributes:
@@ -42,8 +42,7 @@ class QaRequest:
     app: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class QaPreview:
+class QaPreview(Struct, frozen=True):
     """The release that somebody is asked about."""
 
     label: str

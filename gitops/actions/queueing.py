@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct
 
 from gitops.actions.carrying import PlanOther, load
 from gitops.actions.plan import Plan
@@ -36,8 +37,7 @@ class AloneError(Exception):
     """This call can neither carry nor be carried any more; the text says why."""
 
 
-@dataclass(slots=True)
-class _Turn:
+class _Turn(Struct):
     """What one writer remembers from look to look.
 
     Attributes:
@@ -70,8 +70,7 @@ class _Turn:
             raise AloneError("pushes lose though the branch stays: somebody touches the refs")
 
 
-@dataclass(slots=True)
-class Waiting:
+class Waiting(Struct):
     """A published intent and its owner.
 
     Attributes:
@@ -93,7 +92,7 @@ class Waiting:
     oid: str
     pushes: int
     others_first: bool
-    warnings: dict[str, None] = field(default_factory=dict)
+    warnings: dict[str, None] = {}
 
     def run(self, deadline: float, took: float) -> WriteReport:
         """Look, and carry when it is our turn, until the intent has landed.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.history import releases_of
 from gitops.actions.ledger import words_on
@@ -21,8 +22,7 @@ from gitops.ports import Sources
 _DEFAULT = "release/{version}"
 
 
-@dataclass(frozen=True, slots=True)
-class CutRequest:
+class CutRequest(Struct, frozen=True):
     """What `gitops release cut` was asked for.
 
     Attributes:

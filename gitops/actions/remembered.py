@@ -8,7 +8,8 @@ of date and counts for nothing: a refusal, nothing to do, something that is not 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.plan import Plan
 from gitops.actions.sending import Sent, prepare, push
@@ -17,8 +18,7 @@ from gitops.errors import GitopsError, NoAtomicPush, TimedOut, Unavailable
 from gitops.ports import Unproven
 
 
-@dataclass(frozen=True, slots=True)
-class Bet:
+class Bet(Struct, frozen=True):
     """A push on a remembered tip: it landed, or nobody knows whether it did."""
 
     sent: Sent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gitops.core.comparison import Rendering
 from gitops.core.manifest_diff import diff_manifests
@@ -14,8 +14,7 @@ _MOST_FILES = 3000
 _MOST_BYTES = 32 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """An overlay at one commit: where it lies, and what belongs to it. None: it is not there."""
 
     tree: Tree

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.holds import own_hold_path, readable_hold
 from gitops.actions.overlays import OverlayFile
@@ -19,8 +20,7 @@ from gitops.core.message import Line, one_line, render_message, subject
 from gitops.core.report import OverlayChange
 
 
-@dataclass(frozen=True, slots=True)
-class RollbackRequest:
+class RollbackRequest(Struct, frozen=True):
     """What `gitops rollback` was asked for.
 
     Attributes:

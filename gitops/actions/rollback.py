@@ -7,7 +7,9 @@ what it chose is carried through lost races: whatever landed meanwhile, *that* r
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.history import releases_of
 from gitops.actions.overlays import OverlayFile, find_overlay
@@ -30,8 +32,7 @@ from gitops.errors import Denied, ManifestError, NotFound, Protected, Refused
 __all__ = ["Preview", "RollbackRequest", "rollback"]
 
 
-@dataclass(frozen=True, slots=True)
-class Preview:
+class Preview(Struct, frozen=True):
     """What a rollback will do, for the person who is asked."""
 
     label: str
@@ -76,8 +77,7 @@ def rollback(
     return publish(session, report)
 
 
-@dataclass(slots=True)
-class _Call:
+class _Call(Struct):
     """One call of `rollback`: what it chose and was told at first holds for all of its tries.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.scaffold import PLACEHOLDER_URL, scaffold_files
@@ -31,8 +32,7 @@ class EmptyPlace(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class ScaffoldReport:
+class ScaffoldReport(Struct, frozen=True):
     """What `gitops init` wrote, or would write.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.plan import Draft, Plan, ProposalDraft
 from gitops.actions.session import Session, Tip
@@ -12,8 +13,7 @@ from gitops.ports import Lost, NewCommit, RefUpdate
 _HEADS = "refs/heads/"
 
 
-@dataclass(frozen=True, slots=True)
-class Update:
+class Update(Struct, frozen=True):
     """One branch that moves: `commit` is what it moves to, None where it goes.
 
     Attributes:
@@ -28,8 +28,7 @@ class Update:
     proposal: ProposalDraft | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(Struct, frozen=True):
     """A plan, the tip that it was made on, and what is pushed for it.
 
     Attributes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.environment import CONFIG_PATH, Config, Environment
 from gitops.core.history import Identity
@@ -33,8 +35,7 @@ def _no_forge() -> NoForge:
     return NoForge()
 
 
-@dataclass(frozen=True, slots=True)
-class Combining:
+class Combining(Struct, frozen=True):
     """What a writer needs to let others carry its change, and to carry theirs.
 
     Attributes:
@@ -43,12 +44,14 @@ class Combining:
     """
 
     intents: Intents
-    key: bytes = field(repr=False)
+    key: bytes
     address: str
 
+    def __repr__(self) -> str:
+        return f"Combining(address={self.address!r})"
 
-@dataclass(frozen=True, slots=True)
-class Session:
+
+class Session(Struct, frozen=True):
     """What an action gets from the outside.
 
     Attributes:
@@ -90,8 +93,7 @@ class Session:
     detail: Callable[[str], None] = lambda _: None
 
 
-@dataclass(frozen=True, slots=True)
-class Tip:
+class Tip(Struct, frozen=True, eq=False):
     """What one attempt of a call reads: the newest commit of each branch, every one once.
 
     Attributes:
@@ -104,8 +106,8 @@ class Tip:
 
     snapshot: Snapshot
     config: Config
-    repository: Repository = field(compare=False, repr=False)
-    others: dict[str, Snapshot | None] = field(default_factory=dict, compare=False, repr=False)
+    repository: Repository
+    others: dict[str, Snapshot | None] = {}
 
     def branch_of(self, environment: Environment) -> str:
         """Return the branch that `environment` lives on: its own, else the top-level one."""

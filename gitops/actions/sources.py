@@ -6,7 +6,8 @@ Only images with a `source` in `gitops.yaml` are asked for; of the others the ca
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from gitops.actions.history import releases_of
 from gitops.actions.session import Session, Tip
@@ -21,8 +22,7 @@ from gitops.errors import Refused
 _SHORT = 7
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(Struct, frozen=True):
     """A build whose source repositories were asked.
 
     Attributes:
@@ -34,8 +34,8 @@ class Build:
 
     branch: str
     commit: str | None
-    found: Mapping[str, str] = field(default_factory=dict)
-    heads: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    found: Mapping[str, str] = {}
+    heads: Mapping[str, Mapping[str, str]] = {}
 
 
 def source_heads(

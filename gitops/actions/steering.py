@@ -8,8 +8,10 @@ read, so that a bad canary can be stopped before the commit is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.feeds import Fed, Found, read_feeds
 from gitops.actions.holds import hold_on
@@ -35,8 +37,7 @@ _OURS = "gitops: held"
 _LONGEST_NOTICE = 500  # Argo CD cuts there
 
 
-@dataclass(frozen=True, slots=True)
-class Underway:
+class Underway(Struct, frozen=True):
     """A Rollout in the middle of an update."""
 
     fed: Fed

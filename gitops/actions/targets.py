@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.overlays import (
     OverlayFile,
@@ -18,8 +19,7 @@ from gitops.core.kustomization import image_values, missing_image
 from gitops.errors import NotFound, UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(Struct, frozen=True):
     """One overlay, the file as it is now, and what it shall pin."""
 
     file: OverlayFile

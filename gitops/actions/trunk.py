@@ -6,7 +6,7 @@ whoever trusts a policy reads it from before the change.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from gitops.actions.session import Session
 from gitops.core.environment import CONFIG_PATH, Config
@@ -14,8 +14,7 @@ from gitops.errors import ConfigError, ManifestError, NotFound
 from gitops.ports import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Trunk:
+class Trunk(Struct, frozen=True):
     """Names of branches.
 
     Attributes:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.manifest_images import manifest_images
 from gitops.actions.overlays import apps_of, overlays_of, read_overlay
@@ -28,8 +30,7 @@ _APP = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7
 _PLACED = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """One thing that is wrong.
 
     Attributes:
@@ -46,8 +47,7 @@ class Problem:
     branch: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ValidateReport:
+class ValidateReport(Struct, frozen=True):
     """What was found, in the order config, overlays (promotion order), holds.
 
     Attributes:

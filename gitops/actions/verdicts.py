@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from gitops.actions.ledger import OverlayLedger, append_records
 from gitops.actions.session import Session, Tip

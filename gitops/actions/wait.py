@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.actions.history import releases_of
 from gitops.actions.overlays import find_overlay
@@ -25,8 +26,7 @@ _LEAST_PAUSE = 0.15  # events come in bursts
 Show = Callable[[Sequence[Pursuit]], None]
 
 
-@dataclass(frozen=True, slots=True)
-class WaitOptions:
+class WaitOptions(Struct, frozen=True):
     """What the caller said about waiting; None: as `gitops.yaml` has it.
 
     Attributes:
@@ -47,8 +47,7 @@ class WaitOptions:
         return Terms(soak, timeout, self.follow, self.record)
 
 
-@dataclass(frozen=True, slots=True)
-class WaitRequest:
+class WaitRequest(Struct, frozen=True):
     """What `gitops wait` was asked for.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from itertools import chain, islice
+
+from msgspec.structs import replace
 
 from gitops.actions.history import releases_of
 from gitops.actions.ledger import ledger_of

@@ -9,9 +9,10 @@ landed. Waits follow docs/explanation/races.md.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from gitops.actions.plan import Plan
 from gitops.actions.remembered import bet

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.source import Start
@@ -20,8 +19,7 @@ _TIME = frozenset({"--push-timeout"})
 _MORE = frozenset({"--verbose", "-v"})
 
 
-@dataclass(frozen=True, slots=True)
-class Words:
+class Words(NamedTuple):
     """What may stand behind a command: options that take a value, and options that do not."""
 
     start: Start
@@ -49,8 +47,7 @@ COMMANDS: Mapping[str, Words] = {
 _ASK_FIRST = frozenset({"--dry-run", "--override"})
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(NamedTuple):
     """What the command will open."""
 
     location: str

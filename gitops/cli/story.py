@@ -14,8 +14,9 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from gitops.cli.terminal import line, paint
 from gitops.errors import Bug, NotFound, Refused
@@ -26,8 +27,7 @@ _BEN = ("Ben", "ben@example.com")
 _CARA = ("Cara", "cara@example.com")  # QA
 
 
-@dataclass(frozen=True)
-class _Stage:
+class _Stage(Struct, frozen=True):
     """Where the story plays: a folder, and the environment of its commands."""
 
     folder: Path

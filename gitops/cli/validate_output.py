@@ -7,8 +7,9 @@ import sys
 import tempfile
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from gitops.actions.protection import ProtectionReport
 from gitops.actions.validate import Problem, ValidateReport

@@ -2,16 +2,17 @@
 
 A shape reads a YAML node (`read`, which reports every problem at its place) and prints itself as
 JSON Schema (`schema`, for editors). `gitops/config/keys.py` is built from shapes only, so the two
-cannot disagree. Plain classes, since a dataclass is felt at every start. Nodes are told apart by
-their `id`, because PyYAML is imported by `gitops.core.yamltext` alone.
+cannot disagree. Nodes are told apart by their `id`, because PyYAML is imported by
+`gitops.core.yamltext` alone.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from msgspec import Struct
 
 from gitops.core.spelling import nearest_word
 from gitops.core.yamltext import Document
@@ -33,8 +34,7 @@ _SCALARS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Value:
+class Value(Struct, frozen=True):
     """A value that has the right shape, with where it stands.
 
     Attributes:
@@ -48,7 +48,7 @@ class Value:
     place: Place
     text: str = ""
     items: tuple[Value, ...] = ()
-    keys: Mapping[str, Value] = field(default_factory=dict)
+    keys: Mapping[str, Value] = {}
 
     def get(self, key: str, default: str = "") -> str:
         """Return the text at `key` of a table, or `default` where the key is left out."""

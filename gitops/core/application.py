@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+from msgspec import Struct
 
 from gitops.core.told import items, number, table, tables, text, time
 
@@ -25,8 +26,7 @@ NOTICE_SEVERITY = "notice.argocd.argoproj.io/severity"
 IN_CLUSTER = "https://kubernetes.default.svc"
 
 
-@dataclass(frozen=True, slots=True)
-class ApplicationRef:
+class ApplicationRef(Struct, frozen=True):
     """Where an Application is kept.
 
     Attributes:
@@ -38,8 +38,7 @@ class ApplicationRef:
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Struct, frozen=True):
     """One source of an Application, in the order of `spec.sources`.
 
     Attributes:
@@ -58,8 +57,7 @@ class Source:
     hydrated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """The last or the running sync.
 
     Attributes:
@@ -81,8 +79,7 @@ class Operation:
         return self.phase in ("Running", "Terminating")
 
 
-@dataclass(frozen=True, slots=True)
-class Deployed:
+class Deployed(Struct, frozen=True):
     """An entry of `status.history`: a sync that went well (self-heal is not recorded there)."""
 
     revisions: tuple[str, ...]
@@ -90,8 +87,7 @@ class Deployed:
     finished: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Struct, frozen=True):
     """Something that Argo CD says of the Application, an error for the types in `ERRORS`."""
 
     type: str
@@ -103,8 +99,7 @@ ERRORS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Resource:
+class Resource(Struct, frozen=True):
     """An object that the Application manages.
 
     Attributes:
@@ -124,16 +119,14 @@ class Resource:
         return f"{self.kind} {self.name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Hydration:
+class Hydration(Struct, frozen=True):
     """What a hydrator did last: from the commit of a person to the commit that is synced."""
 
     dry: str
     hydrated: str
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
+class Application(Struct, frozen=True):
     """One Application, as read at one moment.
 
     Attributes:
@@ -151,7 +144,7 @@ class Application:
     sources: tuple[Source, ...] = ()
     automated: bool = False
     self_heal: bool = False
-    annotations: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = {}
     deleting: bool = False
     requested: bool = False
     sync: str = ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import fields
 from datetime import timedelta
 
 from gitops.core.environment import Config, Environment
@@ -31,12 +30,12 @@ def bearing(config: Config, name: str) -> dict[str, object]:
     found: dict[str, object] = {}
     row = config.find(name)
     for one in _gate(config, row) if row is not None else ():
-        for field in fields(Environment):
-            if field.name not in ("name", "line"):
-                found[f"{_yaml_name(field.name)} of {one.name}"] = getattr(one, field.name)
-    for field in fields(Config):
-        if field.name != "environments":
-            found[_yaml_name(field.name)] = _about(getattr(config, field.name), name)
+        for field in Environment.__struct_fields__:
+            if field not in ("name", "line"):
+                found[f"{_yaml_name(field)} of {one.name}"] = getattr(one, field)
+    for field in Config.__struct_fields__:
+        if field != "environments":
+            found[_yaml_name(field)] = _about(getattr(config, field), name)
     return found
 
 

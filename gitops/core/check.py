@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from gitops.core.history import CommitInfo
 from gitops.core.hold import Hold
@@ -16,8 +17,7 @@ Rule = Literal["approval", "rollback", "history", "remote"]
 Standing = Literal["untouched", "approved", "claimed", "rollback", "signed", "waiting", "reported"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """One thing that somebody should look at.
 
     Attributes:
@@ -38,8 +38,7 @@ class Finding:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
+class Approval(Struct, frozen=True):
     """What proves, or claims, that people agreed to a change of one environment.
 
     Attributes:
@@ -75,8 +74,7 @@ class Approval:
         return f"{self.place}, approved by {one_line(', '.join(self.by))}"
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """A commit that says it is a rollback.
 
     Attributes:
@@ -92,8 +90,7 @@ class Claim:
     by: str = "its message"
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedCommit:
+class CheckedCommit(Struct, frozen=True):
     """One commit of the range, with what it touches of each environment and how it stands.
 
     Attributes:
@@ -106,7 +103,7 @@ class CheckedCommit:
 
     info: CommitInfo
     parent: str | None
-    touches: Mapping[str, tuple[Touch, ...]] = field(default_factory=dict)
+    touches: Mapping[str, tuple[Touch, ...]] = {}
     standing: Standing = "untouched"
     evidence: str | None = None
 
@@ -116,8 +113,7 @@ class CheckedCommit:
         return subject(self.info.message)
 
 
-@dataclass(frozen=True, slots=True)
-class CheckReport:
+class CheckReport(Struct, frozen=True):
     """What `gitops check` looked at and found.
 
     Attributes:

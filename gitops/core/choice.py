@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC
 from typing import Literal
+
+from msgspec import Struct
 
 from gitops.core.image import ImageRequest, ImageValue, describe_value
 from gitops.core.message import one_line
@@ -19,8 +20,7 @@ class NeedMore(Exception):
     """Older releases must be read before the answer is sure."""
 
 
-@dataclass(frozen=True, slots=True)
-class Objection:
+class Objection(Struct, frozen=True):
     """One reason why a release is left out.
 
     Attributes:
@@ -33,16 +33,14 @@ class Objection:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(Struct, frozen=True):
     """A release that the search met and did not take."""
 
     release: Release
     objections: tuple[Objection, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """What to restore.
 
     Attributes:

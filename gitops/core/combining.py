@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from gitops.core.identity import Identity
 from gitops.core.intents import (
@@ -64,8 +65,7 @@ class Fault(Enum):
 _OTHERS_BUSINESS: Final = frozenset({Fault.OTHER_VERSION, Fault.OTHER_BRANCH, Fault.OTHER_HISTORY})
 
 
-@dataclass(frozen=True, slots=True)
-class Rejected:
+class Rejected(Struct, frozen=True):
     """A published blob that must not be applied."""
 
     ref: str
@@ -80,8 +80,7 @@ class Rejected:
         return f"intent {one_line(self.ref.removeprefix(REF_PREFIX), 64)}: {self.fault.value}"
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """Where and when intents are judged.
 
     Attributes:
@@ -155,8 +154,7 @@ def choose_refs(refs: Iterable[str], own: str, limit: int = MOST_AT_ONCE) -> tup
     return (own_ref, *drawn)[:limit]
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """What one carrier does with the blobs that it has read.
 
     Attributes:
@@ -185,16 +183,14 @@ def select(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """An intent that the tip refuses, with the words for its owner."""
 
     intent: Intent
     error: GitopsError
 
 
-@dataclass(frozen=True, slots=True)
-class Combined(Generic[State]):
+class Combined(Struct, Generic[State], frozen=True):
     """What the atomic push holds.
 
     Attributes:

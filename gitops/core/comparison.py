@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from gitops.core.image import ImageValue
 from gitops.core.manifest_diff import ObjectDiff
 from gitops.core.touching import Touch
 
 
-@dataclass(frozen=True, slots=True)
-class ImageDifference:
+class ImageDifference(Struct, frozen=True):
     """An image before and after; None: the overlay does not have it."""
 
     image: str
@@ -20,8 +20,7 @@ class ImageDifference:
     after: ImageValue | None
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyResult:
+class PolicyResult(Struct, frozen=True):
     """A reason why images may not go there.
 
     Attributes:
@@ -32,8 +31,7 @@ class PolicyResult:
     overridden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Rendering:
+class Rendering(Struct, frozen=True):
     """What an overlay builds, before and after.
 
     Attributes:
@@ -48,8 +46,7 @@ class Rendering:
     isolated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentDifference:
+class EnvironmentDifference(Struct, frozen=True):
     """What changes of one overlay.
 
     Attributes:
@@ -81,8 +78,7 @@ class EnvironmentDifference:
         return tuple(one.reason for one in self.policy if not one.overridden)
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Struct, frozen=True):
     """A change seen against what it goes to.
 
     Attributes:

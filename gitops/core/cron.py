@@ -9,8 +9,9 @@ that is read in two ways is worse than none.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
+
+from msgspec import Struct
 
 from gitops.errors import ConfigError
 
@@ -21,8 +22,7 @@ _SUNDAY = 7
 _HINT = 'cron is five fields: minute hour day month weekday, as in "0 18 * * 1-5"'
 
 
-@dataclass(frozen=True, slots=True)
-class Cron:
+class Cron(Struct, frozen=True):
     """When something starts, on a wall clock without a zone.
 
     Attributes:

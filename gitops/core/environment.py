@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from gitops.core.freeze import Freeze
@@ -24,8 +25,7 @@ Required = Literal["qa-passed", "stable"]
 ForgeKind = Literal["github", "gitlab", "gitea", "forgejo", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class ForgeSetting:
+class ForgeSetting(Struct, frozen=True):
     """`forge:` of `gitops.yaml`: what kind it is, and where its pages are (None: at the remote)."""
 
     kind: ForgeKind
@@ -35,8 +35,7 @@ class ForgeSetting:
 MergeMethod = Literal["merge", "squash", "rebase"]
 
 
-@dataclass(frozen=True, slots=True)
-class Approvals:
+class Approvals(Struct, frozen=True):
     """Who must agree to a proposal of an environment where there is no forge to ask.
 
     Attributes:
@@ -48,8 +47,7 @@ class Approvals:
     self: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PullRules:
+class PullRules(Struct, frozen=True):
     """How proposals look on the forge: `pullRequest:` of `gitops.yaml`.
 
     Attributes:
@@ -64,8 +62,7 @@ class PullRules:
     draft: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How long `wait` waits.
 
     Attributes:
@@ -78,8 +75,7 @@ class Patience:
     timeout: timedelta = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterRow:
+class ClusterRow(Struct, frozen=True):
     """A row of `clusters:`: where the Applications of some environments are.
 
     Attributes:
@@ -93,8 +89,7 @@ class ClusterRow:
     namespace: str = "argocd"
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(Struct, frozen=True):
     """A row of `gitops.yaml`.
 
     Attributes:
@@ -148,8 +143,7 @@ def asks_for_approval(environment: Environment) -> bool:
     return "pull-request" in (environment.change, environment.rollback)
 
 
-@dataclass(frozen=True, slots=True)
-class Overlay:
+class Overlay(Struct, frozen=True):
     """The Kustomize directory of one environment (of one app)."""
 
     environment: Environment
@@ -167,8 +161,7 @@ class Overlay:
         return name if self.app is None else f"{self.app}/{name}"
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(Struct, frozen=True):
     """`gitops.yaml` as values, in promotion order.
 
     Attributes:
@@ -186,8 +179,8 @@ class Config:
     """
 
     branch: str | None
-    environments: tuple[Environment, ...] = field(default=())
-    sources: Mapping[str, str] = field(default_factory=dict)
+    environments: tuple[Environment, ...] = ()
+    sources: Mapping[str, str] = {}
     freezes: tuple[Freeze, ...] = ()
     signers: str | None = None
     forge: ForgeSetting | None = None
@@ -218,8 +211,7 @@ def _pattern(pattern: str) -> re.Pattern[str]:
     return re.compile("".join(words.get(part, re.escape(part)) for part in parts))
 
 
-@dataclass(frozen=True, slots=True)
-class BranchMatch:
+class BranchMatch(Struct, frozen=True):
     """A source branch that a pattern accepts, with the `{version}` it captured, if any."""
 
     pattern: str

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from gitops.core.application import Application, Source
 from gitops.core.repository_name import normalised_repository
@@ -21,8 +22,7 @@ _PORT = re.compile(r":[0-9]+$")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ssh": 22}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """What Applications must follow to be ours.
 
     Attributes:
@@ -38,16 +38,14 @@ class Place:
     directory: str
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
+class Feed(Struct, frozen=True):
     """One Application that renders the overlay, by one of its sources."""
 
     application: Application
     source: Source
 
 
-@dataclass(frozen=True, slots=True)
-class Feeds:
+class Feeds(Struct, frozen=True):
     """What was found for one overlay.
 
     Attributes:

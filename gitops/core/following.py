@@ -12,8 +12,10 @@ started again goes on where it was. Those are cut to whole seconds: one more is 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from typing import Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.health import RANK, Observation
 
@@ -30,8 +32,7 @@ Answer = Literal["healthy", "stable", "degraded", "failed", "unrendered"]
 _BAD = frozenset({"degraded", "unrendered", "failed"})
 
 
-@dataclass(frozen=True, slots=True)
-class Following:
+class Following(Struct, frozen=True):
     """One release of one overlay, followed from reading to reading.
 
     Attributes:

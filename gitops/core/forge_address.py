@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from gitops.core.environment import ForgeKind, ForgeSetting
 from gitops.errors import Denied
@@ -40,8 +41,7 @@ NAMES = {"github": "GitHub", "gitlab": "GitLab", "gitea": "Gitea", "forgejo": "F
 """What messages call each kind."""
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Scheme, host and port of a server; two of them are the same server only when all agree."""
 
     scheme: Literal["http", "https"]
@@ -63,8 +63,7 @@ class Origin:
         return self.scheme == "https" or self.loopback
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteAddress:
+class RemoteAddress(Struct, frozen=True):
     """The remote of a repository, as far as a forge can be behind it.
 
     Attributes:
@@ -80,8 +79,7 @@ class RemoteAddress:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class ForgeAddress:
+class ForgeAddress(Struct, frozen=True):
     """Where a forge keeps a repository.
 
     Attributes:
@@ -117,8 +115,7 @@ class ForgeAddress:
         return f"{self.url}/api/v3"
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(Struct, frozen=True):
     """Nobody knows yet: `origin`, which has the repository, must be asked."""
 
     origin: Origin

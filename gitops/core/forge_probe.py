@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.core.environment import ForgeKind
 
@@ -20,8 +21,7 @@ LONGEST_ANSWER = 65536
 """Bytes of an answer that are looked at."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProbeAnswer:
+class ProbeAnswer(Struct, frozen=True):
     """What a host said to one question. Header names are in lower case."""
 
     path: str

@@ -9,8 +9,9 @@ to one that only a file of the repository names (`gitops.core.forge_address.loca
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from gitops.core.environment import ForgeKind
 from gitops.core.forge_address import ForgeAddress, Origin, declared_servers
@@ -24,8 +25,7 @@ VARIABLES = (
 _GITHUB = Origin("https", "github.com", 443)
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(Struct, frozen=True):
     """A credential; nothing that prints this value shows the secret.
 
     Attributes:
@@ -33,14 +33,16 @@ class Token:
         style: `token`, `job` (GitLab's CI_JOB_TOKEN), or `basic` (user and password).
     """
 
-    secret: str = field(repr=False)
+    secret: str
     source: str
     style: Literal["token", "job", "basic"] = "token"
     user: str = ""
 
+    def __repr__(self) -> str:
+        return f"Token(source={self.source!r}, style={self.style!r})"
 
-@dataclass(frozen=True, slots=True)
-class TokenChoice:
+
+class TokenChoice(Struct, frozen=True):
     """The token for a forge, None when no variable has one for it.
 
     Attributes:

@@ -16,10 +16,11 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
+
+from msgspec import Struct
 
 from gitops.core.cron import Cron
 from gitops.errors import ConfigError
@@ -34,8 +35,7 @@ _SECOND = timedelta(seconds=1)
 _MOST_STEPS = 5_000  # windows followed by then; more cannot be a sensible freeze
 
 
-@dataclass(frozen=True, slots=True)
-class Stretch:
+class Stretch(Struct, frozen=True):
     """From one moment to another.
 
     A date means all of that day, so `end` is included when it is a date, and is the first open
@@ -46,16 +46,14 @@ class Stretch:
     end: date | datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
+class Recurrence(Struct, frozen=True):
     """Starts by cron, and lasts for `duration`."""
 
     cron: Cron
     duration: timedelta
 
 
-@dataclass(frozen=True, slots=True)
-class Freeze:
+class Freeze(Struct, frozen=True):
     """A named window.
 
     Attributes:
@@ -70,8 +68,7 @@ class Freeze:
     timezone: str = "UTC"
 
 
-@dataclass(frozen=True, slots=True)
-class FreezeHit:
+class FreezeHit(Struct, frozen=True):
     """The window that is closed now.
 
     Attributes:

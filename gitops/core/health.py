@@ -13,9 +13,10 @@ of `core/following.py`.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from gitops.core.application import Application, ApplicationRef, Operation
 from gitops.core.feeding import Feed
@@ -70,8 +71,7 @@ _RENDERING = (
 _LONGEST = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """The release that is waited for.
 
     Attributes:
@@ -87,8 +87,7 @@ class Wanted:
     newest: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True):
     """What one Application says of a release.
 
     Attributes:
@@ -114,8 +113,7 @@ class Observation:
     images: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """What the questions found so far."""
 
     state: State

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from gitops.core.hold import Hold
 from gitops.core.identity import Identity
@@ -21,8 +22,7 @@ from gitops.errors import ManifestError
 _FIRST = 8  # releases that are looked at first, then twice as many: older ones cost requests
 
 
-@dataclass(frozen=True, slots=True)
-class CommitInfo:
+class CommitInfo(Struct, frozen=True):
     """One commit as Git tells it.
 
     Attributes:
@@ -41,8 +41,7 @@ class CommitInfo:
     merged: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayVersion:
+class OverlayVersion(Struct, frozen=True):
     """The kustomization of one overlay right after one first-parent commit that touched it.
 
     Attributes:

@@ -6,8 +6,9 @@ merge may drop the trailers of a message.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from gitops.core.message import one_line
 from gitops.core.yamltext import Document, compose_first, quote
@@ -20,8 +21,7 @@ _NULL = "tag:yaml.org,2002:null"
 _HEADER = "# Automation leaves this alone until `gitops resume`.\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Struct, frozen=True):
     """Who holds an environment, since when and why.
 
     Attributes:

@@ -7,9 +7,10 @@ is no edit). One difference on purpose: `NAME:TAG` and `NAME@DIGEST` keep an exi
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
 from typing import Final
+
+from msgspec import Struct
 
 from gitops.errors import UsageError
 
@@ -37,8 +38,7 @@ class Keep(Enum):
 KEEP: Final = Keep.KEEP
 
 
-@dataclass(frozen=True, slots=True)
-class ImageValue:
+class ImageValue(Struct, frozen=True):
     """What one entry of `images:` pins.
 
     Attributes:
@@ -52,8 +52,7 @@ class ImageValue:
     digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ImageRequest:
+class ImageRequest(Struct, frozen=True):
     """One wanted change: per field a new value, None to remove it, or KEEP.
 
     Attributes:
@@ -79,8 +78,7 @@ class ImageRequest:
         return cls(image, value.name, value.tag, value.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class ImageChange:
+class ImageChange(Struct, frozen=True):
     """One entry of one overlay, before and after."""
 
     image: str

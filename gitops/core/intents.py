@@ -13,9 +13,10 @@ import hashlib
 import hmac
 import json
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+
+from msgspec import Struct
 
 from gitops.core.identity import Identity
 from gitops.core.ids import made_at
@@ -36,8 +37,7 @@ class Unreadable(ValueError):
     """Bytes that are no intent of this version; the text says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Intent:
+class Intent(Struct, frozen=True):
     """One plain `gitops deploy`, as data that another writer can plan on any tip.
 
     Attributes:

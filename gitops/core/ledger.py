@@ -14,9 +14,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal, cast, get_args
+
+from msgspec import Struct
 
 from gitops.core.image import ImageValue
 from gitops.core.message import one_line
@@ -30,8 +31,7 @@ _HEX = frozenset("0123456789abcdef")
 _FIELDS = ("name", "tag", "digest")
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True):
     """One word on one release.
 
     Attributes:
@@ -49,14 +49,13 @@ class Record:
     time: datetime
     by: str
     reason: str | None = None
-    images: Mapping[str, ImageValue] = field(default_factory=dict)
+    images: Mapping[str, ImageValue] = {}
     machine: bool = False
     intent: str | None = None
     seen: Mapping[str, object] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A record that counts.
 
     Attributes:
@@ -74,8 +73,7 @@ class Entry:
         return self.signer if self.signer is not None else self.record.by
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Struct, frozen=True):
     """Something in the ledger that does not count.
 
     Attributes:
@@ -93,8 +91,7 @@ class Problem:
         return f"{', '.join(place)}: {self.text}" if place else self.text
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """The records that count, oldest first, and what does not count and why."""
 
     entries: tuple[Entry, ...] = ()

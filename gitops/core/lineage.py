@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.core.image import ImageValue
 from gitops.core.release import Release
@@ -17,8 +18,7 @@ from gitops.core.release import Release
 Images = Mapping[str, ImageValue]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One release seen beside the one before it, over the images that were asked about.
 
     Attributes:

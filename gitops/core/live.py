@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
+
+from msgspec import Struct
 
 from gitops.core.application import ApplicationRef
 from gitops.core.health import State
 
 
-@dataclass(frozen=True, slots=True)
-class LiveApplication:
+class LiveApplication(Struct, frozen=True):
     """One Application that feeds an overlay.
 
     Attributes:
@@ -35,8 +35,7 @@ class LiveApplication:
     rollouts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Live:
+class Live(Struct, frozen=True):
     """What was found of one overlay.
 
     Attributes:

@@ -8,8 +8,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from gitops.core.message import one_line
 from gitops.core.yamltext import compose_first
@@ -23,8 +24,7 @@ _LARGEST_OBJECT = 4000  # lines; difflib takes long over more
 _HIDDEN, _OTHER = "(hidden)", "(hidden, another value)"
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectDiff:
+class ObjectDiff(Struct, frozen=True):
     """One object that came, went or changed.
 
     Attributes:
@@ -39,8 +39,7 @@ class ObjectDiff:
     cut: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Object:
+class _Object(Struct, frozen=True):
     name: str
     text: str
 

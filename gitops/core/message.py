@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.core.image import ImageChange, describe_value
 
@@ -26,8 +27,7 @@ _PICKED = re.compile(r"\(cherry picked from commit [0-9a-f]+\)")
 _REVISIONS = {40: "sha1", 64: "sha256"}
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One image of one overlay, as the body of a message tells it.
 
     Attributes:

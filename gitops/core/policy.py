@@ -7,8 +7,9 @@ later one (`outstanding`).
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from gitops.core.environment import Config, Environment, Overlay, match_branch
 from gitops.core.hold import Hold
@@ -30,8 +31,7 @@ Kind = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Struct, frozen=True):
     """Why a change may not go to one environment.
 
     Attributes:

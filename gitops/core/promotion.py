@@ -7,9 +7,10 @@ ledgers of the `after` environments, heads of the source branches, hold and free
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal, cast
+
+from msgspec import Struct
 
 from gitops.core.environment import Overlay
 from gitops.core.freeze import FreezeHit
@@ -29,8 +30,7 @@ _ASPECTS: dict[Requirement, Aspect] = {"qa-passed": "quality", "stable": "health
 _BAD = ("degraded", "qa-failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Struct, frozen=True):
     """What a promotion takes along.
 
     Attributes:
@@ -42,8 +42,7 @@ class Carried:
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Before:
+class Before(Struct, frozen=True):
     """What an environment of the target's `after` tells.
 
     Attributes:
@@ -64,8 +63,7 @@ class Before:
     unseen: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where the value of a changing image came from.
 
     Attributes:
@@ -79,8 +77,7 @@ class Origin:
     heads: Mapping[str, str] | None
 
 
-@dataclass(frozen=True, slots=True)
-class Judgement:
+class Judgement(Struct, frozen=True):
     """Every reason against a promotion, and what could not be checked."""
 
     reasons: tuple[Reason, ...] = ()

@@ -7,8 +7,9 @@ and so is what the forge does not tell.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct
 
 from gitops.core.environment import match_branch
 from gitops.core.message import one_line
@@ -16,8 +17,7 @@ from gitops.core.message import one_line
 RuleLevel = Literal["required", "advised"]
 
 
-@dataclass(frozen=True, slots=True)
-class BranchRule:
+class BranchRule(Struct, frozen=True):
     """A row of `branches:`.
 
     Attributes:
@@ -34,7 +34,17 @@ class BranchRule:
     checks: tuple[str, ...] = ()
     approvals: int = 0
     approvals_level: RuleLevel = "required"
-    line: int = field(default=1, compare=False)
+    line: int = 1
+
+    def __eq__(self, other: object) -> bool:
+        """Where it stands does not make it another rule."""
+        return isinstance(other, BranchRule) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        return self.match, self.tests, self.checks, self.approvals, self.approvals_level
 
     @property
     def is_pattern(self) -> bool:
@@ -42,16 +52,14 @@ class BranchRule:
         return "*" in self.match
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """What a forge asks of pull requests into one branch; None: it does not tell this caller."""
 
     approvals: int | None = None
     checks: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(Struct, frozen=True):
     """Something that a rule wants of a branch and that the forge does not ask.
 
     Attributes:
@@ -75,8 +83,7 @@ class Gap:
         return self.known and self.level == "required"
 
 
-@dataclass(frozen=True, slots=True)
-class Raise:
+class Raise(Struct, frozen=True):
     """What closes gaps of one branch or pattern: at least so much is to be asked there."""
 
     branch: str

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from msgspec import Struct
 
 from gitops.core.choice import Choice, describe
 from gitops.core.environment import Overlay
@@ -39,8 +40,7 @@ _ASPECTS: tuple[tuple[Aspect, str], ...] = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One image of a proposal.
 
     Attributes:
@@ -55,8 +55,7 @@ class Row:
     source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Review:
+class Review(Struct, frozen=True):
     """A proposal as it stands today, with all that an approver wants to know.
 
     Attributes:
@@ -87,8 +86,7 @@ class Review:
     adds: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(Struct, frozen=True):
     """Title and body (Markdown) of a pull request."""
 
     title: str

@@ -11,8 +11,9 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from gitops.core.yamltext import Document, compose_all, compose_first
 from gitops.errors import ManifestError
@@ -44,8 +45,7 @@ _REMOTE = re.compile(
 _PROGRAM = "config.kubernetes.io/function"
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Struct, frozen=True):
     """Something that a kustomization names.
 
     Attributes:
@@ -60,8 +60,7 @@ class Reference:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(Struct, frozen=True):
     """What one file refers to, and the programs that a build would run for it, in words."""
 
     found: tuple[Reference, ...] = ()

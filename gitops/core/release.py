@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
 
 from gitops.core.identity import Identity
 from gitops.core.image import ImageValue
@@ -14,8 +15,7 @@ Health = Literal["stable", "degraded"]
 Quality = Literal["qa-passed", "qa-failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Release:
+class Release(Struct, frozen=True):
     """The images that one first-parent commit pinned in one overlay.
 
     Attributes:
@@ -37,15 +37,14 @@ class Release:
     restores: str | None = None
     rolled_back: str | None = None
     source: str | None = None
-    sources: Mapping[str, str] = field(default_factory=dict)
+    sources: Mapping[str, str] = {}
 
     def source_of(self, image: str) -> str | None:
         """Return the source revision that the commit tells for one image, None when it does not."""
         return self.sources.get(image, self.source)
 
 
-@dataclass(frozen=True, slots=True)
-class Verdicts:
+class Verdicts(Struct, frozen=True):
     """The newest verdict of each kind on each release of one overlay.
 
     A verdict is given to a whole set of images, so whoever fills this gives it to every release
@@ -56,8 +55,8 @@ class Verdicts:
         quality: commit of a release -> qa-passed or qa-failed.
     """
 
-    health: Mapping[str, Health] = field(default_factory=dict)
-    quality: Mapping[str, Quality] = field(default_factory=dict)
+    health: Mapping[str, Health] = {}
+    quality: Mapping[str, Quality] = {}
 
     def __bool__(self) -> bool:
         return bool(self.health or self.quality)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from gitops.core.environment import Overlay
 from gitops.core.history import Release
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
 Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayChange:
+class OverlayChange(Struct, frozen=True):
     """One image of one overlay (None: a local folder), and the file that pins it.
 
     Attributes:
@@ -34,16 +34,14 @@ class OverlayChange:
     branch: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Skipped:
+class Skipped(Struct, frozen=True):
     """An overlay that automation left alone, with the reason."""
 
     overlay: Overlay
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(Struct, frozen=True):
     """The open proposal that a new head took the place of.
 
     Attributes:
@@ -57,8 +55,7 @@ class Replaced:
     images: Mapping[str, ImageValue]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A change waiting for approval.
 
     Attributes:
@@ -85,16 +82,14 @@ class Proposal:
     replaced: Replaced | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(Struct, frozen=True):
     """A commit that landed, and the branch that it landed on."""
 
     branch: str
     commit: str
 
 
-@dataclass(frozen=True, slots=True)
-class FileDiff:
+class FileDiff(Struct, frozen=True):
     """One file before and after, for the preview of `--dry-run`; None: no such file.
 
     Attributes:
@@ -107,8 +102,7 @@ class FileDiff:
     branch: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class WriteReport:
+class WriteReport(Struct, frozen=True):
     """The result of every verb that writes.
 
     Attributes:
@@ -139,8 +133,7 @@ class WriteReport:
     reached: tuple[Overlay, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryReport:
+class HistoryReport(Struct, frozen=True):
     """The releases of one overlay, newest first.
 
     Attributes:
@@ -154,12 +147,11 @@ class HistoryReport:
     branch: str
     releases: tuple[Release, ...]
     more: bool = False
-    words: Mapping[str, tuple[Word, ...]] = field(default_factory=dict)
+    words: Mapping[str, tuple[Word, ...]] = {}
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayStatus:
+class OverlayStatus(Struct, frozen=True):
     """What runs in one overlay, since when, by whom, and what stands in its way.
 
     Attributes:
@@ -183,8 +175,7 @@ class OverlayStatus:
     live: Live | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class StatusReport:
+class StatusReport(Struct, frozen=True):
     """All overlays, in promotion order."""
 
     branch: str
@@ -193,8 +184,7 @@ class StatusReport:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """An image that differs between two overlays; None: the overlay does not have it."""
 
     image: str
@@ -202,17 +192,15 @@ class Difference:
     right: ImageValue | None
 
 
-@dataclass(frozen=True, slots=True)
-class DiffReport:
+class DiffReport(Struct, frozen=True):
     """Which images differ between two overlays."""
 
     left: Overlay
     right: Overlay
-    differences: tuple[Difference, ...] = field(default=())
+    differences: tuple[Difference, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CutBranch:
+class CutBranch(Struct, frozen=True):
     """A release branch that was made (or would be) in one source repository."""
 
     url: str
@@ -221,8 +209,7 @@ class CutBranch:
     commit: str
 
 
-@dataclass(frozen=True, slots=True)
-class CutReport:
+class CutReport(Struct, frozen=True):
     """What `release cut` did."""
 
     outcome: Literal["created", "planned"]
@@ -230,8 +217,7 @@ class CutReport:
     branches: tuple[CutBranch, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """An image of one overlay, and where its build came from.
 
     Attributes:
@@ -246,8 +232,7 @@ class Running:
     words: tuple[Word, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class LiveBranch:
+class LiveBranch(Struct, frozen=True):
     """A release branch of one source repository, its head, and what of it runs where."""
 
     url: str
@@ -257,8 +242,7 @@ class LiveBranch:
     running: tuple[Running, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseListReport:
+class ReleaseListReport(Struct, frozen=True):
     """Every release branch, repository by repository, the newest version first.
 
     Attributes:

@@ -13,7 +13,8 @@ A value that runs now is not brought back by a release that holds it too, so it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.core.choice import (
     Choice,
@@ -35,8 +36,7 @@ from gitops.errors import NotFound, Refused
 PREVIOUS = "previous"
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(Struct, frozen=True):
     """What there is to choose from.
 
     `wanted` are the present values of the images to restore; `every`: these are all there are.

@@ -8,7 +8,8 @@ and write the hold of that overlay. Whether a release is a way back is asked of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.core.check import Claim
 from gitops.core.choice import NeedMore, describe
@@ -21,8 +22,7 @@ from gitops.core.rollback import choose
 from gitops.errors import ManifestError, NotFound, Refused, UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Offence:
+class Offence(Struct, frozen=True):
     """What a rollback must not do; `path` is None for the whole commit, `line` counts from 1."""
 
     path: str | None
@@ -30,8 +30,7 @@ class Offence:
     line: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ChangedFile:
+class ChangedFile(Struct, frozen=True):
     """A file before and after; None where there is no regular file. `mode`: its mode changed."""
 
     path: str

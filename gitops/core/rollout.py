@@ -8,8 +8,9 @@ of that ReplicaSet again, and runs no steps.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from gitops.core.message import one_line
 from gitops.core.told import newest_first, table, tables, text
@@ -18,8 +19,7 @@ GROUP = "argoproj.io"
 HASH_LABEL = "rollouts-pod-template-hash"
 
 
-@dataclass(frozen=True, slots=True)
-class Rollout:
+class Rollout(Struct, frozen=True):
     """One Rollout at one moment.
 
     Attributes:

@@ -8,13 +8,13 @@ branch was set back as a whole cannot be told from its commits: the forge must p
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.core.ledger import Entry, Ledger, Problem, read_ledger
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerCommit:
+class LedgerCommit(Struct, frozen=True):
     """One first-parent commit of the ledger's branch, seen at one file.
 
     Attributes:

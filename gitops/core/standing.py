@@ -8,9 +8,11 @@ once does not count: what breaks later is seldom the release's fault, and a pers
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.image import ImageValue
 from gitops.core.ledger import Entry
@@ -20,8 +22,7 @@ ImageSet = frozenset[tuple[str, ImageValue]]
 Aspect = Literal["health", "quality"]
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """One verdict that counts.
 
     Attributes:
@@ -35,8 +36,7 @@ class Word:
     place: int
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """The newest word on health and the newest word of QA.
 
     Attributes:
@@ -52,8 +52,7 @@ class Standing:
         return self.health if aspect == "health" else self.quality
 
 
-@dataclass(frozen=True, slots=True)
-class JudgedSet:
+class JudgedSet(Struct, frozen=True):
     """A set of images, and what was said of it."""
 
     images: ImageSet

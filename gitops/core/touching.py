@@ -9,19 +9,18 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Touch:
+class Touch(Struct, frozen=True):
     """A changed path that belongs to an environment, and why it does."""
 
     path: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class RemoteResource:
+class RemoteResource(Struct, frozen=True):
     """Something outside of the repository that a build would fetch."""
 
     path: str
@@ -69,8 +68,7 @@ class Belongings:
         return tuple(Touch(path, reason) for path, reason in sorted(found) if reason is not None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(Struct, frozen=True):
     path: str
     reason: str
 

@@ -7,8 +7,9 @@ renders, so a Deployment speaks only when its progress deadline has passed; its 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct
 
 from gitops.core.message import one_line
 from gitops.core.told import table, tables
@@ -17,8 +18,7 @@ _QUIET = frozenset({"ContainerCreating", "PodInitializing"})
 _LONGEST = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Workloads:
+class Workloads(Struct, frozen=True):
     """The live objects behind one Application, as far as they can be read.
 
     Attributes:
@@ -32,12 +32,11 @@ class Workloads:
     objects: tuple[Mapping[str, Any], ...] = ()
     replica_sets: tuple[Mapping[str, Any], ...] = ()
     pods: tuple[Mapping[str, Any], ...] = ()
-    words: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    words: Mapping[tuple[str, str], str] = {}
     unread: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(Struct, frozen=True):
     """One thing that is not well.
 
     Attributes:

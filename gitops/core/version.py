@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import total_ordering
+
+from msgspec import Struct
 
 from gitops.core.environment import match_branch
 from gitops.errors import UsageError
@@ -25,8 +26,7 @@ _HINT = "a version is numbers with dots, maybe a pre-release: 1.4, 1.10.0, 2026.
 
 
 @total_ordering
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """A version that compares. `1.4` and `1.4.0` are equal: they name the same release.
 
     Attributes:
@@ -35,9 +35,15 @@ class Version:
         pre: identifiers of the pre-release; empty for a release.
     """
 
-    text: str = field(compare=False)
+    text: str
     numbers: tuple[int, ...]
     pre: tuple[str, ...] = ()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Version) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
 
     def __lt__(self, other: Version) -> bool:
         return self._key() < other._key()
@@ -72,16 +78,14 @@ def parse_version(text: str) -> Version:
     return Version(text, tuple(numbers), pre)
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseBranch:
+class ReleaseBranch(Struct, frozen=True):
     """A live source branch with the version in its name."""
 
     branch: str
     version: Version
 
 
-@dataclass(frozen=True, slots=True)
-class ReleaseBranches:
+class ReleaseBranches(Struct, frozen=True):
     """The source branches that an environment accepts.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from gitops.core.environment import Overlay
 from gitops.core.following import Answer
@@ -36,8 +37,7 @@ _HINTS: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class WaitReport:
+class WaitReport(Struct, frozen=True):
     """What became of one release of one overlay.
 
     Attributes:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import yaml
+from msgspec import Struct
 from yaml.events import AliasEvent as AliasEvent
 from yaml.events import DocumentEndEvent as DocumentEndEvent
 from yaml.events import DocumentStartEvent as DocumentStartEvent
@@ -50,8 +50,7 @@ _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\u
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """The first YAML document of a file.
 
     Attributes:
@@ -68,8 +67,7 @@ class Document:
         return mark.line + 1, mark.column + 1
 
 
-@dataclass(frozen=True, slots=True)
-class EventText:
+class EventText(Struct, frozen=True):
     """The first YAML document of a file as parser events: half the cost of nodes, aliases kept.
 
     Attributes:

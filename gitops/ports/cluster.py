@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from gitops.core.application import Application, ApplicationRef, Resource
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from gitops.core.trouble import Workloads
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """Applications at one moment.
 
     Attributes:

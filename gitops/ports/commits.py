@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from msgspec import Struct
 
 from gitops.ports.repository import Snapshot
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from gitops.core.history import CommitInfo, OverlayVersion
 
 
-@dataclass(frozen=True, slots=True)
-class TreeEntry:
+class TreeEntry(Struct, frozen=True):
     """What lies at one path of a tree.
 
     Attributes:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 PullState = Literal["open", "merged", "closed"]
 CheckState = Literal["pending", "success", "failure"]
 MergeMethod = Literal["merge", "squash", "rebase"]
 
 
-@dataclass(frozen=True, slots=True)
-class PullText:
+class PullText(Struct, frozen=True):
     """What a pull request says and asks for.
 
     An update replaces title and body, and adds labels and reviewers that are missing; what people
@@ -33,8 +33,7 @@ class PullText:
     draft: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PullRequest:
+class PullRequest(Struct, frozen=True):
     """A pull request as the forge has it now.
 
     Attributes:
@@ -62,8 +61,7 @@ class PullRequest:
     messages: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Readiness:
+class Readiness(Struct, frozen=True):
     """What an open pull request still waits for; the rules are the forge's own.
 
     Attributes:
@@ -84,15 +82,13 @@ class Readiness:
     reasons: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(Struct, frozen=True):
     """A merge that happened: now, or before an answer got lost. `commit` is on the base."""
 
     commit: str
 
 
-@dataclass(frozen=True, slots=True)
-class NotMerged:
+class NotMerged(Struct, frozen=True):
     """A merge that did not happen, and nothing was changed.
 
     Attributes:
@@ -157,8 +153,7 @@ class Forge(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Protection:
+class Protection(Struct, frozen=True):
     """The rules of one branch as the forge has them; None: the forge does not tell this caller.
 
     GitLab has no names for checks: `pipeline` there means that the pipeline must succeed.
@@ -221,8 +216,7 @@ class GatedForge(Forge, Gates, Protocol):
     """All of a forge: what `Session.forge` opens."""
 
 
-@dataclass(frozen=True, slots=True)
-class NoForge:
+class NoForge(Struct, frozen=True):
     """There are no pull requests here: proposals are branches.
 
     Attributes:

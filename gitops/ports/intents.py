@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 from gitops.ports.repository import Snapshot
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from gitops.core.history import CommitInfo
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(Struct, frozen=True):
     """A branch and what was published beside it, read together.
 
     Attributes:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
+from msgspec import Struct
 
-@dataclass(frozen=True, slots=True)
-class BuildFile:
+
+class BuildFile(Struct, frozen=True):
     """One file that a build may read.
 
     Attributes:
@@ -22,8 +22,7 @@ class BuildFile:
     executable: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
+class Build(Struct, frozen=True):
     """What came of a build.
 
     Attributes:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
+
+from msgspec import Struct
 
 if TYPE_CHECKING:  # an adapter starts to fetch before YAML and the rules are loaded
     from gitops.core.history import OverlayVersion
@@ -41,8 +42,7 @@ class Snapshot(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class NewCommit:
+class NewCommit(Struct, frozen=True):
     """A commit to be made: the tree of its first parent with some files replaced.
 
     Attributes:
@@ -64,8 +64,7 @@ class NewCommit:
     author: Identity | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RefUpdate:
+class RefUpdate(Struct, frozen=True):
     """One branch to be moved from exactly `old` to `new`.
 
     Attributes:
@@ -81,8 +80,7 @@ class RefUpdate:
     new: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Lost:
+class Lost(Struct, frozen=True):
     """A push that lost a race: some ref was not at `old` any more. Nothing was changed."""
 
     words: str

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from fakes import START, FakeClock, FakeIntents, FakeRepository
 from gitops.actions.deploy import DeployRequest, deploy

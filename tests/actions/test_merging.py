@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.approve import ApprovalPreview, ApproveRequest, approve

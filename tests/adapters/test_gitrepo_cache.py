@@ -9,11 +9,11 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from gitops.adapters.gitrepo import GitRepository, open_repository
 from gitops.adapters.gitrepo.cache import Cache, open_cache

@@ -72,7 +72,7 @@ def test_status_says_what_it_waits_for(
     capsys: pytest.CaptureFixture[str], waits: tuple[str, ...], words: str
 ) -> None:
     """Number, since when, by whom, the address, and what is still to come."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     print_status(status(replace(PROPOSAL, waits_for=waits)), "text")
 

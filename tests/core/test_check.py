@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from msgspec.structs import replace
 
 from gitops.core.check import Approval, Claim, claim_of, judge_approval
 from gitops.core.history import CommitInfo

@@ -7,12 +7,13 @@ else (death between any two steps, replays, forgeries, lost answers) is left to 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
+from msgspec.structs import replace
 
 from gitops.core.combining import Combined, Place, combine, select
 from gitops.core.history import Identity

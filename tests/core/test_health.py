@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from applications import LATER, NEW, OLD, OTHER, T0, a_sync, an_application
 from gitops.core.application import read_application

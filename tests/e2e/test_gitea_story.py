@@ -19,11 +19,12 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from manifests import ROOT, Result
 from servers.fault_proxy import Fault, FaultProxy

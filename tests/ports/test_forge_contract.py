@@ -10,12 +10,12 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from time import monotonic, sleep
 from typing import TypeVar
 
 import pytest
+from msgspec.structs import replace
 
 from forges import live
 from forges.gitea_world import GiteaPlace, gitea_place, gitea_world

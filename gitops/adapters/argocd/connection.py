@@ -20,10 +20,11 @@ import os
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
+
+from msgspec import Struct
 
 from gitops.core.message import one_line
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, TimedOut, Unavailable
@@ -37,8 +38,7 @@ _DEFAULT = "~/.kube/config"
 _MERGE = "application/merge-patch+json"
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a server answered.
 
     Attributes:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+
+from msgspec import Struct
 
 from gitops.adapters.argocd.connection import Answer, read_date
 from gitops.core.message import one_line
@@ -22,8 +23,7 @@ Query = Sequence[tuple[str, str]]
 _LONGEST_ANSWER = 1 << 28
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Token:
+class Token(Struct, frozen=True):
     """A bearer token that does not show itself."""
 
     value: str

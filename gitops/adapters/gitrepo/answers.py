@@ -8,8 +8,9 @@ truth where words differ.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import Enum
+
+from msgspec import Struct
 
 from gitops.errors import (
     Denied,
@@ -41,8 +42,7 @@ class Kind(Enum):
     UNKNOWN = "words nobody knows"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Struct, frozen=True):
     """A kind, and the server's (or git's) words for people."""
 
     kind: Kind

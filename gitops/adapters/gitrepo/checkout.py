@@ -12,8 +12,9 @@ import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from gitops.adapters.gitrepo import answers
 from gitops.adapters.gitrepo.bare import Bare
@@ -26,8 +27,7 @@ _NOTE = "gitops-follow"
 _QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "protocol.file.allow=always")
 
 
-@dataclass(frozen=True, slots=True)
-class _Follow:
+class _Follow(Struct, frozen=True):
     """A checkout whose files go from one commit to another."""
 
     top: str

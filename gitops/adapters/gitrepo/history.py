@@ -8,8 +8,10 @@ is shown (`complete` False) only when its parent cannot be had.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.objects import FILE, TREE, Entry
 from gitops.adapters.gitrepo.process import Git
@@ -25,8 +27,7 @@ _LOT = 32  # versions whose contents are fetched together
 _FORMAT = "--format=%H%n%P%n%an%n%ae%n%ct%n%B%x00"
 
 
-@dataclass(frozen=True, slots=True)
-class _Version:
+class _Version(Struct, frozen=True):
     info: CommitInfo
     file: str | None
     entry: Entry | None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from gitops.adapters.gitrepo import settings
 from gitops.adapters.gitrepo.history import HistoryReader

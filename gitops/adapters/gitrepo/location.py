@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from gitops.adapters.gitrepo.process import Setting
 from gitops.errors import UsageError
@@ -15,8 +16,7 @@ from gitops.errors import UsageError
 _HELPER = re.compile(r"[A-Za-z0-9+.-]+::")
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where Git fetches from or pushes to.
 
     Attributes:

@@ -11,9 +11,10 @@ import tempfile
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from msgspec import Struct
 
 from gitops.core.identity import Identity
 from gitops.errors import ManifestError
@@ -25,8 +26,7 @@ Read = Callable[[str], "Tree"]
 Write = Callable[[str, bytes], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One line of a tree: octal mode without leading zero, and the id in hex."""
 
     mode: str

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from gitops.adapters.gitrepo import answers, settings
 from gitops.adapters.gitrepo.answers import Kind
@@ -12,8 +13,7 @@ from gitops.adapters.gitrepo.process import Git
 from gitops.errors import NotFound
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A repository on this machine.
 
     Attributes:

@@ -15,8 +15,9 @@ import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from gitops.errors import Denied, NotFound, TimedOut
 
@@ -97,8 +98,7 @@ class Scrubber:
         return re.sub(r"(?i)(authorization:\s*\w+\s+)[^\s'\"]+", r"\1***", text)
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What a finished git said. `err` is scrubbed text, `out` the raw bytes."""
 
     code: int

@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from gitops.adapters.gitrepo.objects import RAW_LENGTH
 
@@ -23,8 +24,7 @@ _ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _LARGEST = 64 * 1024 * 1024  # bytes of bodies; more cannot have been kept
 
 
-@dataclass(frozen=True, slots=True)
-class Remembered:
+class Remembered(Struct, frozen=True):
     """One repository as an earlier call left it.
 
     Attributes:
@@ -38,7 +38,7 @@ class Remembered:
     """
 
     algorithm: str = "sha1"
-    tips: Mapping[str, str] = field(default_factory=dict)
+    tips: Mapping[str, str] = {}
     default: str | None = None
     asked: int = 0
     misses: int = 0

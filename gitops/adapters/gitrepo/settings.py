@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.adapters.gitrepo.process import Setting
 
@@ -17,8 +18,7 @@ _CARRIED = re.compile(
 _TRUE = ("true", "yes", "on", "1")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One entry of the configuration, with the scope that it comes from."""
 
     scope: str

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Literal, Protocol
+
+from msgspec import Struct
 
 from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.store import Store
@@ -16,8 +17,7 @@ Start = Literal["tip", "remembered", "history"]
 newest commits, and the branches of our own as they were at the same moment."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tip:
+class Tip(Struct, frozen=True):
     """The newest commit of a branch, all of whose files are in the store."""
 
     branch: str

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from gitops.core.image import ImageChange, ImageRequest, ImageValue
 from gitops.core.kustomization.add import add as add_entries
@@ -18,8 +19,7 @@ from gitops.core.yamltext import parse_first
 from gitops.errors import NotFound, UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """A kustomization before and after; without changes `after` is `before`.
 
     Attributes:
