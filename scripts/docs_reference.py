@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import typer
 
 import gitops
 from gitops import errors
@@ -25,6 +24,7 @@ from gitops.adapters.argocd.clusters import SERVER, TOKEN
 from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
 from gitops.cli.ci import JOB_VARIABLES
+from gitops.cli.verbs import load_all
 from gitops.config import config_schema
 from gitops.core.combining import ANSWER_TRAILER, CARRIER_TRAILER
 from gitops.core.forge_token import VARIABLES as FORGE_VARIABLES
@@ -116,8 +116,7 @@ def code(words: Iterable[str]) -> str:
 
 def commands_page() -> str:
     """Every command with its arguments and options, and the variables that gitops reads."""
-    group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
+    group = load_all(app)
     parts = [
         NOTICE + "# Commands\n\n",
         table(

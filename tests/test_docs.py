@@ -14,10 +14,10 @@ from typing import Any
 
 import click
 import pytest
-import typer
 
 from gitops import errors
 from gitops.cli.app import app
+from gitops.cli.verbs import load_all
 from gitops.config import config_schema
 
 ROOT = Path(__file__).parents[1]
@@ -34,7 +34,7 @@ def flat(group: click.Command, before: str = "") -> Iterator[tuple[str, click.Co
         yield before, group
 
 
-GROUP = typer.main.get_command(app)
+GROUP = load_all(app)
 COMMANDS = dict(flat(GROUP))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -1,7 +1,8 @@
-"""The root of the command line: registers every verb and turns errors into words and exit codes.
+"""The root of the command line: turns errors into words and exit codes.
 
-Only typer and the error tree are imported up here; each command imports its action when it runs,
-so that `--help` and `set-image` load neither Git nor any network code (tests/test_startup.py).
+Only typer and the error tree are imported up here; a command's file is imported when the command is
+wanted (gitops/cli/verbs.py), and it imports its action when it runs, so that `--help` and
+`set-image` load neither Git nor any network code (tests/test_startup.py).
 """
 
 from __future__ import annotations
@@ -9,41 +10,24 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from copy import copy
 from itertools import pairwise
 from typing import Annotated, NoReturn
 
 import click
 import typer
 
-from gitops.cli import (
-    approve,
-    check,
-    deploy,
-    holds,
-    look,
-    promote,
-    qa,
-    release,
-    rollback,
-    setup,
-    validate,
-    wait,
-)
+from gitops.cli.verbs import Verbs
 from gitops.errors import Bug, GitopsError, Interrupted, UsageError
 
 app = typer.Typer(
     name="gitops",
+    cls=Verbs,
     help="Writes image tags into Kustomize overlays in Git, and takes them back.",
     no_args_is_help=True,
     rich_markup_mode=None,  # rich costs 78 ms of start-up, and boxes help nobody at night
     pretty_exceptions_enable=False,  # its tracebacks print local variables: tokens
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (
-    *(setup, deploy, promote, approve, qa, release, rollback, wait, holds, look, check, validate),
-):
-    module.register(app)
 
 
 def _version(wanted: bool) -> None:
@@ -72,7 +56,7 @@ def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; every error is one of `gitops.errors`."""
     signal.signal(signal.SIGTERM, _interrupt)
     try:
-        result = narrowed(arguments)(arguments, prog_name="gitops", standalone_mode=False)
+        result = app(arguments, prog_name="gitops", standalone_mode=False)
         sys.stdout.flush()
         code = result if isinstance(result, int) else 0
         if code == Interrupted.exit_code:  # typer swallows Ctrl-C and returns this
@@ -93,22 +77,6 @@ def run(arguments: list[str]) -> int:
         return 0
     except Exception as error:  # noqa: BLE001 - the one door where a bug becomes words
         return _show(_bug(error), arguments)
-
-
-def narrowed(arguments: list[str]) -> typer.Typer:
-    """Return the application with nothing but the command that `arguments` begin with.
-
-    Building all commands takes longer than planning a deploy. For anything else than the name of a
-    command it is the whole application.
-    """
-    name = arguments[0] if arguments else ""
-    commands = [one for one in app.registered_commands if one.name == name]
-    groups = [one for one in app.registered_groups if one.name == name]
-    if not commands and not groups:
-        return app
-    only = copy(app)
-    only.registered_commands, only.registered_groups = commands, groups
-    return only
 
 
 def _interrupt(_signal: int, _frame: object) -> NoReturn:

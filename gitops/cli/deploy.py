@@ -14,12 +14,14 @@ from gitops.cli.options import (
     Format,
     Output,
     PushTimeout,
+    Record,
     Repo,
+    Soak,
+    Timeout,
     Verbose,
     Wait,
     seconds,
 )
-from gitops.cli.wait import Record, Soak, Timeout
 
 Images = Annotated[
     list[str],
@@ -95,7 +97,7 @@ def deploy(
     ) as session:
         from gitops.actions.deploy import DeployRequest
         from gitops.actions.deploy import deploy as run
-        from gitops.cli.waiting import finish, wait_options
+        from gitops.cli.followup import finish, wait_options
 
         options = wait_options(wait, soak, timeout, record)
         request = DeployRequest(

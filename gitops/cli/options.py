@@ -72,6 +72,28 @@ Wait = Annotated[
     ),
 ]
 
+Soak = Annotated[
+    str | None,
+    typer.Option(
+        "--soak",
+        metavar="DURATION",
+        help="How long it must stay Healthy; default: `wait.soak` in gitops.yaml, 5m for stage, "
+        "prod and real databases, else 0.",
+    ),
+]
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        help="How long it may take to become Healthy, the soak apart; default: `wait.timeout` in "
+        "gitops.yaml, else 15m.",
+    ),
+]
+Record = Annotated[
+    bool, typer.Option("--record/--no-record", help="Write the verdict to the ledger.")
+]
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -13,12 +13,14 @@ from gitops.cli.options import (
     Format,
     Output,
     PushTimeout,
+    Record,
     Repo,
+    Soak,
+    Timeout,
     Verbose,
     Wait,
     seconds,
 )
-from gitops.cli.wait import Record, Soak, Timeout
 from gitops.errors import UsageError
 
 
@@ -100,7 +102,7 @@ def promote(
     ) as session:
         from gitops.actions.promote import PromoteRequest, promote_eligible
         from gitops.actions.promote import promote as run
-        from gitops.cli.waiting import finish, wait_options
+        from gitops.cli.followup import finish, wait_options
 
         options = wait_options(wait, soak, timeout, record)
         opened = session()

@@ -14,12 +14,14 @@ from gitops.cli.options import (
     Format,
     Output,
     PushTimeout,
+    Record,
     Repo,
+    Soak,
+    Timeout,
     Verbose,
     Wait,
     seconds,
 )
-from gitops.cli.wait import Record, Soak, Timeout
 
 
 def register(app: typer.Typer) -> None:
@@ -93,8 +95,8 @@ def rollback(
     ) as session:
         from gitops.actions.rollback import RollbackRequest
         from gitops.actions.rollback import rollback as run
+        from gitops.cli.followup import finish, wait_options
         from gitops.cli.output import confirm_rollback
-        from gitops.cli.waiting import finish, wait_options
 
         options = wait_options(wait, soak, timeout, record)
         ask = (

@@ -6,30 +6,19 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import App, Branch, Format, Output, PushTimeout, Repo, seconds
+from gitops.cli.options import (
+    App,
+    Branch,
+    Format,
+    Output,
+    PushTimeout,
+    Record,
+    Repo,
+    Soak,
+    Timeout,
+    seconds,
+)
 from gitops.errors import Unavailable, UsageError
-
-Soak = Annotated[
-    str | None,
-    typer.Option(
-        "--soak",
-        metavar="DURATION",
-        help="How long it must stay Healthy; default: `wait.soak` in gitops.yaml, 5m for stage, "
-        "prod and real databases, else 0.",
-    ),
-]
-Timeout = Annotated[
-    str | None,
-    typer.Option(
-        "--timeout",
-        metavar="DURATION",
-        help="How long it may take to become Healthy, the soak apart; default: `wait.timeout` in "
-        "gitops.yaml, else 15m.",
-    ),
-]
-Record = Annotated[
-    bool, typer.Option("--record/--no-record", help="Write the verdict to the ledger.")
-]
 
 
 def register(app: typer.Typer) -> None:

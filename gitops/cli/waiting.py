@@ -11,11 +11,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitops.cli import documents
-from gitops.cli.options import seconds
 from gitops.cli.output import print_error, print_json, print_write
 from gitops.cli.terminal import aside, line, paint, safe
 from gitops.core.waiting import GOOD, WaitReport, worst_error
-from gitops.errors import GitopsError, UsageError
+from gitops.errors import GitopsError
 
 if TYPE_CHECKING:
     from gitops.actions.pursuit import Pursuit
@@ -115,30 +114,8 @@ def print_wait(report: WaitReport, output: str) -> int:
     return error.exit_code if error is not None else 0
 
 
-def wait_options(
-    wait: bool, soak: str | None, timeout: str | None, record: bool
-) -> WaitOptions | None:
-    """Return what `--wait` and its companions ask for; None without `--wait`.
-
-    Raises UsageError.
-    """
-    if not wait:
-        if soak is not None or timeout is not None:
-            raise UsageError("--soak and --timeout go with --wait")
-        return None
-    from gitops.actions.wait import WaitOptions
-
-    return WaitOptions(
-        soak=seconds(soak) if soak is not None else None,
-        timeout=seconds(timeout) if timeout is not None else None,
-        record=record,
-    )
-
-
-def finish(session: Session, report: WriteReport, options: WaitOptions | None, output: str) -> int:
-    """Print what a write did and, where `--wait` asks for it, what became of it."""
-    if options is None or report.outcome == "planned":
-        return print_write(report, output)
+def follow(session: Session, report: WriteReport, options: WaitOptions, output: str) -> int:
+    """Print what a write did, and what became of it; return the exit code."""
     from gitops.actions.wait import wait_for
 
     if output == "text":

@@ -10,17 +10,16 @@ from pathlib import Path
 
 import click
 import pytest
-import typer
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.cli.app import app
 from gitops.cli.early import COMMANDS, Wanted, wanted
+from gitops.cli.verbs import load_all
 from manifests import Manifests
 from servers.git_http import GitServer
 
-GROUP = typer.main.get_command(app)
-assert isinstance(GROUP, click.Group)
+GROUP = load_all(app)
 URL = "https://git.example.com/m.git"
 NAMES = sorted({name for words in COMMANDS.values() for name in (*words.values, *words.flags)})
 
@@ -28,7 +27,6 @@ NAMES = sorted({name for words in COMMANDS.values() for name in (*words.values, 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_the_table_says_which_options_take_a_value(name: str) -> None:
     """Whatever it says of an option is so; of one that it does not know nothing is guessed."""
-    assert isinstance(GROUP, click.Group)
     options = [one for one in GROUP.commands[name].params if isinstance(one, click.Option)]
     flags = {word for one in options if one.is_flag for word in (*one.opts, *one.secondary_opts)}
     values = {word for one in options if not one.is_flag for word in one.opts}
@@ -62,7 +60,6 @@ def test_what_is_understood_is_what_the_command_line_says(
 
 def parsed(name: str, rest: list[str], environ: dict[str, str]) -> tuple[str, str | None] | None:
     """Return repository and branch as the whole command line reads them, None for an error."""
-    assert isinstance(GROUP, click.Group)
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("GITOPS_REPO", raising=False)
         for key, value in environ.items():
