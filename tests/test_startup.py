@@ -23,7 +23,7 @@ HEAVY = {
 }
 PROGRAM = """
 import json, sys
-from gitops.cli.app import run
+from gitops.__main__ import run
 code = run(sys.argv[1:])
 print(json.dumps([code, sorted(sys.modules)]), file=sys.stderr)
 """

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Annotated
 
 import typer
@@ -20,7 +19,6 @@ from gitops.cli.options import (
     Timeout,
     Verbose,
     Wait,
-    seconds,
 )
 
 Images = Annotated[
@@ -79,39 +77,28 @@ def deploy(
     output: Output = Format.text,
 ) -> int:
     """Put images into environments: named ones (--to), or those that follow a branch (--ref)."""
-    from gitops.wiring import open_session
+    from gitops.cli.run_deploy import run_deploy
 
-    if ref is not None:
-        from gitops.cli.ci import branch_of_job, check_ref
-
-        ref = branch_of_job(os.environ) if ref == "auto" else check_ref(ref)
-    with open_session(
-        repo,
-        branch,
+    return run_deploy(
+        images=images,
+        to=to or (),
+        ref=ref,
+        commit=commit,
+        override=override,
+        reason=reason,
+        add=add,
+        wait=wait,
+        soak=soak,
+        timeout=timeout,
+        record=record,
+        app=app,
+        repo=repo,
+        branch=branch,
         dry_run=dry_run,
-        budget=seconds(push_timeout),
-        writes=True,
-        combines=True,
+        push_timeout=push_timeout,
         verbose=verbose,
-        start="tip" if dry_run or override is not None else "remembered",
-    ) as session:
-        from gitops.actions.deploy import DeployRequest
-        from gitops.actions.deploy import deploy as run
-        from gitops.cli.followup import finish, wait_options
-
-        options = wait_options(wait, soak, timeout, record)
-        request = DeployRequest(
-            images=tuple(images),
-            to=tuple(to or ()),
-            ref=ref,
-            commit=commit,
-            app=app,
-            override=override,
-            reason=reason,
-            add=add,
-        )
-        opened = session()
-        return finish(opened, run(opened, request), options, output.value)
+        output=output.value,
+    )
 
 
 def set_image(

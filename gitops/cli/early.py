@@ -47,6 +47,24 @@ COMMANDS: Mapping[str, Words] = {
 _ASK_FIRST = frozenset({"--dry-run", "--override"})
 
 
+class Spoken(NamedTuple):
+    """A command line of which every word is understood.
+
+    Attributes:
+        arguments: what is no option, in order.
+        values: option -> its values, in order; flags have none.
+    """
+
+    command: str
+    arguments: tuple[str, ...]
+    values: Mapping[str, Sequence[str]]
+
+    def last(self, name: str) -> str | None:
+        """Return what counts where an option was given several times."""
+        found = self.values.get(name)
+        return found[-1] if found else None
+
+
 class Wanted(NamedTuple):
     """What the command will open."""
 
@@ -55,42 +73,48 @@ class Wanted(NamedTuple):
     start: Start
 
 
-def wanted(arguments: Sequence[str], environ: Mapping[str, str]) -> Wanted | None:
-    """Return what the command line will open; None when that is not plain to see."""
+def understand(arguments: Sequence[str]) -> Spoken | None:
+    """Read a command line; None when a word of it is not plain."""
     words = COMMANDS.get(arguments[0]) if arguments else None
     if words is None:
         return None
-    location = environ.get("GITOPS_REPO") or "."
-    branch = None
-    start = words.start
+    plain: list[str] = []
+    values: dict[str, list[str]] = {}
     rest = iter(arguments[1:])
     for word in rest:
         if not word.startswith("-"):
+            plain.append(word)
             continue
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
         if name in words.values:
             given = value if equals else next(rest, None)
             if given is None:
                 return None
-            if name == "--repo":
-                location = given
-            elif name == "--branch":
-                branch = given
-        elif equals or name not in words.flags:
+            values.setdefault(name, []).append(given)
+        elif not equals and name in words.flags:
+            values.setdefault(name, [])
+        else:
             return None
-        if name in _ASK_FIRST and start == "remembered":
-            start = "tip"
-    return Wanted(location, branch, start)
+    return Spoken(arguments[0], tuple(plain), values)
 
 
-def begin(arguments: Sequence[str], environ: Mapping[str, str]) -> None:
-    """Begin to read what the command will need first, if that can be told.
+def wanted(spoken: Spoken, environ: Mapping[str, str]) -> Wanted:
+    """Return what the command will open."""
+    location = spoken.last("--repo")
+    if location is None:
+        location = environ.get("GITOPS_REPO") or "."
+    start = COMMANDS[spoken.command].start
+    if start == "remembered" and not _ASK_FIRST.isdisjoint(spoken.values):
+        start = "tip"
+    return Wanted(location, spoken.last("--branch"), start)
+
+
+def begin(spoken: Spoken, environ: Mapping[str, str]) -> None:
+    """Begin to read what the command will need first.
 
     Whatever goes wrong is left to the command, which meets it again and says it properly.
     """
-    found = wanted(arguments, environ)
-    if found is not None:
-        from gitops.wiring import begin as begin_reading
+    from gitops.wiring import begin as begin_reading
 
-        with suppress(Exception):
-            begin_reading(found.location, found.branch, found.start)
+    with suppress(Exception):
+        begin_reading(*wanted(spoken, environ))

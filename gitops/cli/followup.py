@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from gitops.cli.options import seconds
+from gitops.cli.duration import seconds
 from gitops.cli.output import print_write
 from gitops.errors import UsageError
 

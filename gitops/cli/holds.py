@@ -6,17 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import (
-    App,
-    Branch,
-    DryRun,
-    Format,
-    Output,
-    PushTimeout,
-    Repo,
-    Verbose,
-    seconds,
-)
+from gitops.cli.duration import seconds
+from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, Verbose
 from gitops.errors import UsageError
 
 Environment = Annotated[

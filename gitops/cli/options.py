@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from gitops.errors import UsageError
-
 
 class Format(StrEnum):
     """How results are printed."""
@@ -93,20 +91,3 @@ Timeout = Annotated[
 Record = Annotated[
     bool, typer.Option("--record/--no-record", help="Write the verdict to the ledger.")
 ]
-
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def seconds(text: str) -> float:
-    """Read a duration: `90s`, `10m`, `24h`, `7d`, or a bare number of seconds.
-
-    Raises UsageError.
-    """
-    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
-    try:
-        value = float(number)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 10**7:
-        raise UsageError(f"{text!r} is no duration", hint="write 90s, 10m or 24h")
-    return value * _UNITS[unit]

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gitops.cli.duration import seconds
 from gitops.cli.options import (
     App,
     Branch,
@@ -19,7 +20,6 @@ from gitops.cli.options import (
     Timeout,
     Verbose,
     Wait,
-    seconds,
 )
 from gitops.errors import UsageError
 

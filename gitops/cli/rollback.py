@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from gitops.cli.duration import seconds
 from gitops.cli.options import (
     App,
     Branch,
@@ -20,7 +21,6 @@ from gitops.cli.options import (
     Timeout,
     Verbose,
     Wait,
-    seconds,
 )
 
 

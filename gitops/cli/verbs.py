@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, cast
 
 import click
 import typer
@@ -122,8 +122,7 @@ def load(name: str) -> click.Command:
 
 def load_all(app: typer.Typer) -> click.Group:
     """Return `app` with every command in its place: for the reference pages and for tests."""
-    group = typer.main.get_command(app)
-    assert isinstance(group, click.Group)
+    group = cast("click.Group", typer.main.get_command(app))
     group.commands = {name: load(name) for name in VERBS}
     return group
 

@@ -6,18 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import (
-    App,
-    Branch,
-    Format,
-    Output,
-    PushTimeout,
-    Record,
-    Repo,
-    Soak,
-    Timeout,
-    seconds,
-)
+from gitops.cli.duration import seconds
+from gitops.cli.options import App, Branch, Format, Output, PushTimeout, Record, Repo, Soak, Timeout
 from gitops.errors import Unavailable, UsageError
 
 

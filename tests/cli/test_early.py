@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.cli.app import app
-from gitops.cli.early import COMMANDS, Wanted, wanted
+from gitops.cli.early import COMMANDS, Wanted, understand, wanted
 from gitops.cli.verbs import load_all
 from manifests import Manifests
 from servers.git_http import GitServer
@@ -51,11 +51,11 @@ def test_what_is_understood_is_what_the_command_line_says(
     name: str, rest: list[str], environ: dict[str, str]
 ) -> None:
     """Where the early look and the whole command line both understand, they agree."""
-    early = wanted([name, *rest], environ)
+    spoken = understand([name, *rest])
     told = parsed(name, rest, environ)
 
-    if early is not None and told is not None:
-        assert (early.location, early.branch) == told
+    if spoken is not None and told is not None:
+        assert wanted(spoken, environ)[:2] == told
 
 
 def parsed(name: str, rest: list[str], environ: dict[str, str]) -> tuple[str, str | None] | None:
@@ -96,7 +96,9 @@ def parsed(name: str, rest: list[str], environ: dict[str, str]) -> tuple[str, st
 )
 def test_what_begins_early(words: list[str], expected: Wanted | None) -> None:
     """Only what stands behind --repo is contacted, and only when every word is understood."""
-    assert expected == wanted(words, {})
+    spoken = understand(words)
+
+    assert expected == (wanted(spoken, {}) if spoken is not None else None)
 
 
 def test_a_wrong_command_line_leaves_nothing_behind(manifests: Manifests, tmp_path: Path) -> None:

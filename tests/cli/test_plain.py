@@ -1,0 +1,160 @@
+"""A deploy that is read without typer is the deploy that typer would have read."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import click
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gitops.cli.early import COMMANDS, understand
+from gitops.cli.plain import plain_deploy
+from gitops.cli.verbs import load
+from manifests import Manifests
+
+DEPLOY = load("deploy")
+WORDS = COMMANDS["deploy"]
+NAMES = sorted({*WORDS.values, *WORDS.flags, "--wait", "--soak", "--record", "-h", "--help"})
+VALUES = ["json", "text", "yaml", "", "dev", "shop/api:1.2", "-x", "-", "--", "--to", "10s", "main"]
+WORD = st.one_of(
+    st.sampled_from(VALUES),
+    st.sampled_from(NAMES),
+    st.tuples(st.sampled_from(NAMES), st.sampled_from(VALUES)).map("=".join),
+    st.sampled_from(["-ojson", "-vo", "-o=json", "--dry", "--add=true"]),
+)
+ENVIRONS = [{}, {"GITOPS_REPO": ""}, {"GITOPS_REPO": "https://example.com/other.git"}]
+
+
+def by_typer(words: list[str], environ: dict[str, str]) -> dict[str, Any] | None:
+    """Return the parameters as typer hands them to the command, None for an error."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("GITOPS_REPO", raising=False)
+        for key, value in environ.items():
+            patch.setenv(key, value)
+        try:
+            context = DEPLOY.make_context("deploy", list(words))
+        except (click.exceptions.ClickException, click.exceptions.Exit):
+            return None
+        return {name: getattr(value, "value", value) for name, value in context.params.items()}
+
+
+@given(st.lists(WORD, max_size=8), st.sampled_from(ENVIRONS))
+def test_both_readings_agree(words: list[str], environ: dict[str, str]) -> None:
+    """Whatever is read at once, typer reads the same, and all else stands at its default."""
+    spoken = understand(["deploy", *words])
+    plain = plain_deploy(spoken, environ) if spoken is not None else None
+    if plain is None:
+        return
+    told = by_typer(words, environ)
+
+    assert told is not None
+    defaults = by_typer(["a:1"], {}) or {}
+    for name in ("images", "to"):
+        told[name] = tuple(told[name] or ())
+    assert told == {**defaults, **plain}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["shop/api:1.2", "--to", "dev"],
+        ["a:1", "b:2", "--to=dev", "--to", "test", "--repo", "https://example.com/m.git"],
+        ["a:1", "--ref", "auto", "--commit", "a" * 40, "-o", "json", "-v", "--push-timeout", "5s"],
+        ["a:1", "--to", "dev", "--override", "x", "--reason", "--to", "--add", "--dry-run"],
+        ["a:1", "--branch", "production", "--app", "shop", "--output=json", "--verbose"],
+    ],
+)
+def test_what_pipelines_write_is_plain(words: list[str]) -> None:
+    """These are read at once, and as typer reads them."""
+    spoken = understand(["deploy", *words])
+
+    assert spoken is not None
+    plain = plain_deploy(spoken, {})
+    assert plain is not None
+    told = by_typer(words, {})
+    assert told is not None
+    assert plain == {name: told[name] for name in plain} | {
+        name: tuple(told[name] or ()) for name in ("images", "to")
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["--to", "dev"],
+        ["a:1", "--to", "dev", "--wait"],
+        ["a:1", "--help"],
+        ["a:1", "-o", "yaml"],
+        ["a:1", "-o", "json", "--output", "text"],
+        ["a:1", "--to"],
+        ["a:1", "--", "b:1"],
+        ["a:1", "--dry-run=yes"],
+    ],
+)
+def test_everything_else_goes_the_common_way(words: list[str]) -> None:
+    """Help, mistakes, and what is not known here are for typer."""
+    spoken = understand(["deploy", *words])
+
+    assert spoken is None or plain_deploy(spoken, {}) is None
+
+
+def test_other_commands_and_completion_go_the_common_way() -> None:
+    """Only a deploy is plain, and not while a shell asks for completions."""
+    for name in sorted(COMMANDS.keys() - {"deploy"}):
+        spoken = understand([name, "dev"])
+        assert spoken is not None
+        assert plain_deploy(spoken, {}) is None
+    spoken = understand(["deploy", "a:1", "--to", "dev"])
+    assert spoken is not None
+    assert plain_deploy(spoken, {"_GITOPS_COMPLETE": "complete_bash"}) is None
+
+
+def run(manifests: Manifests, *words: str) -> tuple[int, str, str, list[str]]:
+    """Run a real process; return code, output, errors, and whether typer was loaded."""
+    program = (
+        "import atexit, sys; atexit.register(lambda: print('LOADED', *[name for name in "
+        "('typer', 'click') if name in sys.modules], file=sys.stderr)); "
+        "from gitops.__main__ import main; main()"
+    )
+    environ = {key: text for key, text in os.environ.items() if not key.startswith("COVERAGE_")}
+    done = subprocess.run(
+        [sys.executable, "-c", program, *words, "--repo", f"file://{manifests.path}"],
+        cwd=manifests.elsewhere,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    err, _, loaded = done.stderr.rpartition("LOADED")
+    return done.returncode, done.stdout, err, loaded.split()
+
+
+def test_a_plain_deploy_loads_no_typer(manifests: Manifests) -> None:
+    """It writes the commit and says so, and neither typer nor click was loaded."""
+    code, out, err, loaded = run(manifests, "deploy", "shop/api:1.4.2", "--to", "dev")
+
+    assert (code, err) == (0, "")
+    assert "-> 1.4.2" in out
+    assert "newTag: 1.4.2" in manifests.git("show", "main:overlays/dev/kustomization.yaml")
+    assert loaded == []
+
+
+def test_errors_are_the_same_both_ways(manifests: Manifests) -> None:
+    """An error of a plain deploy has the words, the JSON and the code of the common way."""
+    words = ("deploy", "shop/api:1.4.2", "--to", "nowhere", "-o", "json")
+    plain = run(manifests, *words)
+    common = run(manifests, *words, "--no-wait")
+
+    assert plain[3] == []
+    assert "typer" in common[3]
+    assert plain[:3] == common[:3]
+    assert plain[0] != 0
+    assert "nowhere" in json.loads(plain[1])["error"]["message"]
