@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.source import Start
@@ -19,45 +19,45 @@ _TIME = frozenset({"--push-timeout"})
 _MORE = frozenset({"--verbose", "-v"})
 
 
-class Words(NamedTuple):
-    """What may stand behind a command: options that take a value, and options that do not."""
-
-    start: Start
-    values: frozenset[str]
-    flags: frozenset[str] = frozenset()
-
-
-COMMANDS: Mapping[str, Words] = {
-    "deploy": Words(
+COMMANDS: Mapping[str, tuple[Start, frozenset[str], frozenset[str]]] = {
+    "deploy": (
         "remembered",
         _SHARED | _TIME | {"--to", "--ref", "--commit", "--override", "--reason"},
         _MORE | {"--add", "--dry-run"},
     ),
-    "rollback": Words(
+    "rollback": (
         "history",
         _SHARED | _TIME | {"--to", "--image", "--reason", "--override"},
         _MORE | {"--yes", "-y", "--hold", "--no-hold", "--dry-run"},
     ),
-    "status": Words("history", _SHARED),
-    "history": Words("history", _SHARED | {"--limit", "-n"}),
+    "status": ("history", _SHARED, frozenset()),
+    "history": ("history", _SHARED | {"--limit", "-n"}, frozenset()),
 }
-"""The commands that begin early; an option that is missing here costs that, and nothing else."""
+"""Command -> (what it reads first, options that take a value, options that take none).
+
+The commands that begin early; an option that is missing here costs that, and nothing else.
+"""
 
 # A look at what stands now cannot begin on what was remembered.
 _ASK_FIRST = frozenset({"--dry-run", "--override"})
 
 
-class Spoken(NamedTuple):
+class Spoken:
     """A command line of which every word is understood.
 
     Attributes:
+        command: its name.
         arguments: what is no option, in order.
-        values: option -> its values, in order; flags have none.
+        values: option -> its values, in order; options that take none have none.
     """
 
-    command: str
-    arguments: tuple[str, ...]
-    values: Mapping[str, Sequence[str]]
+    # A plain class: anything that writes its methods for it is felt by `gitops --help`.
+    def __init__(
+        self, command: str, arguments: tuple[str, ...], values: Mapping[str, Sequence[str]]
+    ) -> None:
+        self.command = command
+        self.arguments = arguments
+        self.values = values
 
     def last(self, name: str) -> str | None:
         """Return what counts where an option was given several times."""
@@ -65,19 +65,11 @@ class Spoken(NamedTuple):
         return found[-1] if found else None
 
 
-class Wanted(NamedTuple):
-    """What the command will open."""
-
-    location: str
-    branch: str | None
-    start: Start
-
-
 def understand(arguments: Sequence[str]) -> Spoken | None:
     """Read a command line; None when a word of it is not plain."""
-    words = COMMANDS.get(arguments[0]) if arguments else None
-    if words is None:
+    if not arguments or arguments[0] not in COMMANDS:
         return None
+    _, taking, bare = COMMANDS[arguments[0]]
     plain: list[str] = []
     values: dict[str, list[str]] = {}
     rest = iter(arguments[1:])
@@ -86,27 +78,27 @@ def understand(arguments: Sequence[str]) -> Spoken | None:
             plain.append(word)
             continue
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
-        if name in words.values:
+        if name in taking:
             given = value if equals else next(rest, None)
             if given is None:
                 return None
             values.setdefault(name, []).append(given)
-        elif not equals and name in words.flags:
+        elif not equals and name in bare:
             values.setdefault(name, [])
         else:
             return None
     return Spoken(arguments[0], tuple(plain), values)
 
 
-def wanted(spoken: Spoken, environ: Mapping[str, str]) -> Wanted:
-    """Return what the command will open."""
+def wanted(spoken: Spoken, environ: Mapping[str, str]) -> tuple[str, str | None, Start]:
+    """Return what the command will open: the repository, the branch, and what it reads first."""
     location = spoken.last("--repo")
     if location is None:
         location = environ.get("GITOPS_REPO") or "."
-    start = COMMANDS[spoken.command].start
+    start = COMMANDS[spoken.command][0]
     if start == "remembered" and not _ASK_FIRST.isdisjoint(spoken.values):
         start = "tip"
-    return Wanted(location, spoken.last("--branch"), start)
+    return location, spoken.last("--branch"), start
 
 
 def begin(spoken: Spoken, environ: Mapping[str, str]) -> None:

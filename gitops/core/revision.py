@@ -6,7 +6,7 @@ import re
 
 from msgspec import Struct
 
-_REVISION = re.compile(r"(?P<branch>.+)@sha(?:1|256):(?P<commit>[0-9a-f]{40}|[0-9a-f]{64})")
+_REVISION = r"(?P<branch>.+)@sha(?:1|256):(?P<commit>[0-9a-f]{40}|[0-9a-f]{64})"
 
 
 class Revision(Struct, frozen=True):
@@ -24,7 +24,7 @@ class Revision(Struct, frozen=True):
 def parse_revision(text: str | None) -> Revision | None:
     """Read the value of a `Source-Revision` trailer; None where there is none, or an empty one."""
     word = (text or "").strip()
-    found = _REVISION.fullmatch(word)
+    found = re.fullmatch(_REVISION, word)
     if found is not None:
         return Revision(found["branch"], found["commit"])
     return Revision(word) if word else None

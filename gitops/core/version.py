@@ -16,7 +16,7 @@ from msgspec import Struct
 from gitops.core.environment import match_branch
 from gitops.errors import UsageError
 
-_VERSION = re.compile(
+_VERSION = (
     r"v?(?P<numbers>[0-9]+(?:\.[0-9]+)*)"
     r"(?:-(?P<pre>[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*))?"
     r"(?:\+[0-9A-Za-z-]+(?:\.[0-9A-Za-z-]+)*)?"
@@ -64,7 +64,7 @@ def parse_version(text: str) -> Version:
         raise UsageError("the version is empty", hint=_HINT)
     if len(text) > _LONGEST:
         raise UsageError(f"the version has more than {_LONGEST} characters", hint=_HINT)
-    found = _VERSION.fullmatch(text)
+    found = re.fullmatch(_VERSION, text)
     if found is None:
         raise UsageError(f"{text!r} is no version", hint=_HINT)
     numbers = [int(number) for number in found["numbers"].split(".")]

@@ -44,10 +44,14 @@ _NOT_A_STRING = re.compile(
     | y|n|yes|no|on|off|true|false|null
     | [-+]?\.(?:inf|nan)"""
 )
-_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt].*)?")
 _PLAIN = re.compile(r"[A-Za-z0-9_/](?:[A-Za-z0-9._/@:+-]*[A-Za-z0-9._/@+-])?")
 _UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
-_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
+
+# Compiled when they are used first: most calls need none of them.
+_DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt].*)?"
+_BREAK = r"\r\n|[\n\r\x85\u2028\u2029]"
+# What JSON leaves as it is and YAML would refuse, or end a line at.
+_UNPRINTABLE = r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
 
 
 class Document(Struct, frozen=True):
@@ -123,7 +127,7 @@ def needs_quotes(text: str) -> bool:
 
 def is_no_string(text: str) -> bool:
     """Say whether kustomize takes plain `text` for no string: as `needs_quotes`, less dates."""
-    return needs_quotes(text) and not _DATE.fullmatch(text)
+    return needs_quotes(text) and not re.fullmatch(_DATE, text)
 
 
 def is_null(text: str) -> bool:
@@ -134,7 +138,7 @@ def is_null(text: str) -> bool:
 def quote(text: str) -> str:
     """Return `text` as a double-quoted scalar that YAML and JSON readers understand alike."""
     quoted = json.dumps(text, ensure_ascii=False)
-    return _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", quoted)
+    return re.sub(_UNPRINTABLE, lambda found: f"\\u{ord(found[0]):04x}", quoted)
 
 
 def plain_or_quoted(text: str) -> str:
@@ -142,10 +146,6 @@ def plain_or_quoted(text: str) -> str:
     if _PLAIN.fullmatch(text) and not needs_quotes(text):
         return text
     return quote(text)
-
-
-# What JSON leaves as it is and YAML would refuse, or end a line at.
-_UNPRINTABLE = re.compile(r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]")
 
 
 def _decode(content: bytes, path: str) -> str:
@@ -203,6 +203,6 @@ def _place(before: str) -> tuple[int, int]:
     """Return the place, from 1, of what follows `before`."""
     last = 0
     line = 1
-    for found in _BREAK.finditer(before):
+    for found in re.finditer(_BREAK, before):
         line, last = line + 1, found.end()
     return line, len(before) - last + 1

@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.cli.app import app
-from gitops.cli.early import COMMANDS, Wanted, understand, wanted
+from gitops.cli.early import COMMANDS, understand, wanted
 from gitops.cli.verbs import load_all
 from manifests import Manifests
 from servers.git_http import GitServer
 
 GROUP = load_all(app)
 URL = "https://git.example.com/m.git"
-NAMES = sorted({name for words in COMMANDS.values() for name in (*words.values, *words.flags)})
+NAMES = sorted({name for words in COMMANDS.values() for name in words[1] | words[2]})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -31,8 +31,8 @@ def test_the_table_says_which_options_take_a_value(name: str) -> None:
     flags = {word for one in options if one.is_flag for word in (*one.opts, *one.secondary_opts)}
     values = {word for one in options if not one.is_flag for word in one.opts}
 
-    assert COMMANDS[name].flags <= flags
-    assert COMMANDS[name].values <= values
+    assert COMMANDS[name][2] <= flags
+    assert COMMANDS[name][1] <= values
 
 
 WORDS = st.one_of(
@@ -74,16 +74,16 @@ def parsed(name: str, rest: list[str], environ: dict[str, str]) -> tuple[str, st
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (["deploy", "a:1", "--to", "dev"], Wanted(".", None, "remembered")),
-        (["deploy", "a:1", "--to", "dev", "--repo", URL], Wanted(URL, None, "remembered")),
-        (["deploy", f"--repo={URL}", "--branch=x", "a:1"], Wanted(URL, "x", "remembered")),
-        (["deploy", "a:1", "--to", "dev", "--dry-run"], Wanted(".", None, "tip")),
-        (["deploy", "a:1", "--to", "dev", "--override", "x"], Wanted(".", None, "tip")),
-        (["deploy", "a:1", "--to", "dev", "--override=x"], Wanted(".", None, "tip")),
-        (["rollback", "dev", "-y"], Wanted(".", None, "history")),
-        (["status"], Wanted(".", None, "history")),
-        (["deploy", "a:1", "--reason", f"--repo={URL}"], Wanted(".", None, "remembered")),
-        (["deploy", "a:1", "--reason", "--repo", URL], Wanted(".", None, "remembered")),
+        (["deploy", "a:1", "--to", "dev"], (".", None, "remembered")),
+        (["deploy", "a:1", "--to", "dev", "--repo", URL], (URL, None, "remembered")),
+        (["deploy", f"--repo={URL}", "--branch=x", "a:1"], (URL, "x", "remembered")),
+        (["deploy", "a:1", "--to", "dev", "--dry-run"], (".", None, "tip")),
+        (["deploy", "a:1", "--to", "dev", "--override", "x"], (".", None, "tip")),
+        (["deploy", "a:1", "--to", "dev", "--override=x"], (".", None, "tip")),
+        (["rollback", "dev", "-y"], (".", None, "history")),
+        (["status"], (".", None, "history")),
+        (["deploy", "a:1", "--reason", f"--repo={URL}"], (".", None, "remembered")),
+        (["deploy", "a:1", "--reason", "--repo", URL], (".", None, "remembered")),
         (["deploy", "a:1", "--new-option", URL], None),
         (["deploy", "a:1", "--to"], None),
         (["deploy", "--help"], None),
@@ -94,7 +94,7 @@ def parsed(name: str, rest: list[str], environ: dict[str, str]) -> tuple[str, st
         ([], None),
     ],
 )
-def test_what_begins_early(words: list[str], expected: Wanted | None) -> None:
+def test_what_begins_early(words: list[str], expected: tuple[str, str | None, str] | None) -> None:
     """Only what stands behind --repo is contacted, and only when every word is understood."""
     spoken = understand(words)
 

@@ -19,8 +19,8 @@ from gitops.cli.verbs import load
 from manifests import Manifests
 
 DEPLOY = load("deploy")
-WORDS = COMMANDS["deploy"]
-NAMES = sorted({*WORDS.values, *WORDS.flags, "--wait", "--soak", "--record", "-h", "--help"})
+_, TAKING, BARE = COMMANDS["deploy"]
+NAMES = sorted({*TAKING, *BARE, "--wait", "--soak", "--record", "-h", "--help"})
 VALUES = ["json", "text", "yaml", "", "dev", "shop/api:1.2", "-x", "-", "--", "--to", "10s", "main"]
 WORD = st.one_of(
     st.sampled_from(VALUES),

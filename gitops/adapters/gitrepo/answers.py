@@ -54,7 +54,7 @@ def _any(*patterns: str) -> str:
     return "(?i)" + "|".join(patterns)
 
 
-_CLASH = re.compile(r"'(?:refs/heads/)?([^']+)' exists; cannot create '(?:refs/heads/)?([^']+)'")
+_CLASH = r"'(?:refs/heads/)?([^']+)' exists; cannot create '(?:refs/heads/)?([^']+)'"
 _PROTECTED = _any(
     r"\bGH006\b",
     r"\bGH013\b",

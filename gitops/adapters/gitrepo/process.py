@@ -91,6 +91,8 @@ class Scrubber:
 
     def __call__(self, text: str) -> str:
         """Return `text` with every secret replaced by `***`."""
+        if not text:
+            return text
         for secret in self._secrets:
             text = text.replace(secret, "***")
         text = re.sub(r"(?i)\b(https?://)[^/@\s'\"]*@", r"\1", text)

@@ -30,7 +30,7 @@ MAPPING_END: Signature = ("}",)
 SEQUENCE_END: Signature = ("]",)
 _BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
 _PROPERTIES = re.compile(r"(?:[&!]\S*\s*){1,2}")
-_FOLDED = re.compile(r"[|>][-+0-9]*[ \t]*")
+_FOLDED = r"[|>][-+0-9]*[ \t]*"
 
 
 class Plan:
@@ -138,7 +138,7 @@ def scalar_span(lists: Lists, index: int) -> tuple[int, int]:
         start = properties.end() if properties is not None else start
     if event.style in ("|", ">"):
         lines = [line for line in _BREAK.split(text[start:end]) if line.strip()]
-        if len(lines) != 2 or not _FOLDED.fullmatch(lines[0]):
+        if len(lines) != 2 or not re.fullmatch(_FOLDED, lines[0]):
             raise lists.unsafe(index, "a text of several lines", "write it on one line first")
         end = text.rindex(lines[1], start, end) + len(lines[1].rstrip())
     elif "\n" in event.value:
