@@ -34,12 +34,14 @@ PREFIX = "gitops-store-"
 
 _STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
-# is written faster than a hundred loose files.
+# is written faster than a hundred loose files. `fsync`: the store is thrown away, or copied to a
+# cache that is verified; a push to a repository on this machine runs with that one's settings.
 _CONFIG = """\
 [core]
 	repositoryformatversion = {version}
 	bare = true
 	logAllRefUpdates = false
+	fsync = none
 [gc]
 	auto = 0
 [maintenance]
