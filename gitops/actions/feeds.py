@@ -12,7 +12,7 @@ from gitops.core.application import Application
 from gitops.core.environment import Environment, Overlay
 from gitops.core.feeding import Feed, Place, asks_for_default, find_feeds
 from gitops.core.kustomization import choose_file
-from gitops.core.kustomization.references import brings_in
+from gitops.core.kustomization.bases import brings_in
 from gitops.errors import GitopsError, ManifestError, NotFound
 from gitops.ports import Cluster, Clusters, Reading, Snapshot
 

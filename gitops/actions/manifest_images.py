@@ -10,6 +10,7 @@ import re
 from typing import Any
 
 from gitops.core.kustomization import choose_file
+from gitops.core.references import join
 from gitops.core.yamltext import Document, compose_first
 from gitops.errors import ManifestError
 from gitops.ports import Snapshot
@@ -58,7 +59,7 @@ def _visit(
     if references is None:
         return False
     for reference in references:
-        path = _join(directory, reference)
+        path = join(directory, reference)
         if path is None:
             return False
         if snapshot.entries(path):
@@ -91,16 +92,3 @@ def _references(document: Document) -> list[str] | None:
         if key.value in _REFERENCES and node.id == "sequence":
             found += [item.value for item in node.value if item.id == "scalar"]
     return found
-
-
-def _join(directory: str, reference: str) -> str | None:
-    """Return `reference`, seen from `directory`, as a path from the root; None outside of it."""
-    parts = directory.split("/")
-    for part in reference.split("/"):
-        if part == "..":
-            if not parts:
-                return None
-            parts.pop()
-        elif part not in ("", "."):
-            parts.append(part)
-    return "/".join(parts)

@@ -117,7 +117,8 @@ def is_pinned(target: str) -> bool:
 def join(directory: str, target: str) -> str | None:
     """Return `target`, seen from `directory`, as a path from the root; "" is the root itself.
 
-    None when it leads out of the root, or names nothing that a tree could hold.
+    None when it leads out of the root (kustomize refuses absolute paths), or names nothing that a
+    tree could hold.
     """
     if target.startswith("/") or "\0" in target or "\n" in target:
         return None

@@ -15,7 +15,7 @@ from gitops.core.feeding import (
     is_same_repository,
     repository_key,
 )
-from gitops.core.kustomization.references import brings_in, references
+from gitops.core.kustomization.bases import brings_in, brought_in
 
 DEV = Place((URL,), "main", True, "overlays/dev")
 
@@ -169,12 +169,12 @@ def test_paths_that_include_the_overlay() -> None:
     assert ["a", "b", "l"] == [feed.application.ref.name for feed in found.feeds]
 
 
-def test_references() -> None:
+def test_what_is_brought_in() -> None:
     """Files and directories are told from the root; URLs and what leads out are not."""
     content = (
         b"resources: [a.yaml, ../x, ../../.., /abs, 'https://h/p', {a: b}]\nbases: [../x, .]\n"
     )
 
-    assert ("o/d/a.yaml", "o/x", "o/d") == references(content, "o/d")
-    assert () == references(b"- a list\n", "o/d")
-    assert () == references(b"resources: text\n", "o/d")
+    assert ("o/d/a.yaml", "o/x", "o/d") == brought_in(content, "o/d")
+    assert () == brought_in(b"- a list\n", "o/d")
+    assert () == brought_in(b"resources: text\n", "o/d")

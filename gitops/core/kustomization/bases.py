@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import posixpath
 from collections.abc import Callable
 
+from gitops.core.references import join
 from gitops.core.yamltext import compose_first
 from gitops.errors import ManifestError
 
@@ -12,7 +12,7 @@ _LISTS = ("resources", "components", "bases")
 _DEEPEST = 10
 
 
-def references(content: bytes, directory: str) -> tuple[str, ...]:
+def brought_in(content: bytes, directory: str) -> tuple[str, ...]:
     """Return the paths, from the root, that a kustomization in `directory` names.
 
     Files and directories alike; URLs and what leads out of the repository are left out. A file
@@ -27,11 +27,11 @@ def references(content: bytes, directory: str) -> tuple[str, ...]:
         if key.value not in _LISTS or getattr(value, "id", "") != "sequence":
             continue
         for item in value.value:
-            if item.id != "scalar" or "://" in item.value or item.value.startswith("/"):
+            if item.id != "scalar" or "://" in item.value:
                 continue
-            path = posixpath.normpath(posixpath.join(directory, item.value))
-            if not path.startswith(".."):
-                found.append("" if path == "." else path)
+            path = join(directory, item.value)
+            if path is not None:
+                found.append(path)
     return tuple(dict.fromkeys(found))
 
 
@@ -47,7 +47,7 @@ def brings_in(directory: str, wanted: str, read: Callable[[str], bytes | None]) 
         following: list[str] = []
         for one in level:
             content = read(one)
-            for path in references(content, one) if content is not None else ():
+            for path in brought_in(content, one) if content is not None else ():
                 if path == wanted:
                     return True
                 if path not in seen:
