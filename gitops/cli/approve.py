@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from gitops.cli.duration import seconds
-from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, Verbose
+from gitops.cli.options import (
+    App,
+    Branch,
+    DryRun,
+    Format,
+    Output,
+    PushTimeout,
+    Repo,
+    Verbose,
+    may_ask,
+    open_for_writing,
+)
 
 Environment = Annotated[str, typer.Argument(metavar="ENV", help="The environment.")]
 
@@ -46,28 +55,14 @@ def approve(
 
     With a forge: its pull request, by the forge's own rules, and exactly the head that was shown.
     """
-    from gitops.wiring import open_session
-
-    with open_session(
-        repo,
-        branch,
-        dry_run=dry_run,
-        budget=seconds(push_timeout),
-        writes=True,
-        start="history",
-        verbose=verbose,
+    with open_for_writing(
+        repo, branch, push_timeout, dry_run=dry_run, verbose=verbose, start="history"
     ) as session:
         from gitops.actions.approve import ApproveRequest
         from gitops.actions.approve import approve as run
         from gitops.cli.output import confirm_approval, print_write
 
-        ask = (
-            not yes
-            and not dry_run
-            and output is Format.text
-            and sys.stdin.isatty()
-            and sys.stderr.isatty()
-        )
+        ask = not yes and not dry_run and may_ask(output)
         request = ApproveRequest(environment, app=app, head=head, override=override)
         report = run(session(), request, confirm=confirm_approval if ask else None)
     return print_write(report, output.value)
@@ -90,16 +85,8 @@ def close(
     output: Output = Format.text,
 ) -> int:
     """Drop the proposal of an environment, its branch and pull request; nothing is merged."""
-    from gitops.wiring import open_session
-
-    with open_session(
-        repo,
-        branch,
-        dry_run=dry_run,
-        budget=seconds(push_timeout),
-        writes=True,
-        start="history",
-        verbose=verbose,
+    with open_for_writing(
+        repo, branch, push_timeout, dry_run=dry_run, verbose=verbose, start="history"
     ) as session:
         from gitops.actions.close import close as run
         from gitops.cli.output import print_write

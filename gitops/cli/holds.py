@@ -6,8 +6,17 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.duration import seconds
-from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, Verbose
+from gitops.cli.options import (
+    App,
+    Branch,
+    DryRun,
+    Format,
+    Output,
+    PushTimeout,
+    Repo,
+    Verbose,
+    open_for_writing,
+)
 from gitops.errors import UsageError
 
 Environment = Annotated[
@@ -39,11 +48,7 @@ def hold(
 ) -> int:
     """Keep automation away from an environment, or from all (--all), until `gitops resume`."""
     _check(environment, everything=everything, app=app)
-    from gitops.wiring import open_session
-
-    with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
-    ) as session:
+    with open_for_writing(repo, branch, push_timeout, dry_run=dry_run, verbose=verbose) as session:
         from gitops.actions.holds import hold as run
         from gitops.cli.output import print_write
 
@@ -64,11 +69,7 @@ def resume(
 ) -> int:
     """Lift the hold of an environment, or of all (--all), so that automation may write again."""
     _check(environment, everything=everything, app=app)
-    from gitops.wiring import open_session
-
-    with open_session(
-        repo, branch, dry_run=dry_run, budget=seconds(push_timeout), writes=True, verbose=verbose
-    ) as session:
+    with open_for_writing(repo, branch, push_timeout, dry_run=dry_run, verbose=verbose) as session:
         from gitops.actions.holds import resume as run
         from gitops.cli.output import print_write
 

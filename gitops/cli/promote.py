@@ -6,7 +6,6 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.duration import seconds
 from gitops.cli.options import (
     App,
     Branch,
@@ -20,6 +19,7 @@ from gitops.cli.options import (
     Timeout,
     Verbose,
     Wait,
+    open_for_writing,
 )
 from gitops.errors import UsageError
 
@@ -89,16 +89,8 @@ def promote(
             "say where to: --to ENVIRONMENT, or --eligible for whatever policy allows",
             hint="gitops promote --to prod",
         )
-    from gitops.wiring import open_session
-
-    with open_session(
-        repo,
-        branch,
-        dry_run=dry_run,
-        budget=seconds(push_timeout),
-        writes=True,
-        start="history",
-        verbose=verbose,
+    with open_for_writing(
+        repo, branch, push_timeout, dry_run=dry_run, verbose=verbose, start="history"
     ) as session:
         from gitops.actions.promote import PromoteRequest, promote_eligible
         from gitops.actions.promote import promote as run

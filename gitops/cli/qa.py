@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from gitops.cli.duration import seconds
-from gitops.cli.options import App, Branch, DryRun, Format, Output, PushTimeout, Repo, Verbose
+from gitops.cli.options import (
+    App,
+    Branch,
+    DryRun,
+    Format,
+    Output,
+    PushTimeout,
+    Repo,
+    Verbose,
+    may_ask,
+    open_for_writing,
+)
 from gitops.errors import UsageError
 
 
@@ -43,22 +52,14 @@ def qa(
     """Record QA's word on one release: it counts for its whole set of images, and no other."""
     if passed == failed:
         raise UsageError("say either --pass or --fail", hint="`gitops qa --help` shows how")
-    from gitops.wiring import open_session
-
-    with open_session(
-        repo,
-        branch,
-        dry_run=dry_run,
-        budget=seconds(push_timeout),
-        writes=True,
-        start="history",
-        verbose=verbose,
+    with open_for_writing(
+        repo, branch, push_timeout, dry_run=dry_run, verbose=verbose, start="history"
     ) as session:
         from gitops.actions.qa import QaRequest
         from gitops.actions.qa import qa as run
         from gitops.cli.output import confirm_qa, print_write
 
-        ask = output is Format.text and sys.stdin.isatty() and sys.stderr.isatty()
+        ask = may_ask(output)
         request = QaRequest(
             environment=environment,
             verdict="qa-passed" if passed else "qa-failed",

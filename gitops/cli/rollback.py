@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
 
-from gitops.cli.duration import seconds
 from gitops.cli.options import (
     App,
     Branch,
@@ -21,6 +19,8 @@ from gitops.cli.options import (
     Timeout,
     Verbose,
     Wait,
+    may_ask,
+    open_for_writing,
 )
 
 
@@ -82,16 +82,8 @@ def rollback(
     output: Output = Format.text,
 ) -> int:
     """Restore an earlier release as a new commit, and hold the environment."""
-    from gitops.wiring import open_session
-
-    with open_session(
-        repo,
-        branch,
-        dry_run=dry_run,
-        budget=seconds(push_timeout),
-        writes=True,
-        start="history",
-        verbose=verbose,
+    with open_for_writing(
+        repo, branch, push_timeout, dry_run=dry_run, verbose=verbose, start="history"
     ) as session:
         from gitops.actions.rollback import RollbackRequest
         from gitops.actions.rollback import rollback as run
@@ -99,13 +91,7 @@ def rollback(
         from gitops.cli.output import confirm_rollback
 
         options = wait_options(wait, soak, timeout, record)
-        ask = (
-            not yes
-            and not dry_run
-            and output is Format.text
-            and sys.stdin.isatty()
-            and sys.stderr.isatty()
-        )
+        ask = not yes and not dry_run and may_ask(output)
         request = RollbackRequest(
             environment=environment,
             to=to,

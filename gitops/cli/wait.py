@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 
 from gitops.cli.duration import seconds
-from gitops.cli.options import App, Branch, Format, Output, PushTimeout, Record, Repo, Soak, Timeout
+from gitops.cli.options import (
+    App,
+    Branch,
+    Format,
+    Output,
+    PushTimeout,
+    Record,
+    Repo,
+    Soak,
+    Timeout,
+    open_for_writing,
+)
 from gitops.errors import Unavailable, UsageError
 
 
@@ -53,9 +64,7 @@ def wait(
     suspended, or it waits for a sync by hand.
     """
     name, asked = _asked(environment, commit, wanted)
-    from gitops.wiring import open_session
-
-    with open_session(repo, branch, budget=seconds(push_timeout), writes=True) as session:
+    with open_for_writing(repo, branch, push_timeout) as session:
         from gitops.actions.pursuit import Asked
         from gitops.actions.wait import WaitOptions, WaitRequest
         from gitops.actions.wait import wait as run
@@ -116,13 +125,12 @@ def watch(
     something could not be looked at.
     """
     from gitops.actions.looking import Watched
-    from gitops.wiring import open_session
 
     known = Watched()
     missed = False
     while True:
         # Opened anew every hour: what a long time of fetching leaves behind goes with it.
-        with open_session(repo, branch, budget=seconds(push_timeout), writes=True) as session:
+        with open_for_writing(repo, branch, push_timeout) as session:
             from gitops.actions.watch import watch as run
             from gitops.cli.waiting import print_event
 
