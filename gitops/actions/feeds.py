@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -13,8 +14,13 @@ from gitops.core.environment import Environment, Overlay
 from gitops.core.feeding import Feed, Place, asks_for_default, find_feeds
 from gitops.core.kustomization import choose_file
 from gitops.core.kustomization.bases import brings_in
-from gitops.errors import GitopsError, ManifestError, NotFound
+from gitops.errors import GitopsError, ManifestError, NotFound, TimedOut
 from gitops.ports import Cluster, Clusters, Reading, Snapshot
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_LEAST_WAIT = 0.05  # seconds, for what has come and only has to be picked up
 
 
 class Fed(Struct, frozen=True):
@@ -35,6 +41,59 @@ class Found(Struct, frozen=True):
     fed: tuple[Fed, ...] = ()
     pinned: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+
+
+class Readings:
+    """The Applications of all clusters of some environments, read in the background from the start.
+
+    Attributes:
+        clusters: name of an environment -> its control planes; () where nobody set any up.
+        unusable: name of an environment -> why its control planes cannot be asked.
+    """
+
+    def __init__(
+        self, session: Session, tip: Tip, rows: Iterable[Environment], *, within: float
+    ) -> None:
+        """Begin to read; `within`: seconds from now on that anybody waits for all of them."""
+        self._clock = session.clock
+        self._end = session.clock.monotonic() + within
+        self._futures: dict[Cluster, Future[Reading]] = {}
+        self._late: set[Cluster] = set()
+        self.clusters: dict[str, tuple[Cluster, ...]] = {}
+        self.unusable: dict[str, str] = {}
+        if session.clusters is None:
+            return
+        for row in rows:
+            try:
+                found = session.clusters.at_hand(tip.config, row, within=within)
+            except GitopsError as error:
+                self.unusable[row.name] = error.message
+                continue
+            self.clusters[row.name] = found
+        asked = dict.fromkeys(one for found in self.clusters.values() for one in found)
+        if not asked:
+            return
+        from concurrent.futures import ThreadPoolExecutor  # only where there is somebody to ask
+
+        pool = ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="gitops-read")
+        self._futures = {cluster: pool.submit(cluster.applications) for cluster in asked}
+        pool.shutdown(wait=False)
+
+    def of(self, cluster: Cluster) -> Reading:
+        """Return what one of the clusters said.
+
+        Raises TimedOut when it said nothing in time, and what `Cluster.applications` raises.
+        """
+        from concurrent.futures import TimeoutError as NotYet
+
+        # One that was late is not waited for again: there may be hundreds of overlays.
+        least = 0.0 if cluster in self._late else _LEAST_WAIT
+        left = max(self._end - self._clock.monotonic(), least)
+        try:
+            return self._futures[cluster].result(timeout=left)
+        except NotYet:
+            self._late.add(cluster)
+            raise TimedOut(f"{cluster.name} did not answer in time") from None
 
 
 def need_clusters(session: Session) -> Clusters:

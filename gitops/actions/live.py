@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
-from gitops.actions.feeds import Fed, read_feeds, rollouts_of
+from gitops.actions.feeds import Fed, Readings, read_feeds, rollouts_of
 from gitops.actions.placing import Placing
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Environment, Overlay
@@ -15,9 +14,6 @@ from gitops.core.live import Live, LiveApplication
 from gitops.core.rollout import read_rollout
 from gitops.errors import GitopsError
 from gitops.ports import Cluster, Reading
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 WITHIN = 3.0
 """Seconds that one question may take, and that `status` waits for all of the clusters."""
@@ -29,43 +25,22 @@ class LiveView:
     def __init__(self, session: Session, tip: Tip, rows: Sequence[Environment]) -> None:
         self._session = session
         self._tip = tip
-        self._deadline = session.clock.monotonic() + WITHIN
-        self._clusters: dict[str, tuple[Cluster, ...]] = {}
-        self._unusable: dict[str, str] = {}
-        self._readings: dict[Cluster, Future[Reading]] = {}
-        self._is_named = False
-        if session.clusters is None:
-            return
-        self._is_named = session.clusters.is_named(tip.config)
-        for row in rows:
-            try:
-                found = session.clusters.at_hand(tip.config, row, within=WITHIN)
-            except GitopsError as error:
-                self._unusable[row.name] = error.message
-                continue
-            self._clusters[row.name] = found
-        clusters = dict.fromkeys(one for found in self._clusters.values() for one in found)
-        if not clusters:
-            return
-        from concurrent.futures import ThreadPoolExecutor  # only where there is somebody to ask
-
-        pool = ThreadPoolExecutor(max_workers=len(clusters), thread_name_prefix="gitops-read")
-        self._readings = {cluster: pool.submit(cluster.applications) for cluster in clusters}
-        pool.shutdown(wait=False)
+        self._readings = Readings(session, tip, rows, within=WITHIN)
+        self._is_named = session.clusters is not None and session.clusters.is_named(tip.config)
 
     def of(self, overlay: Overlay, newest: Release | None) -> Live | None:
         """Return what is known of an overlay; None where no cluster is set up for it."""
         name = overlay.environment.name
-        if name in self._unusable:
-            return Live(problem=self._unusable[name])
-        clusters = self._clusters.get(name, ())
+        if name in self._readings.unusable:
+            return Live(problem=self._readings.unusable[name])
+        clusters = self._readings.clusters.get(name, ())
         if not clusters or newest is None:
             return None
         problems: list[str] = []
         readings: list[tuple[Cluster, Reading]] = []
         for cluster in clusters:
             try:
-                readings.append((cluster, self._reading(cluster)))
+                readings.append((cluster, self._readings.of(cluster)))
             except GitopsError as error:
                 problems.append(error.message)
         found = read_feeds(self._session, self._tip, overlay, readings)
@@ -78,17 +53,6 @@ class LiveView:
             tuple(self._show(fed, placing, newest) for fed in found.fed),
             "; ".join(problems) or None,
         )
-
-    def _reading(self, cluster: Cluster) -> Reading:
-        from concurrent.futures import TimeoutError as NotYet
-
-        from gitops.errors import TimedOut
-
-        left = max(self._deadline - self._session.clock.monotonic(), 0.05)
-        try:
-            return self._readings[cluster].result(timeout=left)
-        except NotYet:
-            raise TimedOut(f"{cluster.name} did not answer in time") from None
 
     def _show(self, fed: Fed, placing: Placing, newest: Release) -> LiveApplication:
         application = fed.feed.application

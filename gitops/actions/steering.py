@@ -8,12 +8,11 @@ read, so that a bad canary can be stopped before the commit is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.feeds import Fed, Found, read_feeds
+from gitops.actions.feeds import Fed, Found, Readings, read_feeds
 from gitops.actions.holds import hold_on
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.application import NOTICE, NOTICE_SEVERITY, REFRESH, Resource
@@ -26,9 +25,6 @@ from gitops.core.report import WriteReport
 from gitops.core.rollout import Rollout, read_rollout
 from gitops.errors import GitopsError
 from gitops.ports import Cluster, Reading
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 WITHIN = 2.5
 """Seconds that one question to a cluster may take, and that anybody waits for all of them."""
@@ -56,32 +52,13 @@ class Steering:
         self._session = session
         self._tip = tip
         self._overlays = tuple(overlays)
-        self._clusters: dict[Overlay, tuple[Cluster, ...]] = {}
-        self._readings: dict[Cluster, Future[Reading]] = {}
         self._found: dict[Overlay, Found] | None = None
-        self._deadline = session.clock.monotonic() + WITHIN
         self.notes: list[str] = []
         self.warnings: list[str] = []
-        self._begin()
-
-    def _begin(self) -> None:
-        if self._session.clusters is None:
-            return
-        for overlay in self._overlays:
-            try:
-                self._clusters[overlay] = self._session.clusters.at_hand(
-                    self._tip.config, overlay.environment, within=WITHIN
-                )
-            except GitopsError as error:
-                self._warn(f"nothing is done in the cluster: {error.message}")
-        clusters = dict.fromkeys(one for found in self._clusters.values() for one in found)
-        if not clusters:
-            return
-        from concurrent.futures import ThreadPoolExecutor  # only where there is somebody to ask
-
-        pool = ThreadPoolExecutor(max_workers=len(clusters), thread_name_prefix="gitops-read")
-        self._readings = {cluster: pool.submit(cluster.applications) for cluster in clusters}
-        pool.shutdown(wait=False)
+        rows = [overlay.environment for overlay in self._overlays]
+        self._readings = Readings(session, tip, rows, within=WITHIN)
+        for problem in self._readings.unusable.values():
+            self._warn(f"nothing is done in the cluster: {problem}")
 
     def underway(self, overlay: Overlay, changes: Sequence[ImageChange]) -> tuple[Underway, ...]:
         """Return the Rollouts in the middle of an update of an image that `changes` take back."""
@@ -137,7 +114,7 @@ class Steering:
 
     def show_holds(self) -> None:
         """Let each Application say who holds it and why, or take that away."""
-        if not self._readings:
+        if not any(self._readings.clusters.values()):
             return
         try:
             tip = open_tip(self._session)
@@ -158,31 +135,30 @@ class Steering:
 
     def _fed(self, overlay: Overlay) -> tuple[Fed, ...]:
         if self._found is None:
-            readings = self._join()
             self._found = {}
-            for one, clusters in self._clusters.items():
-                read = [(cluster, readings[cluster]) for cluster in clusters if cluster in readings]
+            for one in self._overlays:
+                clusters = self._readings.clusters.get(one.environment.name)
+                if clusters is None:
+                    continue
+                readings = [
+                    (cluster, reading)
+                    for cluster in clusters
+                    if (reading := self._reading(cluster)) is not None
+                ]
                 try:
-                    self._found[one] = read_feeds(self._session, self._tip, one, read)
+                    self._found[one] = read_feeds(self._session, self._tip, one, readings)
                 except GitopsError as error:
                     self._warn(f"{one.label}: its Applications are not known: {error.message}")
         found = self._found.get(overlay)
         return found.fed if found is not None else ()
 
-    def _join(self) -> dict[Cluster, Reading]:
-        """Return what was read in time."""
-        from concurrent.futures import TimeoutError as NotYet
-
-        readings: dict[Cluster, Reading] = {}
-        for cluster, future in self._readings.items():
-            left = max(self._deadline - self._session.clock.monotonic(), 0.05)
-            try:
-                readings[cluster] = future.result(timeout=left)
-            except NotYet:
-                self._warn(f"{cluster.name} did not answer in time: nothing is done there")
-            except GitopsError as error:
-                self._warn(f"nothing is done there: {error.message}")
-        return readings
+    def _reading(self, cluster: Cluster) -> Reading | None:
+        """Return what was read in time, None when nothing was."""
+        try:
+            return self._readings.of(cluster)
+        except GitopsError as error:
+            self._warn(f"nothing is done there: {error.message}")
+            return None
 
     def _warn(self, text: str) -> None:
         """Say it where somebody set a cluster up on purpose."""
