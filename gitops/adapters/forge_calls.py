@@ -29,6 +29,9 @@ T = TypeVar("T")
 LONGEST_REQUEST = 15.0
 """Seconds that one request may take, when the call has that many left."""
 
+PATIENCE = 5.0
+"""Seconds that a forge gets to find out whether something merges."""
+
 _TRIES = 3
 _LIMIT_WORDS = re.compile(r"rate limit|too many requests|retry your request again later", re.I)
 
@@ -127,6 +130,15 @@ class Calls:
             self._clock.pause(longest)
             longest = min(longest * 2, 1.0)
 
+    def courtesy(self, what: str, do: Callable[[], object]) -> Iterator[str]:
+        """Do what a pull request can do without; yield a warning when the forge does not let us."""
+        try:
+            do()
+        except Answered as error:
+            if error.status not in (403, 404, 422):
+                raise
+            yield f"{what}: {self.words(error.words)}"
+
     @contextmanager
     def door(self) -> Iterator[None]:
         """Begin one question or change; what is left of Answered and NoAnswer becomes an error.
@@ -185,6 +197,22 @@ class Calls:
         if 300 <= error.status < 400:
             return NotFound(f"{name} has moved: {words}", hint="set the remote to its new address")
         return Refused(f"{name} refuses: {words}")
+
+
+def no_library(address: ForgeAddress, missing: ImportError, extra: str) -> NotFound:
+    """Return the error for a forge whose library is not installed; `extra` of ours brings it."""
+    return NotFound(
+        f"{address.name} needs a library that is not installed: {missing.name}",
+        hint=f"pip install 'gitops-manager[{extra}]'",
+    )
+
+
+def root_cause(error: Exception) -> str:
+    """Return what went wrong at first, without the objects that HTTP libraries print along."""
+    reason: BaseException = error
+    while reason.__context__ is not None and reason.__context__ is not reason:
+        reason = reason.__context__
+    return str(reason) or type(reason).__name__
 
 
 def is_limit(error: Answered) -> bool:

@@ -9,12 +9,11 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from gitops.adapters.forge_calls import Answered, Calls, NoAnswer
+from gitops.adapters.forge_calls import Answered, Calls, NoAnswer, no_library
 from gitops.adapters.forges.gitea.answers import STATES, branch_of, is_of
 from gitops.adapters.tls import ca_file
 from gitops.core.forge_address import ForgeAddress
 from gitops.core.forge_token import Token
-from gitops.errors import NotFound
 from gitops.ports import CheckState
 
 T = TypeVar("T")
@@ -149,10 +148,7 @@ def make_client(
         import httpx
         from pyforgejo.client import PyforgejoApi
     except ImportError as error:
-        raise NotFound(
-            f"{address.name} needs a library that is not installed: {error.name}",
-            hint="pip install 'gitops-manager[gitea]'",
-        ) from error
+        raise no_library(address, error, "gitea") from error
     finally:
         # A file that lies about must not change what this process does.
         if dict(os.environ) != before:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from gitops.adapters.forge_calls import LONGEST_REQUEST, Answered, Calls, NoAnswer
+from gitops.adapters.forge_calls import LONGEST_REQUEST, PATIENCE, Answered, Calls, NoAnswer
 from gitops.adapters.forges.gitea.answers import (
     DRAFT,
     approvals_of,
@@ -31,8 +32,6 @@ from gitops.ports import (
     PullText,
     Readiness,
 )
-
-_PATIENCE = 5.0  # seconds for the forge to find out whether it merges
 
 
 def open_gitea(
@@ -76,8 +75,8 @@ class GiteaForge:
                     "repo_create_pull_request", head=branch, base=base, title=title, body=text.body
                 )
             except (Answered, NoAnswer) as error:
-                lost = isinstance(error, NoAnswer) or error.status >= 500
-                if not lost and isinstance(error, Answered) and error.status != 409:
+                exists = isinstance(error, Answered) and error.status == 409
+                if isinstance(error, Answered) and error.status < 500 and not exists:
                     raise
                 present = self._api.open_ones(branch, base)
                 if not present:
@@ -113,7 +112,7 @@ class GiteaForge:
         options = {"do": method, "head_commit_id": head, **(words if method != "rebase" else {})}
         with self._calls.door():
             said = "it is still being checked"
-            for _ in self._calls.poll(_PATIENCE):
+            for _ in self._calls.poll(PATIENCE):
                 try:
                     self._api.do("repo_merge_pull_request", index=number, **options)
                 except (Answered, NoAnswer) as error:
@@ -145,7 +144,7 @@ class GiteaForge:
             wanted: list[str] = []
             if rule is not None and rule.protected and rule.enable_status_check:
                 wanted = rule.status_check_contexts or []
-            for _ in self._calls.poll(_PATIENCE):
+            for _ in self._calls.poll(PATIENCE):
                 # False is said while it is being checked, too.
                 if pull.mergeable or pull.draft or pull.state != "open":
                     break
@@ -237,14 +236,13 @@ class GiteaForge:
     def _add_labels(self, pull: Any, labels: Sequence[str]) -> Iterator[str]:
         present = {label.name for label in pull.labels or []}
         for name in labels:
-            if name in present:
-                continue
-            try:
-                self._api.issue("add_label", index=pull.number, labels=[self._api.label(name)])
-            except Answered as error:
-                if error.status not in (403, 404, 422):
-                    raise
-                yield f"label {name} could not be put on it: {self._calls.words(error.words)}"
+            if name not in present:
+                yield from self._calls.courtesy(
+                    f"label {name} could not be put on it", partial(self._add_label, pull, name)
+                )
+
+    def _add_label(self, pull: Any, name: str) -> None:
+        self._api.issue("add_label", index=pull.number, labels=[self._api.label(name)])
 
     def _ask_reviewers(self, pull: Any, text: PullText) -> Iterator[str]:
         asked = {user.login for user in pull.requested_reviewers or []}
@@ -259,12 +257,12 @@ class GiteaForge:
                 continue
             team = one.removeprefix("team:") if one.startswith("team:") else None
             whom = {"reviewers": [one]} if team is None else {"team_reviewers": [team]}
-            try:
-                self._api.do("repo_create_pull_review_requests", index=pull.number, **whom)
-            except Answered as error:
-                if error.status not in (403, 404, 422):
-                    raise
-                yield f"{one} could not be asked for a review: {self._calls.words(error.words)}"
+            yield from self._calls.courtesy(
+                f"{one} could not be asked for a review",
+                partial(
+                    self._api.do, "repo_create_pull_review_requests", index=pull.number, **whom
+                ),
+            )
 
     def _approvers(self, pull: Any) -> tuple[str, ...]:
         head = self._api.head_of(pull)

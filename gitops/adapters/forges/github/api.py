@@ -1,65 +1,37 @@
-"""The one door to PyGithub: its requester, its errors, and lists page by page."""
+"""The one door to PyGithub: its requester and its errors."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
-from gitops.adapters.forge_calls import Answered, Calls, NoAnswer
+from gitops.adapters.forge_calls import Answered, Calls, NoAnswer, no_library, root_cause
+from gitops.adapters.forge_paths import PathApi
 from gitops.adapters.tls import ca_file
 from gitops.core.forge_address import ForgeAddress
 from gitops.core.forge_token import Token
-from gitops.errors import NotFound
 
-_PAGE = 100
-_PAGES = 20
 _STRANGE = "it answers, but not as GitHub does"
 
 
-class Api:
-    """The interface for one repository; everything may raise Answered and NoAnswer.
-
-    Paths are below the repository; `{}` in them are filled with the arguments, quoted.
-    """
+class Api(PathApi):
+    """GitHub for one repository."""
 
     def __init__(self, calls: Calls, requester: Any) -> None:
-        self._calls = calls
+        super().__init__(calls, f"/repos/{calls.address.repository}")
         self._requester = requester
-        self._root = f"/repos/{calls.address.repository}"
-
-    def get(self, path: str, *parts: object, **query: Any) -> Any:
-        """Ask what changes nothing."""
-        return self._calls.read(lambda: self._send("GET", self._path(path, parts), query, None))
-
-    def find(self, path: str, *parts: object, hidden: tuple[int, ...] = ()) -> Any:
-        """Ask for what may not be there: None for that, and for the statuses `hidden`."""
-        try:
-            return self.get(path, *parts)
-        except Answered as error:
-            if error.status in (404, *hidden):
-                return None
-            raise
-
-    def pages(self, path: str, *parts: object, inside: str = "", **query: Any) -> Iterator[Any]:
-        """Yield the items of a list, of the key `inside` where it lies in one."""
-        for page in range(1, _PAGES + 1):
-            found = self.get(path, *parts, **query, per_page=_PAGE, page=page)
-            items = found[inside] if inside else found
-            yield from items
-            if len(items) < _PAGE:
-                return
 
     def send(self, verb: str, path: str, *parts: object, **body: Any) -> Any:
         """Change something, once."""
         return self._calls.write(lambda: self._send(verb, self._path(path, parts), {}, body))
 
-    def _path(self, path: str, parts: tuple[object, ...]) -> str:
-        return self._root + path.format(*(quote(str(part), safe="") for part in parts))
+    def _ask(self, path: str, query: Mapping[str, Any]) -> Any:
+        return self._send("GET", path, query, None)
 
-    def _send(self, verb: str, path: str, query: dict[str, Any], body: Any) -> Any:
-        headers, found = self._requester.requestJsonAndCheck(verb, path, query, input=body)
+    def _send(self, verb: str, path: str, query: Mapping[str, Any], body: Any) -> Any:
+        headers, found = self._requester.requestJsonAndCheck(verb, path, dict(query), input=body)
         # Other redirects than 301 are taken for successes.
         bare = isinstance(found, dict) and found.keys() <= {"message", "url", "documentation_url"}
         if "location" in headers and (found is None or bare):
@@ -77,10 +49,7 @@ def make_requester(
     try:
         import github
     except ImportError as error:
-        raise NotFound(
-            f"{address.name} needs a library that is not installed: {error.name}",
-            hint="pip install 'gitops-manager[github]'",
-        ) from error
+        raise no_library(address, error, "github") from error
     basic = token.style == "basic" and token.user
     auth = github.Auth.Login(token.user, token.secret) if basic else github.Auth.Token(token.secret)
     client = github.Github(
@@ -110,7 +79,7 @@ def translated() -> Iterator[None]:
     except requests.Timeout as error:
         raise NoAnswer("it took too long", late=True) from error
     except requests.RequestException as error:
-        raise NoAnswer(_short(error)) from error
+        raise NoAnswer(root_cause(error)) from error
     except RuntimeError as error:  # a redirect to another host
         raise Answered(301, str(error).split(", please", maxsplit=1)[0]) from error
     except ValueError as error:  # half a document
@@ -126,11 +95,3 @@ def _words(error: Any) -> str:
         if isinstance(text, str) and text:
             said.append(text)
     return ": ".join(filter(None, said))
-
-
-def _short(error: Exception) -> str:
-    """Return what went wrong, without the objects that `requests` prints along."""
-    reason: BaseException = error
-    while reason.__context__ is not None and reason.__context__ is not reason:
-        reason = reason.__context__
-    return str(reason) or type(reason).__name__

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from gitops.adapters.forge_calls import LONGEST_REQUEST, Answered, Calls, NoAnswer
+from gitops.adapters.forge_calls import LONGEST_REQUEST, PATIENCE, Answered, Calls, NoAnswer
 from gitops.adapters.forges.github.answers import (
     Document,
     approvals,
@@ -33,7 +34,6 @@ from gitops.ports import (
     Readiness,
 )
 
-_PATIENCE = 5.0  # seconds for the forge to find out whether it merges
 _LONGEST_BODY = 65_000  # characters; GitHub takes 65,536
 
 
@@ -72,8 +72,8 @@ class GithubForge:
             try:
                 made = self._create(branch, base, text)
             except (Answered, NoAnswer) as error:
-                exists = "already exists" in getattr(error, "words", "")
-                if not exists and isinstance(error, Answered) and error.status < 500:
+                refused = isinstance(error, Answered) and error.status < 500
+                if refused and "already exists" not in error.words:
                     raise
                 present = self._listed("open", branch, base)
                 if present is None:
@@ -98,7 +98,7 @@ class GithubForge:
         words = {"commit_title": title, "commit_message": message} if method != "rebase" else {}
         with self._calls.door():
             said = "GitHub is still finding out whether it merges"
-            for _ in self._calls.poll(_PATIENCE):
+            for _ in self._calls.poll(PATIENCE):
                 try:
                     answer = self._api.send(
                         "PUT", "/pulls/{}/merge", number, sha=head, merge_method=method, **words
@@ -124,7 +124,7 @@ class GithubForge:
             pull = self._pull(number)
             rule = self._rule(pull["base"]["ref"])
             checks = self._states(pull["head"]["sha"])
-            for _ in self._calls.poll(_PATIENCE):
+            for _ in self._calls.poll(PATIENCE):
                 if pull["mergeable"] is not None or pull["state"] != "open":
                     break
                 pull = self._pull(number)
@@ -224,13 +224,10 @@ class GithubForge:
     def _add_labels(self, number: int, labels: Sequence[str]) -> Iterator[str]:
         if not labels:
             return
-        try:
-            self._api.send("POST", "/issues/{}/labels", number, labels=list(labels))
-        except Answered as error:
-            if error.status not in (403, 404, 422):
-                raise
-            names = ", ".join(labels)
-            yield f"labels could not be put on it ({names}): {self._calls.words(error.words)}"
+        yield from self._calls.courtesy(
+            f"labels could not be put on it ({', '.join(labels)})",
+            partial(self._api.send, "POST", "/issues/{}/labels", number, labels=list(labels)),
+        )
 
     def _ask_reviewers(self, pull: Document, reviewers: Sequence[str]) -> Iterator[str]:
         asked = {login(one) for one in pull.get("requested_reviewers") or ()}
@@ -246,12 +243,11 @@ class GithubForge:
                 continue
             team = one.removeprefix("team:") if one.startswith("team:") else None
             whom = {"reviewers": [one]} if team is None else {"team_reviewers": [team]}
-            try:
-                self._api.send("POST", "/pulls/{}/requested_reviewers", pull["number"], **whom)
-            except Answered as error:
-                if error.status not in (403, 404, 422):
-                    raise
-                yield f"{one} could not be asked for a review: {self._calls.words(error.words)}"
+            path = "/pulls/{}/requested_reviewers"
+            yield from self._calls.courtesy(
+                f"{one} could not be asked for a review",
+                partial(self._api.send, "POST", path, pull["number"], **whom),
+            )
 
     def _approvers(self, pull: Document) -> tuple[str, ...]:
         reviews = self._api.pages("/pulls/{}/reviews", pull["number"])

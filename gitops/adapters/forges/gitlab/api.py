@@ -1,4 +1,4 @@
-"""The one door to python-gitlab: its client, its errors, and lists page by page."""
+"""The one door to python-gitlab: its client and its errors."""
 
 from __future__ import annotations
 
@@ -7,55 +7,28 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from gitops.adapters.forge_calls import Answered, Calls, NoAnswer
+from gitops.adapters.forge_calls import Answered, Calls, NoAnswer, no_library, root_cause
+from gitops.adapters.forge_paths import PathApi
 from gitops.adapters.tls import ca_file
 from gitops.core.forge_address import ForgeAddress
 from gitops.core.forge_token import Token
-from gitops.errors import NotFound
 
-_PAGE = 100
-_PAGES = 20
 _STRANGE = "it answers, but not as GitLab does"
 # The library would wait as long as a limit on requests says.
 _NO_RETRY = {"obey_rate_limit": False, "retry_transient_errors": False}
 
 
-class Api:
-    """The interface for one project; everything may raise Answered and NoAnswer.
-
-    Paths are below the project; `{}` in them are filled with the arguments, quoted.
-    """
+class Api(PathApi):
+    """GitLab for one project."""
 
     def __init__(self, calls: Calls, client: Any) -> None:
-        self._calls = calls
+        super().__init__(calls, f"/projects/{quote(calls.address.repository, safe='')}")
         self._client = client
-        self._root = f"/projects/{quote(calls.address.repository, safe='')}"
-
-    def get(self, path: str, *parts: object, **query: Any) -> Any:
-        """Ask what changes nothing."""
-        return self._read(self._path(path, parts), query)
-
-    def find(self, path: str, *parts: object, hidden: tuple[int, ...] = (), **query: Any) -> Any:
-        """Ask for what may not be there: None for that, and for the statuses `hidden`."""
-        try:
-            return self.get(path, *parts, **query)
-        except Answered as error:
-            if error.status in (404, *hidden):
-                return None
-            raise
 
     def user(self, name: str) -> Any:
         """Return a user, None when nobody has that name."""
-        found = self._read("/users", {"username": name})
+        found = self._calls.read(lambda: self._ask("/users", {"username": name}))
         return next((one for one in found if one["username"] == name), None)
-
-    def pages(self, path: str, *parts: object, **query: Any) -> Iterator[Any]:
-        """Yield the items of a list, page by page, as far as the caller iterates."""
-        for page in range(1, _PAGES + 1):
-            found = self.get(path, *parts, **query, per_page=_PAGE, page=page)
-            yield from found
-            if len(found) < _PAGE:
-                return
 
     def post(self, path: str, *parts: object, **body: Any) -> Any:
         """Make something, once."""
@@ -71,13 +44,8 @@ class Api:
             lambda: _document(self._client.http_put(where, post_data=body, **_NO_RETRY))
         )
 
-    def _read(self, where: str, query: Mapping[str, Any]) -> Any:
-        return self._calls.read(
-            lambda: _document(self._client.http_get(where, query_data=dict(query), **_NO_RETRY))
-        )
-
-    def _path(self, path: str, parts: tuple[object, ...]) -> str:
-        return self._root + path.format(*(quote(str(part), safe="") for part in parts))
+    def _ask(self, path: str, query: Mapping[str, Any]) -> Any:
+        return _document(self._client.http_get(path, query_data=dict(query), **_NO_RETRY))
 
 
 def make_client(
@@ -91,10 +59,7 @@ def make_client(
         import gitlab
         import requests
     except ImportError as error:
-        raise NotFound(
-            f"{address.name} needs a library that is not installed: {error.name}",
-            hint="pip install 'gitops-manager[gitlab]'",
-        ) from error
+        raise no_library(address, error, "gitlab") from error
     last: dict[str, str] = {}
 
     def look(response: Any, *_: Any, **__: Any) -> None:
@@ -145,7 +110,7 @@ def _translated(last: Mapping[str, str]) -> Iterator[None]:
     except requests.Timeout as error:
         raise NoAnswer("it took too long", late=True) from error
     except requests.RequestException as error:
-        raise NoAnswer(_short(error)) from error
+        raise NoAnswer(root_cause(error)) from error
 
 
 def _document(found: Any) -> Any:
@@ -165,11 +130,3 @@ def _words(message: object) -> str:
         message = message.decode("utf-8", "replace")
     text = str(message)
     return "no reason given" if "<" in text[:200] else text
-
-
-def _short(error: Exception) -> str:
-    """Return what went wrong, without the objects that `requests` prints along."""
-    reason: BaseException = error
-    while reason.__context__ is not None and reason.__context__ is not reason:
-        reason = reason.__context__
-    return str(reason) or type(reason).__name__

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gitops.adapters.forge_calls import LONGEST_REQUEST, Answered, Calls, NoAnswer
+from gitops.adapters.forge_calls import LONGEST_REQUEST, PATIENCE, Answered, Calls, NoAnswer
 from gitops.adapters.forges.gitlab.answers import (
     CONFLICTS,
     DRAFT,
@@ -39,7 +39,6 @@ from gitops.ports import (
     Readiness,
 )
 
-_PATIENCE = 5.0  # seconds for the forge to find out whether it merges
 _STATES = {"pending": "pending", "success": "success", "failure": "failed"}
 
 
@@ -129,7 +128,7 @@ class GitlabForge:
             if method == "squash":
                 options["squash"] = True  # type: ignore[assignment]
             said = "GitLab is still finding out whether it merges"
-            for _ in self._calls.poll(_PATIENCE):
+            for _ in self._calls.poll(PATIENCE):
                 try:
                     pull = self._api.put("/merge_requests/{}/merge", number, sha=head, **options)
                 except (Answered, NoAnswer) as error:
@@ -152,7 +151,7 @@ class GitlabForge:
         """See `ports.Forge`."""
         with self._calls.door():
             pull = self._pull(number)
-            for _ in self._calls.poll(_PATIENCE):
+            for _ in self._calls.poll(PATIENCE):
                 if pull["detailed_merge_status"] not in UNDECIDED or pull["state"] != "opened":
                     break
                 pull = self._pull(number)
