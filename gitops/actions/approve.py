@@ -71,10 +71,11 @@ def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteRe
             return _waiting(decided.overlay, decided.present, missing)
         return _assemble(session, tip, decided, approving.request)
 
-    planned = plan(tip)
-    check_policy(session, tip, planned.targets)
     if session.dry_run:
         return write(session, plan)
+    # Once before the approval is recorded, so that none is that changes nothing.
+    planned = plan(tip)
+    check_policy(session, tip, planned.targets)
     if approving.shown is None:
         raise AssertionError(f"nothing was shown of {planned.action}")
     recorded.append(_record(session, overlays[0], approving.shown))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from msgspec.structs import replace
 
 from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.approve import ApprovalPreview, ApproveRequest, approve
+from gitops.actions.deciding import Approving, Decided
 from gitops.actions.history import history
 from gitops.actions.holds import hold, resume
+from gitops.actions.session import Tip
 from gitops.core.identity import Identity
 from gitops.core.message import trailers
 from gitops.core.report import WriteReport
@@ -361,6 +365,25 @@ def test_a_dry_run_merges_nothing(world: World) -> None:
     assert ("planned", before) == (report.outcome, world.repository.head())
     assert b"1.5.0" in (report.diffs[0].after or b"")
     assert "open" == report.proposals[0].state
+
+
+def test_a_dry_run_without_a_forge_plans_once(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is recorded on --dry-run, so nothing need be planned before."""
+    world.missing = NoForge()
+    plans: list[Tip] = []
+    decide = Approving.decide
+
+    def counted(self: Approving, tip: Tip, *more: Any) -> Decided:
+        plans.append(tip)
+        return decide(self, tip, *more)
+
+    monkeypatch.setattr(Approving, "decide", counted)
+    report = approve(world.session(BEN, dry_run=True), ApproveRequest("prod"))
+
+    assert ("planned", 1) == (report.outcome, len(plans))
+    assert world.repository.head("gitops/ledger") is None
 
 
 def test_a_forge_that_deletes_merged_branches(world: World) -> None:
