@@ -92,7 +92,7 @@ def end_pull_request(
 def refresh(session: Session, overlays: Iterable[Overlay]) -> tuple[str, ...]:
     """Bring the texts of open pull requests up to date, after something else changed.
 
-    Returns warnings: whoever holds an environment or gives QA's word has done it all the same.
+    Returns warnings: whoever holds an environment or records a verdict has done it all the same.
     """
     warnings: list[str] = []
     if session.dry_run:

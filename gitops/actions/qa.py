@@ -9,10 +9,10 @@ from msgspec import Struct
 
 from gitops.actions.history import releases_of
 from gitops.actions.ledger import Appended, OverlayLedger, append_records, ledger_of
-from gitops.actions.overlays import find_overlay, overlays_of
+from gitops.actions.overlays import find_overlay
 from gitops.actions.session import Session, Tip, open_tip, require_words
 from gitops.core.choice import describe
-from gitops.core.environment import Overlay, asks_for_approval
+from gitops.core.environment import Overlay
 from gitops.core.history import Release
 from gitops.core.ledger import LEDGER_BRANCH, Record
 from gitops.core.message import one_line
@@ -96,21 +96,10 @@ def qa(
     )
     subject = f"{overlay.label}: {request.verdict} {release.commit[:7]}"
     done = append_records(session, overlay, [record], action="qa", subject=subject)
-    return _report(
-        session, f"{about} by {person}", done, ledger.warnings + _tell(session, tip, overlay)
-    )
+    from gitops.actions.verdicts import update_pull_requests  # loads what asks policy
 
-
-def _tell(session: Session, tip: Tip, overlay: Overlay) -> tuple[str, ...]:
-    """Bring the pull requests that quote this word up to date; return warnings."""
-    rows = [row for row in tip.config.environments if overlay.environment.name in row.after]
-    asking = [row for row in rows if asks_for_approval(row)]
-    if session.dry_run or not asking:
-        return ()
-    from gitops.actions.pull_requests import refresh
-
-    found = [one for row in asking for one in overlays_of(tip.of(row), row)]
-    return refresh(session, [one for one in found if overlay.app in (None, one.app)])
+    stale = update_pull_requests(session, tip, overlay)
+    return _report(session, f"{about} by {person}", done, ledger.warnings + stale)
 
 
 def _find(session: Session, tip: Tip, overlay: Overlay, word: str | None) -> Release:

@@ -1,4 +1,7 @@
-"""Write what a machine saw of a release to the ledger, once, however many machines look."""
+"""Write what a machine saw of a release to the ledger, once, however many machines look.
+
+Pull requests quote verdicts; whoever wrote one brings their texts up to date.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,9 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gitops.actions.ledger import OverlayLedger, append_records
+from gitops.actions.overlays import overlays_of
 from gitops.actions.session import Session, Tip
-from gitops.core.environment import Overlay
+from gitops.core.environment import Overlay, asks_for_approval
 from gitops.core.health import Observation
 from gitops.core.history import Release
 from gitops.core.ledger import Record
@@ -30,7 +34,8 @@ def record_verdict(
 ) -> bool:
     """Append the verdict, unless it stands there, or a word that it must not go against.
 
-    Returns True when it stands there now, whoever wrote it. Raises what `append_records` raises,
+    Returns True when it stands there now, whoever wrote it. Pull requests that quote it are brought
+    up to date; that one could not be is only said. Raises what `append_records` raises,
     and NotFound when nobody is known to be the author.
     """
     intent = hashlib.sha256(f"{session.intent} {release.commit} {verdict}".encode()).hexdigest()[
@@ -63,7 +68,23 @@ def record_verdict(
         subject=f"{overlay.label}: {verdict} {release.commit[:7]}",
         unless=(tip, is_said),
     )
+    if done.commit is not None:
+        for warning in update_pull_requests(session, tip, overlay):
+            session.say(warning)
     return done.commit is not None or standing[-1]
+
+
+def update_pull_requests(session: Session, tip: Tip, overlay: Overlay) -> tuple[str, ...]:
+    """Bring the pull requests up to date that quote what is said of `overlay`; return warnings."""
+    name = overlay.environment.name
+    rows = [row for row in tip.config.environments if name in (row.name, *row.after)]
+    asking = [row for row in rows if asks_for_approval(row)]
+    if session.dry_run or not asking:
+        return ()
+    from gitops.actions.pull_requests import refresh  # most verdicts are quoted nowhere
+
+    found = [one for row in asking for one in overlays_of(tip.of(row), row)]
+    return refresh(session, [one for one in found if overlay.app in (None, one.app)])
 
 
 def _seen(observations: Sequence[Observation], soak: float) -> dict[str, object]:

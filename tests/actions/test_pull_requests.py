@@ -8,11 +8,14 @@ from msgspec.structs import replace
 from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.close import close
 from gitops.actions.deploy import DeployRequest, deploy
-from gitops.actions.history import history
+from gitops.actions.history import history, releases_of
 from gitops.actions.holds import hold, resume
+from gitops.actions.overlays import find_overlay
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.qa import QaRequest, qa
+from gitops.actions.session import open_tip
 from gitops.actions.status import status
+from gitops.actions.verdicts import record_verdict
 from gitops.core.identity import Identity
 from gitops.errors import Denied, NotFound, Refused, Unavailable
 from gitops.ports import NoForge
@@ -116,6 +119,34 @@ def test_words_said_since_come_into_the_text(world: World) -> None:
     assert "- policy has nothing against it" in body[2]
     assert "- stands against it: `prod: held by Ben: INC-2`" in body[3]
     assert (head, []) == (world.repository.head(BRANCH), world.forge.pulls[1].comments)
+
+
+def test_a_verdict_comes_into_the_text(world: World) -> None:
+    """What a machine saw in stage is in the pull request of prod at once, written once."""
+    world.propose()
+    session = world.session(BEN)
+    tip = open_tip(session)
+    stage = find_overlay(tip, "stage", None)
+    release = next(releases_of(session, tip, stage))
+    calls = len(world.forge.calls)
+    for _ in range(2):
+        assert record_verdict(session, tip, stage, release, "stable", [], reason=None)
+
+    assert "- `stage`: `stable`" in world.forge.pulls[1].shown.body
+    assert ["update"] == world.forge.calls[calls:]
+
+
+def test_a_verdict_needs_no_forge(world: World) -> None:
+    """A forge that is down keeps no verdict from being written; a waiting person is told."""
+    world.propose()
+    world.forge.down = Unavailable("no answer")
+    session = world.session(BEN)
+    tip = open_tip(session)
+    stage = find_overlay(tip, "stage", None)
+    release = next(releases_of(session, tip, stage))
+
+    assert record_verdict(session, tip, stage, release, "degraded", [], reason="crash")
+    assert ["the pull request of prod is as it was: no answer"] == world.said
 
 
 def test_a_hold_needs_no_forge(world: World) -> None:
