@@ -12,7 +12,7 @@ of `core/following.py`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal
 
@@ -122,6 +122,21 @@ class _Found(Struct, frozen=True):
     inherited: bool = False
 
 
+class _Case(Struct, frozen=True):
+    """What is judged: see `judge`. `index` is that of the source which leads to the overlay."""
+
+    application: Application
+    index: int
+    wanted: Wanted
+    place: Callable[[str], Place]
+    asked: datetime | None
+
+    def is_at(self, revisions: Sequence[str]) -> bool:
+        """Say whether the commits of a sync are at the release."""
+        commit = self.application.commit_of(revisions, self.index)
+        return commit is not None and self.place(commit) == "at"
+
+
 def judge(
     feed: Feed,
     wanted: Wanted,
@@ -139,7 +154,7 @@ def judge(
             manifests that do not render counts only when it looked after that.
     """
     application = feed.application
-    found = _judge(application, feed.source.index, wanted, place, asked)
+    found = _judge(_Case(application, feed.source.index, wanted, place, asked))
     return Observation(
         ref=application.ref,
         state=found.state,
@@ -154,21 +169,16 @@ def judge(
     )
 
 
-def _judge(
-    application: Application,
-    index: int,
-    wanted: Wanted,
-    place: Callable[[str], Place],
-    asked: datetime | None,
-) -> _Found:
+def _judge(case: _Case) -> _Found:
+    application = case.application
     if application.is_frozen:
         return _Found("frozen", "its controller was told to leave it alone (skip-reconcile)")
     if application.deleting:
         return _Found("unknown", "it is being deleted")
-    revision = application.revision(index)
+    revision = application.revision(case.index)
     if revision is None:
-        return _without_revision(application, wanted, asked)
-    match place(revision):
+        return _without_revision(case)
+    match case.place(revision):
         case "other":
             return _Found("superseded", f"a newer release is live, at {revision[:7]}")
         case "before":
@@ -176,13 +186,14 @@ def _judge(
         case "unknown":
             return _not_seen(application, f"it is at {revision[:7]}, which is not on the branch")
         case "at":
-            return _applied(application, index, wanted, place, asked)
+            return _applied(case)
 
 
-def _without_revision(application: Application, wanted: Wanted, asked: datetime | None) -> _Found:
+def _without_revision(case: _Case) -> _Found:
     """No commit: a new Application, a comparison that fails, a hydrator at work."""
+    application = case.application
     if application.errors:
-        return _trouble(application, wanted, asked)
+        return _trouble(case)
     if application.hydration_error:
         return _Found("unknown", f"its hydrator failed: {_short(application.hydration_error)}")
     if any(source.hydrated for source in application.sources) and application.revisions:
@@ -190,15 +201,16 @@ def _without_revision(application: Application, wanted: Wanted, asked: datetime 
     return _Found("unseen", "Argo CD has not looked at it yet")
 
 
-def _trouble(application: Application, wanted: Wanted, asked: datetime | None) -> _Found:
+def _trouble(case: _Case) -> _Found:
     """An error condition: manifests that do not render, or something that tells nothing."""
-    error = application.errors[0]
+    asked, reconciled = case.asked, case.application.reconciled
+    error = case.application.errors[0]
     words = _short(error.message)
     if error.type != "ComparisonError" or not _is_rendering(error.message):
         return _Found("unknown", f"cannot tell, {error.type}: {words}")
-    if not wanted.newest:
+    if not case.wanted.newest:
         return _Found("unknown", f"a newer commit does not render: {words}")
-    if asked is None or application.reconciled is None or application.reconciled <= asked:
+    if asked is None or reconciled is None or reconciled <= asked:
         return _Found("unseen", f"when Argo CD looked last, it did not render: {words}")
     return _Found("unrendered", f"it does not render: {words}")
 
@@ -217,16 +229,11 @@ def _not_seen(application: Application, text: str) -> _Found:
     return _Found("unseen", text)
 
 
-def _applied(
-    application: Application,
-    index: int,
-    wanted: Wanted,
-    place: Callable[[str], Place],
-    asked: datetime | None,
-) -> _Found:
+def _applied(case: _Case) -> _Found:
     """Argo CD compares with the release: was it applied, and judged after that?"""
+    application = case.application
     operation = application.operation
-    ours = operation if _is_about(application, index, operation, place) else None
+    ours = operation if operation is not None and case.is_at(operation.revisions) else None
     if operation is not None and operation.is_running:
         if operation.retries or operation.finished is not None:
             return _Found("retrying", f"its sync fails and is tried again ({_tries(operation)})")
@@ -238,61 +245,37 @@ def _applied(
         return _Found(
             "failed", f"its sync failed: {_short(ours.message) or ours.phase}", ours.finished
         )
-    if application.sync == "Unknown" or application.errors:
-        if application.errors:
-            return _trouble(application, wanted, asked)
+    if application.errors:
+        return _trouble(case)
+    if application.sync == "Unknown":
         return _Found("unknown", "Argo CD cannot compare it with Git")
     if application.sync != "Synced":
-        if not application.automated:
-            return _Found("manual", "it waits for a sync by hand: its auto-sync is off")
-        if ours is not None:
-            return _Found("syncing", "it is out of sync: something there differs from Git")
-        return _Found("syncing", "it is out of sync, and its sync has not started")
+        return _out_of_sync(application, ours)
     if ours is not None and _is_older(application.reconciled, ours.finished):
         return _Found("syncing", "it is synced, and its health is not looked at yet")
-    return _health(application, index, wanted, place, ours)
+    return _health(case, ours)
 
 
-def _is_about(
-    application: Application,
-    index: int,
-    operation: Operation | None,
-    place: Callable[[str], Place],
-) -> bool:
-    if operation is None:
-        return False
-    commit = application.commit_of(operation.revisions, index)
-    return commit is not None and place(commit) == "at"
+def _out_of_sync(application: Application, ours: Operation | None) -> _Found:
+    if not application.automated:
+        return _Found("manual", "it waits for a sync by hand: its auto-sync is off")
+    if ours is not None:
+        return _Found("syncing", "it is out of sync: something there differs from Git")
+    return _Found("syncing", "it is out of sync, and its sync has not started")
 
 
-def _health(
-    application: Application,
-    index: int,
-    wanted: Wanted,
-    place: Callable[[str], Place],
-    ours: Operation | None,
-) -> _Found:
+def _health(case: _Case, ours: Operation | None) -> _Found:
+    """What its health says of the release; `ours` is the sync that applied it, if it is known."""
+    application = case.application
     changed = application.health_since
     detail = f": {_short(application.health_message)}" if application.health_message else ""
     match application.health:
         case "Healthy":
-            missing = not_running(application, wanted.images)
-            if missing:
-                live = ", ".join(live_images(application, wanted.images))
-                return _Found(
-                    "progressing", f"its pods do not run {', '.join(missing)} yet, but {live}"
-                )
-            # Where the release changed nothing that is synced, it counts from its commit on.
-            applied = ours.finished if ours is not None else wanted.time
-            times = [time for time in (changed, applied) if time is not None]
-            return _Found("healthy", "Synced and Healthy", max(times) if times else None)
+            return _healthy(case, ours)
         case "Degraded":
-            began = _began(application, index, wanted, place, ours)
-            inherited = _is_older(changed, began)
-            text = f"Degraded{detail}"
-            if inherited:
-                text = f"Degraded since before this release{detail}"
-            return _Found("degraded", text, changed, inherited)
+            inherited = _is_older(changed, _began(case, ours))
+            since = " since before this release" if inherited else ""
+            return _Found("degraded", f"Degraded{since}{detail}", changed, inherited)
         case "Suspended":
             return _Found("suspended", f"it is suspended and waits for a person{detail}")
         case "Progressing" | "Missing":
@@ -303,23 +286,26 @@ def _health(
             )
 
 
-def _began(
-    application: Application,
-    index: int,
-    wanted: Wanted,
-    place: Callable[[str], Place],
-    ours: Operation | None,
-) -> datetime:
+def _healthy(case: _Case, ours: Operation | None) -> _Found:
+    application, images = case.application, case.wanted.images
+    missing = not_running(application, images)
+    if missing:
+        live = ", ".join(live_images(application, images))
+        return _Found("progressing", f"its pods do not run {', '.join(missing)} yet, but {live}")
+    # Where the release changed nothing that is synced, it counts from its commit on.
+    applied = ours.finished if ours is not None else case.wanted.time
+    times = [time for time in (application.health_since, applied) if time is not None]
+    return _Found("healthy", "Synced and Healthy", max(times) if times else None)
+
+
+def _began(case: _Case, ours: Operation | None) -> datetime:
     """When the release was applied first; a later self-heal at the same commit does not count."""
     starts = [
-        one.started or one.finished
-        for one in application.history
-        if (commit := application.commit_of(one.revisions, index)) is not None
-        and place(commit) == "at"
+        one.started or one.finished for one in case.application.history if case.is_at(one.revisions)
     ]
     starts.append(ours.started if ours is not None else None)
     known = [time for time in starts if time is not None]
-    return min(known) if known else wanted.time
+    return min(known) if known else case.wanted.time
 
 
 def live_images(application: Application, images: Mapping[str, ImageValue]) -> tuple[str, ...]:
