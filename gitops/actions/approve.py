@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from gitops.actions.deciding import ApprovalPreview, ApproveRequest, Approving, Decided
 from gitops.actions.holds import own_hold_path
-from gitops.actions.judging import record_overrides
+from gitops.actions.judging import Override, record_overrides
 from gitops.actions.ledger import Appended, append_records, ledger_of
 from gitops.actions.plan import Draft, Plan
 from gitops.actions.proposals import OpenProposal, proposal_branch
@@ -46,7 +46,7 @@ def approve(
     forge, a head that moved), and what `write` and `ports.Forge` raise.
     """
     require_words(request.override, "--override")
-    approving = Approving(session, request, confirm)
+    approving = Approving(session, request, confirm, Override(request.override))
     tip = open_tip(session)
     forge = session.forge(tip.config)
     if not isinstance(forge, NoForge):

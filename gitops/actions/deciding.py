@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from gitops.actions.judging import refusal
+from gitops.actions.judging import Override
 from gitops.actions.overlays import find_overlay
 from gitops.actions.proposals import (
     Found,
@@ -21,7 +21,7 @@ from gitops.actions.session import Session, Tip
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageChange
 from gitops.core.kustomization import Edit
-from gitops.core.policy import Reason, outstanding
+from gitops.core.policy import Reason
 from gitops.errors import Refused
 
 
@@ -76,14 +76,14 @@ class Approving(Struct):
     Attributes:
         confirm: shows the changes and asks; None does not ask.
         shown: the head that was asked about, None before.
-        stood: the reasons that stood when the override was given, None before.
+        override: what `request.override` passes.
     """
 
     session: Session
     request: ApproveRequest
     confirm: Callable[[ApprovalPreview], bool] | None
+    override: Override
     shown: str | None = None
-    stood: frozenset[Reason] | None = None
 
     def look(self, tip: Tip) -> tuple[Overlay, Found]:
         """Find the overlay and what there is of its proposal, as of `tip`."""
@@ -101,11 +101,9 @@ class Approving(Struct):
         check_head(overlay, present.commit, self.shown or request.head)
         edit = proposed_edit(session, tip, overlay, present)
         reasons = judge_proposal(session, tip, overlay, present, edit.changes).reasons
-        if request.override is not None and self.stood is None:
-            self.stood = frozenset(reasons)
-        barred = outstanding(reasons, self.stood or frozenset())
+        barred = self.override.barred(reasons)
         if barred:
-            raise refusal(barred, overridden=request.override is not None)
+            raise self.override.refusal(barred)
         return Decided(overlay, found, present, edit, reasons)
 
     def ask(self, decided: Decided) -> None:

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requests
-from gitops.actions.judging import judge, record_overrides, refusal
+from gitops.actions.judging import Override, judge, record_overrides
 from gitops.actions.overlays import find_environment
 from gitops.actions.plan import Plan
 from gitops.actions.session import Session, Tip, require_words
@@ -26,7 +26,6 @@ from gitops.core.policy import (
     Reason,
     automatic_environments,
     manual_environments,
-    outstanding,
     plain_branch,
 )
 from gitops.core.report import Skipped, WriteReport
@@ -58,6 +57,20 @@ class DeployRequest(Struct, frozen=True):
     override: str | None = None
     reason: str | None = None
     add: bool = False
+
+
+class _Edits(Struct, frozen=True):
+    """What is to become of each overlay.
+
+    Attributes:
+        edited: those that change, with the reasons against it.
+        older: the images that stay, since what runs is newer.
+        same: those that pin all that was asked for.
+    """
+
+    edited: list[Edited]
+    older: list[Skipped]
+    same: list[Overlay]
 
 
 def deploy(session: Session, request: DeployRequest) -> WriteReport:
@@ -105,6 +118,52 @@ def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
 
 def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Plan]:
     """Return the function that plans `request` on a tip. Raises UsageError."""
+    _check(request)
+    ref = plain_branch(request.ref) if request.ref is not None else None
+    request = replace(request, ref=ref)
+    images = [parse_image(text) for text in request.images]
+    override = Override(request.override)
+
+    def plan(tip: Tip) -> Plan:
+        environments, warnings = _environments(tip, request)
+        if not environments:
+            return Plan(action="deploy", warnings=warnings)
+        targets = find_targets(
+            session,
+            tip,
+            environments,
+            images,
+            app=request.app,
+            lenient=not request.to,
+            add=request.add,
+        )
+        build = _build(session, tip, request, [image.image for image in images])
+        edits = _edit_all(session, tip, targets, request, build)
+        barred = override.barred(reason for entry in edits.edited for reason in entry.reasons)
+        if barred and request.to:
+            raise override.refusal(barred)
+        kept_out = {reason.overlay for reason in barred}
+        go = [entry for entry in edits.edited if entry.label not in kept_out]
+        made = _assemble(session, tip, go, request, build)
+        return replace(
+            made,
+            skipped=(
+                *edits.older,
+                *(_skip(entry, barred) for entry in edits.edited if entry.label in kept_out),
+            ),
+            warnings=(
+                *warnings,
+                *(text for entry in edits.edited for text in entry.warnings),
+                *made.warnings,
+            ),
+            reached=(*edits.same, *reached_by(go)),
+        )
+
+    return plan
+
+
+def _check(request: DeployRequest) -> None:
+    """Refuse options that do not go together. Raises UsageError."""
     if not request.to and request.ref is None:
         raise UsageError(
             "say where to: --to ENVIRONMENT, or --ref BRANCH to let policy decide",
@@ -116,82 +175,6 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
         raise UsageError("--commit says which commit of a branch: name that with --ref")
     if request.commit is not None and _COMMIT.fullmatch(request.commit) is None:
         raise UsageError(f"--commit {request.commit!r} is no commit: 40 hex digits, at least 7")
-    ref = plain_branch(request.ref) if request.ref is not None else None
-    request = replace(request, ref=ref)
-    images = [parse_image(text) for text in request.images]
-    first: list[frozenset[Reason]] = []  # what stood when the override was given
-
-    def plan(tip: Tip) -> Plan:
-        environments, warnings = _environments(tip, request)
-        if not environments:
-            return Plan(action="deploy", warnings=warnings)
-        found = find_targets(
-            session,
-            tip,
-            environments,
-            images,
-            app=request.app,
-            lenient=not request.to,
-            add=request.add,
-        )
-        build = _build(session, tip, request, [image.image for image in images])
-        edited: list[Edited] = []
-        older: list[Skipped] = []
-        same: list[Overlay] = []
-        for target in found:
-            entry, old = _edit(session, tip, target, request, build)
-            edited += [entry] if entry.edit.changes else []
-            same += [target.overlay] if not entry.edit.changes and not old else []
-            older += [Skipped(target.overlay, text) for text in old]
-        reasons = tuple(reason for entry in edited for reason in entry.reasons)
-        if request.override is not None and not first:
-            first.append(frozenset(reasons))
-        barred = outstanding(reasons, first[0] if first else frozenset())
-        if barred and request.to:
-            raise refusal(barred, overridden=request.override is not None)
-        kept_out = {reason.overlay for reason in barred}
-        go = [entry for entry in edited if entry.label not in kept_out]
-        passed = record_overrides(
-            request.override, [str(reason) for entry in go for reason in entry.reasons]
-        )
-        made = assemble(
-            session,
-            tip,
-            "deploy",
-            go,
-            render=lambda labels, lines: render_message(
-                action="deploy",
-                environments=labels,
-                changes=lines,
-                intent=session.intent,
-                reason=request.reason,
-                overrides=passed,
-                source=(build.branch, build.commit) if build is not None else None,
-            ),
-            add=request.add,
-            # An override is given for the proposal to record it, also for one that waits already.
-            refresh=bool(passed),
-        )
-        return replace(
-            made,
-            skipped=tuple(older)
-            + tuple(
-                Skipped(
-                    entry.target.overlay,
-                    "; ".join(reason.text for reason in barred if reason in entry.reasons),
-                )
-                for entry in edited
-                if entry.label in kept_out
-            ),
-            warnings=(
-                *warnings,
-                *(text for entry in edited for text in entry.warnings),
-                *made.warnings,
-            ),
-            reached=(*same, *reached_by(go)),
-        )
-
-    return plan
 
 
 def _environments(
@@ -222,6 +205,24 @@ def _build(
     return ask_build(session, tip, images, request.ref, request.commit)
 
 
+def _edit_all(
+    session: Session,
+    tip: Tip,
+    targets: Sequence[Target],
+    request: DeployRequest,
+    build: Build | None,
+) -> _Edits:
+    edits = _Edits([], [], [])
+    for target in targets:
+        entry, older = _edit(session, tip, target, request, build)
+        edits.older.extend(Skipped(target.overlay, text) for text in older)
+        if entry.edit.changes:
+            edits.edited.append(entry)
+        elif not older:
+            edits.same.append(target.overlay)
+    return edits
+
+
 def _edit(
     session: Session, tip: Tip, target: Target, request: DeployRequest, build: Build | None
 ) -> tuple[Edited, tuple[str, ...]]:
@@ -242,3 +243,40 @@ def _edit(
         return Edited(target, edit, reasons), tuple(older.values())
     passed = tuple(Reason("superseded", target.overlay.label, text) for text in older.values())
     return Edited(target, edit, reasons + passed), ()
+
+
+def _skip(entry: Edited, barred: Sequence[Reason]) -> Skipped:
+    """Tell why policy keeps an overlay out."""
+    against = [reason.text for reason in barred if reason in entry.reasons]
+    return Skipped(entry.target.overlay, "; ".join(against))
+
+
+def _assemble(
+    session: Session,
+    tip: Tip,
+    entries: Sequence[Edited],
+    request: DeployRequest,
+    build: Build | None,
+) -> Plan:
+    """Put the edits that policy lets in where their environments take them."""
+    passed = record_overrides(
+        request.override, [reason for entry in entries for reason in entry.reasons]
+    )
+    return assemble(
+        session,
+        tip,
+        "deploy",
+        entries,
+        render=lambda labels, lines: render_message(
+            action="deploy",
+            environments=labels,
+            changes=lines,
+            intent=session.intent,
+            reason=request.reason,
+            overrides=passed,
+            source=(build.branch, build.commit) if build is not None else None,
+        ),
+        add=request.add,
+        # An override is given for the proposal to record it, also for one that waits already.
+        refresh=bool(passed),
+    )

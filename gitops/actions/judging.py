@@ -10,11 +10,13 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from gitops.actions.holds import hold_on
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageChange
-from gitops.core.policy import Reason, judge_hold, judge_source
+from gitops.core.policy import Reason, judge_hold, judge_source, outstanding
 from gitops.errors import Refused
 
 if TYPE_CHECKING:
@@ -98,17 +100,35 @@ def _judge_rollback(session: Session, tip: Tip, overlay: Overlay) -> tuple[Reaso
     return (Reason("rollback", overlay.label, text),)
 
 
-def refusal(barred: Iterable[Reason], *, overridden: bool) -> Refused:
-    """Return the error that names all of `barred`; `overridden`: an override was given already."""
-    reasons = tuple(barred)
-    texts = tuple(str(reason) for reason in reasons)
-    count = f"{len(texts)} reasons" if len(texts) > 1 else texts[0]
-    hint = "`--override REASON` passes this, and is recorded in the commit"
-    if {reason.kind for reason in reasons} == {"requires"}:
-        hint = f"`gitops qa` and `gitops history` tell how a verdict is given; {hint}"
-    if overridden:
-        hint = "these came up after the override was given: look at them, then override again"
-    return Refused(f"refused: {count}", hint=hint, reasons=texts)
+class Override(Struct):
+    """The override of one call: it passes what stood against it when it was given, nothing later.
+
+    Attributes:
+        reason: of `--override`; None: nothing is passed.
+        stood: the reasons that stood when it was given, None before they are known.
+    """
+
+    reason: str | None
+    stood: frozenset[Reason] | None = None
+
+    def barred(self, reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+        """Return those of `reasons` that it does not pass; those of the first try it passes."""
+        reasons = tuple(reasons)
+        if self.reason is not None and self.stood is None:
+            self.stood = frozenset(reasons)
+        return outstanding(reasons, self.stood or frozenset())
+
+    def refusal(self, barred: Iterable[Reason]) -> Refused:
+        """Return the error that names all of `barred`."""
+        reasons = tuple(barred)
+        texts = tuple(str(reason) for reason in reasons)
+        count = f"{len(texts)} reasons" if len(texts) > 1 else texts[0]
+        hint = "`--override REASON` passes this, and is recorded in the commit"
+        if {reason.kind for reason in reasons} == {"requires"}:
+            hint = f"`gitops qa` and `gitops history` tell how a verdict is given; {hint}"
+        if self.reason is not None:
+            hint = "these came up after the override was given: look at them, then override again"
+        return Refused(f"refused: {count}", hint=hint, reasons=texts)
 
 
 def record_overrides(override: str | None, passed: Iterable[object]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gitops.actions.after import read_origins
 from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requests
-from gitops.actions.judging import judge_carried, record_overrides, refusal
+from gitops.actions.judging import Override, judge_carried, record_overrides
 from gitops.actions.overlays import (
     apps_of,
     find_environment,
@@ -27,7 +27,7 @@ from gitops.core.image import ImageValue
 from gitops.core.kustomization import edit_images, image_values
 from gitops.core.message import Line, render_message
 from gitops.core.origins import shared_source
-from gitops.core.policy import Reason, outstanding, plain_branch
+from gitops.core.policy import Reason, plain_branch
 from gitops.core.promotion import Carried, Origin, carry
 from gitops.core.report import Skipped, WriteReport
 from gitops.errors import ManifestError, NotFound, UsageError
@@ -76,7 +76,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
     require_words(request.reason, "--reason")
     ref = plain_branch(request.ref) if request.ref is not None else None
     settled: list[dict[str, ImageValue]] = []
-    stood: list[frozenset[Reason]] = []  # when the override was given
+    override = Override(request.override)
 
     def plan(tip: Tip) -> Plan:
         target, source = _ends(tip, request)
@@ -86,11 +86,9 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         if not found.edited.target.requests:
             raise NotFound(f"nothing to promote to {target.label}: {'; '.join(found.warnings)}")
         found = _judge(session, tip, found, expected=ref)
-        if request.override is not None and not stood:
-            stood.append(frozenset(found.reasons))
-        barred = outstanding(found.reasons, stood[0] if stood else frozenset())
+        barred = override.barred(found.reasons)
         if barred:
-            raise refusal(barred, overridden=request.override is not None)
+            raise override.refusal(barred)
         overrides = record_overrides(request.override, found.reasons)
         made = _assemble(
             session,

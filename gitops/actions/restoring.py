@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from gitops.actions.holds import own_hold_path, readable_hold
+from gitops.actions.judging import record_overrides
 from gitops.actions.overlays import OverlayFile
 from gitops.actions.plan import Draft, Plan
 from gitops.actions.proposing import Wanted, propose
@@ -83,7 +84,7 @@ def assemble_rollback(
             changes=[Line(overlay.label, change) for change in changes],
             intent=session.intent,
             reason=request.reason,
-            overrides=tuple(f"{request.override} (passed: {text})" for text in choice.overridden),
+            overrides=record_overrides(request.override, choice.overridden),
             restores=restored.commit,
             rolled_back=choice.rolled_back,
         )
