@@ -33,7 +33,6 @@ class GitopsError(Exception):
     Attributes:
         code: the stable word in JSON (`error.code`).
         exit_code: the process exit code.
-        http_status: the status a server answers with.
         message: what is wrong, one or more lines, without secrets.
         hint: the way out, or None.
         reasons: every reason, when there are several (policy, config problems); may be empty.
@@ -41,7 +40,6 @@ class GitopsError(Exception):
 
     code = "bug"
     exit_code = 70
-    http_status = 500
 
     def __init__(
         self, message: str, *, hint: str | None = None, reasons: tuple[str, ...] = ()
@@ -55,37 +53,37 @@ class GitopsError(Exception):
 class UsageError(GitopsError):
     """The command line makes no sense."""
 
-    code, exit_code, http_status = "usage", 2, 400
+    code, exit_code = "usage", 2
 
 
 class ConfigError(GitopsError):
     """`gitops.yaml` is missing or wrong; `reasons` holds one `path:line:col: …` per problem."""
 
-    code, exit_code, http_status = "config", 2, 422
+    code, exit_code = "config", 2
 
 
 class Refused(GitopsError):
     """Policy or a hold said no; `reasons` holds all of them."""
 
-    code, exit_code, http_status = "refused", 1, 409
+    code, exit_code = "refused", 1
 
 
 class Differs(GitopsError):
     """`gitops diff` found differences."""
 
-    code, exit_code, http_status = "differs", 1, 200
+    code, exit_code = "differs", 1
 
 
 class Unhealthy(GitopsError):
     """The release is live and not healthy."""
 
-    code, exit_code, http_status = "unhealthy", 1, 200
+    code, exit_code = "unhealthy", 1
 
 
 class NotFound(GitopsError):
     """An environment, image, release, branch or repository that does not exist."""
 
-    code, exit_code, http_status = "not-found", 3, 404
+    code, exit_code = "not-found", 3
 
 
 class ManifestError(GitopsError):
@@ -94,7 +92,7 @@ class ManifestError(GitopsError):
     `path`, `line` and `column` (1-based) say where; the message starts with `path:line:column: `.
     """
 
-    code, exit_code, http_status = "unsafe-edit", 3, 422
+    code, exit_code = "unsafe-edit", 3
 
     def __init__(
         self,
@@ -115,7 +113,7 @@ class ManifestError(GitopsError):
 class Denied(GitopsError):
     """Credentials are missing or rejected, or the file system says no."""
 
-    code, exit_code, http_status = "denied", 3, 403
+    code, exit_code = "denied", 3
 
 
 class Protected(Denied):
@@ -137,13 +135,13 @@ class HookDeclined(Denied):
 class TryAgain(GitopsError):
     """Nothing is wrong with the request; the same call may work later."""
 
-    code, exit_code, http_status = "unavailable", 75, 503
+    code, exit_code = "unavailable", 75
 
 
 class Conflict(TryAgain):
     """The branch kept moving until the time budget was spent."""
 
-    code, http_status = "conflict", 409
+    code = "conflict"
 
 
 class Unavailable(TryAgain):
@@ -155,7 +153,7 @@ class Unavailable(TryAgain):
 class TimedOut(TryAgain):
     """Not known yet when the time was over."""
 
-    code, http_status = "timed-out", 504
+    code = "timed-out"
 
 
 class Bug(GitopsError):
@@ -167,4 +165,4 @@ class Bug(GitopsError):
 class Interrupted(GitopsError):
     """The user pressed Ctrl-C (or the process got SIGTERM)."""
 
-    code, exit_code, http_status = "interrupted", 130, 499
+    code, exit_code = "interrupted", 130

@@ -127,13 +127,6 @@ def words_on(
     return ledger.words([release]).get(release.commit, ()), ledger.warnings
 
 
-def verdicts_of(
-    session: Session, tip: Tip, overlay: Overlay, releases: Sequence[Release]
-) -> Verdicts:
-    """Return the newest verdicts on `releases` of `overlay`, for `choose` and `was_released`."""
-    return ledger_of(session, tip, overlay).verdicts(releases)
-
-
 def _signed(
     session: Session, tip: Tip, snapshot: Snapshot, path: str, signers: str, about: About | None
 ) -> OverlayLedger:

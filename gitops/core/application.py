@@ -130,20 +130,18 @@ class Application(Struct, frozen=True):
     """One Application, as read at one moment.
 
     Attributes:
-        automated, self_heal: `spec.syncPolicy.automated`.
+        automated: `spec.syncPolicy.automated` is there, and is not switched off.
         requested: a sync is asked for or running (the top-level `operation`).
         revisions: `status.sync`, by index of the source; texts, not always commits.
         health_since: when its health last changed, whole seconds.
         reconciled: when it was last compared with Git.
         images: of live pods, as the pods name them.
         server: where it deploys to: URL, or the name of a cluster.
-        generator: name of the ApplicationSet that made it, None when a person did.
     """
 
     ref: ApplicationRef
     sources: tuple[Source, ...] = ()
     automated: bool = False
-    self_heal: bool = False
     annotations: Mapping[str, str] = {}
     deleting: bool = False
     requested: bool = False
@@ -163,7 +161,6 @@ class Application(Struct, frozen=True):
     server: str = ""
     namespace: str = ""
     project: str = "default"
-    generator: str | None = None
 
     @property
     def is_frozen(self) -> bool:
@@ -182,10 +179,6 @@ class Application(Struct, frozen=True):
         For a hydrated source it is the commit that a person wrote.
         """
         return self.commit_of(self.revisions, index)
-
-    def synced(self, index: int) -> str | None:
-        """Return the commit of source `index` that the operation synced, None when unknown."""
-        return self.commit_of(self.operation.revisions if self.operation is not None else (), index)
 
     def commit_of(self, revisions: Sequence[str], index: int) -> str | None:
         """Return the commit of source `index` among `revisions`, None when there is none."""
@@ -210,14 +203,10 @@ def read_application(told: Mapping[str, Any], cluster: str) -> Application:
     destination = table(spec, "destination")
     operation = table(status, "operationState")
     hydrator = table(status, "sourceHydrator")
-    owners = (one for one in tables(meta, "ownerReferences"))
     return Application(
         ref=ApplicationRef(cluster, text(meta, "namespace"), text(meta, "name")),
         sources=_sources(spec),
         automated=switched_on,
-        self_heal=switched_on
-        and isinstance(automated, Mapping)
-        and bool(automated.get("selfHeal")),
         annotations={
             str(key): value
             for key, value in table(meta, "annotations").items()
@@ -243,15 +232,27 @@ def read_application(told: Mapping[str, Any], cluster: str) -> Application:
         images=tuple(
             one for one in items(table(status, "summary"), "images") if isinstance(one, str)
         ),
-        resources=tuple(_resource(one) for one in tables(status, "resources")),
+        resources=tuple(read_resource(one) for one in tables(status, "resources")),
         hydration=_hydration(table(hydrator, "lastSuccessfulOperation")),
         hydration_error=_hydration_error(table(hydrator, "currentOperation")),
         server=text(destination, "server") or text(destination, "name"),
         namespace=text(destination, "namespace"),
         project=text(spec, "project") or "default",
-        generator=next(
-            (text(one, "name") for one in owners if one.get("kind") == "ApplicationSet"), None
-        ),
+    )
+
+
+def read_resource(told: Mapping[str, Any]) -> Resource:
+    """Read a resource, as an Application lists it or as a node of its tree: that has no `sync`."""
+    health = table(told, "health")
+    return Resource(
+        group=text(told, "group"),
+        version=text(told, "version"),
+        kind=text(told, "kind"),
+        namespace=text(told, "namespace"),
+        name=text(told, "name"),
+        sync=text(told, "status"),
+        health=text(health, "status") or None,
+        message=text(health, "message"),
     )
 
 
@@ -298,20 +299,6 @@ def _operation(told: Mapping[str, Any]) -> Operation:
         finished=time(told, "finishedAt"),
         retries=number(told, "retryCount") or 0,
         revisions=_revisions(table(told, "syncResult")),
-    )
-
-
-def _resource(told: Mapping[str, Any]) -> Resource:
-    health = table(told, "health")
-    return Resource(
-        group=text(told, "group"),
-        version=text(told, "version"),
-        kind=text(told, "kind"),
-        namespace=text(told, "namespace"),
-        name=text(told, "name"),
-        sync=text(told, "status"),
-        health=text(health, "status") or None,
-        message=text(health, "message"),
     )
 
 

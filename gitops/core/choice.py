@@ -65,11 +65,6 @@ class Choice(Struct, frozen=True):
     left_out: tuple[LeftOut, ...] = ()
     overridden: tuple[str, ...] = ()
 
-    @property
-    def unchanged(self) -> bool:
-        """True when what was asked for is what already runs."""
-        return self.release is None
-
 
 def short(release: Release) -> str:
     """Return the commit of `release` as messages show it."""

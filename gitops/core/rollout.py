@@ -15,7 +15,6 @@ from msgspec import Struct
 from gitops.core.message import one_line
 from gitops.core.told import newest_first, table, tables, text
 
-GROUP = "argoproj.io"
 HASH_LABEL = "rollouts-pod-template-hash"
 
 

@@ -121,10 +121,5 @@ def release_branches(branches: Iterable[str], patterns: tuple[str, ...]) -> Rele
     return ReleaseBranches(tuple(versioned), tuple(sorted(unversioned)))
 
 
-def newest_branch(branches: Iterable[str], patterns: tuple[str, ...]) -> ReleaseBranch | None:
-    """Return the branch with the newest version of those that `patterns` accept, or None."""
-    return release_branches(branches, patterns).newest
-
-
 def _is_number(word: str) -> bool:
     return word.isdecimal()

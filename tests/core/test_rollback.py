@@ -682,7 +682,7 @@ def test_what_runs_already_is_unchanged() -> None:
     """The choice says so, names the release, and asks for nothing."""
     choice = one("1", "2").choose(to="2")
 
-    assert choice.unchanged
+    assert choice.release is None
     assert choice.requests == ()
     assert choice.notes == (f"{commit_id('r2')[:7]} (r2, 2026-03-02) is what already runs",)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.version import newest_branch, parse_version, release_branches
+from gitops.core.version import parse_version, release_branches
 from gitops.errors import UsageError
 
 RISING = [
@@ -112,7 +112,7 @@ def test_any_order_sorts_alike(shuffled: list[str]) -> None:
 def test_the_newest_branch(branches: list[str], expected: str | None) -> None:
     """Of the accepted branches the one with the newest version, in whatever order they come."""
     for order in (branches, branches[::-1]):
-        found = newest_branch(order, ("release/{version}",))
+        found = release_branches(order, ("release/{version}",)).newest
 
         assert expected == (found.branch if found else None)
 

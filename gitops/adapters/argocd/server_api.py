@@ -20,6 +20,7 @@ from gitops.core.application import (
     ApplicationRef,
     Resource,
     read_application,
+    read_resource,
 )
 from gitops.core.rollout import HASH_LABEL
 from gitops.core.told import table, tables, text
@@ -106,7 +107,7 @@ class ServerCluster:
             wanted = [one for one in application.resources if one.kind in _KINDS][:_MOST]
             objects += [self._object(ref, one) for one in wanted]
             tree = self._connection.get(f"{_path(ref)}/resource-tree", self._query(ref))
-            nodes = [_node(one) for one in tables(tree.data, "nodes")]
+            nodes = [read_resource(one) for one in tables(tree.data, "nodes")]
             if any(one.kind == "Rollout" for one in wanted):
                 found = [one for one in nodes if one.kind == "ReplicaSet"][:_MOST]
                 told = (self._object(ref, one) for one in found)
@@ -188,19 +189,6 @@ class ServerCluster:
 
 def _path(ref: ApplicationRef) -> str:
     return f"{_PATH}/{quote(ref.name, safe='')}"
-
-
-def _node(told: Mapping[str, Any]) -> Resource:
-    health = table(told, "health")
-    return Resource(
-        group=text(told, "group"),
-        version=text(told, "version"),
-        kind=text(told, "kind"),
-        namespace=text(told, "namespace"),
-        name=text(told, "name"),
-        health=text(health, "status") or None,
-        message=text(health, "message"),
-    )
 
 
 def _content(line: bytes) -> str:
