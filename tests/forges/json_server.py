@@ -6,12 +6,11 @@ import json
 import re
 import threading
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from servers.loopback import Handler, Loopback
 
 
 @dataclass(frozen=True)
@@ -43,11 +42,11 @@ class Stop(Exception):
         self.reply = Reply(status, body)
 
 
-Handler = Callable[..., Reply]
+Route = Callable[..., Reply]
 Watch = Callable[[Call, Reply], None]
 
 
-class JsonServer:
+class JsonServer(Loopback):
     """Answers from `routes`: (verb, path pattern with `{name}`s) -> handler(call, *parts).
 
     Attributes:
@@ -57,30 +56,14 @@ class JsonServer:
     """
 
     def __init__(self) -> None:
+        super().__init__(_handler(self))
         self.faults: list[str] = []
         self.calls = 0
         self.watches: list[Watch] = []
-        self._routes: list[tuple[str, re.Pattern[str], Handler]] = []
+        self._routes: list[tuple[str, re.Pattern[str], Route]] = []
         self._lock = threading.RLock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
-    def __enter__(self) -> JsonServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-    def route(self, verb: str, pattern: str, handler: Handler) -> None:
+    def route(self, verb: str, pattern: str, handler: Route) -> None:
         """Add a route; each `{}` takes one part between slashes, which may be quoted."""
         parts = re.escape(pattern).replace(r"\{\}", "([^/]+)")
         self._routes.append((verb, re.compile(parts), handler))
@@ -108,42 +91,20 @@ class JsonServer:
         return Reply(404, {"message": "Not Found"})
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-
-def _handler(server: JsonServer) -> type[BaseHTTPRequestHandler]:
-    class Handling(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = 1 << 16
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
+def _handler(server: JsonServer) -> type[Handler]:
+    class Handling(Handler):
         def _take(self) -> None:
-            text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            text = self.read_body()
             parts = urlsplit(self.path)
             query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
             base = f"http://{self.headers['Host']}"
             headers = {key.lower(): value for key, value in self.headers.items()}
             body = json.loads(text) if text else None
             reply = server.answer(Call(self.command, parts.path, query, body, headers, base))
-            self._say(reply)
+            kind = {"Content-Type": "application/json; charset=utf-8"}
+            answer = b"" if reply.body is None else json.dumps(reply.body).encode()
+            self.say(reply.status, [*kind.items(), *reply.headers.items()], answer)
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _take
-
-        def _say(self, reply: Reply) -> None:
-            text = b"" if reply.body is None else json.dumps(reply.body).encode()
-            with suppress(ConnectionError):
-                self.send_response(reply.status)
-                self.send_header("Content-Type", "application/json; charset=utf-8")
-                for name, value in reply.headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(text)))
-                self.end_headers()
-                self.wfile.write(text)
-                self.wfile.flush()
 
     return Handling

@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import json
 import re
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
-from types import TracebackType
 from typing import Any
+
+from servers.loopback import Handler, Loopback
 
 FOLDER = Path(__file__).parents[1] / "fixtures" / "webhooks" / "gitea"
 SECRET = "a secret of the tests"
@@ -24,11 +23,10 @@ _REPOSITORY = ("id", "name", "full_name", "private", "html_url", "clone_url", "d
 _NUMBERS = ("id", "repo_id", "size", "comments", "issue_id")
 
 
-class Receiver:
+class Receiver(Loopback):
     """Takes webhooks on a port of its own; a context manager.
 
     Attributes:
-        url: where they are to be sent.
         came: headers (names in lower case) and raw body of each, oldest first.
     """
 
@@ -36,34 +34,13 @@ class Receiver:
         self.came: list[tuple[dict[str, str], bytes]] = []
         receiver = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Taking(Handler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
                 headers = {key.lower(): value for key, value in self.headers.items()}
-                receiver.came.append((headers, body))
-                self.send_response(204)
-                self.end_headers()
+                receiver.came.append((headers, self.read_body()))
+                self.say(204, (), b"")
 
-            def log_message(self, *_: object) -> None:
-                """Keep quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}/hook"
-        self._thread = Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> Receiver:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Taking)
 
     def events(self) -> dict[str, tuple[dict[str, str], Any]]:
         """Return name of the event, and of the action where it has one -> headers and document."""

@@ -5,11 +5,10 @@ from __future__ import annotations
 import http.client
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
 from urllib.parse import SplitResult, urlsplit
+
+from servers.loopback import Handler, Loopback
 
 _HOP = {"connection", "transfer-encoding", "keep-alive", "content-length"}
 
@@ -44,7 +43,7 @@ class Fault:
     times: int = 1
 
 
-class FaultProxy:
+class FaultProxy(Loopback):
     """Passes everything on to `upstream`; a context manager.
 
     Args:
@@ -53,39 +52,20 @@ class FaultProxy:
         as_itself: tell the server its own name, not ours; then its answers hold its own URLs.
 
     Attributes:
-        url: `http://127.0.0.1:PORT`, without a slash at the end.
         faults: those that still wait for their request.
         passed: what came so far.
         before: called with method and path before a request is passed on.
     """
 
     def __init__(self, upstream: str, *, below: str = "", as_itself: bool = False) -> None:
+        super().__init__(_handler(self))
         self.upstream = urlsplit(upstream)
         self.below = below
         self.as_itself = as_itself
         self.faults: list[Fault] = []
         self.passed: list[Passed] = []
         self.before: Callable[[str, str], None] | None = None
-        self.stopping = threading.Event()
         self._lock = threading.Lock()
-        self._server = _Server(("127.0.0.1", 0), _handler(self))
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> FaultProxy:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def take(self, method: str, path: str) -> Fault | None:
         """Return the fault that is meant for a request, and count it."""
@@ -104,22 +84,10 @@ def _connection(url: SplitResult) -> http.client.HTTPConnection:
     return kind(str(url.hostname), url.port)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-
-
-def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = 1 << 16
-
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
+def _handler(proxy: FaultProxy) -> type[Handler]:
+    class Passing(Handler):
         def _pass(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            body = self.read_body()
             if proxy.before is not None:
                 proxy.before(self.command, self.path)
             fault = proxy.take(self.command, self.path)
@@ -155,14 +123,6 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
 
         def _say(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
             proxy.passed.append(Passed(self.command, self.path, status))
-            with suppress(ConnectionError):
-                self.send_response(status)
-                for name, value in headers:
-                    if name.lower() not in _HOP:
-                        self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-                self.wfile.flush()
+            self.say(status, [one for one in headers if one[0].lower() not in _HOP], body)
 
-    return Handler
+    return Passing

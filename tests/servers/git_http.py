@@ -6,14 +6,12 @@ import base64
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
+
+from servers.loopback import Handler, Loopback
 
 PAGE = b"<html>\n<head><title>Please log in to the proxy first</title></head>\n</html>\n"
 
@@ -64,69 +62,37 @@ class Behaviour:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class GitServer:
+class GitServer(Loopback):
     """Serves every repository below `root`; a context manager.
 
     Attributes:
-        url: `http://HOST:PORT`, without a slash at the end.
         behaviour: may be changed at any time.
         requests: what was answered so far, oldest first.
         authorizations: the Authorization headers that came.
     """
 
     def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__(_handler(self), host=host, port=port)
         self.root = root
         self.behaviour = Behaviour()
         self.requests: list[Request] = []
         self.authorizations: list[str] = []
-        self.stopping = threading.Event()
-        self._server = _Server((host, port), _handler(self))
-        self.url = f"http://{host}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
-
-    def __enter__(self) -> GitServer:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
 
     def count(self, *, push: bool | None = None) -> int:
         """Return how many requests came (`push` True or False: only of that kind)."""
         return sum(1 for one in self.requests if push is None or one.push == push)
 
 
-class _Server(ThreadingHTTPServer):
-    request_queue_size = 256
-    daemon_threads = True
-    block_on_close = False
-
-
-def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-        wbufsize = 1 << 16
-
+def _handler(server: GitServer) -> type[Handler]:
+    class Answering(Handler):
         def do_GET(self) -> None:
             self._answer()
 
         def do_POST(self) -> None:
             self._answer()
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
         def _answer(self) -> None:
-            self._body = self._read_body()
+            self._body = self.read_body()
             behaviour = server.behaviour
             push = "git-receive-pack" in self.path
             sent = self.headers.get("Authorization")
@@ -164,16 +130,6 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
                 return
             self._say(status, headers, body)
 
-        def _read_body(self) -> bytes:
-            if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-                body = b""
-                while size := int(self.rfile.readline().split(b";")[0], 16):
-                    body += self.rfile.read(size)
-                    self.rfile.readline()
-                self.rfile.readline()
-                return body
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-
         def _backend(self) -> tuple[int, dict[str, str], bytes]:
             path, _, query = self.path.partition("?")
             environ = {
@@ -206,20 +162,13 @@ def _handler(server: GitServer) -> type[BaseHTTPRequestHandler]:
 
         def _say(self, status: int, headers: dict[str, str], body: bytes) -> None:
             self._note(status, len(body))
-            with suppress(ConnectionError):
-                self.send_response(status)
-                for name, value in headers.items():
-                    self.send_header(name, value)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-                self.wfile.flush()
+            self.say(status, headers.items(), body)
 
         def _note(self, status: int, sent: int) -> None:
             received = len(self._body)
             server.requests.append(Request(self.command, self.path, status, received, sent))
 
-    return Handler
+    return Answering
 
 
 def main(root: str, port: str) -> None:
