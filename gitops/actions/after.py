@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from gitops.actions.history import releases_of
 from gitops.actions.ledger import ledger_of
-from gitops.actions.overlays import find_environment, find_overlay, read_overlay
+from gitops.actions.overlays import counterpart, pinned_images
 from gitops.actions.session import Session, Tip
 from gitops.actions.sources import source_heads
 from gitops.core.environment import Overlay
 from gitops.core.history import Release, was_released
 from gitops.core.image import ImageChange, ImageValue
-from gitops.core.kustomization import image_values
 from gitops.core.ledger import Entry
 from gitops.core.origins import origins
 from gitops.core.promotion import Before, Origin
@@ -54,13 +53,11 @@ def read_origins(
 def _read_before(
     session: Session, tip: Tip, overlay: Overlay, name: str, changes: Sequence[ImageChange]
 ) -> tuple[Before, tuple[str, ...]]:
-    row = find_environment(tip.config, name)
     try:
-        before = find_overlay(tip, name, overlay.app if row.per_app else None)
-        file = read_overlay(tip.of(row), before)
+        before = counterpart(tip, name, overlay.app)
+        present = pinned_images(tip, before)
     except NotFound as error:
         return Before(name, {}, (), problem=error.message), ()
-    present = image_values(file.content, file.path)
     released: list[str] = []
     unseen: str | None = None
     for change in changes:

@@ -19,7 +19,6 @@ from gitops.actions.write import pause
 from gitops.core.approval import merge_message
 from gitops.core.environment import Overlay
 from gitops.core.hold import Hold
-from gitops.core.kustomization import image_values
 from gitops.core.report import Committed, FileDiff, Outcome, OverlayChange, Proposal, WriteReport
 from gitops.errors import (
     Conflict,
@@ -222,7 +221,7 @@ def _look_again(session: Session, ready: _Ready) -> list[str]:
     try:
         tip = open_tip(session)
         file = read_overlay(tip.of(overlay.environment), overlay)
-        present = image_values(file.content, file.path)
+        present = file.read_images()
     except GitopsError as error:
         return [f"what landed could not be looked at: {error.message}"]
     return [

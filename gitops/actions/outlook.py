@@ -5,11 +5,11 @@ from __future__ import annotations
 from gitops.actions.after import read_origins
 from gitops.actions.history import releases_of
 from gitops.actions.judging import judge_carried
-from gitops.actions.overlays import find_environment, find_overlay, read_overlay
+from gitops.actions.overlays import counterpart, pinned_images, read_overlay
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageChange, describe_value
-from gitops.core.kustomization import edit_images, image_values
+from gitops.core.kustomization import edit_images
 from gitops.core.lineage import trace
 from gitops.core.promotion import carry
 from gitops.errors import GitopsError
@@ -33,12 +33,11 @@ def outlook(session: Session, tip: Tip, overlay: Overlay) -> tuple[str, ...]:
 
 
 def _promotable(session: Session, tip: Tip, overlay: Overlay, name: str) -> tuple[str, ...]:
-    before = find_environment(tip.config, name)
-    source = find_overlay(tip, name, overlay.app if before.per_app else None)
-    there, here = (read_overlay(tip.of(one.environment), one) for one in (source, overlay))
+    source = counterpart(tip, name, overlay.app)
+    here = read_overlay(tip.of(overlay.environment), overlay)
     carried = carry(
-        image_values(there.content, there.path),
-        image_values(here.content, here.path),
+        pinned_images(tip, source),
+        here.read_images(),
         source_label=source.label,
         target_label=overlay.label,
     )

@@ -6,7 +6,8 @@ from msgspec import Struct
 
 from gitops.actions.session import Tip
 from gitops.core.environment import Config, Environment, Overlay
-from gitops.core.kustomization import FILE_NAMES, choose_file
+from gitops.core.image import ImageValue
+from gitops.core.kustomization import FILE_NAMES, choose_file, image_values
 from gitops.core.spelling import nearest_word
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Snapshot
@@ -23,6 +24,10 @@ class OverlayFile(Struct, frozen=True):
     overlay: Overlay
     path: str
     content: bytes
+
+    def read_images(self) -> dict[str, ImageValue]:
+        """Return what it pins. Raises ManifestError."""
+        return image_values(self.content, self.path)
 
 
 def apps_of(snapshot: Snapshot, environment: Environment) -> tuple[str, ...]:
@@ -71,6 +76,11 @@ def read_overlay(snapshot: Snapshot, overlay: Overlay) -> OverlayFile:
     return OverlayFile(overlay, path, content)
 
 
+def pinned_images(tip: Tip, overlay: Overlay) -> dict[str, ImageValue]:
+    """Return what `overlay` pins at `tip`. Raises what `read_overlay` and `Tip.of` raise."""
+    return read_overlay(tip.of(overlay.environment), overlay).read_images()
+
+
 def find_environment(config: Config, name: str) -> Environment:
     """Return the environment called `name`; NotFound lists the ones there are."""
     found = config.find(name)
@@ -106,3 +116,12 @@ def find_overlay(tip: Tip, name: str, app: str | None) -> Overlay:
     if app not in apps:
         raise NotFound(f"no app {app!r} in environment {name}; there are {', '.join(apps)}")
     return Overlay(environment, app)
+
+
+def counterpart(tip: Tip, name: str, app: str | None) -> Overlay:
+    """Return the overlay of environment `name` for `app`, or its only one where it has no apps.
+
+    Raises what `find_overlay` raises.
+    """
+    row = find_environment(tip.config, name)
+    return find_overlay(tip, name, app if row.per_app else None)

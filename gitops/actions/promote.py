@@ -13,10 +13,11 @@ from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requ
 from gitops.actions.judging import Override, judge_carried, record_overrides
 from gitops.actions.overlays import (
     apps_of,
+    counterpart,
     find_environment,
     find_overlay,
     overlays_of,
-    read_overlay,
+    pinned_images,
 )
 from gitops.actions.plan import Plan
 from gitops.actions.session import Session, Tip, require_words
@@ -24,7 +25,7 @@ from gitops.actions.targets import Target, read_target
 from gitops.actions.write import write
 from gitops.core.environment import Environment, Overlay
 from gitops.core.image import ImageValue
-from gitops.core.kustomization import edit_images, image_values
+from gitops.core.kustomization import edit_images
 from gitops.core.message import Line, render_message
 from gitops.core.origins import shared_source
 from gitops.core.policy import Reason, plain_branch
@@ -81,7 +82,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
     def plan(tip: Tip) -> Plan:
         target, source = _ends(tip, request)
         if not settled:
-            settled.append(_values(tip, source))
+            settled.append(pinned_images(tip, source))
         found = _carry(session, tip, source, target, settled[0], request.names)
         if not found.edited.target.requests:
             raise NotFound(f"nothing to promote to {target.label}: {'; '.join(found.warnings)}")
@@ -125,8 +126,8 @@ def promote_eligible(session: Session) -> WriteReport:
                 continue
             for target in targets:
                 try:
-                    source = _source(tip, row.after[-1], target)
-                    found = _carry(session, tip, source, target, _values(tip, source))
+                    source = counterpart(tip, row.after[-1], target.app)
+                    found = _carry(session, tip, source, target, pinned_images(tip, source))
                 except (NotFound, ManifestError) as error:
                     # One broken overlay must not stop the others.
                     skipped.append(Skipped(target, error.message))
@@ -161,7 +162,7 @@ def _ends(tip: Tip, request: PromoteRequest) -> tuple[Overlay, Overlay]:
     if name == row.name:
         raise UsageError(f"--from {name} and --to {name} are the same environment")
     target = find_overlay(tip, row.name, _app(tip, row, request))
-    return target, _source(tip, name, target)
+    return target, counterpart(tip, name, target.app)
 
 
 def _app(tip: Tip, row: Environment, request: PromoteRequest) -> str | None:
@@ -171,19 +172,9 @@ def _app(tip: Tip, row: Environment, request: PromoteRequest) -> str | None:
     having = [
         app
         for app in apps_of(tip.of(row), row)
-        if set(request.names) <= set(_values(tip, Overlay(row, app)))
+        if set(request.names) <= set(pinned_images(tip, Overlay(row, app)))
     ]
     return having[0] if len(having) == 1 else None
-
-
-def _source(tip: Tip, name: str, target: Overlay) -> Overlay:
-    row = find_environment(tip.config, name)
-    return find_overlay(tip, name, target.app if row.per_app else None)
-
-
-def _values(tip: Tip, overlay: Overlay) -> dict[str, ImageValue]:
-    file = read_overlay(tip.of(overlay.environment), overlay)
-    return image_values(file.content, file.path)
 
 
 def _carry(
@@ -198,7 +189,7 @@ def _carry(
     file = read_target(session, tip, target)
     carried: Carried = carry(
         values,
-        image_values(file.content, file.path),
+        file.read_images(),
         names,
         source_label=source.label,
         target_label=target.label,

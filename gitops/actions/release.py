@@ -11,7 +11,6 @@ from gitops.actions.ledger import words_on
 from gitops.actions.overlays import overlays_of, read_overlay
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Config, Overlay
-from gitops.core.kustomization import image_values
 from gitops.core.origins import origins
 from gitops.core.report import CutBranch, CutReport, LiveBranch, ReleaseListReport, Running
 from gitops.core.revision import parse_revision
@@ -172,7 +171,7 @@ def _origins(session: Session, tip: Tip, overlay: Overlay) -> Mapping[str, str |
     """Return image -> source of what an overlay pins, {} when it cannot be read."""
     try:
         file = read_overlay(tip.of(overlay.environment), overlay)
-        values = image_values(file.content, file.path)
+        values = file.read_images()
     except (NotFound, ManifestError):
         return {}
     known = {image: value for image, value in values.items() if image in tip.config.sources}

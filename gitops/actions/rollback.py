@@ -24,7 +24,7 @@ from gitops.actions.write import write
 from gitops.core.choice import Choice
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageChange
-from gitops.core.kustomization import edit_images, image_values, missing_image
+from gitops.core.kustomization import edit_images, missing_image
 from gitops.core.report import Proposal, WriteReport
 from gitops.core.rollback import undo_edits
 from gitops.errors import Denied, ManifestError, NotFound, Protected, Refused
@@ -120,7 +120,7 @@ class _Call(Struct):
                 hint=f"`gitops hold {request.environment} --reason TEXT` keeps it as it is",
                 reached=(overlay,) if self.steering is not None else (),
             )
-        present = image_values(file.content, file.path)
+        present = file.read_images()
         requests = tuple(entry for entry in choice.requests if entry.image in present)
         edit = edit_images(file.content, file.path, requests)
         made = assemble_rollback(
@@ -232,7 +232,7 @@ def _explained(error: Denied, request: RollbackRequest) -> Denied:
 
 
 def _known_images(file: OverlayFile, request: RollbackRequest) -> None:
-    present = image_values(file.content, file.path)
+    present = file.read_images()
     for image in request.images:
         if image not in present:
             raise missing_image(image, present, file.path, can_add=False)
@@ -242,7 +242,7 @@ def _choose(
     session: Session, tip: Tip, overlay: Overlay, file: OverlayFile, request: RollbackRequest
 ) -> Choice:
     """Ask the rule, with as much of the history as it needs."""
-    current = image_values(file.content, file.path)
+    current = file.read_images()
     only = frozenset(request.images) or None
     if overlay.environment.change == "work-tree" and request.to is None:
         return undo_edits(releases_of(session, tip, overlay), current, only=only)

@@ -12,13 +12,17 @@ from gitops.actions.holds import hold_on
 from gitops.actions.judging import freeze_on
 from gitops.actions.ledger import words_on
 from gitops.actions.live import LiveView
-from gitops.actions.overlays import find_environment, find_overlay, overlays_of, read_overlay
+from gitops.actions.overlays import (
+    counterpart,
+    find_environment,
+    find_overlay,
+    overlays_of,
+    pinned_images,
+)
 from gitops.actions.proposals import Found, find_proposal, look, proposal_branch
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Overlay, asks_for_approval
 from gitops.core.history import Release
-from gitops.core.image import ImageValue
-from gitops.core.kustomization import image_values
 from gitops.core.report import (
     Difference,
     DiffReport,
@@ -71,7 +75,7 @@ def _status(
     hold = hold_on(tip, overlay)
     freeze = freeze_on(session, tip, overlay)
     try:
-        images = _images(tip, overlay)
+        images = pinned_images(tip, overlay)
     except (NotFound, ManifestError) as error:
         # One broken overlay must not hide the others from whoever is on call.
         broken = OverlayStatus(
@@ -145,11 +149,8 @@ def _waits(session: Session, tip: Tip, overlay: Overlay, found: Found) -> tuple[
 def diff(session: Session, left: str, right: str, *, app: str | None = None) -> DiffReport:
     """Return the images whose values differ between two environments."""
     tip = open_tip(session)
-    sides = []
-    for name in (left, right):
-        row = find_environment(tip.config, name)
-        sides.append(find_overlay(tip, name, app if row.per_app else None))
-    lefts, rights = (_images(tip, overlay) for overlay in sides)
+    sides = [counterpart(tip, name, app) for name in (left, right)]
+    lefts, rights = (pinned_images(tip, overlay) for overlay in sides)
     return DiffReport(
         sides[0],
         sides[1],
@@ -159,8 +160,3 @@ def diff(session: Session, left: str, right: str, *, app: str | None = None) -> 
             if lefts.get(image) != rights.get(image)
         ),
     )
-
-
-def _images(tip: Tip, overlay: Overlay) -> dict[str, ImageValue]:
-    file = read_overlay(tip.of(overlay.environment), overlay)
-    return image_values(file.content, file.path)

@@ -15,7 +15,7 @@ from gitops.actions.overlays import (
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Environment, Overlay
 from gitops.core.image import ImageRequest
-from gitops.core.kustomization import image_values, missing_image
+from gitops.core.kustomization import missing_image
 from gitops.errors import NotFound, UsageError
 
 
@@ -55,7 +55,7 @@ def find_targets(
         files: dict[Overlay, OverlayFile] = {}
         for overlay in _overlays(tip, environment, app):
             files[overlay] = read_target(session, tip, overlay)
-        names = {overlay: image_values(file.content, file.path) for overlay, file in files.items()}
+        names = {overlay: file.read_images() for overlay, file in files.items()}
         for request in images:
             having = [overlay for overlay in files if request.image in names[overlay]]
             if not having and add and len(files) == 1:
