@@ -44,24 +44,13 @@ def report_of(
         for entry in updates
         if entry.commit is not None and entry.proposal is None
     )
-    outcome: Outcome = "unchanged"
-    commit: str | None = None
-    if planned and not plan.is_empty:
-        outcome = "planned"
-    elif commits:
-        outcome, commit = "committed", commits[0].commit
-    elif proposals:
-        outcome, commit = "proposed", proposals[0].commit
-    elif plan.edits and not planned:
-        outcome = "edited"
-    elif updates:
-        outcome = "closed"
+    first = [*(one.commit for one in commits), *(one.commit for one in proposals)]
     return WriteReport(
         action=plan.action,
-        outcome=outcome,
+        outcome=_outcome(plan, planned=planned, updates=updates),
         branch=_branch(tip, plan),
         repository=session.repository.describe(),
-        commit=commit,
+        commit=next(iter(first), None),
         commits=commits,
         attempts=pushes,
         changes=plan.changes,
@@ -74,6 +63,19 @@ def report_of(
         hint=plan.hint,
         reached=plan.reached,
     )
+
+
+def _outcome(plan: Plan, *, planned: bool, updates: tuple[Update, ...]) -> Outcome:
+    """Return the word for all that was done: the first one of `_ORDER` that fits."""
+    if planned:
+        return "unchanged" if plan.is_empty else "planned"
+    if any(entry.commit is not None and entry.proposal is None for entry in updates):
+        return "committed"
+    if any(entry.proposal is not None for entry in updates):
+        return "proposed"
+    if plan.edits:
+        return "edited"
+    return "closed" if updates else "unchanged"
 
 
 def _branch(tip: Tip, plan: Plan) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
@@ -14,7 +14,7 @@ from gitops.actions.overlays import (
 )
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Environment, Overlay
-from gitops.core.image import ImageRequest
+from gitops.core.image import ImageRequest, ImageValue
 from gitops.core.kustomization import missing_image
 from gitops.errors import NotFound, UsageError
 
@@ -51,34 +51,52 @@ def find_targets(
     missing: dict[str, NotFound] = {}
     found: set[str] = set()
     for environment in environments:
+        files = {
+            overlay: read_target(session, tip, overlay)
+            for overlay in _overlays(tip, environment, app)
+        }
+        pins = [(file, file.read_images()) for file in files.values()]
         requests: dict[Overlay, list[ImageRequest]] = {}
-        files: dict[Overlay, OverlayFile] = {}
-        for overlay in _overlays(tip, environment, app):
-            files[overlay] = read_target(session, tip, overlay)
-        names = {overlay: file.read_images() for overlay, file in files.items()}
         for request in images:
-            having = [overlay for overlay in files if request.image in names[overlay]]
-            if not having and add and len(files) == 1:
-                having = list(files)
-            if len(having) > 1:
-                apps = ", ".join(str(overlay.app) for overlay in having)
-                raise UsageError(
-                    f"{request.image} is in several apps of {environment.name}: {apps}",
-                    hint="say which with --app",
-                )
-            if not having:
-                error = _missing(request.image, environment, files.values(), names.values())
+            file = _choose(request.image, environment, pins, add=add)
+            if isinstance(file, NotFound):
                 if not lenient:
-                    raise error
-                missing.setdefault(request.image, error)
+                    raise file
+                missing.setdefault(request.image, file)
                 continue
             found.add(request.image)
-            requests.setdefault(having[0], []).append(request)
+            requests.setdefault(file.overlay, []).append(request)
         targets += [Target(files[overlay], tuple(wanted)) for overlay, wanted in requests.items()]
     for image, error in missing.items():
         if image not in found:
             raise error
     return tuple(targets)
+
+
+def _choose(
+    image: str,
+    environment: Environment,
+    pins: Sequence[tuple[OverlayFile, Mapping[str, ImageValue]]],
+    *,
+    add: bool,
+) -> OverlayFile | NotFound:
+    """Return the one file that has `image`, or is to get it; the error when there is none.
+
+    Raises UsageError when several have it.
+    """
+    having = [file for file, images in pins if image in images]
+    if not having and add and len(pins) == 1:
+        having = [pins[0][0]]
+    if len(having) > 1:
+        apps = ", ".join(str(file.overlay.app) for file in having)
+        raise UsageError(
+            f"{image} is in several apps of {environment.name}: {apps}",
+            hint="say which with --app",
+        )
+    if having:
+        return having[0]
+    where = ", ".join(file.path for file, _ in pins) or environment.name
+    return missing_image(image, (name for _, images in pins for name in images), where)
 
 
 def read_target(session: Session, tip: Tip, overlay: Overlay) -> OverlayFile:
@@ -107,13 +125,3 @@ def _overlays(tip: Tip, environment: Environment, app: str | None) -> tuple[Over
             f"environment {environment.name} has no app yet: nothing matches {environment.overlay}"
         )
     return tuple(Overlay(environment, name) for name in apps)
-
-
-def _missing(
-    image: str,
-    environment: Environment,
-    files: Iterable[OverlayFile],
-    names: Iterable[Iterable[str]],
-) -> NotFound:
-    where = ", ".join(file.path for file in files) or environment.name
-    return missing_image(image, (name for some in names for name in some), where)
