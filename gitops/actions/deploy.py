@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
@@ -14,7 +13,7 @@ from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requ
 from gitops.actions.judging import Override, judge, record_overrides
 from gitops.actions.overlays import find_environment
 from gitops.actions.plan import Plan
-from gitops.actions.session import Session, Tip, require_words
+from gitops.actions.session import Session, Tip, require_commit, require_words
 from gitops.actions.sources import Build, ask_build, judge_follow, superseded
 from gitops.actions.targets import Target, find_targets
 from gitops.actions.write import write
@@ -33,8 +32,6 @@ from gitops.errors import UsageError
 
 if TYPE_CHECKING:
     from gitops.core.intents import Intent
-
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 class DeployRequest(Struct, frozen=True):
@@ -120,7 +117,8 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
     """Return the function that plans `request` on a tip. Raises UsageError."""
     _check(request)
     ref = plain_branch(request.ref) if request.ref is not None else None
-    request = replace(request, ref=ref)
+    commit = require_commit(request.commit, "--commit") if request.commit is not None else None
+    request = replace(request, ref=ref, commit=commit)
     images = [parse_image(text) for text in request.images]
     override = Override(request.override)
 
@@ -173,8 +171,6 @@ def _check(request: DeployRequest) -> None:
     require_words(request.reason, "--reason")
     if request.commit is not None and request.ref is None:
         raise UsageError("--commit says which commit of a branch: name that with --ref")
-    if request.commit is not None and _COMMIT.fullmatch(request.commit) is None:
-        raise UsageError(f"--commit {request.commit!r} is no commit: 40 hex digits, at least 7")
 
 
 def _environments(

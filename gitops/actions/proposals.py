@@ -12,14 +12,14 @@ from itertools import islice
 
 from msgspec import Struct
 
-from gitops.actions.session import Session, Tip
+from gitops.actions.session import Session, Tip, require_commit
 from gitops.core.environment import Overlay
 from gitops.core.identity import Identity
 from gitops.core.image import ImageRequest, ImageValue
 from gitops.core.kustomization import edit_images, image_values
 from gitops.core.message import trailers
 from gitops.core.report import Proposal
-from gitops.errors import NotFound, Refused, UsageError
+from gitops.errors import NotFound, Refused
 from gitops.ports import NoForge, PullRequest
 
 
@@ -184,9 +184,7 @@ def check_head(overlay: Overlay, head: str, wanted: str | None) -> None:
 
     `wanted` is that commit (hex, at least 7 digits); None: nobody looked yet. Raises UsageError.
     """
-    if wanted is not None and len(wanted) < 7:
-        raise UsageError(f"--head {wanted!r} is no commit: 40 hex digits, at least 7")
-    if wanted is not None and not head.startswith(wanted.lower()):
+    if wanted is not None and not head.startswith(require_commit(wanted, "--head")):
         raise Refused(
             f"{proposal_branch(overlay)} moved from {wanted[:7]} to {head[:7]}",
             hint="somebody changed the proposal: look at it again",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from msgspec import Struct
@@ -10,7 +9,7 @@ from msgspec import Struct
 from gitops.actions.history import releases_of
 from gitops.actions.ledger import Appended, OverlayLedger, append_records, ledger_of
 from gitops.actions.overlays import find_overlay
-from gitops.actions.session import Session, Tip, open_tip, require_words
+from gitops.actions.session import Session, Tip, open_tip, require_commit, require_words
 from gitops.core.choice import describe
 from gitops.core.environment import Overlay
 from gitops.core.history import Release
@@ -21,7 +20,6 @@ from gitops.core.report import Committed, Outcome, WriteReport
 from gitops.core.standing import Standing, judged_sets
 from gitops.errors import NotFound, Refused, UsageError
 
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _FULL = (40, 64)
 _LISTED = 10
 
@@ -110,9 +108,7 @@ def _find(session: Session, tip: Tip, overlay: Overlay, word: str | None) -> Rel
         if newest is None:
             raise NotFound(f"{overlay.label} has no release yet")
         return _readable(overlay, newest)
-    wanted = word.lower()
-    if _COMMIT.fullmatch(wanted) is None:
-        raise UsageError(f"--release {word!r} is no commit: 40 hex digits, at least 7")
+    wanted = require_commit(word, "--release")
     found: list[Release] = []
     newest_ones: list[Release] = []
     for release in stream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
@@ -215,6 +216,14 @@ def require_words(text: str | None, option: str) -> None:
     """Refuse an empty reason: whoever reads it later deserves one. Raises UsageError."""
     if text is not None and not one_line(text):
         raise UsageError(f"{option} needs some words", hint='for example "INC-42: checkout fails"')
+
+
+def require_commit(text: str, option: str) -> str:
+    """Return a commit as it was typed, in lower case. Raises UsageError for what is none."""
+    wanted = text.lower()
+    if re.fullmatch(r"[0-9a-f]{7,64}", wanted) is None:
+        raise UsageError(f"{option} {text!r} is no commit: 40 hex digits, at least 7")
+    return wanted
 
 
 def read_config(session: Session, snapshot: Snapshot) -> Config:

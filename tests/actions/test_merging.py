@@ -197,6 +197,8 @@ def test_another_head_than_the_one_that_was_looked_at(world: World) -> None:
         run(world, head="1234567")
 
     assert "moved from 1234567 to " in caught.value.message
+    with pytest.raises(UsageError, match="--head 'the-new-one' is no commit"):
+        run(world, head="the-new-one")
     assert "committed" == run(world, head=world.repository.head(BRANCH)).outcome
 
 
