@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -17,6 +18,7 @@ from gitops.core.environment import Overlay
 from gitops.core.history import OverlayVersion, Release, releases
 from gitops.core.hold import Hold, render_hold
 from gitops.core.image import ImageChange, ImageRequest
+from gitops.core.kustomization import Edit
 from gitops.core.message import Line, one_line, render_message, subject
 from gitops.core.report import OverlayChange
 
@@ -46,29 +48,29 @@ def assemble_rollback(
     session: Session,
     tip: Tip,
     file: OverlayFile,
-    after: bytes,
-    changes: Sequence[ImageChange],
+    edit: Edit,
     requests: tuple[ImageRequest, ...],
-    restored: Release,
     choice: Choice,
+    restored: Release,
     request: RollbackRequest,
 ) -> Plan:
     """Return the plan that restores `restored`: images, hold and message, as `choice` chose it.
 
-    `after`, `changes` and `requests` are what becomes of the overlay's file.
+    `edit` is what `requests` make of the overlay's file.
     """
     overlay = file.overlay
-    environment = overlay.environment
-    home = tip.of(environment)
-    reported = tuple(OverlayChange(overlay, file.path, change, home.branch) for change in changes)
-    if environment.change == "work-tree":
+    home = tip.of(overlay.environment)
+    reported = tuple(
+        OverlayChange(overlay, file.path, change, home.branch) for change in edit.changes
+    )
+    if overlay.environment.change == "work-tree":
         return Plan(
             action="rollback",
-            edits={file.path: after} if changes else {},
+            edits={file.path: edit.after} if edit.changes else {},
             before={file.path: file.content},
             changes=reported,
         )
-    files: dict[str, bytes | None] = {file.path: after} if changes else {}
+    files: dict[str, bytes | None] = {file.path: edit.after} if edit.changes else {}
     before: dict[str, bytes | None] = {file.path: file.content}
     hold = None
     if request.hold:
@@ -76,22 +78,8 @@ def assemble_rollback(
         before[path] = home.read(path)
         hold = _hold(session, restored, choice, request, before[path], path)
         files[path] = render_hold(hold)
-
-    def message(overlay: Overlay, changes: Sequence[ImageChange]) -> str:
-        return render_message(
-            action="rollback",
-            environments=[overlay.label],
-            changes=[Line(overlay.label, change) for change in changes],
-            intent=session.intent,
-            reason=request.reason,
-            overrides=record_overrides(request.override, choice.overridden),
-            restores=restored.commit,
-            rolled_back=choice.rolled_back,
-        )
-
-    notes = (f"with a hold: automation leaves {overlay.label} alone",) if hold else ()
-    hint = f"`gitops resume {request.environment}` lifts the hold" if hold else None
-    if environment.rollback == "pull-request":
+    message = partial(_message, session, restored, choice, request)
+    if overlay.environment.rollback == "pull-request":
         extra = tuple((path, content) for path, content in files.items() if path != file.path)
         wanted = Wanted(overlay, file, requests, restores=restored.commit, extra=extra)
         proposed = propose(session, tip, [wanted], render=message)
@@ -103,16 +91,35 @@ def assemble_rollback(
             notes=proposed.notes,
             hold=hold,
         )
+    draft = Draft(files, message(overlay, edit.changes), before=before)
     return Plan(
         action="rollback",
-        commits={home.branch: Draft(files, message(overlay, changes), before=before)}
-        if files
-        else {},
+        commits={home.branch: draft} if files else {},
         changes=reported,
-        notes=notes,
+        notes=(f"with a hold: automation leaves {overlay.label} alone",) if hold else (),
         hold=hold,
-        hint=hint,
+        hint=f"`gitops resume {request.environment}` lifts the hold" if hold else None,
         reached=(overlay,),
+    )
+
+
+def _message(
+    session: Session,
+    restored: Release,
+    choice: Choice,
+    request: RollbackRequest,
+    overlay: Overlay,
+    changes: Sequence[ImageChange],
+) -> str:
+    return render_message(
+        action="rollback",
+        environments=[overlay.label],
+        changes=[Line(overlay.label, change) for change in changes],
+        intent=session.intent,
+        reason=request.reason,
+        overrides=record_overrides(request.override, choice.overridden),
+        restores=restored.commit,
+        rolled_back=choice.rolled_back,
     )
 
 

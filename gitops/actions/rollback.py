@@ -81,7 +81,7 @@ class _Call(Struct):
     """One call of `rollback`: what it chose and was told at first holds for all of its tries.
 
     Attributes:
-        chosen: the tip that the release was chosen on, and the choice; None before.
+        chosen: the release to restore; None before.
         asked: the person was asked.
         dropped: the proposal that goes with the rollback, with the tip that it was seen on.
         keeps_branch: the server does not let the branch of that proposal go.
@@ -92,7 +92,7 @@ class _Call(Struct):
     session: Session
     request: RollbackRequest
     confirm: Callable[[Preview], bool] | None
-    chosen: tuple[str, Choice] | None = None
+    chosen: Choice | None = None
     asked: bool = False
     dropped: tuple[Tip, Proposal] | None = None
     keeps_branch: bool = False
@@ -103,14 +103,13 @@ class _Call(Struct):
         """Return what the rollback wants, seen from `tip`."""
         session, request = self.session, self.request
         overlay = find_overlay(tip, request.environment, request.app)
-        home = tip.of(overlay.environment)
         file = read_target(session, tip, overlay)
         _known_images(file, request)
         if self.chosen is None:
             if overlay.environment.change != "work-tree":
                 self.steering = Steering(session, tip, [overlay])
-            self.chosen = (home.commit, _choose(session, tip, overlay, file, request))
-        seen, choice = self.chosen
+            self.chosen = _choose(session, tip, overlay, file, request)
+        choice = self.chosen
         restored = choice.release
         if restored is None:
             return Plan(
@@ -123,12 +122,9 @@ class _Call(Struct):
         present = file.read_images()
         requests = tuple(entry for entry in choice.requests if entry.image in present)
         edit = edit_images(file.content, file.path, requests)
-        made = assemble_rollback(
-            session, tip, file, edit.after, edit.changes, requests, restored, choice, request
-        )
+        made = assemble_rollback(session, tip, file, edit, requests, choice, restored, request)
         ending = self._drop(tip, overlay) if made.commits else ()
         ending = () if self.keeps_branch else ending
-        dropped = tuple(f"drops the proposal {one.branch}{_of(one)}" for one in ending)
         made = replace(
             made,
             ending=ending,
@@ -137,22 +133,26 @@ class _Call(Struct):
                 *choice.notes,
                 *landed_since(session, tip, overlay, restored, choice),
                 *made.notes,
-                *dropped,
+                *(f"drops the proposal {one.branch}{_of(one)}" for one in ending),
             ),
         )
         underway = self._underway(overlay, edit.changes)
         coming = tuple(f"aborts {one.resource} first: {one.rollout.describe()}" for one in underway)
-        if self.confirm is not None and not session.dry_run and not self.asked:
-            self.asked = seen == home.commit
-            changes = tuple((overlay.label, change) for change in edit.changes)
-            preview = Preview(overlay.label, changes, made.notes + coming, made.warnings)
-            if self.asked and not self.confirm(preview):
-                raise Refused("nothing was rolled back", hint="--yes does not ask")
         if session.dry_run:
             return replace(made, notes=made.notes + coming)
+        changes = tuple((overlay.label, change) for change in edit.changes)
+        self._ask(Preview(overlay.label, changes, made.notes + coming, made.warnings))
         if self.steering is not None:
             self.steering.abort(underway, [change.after for change in edit.changes])
         return made
+
+    def _ask(self, preview: Preview) -> None:
+        """Ask the person once. Raises Refused when the answer is no."""
+        if self.confirm is None or self.asked:
+            return
+        self.asked = True
+        if not self.confirm(preview):
+            raise Refused("nothing was rolled back", hint="--yes does not ask")
 
     def _underway(self, overlay: Overlay, changes: Sequence[ImageChange]) -> tuple[Underway, ...]:
         """Return the Rollouts to be stopped; looked for once, before the first try."""
@@ -191,7 +191,7 @@ class _Call(Struct):
 
     def tell(self, report: WriteReport) -> WriteReport:
         """Close the pull request of the dropped proposal, with the reason."""
-        if self.dropped is None or self.chosen is None or self.chosen[1].release is None:
+        if self.dropped is None or self.chosen is None or self.chosen.release is None:
             return report
         from gitops.actions.pull_requests import end_pull_request
         from gitops.core.pull_comments import render_rolled_back
@@ -201,7 +201,7 @@ class _Call(Struct):
         comment = render_rolled_back(
             ended.overlay,
             self.session.identity().name,
-            restores=self.chosen[1].release.commit,
+            restores=self.chosen.release.commit,
             commit=report.commit,
             reason=self.request.reason,
         )

@@ -68,6 +68,26 @@ def aborted(world: ArgoWorld) -> bool:
     return bool(world.plane.objects["Rollout", "shop-dev", "api"]["status"].get("abort"))
 
 
+def test_the_person_is_asked_also_when_the_first_try_fails(
+    world: ArgoWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that stumbled before the question, and a branch that moved, spare nobody it."""
+    tries: list[str] = []
+
+    def stumbling(*_: object) -> tuple[str, ...]:
+        tries.append("")
+        if len(tries) == 1:
+            world.push("1.1", "prod")
+            raise Unavailable("no answer")
+        return ()
+
+    monkeypatch.setattr("gitops.actions.rollback.landed_since", stumbling)
+    with pytest.raises(Refused, match="nothing was rolled back"):
+        back(world, confirm=lambda _: False)
+
+    assert 2 == len(tries)
+
+
 def test_a_rollback_refreshes_and_shows_the_hold(world: ArgoWorld) -> None:
     """After the commit Argo CD is asked to look, and shows who holds it and why."""
     report = back(world)
