@@ -16,7 +16,7 @@ from gitops.actions.session import Session, Tip, require_commit
 from gitops.core.environment import Overlay
 from gitops.core.identity import Identity
 from gitops.core.image import ImageRequest, ImageValue
-from gitops.core.kustomization import edit_images, image_values
+from gitops.core.kustomization import choose_file, edit_images, image_values
 from gitops.core.message import trailers
 from gitops.core.report import Proposal
 from gitops.errors import NotFound, Refused
@@ -60,6 +60,11 @@ class OpenProposal(Struct, frozen=True):
     def action(self) -> str | None:
         """What its head was made by (`promote`, …), None when it does not say."""
         return trailers(self.message).get("Gitops-Action", (None,))[-1]
+
+    @property
+    def restores(self) -> str | None:
+        """The commit of the release that its head restores, None when it does not say."""
+        return trailers(self.message).get("Gitops-Restores", (None,))[-1]
 
     def report(
         self, overlay: Overlay, state: str = "open", *, pull: PullRequest | None = None
@@ -193,8 +198,6 @@ def check_head(overlay: Overlay, head: str, wanted: str | None) -> None:
 
 def head_content(tip: Tip, overlay: Overlay) -> bytes | None:
     """Return the overlay's kustomization at the tip, None when it has none."""
-    from gitops.core.kustomization import choose_file
-
     snapshot = tip.of(overlay.environment)
     name = choose_file(snapshot.entries(overlay.directory), overlay.directory)
     return None if name is None else snapshot.read(f"{overlay.directory}/{name}")

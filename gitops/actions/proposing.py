@@ -19,7 +19,6 @@ from gitops.core.approval import authors_of, with_authors
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageChange, ImageRequest
 from gitops.core.kustomization import Edit, edit_images
-from gitops.core.message import trailers
 from gitops.core.report import Proposal, Replaced
 
 
@@ -110,5 +109,5 @@ def _says_so(entry: Wanted, present: OpenProposal, edit: Edit) -> bool:
     """Does the open proposal want exactly this already?"""
     if {change.image: change.after for change in edit.changes} != present.images:
         return False
-    restores = trailers(present.message).get("Gitops-Restores", (None,))[-1]
-    return (entry.restores, entry.restores is not None) == (restores, present.action == "rollback")
+    rolls_back = present.action == "rollback"
+    return (entry.restores, entry.restores is not None) == (present.restores, rolls_back)

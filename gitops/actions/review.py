@@ -72,8 +72,7 @@ def judge_proposal(
 
 def hold_brought(tip: Tip, overlay: Overlay, present: OpenProposal) -> tuple[bytes, Hold] | None:
     """Return the hold that a proposed rollback brings along, its bytes first."""
-    restores = trailers(present.message).get("Gitops-Restores", ())
-    if not restores:
+    if present.restores is None:
         return None
     path = own_hold_path(overlay)
     head = tip.beside(proposal_branch(overlay))
@@ -81,7 +80,7 @@ def hold_brought(tip: Tip, overlay: Overlay, present: OpenProposal) -> tuple[byt
     if content is None:
         return None
     hold = readable_hold(content, path)
-    return (content, hold) if hold.restores == restores[-1] else None
+    return (content, hold) if hold.restores == present.restores else None
 
 
 def make_review(
@@ -148,10 +147,9 @@ def _rows(
 def _restored(
     session: Session, tip: Tip, overlay: Overlay, present: OpenProposal
 ) -> tuple[Release, str] | None:
-    wanted = trailers(present.message).get("Gitops-Restores", (None,))[-1]
-    if present.action != "rollback" or wanted is None:
+    if present.action != "rollback" or present.restores is None:
         return None
-    found = (one for one in releases_of(session, tip, overlay) if one.commit == wanted)
+    found = (one for one in releases_of(session, tip, overlay) if one.commit == present.restores)
     release = next(found, None)
     if release is None:
         return None
@@ -167,7 +165,6 @@ def _commit(revision: str | None) -> str | None:
 def _upcoming(present: OpenProposal, edit: Edit) -> Release:
     """Return the release that merging would make."""
     said = trailers(present.message)
-    restores = said.get("Gitops-Restores", (None,))[-1]
     return Release(
         commit=present.commit,
         time=present.since,
@@ -175,6 +172,6 @@ def _upcoming(present: OpenProposal, edit: Edit) -> Release:
         subject=subject(present.message),
         action=present.action,
         images=image_values(edit.after, edit.path),
-        restores=restores,
+        restores=present.restores,
         rolled_back=said.get("Gitops-Rolled-Back", (None,))[-1],
     )

@@ -18,6 +18,7 @@ from gitops.core.environment import Overlay, asks_for_approval
 from gitops.core.health import Observation
 from gitops.core.history import Release
 from gitops.core.ledger import Record
+from gitops.core.message import timestamp
 from gitops.core.standing import Standing, is_news, judged
 
 
@@ -99,8 +100,8 @@ def _seen(observations: Sequence[Observation], soak: float) -> dict[str, object]
                 "revision": one.revision,
                 "sync": one.sync,
                 "health": one.health,
-                "since": one.since.strftime("%Y-%m-%dT%H:%M:%SZ") if one.since else None,
-                "seen": one.time.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "since": timestamp(one.since) if one.since else None,
+                "seen": timestamp(one.time),
                 "images": list(one.images),
             }
             for one in observations

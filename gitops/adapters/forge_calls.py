@@ -20,7 +20,7 @@ from typing import TypeVar
 from gitops.adapters.gitrepo.process import Scrubber
 from gitops.core.forge_address import NAMES, ForgeAddress
 from gitops.core.forge_token import Token, how_to_give_a_token
-from gitops.core.message import one_line
+from gitops.core.message import one_line, timestamp
 from gitops.errors import Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
 from gitops.ports import Clock
 
@@ -247,4 +247,4 @@ def waiting_time(headers: Mapping[str, str], now: datetime) -> datetime | None:
 
 
 def _when(time: datetime | None) -> str:
-    return "try again later" if time is None else f"try again at {time:%Y-%m-%dT%H:%M:%SZ}"
+    return "try again later" if time is None else f"try again at {timestamp(time)}"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gitops.core.environment import Overlay
 from gitops.core.history import Release
 from gitops.core.hold import Hold
 from gitops.core.image import ImageValue
+from gitops.core.message import timestamp
 from gitops.core.report import (
     CutReport,
     DiffReport,
@@ -357,9 +358,7 @@ def freeze_document(freeze: FreezeHit | None) -> Document | None:
 
 def time_text(time: datetime | None) -> str | None:
     """RFC 3339 in UTC: `2026-11-24T14:02:00Z`."""
-    if time is None:
-        return None
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return timestamp(time) if time is not None else None
 
 
 def _place(overlay: Overlay | None) -> Document:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from gitops.core.message import one_line
+from gitops.core.message import one_line, timestamp
 from gitops.core.yamltext import Document, compose_first, quote
 from gitops.errors import ManifestError
 
@@ -46,7 +46,7 @@ def hold_path(environment: str, app: str | None) -> str:
 
 def render_hold(hold: Hold) -> bytes:
     """Return the file that says `hold`; what is None is left out."""
-    since = hold.since.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if hold.since else None
+    since = timestamp(hold.since) if hold.since else None
     pairs = {
         "by": hold.by,
         "since": since,

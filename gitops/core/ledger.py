@@ -20,7 +20,7 @@ from typing import Final, Literal, cast, get_args
 from msgspec import Struct
 
 from gitops.core.image import ImageValue
-from gitops.core.message import one_line
+from gitops.core.message import one_line, timestamp
 
 LEDGER_BRANCH: Final = "gitops/ledger"
 
@@ -108,7 +108,7 @@ def render_record(record: Record) -> bytes:
     line: dict[str, object] = {
         "commit": record.commit,
         "verdict": record.verdict,
-        "time": record.time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "time": timestamp(record.time),
         "by": one_line(record.by),
     }
     if record.reason is not None and one_line(record.reason):

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
@@ -96,6 +97,11 @@ def render_message(
     cleaned = ((key, one_line(value)) for key, value in pairs if value is not None)
     paragraphs.append("\n".join(f"{key}: {value}" for key, value in cleaned if value))
     return "\n\n".join(paragraphs) + "\n"
+
+
+def timestamp(moment: datetime) -> str:
+    """Return `2026-11-24T14:02:00Z`: RFC 3339, in UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def trailers(message: str) -> dict[str, tuple[str, ...]]:

@@ -7,26 +7,23 @@ ledgers of the `after` environments, heads of the source branches, hold and free
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Literal, cast
+from datetime import datetime, timedelta
 
 from msgspec import Struct
 
-from gitops.core.environment import Overlay
+from gitops.core.environment import Overlay, Required
 from gitops.core.freeze import FreezeHit
 from gitops.core.hold import Hold
 from gitops.core.image import ImageChange, ImageRequest, ImageValue, describe_value
 from gitops.core.kustomization import missing_image
-from gitops.core.policy import Kind, Reason, judge_hold, judge_source, plain_branch
-from gitops.core.revision import parse_revision
-from gitops.core.standing import Aspect, JudgedSet, Standing, standing_of
-
-Requirement = Literal["qa-passed", "stable"]
-PromotionKind = Literal["after", "verdict", "requires", "ref", "moved", "gone", "freeze", "soak"]
+from gitops.core.message import timestamp
+from gitops.core.policy import Reason, judge_hold, judge_source, plain_branch
+from gitops.core.revision import Revision, parse_revision
+from gitops.core.standing import Aspect, JudgedSet, Standing, Word, standing_of
 
 _SHORT = 7
 _UNITS = ((3600, "h"), (60, "m"), (1, "s"))
-_ASPECTS: dict[Requirement, Aspect] = {"qa-passed": "quality", "stable": "health"}
+_ASPECTS: dict[Required, Aspect] = {"qa-passed": "quality", "stable": "health"}
 _BAD = ("degraded", "qa-failed")
 
 
@@ -118,7 +115,7 @@ def judge_promotion(
     befores: Sequence[Before],
     origins: Sequence[Origin],
     now: datetime,
-    requires: Collection[Requirement] = (),
+    requires: Collection[Required] = (),
     expected: str | None = None,
     hold: Hold | None = None,
     freeze: FreezeHit | None = None,
@@ -148,16 +145,18 @@ def judge_freeze(overlay: Overlay, freeze: FreezeHit | None) -> tuple[Reason, ..
     """Is the overlay's environment in a freeze?"""
     if freeze is None:
         return ()
-    opens = f"opens {_time(freeze.opens)}" if freeze.opens is not None else "no opening in sight"
+    opens = (
+        f"opens {timestamp(freeze.opens)}" if freeze.opens is not None else "no opening in sight"
+    )
     text = f"frozen by {freeze.name}: {freeze.reason}; {opens}"
-    return (_reason("freeze", overlay.label, text),)
+    return (Reason("freeze", overlay.label, text),)
 
 
 def _judge_before(
     label: str,
     wanted: Mapping[str, ImageValue],
     before: Before,
-    requires: Collection[Requirement],
+    requires: Collection[Required],
     soak: timedelta | None,
     now: datetime,
 ) -> list[Reason]:
@@ -166,32 +165,42 @@ def _judge_before(
     Of a value that was no release there nothing else is asked: no word can cover it.
     """
     if before.problem is not None:
-        return [_reason("after", label, f"{before.overlay} cannot be asked: {before.problem}")]
+        return [Reason("after", label, f"{before.overlay} cannot be asked: {before.problem}")]
     reasons: list[Reason] = []
     for image, value in wanted.items():
         if image not in before.released:
             what = f"{_pinned(image, value)} is not a release of {before.overlay}"
             what += f" ({before.unseen})" if before.unseen is not None else ""
-            reasons.append(_reason("after", label, what))
+            reasons.append(Reason("after", label, what))
     rest = {image: value for image, value in wanted.items() if image in before.released}
     if not rest:
         return reasons
     for requirement, aspect in _ASPECTS.items():
         covered = standing_of(before.sets, rest, before.present, aspect)
         words = {image: standing.about(aspect) for image, standing in covered.items() if standing}
-        for word in dict.fromkeys(words.values()):
-            if word is not None and word.verdict in _BAD:
-                bad = [_pinned(image, rest[image]) for image in rest if words.get(image) == word]
-                note = f": {word.reason}" if word.reason else ""
-                who = f"{word.by}, {_time(word.time)}{note}"
-                text = f"{before.overlay} has {', '.join(bad)} as {word.verdict} ({who})"
-                reasons.append(_reason("verdict", label, text))
+        reasons += _judge_words(label, rest, words, before.overlay)
         missing = [_pinned(image, value) for image, value in rest.items() if image not in words]
         if missing and requirement in requires:
             text = f"{before.overlay} has no {requirement} for {', '.join(missing)}"
-            reasons.append(_reason("requires", label, text))
+            reasons.append(Reason("requires", label, text))
         if aspect == "health" and soak is not None:
             reasons += _judge_soak(label, rest, covered, before.overlay, soak, now)
+    return reasons
+
+
+def _judge_words(
+    label: str, wanted: Mapping[str, ImageValue], words: Mapping[str, Word | None], before: str
+) -> list[Reason]:
+    """One reason for each bad word, with all the images that it is about."""
+    reasons: list[Reason] = []
+    for word in dict.fromkeys(words.values()):
+        if word is None or word.verdict not in _BAD:
+            continue
+        bad = [_pinned(image, wanted[image]) for image in wanted if words.get(image) == word]
+        note = f": {word.reason}" if word.reason else ""
+        who = f"{word.by}, {timestamp(word.time)}{note}"
+        text = f"{before} has {', '.join(bad)} as {word.verdict} ({who})"
+        reasons.append(Reason("verdict", label, text))
     return reasons
 
 
@@ -211,14 +220,13 @@ def _judge_soak(
         text = (
             f"{', '.join(waiting)} must be stable in {before} for {_duration(soak)}, and is not yet"
         )
-        return [_reason("soak", label, text)]
+        return [Reason("soak", label, text)]
     start = max(start for start in since.values() if start is not None)
     if now >= start + soak:
         return []
-    text = (
-        f"stable in {before} since {_time(start)}; {_duration(soak)} are over {_time(start + soak)}"
-    )
-    return [_reason("soak", label, text)]
+    over = f"{_duration(soak)} are over {timestamp(start + soak)}"
+    text = f"stable in {before} since {timestamp(start)}; {over}"
+    return [Reason("soak", label, text)]
 
 
 def _judge_origins(
@@ -243,29 +251,40 @@ def _judge_origins(
             if asked is None:
                 warnings.append(text)
             else:
-                reasons.append(_reason("ref", overlay.label, f"{text}, {asked} was asked for"))
+                reasons.append(Reason("ref", overlay.label, f"{text}, {asked} was asked for"))
             continue
-        branch, commit = revision.branch, revision.commit
+        branch = revision.branch
         if asked is not None and branch != asked:
             text = f"{what} came from {branch}, {asked} was asked for"
-            reasons.append(_reason("ref", overlay.label, text))
+            reasons.append(Reason("ref", overlay.label, text))
         reasons += judge_source(overlay, branch)
-        if commit is None:
-            warnings.append(f"from which commit of {branch} {what} came is not recorded")
-        elif origin.heads is None:
-            warnings.append(
-                f"whether {branch} moved since {what} was built is not known: gitops.yaml names no "
-                f"source for {origin.image}"
-            )
-        elif branch not in origin.heads:
-            text = f"{branch} is gone from the source repository of {origin.image}"
-            reasons.append(_reason("gone", overlay.label, text))
-        elif origin.heads[branch] != commit:
-            word = " (QA passed)" if origin.image in passed else ""
-            ends = origin.heads[branch][:_SHORT]
-            text = f"{branch} moved from {commit[:_SHORT]}{word} to {ends}"
-            reasons.append(_reason("moved", overlay.label, text))
+        found = _judge_move(overlay, origin, what, revision, qa_passed=origin.image in passed)
+        reasons += [found] if isinstance(found, Reason) else []
+        warnings += [found] if isinstance(found, str) else []
     return reasons, warnings
+
+
+def _judge_move(
+    overlay: Overlay, origin: Origin, what: str, revision: Revision, *, qa_passed: bool
+) -> Reason | str | None:
+    """Does its branch still end in the commit that `what` was built from? A text: nobody knows."""
+    branch, commit = revision.branch, revision.commit
+    if commit is None:
+        return f"from which commit of {branch} {what} came is not recorded"
+    if origin.heads is None:
+        return (
+            f"whether {branch} moved since {what} was built is not known: gitops.yaml names no "
+            f"source for {origin.image}"
+        )
+    if branch not in origin.heads:
+        text = f"{branch} is gone from the source repository of {origin.image}"
+        return Reason("gone", overlay.label, text)
+    if origin.heads[branch] != commit:
+        word = " (QA passed)" if qa_passed else ""
+        ends = origin.heads[branch][:_SHORT]
+        text = f"{branch} moved from {commit[:_SHORT]}{word} to {ends}"
+        return Reason("moved", overlay.label, text)
+    return None
 
 
 def _qa_passed(wanted: Mapping[str, ImageValue], befores: Iterable[Before]) -> set[str]:
@@ -278,16 +297,8 @@ def _qa_passed(wanted: Mapping[str, ImageValue], befores: Iterable[Before]) -> s
     return found
 
 
-def _reason(kind: PromotionKind, label: str, text: str) -> Reason:
-    return Reason(cast(Kind, kind), label, text)
-
-
 def _pinned(image: str, value: ImageValue) -> str:
     return f"{image} {describe_value(value)}"
-
-
-def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def _duration(span: timedelta) -> str:

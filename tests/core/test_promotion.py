@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from gitops.core.cron import parse_cron
-from gitops.core.environment import Environment, Overlay
+from gitops.core.environment import Environment, Overlay, Required
 from gitops.core.freeze import Freeze, FreezeHit, Recurrence, closed
 from gitops.core.hold import Hold
 from gitops.core.image import ImageChange, ImageRequest, ImageValue
@@ -19,7 +19,6 @@ from gitops.core.promotion import (
     Before,
     Judgement,
     Origin,
-    Requirement,
     carry,
     judge_promotion,
 )
@@ -33,8 +32,8 @@ V3, V4, V5 = (ImageValue(tag=tag) for tag in ("1.3", "1.4", "1.5"))
 PROD = Overlay(
     Environment("prod", "overlays/prod", accepts=("release/{version}",), after=("stage",))
 )
-PASSED: tuple[Requirement, ...] = ("qa-passed",)
-STABLE: tuple[Requirement, ...] = ("stable",)
+PASSED: tuple[Required, ...] = ("qa-passed",)
+STABLE: tuple[Required, ...] = ("stable",)
 NAMES = {API: V4, WEB: V4}
 
 Said = tuple[Verdict, Mapping[str, ImageValue], int]
@@ -88,7 +87,7 @@ class Case:
     changes: Mapping[str, ImageValue] = field(default_factory=lambda: {API: V4})
     befores: tuple[Before, ...] = (stage(),)
     origins: tuple[Origin, ...] = (origin(),)
-    requires: tuple[Requirement, ...] = ()
+    requires: tuple[Required, ...] = ()
     expected: str | None = None
     hold: Hold | None = None
     freeze: FreezeHit | None = None
