@@ -11,12 +11,8 @@ from gitops.core.protection import BranchRule, RuleLevel
 
 def check_branches(rows: Sequence[Value], problems: Problems) -> None:
     """Add what is wrong: a pattern that stands twice, a row that asks nothing, checks alone."""
-    seen: dict[str, Value] = {}
+    problems.add_repeated(rows, "match", "a row for {}")
     for row in rows:
-        match = row.keys.get("match")
-        if match is not None and seen.setdefault(match.text, match) is not match:
-            what = f"there is a row for {match.text} already, on line {seen[match.text].place[0]}"
-            problems.add(match.place, match.path, what)
         asks = [key for key in ("tests", "approvals") if key in row.keys]
         wrong = [key for key in ("tests", "approvals") if problems.has(f"{row.path}.{key}")]
         if not asks and not wrong:

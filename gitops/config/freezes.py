@@ -17,14 +17,8 @@ _Read = TypeVar("_Read")
 
 def check_freezes(rows: Sequence[Value], environments: Sequence[str], problems: Problems) -> None:
     """Add what is wrong: names, environments, times, zones, windows that end before they start."""
-    seen: dict[str, Value] = {}
+    problems.add_repeated(rows, "name", "a freeze {}")
     for row in rows:
-        name = row.keys.get("name")
-        if name is not None:
-            first = seen.setdefault(name.text, name)
-            if first is not name:
-                what = f"there is a freeze {name.text} already, on line {first.place[0]}"
-                problems.add(name.place, name.path, what)
         for item in row.list("environments"):
             if item.text not in environments:
                 near = nearest(item.text, [known for known in environments if known])

@@ -107,19 +107,27 @@ def explain_accepts(text: str) -> str:
     """Say what is wrong with a source-branch pattern."""
     if text.startswith("refs/"):
         return f"write the short name, {shown(text.removeprefix('refs/heads/'))}"
-    words = re.findall(r"\{[^}]*\}?|\}", text)
-    for word in words:
-        if word != "{version}":
-            return f"unknown {shown(word)} in {shown(text)}: only {{version}} has a meaning"
-    if len(words) > 1:
-        return f"{{version}} stands twice in {shown(text)}"
-    if words and "{version}" not in text.split("/"):
-        return f"{{version}} must be a whole part between slashes, not {shown(text)}"
+    wrong = _explain_placeholders(text, "{version}")
+    if wrong is not None:
+        return wrong
     if set(text) & set("?[]"):
         return f"{shown(text)}: the wildcards are *, ** and {{version}}; ? and [ ] are not"
     if "***" in text:
         return f"{shown(text)}: the wildcards are *, ** and {{version}}; *** is not"
     return f"{shown(text)} matches no branch"
+
+
+def _explain_placeholders(text: str, known: str) -> str | None:
+    """Say what is wrong with the words in braces: `known` may be one whole part, once."""
+    words = re.findall(r"\{[^}]*\}?|\}", text)
+    unknown = next((word for word in words if word != known), None)
+    if unknown is not None:
+        return f"unknown {shown(unknown)} in {shown(text)}: only {known} has a meaning"
+    if len(words) > 1:
+        return f"{known} stands twice in {shown(text)}"
+    if words and known not in text.rstrip("/").split("/"):
+        return f"{known} must be a whole part between slashes, not {shown(text)}"
+    return None
 
 
 def explain_overlay(text: str) -> str:
@@ -131,14 +139,9 @@ def explain_overlay(text: str) -> str:
         return f"write forward slashes, {shown(text.replace(chr(92), '/'))}"
     if ".." in parts:
         return f"{shown(text)} must not hold '..'"
-    words = re.findall(r"\{[^}]*\}?|\}", text)
-    for word in words:
-        if word != "{app}":
-            return f"unknown {shown(word)} in {shown(text)}: only {{app}} has a meaning"
-    if len(words) > 1:
-        return f"{{app}} stands twice in {shown(text)}"
-    if words and "{app}" not in parts:
-        return f"{{app}} must be a whole part between slashes, not {shown(text)}"
+    wrong = _explain_placeholders(text, "{app}")
+    if wrong is not None:
+        return wrong
     for own in (".git", ".gitops"):
         if own in parts:
             return f"{shown(text)} must not be inside {own}"

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 def check_rules(root: Value, problems: Problems) -> None:
     """Add what is wrong between the values: names, overlays, order, modes that exclude others."""
     rows = root.list("environments")
-    _check_names(rows, problems)
+    problems.add_repeated(rows, "name", "an environment {}")
     _check_overlays(rows, root.get("branch"), problems)
     _check_order(rows, problems)
-    _check_images(root.list("images"), problems)
+    problems.add_repeated(root.list("images"), "name", "{}")  # one image, one repository
     _check_forge(root.keys.get("forge"), problems)
     check_clusters(root.list("clusters"), [row.get("name") for row in rows], problems)
     for row in rows:
@@ -138,28 +138,6 @@ def _check_after(row: Value, problems: Problems) -> None:
         if value is not None and (value.text or value.items) and not row.list("after"):
             what = f"looks at the environments before {row.get('name')}: name them with `after`"
             problems.add(value.place, value.path, what)
-
-
-def _check_names(rows: Sequence[Value], problems: Problems) -> None:
-    seen: dict[str, Value] = {}
-    for row in rows:
-        name = row.keys.get("name")
-        if name is None:
-            continue
-        first = seen.setdefault(name.text, name)
-        if first is not name:
-            what = f"there is an environment {name.text} already, on line {first.place[0]}"
-            problems.add(name.place, name.path, what)
-
-
-def _check_images(rows: Sequence[Value], problems: Problems) -> None:
-    """One image is built from one repository."""
-    seen: dict[str, Value] = {}
-    for row in rows:
-        name = row.keys.get("name")
-        if name is not None and seen.setdefault(name.text, name) is not name:
-            what = f"there is {name.text} already, on line {seen[name.text].place[0]}"
-            problems.add(name.place, name.path, what)
 
 
 def _check_forge(table: Value | None, problems: Problems) -> None:

@@ -9,7 +9,7 @@ cannot disagree. Nodes are told apart by their `id`, because PyYAML is imported 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -76,6 +76,18 @@ class Problems:
     def add(self, place: Place, path: str, what: str) -> None:
         """Note that the value at `path` is wrong; an empty path is the whole file."""
         self._found.append((place, path, what))
+
+    def add_repeated(self, rows: Iterable[Value], key: str, what: str) -> None:
+        """Note each row whose `key` an earlier one has too; `what` names it: `a freeze {}`."""
+        seen: dict[str, Value] = {}
+        for row in rows:
+            value = row.keys.get(key)
+            if value is None:
+                continue
+            first = seen.setdefault(value.text, value)
+            if first is not value:
+                told = f"there is {what.format(value.text)} already, on line {first.place[0]}"
+                self.add(value.place, value.path, told)
 
     def has(self, path: str) -> bool:
         """Is something wrong with the value at exactly this path?"""
