@@ -13,10 +13,11 @@ from itertools import islice
 from msgspec import Struct
 
 from gitops.actions.session import Session, Tip, require_commit
+from gitops.core.content import only_images
 from gitops.core.environment import Overlay
 from gitops.core.identity import Identity
-from gitops.core.image import ImageRequest, ImageValue
-from gitops.core.kustomization import choose_file, edit_images, image_values
+from gitops.core.image import ImageValue
+from gitops.core.kustomization import choose_file, image_values
 from gitops.core.message import trailers
 from gitops.core.report import Proposal
 from gitops.errors import NotFound, Refused
@@ -52,9 +53,7 @@ class OpenProposal(Struct, frozen=True):
         """True when the head's kustomization is the one before with other images, and no more."""
         if self.content is None or self.before is None:
             return False
-        wanted = _values(self.content).items()
-        requests = [ImageRequest.exactly(image, value) for image, value in wanted]
-        return edit_images(self.before, "kustomization", requests, add=True).after == self.content
+        return only_images(self.before, self.content, "kustomization")
 
     @property
     def action(self) -> str | None:

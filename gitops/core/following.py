@@ -29,7 +29,8 @@ _CUT = 1.0
 Answer = Literal["healthy", "stable", "degraded", "failed", "unrendered"]
 """What a release turned out to be: live and Healthy, that for the whole soak, or not."""
 
-_BAD = frozenset({"degraded", "unrendered", "failed"})
+BAD: Final = frozenset({"degraded", "unrendered", "failed"})
+"""The states that are answers, and no good ones."""
 
 
 class Following(Struct, frozen=True):
@@ -86,7 +87,7 @@ def follow(
             return replace(now, answer="stable")
         return replace(now, answer="healthy" if answered else None)
     now = replace(now, healthy_from=None)
-    if worst.state not in _BAD or worst.inherited:
+    if worst.state not in BAD or worst.inherited:
         return replace(now, bad_from=None, bad=None)
     key = (worst.ref, worst.state)
     start = before.bad_from if before.bad == key and before.bad_from is not None else at

@@ -8,7 +8,7 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from gitops.core.environment import Overlay
-from gitops.core.following import Answer
+from gitops.core.following import BAD, Answer
 from gitops.core.health import Observation, State
 from gitops.core.history import Release
 from gitops.core.trouble import Trouble
@@ -18,7 +18,6 @@ Verdict = Answer | State
 """An answer, or the state that everything was in when the time was over."""
 
 GOOD: Final = frozenset({"healthy", "stable"})
-BAD: Final = frozenset({"degraded", "failed", "unrendered"})
 
 _HINTS: Final = {
     "unseen": "Argo CD has not looked at it, or cannot: is its Git access in order?",

@@ -6,10 +6,11 @@ import pytest
 
 from applications import T0
 from gitops.core.environment import Environment, Overlay
+from gitops.core.following import BAD
 from gitops.core.health import RANK
 from gitops.core.history import Identity, Release
 from gitops.core.trouble import Trouble
-from gitops.core.waiting import BAD, GOOD, Verdict, WaitReport, worst_error
+from gitops.core.waiting import GOOD, Verdict, WaitReport, worst_error
 from gitops.errors import Conflict, TimedOut, Unhealthy
 
 DEV = Overlay(Environment("dev", "overlays/dev"))
