@@ -108,8 +108,7 @@ def trace(
         for position, release in enumerate(releases)
         if release.images is not None
     ]
-    earlier = _Earlier([(position, images) for position, _, images in read])
-    commits = {release.commit: position for position, release, _ in read}
+    earlier = _Earlier(read, complete=complete)
     steps: list[Step] = []
     for index, (position, release, images) in enumerate(read):
         older = read[index + 1] if index + 1 < len(read) else None
@@ -122,32 +121,42 @@ def trace(
             if image in before and before[image] != value
         }
         added = {image: value for image, value in images.items() if image not in before}
-        rollback: bool | None = release.action == "rollback"
-        restored = None
-        if rollback:
-            told = commits.get(release.restores or "", -1)
-            if told > position:
-                restored = told
-            elif complete or release.restores is None:
-                # The commit it names is gone (rewritten history): find it by value.
-                restored = earlier.find(position, {image: images[image] for image in changed})
+        if release.action == "rollback":
+            rollback: bool | None = True
+            restored = earlier.told(position, release, images, changed)
         elif release.action is None and changed:
             restored = earlier.find(position, images, changed)
             rollback = True if restored is not None else False if complete else None
+        else:
+            rollback, restored = False, None
         settled = complete or rollback is False or restored is not None
         steps.append(Step(position, release, changed, added, rollback, restored, settled))
     return Lineage(steps, complete=complete)
 
 
 class _Earlier:
-    """Finds the newest release before another one that pins given images."""
+    """Finds the release before another one that it may have put back."""
 
-    def __init__(self, read: Sequence[tuple[int, Images]]) -> None:
-        self._images = dict(read)
+    def __init__(self, read: Sequence[tuple[int, Release, Images]], *, complete: bool) -> None:
+        self._complete = complete
+        self._commits = {release.commit: position for position, release, _ in read}
+        self._images = {position: images for position, _, images in read}
         self._places: dict[tuple[str, ImageValue], list[int]] = {}
-        for position, images in read:
+        for position, _, images in read:
             for pinned in images.items():
                 self._places.setdefault(pinned, []).append(position)
+
+    def told(
+        self, position: int, rollback: Release, images: Images, changed: Iterable[str]
+    ) -> int | None:
+        """Return the older release that `rollback` says it restored, None when it is not there."""
+        named = self._commits.get(rollback.restores or "", -1)
+        if named > position:
+            return named
+        if rollback.restores is not None and not self._complete:
+            return None
+        # The commit that it names is gone (rewritten history): found by value.
+        return self.find(position, {image: images[image] for image in changed})
 
     def find(self, position: int, images: Images, needed: Iterable[str] = ()) -> int | None:
         """Return the newest older release that agrees on every one of `images` that it has.
