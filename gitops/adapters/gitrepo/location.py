@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
@@ -99,11 +98,3 @@ def address(location: str) -> Address:
     # followed.
     stay = (f"http.{base}.followRedirects", "false")
     return Address(url, (header, stay), (password, unquote(password), token))
-
-
-def without_secrets(environ: Mapping[str, str], location: str) -> str:
-    """Return what messages call `location`; a home folder is written as `~`."""
-    home = environ.get("HOME", "")
-    if home and location.startswith(home.rstrip("/") + "/"):
-        return "~/" + location[len(home.rstrip("/")) + 1 :]
-    return location
