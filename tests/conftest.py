@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+import warm
 from manifests import Manifests, copy_template, make_template
 from servers import sharing
 from servers.demands import REQUIRED_BY
@@ -109,6 +110,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     os.environ.clear()
     os.environ.update(environ)
     shutil.rmtree(home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm_process() -> Iterator[None]:
+    """End what gitops was run in, before coverage is counted."""
+    yield
+    warm.end()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,4 +1,4 @@
-"""A bare manifest repository with the sample, and gitops as a subprocess beside it."""
+"""A bare manifest repository with the sample, and gitops as a process beside it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import json
 import os
 import shutil
 import subprocess
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import warm
 
 ROOT = Path(__file__).parents[1]
 QA_ROW = "    requires: [qa-passed]         # and what QA passed there: gitops qa stage --pass\n"
@@ -44,16 +45,7 @@ class Manifests:
         """Run gitops from an unrelated folder against the bare repository."""
         environ = dict(os.environ)
         environ |= {"GITOPS_REPO": str(self.path) if repo is None else repo, **(env or {})}
-        done = subprocess.run(
-            [sys.executable, "-m", "gitops", *arguments],
-            cwd=self.elsewhere,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return Result(done.returncode, done.stdout, done.stderr)
+        return run_gitops(arguments, self.elsewhere, environ)
 
     def git(self, *arguments: str) -> str:
         """Run git in the bare repository."""
@@ -77,6 +69,14 @@ class Manifests:
         _git(self.checkout, "commit", "-q", "-m", message)
         _git(self.checkout, "push", "-q", "origin", "main")
         return _git(self.checkout, "rev-parse", "HEAD").strip()
+
+
+def run_gitops(arguments: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> Result:
+    """Run gitops in a folder, with these variables and nothing to read."""
+    running = warm.start(arguments, cwd, environ)
+    out, err = running.communicate()
+    assert running.returncode is not None
+    return Result(running.returncode, out.decode(), err.decode())
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import warm
 from manifests import Manifests, Result
 
 LEDGER = "gitops/ledger"
@@ -195,13 +196,10 @@ def test_two_words_at_once_are_both_kept(manifests: Manifests) -> None:
     """Writers at the same time lose nothing, also when the branch is made by one of them."""
     releases = [deploy(manifests, f"1.5.{number}") for number in range(6)]
     running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "gitops", "qa", "stage", "--pass", "--release", release],
-            cwd=manifests.elsewhere,
-            env={**os.environ, "GITOPS_REPO": str(manifests.path)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+        warm.start(
+            ["qa", "stage", "--pass", "--release", release],
+            manifests.elsewhere,
+            {**os.environ, "GITOPS_REPO": str(manifests.path)},
         )
         for release in releases
     ]

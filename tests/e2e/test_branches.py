@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+import warm
 from manifests import Manifests, Result
 from servers.git_http import Behaviour, GitServer
 
@@ -356,13 +357,10 @@ def test_crowd_on_two_branches(loose: Manifests, server: GitServer, atomic: bool
         for n, to in enumerate(targets)
     ]
     running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "gitops", *words, "--push-timeout", "110s"],
-            cwd=loose.elsewhere,
-            env={**os.environ, "GITOPS_REPO": url(server)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+        warm.start(
+            [*words, "--push-timeout", "110s"],
+            loose.elsewhere,
+            {**os.environ, "GITOPS_REPO": url(server)},
         )
         for words in calls
     ]

@@ -26,7 +26,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from manifests import ROOT, Result
+from manifests import ROOT, Result, run_gitops
 from servers.fault_proxy import Fault, FaultProxy
 from servers.gitea import GiteaServer
 
@@ -70,18 +70,10 @@ class Shop:
 
     def gitops(self, *arguments: str, user: str = "ci", token: bool = True) -> Result:
         """Run gitops as `user`, who has a token for the forge unless told otherwise."""
-        done = subprocess.run(
-            [sys.executable, "-m", "gitops", *arguments],
-            cwd=self.folder,
-            env=self.environ(user, token=token),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        result = run_gitops(arguments, self.folder, self.environ(user, token=token))
         for secret in self.tokens.values():
-            assert secret not in done.stdout + done.stderr
-        return Result(done.returncode, done.stdout, done.stderr)
+            assert secret not in result.out + result.err
+        return result
 
     def api(self, method: str, path: str, body: Any = None, *, user: str = "ana") -> Any:
         """Ask the forge about this repository."""

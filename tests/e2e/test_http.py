@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import warm
 from manifests import Manifests
 from servers.git_http import Behaviour, GitServer
 
@@ -73,14 +74,7 @@ def crowd(manifests: Manifests, server: GitServer, calls: list[list[str]]) -> li
     """Run all calls at once, as processes, and return their exit codes."""
     environ = {**os.environ, "GITOPS_REPO": url(server)}
     running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "gitops", *arguments, "--push-timeout", "110s"],
-            cwd=manifests.elsewhere,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-        )
+        warm.start([*arguments, "--push-timeout", "110s"], manifests.elsewhere, environ)
         for arguments in calls
     ]
     errors = [process.communicate()[1] for process in running]
@@ -292,13 +286,10 @@ def test_crowd_on_paths(manifests: Manifests, place: str, writers: int) -> None:
     if place == "plain":
         subprocess.run(["git", "-C", str(repo), "remote", "remove", "origin"], check=True)
     running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "gitops", "deploy", f"shop/s{n}:new-{n}", "--to", "dev"],
-            cwd=manifests.elsewhere,
-            env={**os.environ, "GITOPS_REPO": str(repo)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+        warm.start(
+            ["deploy", f"shop/s{n}:new-{n}", "--to", "dev"],
+            manifests.elsewhere,
+            {**os.environ, "GITOPS_REPO": str(repo)},
         )
         for n in range(writers)
     ]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 
 import pytest
 
+import warm
 from manifests import Manifests
 from servers.git_http import GitServer
 
@@ -42,13 +41,10 @@ def test_words_bumps_and_a_rollback_at_once(manifests: Manifests, server: GitSer
     calls += [["deploy", f"shop/web:9.0.{number}", "--to", "stage"] for number in range(3)]
     calls += [["qa", "stage", "--fail", "--release", releases[5]]]
     running = [
-        subprocess.Popen(
-            [sys.executable, "-m", "gitops", *arguments, "--push-timeout", "110s"],
-            cwd=manifests.elsewhere,
-            env={**os.environ, "GITOPS_REPO": url(server)},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
+        warm.start(
+            [*arguments, "--push-timeout", "110s"],
+            manifests.elsewhere,
+            {**os.environ, "GITOPS_REPO": url(server)},
         )
         for arguments in calls
     ]

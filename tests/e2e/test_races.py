@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
 
+import warm
 from manifests import Manifests
 from servers.git_http import GitServer
 
@@ -49,15 +48,12 @@ class World:
     url: str
     told: list[Told] = field(default_factory=list)
 
-    def start(self, who: str, words: list[str]) -> subprocess.Popen[bytes]:
+    def start(self, who: str, words: list[str]) -> warm.Calling:
         """Start one gitops."""
-        return subprocess.Popen(
-            [sys.executable, "-m", "gitops", *words, "-o", "json", "--push-timeout", "110s"],
-            cwd=self.manifests.elsewhere,
-            env={**os.environ, "GITOPS_REPO": self.url, "GITOPS_AUTHOR": WHO[who]},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+        return warm.start(
+            [*words, "-o", "json", "--push-timeout", "110s"],
+            self.manifests.elsewhere,
+            {**os.environ, "GITOPS_REPO": self.url, "GITOPS_AUTHOR": WHO[who]},
         )
 
     def all_at_once(self, calls: list[tuple[str, list[str]]]) -> None:
@@ -66,6 +62,7 @@ class World:
         for verb, process in running:
             out, err = process.communicate()
             assert b"Traceback" not in err
+            assert process.returncode is not None
             self.told.append(Told(verb, process.returncode, json.loads(out)))
 
     def newest(self, path: str) -> str:
