@@ -69,14 +69,14 @@ class Calling(Protocol):
 class Warm:
     """A process that has everything loaded, Gitea's client too where that will be wanted."""
 
-    def __init__(self, *, gitea: bool) -> None:
+    def __init__(self, environ: Mapping[str, str], *, gitea: bool) -> None:
         self._ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._started = _fixed(os.environ)
+        self._started = _fixed(environ)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "warm", str(theirs.fileno()), GITEA if gitea else ""],
                 cwd="/",
-                env={**os.environ, "PYTHONPATH": str(TESTS)},
+                env={**environ, "PYTHONPATH": str(TESTS)},
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -103,16 +103,16 @@ class Warm:
         self._process.wait()
 
 
-_KEPT: dict[bool, Warm] = {}
+_KEPT: dict[tuple[bool, bool], Warm] = {}
 
 
 def start(arguments: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> Calling:
     """Start `gitops ARGUMENTS` with nothing to read, warm where that shows the same."""
-    gitea = "GITEA_TOKEN" in environ
-    if gitea not in _KEPT:
-        _KEPT[gitea] = Warm(gitea=gitea)
-    if _KEPT[gitea].fits(environ):
-        return _KEPT[gitea].start(arguments, cwd, environ)
+    kind = ("GITEA_TOKEN" in environ, any(name.startswith("COV") for name in environ))
+    if kind not in _KEPT:
+        _KEPT[kind] = Warm(environ, gitea=kind[0])
+    if _KEPT[kind].fits(environ):
+        return _KEPT[kind].start(arguments, cwd, environ)
     return subprocess.Popen(
         [sys.executable, "-m", "gitops", *arguments],
         cwd=cwd,
@@ -121,6 +121,14 @@ def start(arguments: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> Ca
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
+
+
+def uncovered(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return these variables without what has a process measured for coverage.
+
+    For crowds, which do again and again what other tests have shown to be covered.
+    """
+    return {name: value for name, value in environ.items() if not name.startswith("COV")}
 
 
 def end() -> None:

@@ -19,12 +19,11 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
 from manifests import ROOT, Result, run_gitops
 from servers.fault_proxy import Fault, FaultProxy

@@ -24,6 +24,7 @@ from typing import Literal
 import pytest
 from msgspec.structs import replace
 
+import warm
 from gitops.core.identity import Identity
 from gitops.core.ids import timed_id
 from gitops.core.intents import REF_PREFIX, Intent, sign
@@ -68,10 +69,10 @@ class Crowd:
         self, numbers: Sequence[int], *, key: str = KEY, budget: str = "100s", path: str = ""
     ) -> list[Job]:
         """Start a job for each number, all at once."""
-        environ = {**os.environ, "GITOPS_REPO": self.url, "GITOPS_COMBINE_KEY": key}
+        environ = warm.uncovered(os.environ)
+        environ |= {"GITOPS_REPO": self.url, "GITOPS_COMBINE_KEY": key}
         environ |= {"GITOPS_AUTHOR": "Job <job@example.com>"}
-        if path:  # another copy of gitops, which is nothing to be measured for coverage
-            environ = {name: environ[name] for name in environ if not name.startswith("COVERAGE_")}
+        if path:  # another copy of gitops
             environ["PYTHONPATH"] = path
         started = [
             Job(
