@@ -103,6 +103,26 @@ def pytest_configure(config: pytest.Config) -> None:
         sharing.announce_run(home)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest: a worker that finds it at the end keeps the others waiting."""
+    items.sort(key=_allowed, reverse=True)  # stable: all else stays in its order
+
+
+def _allowed(item: pytest.Item) -> float:
+    """Return the seconds that a slow test may take; others need not be told apart.
+
+    One worker has all of the cluster's, from the first to the last, in their own order.
+    """
+    if "tests/cluster/" in item.nodeid:
+        return float("inf")
+    limit = item.get_closest_marker("timeout")
+    return float(limit.args[0]) if limit is not None and limit.args else 1.0 * _is_slow(item)
+
+
+def _is_slow(item: pytest.Item) -> bool:
+    return item.get_closest_marker("slow") is not None
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     """Give the environment back and drop the temporary home."""
     environ, home = config.stash[_KEPT]
