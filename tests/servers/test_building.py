@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from msgspec.structs import replace
 
 from servers import programs, store
 from servers.programs import GITEA, GROUPS, KWOK, ProgramSet
