@@ -7,7 +7,7 @@ from typing import Any
 
 from applications import T0, an_application
 from fake_cluster import FakeCluster, FakeClusters, Plane, cluster_time
-from fakes import FakeClock, FakeRepository
+from fakes import ANA, FakeClock, FakeRepository
 from gitops.actions.session import Session
 from gitops.config import load_config
 from gitops.core.identity import Identity
@@ -68,14 +68,14 @@ class ArgoWorld:
         for name in ("dev", "prod"):
             self.apply(name, self.repository.branches["main"], "Healthy", since=50)
 
-    def session(self, **more: Any) -> Session:
-        """Return a session of Ana."""
+    def session(self, who: Identity = ANA, **more: Any) -> Session:
+        """Return a session, of Ana where nobody else is named."""
         return Session(
             repository=self.repository,
             evidence=self.repository,
             clock=self.clock,
             load_config=load_config,
-            identity=lambda: Identity("Ana", "ana@example.com"),
+            identity=lambda: who,
             intent=more.pop("intent", "intent-1"),
             clusters=self.clusters,
             say=self.said.append,

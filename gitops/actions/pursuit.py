@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Literal
 
@@ -17,6 +17,7 @@ from gitops.core.environment import Overlay
 from gitops.core.following import Following, follow
 from gitops.core.health import Observation, Place, Wanted, judge
 from gitops.core.history import Release
+from gitops.core.image import ImageValue
 from gitops.core.trouble import Trouble, find_troubles
 from gitops.core.waiting import Verdict, WaitReport
 from gitops.errors import Denied, GitopsError, NotFound, TryAgain
@@ -64,6 +65,10 @@ class Asked(Struct, frozen=True):
 class Pursuit:
     """Follows one release of one overlay, reading by reading.
 
+    Args:
+        asked: what `--for` waits for, while there is no release yet.
+        own: images that the release was made for: a newer one that pins them is as good.
+
     Attributes:
         report: set when there is nothing more to wait for.
         trouble: why the last reading failed, None when it did not.
@@ -78,12 +83,14 @@ class Pursuit:
         terms: Terms,
         *,
         asked: Asked | None = None,
+        own: Mapping[str, ImageValue] | None = None,
     ) -> None:
         self._session = session
         self._placing = Placing(session, tip, overlay)
         self._clusters = need_clusters(session).of(tip.config, overlay.environment, within=WITHIN)
         self._terms = terms
         self._wanted = asked
+        self._own = own or {}
         self._found = Found()
         self._now: list[Fed] = []
         self._listed: float | None = None
@@ -293,16 +300,25 @@ class Pursuit:
 
     def _superseded(self) -> None:
         newest = self._placing.newest()
-        if not self._terms.follow or newest is None or newest == self.release:
+        has_own = newest is not None and self._has_own(newest)
+        if newest is None or newest == self.release or not (self._terms.follow or has_own):
             self._finish("superseded")
             return
         old = self.release.commit[:7] if self.release is not None else ""
-        self._notes.append(f"{old} was superseded by {newest.commit[:7]}, which is followed")
+        same = f" has the same {', '.join(self._own)} and" if has_own else ""
+        self._notes.append(f"{old} was superseded by {newest.commit[:7]}, which{same} is followed")
         self._session.say(self._notes[-1])
         self.release = newest
         self.following = Following()
         self.troubles = ()
         self._asked.clear()
+
+    def _has_own(self, release: Release) -> bool:
+        """Does it pin what the write asked for, whatever else it pins?"""
+        images = release.images or {}
+        return bool(self._own) and all(
+            images.get(image) == value for image, value in self._own.items()
+        )
 
     def _time_is_over(self) -> None:
         worst = self.following.worst

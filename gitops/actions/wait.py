@@ -92,16 +92,20 @@ def wait_for(
     """Follow what a write brought about, in every environment that it reached.
 
     What the write left as it was is waited for, too, so that a job that is run again goes on
-    where it was; proposals and checkouts are not.
+    where it was; proposals and checkouts are not. Where jobs carry each other's changes, the next
+    commit of the overlay may go in with the same push: what asks for the images of this write all
+    the same is followed in its place.
     """
     tip = open_tip(session)
     pursuits = []
     for overlay in dict.fromkeys(written.reached):
         if overlay.environment.change == "work-tree":
             continue
-        release = _written(session, tip, overlay, written)
+        changes = [entry.change for entry in written.changes if entry.overlay == overlay]
+        release = _written(session, tip, overlay, written if changes else None)
         terms = options.terms(overlay.environment)
-        pursuits.append(Pursuit(session, tip, overlay, release, terms))
+        own = {change.image: change.after for change in changes}
+        pursuits.append(Pursuit(session, tip, overlay, release, terms, own=own))
     return _pursue(session, pursuits, show)
 
 
@@ -121,9 +125,9 @@ def _pursue(session: Session, pursuits: list[Pursuit], show: Show) -> tuple[Wait
             session.clusters.bell.wait(max(min(pause, _MOST_PAUSE), _LEAST_PAUSE))
 
 
-def _written(session: Session, tip: Tip, overlay: Overlay, written: WriteReport) -> Release:
-    """Return the release that a write made there, or found there."""
-    commits = {entry.commit for entry in written.commits}
+def _written(session: Session, tip: Tip, overlay: Overlay, written: WriteReport | None) -> Release:
+    """Return the release that a write made there; the newest one where it changed nothing."""
+    commits = {entry.commit for entry in written.commits} if written is not None else set()
     newest: Release | None = None
     for release in releases_of(session, tip, overlay):
         newest = newest or release
