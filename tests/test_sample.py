@@ -122,6 +122,18 @@ def test_every_container_is_well_behaved(rendered, name):
 
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_a_bad_image_shows_within_minutes(rendered, name):
+    """No Deployment waits ten minutes for a bad image, nor too short for a good one."""
+    for deployment in of_kind(rendered[name], "Deployment").values():
+        slowest = max(
+            probe.get("periodSeconds", 10) * probe.get("failureThreshold", 3)
+            for one in deployment["spec"]["template"]["spec"]["containers"]
+            for probe in (one.get("startupProbe") or one["readinessProbe"],)
+        )
+        assert slowest < deployment["spec"]["progressDeadlineSeconds"] == 120
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_services_find_their_pods(rendered, name):
     """Each Service selects the pods of the Deployment of its name."""
     deployments = of_kind(rendered[name], "Deployment")

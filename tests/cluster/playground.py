@@ -15,6 +15,7 @@ from cluster import plane
 from cluster.handle import APPLICATION, ClusterHandle
 from cluster.kube import Document
 from cluster.objects import documents
+from cluster.shop import with_patience
 from servers.processes import CannotStartError, Processes, free_port
 from servers.sharing import TESTS
 
@@ -61,8 +62,7 @@ def write_sample(checkout: Path, bare: Path, url: str) -> None:
     run(*git, "commit", "-q", "-m", "gitops init")
     for name in ("api", "web"):
         path = checkout / "base" / f"{name}.yaml"
-        patience = f"spec:\n  progressDeadlineSeconds: {PATIENCE} # a bad tag shows soon\n"
-        path.write_text(path.read_text().replace("spec:\n", patience, 1))
+        path.write_text(with_patience(path.read_text(), PATIENCE))
     # `gitops init` leaves `local` out: it is a developer's own machine. This one is.
     dev = (checkout / "argocd" / "dev.yaml").read_text()
     local = dev.replace("shop-dev", "shop-local").replace("/dev", "/local")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -42,6 +43,8 @@ spec:
         - pause: {}
 """
 
+_PATIENCE = "  progressDeadlineSeconds: %d # a bad tag shows soon"
+
 
 class Shop:
     """A repository of the test's own, and Applications in namespaces of its own.
@@ -80,8 +83,7 @@ class Shop:
             files[str(path.relative_to(self.manifests.checkout))] = "".join(changed)
         for name in ("api", "web"):
             text = self.manifests.file(f"base/{name}.yaml")
-            patience = f"spec:\n  progressDeadlineSeconds: {self.patience}\n"
-            files[f"base/{name}.yaml"] = text.replace("spec:\n", patience, 1)
+            files[f"base/{name}.yaml"] = with_patience(text, self.patience)
         if rollout:
             patience = f"Seconds: {self.patience}\n"
             files["base/api.yaml"] = ROLLOUT.replace("Seconds: 5\n", patience)
@@ -264,6 +266,13 @@ def open_shop(
             yield shop
         finally:
             shop.clear()
+
+
+def with_patience(text: str, seconds: int) -> str:
+    """Return the text of a Deployment of the sample that gives up after other seconds."""
+    changed, count = re.subn(r"(?m)^  progressDeadlineSeconds:.*$", _PATIENCE % seconds, text)
+    assert count == 1, "the sample says how long each Deployment is waited for"
+    return changed
 
 
 def _told(application: Document | None) -> str:
