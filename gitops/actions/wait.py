@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from gitops.actions.history import releases_of
-from gitops.actions.overlays import find_overlay
+from gitops.actions.overlays import find_environment, find_overlay, overlays_of
 from gitops.actions.pursuit import Asked, Pursuit, Terms
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.choice import describe
@@ -53,6 +53,7 @@ class WaitRequest(Struct, frozen=True):
     Attributes:
         commit: a commit of the branch, at least 7 digits; None: the newest release.
         asked: in place of a commit, an image that the environment is to run.
+        app: None where each app has an overlay of its own: all apps.
     """
 
     environment: str
@@ -62,8 +63,10 @@ class WaitRequest(Struct, frozen=True):
     options: WaitOptions = WaitOptions()
 
 
-def wait(session: Session, request: WaitRequest, *, show: Show = lambda _: None) -> WaitReport:
-    """Follow one release of one environment to its end.
+def wait(
+    session: Session, request: WaitRequest, *, show: Show = lambda _: None
+) -> tuple[WaitReport, ...]:
+    """Follow one release of one environment to its end; the newest one of each app, without `app`.
 
     `show` is called with what is known after each reading.
 
@@ -72,14 +75,32 @@ def wait(session: Session, request: WaitRequest, *, show: Show = lambda _: None)
     not known to be, is no error here: see `WaitReport.error`.
     """
     tip = open_tip(session)
-    overlay = find_overlay(tip, request.environment, request.app)
-    _check(overlay)
-    release: Release | None = None
-    if request.asked is None:
-        release = _find(session, tip, overlay, request.commit)
-    terms = request.options.terms(overlay.environment)
-    pursuit = Pursuit(session, tip, overlay, release, terms, asked=request.asked)
-    return _pursue(session, [pursuit], show)[0]
+    pursuits = []
+    for overlay in _overlays(tip, request):
+        release: Release | None = None
+        if request.asked is None:
+            release = _find(session, tip, overlay, request.commit)
+        terms = request.options.terms(overlay.environment)
+        pursuits.append(Pursuit(session, tip, overlay, release, terms, asked=request.asked))
+    return _pursue(session, pursuits, show)
+
+
+def _overlays(tip: Tip, request: WaitRequest) -> tuple[Overlay, ...]:
+    """Return what is waited for: one overlay, since a commit or an image is of one app."""
+    environment = find_environment(tip.config, request.environment)
+    several = environment.per_app and request.app is None
+    found: tuple[Overlay, ...]
+    if several and request.commit is None and request.asked is None:
+        found = overlays_of(tip.of(environment), environment)
+    else:
+        found = (find_overlay(tip, request.environment, request.app),)
+    if not found:
+        raise NotFound(
+            f"environment {environment.name} has no app yet: nothing matches {environment.overlay}"
+        )
+    for overlay in found:
+        _check(overlay)
+    return found
 
 
 def wait_for(

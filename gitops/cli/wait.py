@@ -60,6 +60,8 @@ def wait(
 ) -> int:
     """Follow Argo CD until a release is live and Healthy, or is not going to be.
 
+    Where each app has overlays of its own, the newest release of every app, unless --app says one.
+
     Exit code 0: Healthy. 1: degraded, or its sync failed. 75: not known yet: too slow, superseded,
     suspended, or it waits for a sync by hand.
     """
@@ -68,7 +70,7 @@ def wait(
         from gitops.actions.pursuit import Asked
         from gitops.actions.wait import WaitOptions, WaitRequest
         from gitops.actions.wait import wait as run
-        from gitops.cli.waiting import print_wait, view
+        from gitops.cli.waiting import print_waits, view
 
         options = WaitOptions(
             soak=seconds(soak) if soak is not None else None,
@@ -84,8 +86,10 @@ def wait(
             options=options,
         )
         with view(output.value) as show:
-            report = run(session(), request, show=show)
-    return print_wait(report, output.value)
+            reports = run(session(), request, show=show)
+    return print_waits(
+        reports, output.value, several=reports[0].overlay.app is not None and not app
+    )
 
 
 def _asked(

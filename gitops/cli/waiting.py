@@ -99,19 +99,36 @@ class _Live:
         self._lines = 0
 
 
-def print_wait(report: WaitReport, output: str) -> int:
-    """Print what became of one release; return the exit code."""
+def print_waits(reports: Sequence[WaitReport], output: str, *, several: bool) -> int:
+    """Print what became of one release, or of `several`; return the exit code."""
+    if several:
+        return _print_all(reports, output, {})
+    (report,) = reports
     error = report.error
     if output == "json":
         document = documents.wait_document(report)
-        if error is not None:
-            document |= documents.error_document(error)
-        print_json(document)
+        print_json(document | (documents.error_document(error) if error is not None else {}))
     else:
         _print_report(report)
     if error is not None:
         print_error(error, as_json=False)
     return error.exit_code if error is not None else 0
+
+
+def _print_all(found: Sequence[WaitReport], output: str, document: documents.Document) -> int:
+    """Print several, in JSON into `document`; return the exit code of the worst."""
+    problem = worst_error(tuple(found))
+    if output == "json":
+        document["wait"] = [documents.wait_document(one) for one in found]
+        print_json(document | (documents.error_document(problem) if problem is not None else {}))
+        if problem is not None:
+            print_error(problem, as_json=False)
+        return problem.exit_code if problem is not None else 0
+    for one in found:
+        _print_report(one)
+        if one.error is not None:
+            print_error(one.error, as_json=False)
+    return problem.exit_code if problem is not None else 0
 
 
 def follow(session: Session, report: WriteReport, options: WaitOptions, output: str) -> int:
@@ -132,21 +149,10 @@ def follow(session: Session, report: WriteReport, options: WaitOptions, output: 
         print_json(document | documents.error_document(error))
         print_error(error, as_json=False)
         return error.exit_code
-    problem = worst_error(found)
-    if output == "json":
-        document = documents.write_document(report)
-        document["wait"] = [documents.wait_document(one) for one in found]
-        print_json(document | (documents.error_document(problem) if problem is not None else {}))
-        if problem is not None:
-            print_error(problem, as_json=False)
-        return problem.exit_code if problem is not None else 0
-    for one in found:
-        _print_report(one)
-        if one.error is not None:
-            print_error(one.error, as_json=False)
-    if not found:
+    code = _print_all(found, output, documents.write_document(report) if output == "json" else {})
+    if not found and output == "text":
         line("nothing to wait for: nothing of it is on a branch that Argo CD follows")
-    return problem.exit_code if problem is not None else 0
+    return code
 
 
 def _print_report(report: WaitReport) -> None:

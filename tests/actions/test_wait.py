@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from applications import a_sync
-from argo_world import CONFIG, ArgoWorld
+from applications import a_sync, an_application
+from argo_world import CONFIG, ArgoWorld, overlay
 from gitops.actions.pursuit import Asked
 from gitops.actions.wait import WaitOptions, WaitRequest, wait
 from gitops.config import load_config
@@ -25,7 +25,8 @@ def run(world: ArgoWorld, environment: str = "dev", **more: Any) -> WaitReport:
     """Wait; options as keywords, the rest goes into the request."""
     options = {key: more.pop(key) for key in ("soak", "timeout", "follow", "record") if key in more}
     request = WaitRequest(environment, options=WaitOptions(**options), **more)
-    return wait(world.session(), request)
+    (report,) = wait(world.session(), request)
+    return report
 
 
 def test_a_good_release(world: ArgoWorld) -> None:
@@ -412,7 +413,7 @@ def test_unreachable_for_a_while(world: ArgoWorld) -> None:
     world.at(20, lambda: setattr(world.cluster, "trouble", None))
 
     request = WaitRequest("dev")
-    report = wait(
+    (report,) = wait(
         world.session(),
         request,
         show=lambda pursuits: shown.extend(one.trouble for one in pursuits if one.trouble),
@@ -504,7 +505,7 @@ def test_two_at_once_write_one_word(world: ArgoWorld) -> None:
     """Two waits for one release write its verdict once."""
     commit = world.push("1.1")
     run(world)
-    second = wait(world.session(intent="intent-2"), WaitRequest("dev"))
+    (second,) = wait(world.session(intent="intent-2"), WaitRequest("dev"))
 
     assert ("healthy", "stable") == (second.verdict, second.recorded)
     assert [(commit, "stable")] == world.verdicts()
@@ -519,3 +520,76 @@ def test_defaults_of_the_soak() -> None:
 
     assert 900.0 == terms["dev"].timeout
     assert [0.0, 300.0, 300.0] == [terms[name].soak for name in ("local", "dev", "prod")]
+
+
+APPS = CONFIG.replace("overlays/dev", '"apps/{app}/dev"')
+
+
+@pytest.fixture
+def apps(world: ArgoWorld) -> ArgoWorld:
+    """The same, where `dev` has an overlay for each of two apps."""
+    world.repository.commit(
+        {
+            "gitops.yaml": APPS.encode(),
+            "apps/api/dev/kustomization.yaml": overlay("1.0").encode(),
+            "apps/web/dev/kustomization.yaml": overlay("2.0").encode(),
+        },
+        "Split into apps\n",
+    )
+    return world
+
+
+def put_app(world: ArgoWorld, app: str, health: str = "Healthy") -> None:
+    """The Application of an app, at the newest commit for a while."""
+    commit = world.repository.branches["main"]
+    told = an_application(
+        f"shop-{app}",
+        path=f"apps/{app}/dev",
+        revision=commit,
+        health=health,
+        images=("shop/api:1.0" if app == "api" else "shop/api:2.0",),
+        operation=a_sync(commit, started=70, finished=71),
+    )
+    told["status"]["health"]["lastTransitionTime"] = world.stamp(80)
+    told["status"]["reconciledAt"] = world.stamp(90)
+    world.plane.put(told)
+
+
+def test_every_app(apps: ArgoWorld) -> None:
+    """Without --app all apps of the environment are waited for; with it the one."""
+    put_app(apps, "api")
+    put_app(apps, "web")
+
+    reports = wait(apps.session(), WaitRequest("dev"))
+    (one,) = wait(apps.session(), WaitRequest("dev", app="web"))
+
+    assert [("api/dev", "healthy"), ("web/dev", "healthy")] == [
+        (report.overlay.label, report.verdict) for report in reports
+    ]
+    assert "web/dev" == one.overlay.label
+
+
+def test_an_app_without_an_application(apps: ArgoWorld) -> None:
+    """It is named: nobody may take the others for all."""
+    put_app(apps, "api")
+
+    with pytest.raises(NotFound, match="web/dev"):
+        wait(apps.session(), WaitRequest("dev"))
+
+
+@pytest.mark.parametrize("more", [{"commit": "0" * 40}, {"asked": Asked("1.0")}])
+def test_a_commit_is_of_one_app(apps: ArgoWorld, more: dict[str, Any]) -> None:
+    """A commit, and an image, is waited for in the one app that is named."""
+    put_app(apps, "api")
+    put_app(apps, "web")
+
+    with pytest.raises(UsageError, match="--app"):
+        wait(apps.session(), WaitRequest("dev", **more))
+
+
+def test_no_app_yet(world: ArgoWorld) -> None:
+    """An environment that no app has is told."""
+    world.repository.commit({"gitops.yaml": APPS.encode()}, "Split into apps\n")
+
+    with pytest.raises(NotFound, match="has no app yet"):
+        wait(world.session(), WaitRequest("dev"))

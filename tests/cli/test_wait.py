@@ -8,7 +8,7 @@ import pty
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -42,15 +42,18 @@ class Cluster:
     plane: Plane
     stub: KubeStub
     environ: dict[str, str]
+    folders: dict[str, str] = field(default_factory=dict)
 
     def gitops(self, *arguments: str, env: Mapping[str, str] | None = None) -> Result:
         """Run gitops with the kubeconfig."""
         return self.manifests.gitops(*arguments, env={**self.environ, **(env or {})})
 
-    def sync(self, name: str) -> None:
-        """Bring an Application to the newest commit."""
-        environment = name.removeprefix("shop-")
-        path = f"overlays/{environment}/kustomization.yaml"
+    def sync(self, name: str, folder: str = "") -> None:
+        """Bring an Application, which may be a new one for `folder`, to the newest commit."""
+        if folder:
+            self.folders[name] = folder
+        folder = self.folders.get(name) or f"overlays/{name.removeprefix('shop-')}"
+        path = f"{folder}/kustomization.yaml"
         values = image_values(self.manifests.file(path).encode(), path)
         images = tuple(f"{image}:{value.tag}" for image, value in values.items())
         head = self.manifests.git("rev-parse", "main").strip()
@@ -58,7 +61,7 @@ class Cluster:
         told = an_application(
             name,
             url=f"file://{self.manifests.path}",
-            path=f"overlays/{environment}",
+            path=folder,
             revision=head,
             images=images,
             health="Degraded" if broken else "Healthy",
@@ -175,6 +178,32 @@ def test_unhealthy_json(cluster: Cluster) -> None:
         result.json["recorded"],
         result.json["error"]["code"],
     )
+
+
+def test_all_apps(cluster: Cluster) -> None:
+    """Where each app has overlays of its own, one document has all of them, and the worst error."""
+    manifests = cluster.manifests
+    config = manifests.file("gitops.yaml").replace(
+        "overlay: overlays/test,", 'overlay: "apps/{app}/test",'
+    )
+    text = manifests.file("overlays/test/kustomization.yaml")
+    files: dict[str, str | None] = {"gitops.yaml": config, "apps/a/test/kustomization.yaml": text}
+    files["apps/b/test/kustomization.yaml"] = text.replace("newTag: ", "newTag: broken-")
+    manifests.commit("Split into apps", files)
+    for app in ("a", "b"):
+        cluster.sync(f"shop-{app}", f"apps/{app}/test")
+
+    every = cluster.gitops("wait", "test", "--no-record", "-o", "json")
+    words = cluster.gitops("wait", "test", "--no-record")
+    one = cluster.gitops("wait", "test", "--app", "a", "--no-record", "-o", "json")
+
+    assert 1 == every.code, every.err
+    assert [("a", "healthy"), ("b", "degraded")] == [
+        (entry["app"], entry["verdict"]) for entry in every.json["wait"]
+    ]
+    assert "unhealthy" == every.json["error"]["code"]
+    assert (1, True) == (words.code, words.out.startswith("a/test at "))
+    assert (0, "healthy") == (one.code, one.json["verdict"])
 
 
 def test_lines_for_each_change(cluster: Cluster) -> None:
