@@ -21,6 +21,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 sys.path.append(str(ROOT / "tests"))
 
+_BACK = "rollback of a canary"
 _SAID = "Synced/Healthy at {short}: Synced and Healthy"
 
 
@@ -62,7 +63,7 @@ def measure_cluster(root: Path, runs: int) -> dict[str, Any]:
         shop.follow("dev")
         shop.wait("dev", is_live(shop.manifests.git("rev-parse", "main").strip()))
         for number in range(runs):
-            rows.append({"case": "rollback of a canary", **_back(shop, f"2.{number}.0")})
+            rows.append({"case": _BACK, **_back(shop, f"2.{number}.0")})
             print(f"rollback: {rows[-1]}", file=sys.stderr, flush=True)
     return {"rows": rows, "missing": []}
 
@@ -184,15 +185,16 @@ def cluster_text(results: dict[str, Any]) -> str:
     lines += [
         (case, *(_cell(rows, case, column) for column in columns))
         for case in cases
-        if case != "rollback of a canary"
+        if case != _BACK
     ]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    back = "rollback of a canary"
-    after = (
-        f"`gitops rollback` of a canary that pauses: {_cell(rows, back, 'start to abort')} from "
-        f"its start to the abort, {_cell(rows, back, 'start to answer')} to Healthy, read twice."
-    )
-    return f"{head}\n\n{table}\n\n{after}"
+    stretches = ("start to abort", "start to answer")
+    back = [("`gitops rollback --wait` of", *stretches), ("---",) * 3]
+    back.append(("a canary that pauses", *(_cell(rows, _BACK, column) for column in stretches)))
+    return f"{head}\n\n{_table(lines)}\n\n{_table(back)}"
+
+
+def _table(lines: list[tuple[str, ...]]) -> str:
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _cell(rows: list[dict[str, Any]], case: str, column: str) -> str:
