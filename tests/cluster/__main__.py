@@ -173,11 +173,13 @@ def tell(place: Place, cluster: ClusterHandle, url: str) -> None:
     patience = playground.PATIENCE
     say(
         f"""
-gitops status
-gitops deploy shop/api:1.5.0 --to dev
-gitops deploy shop/api:1.6.0-broken --to dev   # its pods crash: Degraded in {patience} s
-gitops rollback dev --reason "the api crashes"
-kubectl -n argocd get applications --watch
+gitops deploy shop/api:1.5.0 --to dev --wait           # Healthy, and stable by the ledger
+gitops deploy shop/api:1.6.0-broken --to dev --wait    # Degraded in {patience} s, exit code 1
+gitops rollback dev --reason "the api crashes" --wait  # back to the stable release, and held
+gitops status dev                                      # what is live, and who holds it
+gitops resume dev                                      # builds may come again
+
+kubectl -n argocd get applications --watch             # Argo CD's side of it, in another terminal
 
 Argo CD looks at Git every 10 seconds. Its API is at {cluster.argocd}
 (admin, {cluster.password}); a checkout to edit is in {place.checkout}

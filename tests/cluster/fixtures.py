@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cluster.turns import MARK, turn
 from cluster.wanted import PROVIDERS, NoClusterError, Wanted, of_engines
 from servers.fixtures import show_when_failed
 from servers.lanes import leave_out
@@ -33,7 +34,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 FOLDER = "tests/cluster/"
-"""Where tests of the cluster are: one worker runs them all."""
+"""Where tests of the cluster are: two workers run them."""
+
+SECOND = ("test_story", "test_trouble", "test_playground")
+"""The modules of the second one, about half of the time. Tokens of Argo CD's accounts are asked for
+by the first one only: they are all kept in one Secret, so two at once may clash."""
 
 _WANTED = pytest.StashKey[Wanted]()
 
@@ -65,10 +70,10 @@ def pytest_configure_node(node: Any) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Spread tests over workers as `--dist load` does, but keep those of the cluster on one.
+    """Spread tests over workers as `--dist load` does, but keep those of the cluster on two.
 
-    Some of them stop components under everybody else. (The marks of `--dist loadgroup` do nothing
-    in xdist 3.8 with pytest 9.2.)
+    They mostly wait: what is spread over all workers would keep all of them waiting. (The marks of
+    `--dist loadgroup` do nothing in xdist 3.8 with pytest 9.2.)
     """
     if config.getvalue("dist") != "load":
         return None
@@ -76,9 +81,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class ClusterScheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return FOLDER if FOLDER in nodeid else nodeid
+            if FOLDER not in nodeid:
+                return nodeid
+            module = nodeid.partition(FOLDER)[2].partition(".")[0]
+            return f"{FOLDER}{'second' if module in SECOND else 'first'}"
 
     return ClusterScheduling(config, log)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
+    """Run a test of the cluster when its turn has come: before its timeout begins to count."""
+    if "cluster" not in getattr(item, "fixturenames", ()) or FOLDER not in item.nodeid:
+        return (yield)
+    with turn(alone=item.get_closest_marker(MARK) is not None):
+        return (yield)
 
 
 @pytest.fixture(scope="session")
@@ -137,5 +154,5 @@ def _logs_of_the_cluster(request: pytest.FixtureRequest) -> None:
     if "cluster" in request.fixturenames:
         handle = request.getfixturevalue("cluster")
         if hasattr(handle, "logs"):  # a test may have a fake one of this name
-            assert FOLDER in request.node.nodeid, f"one worker has the tests of {FOLDER} only"
+            assert FOLDER in request.node.nodeid, f"tests of the cluster are in {FOLDER}"
             show_when_failed(request.node, handle.logs())

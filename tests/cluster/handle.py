@@ -17,6 +17,7 @@ import pytest
 
 from cluster.kube import Document, Kube
 from cluster.objects import ACCOUNTS, ARGOCD
+from cluster.turns import MARK, is_alone
 from servers.direct import ask
 from servers.sharing import command
 
@@ -177,8 +178,12 @@ class ClusterHandle:
         return self.ask_argocd("POST", "/api/webhook", body, headers=headers)[0]
 
     def stop(self, component: str, *, kill: bool = False) -> None:
-        """Stop a component by its name, such as `kube-apiserver` (`components`)."""
+        """Stop a component by its name, such as `kube-apiserver` (`components`).
+
+        Only a test that is marked `alone` may: others run beside it.
+        """
         self.needs("components")
+        assert is_alone(), f"mark this test: @pytest.mark.{MARK}"
         assert self.folder is not None
         command(self.folder, do="stop", name=component, kill=kill)
 

@@ -116,6 +116,7 @@ def test_a_signed_push_event_is_taken(cluster: ClusterHandle, shop: Shop, applic
     assert 400 == cluster.ask_argocd("POST", "/api/webhook", b"{}", headers=headers)[0]
 
 
+@pytest.mark.alone
 def test_the_api_server_can_be_restarted(
     cluster: ClusterHandle, shop: Shop, application: str
 ) -> None:

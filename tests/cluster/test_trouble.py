@@ -76,7 +76,8 @@ def test_a_missing_namespace(gitops: Gitops) -> None:
     """A namespace that nobody made is told in Argo CD's words."""
     shop = gitops.shop
     spec = shop.spec("test")
-    spec["syncPolicy"] = {"automated": {"selfHeal": True}, "retry": {"limit": 1}}
+    retry = {"limit": 1, "backoff": {"duration": "1s"}}
+    spec["syncPolicy"] = {"automated": {"selfHeal": True}, "retry": retry}
     shop.follow("test", spec=spec)
 
     result = gitops("wait", "test", "-o", "json", "--timeout", "30s")

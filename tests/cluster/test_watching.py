@@ -62,6 +62,7 @@ def test_killed_in_the_middle_and_two_at_once(gitops: Gitops) -> None:
     assert SOAK == line["seen"]["soak"]
 
 
+@pytest.mark.alone
 @pytest.mark.slow
 def test_the_api_server_restarts(gitops: Gitops) -> None:
     """A watcher survives an API server that is killed and comes back, and sees what came after."""
