@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
-
-from msgspec.structs import replace
 
 from cluster.handle import ClusterHandle
 from servers.network import allow
