@@ -32,9 +32,11 @@ def test_a_demanded_lane_is_no_skip(tmp_path: Path) -> None:
 
 def test_two_workers_have_the_cluster(tmp_path: Path) -> None:
     """They wait most of the time, so all other tests are for the others."""
-    others = (str(ROOT / "tests/cluster"), str(ROOT / "tests/test_isolation.py"))
-    options = ("--cluster-provider=none", "-n", "3", "-v", "--deselect=tests/cluster/test_lane.py")
-    _, output = run(tmp_path, "tests/cluster/test_handle.py", *options, *others)
+    more = [
+        str(ROOT / path) for path in ("tests/cluster/test_trouble.py", "tests/test_isolation.py")
+    ]
+    options = ("--cluster-provider=none", "-n", "3", "-v", *more)
+    _, output = run(tmp_path, "tests/cluster/test_handle.py", *options)
     lines = [line for line in output.splitlines() if line.startswith("[gw")]
     of_cluster = {line[:5] for line in lines if "tests/cluster/" in line}
     others = {line[:5] for line in lines if "tests/test_isolation" in line}
