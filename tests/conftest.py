@@ -111,7 +111,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def _allowed(item: pytest.Item) -> float:
     """Return the seconds that a slow test may take; others need not be told apart.
 
-    One worker has all of the cluster's, from the first to the last, in their own order.
+    Two workers have all of the cluster's, from the first to the last, in their own order.
     """
     if "tests/cluster/" in item.nodeid:
         return float("inf")

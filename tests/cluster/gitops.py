@@ -53,7 +53,8 @@ class Gitops:
         finally:
             if child.poll() is None:
                 child.kill()
-            child.communicate()
+            if child.stdout is not None and not child.stdout.closed:
+                child.communicate()
 
     def configure(self, text: str) -> str:
         """Add lines to gitops.yaml, or replace the row of an environment (`dev: …`); commit."""

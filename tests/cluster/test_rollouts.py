@@ -119,8 +119,11 @@ class Canary:
         """The hash of the newest pod template."""
         return str(self.rollout()["status"]["currentPodHash"])
 
-    def seconds_to_abort(self) -> tuple[float, Any]:
-        """Roll back to 1.5.0; return the seconds from the start to the abort, and what was told."""
+    def seconds_to_abort(self) -> tuple[float, str]:
+        """Roll back to 1.5.0; return the seconds from the start to the abort, and what was told.
+
+        In a process of its own: the start of Python counts.
+        """
         at: list[float] = []
         ended = threading.Event()
 
@@ -133,13 +136,14 @@ class Canary:
         thread = threading.Thread(target=look, daemon=True)
         thread.start()
         began = monotonic()
-        words = ("--to", "1.5.0", "--reason", "5xx", "--wait", "--no-record", "-o", "json")
-        back = self.gitops("rollback", "dev", *words)
+        words = ("--to", "1.5.0", "--reason", "5xx", "--wait", "--no-record")
+        with self.gitops.running("rollback", "dev", *words) as child:
+            told, _ = child.communicate()
         ended.set()
         thread.join()
-        assert 0 == back.code, back.err
+        assert 0 == child.returncode, told
         assert at, "it was not aborted"
-        return at[0] - began, back.json
+        return at[0] - began, str(told)
 
 
 @pytest.fixture
@@ -213,8 +217,8 @@ def test_the_lives_of_a_canary(canary: Canary, metrics: Metrics) -> None:
         seconds, told = canary.seconds_to_abort()
         shop.server.behaviour = Behaviour()
         took.append(seconds)
-        assert "healthy" == told["wait"][0]["verdict"]
-        assert any("aborted Rollout api" in note for note in told["notes"])
+        assert "aborted Rollout api" in told
+        assert ": Synced and Healthy" in told
         assert "shop/api:1.5.0" == canary.image
         if seconds < 2:
             break
