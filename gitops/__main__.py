@@ -9,12 +9,12 @@ from typing import NoReturn
 
 # Of what is made while modules load hardly anything is garbage: looking for it as often as Python
 # does costs a deploy 6 % of its CPU time. What lives long is still looked through.
-_ALLOCATIONS = 50_000
+ALLOCATIONS = 50_000
 
 
 def main() -> NoReturn:
     """Run the command line; what it will read is asked for while the rest is loaded."""
-    gc.set_threshold(_ALLOCATIONS, *gc.get_threshold()[1:])
+    gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
     try:
         code = run(sys.argv[1:])
     except KeyboardInterrupt:

@@ -27,6 +27,9 @@ from gitops.errors import ManifestError
 
 BOM = b"\xef\xbb\xbf"
 
+NULLS = frozenset(("", "~", "null", "Null", "NULL"))
+"""The plain texts that are YAML's null."""
+
 Event = Any
 """One of the classes above; which of anchor, tag, style, value it has depends on the class."""
 
@@ -128,11 +131,6 @@ def needs_quotes(text: str) -> bool:
 def is_no_string(text: str) -> bool:
     """Say whether kustomize takes plain `text` for no string: as `needs_quotes`, less dates."""
     return needs_quotes(text) and not re.fullmatch(_DATE, text)
-
-
-def is_null(text: str) -> bool:
-    """Say whether plain `text` is YAML's null."""
-    return text in ("", "~", "null", "Null", "NULL")
 
 
 def quote(text: str) -> str:

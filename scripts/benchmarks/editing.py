@@ -5,17 +5,20 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 
+from gitops.__main__ import ALLOCATIONS
 from gitops.core.image import parse_image
 from gitops.core.kustomization import edit_images
 
-_TRIES = 5  # the fastest counts: what else the machine does is not the edit's cost
+_TRIES = 9  # the fastest counts: what else the machine does is not the edit's cost
 
 
 def main() -> None:
     """Edit, and print the least CPU seconds that it took."""
+    gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])  # as every call of gitops does
     names = [f"shop/app-{number:04}" for number in range(int(sys.argv[1]))]
     entries = "".join(f"  - name: {name}\n    newTag: 1.0.0\n" for name in names)
     content = f"resources: [../../base]\nimages:\n{entries}".encode()

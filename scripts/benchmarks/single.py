@@ -78,18 +78,20 @@ def measure_single(
     peers, missing = single_peers(gitops, added)
     home = root / "home"
     home.mkdir(exist_ok=True)
-    rows: list[Row] = []
+    jobs: list[Job] = []
     with Wire(root) as wire:
         for name in ("small", "large", "deep", "crowded", "wide"):
             say(f"{name}: building")
             served = build(root, name, shapes[name])
             url = f"{wire.url}/{served.path.name}"
-            jobs = [_bump_job(name, peer, url, served) for peer in peers]
+            jobs += [_bump_job(name, peer, url, served) for peer in peers]
             if peers[0].name == "gitops":
                 jobs += _gitops_jobs(name, gitops, url, served)
-            rows += _rounds(jobs, home, wire, runs)
         if peers[0].name == "gitops":
-            rows += _rounds(_start_jobs(gitops), home, wire, runs)
+            jobs += _start_jobs(gitops)
+        # All of them take turns: figures of different repositories are compared, too.
+        rows = _rounds(jobs, home, wire, runs)
+        if peers[0].name == "gitops":
             rows += _editing(gitops, home)
     return {"rows": [row.summary() for row in rows], "missing": missing}
 
@@ -133,8 +135,7 @@ def _rounds(
             if row.failures and not row.walls:
                 continue  # it cannot do this at all
             _one(job, row, f"2.{number}.{order.randrange(10**6)}", home, wire, keep=number > 0)
-        if jobs:
-            say(f"{jobs[0].case}: round {number} of {runs}")
+        say(f"round {number} of {runs}")
     for job in jobs:
         row = rows[(job.case, job.peer.name)]
         for number in range(_MEMORY_RUNS if row.walls and memory else 0):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from gitops.core.kustomization.read import Item, Lists
-from gitops.core.yamltext import AliasEvent, MappingStartEvent, ScalarEvent, is_no_string
+from gitops.core.yamltext import NULLS, AliasEvent, MappingStartEvent, ScalarEvent, is_no_string
 
 _TEMPLATE = re.compile(r"\$\{|\$\(|\{\{|<%")
 _STRING = "tag:yaml.org,2002:str"
@@ -55,8 +55,9 @@ class Check:
     def item(self, item: Item) -> None:
         """Refuse an entry that shares what it holds, or holds a key twice."""
         lists = self.lists
-        self.alias(item.start, f"the entry of {item.image}")
-        self.anchor(item.start, f"the entry of {item.image}")
+        if self._aliases:
+            self.alias(item.start, f"the entry of {item.image}")
+            self.anchor(item.start, f"the entry of {item.image}")
         for name, pair in item.repeated:
             first, second = sorted((pair.key, item.fields[name].key))
             raise lists.unsafe(
@@ -80,9 +81,10 @@ class Check:
         if pair is None:
             return
         what = f"{name} of {item.image}"
-        self.alias(pair.value, what)
-        self.anchor(pair.key, what)
-        self.anchor(pair.value, what)
+        if self._aliases:
+            self.alias(pair.value, what)
+            self.anchor(pair.key, what)
+            self.anchor(pair.value, what)
         event = lists.document.events[pair.value]
         start = event.start_mark.index
         text = event.value if type(event) is ScalarEvent else lists.document.text[start : start + 2]
@@ -130,7 +132,7 @@ class Check:
             type(event) is ScalarEvent
             and not event.style
             and event.tag is None
-            and self.lists.text(pair.value) is not None
+            and event.value not in NULLS
             and is_no_string(event.value)
         )
 

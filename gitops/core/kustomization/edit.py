@@ -138,8 +138,8 @@ def _change(
     missing: list[tuple[str, str]] = []
     surplus: list[str] = []
     changed = False
-    for name, attribute in FIELDS.items():
-        old, new = getattr(before, attribute), getattr(after, attribute)
+    values = zip(FIELDS, _fields(before), _fields(after), strict=True)
+    for name, old, new in values:
         misread = new is not None and old == new and check.misread(item, name)
         if old == new and not misread:
             continue
@@ -165,5 +165,13 @@ def _change(
     return ImageChange(request.image, before, after) if changed else None
 
 
+def _fields(value: ImageValue) -> tuple[str | None, str | None, str | None]:
+    """Return what stands in the fields of `FIELDS`, in their order."""
+    return value.name, value.tag, value.digest
+
+
 def _without_empty(value: ImageValue) -> ImageValue:
-    return ImageValue(value.name or None, value.tag or None, value.digest or None)
+    name, tag, digest = _fields(value)
+    if "" not in (name, tag, digest):
+        return value
+    return ImageValue(name or None, tag or None, digest or None)

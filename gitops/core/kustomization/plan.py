@@ -7,6 +7,8 @@ must give just the events that were planned. Offsets count code points of the te
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from operator import itemgetter
 from typing import Any
 
 from gitops.core.kustomization.read import Lists
@@ -25,6 +27,9 @@ from gitops.core.yamltext import (
 )
 
 Signature = tuple[Any, ...]  # what an event says, less its place
+
+PLACE = itemgetter(0, 1)
+"""What splices are sorted by: two of one place stay in the order in which they came."""
 
 MAPPING_END: Signature = ("}",)
 SEQUENCE_END: Signature = ("]",)
@@ -61,14 +66,14 @@ class Plan:
 
     def ordered(self) -> list[tuple[int, int, str]]:
         """Return the splices in file order, an insertion before what is taken out behind it."""
-        return sorted(self.splices, key=lambda splice: splice[:2])
+        return sorted(self.splices, key=PLACE)
 
     def expected(self) -> list[Signature]:
         """Return the signatures that the new text must have."""
         old = signatures(self.lists.document.events)
         expected: list[Signature] = []
         at = 0
-        for start, end, new in sorted(self.events, key=lambda splice: splice[:2]):
+        for start, end, new in sorted(self.events, key=PLACE):
             expected += old[at:start]
             expected += new
             at = end
@@ -116,6 +121,7 @@ def sequence(flow: bool) -> Signature:
     return ("[", flow, None, None, None)
 
 
+@lru_cache(maxsize=16)  # one tag often goes to many images
 def written(text: str, style: str | None) -> str:
     """Return `text` as a scalar in quotes `style`; None: plain where all readers read a string."""
     if style == '"':

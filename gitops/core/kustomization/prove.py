@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitops.core.image import ImageValue
-from gitops.core.kustomization.plan import Plan, signatures
+from gitops.core.kustomization.plan import PLACE, Plan, signatures
 from gitops.core.kustomization.read import Item, Lists, read_item, read_lists
 from gitops.core.yamltext import EventText, parse_first
 from gitops.errors import ManifestError
@@ -47,7 +47,7 @@ def confirm(
     Raises ManifestError.
     """
     new = Lists(after)
-    planned = sorted(plan.events, key=lambda splice: splice[:2])
+    planned = sorted(plan.events, key=PLACE)
     at = moved = 0
     for old, value in sorted(edited.items(), key=lambda pair: pair[0].start):
         while at < len(planned) and planned[at][0] < old.start:

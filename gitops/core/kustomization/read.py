@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from msgspec import Struct
+
 from gitops.core.image import ImageValue
 from gitops.core.yamltext import (
+    NULLS,
     AliasEvent,
     Event,
     EventText,
@@ -19,7 +22,6 @@ from gitops.core.yamltext import (
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
-    is_null,
     parse_first,
 )
 from gitops.errors import ManifestError
@@ -53,7 +55,7 @@ class Pair(NamedTuple):
     end: int
 
 
-class Item:
+class Item(Struct, eq=False):
     """One entry as it stands in the events.
 
     Attributes:
@@ -63,16 +65,13 @@ class Item:
         merged: what came by a merge key (`<<`).
     """
 
-    __slots__ = ("end", "fields", "image", "list", "merged", "repeated", "start")
-
-    def __init__(self, start: int, image_list: ImageList) -> None:
-        self.start = start
-        self.end = start
-        self.list = image_list
-        self.image: str | None = None
-        self.fields: dict[str, Pair] = {}
-        self.repeated: tuple[tuple[str, Pair], ...] = ()
-        self.merged: frozenset[str] = frozenset()
+    start: int
+    list: ImageList
+    end: int = 0
+    image: str | None = None
+    fields: dict[str, Pair] = {}
+    repeated: tuple[tuple[str, Pair], ...] = ()
+    merged: frozenset[str] = frozenset()
 
 
 class ImageList(NamedTuple):
@@ -114,7 +113,9 @@ class Lists:
 
     def text(self, index: int) -> str | None:
         """Return the text of the scalar at `index`, None for null, "" and what is no scalar."""
-        event = self.document.events[self.resolve(index)]
+        event = self.document.events[index]
+        if type(event) is AliasEvent:
+            event = self.document.events[self.resolve(index)]
         if type(event) is not ScalarEvent or _is_null(event):
             return None
         return event.value or None
@@ -338,4 +339,4 @@ def _merge(lists: Lists, item: Item, index: int) -> None:
 def _is_null(event: ScalarEvent) -> bool:
     if event.tag is not None:
         return bool(event.tag == "tag:yaml.org,2002:null")
-    return not event.style and is_null(event.value)
+    return not event.style and event.value in NULLS
