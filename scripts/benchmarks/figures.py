@@ -79,7 +79,13 @@ def single_figures(rows: Rows) -> list[Figure]:
     return [
         Figure("a bump, small, beside the shell", 1.0, 0.6, _by(small, value("small", _SHELL))),
         Figure("a bump, large, beside the shell", 0.12, 0.06, _by(large, value("large", _SHELL))),
-        Figure("large beside our own small", 1.3, 1.1, _by(large, small)),
+        Figure(
+            "large beside our own small, warm cache",
+            1.3,
+            1.1,
+            _by(value("large", "gitops, warm c"), value("small", "gitops, warm c")),
+        ),
+        Figure("the same without a cache", 1.3, 1.1, _by(large, small)),
         Figure("requests of a cold bump", 5, 4, value("small", "gitops", "requests"), ""),
         Figure("requests of a warm bump", 3, 2, value("small", "gitops, warm c", "requests"), ""),
         Figure("rollback, deep, beside a bump there", 2.5, 1.3, _by(back, deep)),
