@@ -131,7 +131,7 @@ def test_everything_in_one_call(tmp_path: Path) -> None:
     assert shell["down"] > shell["up"] > 0
     figures = run.stdout.partition("Figures to show:")[2]
     assert "| what | at least | aim | measured | met |" in figures
-    assert "| large beside our own small | 1.30x | 1.10x | - | - |" in figures
+    assert "| large beside our own small, warm cache | 1.30x | 1.10x | - | - |" in figures
 
 
 def _run(code: str) -> str:
