@@ -9,7 +9,7 @@ from typing import NoReturn
 
 # Of what is made while modules load hardly anything is garbage: looking for it as often as Python
 # does costs a deploy 6 % of its CPU time. What lives long is still looked through.
-ALLOCATIONS = 50_000
+ALLOCATIONS = 100_000
 
 
 def main() -> NoReturn:

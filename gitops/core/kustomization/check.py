@@ -80,21 +80,24 @@ class Check:
             )
         if pair is None:
             return
-        what = f"{name} of {item.image}"
-        if self._aliases:
-            self.alias(pair.value, what)
-            self.anchor(pair.key, what)
-            self.anchor(pair.value, what)
         event = lists.document.events[pair.value]
+        is_text = type(event) is ScalarEvent
         start = event.start_mark.index
-        text = event.value if type(event) is ScalarEvent else lists.document.text[start : start + 2]
-        if _TEMPLATE.search(text):
+        text = event.value if is_text else lists.document.text[start : start + 2]
+        template = _TEMPLATE.search(text)
+        if is_text and event.tag is None and not template and not self._aliases:
+            return
+        what = f"{name} of {item.image}"
+        self.alias(pair.value, what)
+        self.anchor(pair.key, what)
+        self.anchor(pair.value, what)
+        if template:
             raise lists.unsafe(
                 pair.value,
                 f"{what} is a template: {text}",
                 "change it where it is filled in, or write a value in its place",
             )
-        if type(event) is not ScalarEvent:
+        if not is_text:
             raise lists.unsafe(pair.value, f"{what} is no text", "write one value")
         if event.tag is not None and event.tag != _STRING:
             raise lists.unsafe(pair.value, f"{what} has the tag {event.tag}", "remove the tag")
@@ -139,7 +142,9 @@ class Check:
     def _name(self, item: Item) -> None:
         lists = self.lists
         events = lists.document.events
-        start = lists.resolve(item.start)
+        start = item.start
+        if type(events[start]) is AliasEvent:
+            start = lists.resolve(start)
         if type(events[start]) is not MappingStartEvent:
             if type(events[start]) is ScalarEvent and lists.is_null(start):
                 return  # a dash and nothing more: kustomize passes over it

@@ -99,7 +99,7 @@ def is_flow(lists: Lists, mapping: int) -> bool:
 
 def is_json(lists: Lists, mapping: int, pair: Pair) -> bool:
     """Say whether values must be in double quotes, since the keys are, as in JSON."""
-    return is_flow(lists, mapping) and lists.document.events[pair.key].style == '"'
+    return lists.document.events[pair.key].style == '"' and is_flow(lists, mapping)
 
 
 def separators(lists: Lists, mapping: int, pair: Pair) -> tuple[str, str]:
