@@ -49,6 +49,7 @@ class Readings:
     Attributes:
         clusters: name of an environment -> its control planes; () where nobody set any up.
         unusable: name of an environment -> why its control planes cannot be asked.
+        are_named: somebody said which control planes are meant, so that silence is worth a word.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Readings:
         self._late: set[Cluster] = set()
         self.clusters: dict[str, tuple[Cluster, ...]] = {}
         self.unusable: dict[str, str] = {}
+        self.are_named = session.clusters is not None and session.clusters.is_named(tip.config)
         if session.clusters is None:
             return
         for row in rows:

@@ -26,7 +26,6 @@ class LiveView:
         self._session = session
         self._tip = tip
         self._readings = Readings(session, tip, rows, within=WITHIN)
-        self._is_named = session.clusters is not None and session.clusters.is_named(tip.config)
 
     def of(self, overlay: Overlay, newest: Release | None) -> Live | None:
         """Return what is known of an overlay; None where no cluster is set up for it."""
@@ -45,7 +44,7 @@ class LiveView:
                 problems.append(error.message)
         found = read_feeds(self._session, self._tip, overlay, readings)
         if not found.fed:
-            if not self._is_named:
+            if not self._readings.are_named:
                 return None  # some cluster of the caller's, which nobody said to be ours
             problems += [] if problems else found.pinned or ("no Application follows it",)
         placing = Placing(self._session, self._tip, overlay, follows=False)

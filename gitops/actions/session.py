@@ -218,11 +218,15 @@ def require_words(text: str | None, option: str) -> None:
         raise UsageError(f"{option} needs some words", hint='for example "INC-42: checkout fails"')
 
 
-def require_commit(text: str, option: str) -> str:
-    """Return a commit as it was typed, in lower case. Raises UsageError for what is none."""
+def require_commit(text: str, option: str | None = None) -> str:
+    """Return a commit as it was typed, in lower case. Raises UsageError for what is none.
+
+    `option` is the one that it was given with; None: it was an argument.
+    """
     wanted = text.lower()
     if re.fullmatch(r"[0-9a-f]{7,64}", wanted) is None:
-        raise UsageError(f"{option} {text!r} is no commit: 40 hex digits, at least 7")
+        given = f"{option} {text!r}" if option is not None else repr(text)
+        raise UsageError(f"{given} is no commit: 40 hex digits, at least 7")
     return wanted
 
 

@@ -162,9 +162,7 @@ class Steering:
 
     def _warn(self, text: str) -> None:
         """Say it where somebody set a cluster up on purpose."""
-        clusters = self._session.clusters
-        named = clusters is not None and clusters.is_named(self._tip.config)
-        if named and text not in self.warnings:
+        if self._readings.are_named and text not in self.warnings:
             self.warnings.append(text)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -10,7 +9,7 @@ from msgspec import Struct
 from gitops.actions.history import releases_of
 from gitops.actions.overlays import find_environment, find_overlay, overlays_of
 from gitops.actions.pursuit import Asked, Pursuit, Terms
-from gitops.actions.session import Session, Tip, open_tip
+from gitops.actions.session import Session, Tip, open_tip, require_commit
 from gitops.core.choice import describe
 from gitops.core.environment import Environment, Overlay
 from gitops.core.history import Release
@@ -18,7 +17,6 @@ from gitops.core.report import WriteReport
 from gitops.core.waiting import WaitReport
 from gitops.errors import NotFound, UsageError
 
-_COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _FULL = (40, 64)
 _MOST_PAUSE = 5.0
 _LEAST_PAUSE = 0.15  # events come in bursts
@@ -168,18 +166,12 @@ def _check(overlay: Overlay) -> None:
 
 def _find(session: Session, tip: Tip, overlay: Overlay, word: str | None) -> Release:
     """Return the release in force at the commit that `word` names, the newest for None."""
-    stream = releases_of(session, tip, overlay)
     if word is None:
-        newest = next(stream, None)
-        if newest is None:
-            raise NotFound(f"{overlay.label} has no release yet")
-        return newest
-    wanted = word.lower()
-    if _COMMIT.fullmatch(wanted) is None:
-        raise UsageError(f"{word!r} is no commit: 40 hex digits, at least 7")
+        return _written(session, tip, overlay, None)
+    wanted = require_commit(word)
     head = tip.of(overlay.environment).commit
     found: list[Release] = []
-    for release in stream:
+    for release in releases_of(session, tip, overlay):
         if release.commit.startswith(wanted):
             found.append(release)
             if len(wanted) in _FULL:

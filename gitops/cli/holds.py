@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gitops.cli.opening import open_for_writing
 from gitops.cli.options import (
     App,
     Branch,
@@ -15,7 +16,6 @@ from gitops.cli.options import (
     PushTimeout,
     Repo,
     Verbose,
-    open_for_writing,
 )
 from gitops.errors import UsageError
 

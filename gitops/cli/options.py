@@ -3,16 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from gitops.actions.session import Session
-    from gitops.adapters.gitrepo.source import Start
 
 
 class Format(StrEnum):
@@ -98,33 +92,6 @@ Timeout = Annotated[
 Record = Annotated[
     bool, typer.Option("--record/--no-record", help="Write the verdict to the ledger.")
 ]
-
-
-def open_for_writing(
-    repo: str,
-    branch: str | None,
-    push_timeout: str,
-    *,
-    dry_run: bool = False,
-    verbose: bool = False,
-    start: Start = "tip",
-) -> AbstractContextManager[Callable[[], Session]]:
-    """Open a session as the options say. See `gitops.wiring.open_session`.
-
-    Raises UsageError for a push timeout that is none, and what `open_session` raises.
-    """
-    from gitops.cli.duration import seconds
-    from gitops.wiring import open_session
-
-    return open_session(
-        repo,
-        branch,
-        dry_run=dry_run,
-        budget=seconds(push_timeout),
-        writes=True,
-        start=start,
-        verbose=verbose,
-    )
 
 
 def may_ask(output: Format) -> bool:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gitops.cli.opening import open_for_writing
 from gitops.cli.options import (
     App,
     Branch,
@@ -19,7 +20,6 @@ from gitops.cli.options import (
     Timeout,
     Verbose,
     Wait,
-    open_for_writing,
 )
 from gitops.errors import UsageError
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from gitops.cli.opening import open_for_writing
 from gitops.cli.options import (
     App,
     Branch,
@@ -20,7 +21,6 @@ from gitops.cli.options import (
     Verbose,
     Wait,
     may_ask,
-    open_for_writing,
 )
 
 

@@ -31,21 +31,19 @@ def run_deploy(
 
     Arguments are the options of the command, as typed. Raises what the action raises.
     """
-    from gitops.cli.duration import seconds
-    from gitops.wiring import open_session
+    from gitops.cli.opening import open_for_writing
 
     if ref is not None:
         from gitops.cli.ci import branch_of_job, check_ref
 
         ref = branch_of_job(os.environ) if ref == "auto" else check_ref(ref)
-    with open_session(
+    with open_for_writing(
         repo,
         branch,
+        push_timeout,
         dry_run=dry_run,
-        budget=seconds(push_timeout),
-        writes=True,
-        combines=True,
         verbose=verbose,
+        combines=True,
         start="tip" if dry_run or override is not None else "remembered",
     ) as session:
         from gitops.actions.deploy import DeployRequest, deploy

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from itertools import islice
 from typing import Any, cast
 
 import click
@@ -153,5 +154,5 @@ def _spelled(command: click.Command, arguments: list[str]) -> Iterator[str]:
         if word == "--":
             break
         if word in taking:
-            yield from [one for one in (next(rest, None),) if one is not None]
+            yield from islice(rest, 1)
     yield from rest

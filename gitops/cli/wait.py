@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from gitops.cli.duration import seconds
+from gitops.cli.opening import open_for_writing
 from gitops.cli.options import (
     App,
     Branch,
@@ -17,7 +18,6 @@ from gitops.cli.options import (
     Repo,
     Soak,
     Timeout,
-    open_for_writing,
 )
 from gitops.errors import Unavailable, UsageError
 

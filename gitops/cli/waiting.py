@@ -123,11 +123,11 @@ def _print_all(found: Sequence[WaitReport], output: str, document: documents.Doc
         print_json(document | (documents.error_document(problem) if problem is not None else {}))
         if problem is not None:
             print_error(problem, as_json=False)
-        return problem.exit_code if problem is not None else 0
-    for one in found:
-        _print_report(one)
-        if one.error is not None:
-            print_error(one.error, as_json=False)
+    else:
+        for one in found:
+            _print_report(one)
+            if one.error is not None:
+                print_error(one.error, as_json=False)
     return problem.exit_code if problem is not None else 0
 
 

@@ -142,9 +142,7 @@ class Check:
     def _name(self, item: Item) -> None:
         lists = self.lists
         events = lists.document.events
-        start = item.start
-        if type(events[start]) is AliasEvent:
-            start = lists.resolve(start)
+        start = lists.resolve(item.start)
         if type(events[start]) is not MappingStartEvent:
             if type(events[start]) is ScalarEvent and lists.is_null(start):
                 return  # a dash and nothing more: kustomize passes over it
