@@ -66,8 +66,9 @@ def test_the_story(gitops: Gitops) -> None:
     assert {("Synced", "Healthy")} >= set(recorder.since(moment + 1.0))
     assert "shop/api:1.5.0" == shop.live_image("dev")
 
-    assert 0 == gitops("resume", "dev").code
-    assert NOTICE not in shop.application("dev")["metadata"]["annotations"]
+    resumed = gitops("resume", "dev")
+    assert 0 == resumed.code, resumed.err
+    assert NOTICE not in shop.application("dev")["metadata"]["annotations"], resumed.err
 
 
 def _three_releases(gitops: Gitops) -> None:
