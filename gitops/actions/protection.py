@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec import Struct
 
 from gitops.actions.session import Session
-from gitops.core.environment import Config
+from gitops.core.environment import BranchRule, Config
 from gitops.core.protection import (
-    BranchRule,
     Gap,
     Raise,
     Rules,

@@ -49,7 +49,7 @@ def hold(
     """Keep automation away from an environment, or from all (--all), until `gitops resume`."""
     _check(environment, everything=everything, app=app)
     with open_for_writing(repo, branch, push_timeout, dry_run=dry_run, verbose=verbose) as session:
-        from gitops.actions.holds import hold as run
+        from gitops.actions.hold import hold as run
         from gitops.cli.output import print_write
 
         report = run(session(), environment, reason=reason, app=app)
@@ -70,7 +70,7 @@ def resume(
     """Lift the hold of an environment, or of all (--all), so that automation may write again."""
     _check(environment, everything=everything, app=app)
     with open_for_writing(repo, branch, push_timeout, dry_run=dry_run, verbose=verbose) as session:
-        from gitops.actions.holds import resume as run
+        from gitops.actions.hold import resume as run
         from gitops.cli.output import print_write
 
         report = run(session(), environment, app=app)

@@ -25,8 +25,8 @@ from gitops.core.environment import (
 )
 
 if TYPE_CHECKING:
+    from gitops.core.environment import BranchRule
     from gitops.core.freeze import Freeze
-    from gitops.core.protection import BranchRule
 
 
 def check_rules(root: Value, problems: Problems) -> None:

@@ -12,7 +12,7 @@ from gitops.actions.approve import ApproveRequest, approve
 from gitops.actions.close import close
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
-from gitops.actions.holds import hold, resume
+from gitops.actions.hold import hold, resume
 from gitops.actions.promote import PromoteRequest, promote, promote_eligible
 from gitops.actions.qa import QaRequest, qa
 from gitops.actions.rollback import RollbackRequest, rollback

@@ -11,7 +11,7 @@ from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.approve import ApprovalPreview, ApproveRequest, approve
 from gitops.actions.deciding import Approving, Decided
 from gitops.actions.history import history
-from gitops.actions.holds import hold, resume
+from gitops.actions.hold import hold, resume
 from gitops.actions.session import Tip
 from gitops.core.identity import Identity
 from gitops.core.message import trailers

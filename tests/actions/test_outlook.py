@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from forge_world import PROD, World, make_world, overlay
-from gitops.actions.holds import hold, resume
+from gitops.actions.hold import hold, resume
 from gitops.actions.rollback import RollbackRequest, rollback
 
 

@@ -11,8 +11,7 @@ from fake_forge import FakeForge
 from fakes import ANA, FakeClock, FakeRepository
 from gitops.actions.protection import ProtectionReport, check_protection
 from gitops.actions.session import Session
-from gitops.core.environment import Config
-from gitops.core.protection import BranchRule
+from gitops.core.environment import BranchRule, Config
 from gitops.errors import Denied, GitopsError, NotFound, Refused
 from gitops.ports import GatedForge, NoForge, Protection
 

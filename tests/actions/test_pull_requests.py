@@ -9,7 +9,7 @@ from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.close import close
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history, releases_of
-from gitops.actions.holds import hold, resume
+from gitops.actions.hold import hold, resume
 from gitops.actions.overlays import find_overlay
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.qa import QaRequest, qa

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from argo_world import CONFIG, ArgoWorld
-from gitops.actions.holds import hold, resume
+from gitops.actions.hold import hold, resume
 from gitops.actions.rollback import Preview, RollbackRequest, rollback
 from gitops.core.application import NOTICE
 from gitops.core.report import WriteReport

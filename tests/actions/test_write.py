@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from fakes import FakeClock, FakeRepository
 from gitops.actions.deploy import DeployRequest, deploy
-from gitops.actions.holds import hold
+from gitops.actions.hold import hold
 from gitops.actions.session import Session
 from gitops.config import load_config
 from gitops.core.identity import Identity

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.protection import (
-    BranchRule,
-    Raise,
-    Rules,
-    branches_for,
-    close_gaps,
-    find_gaps,
-)
+from gitops.core.environment import BranchRule
+from gitops.core.protection import Raise, Rules, branches_for, close_gaps, find_gaps
 
 MAIN = BranchRule("main", "required", ("ci/test",), 1, "required")
 RELEASE = BranchRule("release/*", "advised", (), 2, "advised")
