@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from gitops.actions.session import Combining, Session
     from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
-    from gitops.adapters.gitrepo.source import Start
     from gitops.core.environment import Config, ForgeSetting
     from gitops.core.report import WriteReport
     from gitops.ports import GatedForge, NoForge, Renderer
+    from gitops.ports.repository import Start
 
 
 _begun: dict[tuple[str, str | None], GitRepository] = {}
@@ -90,7 +90,7 @@ def open_session(
             from gitops.actions.session import Session
             from gitops.adapters.clock import SystemClock
             from gitops.config import load_config
-            from gitops.core.ids import timed_id
+            from gitops.core.identity import timed_id
 
             return Session(
                 repository=repository,
@@ -185,7 +185,7 @@ def open_renderer() -> Renderer | None:
 
 def _say(text: str) -> None:
     """Tell a waiting person what is going on, on standard error."""
-    from gitops.core.message import one_line
+    from gitops.core.spelling import one_line
 
     print(f"… {one_line(text)}", file=sys.stderr, flush=True)
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from gitops.core.history import CommitInfo, OverlayVersion
-from gitops.core.identity import Identity
+from gitops.core.history import OverlayVersion
+from gitops.core.identity import CommitInfo, Identity
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.message import trailers
 from gitops.errors import GitopsError, NoAtomicPush, NotFound

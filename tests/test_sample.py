@@ -10,13 +10,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from gitops.actions.scaffold import CLUSTER_ENVIRONMENTS, PLACEHOLDER_URL, scaffold_files
 from gitops.adapters.sample import sample_files
 from gitops.config import load_config
-from gitops.core.scaffold import (
-    CLUSTER_ENVIRONMENTS,
-    PLACEHOLDER_URL,
-    scaffold_files,
-)
 from gitops.errors import UsageError
 
 ENVIRONMENTS = ("local", "dev", "test", "stage", "prod")

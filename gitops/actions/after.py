@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gitops.actions.history import releases_of
 from gitops.actions.ledger import ledger_of
 from gitops.actions.overlays import counterpart, pinned_images
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip
 from gitops.actions.sources import source_heads
 from gitops.core.environment import Overlay

@@ -11,10 +11,10 @@ from gitops.actions.changesets import Changeset, Step
 from gitops.actions.proposals import proposal_branch
 from gitops.actions.session import Session, Tip
 from gitops.core.check import Approval
-from gitops.core.content import only_images
 from gitops.core.environment import Config, Overlay
 from gitops.core.hold import hold_path
 from gitops.core.kustomization import choose_file
+from gitops.core.kustomization.edit import only_images
 from gitops.errors import ManifestError
 from gitops.ports import Archive, GatedForge, NoForge, PullRequest
 

@@ -16,7 +16,7 @@ from gitops.core.approval import authors_of
 from gitops.core.check import Approval
 from gitops.core.content import merges_to, settled
 from gitops.core.environment import Approvals, Overlay
-from gitops.core.history import CommitInfo
+from gitops.core.identity import CommitInfo
 from gitops.core.ledger import approvals
 from gitops.ports import Archive, GatedForge, PullRequest, Tree, TreeEntry
 

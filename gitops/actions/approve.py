@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from gitops.actions.deciding import ApprovalPreview, ApproveRequest, Approving, Decided
 from gitops.actions.holds import own_hold_path
-from gitops.actions.judging import Override, record_overrides
+from gitops.actions.judging import Override
 from gitops.actions.ledger import Appended, append_records, ledger_of
 from gitops.actions.plan import Draft, Plan
 from gitops.actions.proposals import OpenProposal, proposal_branch
@@ -24,6 +24,7 @@ from gitops.actions.write import write
 from gitops.core.approval import authors_of, is_author, merge_message, person
 from gitops.core.environment import Overlay
 from gitops.core.ledger import LEDGER_BRANCH, Record, approvals
+from gitops.core.policy import record_overrides
 from gitops.core.report import Committed, OverlayChange, WriteReport
 from gitops.errors import Refused
 from gitops.ports import NoForge

@@ -14,7 +14,7 @@ from gitops.core.environment import Overlay
 from gitops.core.kustomization import Edit
 from gitops.core.message import Line
 from gitops.core.policy import Reason
-from gitops.core.report import OverlayChange, WriteReport
+from gitops.core.report import OverlayChange
 
 if TYPE_CHECKING:
     from gitops.actions.proposing import Proposed
@@ -92,15 +92,6 @@ def assemble(
         notes=proposed.notes if proposed is not None else (),
         judged=True,
     )
-
-
-def with_pull_requests(session: Session, report: WriteReport) -> WriteReport:
-    """Give the proposals of `report` their pull requests. See `pull_requests.publish`."""
-    if not report.proposals:
-        return report
-    from gitops.actions.pull_requests import publish  # only where somebody reads what it reads
-
-    return publish(session, report)
 
 
 def reached_by(entries: Sequence[Edited]) -> tuple[Overlay, ...]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.core.history import CommitInfo
+from gitops.core.identity import CommitInfo
 from gitops.errors import UsageError
 from gitops.ports import Archive
 

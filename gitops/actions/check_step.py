@@ -23,9 +23,9 @@ from gitops.core.check import (
     judge_approval,
 )
 from gitops.core.environment import Config, Overlay
-from gitops.core.message import one_line
 from gitops.core.references import is_pinned
 from gitops.core.rollback_check import first_change
+from gitops.core.spelling import one_line
 from gitops.core.touching import Touch
 from gitops.errors import ManifestError
 from gitops.ports import Archive

@@ -16,7 +16,6 @@ from gitops.core.environment import Config, Overlay
 from gitops.core.history import Release, releases
 from gitops.core.hold import Hold, hold_path, parse_hold
 from gitops.core.kustomization import choose_file, image_values
-from gitops.core.message import one_line
 from gitops.core.rollback_check import (
     ChangedFile,
     Offence,
@@ -25,6 +24,7 @@ from gitops.core.rollback_check import (
     judge_kustomization,
     stray_paths,
 )
+from gitops.core.spelling import one_line
 from gitops.errors import ManifestError
 from gitops.ports import Archive, Tree
 

@@ -11,9 +11,9 @@ from gitops.actions.pull_requests import end_pull_request
 from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.write import write
 from gitops.core.environment import Overlay
-from gitops.core.message import one_line
 from gitops.core.pull_comments import render_closed
 from gitops.core.report import Proposal, WriteReport
+from gitops.core.spelling import one_line
 from gitops.errors import GitopsError, NotFound
 from gitops.ports import PullRequest
 

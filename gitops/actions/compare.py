@@ -30,11 +30,12 @@ from gitops.core.comparison import (
     Rendering,
     image_differences,
 )
-from gitops.core.content import only_images
 from gitops.core.environment import CONFIG_PATH, Config, Overlay
-from gitops.core.history import CommitInfo, OverlayVersion
+from gitops.core.history import OverlayVersion
+from gitops.core.identity import CommitInfo
 from gitops.core.image import ImageChange, ImageValue
 from gitops.core.kustomization import choose_file, image_values
+from gitops.core.kustomization.edit import only_images
 from gitops.core.message import trailers
 from gitops.core.touching import Touch
 from gitops.errors import Bug, GitopsError, ManifestError

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requests
-from gitops.actions.judging import Override, judge, record_overrides
+from gitops.actions.announce import with_pull_requests
+from gitops.actions.assembly import Edited, assemble, reached_by
+from gitops.actions.judging import Override, judge
 from gitops.actions.overlays import find_environment
 from gitops.actions.plan import Plan
 from gitops.actions.session import Session, Tip, require_commit, require_words
@@ -26,6 +27,7 @@ from gitops.core.policy import (
     automatic_environments,
     manual_environments,
     plain_branch,
+    record_overrides,
 )
 from gitops.core.report import Skipped, WriteReport
 from gitops.errors import UsageError

@@ -8,17 +8,18 @@ from contextlib import suppress
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.history import releases_of
 from gitops.actions.holds import hold_on, own_hold_path, readable_hold
 from gitops.actions.outlook import outlook
 from gitops.actions.overlays import find_overlay, overlays_of
 from gitops.actions.plan import Draft, Plan
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.write import write
 from gitops.core.environment import Overlay, asks_for_approval
 from gitops.core.hold import HOLD_ALL_PATH, Hold, render_hold
-from gitops.core.message import one_line, render_message
+from gitops.core.message import render_message
 from gitops.core.report import WriteReport
+from gitops.core.spelling import one_line
 from gitops.errors import NotFound, Refused
 from gitops.ports import Snapshot
 

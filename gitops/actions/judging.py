@@ -129,10 +129,3 @@ class Override(Struct):
         if self.reason is not None:
             hint = "these came up after the override was given: look at them, then override again"
         return Refused(f"refused: {count}", hint=hint, reasons=texts)
-
-
-def record_overrides(override: str | None, passed: Iterable[object]) -> tuple[str, ...]:
-    """Return what the commit says of each reason that was passed over (`Gitops-Override`)."""
-    if override is None:
-        return ()
-    return tuple(f"{override} (passed: {reason})" for reason in passed)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
+from gitops.actions.retry import moved_on, pause
 from gitops.actions.session import Session, Tip
-from gitops.actions.write import moved_on, pause
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageValue
 from gitops.core.ledger import (

@@ -10,8 +10,8 @@ from gitops.actions.session import Session, Tip
 from gitops.core.environment import Environment, Overlay
 from gitops.core.health import Wanted, drift, judge
 from gitops.core.history import Release
-from gitops.core.live import Live, LiveApplication
 from gitops.core.rollout import read_rollout
+from gitops.core.waiting import Live, LiveApplication
 from gitops.errors import GitopsError
 from gitops.ports import Cluster, Reading
 

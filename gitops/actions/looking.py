@@ -20,7 +20,7 @@ from gitops.core.health import Wanted, judge
 from gitops.core.history import Release
 from gitops.core.standing import is_news
 from gitops.core.trouble import Trouble, find_troubles
-from gitops.core.watching import Event
+from gitops.core.waiting import Event
 from gitops.errors import Denied, GitopsError, NotFound, TryAgain
 from gitops.ports import Cluster, Reading
 

@@ -10,15 +10,15 @@ from msgspec import Struct
 
 from gitops.actions.awaited import waits_for
 from gitops.actions.deciding import Approving, Decided
-from gitops.actions.judging import record_overrides
 from gitops.actions.overlays import read_overlay
 from gitops.actions.proposals import Found, proposal_branch
+from gitops.actions.retry import pause
 from gitops.actions.review import hold_brought
 from gitops.actions.session import Session, Tip, check_policy, open_tip
-from gitops.actions.write import pause
 from gitops.core.approval import merge_message
 from gitops.core.environment import Overlay
 from gitops.core.hold import Hold
+from gitops.core.policy import record_overrides
 from gitops.core.report import Committed, FileDiff, Outcome, OverlayChange, Proposal, WriteReport
 from gitops.errors import (
     Conflict,

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from gitops.actions.after import read_origins
-from gitops.actions.history import releases_of
 from gitops.actions.judging import judge_carried
 from gitops.actions.overlays import counterpart, pinned_images, read_overlay
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageChange, describe_value

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops.actions.history import releases_of
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Overlay
 from gitops.core.health import Place

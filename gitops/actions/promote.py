@@ -9,8 +9,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.after import read_origins
-from gitops.actions.assembly import Edited, assemble, reached_by, with_pull_requests
-from gitops.actions.judging import Override, judge_carried, record_overrides
+from gitops.actions.announce import with_pull_requests
+from gitops.actions.assembly import Edited, assemble, reached_by
+from gitops.actions.judging import Override, judge_carried
 from gitops.actions.overlays import (
     apps_of,
     counterpart,
@@ -28,7 +29,7 @@ from gitops.core.image import ImageValue
 from gitops.core.kustomization import edit_images
 from gitops.core.message import Line, render_message
 from gitops.core.origins import shared_source
-from gitops.core.policy import Reason, plain_branch
+from gitops.core.policy import Reason, plain_branch, record_overrides
 from gitops.core.promotion import Carried, Origin, carry
 from gitops.core.report import Skipped, WriteReport
 from gitops.errors import ManifestError, NotFound, UsageError

@@ -13,11 +13,11 @@ from itertools import islice
 from msgspec import Struct
 
 from gitops.actions.session import Session, Tip, require_commit
-from gitops.core.content import only_images
 from gitops.core.environment import Overlay
 from gitops.core.identity import Identity
 from gitops.core.image import ImageValue
 from gitops.core.kustomization import choose_file, image_values
+from gitops.core.kustomization.edit import only_images
 from gitops.core.message import trailers
 from gitops.core.report import Proposal
 from gitops.errors import NotFound, Refused

@@ -15,7 +15,7 @@ from gitops.core.combining import (
     read_intent,
     select,
 )
-from gitops.core.history import CommitInfo
+from gitops.core.identity import CommitInfo
 from gitops.core.intents import MAX_BYTES, REF_PREFIX, Intent
 from gitops.core.landed import landed, looked_back
 from gitops.core.repository_name import normalised_repository

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping
 from msgspec.structs import replace
 
 from gitops.actions.proposals import find_proposal, look, proposal_branch
+from gitops.actions.retry import pause
 from gitops.actions.review import make_review
 from gitops.actions.session import Session, Tip, open_tip
-from gitops.actions.write import pause
 from gitops.core.environment import Overlay, PullRules
 from gitops.core.image import ImageValue
 from gitops.core.message import reason_of, trailers

@@ -6,17 +6,18 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from gitops.actions.history import releases_of
+from gitops.actions.announce import update_pull_requests
 from gitops.actions.ledger import Appended, OverlayLedger, append_records, ledger_of
 from gitops.actions.overlays import find_overlay
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip, open_tip, require_commit, require_words
 from gitops.core.choice import describe
 from gitops.core.environment import Overlay
 from gitops.core.history import Release
 from gitops.core.ledger import LEDGER_BRANCH, Record
-from gitops.core.message import one_line
 from gitops.core.release import Quality
 from gitops.core.report import Committed, Outcome, WriteReport
+from gitops.core.spelling import one_line
 from gitops.core.standing import Standing, judged_sets
 from gitops.errors import NotFound, Refused, UsageError
 
@@ -94,7 +95,6 @@ def qa(
     )
     subject = f"{overlay.label}: {request.verdict} {release.commit[:7]}"
     done = append_records(session, overlay, [record], action="qa", subject=subject)
-    from gitops.actions.verdicts import update_pull_requests  # loads what asks policy
 
     stale = update_pull_requests(session, tip, overlay)
     return _report(session, f"{about} by {person}", done, ledger.warnings + stale)

@@ -20,7 +20,7 @@ from gitops.actions.reporting import report_of
 from gitops.actions.sending import Sent, Update
 from gitops.actions.session import Combining, Session, Tip, read_config
 from gitops.core.combining import CARRIER_TRAILER, MOST_AT_ONCE, describe_answer, is_turn
-from gitops.core.history import CommitInfo
+from gitops.core.identity import CommitInfo
 from gitops.core.intents import Intent
 from gitops.core.landed import landed
 from gitops.core.message import trailers

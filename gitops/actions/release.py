@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from gitops.actions.history import releases_of
 from gitops.actions.ledger import words_on
 from gitops.actions.overlays import overlays_of, read_overlay
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Config, Overlay
 from gitops.core.origins import origins

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from gitops.core.comparison import Rendering
 from gitops.core.manifest_diff import diff_manifests
-from gitops.core.message import one_line
+from gitops.core.spelling import one_line
 from gitops.core.touching import Belongings
 from gitops.ports import Archive, BuildFile, Renderer, Tree
 

@@ -8,7 +8,6 @@ from functools import partial
 from msgspec import Struct
 
 from gitops.actions.holds import own_hold_path, readable_hold
-from gitops.actions.judging import record_overrides
 from gitops.actions.overlays import OverlayFile
 from gitops.actions.plan import Draft, Plan
 from gitops.actions.proposing import Wanted, propose
@@ -19,8 +18,10 @@ from gitops.core.history import OverlayVersion, Release, releases
 from gitops.core.hold import Hold, render_hold
 from gitops.core.image import ImageChange, ImageRequest
 from gitops.core.kustomization import Edit
-from gitops.core.message import Line, one_line, render_message, subject
+from gitops.core.message import Line, render_message, subject
+from gitops.core.policy import record_overrides
 from gitops.core.report import OverlayChange
+from gitops.core.spelling import one_line
 
 
 class RollbackRequest(Struct, frozen=True):

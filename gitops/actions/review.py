@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops.actions.after import read_befores
-from gitops.actions.history import releases_of
 from gitops.actions.holds import own_hold_path, readable_hold
 from gitops.actions.judging import judge, judge_carried
 from gitops.actions.ledger import ledger_of
 from gitops.actions.proposals import OpenProposal, proposal_branch
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip
 from gitops.actions.sources import source_heads
 from gitops.actions.targets import read_target

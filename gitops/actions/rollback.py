@@ -11,10 +11,10 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.history import releases_of
 from gitops.actions.overlays import OverlayFile, find_overlay
 from gitops.actions.plan import Plan
 from gitops.actions.proposals import find_proposal, proposal_branch
+from gitops.actions.release_history import releases_of
 from gitops.actions.restoring import RollbackRequest, assemble_rollback, landed_since
 from gitops.actions.session import Session, Tip, require_words
 from gitops.actions.steering import Steering, Underway

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gitops.core.environment import CONFIG_PATH, Config, Environment
 from gitops.core.history import Identity
-from gitops.core.message import one_line
+from gitops.core.spelling import one_line
 from gitops.errors import ConfigError, NotFound, UsageError
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.history import releases_of
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageChange

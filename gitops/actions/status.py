@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from gitops.actions.awaited import waits_for
-from gitops.actions.history import releases_of
 from gitops.actions.holds import hold_on
 from gitops.actions.judging import freeze_on
 from gitops.actions.ledger import words_on
@@ -20,6 +19,7 @@ from gitops.actions.overlays import (
     pinned_images,
 )
 from gitops.actions.proposals import Found, find_proposal, look, proposal_branch
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Overlay, asks_for_approval
 from gitops.core.history import Release

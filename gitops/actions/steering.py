@@ -17,12 +17,11 @@ from gitops.actions.holds import hold_on
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.application import NOTICE, NOTICE_SEVERITY, REFRESH, Resource
 from gitops.core.environment import Overlay
-from gitops.core.health import split_reference
 from gitops.core.hold import Hold
-from gitops.core.image import ImageChange, ImageValue
-from gitops.core.message import one_line
+from gitops.core.image import ImageChange, ImageValue, split_reference
 from gitops.core.report import WriteReport
 from gitops.core.rollout import Rollout, read_rollout
+from gitops.core.spelling import one_line
 from gitops.errors import GitopsError
 from gitops.ports import Cluster, Reading
 

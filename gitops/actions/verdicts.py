@@ -11,14 +11,14 @@ from typing import Literal
 
 from msgspec.structs import replace
 
+from gitops.actions.announce import update_pull_requests
 from gitops.actions.ledger import OverlayLedger, append_records
-from gitops.actions.overlays import overlays_of
 from gitops.actions.session import Session, Tip
-from gitops.core.environment import Overlay, asks_for_approval
+from gitops.core.environment import Overlay
 from gitops.core.health import Observation
 from gitops.core.history import Release
 from gitops.core.ledger import Record
-from gitops.core.message import timestamp
+from gitops.core.spelling import timestamp
 from gitops.core.standing import Standing, is_news, judged
 
 
@@ -73,19 +73,6 @@ def record_verdict(
         for warning in update_pull_requests(session, tip, overlay):
             session.say(warning)
     return done.commit is not None or standing[-1]
-
-
-def update_pull_requests(session: Session, tip: Tip, overlay: Overlay) -> tuple[str, ...]:
-    """Bring the pull requests up to date that quote what is said of `overlay`; return warnings."""
-    name = overlay.environment.name
-    rows = [row for row in tip.config.environments if name in (row.name, *row.after)]
-    asking = [row for row in rows if asks_for_approval(row)]
-    if session.dry_run or not asking:
-        return ()
-    from gitops.actions.pull_requests import refresh  # most verdicts are quoted nowhere
-
-    found = [one for row in asking for one in overlays_of(tip.of(row), row)]
-    return refresh(session, [one for one in found if overlay.app in (None, one.app)])
 
 
 def _seen(observations: Sequence[Observation], soak: float) -> dict[str, object]:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.history import releases_of
 from gitops.actions.overlays import find_environment, find_overlay, overlays_of
 from gitops.actions.pursuit import Asked, Pursuit, Terms
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip, open_tip, require_commit
 from gitops.core.choice import describe
 from gitops.core.environment import Environment, Overlay

@@ -15,7 +15,7 @@ from gitops.actions.overlays import find_environment, overlays_of
 from gitops.actions.placing import Placing
 from gitops.actions.session import Session, Tip, open_tip
 from gitops.core.environment import Environment, Overlay
-from gitops.core.watching import Event
+from gitops.core.waiting import Event
 from gitops.errors import Denied, GitopsError, TryAgain
 from gitops.ports import Cluster, Reading
 

@@ -7,8 +7,8 @@ from itertools import chain, islice
 
 from msgspec.structs import replace
 
-from gitops.actions.history import releases_of
 from gitops.actions.ledger import ledger_of
+from gitops.actions.release_history import releases_of
 from gitops.actions.session import Session, Tip
 from gitops.core.choice import Choice, NeedMore
 from gitops.core.environment import Overlay

@@ -17,23 +17,19 @@ from msgspec.structs import replace
 from gitops.actions.plan import Plan
 from gitops.actions.remembered import bet
 from gitops.actions.reporting import joined, report_of
+from gitops.actions.retry import moved_on, pause
 from gitops.actions.sending import Sent, prepare, push
 from gitops.actions.session import Session, Tip, check_policy, open_tip
 from gitops.core.report import WriteReport
 from gitops.errors import (
-    Conflict,
     GitopsError,
     NoAtomicPush,
     TimedOut,
-    TryAgain,
     Unavailable,
     UsageError,
 )
-from gitops.ports import Lost, RefUpdate
+from gitops.ports import RefUpdate
 
-_STEP = 0.3  # seconds that the longest pause grows with each try
-_SHARES = (2.0, 3.0)  # of the time that a lost race took: after the first one, and later
-_LONGEST = 10.0
 _ALONE = 2  # lost pushes, after which a writer stops fighting where it may join others
 
 
@@ -197,28 +193,3 @@ def _finish(session: Session, sent: Sent, pushes: int) -> WriteReport:
         for path, content in sent.plan.edits.items():
             session.work_tree.replace(path, content)
     return report_of(session, sent.tip, sent.plan, pushes, updates=sent.updates)
-
-
-def moved_on(session: Session, branch: str, pushes: int, lost: Lost) -> Conflict:
-    """Return the error of a write that only lost races."""
-    return Conflict(
-        f"{branch} of {session.repository.describe()} kept moving: "
-        f"{pushes} pushes lost in {session.budget:.0f} s ({lost.words})",
-        hint="nothing was written; run the same command again, or give it more time with "
-        "--push-timeout",
-    )
-
-
-def pause(
-    session: Session, deadline: float, tries: int, error: TryAgain, took: float = 0.0
-) -> None:
-    """Pause before try number `tries` + 1, or raise `error` when the budget is spent.
-
-    `took` are the seconds that a lost race lasted. The more writers there are the longer each try
-    takes, and the more of them must keep out of the way for one to get through.
-    """
-    left = deadline - session.clock.monotonic()
-    if left <= 0:
-        raise error
-    share = _SHARES[min(tries, len(_SHARES)) - 1]
-    session.clock.pause(min(max(_STEP * tries, share * took), _LONGEST, left))

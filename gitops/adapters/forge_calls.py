@@ -20,7 +20,7 @@ from typing import TypeVar
 from gitops.adapters.gitrepo.process import Scrubber
 from gitops.core.forge_address import NAMES, ForgeAddress
 from gitops.core.forge_token import Token, how_to_give_a_token
-from gitops.core.message import one_line, timestamp
+from gitops.core.spelling import one_line, timestamp
 from gitops.errors import Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
 from gitops.ports import Clock
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from gitops.adapters.gitrepo.objects import check_path
 from gitops.adapters.gitrepo.process import stop_group
 from gitops.adapters.gitrepo.store import PREFIX
-from gitops.core.message import one_line
+from gitops.core.spelling import one_line
 from gitops.errors import ManifestError
 from gitops.ports import Build, BuildFile
 

@@ -6,7 +6,9 @@ files, so it is escaped as the runner demands (actions/toolkit, packages/core, `
 
 from __future__ import annotations
 
-from gitops.core.message import one_line
+from enum import StrEnum
+
+from gitops.core.spelling import one_line
 
 _LEVELS = {"error": "error", "warning": "warning", "notice": "notice"}
 
@@ -37,3 +39,10 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+class Annotations(StrEnum):
+    """Which marks for the page of a CI job are printed beside the result."""
+
+    none = "none"
+    github = "github"

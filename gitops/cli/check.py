@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import Annotations, Format, Marks, Output, Repo
+from gitops.cli.annotations import Annotations
+from gitops.cli.options import Format, Marks, Output, Repo
 
 
 def register(app: typer.Typer) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import sys
 
 from gitops.cli import documents
-from gitops.cli.annotations import github_line, harmless
-from gitops.cli.options import Annotations
+from gitops.cli.annotations import Annotations, github_line, harmless
 from gitops.cli.output import print_json
 from gitops.cli.terminal import aside, line, paint, safe
 from gitops.core.check import CheckedCommit, CheckReport, Finding

@@ -10,7 +10,6 @@ from gitops.core.environment import Overlay
 from gitops.core.history import Release
 from gitops.core.hold import Hold
 from gitops.core.image import ImageValue
-from gitops.core.message import timestamp
 from gitops.core.report import (
     CutReport,
     DiffReport,
@@ -21,6 +20,7 @@ from gitops.core.report import (
     StatusReport,
     WriteReport,
 )
+from gitops.core.spelling import timestamp
 from gitops.core.standing import Word
 from gitops.errors import GitopsError
 
@@ -28,9 +28,7 @@ if TYPE_CHECKING:
     from gitops.actions.scaffold import ScaffoldReport
     from gitops.actions.validate import ValidateReport
     from gitops.core.freeze import FreezeHit
-    from gitops.core.live import LiveApplication
-    from gitops.core.waiting import WaitReport
-    from gitops.core.watching import Event
+    from gitops.core.waiting import Event, LiveApplication, WaitReport
 
 Document = dict[str, Any]
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitops.adapters.gitrepo.source import Start
+    from gitops.ports.repository import Start
 
 _SHARED = frozenset({"--repo", "--branch", "--app", "--output", "-o"})
 _TIME = frozenset({"--push-timeout"})

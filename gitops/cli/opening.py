@@ -10,7 +10,7 @@ from gitops.cli.duration import seconds
 
 if TYPE_CHECKING:
     from gitops.actions.session import Session
-    from gitops.adapters.gitrepo.source import Start
+    from gitops.ports.repository import Start
 
 
 def open_for_writing(

@@ -8,19 +8,14 @@ from typing import Annotated
 
 import typer
 
+from gitops.cli.annotations import Annotations
+
 
 class Format(StrEnum):
     """How results are printed."""
 
     text = "text"
     json = "json"
-
-
-class Annotations(StrEnum):
-    """Which marks for the page of a CI job are printed beside the result."""
-
-    none = "none"
-    github = "github"
 
 
 Repo = Annotated[

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.options import Annotations, Branch, DryRun, Format, Marks, Output, Repo
+from gitops.cli.annotations import Annotations
+from gitops.cli.options import Branch, DryRun, Format, Marks, Output, Repo
 from gitops.errors import UsageError
 
 

@@ -14,21 +14,15 @@ from msgspec.structs import replace
 from gitops.actions.protection import ProtectionReport
 from gitops.actions.validate import Problem, ValidateReport
 from gitops.cli import documents
-from gitops.cli.annotations import github_line, harmless
+from gitops.cli.annotations import Annotations, github_line, harmless
 from gitops.cli.check_output import place_of, printable
-from gitops.cli.options import Annotations
 from gitops.cli.output import print_json
 from gitops.cli.terminal import aside, line, paint, safe
-from gitops.core.comparison import (
-    Comparison,
-    EnvironmentDifference,
-    Rendering,
-    count,
-    shown_paths,
-)
+from gitops.core.comparison import Comparison, EnvironmentDifference, Rendering
 from gitops.core.environment import CONFIG_PATH
 from gitops.core.image import describe_value
 from gitops.core.protection import Gap
+from gitops.core.spelling import count, shown_paths
 from gitops.errors import Denied, GitopsError, ManifestError, Refused
 
 _TITLE = "gitops validate"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from gitops.actions.session import Session
     from gitops.actions.wait import WaitOptions
     from gitops.core.report import WriteReport
-    from gitops.core.watching import Event
+    from gitops.core.waiting import Event
 
 _SHORT = 7
 _STYLES = {"healthy": "green", "degraded": "red", "failed": "red", "unrendered": "red"}

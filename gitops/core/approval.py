@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 
 from gitops.core.identity import Identity
 from gitops.core.image import ImageChange
-from gitops.core.message import Line, one_line, reason_of, render_message, trailers
+from gitops.core.message import Line, reason_of, render_message, trailers
 from gitops.core.policy import Reason
 from gitops.core.revision import Revision, parse_revision
+from gitops.core.spelling import one_line
 
 _CO_AUTHOR = "Co-authored-by"
 _PERSON = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]+)>")

@@ -7,9 +7,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gitops.core.history import CommitInfo
 from gitops.core.hold import Hold
-from gitops.core.message import one_line, subject, trailers
+from gitops.core.identity import CommitInfo
+from gitops.core.message import subject, trailers
+from gitops.core.spelling import one_line
 from gitops.core.touching import Touch
 
 Level = Literal["error", "warning", "notice"]

@@ -9,8 +9,8 @@ from typing import Literal
 from msgspec import Struct
 
 from gitops.core.image import ImageRequest, ImageValue, describe_value
-from gitops.core.message import one_line
 from gitops.core.release import Health, Release
+from gitops.core.spelling import one_line
 
 _SHORT = 7
 _LISTED = 20

@@ -34,7 +34,7 @@ from gitops.core.intents import (
     is_current_version,
     verify,
 )
-from gitops.core.message import one_line
+from gitops.core.spelling import one_line
 from gitops.errors import GitopsError, TryAgain
 
 MOST_AT_ONCE: Final = 128  # intents read, and commits in one push

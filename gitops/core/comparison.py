@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Literal
 
 from msgspec import Struct
@@ -114,13 +114,3 @@ def image_differences(
         for image in dict.fromkeys((*after, *before))
         if before.get(image) != after.get(image)
     )
-
-
-def count(number: int, word: str, words: str | None = None) -> str:
-    """Return `1 file`, `2 files`."""
-    return f"{number} {word}" if number == 1 else f"{number} {words or word + 's'}"
-
-
-def shown_paths(paths: Sequence[str], most: int) -> tuple[tuple[str, ...], int]:
-    """Return the first `most` of `paths`, and how many more there are."""
-    return tuple(paths[:most]), max(len(paths) - most, 0)

@@ -9,15 +9,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from gitops.core.comparison import (
-    Comparison,
-    EnvironmentDifference,
-    Rendering,
-    count,
-    shown_paths,
-)
+from gitops.core.comparison import Comparison, EnvironmentDifference, Rendering
 from gitops.core.image import ImageValue, describe_value
 from gitops.core.markdown import bullets, code, table
+from gitops.core.spelling import count, shown_paths
 
 MARK = "<!-- gitops validate -->"
 LONGEST = 60_000

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gitops.core.image import ImageRequest
 from gitops.core.kustomization import edit_images, image_values
+from gitops.core.kustomization.edit import only_images
 from gitops.errors import GitopsError
 
 Merge = Callable[[bytes, bytes, bytes], bytes | None]
@@ -34,16 +35,6 @@ def merges_to(
     put into the file as the branch has it.
     """
     return merge(base, ours, theirs) == landed or _images_onto(base, ours, theirs, path) == landed
-
-
-def only_images(before: bytes, after: bytes, path: str) -> bool:
-    """Say whether `after` is `before` with other image values (or new images), and no more."""
-    try:
-        wanted = image_values(after, path)
-        requests = [ImageRequest.exactly(image, value) for image, value in wanted.items()]
-        return edit_images(before, path, requests, add=True).after == after
-    except GitopsError:
-        return False
 
 
 def _images_onto(base: bytes, ours: bytes, theirs: bytes, path: str) -> bytes | None:

@@ -20,8 +20,8 @@ from msgspec import Struct
 
 from gitops.core.application import Application, ApplicationRef, Operation
 from gitops.core.feeding import Feed
-from gitops.core.image import ImageValue, describe_value
-from gitops.core.message import one_line
+from gitops.core.image import ImageValue, describe_value, split_reference
+from gitops.core.spelling import one_line
 
 Place = Literal["before", "at", "other", "unknown"]
 """Where a commit stands, seen from the release: `at` is the release or a later commit that pins
@@ -351,14 +351,6 @@ def _runs(live: set[tuple[str | None, str | None]], value: ImageValue) -> bool:
     if value.digest is not None:
         return any(digest == value.digest for _, digest in live)
     return value.tag is None or any(tag == value.tag for tag, _ in live)
-
-
-def split_reference(text: str) -> tuple[str, str | None, str | None]:
-    """Split an image as a pod names it into name, tag and digest."""
-    rest, _, digest = text.partition("@")
-    slash = rest.rfind("/") + 1
-    last, _, tag = rest[slash:].partition(":")
-    return rest[:slash] + last, tag or None, digest or None
 
 
 def _is_older(time: datetime | None, other: datetime | None) -> bool:

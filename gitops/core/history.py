@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from functools import lru_cache
 from itertools import islice
 from types import MappingProxyType
@@ -11,7 +10,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from gitops.core.hold import Hold
-from gitops.core.identity import Identity
+from gitops.core.identity import CommitInfo, Identity
 from gitops.core.image import ImageValue
 from gitops.core.kustomization import image_values
 from gitops.core.lineage import trace
@@ -20,25 +19,6 @@ from gitops.core.release import NO_VERDICTS, Release, Verdicts
 from gitops.errors import ManifestError
 
 _FIRST = 8  # releases that are looked at first, then twice as many: older ones cost requests
-
-
-class CommitInfo(Struct, frozen=True):
-    """One commit as Git tells it.
-
-    Attributes:
-        commit: 40 (or 64) hex digits.
-        parents: commit ids, first parent first; empty for a root commit.
-        time: committer time, UTC.
-        message: the whole message, subject included.
-        merged: messages of the commits that a merge brought in, newest first.
-    """
-
-    commit: str
-    parents: tuple[str, ...]
-    author: Identity
-    time: datetime
-    message: str
-    merged: tuple[str, ...] = ()
 
 
 class OverlayVersion(Struct, frozen=True):

@@ -1,6 +1,9 @@
-"""Who writes."""
+"""A commit as Git tells it: who wrote it, when, and the ids of intents (`Gitops-Id`)."""
 
 from __future__ import annotations
+
+import re
+from datetime import datetime
 
 from msgspec import Struct
 
@@ -10,3 +13,41 @@ class Identity(Struct, frozen=True):
 
     name: str
     email: str
+
+
+class CommitInfo(Struct, frozen=True):
+    """One commit as Git tells it.
+
+    Attributes:
+        commit: 40 (or 64) hex digits.
+        parents: commit ids, first parent first; empty for a root commit.
+        time: committer time, UTC.
+        message: the whole message, subject included.
+        merged: messages of the commits that a merge brought in, newest first.
+    """
+
+    commit: str
+    parents: tuple[str, ...]
+    author: Identity
+    time: datetime
+    message: str
+    merged: tuple[str, ...] = ()
+
+
+_TIMED = re.compile(r"[0-9a-f]{32}")
+_TIME_DIGITS = 12
+
+
+def timed_id(seconds: float, noise: bytes) -> str:
+    """Return a new id of 32 hex digits: milliseconds, then noise.
+
+    Args:
+        seconds: since 1970.
+        noise: 10 random bytes.
+    """
+    return f"{int(seconds * 1000):0{_TIME_DIGITS}x}{noise.hex()}"
+
+
+def made_at(name: str) -> float | None:
+    """Return when the id `name` was made, in seconds since 1970; None where it does not tell."""
+    return int(name[:_TIME_DIGITS], 16) / 1000 if _TIMED.fullmatch(name) else None

@@ -230,3 +230,11 @@ def _check_new_name(text: str, name: str) -> None:
 
 def _wrong(text: str, what: str, hint: str | None = None) -> UsageError:
     return UsageError(f"image {text!r} {what}", hint=hint or f"IMAGE is {GRAMMAR}")
+
+
+def split_reference(text: str) -> tuple[str, str | None, str | None]:
+    """Split an image as a pod names it into name, tag and digest."""
+    rest, _, digest = text.partition("@")
+    slash = rest.rfind("/") + 1
+    last, _, tag = rest[slash:].partition(":")
+    return rest[:slash] + last, tag or None, digest or None

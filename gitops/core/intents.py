@@ -18,8 +18,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from gitops.core.identity import Identity
-from gitops.core.ids import made_at
+from gitops.core.identity import Identity, made_at
 from gitops.errors import UsageError
 
 REF_PREFIX: Final = "refs/gitops/intents/"

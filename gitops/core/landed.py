@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
-from gitops.core.history import CommitInfo
+from gitops.core.identity import CommitInfo
 from gitops.core.message import trailers
 
 _ID: Final = "Gitops-Id"

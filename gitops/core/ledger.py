@@ -20,7 +20,7 @@ from typing import Final, Literal, cast, get_args
 from msgspec import Struct
 
 from gitops.core.image import ImageValue
-from gitops.core.message import one_line, timestamp
+from gitops.core.spelling import one_line, timestamp
 
 LEDGER_BRANCH: Final = "gitops/ledger"
 

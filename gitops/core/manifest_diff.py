@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from gitops.core.message import one_line
+from gitops.core.spelling import one_line
 from gitops.core.yamltext import compose_first
 from gitops.errors import ManifestError
 

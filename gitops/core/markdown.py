@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 
-from gitops.core.message import LONGEST_TEXT, one_line
+from gitops.core.spelling import LONGEST_TEXT, one_line
 
 NOTHING = "(none)"
 """What stands for an empty text."""

@@ -11,14 +11,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from gitops.core.image import ImageChange, describe_value
-
-LONGEST_TEXT = 500
-"""Characters of a reason or note that are kept."""
+from gitops.core.spelling import one_line
 
 LONGEST_SUBJECT = 200
 
@@ -37,17 +34,6 @@ class Line(Struct, frozen=True):
 
     environment_label: str
     change: ImageChange
-
-
-def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
-    """Return `text` as one printable line of at most `longest` characters.
-
-    Newlines, control and format characters, and lone surrogates become spaces; spaces at the ends
-    and runs of them go; what is too long ends in `…`.
-    """
-    printable = "".join(character if character.isprintable() else " " for character in text)
-    words = " ".join(printable.split())
-    return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"
 
 
 def render_message(
@@ -97,11 +83,6 @@ def render_message(
     cleaned = ((key, one_line(value)) for key, value in pairs if value is not None)
     paragraphs.append("\n".join(f"{key}: {value}" for key, value in cleaned if value))
     return "\n\n".join(paragraphs) + "\n"
-
-
-def timestamp(moment: datetime) -> str:
-    """Return `2026-11-24T14:02:00Z`: RFC 3339, in UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def trailers(message: str) -> dict[str, tuple[str, ...]]:

@@ -89,3 +89,10 @@ def judge_hold(overlay: Overlay, hold: Hold | None) -> tuple[Reason, ...]:
 def outstanding(reasons: Iterable[Reason], overridden: frozenset[Reason]) -> tuple[Reason, ...]:
     """Return the reasons that no override covers."""
     return tuple(reason for reason in reasons if reason not in overridden)
+
+
+def record_overrides(override: str | None, passed: Iterable[object]) -> tuple[str, ...]:
+    """Return what the commit says of each reason that was passed over (`Gitops-Override`)."""
+    if override is None:
+        return ()
+    return tuple(f"{override} (passed: {reason})" for reason in passed)

@@ -16,9 +16,9 @@ from gitops.core.freeze import FreezeHit
 from gitops.core.hold import Hold
 from gitops.core.image import ImageChange, ImageRequest, ImageValue, describe_value
 from gitops.core.kustomization import missing_image
-from gitops.core.message import timestamp
 from gitops.core.policy import Reason, judge_hold, judge_source, plain_branch
 from gitops.core.revision import Revision, parse_revision
+from gitops.core.spelling import timestamp
 from gitops.core.standing import Aspect, JudgedSet, Standing, Word, standing_of
 
 _SHORT = 7

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gitops.core.environment import BranchRule, RuleLevel, match_branch
-from gitops.core.message import one_line
+from gitops.core.spelling import one_line
 
 
 class Rules(Struct, frozen=True):

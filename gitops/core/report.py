@@ -16,7 +16,7 @@ from gitops.core.standing import Word
 
 if TYPE_CHECKING:
     from gitops.core.freeze import FreezeHit
-    from gitops.core.live import Live
+    from gitops.core.waiting import Live
 
 Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]
 

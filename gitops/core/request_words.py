@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 from gitops.core.environment import Overlay
 from gitops.core.image import ImageChange
-from gitops.core.message import one_line, reason_of, trailers
+from gitops.core.message import reason_of, trailers
 from gitops.core.revision import parse_revision
+from gitops.core.spelling import one_line
 
 
 def asking(

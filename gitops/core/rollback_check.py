@@ -16,9 +16,9 @@ from gitops.core.choice import NeedMore, describe
 from gitops.core.hold import parse_hold
 from gitops.core.image import ImageRequest, ImageValue, describe_value
 from gitops.core.kustomization import edit_images, image_values
-from gitops.core.message import one_line
 from gitops.core.release import Release, Verdicts
 from gitops.core.rollback import choose
+from gitops.core.spelling import one_line
 from gitops.errors import ManifestError, NotFound, Refused, UsageError
 
 

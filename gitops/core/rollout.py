@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gitops.core.message import one_line
+from gitops.core.spelling import one_line
 from gitops.core.told import newest_first, table, tables, text
 
 HASH_LABEL = "rollouts-pod-template-hash"

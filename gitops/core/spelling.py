@@ -1,8 +1,9 @@
-"""What somebody may have meant who misspelt a word."""
+"""Plain text: one line, counts, timestamps, and what a misspelt word may have meant."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 
 
 def nearest_word(word: str, words: Iterable[str]) -> str | None:
@@ -10,3 +11,33 @@ def nearest_word(word: str, words: Iterable[str]) -> str | None:
     from difflib import get_close_matches  # only on the way out: 5 ms of import
 
     return next(iter(get_close_matches(word, list(words), n=1)), None)
+
+
+LONGEST_TEXT = 500
+"""Characters of a reason or note that are kept."""
+
+
+def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
+    """Return `text` as one printable line of at most `longest` characters.
+
+    Newlines, control and format characters, and lone surrogates become spaces; spaces at the ends
+    and runs of them go; what is too long ends in `…`.
+    """
+    printable = "".join(character if character.isprintable() else " " for character in text)
+    words = " ".join(printable.split())
+    return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"
+
+
+def timestamp(moment: datetime) -> str:
+    """Return `2026-11-24T14:02:00Z`: RFC 3339, in UTC, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def count(number: int, word: str, words: str | None = None) -> str:
+    """Return `1 file`, `2 files`."""
+    return f"{number} {word}" if number == 1 else f"{number} {words or word + 's'}"
+
+
+def shown_paths(paths: Sequence[str], most: int) -> tuple[tuple[str, ...], int]:
+    """Return the first `most` of `paths`, and how many more there are."""
+    return tuple(paths[:most]), max(len(paths) - most, 0)

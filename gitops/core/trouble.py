@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gitops.core.message import one_line
+from gitops.core.spelling import one_line
 from gitops.core.told import table, tables
 
 _QUIET = frozenset({"ContainerCreating", "PodInitializing"})

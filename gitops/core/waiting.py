@@ -1,4 +1,4 @@
-"""What `wait` found out about one release, as a value, and what that means for the exit code."""
+"""What `wait`, `watch` and `status` tell of releases in clusters; the exit codes of `wait`."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from gitops.core.application import ApplicationRef
 from gitops.core.environment import Overlay
 from gitops.core.following import BAD, Answer
 from gitops.core.health import Observation, State
@@ -88,3 +89,56 @@ def worst_error(reports: tuple[WaitReport, ...]) -> GitopsError | None:
     """Return the error of several waits: not healthy goes before not known."""
     errors = [error for report in reports if (error := report.error) is not None]
     return min(errors, key=lambda error: error.exit_code, default=None)
+
+
+class LiveApplication(Struct, frozen=True):
+    """One Application that feeds an overlay.
+
+    Attributes:
+        state, text: seen from the newest release; see `core/health.py`.
+        sync, health: Argo CD's words.
+        revision: the commit that it is at, None when it does not know.
+        release: the release that is in force there, None when that is not on the branch.
+        since: from when on its health has been so, on the cluster's clock.
+        drift: live images that Git does not ask for there.
+        rollouts: where each Rollout stands, in words.
+    """
+
+    ref: ApplicationRef
+    state: State
+    text: str
+    sync: str
+    health: str
+    revision: str | None = None
+    release: str | None = None
+    since: datetime | None = None
+    drift: tuple[str, ...] = ()
+    rollouts: tuple[str, ...] = ()
+
+
+class Live(Struct, frozen=True):
+    """What was found of one overlay.
+
+    Attributes:
+        problem: why there is no more to show (unreachable, no Application), None when there is.
+    """
+
+    applications: tuple[LiveApplication, ...] = ()
+    problem: str | None = None
+
+
+class Event(Struct, frozen=True):
+    """One thing that changed.
+
+    Attributes:
+        overlay: None for what is about all of them (Git cannot be reached).
+        commit: the release that it is about, None when there is none.
+        verdict: what was written to the ledger, None when nothing was.
+        is_trouble: something could not be looked at, or not be written.
+    """
+
+    overlay: Overlay | None
+    text: str
+    commit: str | None = None
+    verdict: Literal["stable", "degraded"] | None = None
+    is_trouble: bool = False

@@ -8,9 +8,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from gitops.ports.clock import Clock
-from gitops.ports.repository import Lost, NewCommit, RefUpdate, Repository, Snapshot, Unproven
+from gitops.ports.repository import (
+    Lost,
+    NewCommit,
+    RefUpdate,
+    Repository,
+    Snapshot,
+    Unproven,
+    WorkTree,
+)
 from gitops.ports.sources import Sources
-from gitops.ports.worktree import WorkTree
 
 if TYPE_CHECKING:
     from gitops.ports.cluster import Bell, Cluster, Clusters, Reading

@@ -10,7 +10,8 @@ from msgspec import Struct
 from gitops.ports.repository import Snapshot
 
 if TYPE_CHECKING:
-    from gitops.core.history import CommitInfo, OverlayVersion
+    from gitops.core.history import OverlayVersion
+    from gitops.core.identity import CommitInfo
 
 
 class TreeEntry(Struct, frozen=True):

@@ -10,7 +10,7 @@ from msgspec import Struct
 from gitops.ports.repository import Snapshot
 
 if TYPE_CHECKING:
-    from gitops.core.history import CommitInfo
+    from gitops.core.identity import CommitInfo
 
 
 class Gathered(Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
 
@@ -144,4 +144,21 @@ class Repository(Protocol):
 
     def describe(self) -> str:
         """Return what messages call this repository: its URL or path, without secrets."""
+        ...
+
+
+Start = Literal["tip", "remembered", "history"]
+"""What a call needs first: the newest commit; the remembered one will do, if there is one; or the
+newest commits, and the branches of our own as they were at the same moment."""
+
+
+class WorkTree(Protocol):
+    """The caller's own checkout, for environments with `change: work-tree`."""
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of a file of the checkout, None when there is none."""
+        ...
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Replace a file atomically, keeping its mode. Never follows a link out of the checkout."""
         ...

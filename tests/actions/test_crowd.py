@@ -14,8 +14,7 @@ from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
 from gitops.actions.session import Combining, Session
 from gitops.config import load_config
-from gitops.core.identity import Identity
-from gitops.core.ids import timed_id
+from gitops.core.identity import Identity, timed_id
 from gitops.core.intents import REF_PREFIX, Intent, sign
 from gitops.core.message import trailers
 from gitops.core.report import WriteReport

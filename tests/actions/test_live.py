@@ -8,8 +8,8 @@ import pytest
 
 from argo_world import CONFIG, ArgoWorld
 from gitops.actions.status import status
-from gitops.core.live import Live
 from gitops.core.report import StatusReport
+from gitops.core.waiting import Live
 from gitops.errors import NotFound, Unavailable
 
 

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from gitops.actions.scaffold import scaffold
+from gitops.actions.scaffold import PLACEHOLDER_URL, scaffold, scaffold_files
 from gitops.actions.validate import validate
 from gitops.adapters.folder import LocalFolder
 from gitops.adapters.sample import sample_files
 from gitops.config import load_config
-from gitops.core.scaffold import PLACEHOLDER_URL, scaffold_files
 from gitops.errors import Refused
 
 NOW = datetime(2026, 1, 5, 9, tzinfo=UTC)

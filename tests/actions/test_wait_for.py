@@ -11,8 +11,7 @@ from fakes import FakeIntents
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.session import Combining, Session
 from gitops.actions.wait import WaitOptions, wait_for
-from gitops.core.identity import Identity
-from gitops.core.ids import timed_id
+from gitops.core.identity import Identity, timed_id
 from gitops.core.intents import REF_PREFIX
 from gitops.core.message import trailers
 from gitops.core.report import WriteReport

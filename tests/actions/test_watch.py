@@ -12,7 +12,7 @@ from gitops.actions.looking import Watched
 from gitops.actions.session import Session
 from gitops.actions.watch import watch
 from gitops.core.application import NOTICE
-from gitops.core.watching import Event
+from gitops.core.waiting import Event
 from gitops.errors import Denied, NotFound, Unavailable
 
 

@@ -12,7 +12,7 @@ from gitops.adapters.gitrepo.answers import (
     read_transport,
     read_update,
 )
-from gitops.adapters.gitrepo.remote import settle
+from gitops.adapters.gitrepo.leases import settle
 from gitops.errors import Denied, HookDeclined, NoAtomicPush, NotFound, Protected, Unavailable
 from gitops.ports import Lost, RefUpdate
 

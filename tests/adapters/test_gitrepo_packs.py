@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.adapters.gitrepo.packs import missing
+from gitops.adapters.gitrepo.objects import missing
 from gitrepos import Repo
 
 

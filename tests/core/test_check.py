@@ -8,9 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from gitops.core.check import Approval, Claim, claim_of, judge_approval
-from gitops.core.history import CommitInfo
 from gitops.core.hold import Hold
-from gitops.core.identity import Identity
+from gitops.core.identity import CommitInfo, Identity
 from gitops.core.touching import Touch
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.content import merges_to, only_images, settled
+from gitops.core.content import merges_to, settled
+from gitops.core.kustomization.edit import only_images
 
 OLD = b"images:\n  - name: a\n    newTag: v1\n  - name: b\n    newTag: v1\n"
 NEW = OLD.replace(b"name: a\n    newTag: v1", b"name: a\n    newTag: v2")

@@ -8,15 +8,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gitops.core.history import (
-    CommitInfo,
-    Identity,
-    OverlayVersion,
-    Release,
-    releases,
-    was_released,
-)
+from gitops.core.history import Identity, OverlayVersion, Release, releases, was_released
 from gitops.core.hold import Hold
+from gitops.core.identity import CommitInfo
 from gitops.core.image import ImageChange, ImageValue
 from gitops.core.message import Line, render_message
 from gitops.core.release import Verdicts

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from gitops.core.history import Identity
-from gitops.core.ids import timed_id
+from gitops.core.identity import timed_id
 from gitops.core.intents import (
     MAX_BYTES,
     REF_PREFIX,

@@ -25,9 +25,9 @@ from gitops.core.ledger import (
     read_ledger,
     render_record,
 )
-from gitops.core.message import one_line
 from gitops.core.release import Health, Release, Verdicts
 from gitops.core.signature import LedgerCommit, judge_signatures
+from gitops.core.spelling import one_line
 from gitops.core.standing import Standing, is_news, judged, judged_sets, verdicts_on
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -11,7 +11,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from gitops.core.markdown import NOTHING, bullets, code, code_block, link, table
-from gitops.core.message import one_line
+from gitops.core.spelling import one_line
 
 READER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 HOSTILE = [

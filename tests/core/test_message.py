@@ -10,14 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.core.image import ImageChange, ImageValue
-from gitops.core.message import (
-    LONGEST_TEXT,
-    Line,
-    one_line,
-    render_message,
-    subject,
-    trailers,
-)
+from gitops.core.message import Line, render_message, subject, trailers
+from gitops.core.spelling import LONGEST_TEXT, one_line
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 HOSTILE = [

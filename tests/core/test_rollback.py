@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.history import CommitInfo, Identity, OverlayVersion, Release, releases
+from gitops.core.history import Identity, OverlayVersion, Release, releases
 from gitops.core.hold import Hold
+from gitops.core.identity import CommitInfo
 from gitops.core.image import ImageRequest, ImageValue
 from gitops.core.release import Health, Quality, Verdicts
 from gitops.core.rollback import Choice, NeedMore, choose

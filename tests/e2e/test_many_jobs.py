@@ -25,8 +25,7 @@ import pytest
 from msgspec.structs import replace
 
 import warm
-from gitops.core.identity import Identity
-from gitops.core.ids import timed_id
+from gitops.core.identity import Identity, timed_id
 from gitops.core.intents import REF_PREFIX, Intent, sign
 from gitops.core.repository_name import normalised_repository
 from manifests import Manifests

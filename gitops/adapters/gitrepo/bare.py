@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from gitops.adapters.gitrepo import answers, settings
-from gitops.adapters.gitrepo.leases import push_args
+from gitops.adapters.gitrepo.leases import push_args, settle
 from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.place import Place
 from gitops.adapters.gitrepo.process import Git
-from gitops.adapters.gitrepo.remote import settle
-from gitops.adapters.gitrepo.source import Start, Tip
+from gitops.adapters.gitrepo.source import Tip
 from gitops.adapters.gitrepo.store import Store
 from gitops.errors import NotFound
 from gitops.ports import Lost, RefUpdate
+from gitops.ports.repository import Start
 
 
 class Bare:

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from gitops.adapters.gitrepo import answers
 from gitops.adapters.gitrepo.bare import Bare
-from gitops.adapters.gitrepo.remote import settle
+from gitops.adapters.gitrepo.leases import settle
 from gitops.adapters.gitrepo.source import Tip
 from gitops.errors import Denied, Unavailable
 from gitops.ports import Lost, RefUpdate

@@ -18,7 +18,8 @@ from gitops.adapters.gitrepo.process import Git
 from gitops.adapters.gitrepo.reach import Reach
 from gitops.adapters.gitrepo.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.source import Tip
-from gitops.core.history import CommitInfo, OverlayVersion
+from gitops.core.history import OverlayVersion
+from gitops.core.identity import CommitInfo
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Tree as TreePort
 from gitops.ports import TreeEntry

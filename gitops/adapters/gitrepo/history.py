@@ -16,8 +16,8 @@ from msgspec.structs import replace
 from gitops.adapters.gitrepo.objects import FILE, TREE, Entry
 from gitops.adapters.gitrepo.process import Git
 from gitops.adapters.gitrepo.source import Depth
-from gitops.core.history import CommitInfo, OverlayVersion
-from gitops.core.identity import Identity
+from gitops.core.history import OverlayVersion
+from gitops.core.identity import CommitInfo, Identity
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.message import trailers
 from gitops.errors import NotFound

@@ -11,7 +11,7 @@ from gitops.adapters.gitrepo.history import HistoryReader
 from gitops.adapters.gitrepo.process import Git
 from gitops.adapters.gitrepo.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.source import Source, Tip
-from gitops.core.history import CommitInfo
+from gitops.core.identity import CommitInfo
 from gitops.ports import Gathered, Snapshot
 
 _NEWEST = 256  # commits that are looked at without being asked for more

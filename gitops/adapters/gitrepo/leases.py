@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from gitops.ports import RefUpdate
+from gitops.adapters.gitrepo import answers
+from gitops.adapters.gitrepo.answers import Kind
+from gitops.errors import HookDeclined
+from gitops.ports import Lost, RefUpdate
 
 _PUSH = ("push", "--porcelain", "--no-progress", "--no-verify", "--no-follow-tags")
 
@@ -15,3 +18,28 @@ def push_args(updates: Sequence[RefUpdate], url: str) -> list[str]:
     refs = [f"{update.new or ''}:{update.ref}" for update in updates]
     atomic = ["--atomic"] if len(updates) > 1 else []
     return [*_PUSH, "--recurse-submodules=no", *atomic, *leases, "--", url, *refs]
+
+
+def settle(
+    verdict: answers.Verdict,
+    updates: Sequence[RefUpdate],
+    place: str,
+    moved: Callable[[], bool],
+) -> Lost | None:
+    """Turn a verdict on a push into what the port promises.
+
+    `moved` looks at the branches again, which decides where nobody knows the words.
+    """
+    if verdict.kind is Kind.LANDED:
+        return None
+    if verdict.kind is Kind.RACE:
+        return Lost(verdict.words)
+    moving = [update for update in updates if update.new != update.old]
+    names = ", ".join(update.ref.removeprefix("refs/heads/") for update in moving)
+    target = f"{names} of {place}"
+    if verdict.kind is not Kind.UNKNOWN:
+        at_branch = verdict.kind in (Kind.PROTECTED, Kind.DECLINED, Kind.CLASH, Kind.REFUSED)
+        raise answers.error_of(verdict, target if at_branch else place)
+    if moved():
+        return Lost(verdict.words)
+    raise HookDeclined(f"{target}: the server rejected the push: {verdict.words}")

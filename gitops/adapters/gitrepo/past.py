@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from gitops.adapters.gitrepo import answers
 from gitops.adapters.gitrepo.fetch import FETCH
-from gitops.adapters.gitrepo.packs import missing
+from gitops.adapters.gitrepo.objects import missing
 from gitops.adapters.gitrepo.process import Git
 from gitops.adapters.gitrepo.store import Store
 

@@ -6,7 +6,7 @@ file contents, and the few contents that matter come in one more fetch, by id.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from gitops.adapters.gitrepo import answers, settings
@@ -14,15 +14,16 @@ from gitops.adapters.gitrepo.answers import Kind
 from gitops.adapters.gitrepo.beside import BESIDE, Beside, is_own
 from gitops.adapters.gitrepo.cache import Shelf
 from gitops.adapters.gitrepo.fetch import FETCH, Fetch
-from gitops.adapters.gitrepo.leases import push_args
+from gitops.adapters.gitrepo.leases import push_args, settle
 from gitops.adapters.gitrepo.memory import TIPS, Memory
 from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.past import AT_ONCE, Past
 from gitops.adapters.gitrepo.process import Git, Running
-from gitops.adapters.gitrepo.source import Start, Tip
+from gitops.adapters.gitrepo.source import Tip
 from gitops.adapters.gitrepo.store import Store
-from gitops.errors import Denied, HookDeclined, NotFound, Unavailable
+from gitops.errors import Denied, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
+from gitops.ports.repository import Start
 
 _GATHER = ("--prune", "--depth=100")  # so deep, ids of what landed lately are there as well
 _MOST = 1 << 24  # bytes of a pack with intents: 128 of the largest are half of it
@@ -344,28 +345,3 @@ class Remote:
         if self._store is not None:
             self._memory.close(self._store)
             self._store.close()
-
-
-def settle(
-    verdict: answers.Verdict,
-    updates: Sequence[RefUpdate],
-    place: str,
-    moved: Callable[[], bool],
-) -> Lost | None:
-    """Turn a verdict on a push into what the port promises.
-
-    `moved` looks at the branches again, which decides where nobody knows the words.
-    """
-    if verdict.kind is Kind.LANDED:
-        return None
-    if verdict.kind is Kind.RACE:
-        return Lost(verdict.words)
-    moving = [update for update in updates if update.new != update.old]
-    names = ", ".join(update.ref.removeprefix("refs/heads/") for update in moving)
-    target = f"{names} of {place}"
-    if verdict.kind is not Kind.UNKNOWN:
-        at_branch = verdict.kind in (Kind.PROTECTED, Kind.DECLINED, Kind.CLASH, Kind.REFUSED)
-        raise answers.error_of(verdict, target if at_branch else place)
-    if moved():
-        return Lost(verdict.words)
-    raise HookDeclined(f"{target}: the server rejected the push: {verdict.words}")

@@ -17,11 +17,12 @@ from gitops.adapters.gitrepo.place import Place, inspect
 from gitops.adapters.gitrepo.process import Git
 from gitops.adapters.gitrepo.remote import Remote
 from gitops.adapters.gitrepo.snapshot import CommitSnapshot
-from gitops.adapters.gitrepo.source import Source, Start
+from gitops.adapters.gitrepo.source import Source
 from gitops.adapters.gitrepo.store import sweep
 from gitops.core.identity import Identity
 from gitops.errors import Bug, Denied, GitopsError, NotFound
 from gitops.ports import Lost, NewCommit, RefUpdate, Snapshot, WorkTree
+from gitops.ports.repository import Start
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.commits import CommitReader

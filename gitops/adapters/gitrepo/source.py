@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Literal, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from gitops.adapters.gitrepo.overhearing import Ears
 from gitops.adapters.gitrepo.store import Store
 from gitops.ports import Lost, RefUpdate
-
-Start = Literal["tip", "remembered", "history"]
-"""What a call needs first: the newest commit; the remembered one will do, if there is one; or the
-newest commits, and the branches of our own as they were at the same moment."""
+from gitops.ports.repository import Start
 
 
 class Tip(Struct, frozen=True):

@@ -11,10 +11,9 @@ from contextlib import contextmanager, suppress
 
 from gitops.adapters.gitrepo import answers
 from gitops.adapters.gitrepo.answers import Kind
-from gitops.adapters.gitrepo.leases import push_args
+from gitops.adapters.gitrepo.leases import push_args, settle
 from gitops.adapters.gitrepo.location import address
 from gitops.adapters.gitrepo.process import Answer, Git
-from gitops.adapters.gitrepo.remote import settle
 from gitops.adapters.gitrepo.store import Store
 from gitops.ports import RefUpdate
 

@@ -13,10 +13,10 @@ from gitops.core.kustomization.check import Check
 from gitops.core.kustomization.fields import insert, remove, replace
 from gitops.core.kustomization.plan import Plan
 from gitops.core.kustomization.prove import confirm, prove
-from gitops.core.kustomization.read import FIELDS, Item, Lists, read_lists
+from gitops.core.kustomization.read import FIELDS, Item, Lists, image_values, read_lists
 from gitops.core.spelling import nearest_word
 from gitops.core.yamltext import parse_first
-from gitops.errors import NotFound, UsageError
+from gitops.errors import GitopsError, NotFound, UsageError
 
 
 class Edit(Struct, frozen=True):
@@ -175,3 +175,13 @@ def _without_empty(value: ImageValue) -> ImageValue:
     if "" not in (name, tag, digest):
         return value
     return ImageValue(name or None, tag or None, digest or None)
+
+
+def only_images(before: bytes, after: bytes, path: str) -> bool:
+    """Say whether `after` is `before` with other image values (or new images), and no more."""
+    try:
+        wanted = image_values(after, path)
+        requests = [ImageRequest.exactly(image, value) for image, value in wanted.items()]
+        return edit_images(before, path, requests, add=True).after == after
+    except GitopsError:
+        return False
