@@ -26,7 +26,7 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; a plain deploy without loading typer."""
-    from gitops.cli.early import begin, understand
+    from gitops.cli.fast_path import begin, understand
 
     spoken = understand(arguments)
     if spoken is not None:
@@ -35,7 +35,7 @@ def run(arguments: list[str]) -> int:
 
         deploy = plain_deploy(spoken, os.environ)
         if deploy is not None:
-            from gitops.cli.guard import guarded
+            from gitops.cli.errors import guarded
             from gitops.cli.run_deploy import run_deploy
 
             return guarded(lambda: run_deploy(**deploy), arguments)

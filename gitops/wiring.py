@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gitops.actions.scaffold import ScaffoldReport
-    from gitops.actions.session import Combining, Session
+    from gitops.actions.context.session import Combining, Session
+    from gitops.actions.init import ScaffoldReport
     from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
-    from gitops.core.environment import Config, ForgeSetting
+    from gitops.core.environments.environment import Config, ForgeSetting
     from gitops.core.report import WriteReport
     from gitops.ports import GatedForge, NoForge, Renderer
     from gitops.ports.repository import Start
@@ -87,10 +87,10 @@ def open_session(
         def session() -> Session:
             import time
 
-            from gitops.actions.session import Session
-            from gitops.adapters.clock import SystemClock
+            from gitops.actions.context.session import Session
+            from gitops.adapters.local.clock import SystemClock
             from gitops.config import load_config
-            from gitops.core.identity import timed_id
+            from gitops.core.git.commit import timed_id
 
             return Session(
                 repository=repository,
@@ -120,8 +120,8 @@ def _combining(repository: GitRepository) -> Combining | None:
     text = os.environ.get("GITOPS_COMBINE_KEY", "").strip()
     if not text:
         return None
-    from gitops.actions.session import Combining
-    from gitops.core.intents import key_from
+    from gitops.actions.context.session import Combining
+    from gitops.core.batch.intents import key_from
 
     return Combining(repository.intents(), key_from(text), repository.address())
 
@@ -138,8 +138,8 @@ def _forge_opener(
 
     def forge(config: Config) -> GatedForge | NoForge:
         if config.forge not in opened:
-            from gitops.adapters.clock import SystemClock
-            from gitops.adapters.forge_opening import open_forge
+            from gitops.adapters.forges.opening import open_forge
+            from gitops.adapters.local.clock import SystemClock
 
             seconds = max(budget, 15.0)
             opened[config.forge] = open_forge(
@@ -158,10 +158,10 @@ def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoFor
     """
 
     def forge(url: str, config: Config) -> GatedForge | NoForge:
-        from gitops.adapters.clock import SystemClock
-        from gitops.adapters.forge_opening import open_forge
+        from gitops.adapters.forges.opening import open_forge
         from gitops.adapters.gitrepo import open_repository
-        from gitops.core.forge_address import parse_remote
+        from gitops.adapters.local.clock import SystemClock
+        from gitops.core.forges.address import parse_remote
         from gitops.ports import NoForge
 
         with (
@@ -178,14 +178,14 @@ def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoFor
 
 def open_renderer() -> Renderer | None:
     """Return the kustomize that is at hand, None when there is none."""
-    from gitops.adapters.kustomize import find_kustomize
+    from gitops.adapters.local.kustomize import find_kustomize
 
     return find_kustomize(os.environ)
 
 
 def _say(text: str) -> None:
     """Tell a waiting person what is going on, on standard error."""
-    from gitops.core.spelling import one_line
+    from gitops.core.text.plain import one_line
 
     print(f"… {one_line(text)}", file=sys.stderr, flush=True)
 
@@ -193,7 +193,7 @@ def _say(text: str) -> None:
 def set_image(directory: str, images: list[str], *, add: bool, dry_run: bool) -> WriteReport:
     """Edit the kustomization of a local folder. See `gitops.actions.set_image`."""
     from gitops.actions.set_image import set_image as run
-    from gitops.adapters.folder import LocalFolder
+    from gitops.adapters.local.folder import LocalFolder
 
     return run(LocalFolder(directory), directory, images, add=add, dry_run=dry_run)
 
@@ -201,8 +201,8 @@ def set_image(directory: str, images: list[str], *, add: bool, dry_run: bool) ->
 def validate(location: str, branch: str | None) -> ValidateReport:
     """Check a checkout as it stands, or the newest tip of a branch."""
     from gitops.actions.validate import validate as run
-    from gitops.adapters.clock import SystemClock
     from gitops.adapters.gitrepo import open_repository
+    from gitops.adapters.local.clock import SystemClock
 
     with open_repository(location, environ=os.environ, progress=_say) as repository:
         snapshot = repository.directory_snapshot() if branch is None else None
@@ -217,9 +217,9 @@ def _load_config(content: bytes) -> Config:
 
 
 def init(directory: str, repo_url: str | None, *, dry_run: bool) -> ScaffoldReport:
-    """Write the first files of a manifest repository. See `gitops.actions.scaffold`."""
-    from gitops.actions.scaffold import scaffold
-    from gitops.adapters.folder import LocalFolder
-    from gitops.adapters.sample import sample_files
+    """Write the first files of a manifest repository. See `gitops.actions.init`."""
+    from gitops.actions.init import scaffold
+    from gitops.adapters.local.folder import LocalFolder
+    from gitops.adapters.local.sample import sample_files
 
     return scaffold(LocalFolder(directory), sample_files(), repo_url, dry_run=dry_run)

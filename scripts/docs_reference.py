@@ -19,19 +19,19 @@ import click
 
 import gitops
 from gitops import errors
-from gitops.adapters import tls
 from gitops.adapters.argocd.clusters import SERVER, TOKEN
+from gitops.adapters.forges.transport import tls
 from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
 from gitops.cli.ci import JOB_VARIABLES
-from gitops.cli.verbs import load_all
+from gitops.cli.lazy_group import load_all
 from gitops.config import config_schema
-from gitops.core.combining import ANSWER_TRAILER, CARRIER_TRAILER
-from gitops.core.forge_token import VARIABLES as FORGE_VARIABLES
+from gitops.core.batch.intents import REF_PREFIX
+from gitops.core.batch.selection import ANSWER_TRAILER, CARRIER_TRAILER
+from gitops.core.forges.token import VARIABLES as FORGE_VARIABLES
+from gitops.core.git.message import Line, render_message, trailers
 from gitops.core.hold import Hold, hold_path, render_hold
-from gitops.core.image import ImageChange, ImageValue
-from gitops.core.intents import REF_PREFIX
-from gitops.core.message import Line, render_message, trailers
+from gitops.core.kustomization.image import ImageChange, ImageValue
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"

@@ -8,9 +8,9 @@ from typing import Any
 from applications import T0, an_application
 from fake_cluster import FakeCluster, FakeClusters, Plane, cluster_time
 from fakes import ANA, FakeClock, FakeRepository
-from gitops.actions.session import Session
+from gitops.actions.context.session import Session
 from gitops.config import load_config
-from gitops.core.identity import Identity
+from gitops.core.git.commit import Identity
 from gitops.core.kustomization import image_values
 
 URL = "https://git.example.com/shop/manifests.git"

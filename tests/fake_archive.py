@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from fakes import FakeRepository, FakeSnapshot
-from gitops.core.history import OverlayVersion
-from gitops.core.identity import CommitInfo
+from gitops.core.git.commit import CommitInfo
+from gitops.core.releases.history import OverlayVersion
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Tree, TreeEntry
 

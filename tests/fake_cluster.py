@@ -9,9 +9,15 @@ from typing import Any
 
 from applications import T0
 from fakes import FakeClock
-from gitops.core.application import REFRESH, Application, ApplicationRef, Resource, read_application
-from gitops.core.environment import Config, Environment
-from gitops.core.trouble import Workloads
+from gitops.core.argocd.application import (
+    REFRESH,
+    Application,
+    ApplicationRef,
+    Resource,
+    read_application,
+)
+from gitops.core.argocd.diagnosis import Workloads
+from gitops.core.environments.environment import Config, Environment
 from gitops.errors import GitopsError, NotFound
 from gitops.ports import Reading
 

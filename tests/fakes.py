@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from gitops.core.history import OverlayVersion
-from gitops.core.identity import CommitInfo, Identity
+from gitops.core.git.commit import CommitInfo, Identity
+from gitops.core.git.message import trailers
 from gitops.core.kustomization import FILE_NAMES
-from gitops.core.message import trailers
+from gitops.core.releases.history import OverlayVersion
 from gitops.errors import GitopsError, NoAtomicPush, NotFound
 from gitops.ports import FileChange, Gathered, Lost, NewCommit, RefUpdate, Unproven
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 
 from fake_forge import FakeForge
 from fakes import FakeClock, FakeRepository
+from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.promote import PromoteRequest, promote
-from gitops.actions.session import Session
 from gitops.config import load_config
-from gitops.core.environment import Config
-from gitops.core.identity import Identity
+from gitops.core.environments.environment import Config
+from gitops.core.git.commit import Identity
 from gitops.core.report import WriteReport
 from gitops.errors import GitopsError
 from gitops.ports import (

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.adapters.sample import sample_files
+from gitops.adapters.local.sample import sample_files
 from gitops.config import config_schema, load_config
 from gitops.config.keys import ROOT
 from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
-from gitops.core.cron import parse_cron
-from gitops.core.environment import Approvals, Config, Environment
-from gitops.core.freeze import Freeze, Recurrence, Stretch
+from gitops.core.environments.cron import parse_cron
+from gitops.core.environments.environment import Approvals, Config, Environment
+from gitops.core.environments.freeze import Freeze, Recurrence, Stretch
 from gitops.core.yamltext import compose_first
 from gitops.errors import ConfigError
 
@@ -907,7 +907,7 @@ def test_a_new_key_needs_one_line():
 
 QUICK = """
 import msgspec, re, time, typing
-import gitops.core.environment, gitops.core.yamltext
+import gitops.core.environments.environment, gitops.core.yamltext
 start = time.process_time()
 from gitops.config import load_config
 load_config(%r)

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from gitops.config import config_schema, load_config
-from gitops.core.environment import ClusterRow, Patience
+from gitops.core.environments.environment import ClusterRow, Patience
 from gitops.errors import ConfigError
 
 ROWS = """\

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitops.config import load_config
-from gitops.core.environment import ForgeSetting
+from gitops.core.environments.environment import ForgeSetting
 from gitops.errors import ConfigError
 
 HEAD = """\

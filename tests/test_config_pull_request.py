@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitops.config import load_config
-from gitops.core.environment import PullRules
+from gitops.core.environments.environment import PullRules
 from gitops.errors import ConfigError
 
 ROWS = """\

@@ -17,7 +17,7 @@ import pytest
 
 from gitops import errors
 from gitops.cli.app import app
-from gitops.cli.verbs import load_all
+from gitops.cli.lazy_group import load_all
 from gitops.config import config_schema
 
 ROOT = Path(__file__).parents[1]

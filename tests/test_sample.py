@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from gitops.actions.scaffold import CLUSTER_ENVIRONMENTS, PLACEHOLDER_URL, scaffold_files
-from gitops.adapters.sample import sample_files
+from gitops.actions.init import CLUSTER_ENVIRONMENTS, PLACEHOLDER_URL, scaffold_files
+from gitops.adapters.local.sample import sample_files
 from gitops.config import load_config
 from gitops.errors import UsageError
 

@@ -85,9 +85,10 @@ def test_a_deploy_loads_only_what_it_uses(manifests: Manifests) -> None:
     assert set() == modules & HEAVY
     idle = ("forge", "commits", "renderer", "intents")
     assert set() == modules & {f"gitops.ports.{name}" for name in idle}
-    idle = ("proposing", "proposals", "pull_requests", "crowd", "rollback")
+    idle = ("proposals.draft", "proposals.find", "pull_requests.publish", "batch.join", "rollback")
     assert set() == modules & {f"gitops.actions.{name}" for name in idle}
-    idle = ("checkout", "worktree", "history", "signatures", "intents")
+    idle = ("local.checkout", "local.worktree", "archive.history", "archive.signatures")
+    idle += ("remote.intents",)
     assert set() == modules & {f"gitops.adapters.gitrepo.{name}" for name in idle}
 
 
@@ -105,5 +106,5 @@ def test_a_plain_deploy_loads_no_forge(manifests: Manifests) -> None:
 
     assert code == 0
     assert set() == modules & {"github", "gitlab", "pyforgejo", "requests", "httpx", "ssl"}
-    assert not [name for name in modules if name.startswith("gitops.adapters.forge")]
-    assert not [name for name in modules if name.startswith("gitops.core.forge")]
+    assert not [name for name in modules if name.startswith("gitops.adapters.forges")]
+    assert not [name for name in modules if name.startswith("gitops.core.forges")]

@@ -12,19 +12,19 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from gitops.actions.deciding import ApprovalPreview, ApproveRequest, Approving, Decided
-from gitops.actions.holds import own_hold_path
-from gitops.actions.judging import Override
-from gitops.actions.ledger import Appended, append_records, ledger_of
-from gitops.actions.plan import Draft, Plan
-from gitops.actions.proposals import OpenProposal, proposal_branch
-from gitops.actions.review import hold_brought
-from gitops.actions.session import Session, Tip, check_policy, open_tip, require_words
-from gitops.actions.write import write
-from gitops.core.approval import authors_of, is_author, merge_message, person
-from gitops.core.environment import Overlay
-from gitops.core.ledger import LEDGER_BRANCH, Record, approvals
-from gitops.core.policy import record_overrides
+from gitops.actions.context.holds import own_hold_path
+from gitops.actions.context.plan import Draft, Plan
+from gitops.actions.context.session import Session, Tip, check_policy, open_tip, require_words
+from gitops.actions.policy.judge import Override
+from gitops.actions.proposals.find import OpenProposal, proposal_branch
+from gitops.actions.pull_requests.decide import ApprovalPreview, ApproveRequest, Approving, Decided
+from gitops.actions.pull_requests.review import hold_brought
+from gitops.actions.releases.ledger import Appended, append_records, ledger_of
+from gitops.actions.write.write import write
+from gitops.core.environments.environment import Overlay
+from gitops.core.ledger.records import LEDGER_BRANCH, Record, approvals
+from gitops.core.policy.reasons import record_overrides
+from gitops.core.proposals.approval import authors_of, is_author, merge_message, person
 from gitops.core.report import Committed, OverlayChange, WriteReport
 from gitops.errors import Refused
 from gitops.ports import NoForge
@@ -51,7 +51,7 @@ def approve(
     tip = open_tip(session)
     forge = session.forge(tip.config)
     if not isinstance(forge, NoForge):
-        from gitops.actions.merging import merge_pull_request
+        from gitops.actions.pull_requests.merge import merge_pull_request
 
         return merge_pull_request(session, forge, approving)
     report = _approve_in_git(session, tip, approving)

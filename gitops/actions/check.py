@@ -11,14 +11,14 @@ from collections.abc import Collection
 
 from msgspec import Struct
 
-from gitops.actions.agreement import Agreement
-from gitops.actions.changesets import Changeset, read_changeset
-from gitops.actions.check_step import StepJudge
-from gitops.actions.session import Session, Tip, read_config
-from gitops.actions.touches import TouchReader, fetch_changed, protected
-from gitops.actions.trunk import config_of, newest, read_trunk
-from gitops.core.check import CheckedCommit, CheckReport, Finding
-from gitops.core.environment import CONFIG_PATH, Config
+from gitops.actions.audit.affected import TouchReader, fetch_changed, protected
+from gitops.actions.audit.agreement import Agreement
+from gitops.actions.audit.changes import Changeset, read_changeset
+from gitops.actions.audit.judge_change import StepJudge
+from gitops.actions.context.policy_branch import config_of, newest, read_trunk
+from gitops.actions.context.session import Session, Tip, read_config
+from gitops.core.audit.findings import CheckedCommit, CheckReport, Finding
+from gitops.core.environments.environment import CONFIG_PATH, Config
 from gitops.errors import Bug, ConfigError, ManifestError, NotFound
 from gitops.ports import Archive, Snapshot
 

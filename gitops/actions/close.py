@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from gitops.actions.overlays import find_overlay
-from gitops.actions.plan import Plan
-from gitops.actions.proposals import Found, check_head, find_proposal, look, proposal_branch
-from gitops.actions.pull_requests import end_pull_request
-from gitops.actions.session import Session, Tip, require_words
-from gitops.actions.write import write
-from gitops.core.environment import Overlay
-from gitops.core.pull_comments import render_closed
+from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.plan import Plan
+from gitops.actions.context.session import Session, Tip, require_words
+from gitops.actions.proposals.find import Found, check_head, find_proposal, look, proposal_branch
+from gitops.actions.pull_requests.publish import end_pull_request
+from gitops.actions.write.write import write
+from gitops.core.environments.environment import Overlay
+from gitops.core.proposals.comments import render_closed
 from gitops.core.report import Proposal, WriteReport
-from gitops.core.spelling import one_line
+from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, NotFound
 from gitops.ports import PullRequest
 

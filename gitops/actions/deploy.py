@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.announce import with_pull_requests
-from gitops.actions.assembly import Edited, assemble, reached_by
-from gitops.actions.judging import Override, judge
-from gitops.actions.overlays import find_environment
-from gitops.actions.plan import Plan
-from gitops.actions.session import Session, Tip, require_commit, require_words
-from gitops.actions.sources import Build, ask_build, judge_follow, superseded
-from gitops.actions.targets import Target, find_targets
-from gitops.actions.write import write
-from gitops.core.environment import Environment, Overlay
-from gitops.core.image import parse_image
+from gitops.actions.context.overlays import find_environment
+from gitops.actions.context.plan import Plan
+from gitops.actions.context.session import Session, Tip, require_commit, require_words
+from gitops.actions.context.targets import Target, find_targets
+from gitops.actions.policy.builds import Build, ask_build, judge_follow, superseded
+from gitops.actions.policy.judge import Override, judge
+from gitops.actions.pull_requests.announce import with_pull_requests
+from gitops.actions.write.by_mode import Edited, assemble, reached_by
+from gitops.actions.write.write import write
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.git.message import render_message
 from gitops.core.kustomization import edit_images
-from gitops.core.message import render_message
-from gitops.core.policy import (
+from gitops.core.kustomization.image import parse_image
+from gitops.core.policy.reasons import (
     Reason,
     automatic_environments,
     manual_environments,
@@ -33,7 +33,7 @@ from gitops.core.report import Skipped, WriteReport
 from gitops.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitops.core.intents import Intent
+    from gitops.core.batch.intents import Intent
 
 
 class DeployRequest(Struct, frozen=True):
@@ -83,8 +83,8 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     if combining is None or request.override is not None or session.dry_run:
         # What an override passes is what stands now, and nobody knows that of a remembered tip.
         return with_pull_requests(session, write(session, plan, eager=request.override is None))
-    from gitops.actions.crowd import Crowd  # loads what seals need; most calls have no key
-    from gitops.core.intents import Intent
+    from gitops.actions.batch.join import Crowd  # loads what seals need; most calls have no key
+    from gitops.core.batch.intents import Intent
 
     wish = partial(
         Intent,

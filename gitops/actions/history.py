@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from itertools import islice
 
-from gitops.actions.ledger import ledger_of
-from gitops.actions.overlays import find_overlay
-from gitops.actions.release_history import releases_of
-from gitops.actions.session import Session, open_tip
+from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.session import Session, open_tip
+from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.ledger import ledger_of
 from gitops.core.report import HistoryReport
 
 

@@ -8,18 +8,18 @@ from contextlib import suppress
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.holds import hold_on, own_hold_path, readable_hold
-from gitops.actions.outlook import outlook
-from gitops.actions.overlays import find_overlay, overlays_of
-from gitops.actions.plan import Draft, Plan
-from gitops.actions.release_history import releases_of
-from gitops.actions.session import Session, Tip, require_words
-from gitops.actions.write import write
-from gitops.core.environment import Overlay, asks_for_approval
+from gitops.actions.context.holds import hold_on, own_hold_path, readable_hold
+from gitops.actions.context.overlays import find_overlay, overlays_of
+from gitops.actions.context.plan import Draft, Plan
+from gitops.actions.context.session import Session, Tip, require_words
+from gitops.actions.policy.promotable import outlook
+from gitops.actions.releases.history import releases_of
+from gitops.actions.write.write import write
+from gitops.core.environments.environment import Overlay, asks_for_approval
+from gitops.core.git.message import render_message
 from gitops.core.hold import HOLD_ALL_PATH, Hold, render_hold
-from gitops.core.message import render_message
 from gitops.core.report import WriteReport
-from gitops.core.spelling import one_line
+from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, Refused
 from gitops.ports import Snapshot
 
@@ -166,12 +166,12 @@ def _tell(
     overlays = [one for one in overlays if app in (None, one.app)]
     asking = [one for one in overlays if asks_for_approval(one.environment)]
     if asking:
-        from gitops.actions.pull_requests import refresh  # only where somebody must agree
+        from gitops.actions.pull_requests.publish import refresh  # only where somebody must agree
 
         report = replace(report, warnings=report.warnings + refresh(session, asking))
     if session.clusters is None:
         return report
-    from gitops.actions.steering import Steering  # only where a cluster is
+    from gitops.actions.argocd.cluster_actions import Steering  # only where a cluster is
 
     steering = Steering(session, tip, overlays)
     steering.show_holds()

@@ -8,11 +8,7 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.after import read_origins
-from gitops.actions.announce import with_pull_requests
-from gitops.actions.assembly import Edited, assemble, reached_by
-from gitops.actions.judging import Override, judge_carried
-from gitops.actions.overlays import (
+from gitops.actions.context.overlays import (
     apps_of,
     counterpart,
     find_environment,
@@ -20,17 +16,21 @@ from gitops.actions.overlays import (
     overlays_of,
     pinned_images,
 )
-from gitops.actions.plan import Plan
-from gitops.actions.session import Session, Tip, require_words
-from gitops.actions.targets import Target, read_target
-from gitops.actions.write import write
-from gitops.core.environment import Environment, Overlay
-from gitops.core.image import ImageValue
+from gitops.actions.context.plan import Plan
+from gitops.actions.context.session import Session, Tip, require_words
+from gitops.actions.context.targets import Target, read_target
+from gitops.actions.policy.judge import Override, judge_carried
+from gitops.actions.policy.upstream import read_origins
+from gitops.actions.pull_requests.announce import with_pull_requests
+from gitops.actions.write.by_mode import Edited, assemble, reached_by
+from gitops.actions.write.write import write
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.git.message import Line, render_message
 from gitops.core.kustomization import edit_images
-from gitops.core.message import Line, render_message
-from gitops.core.origins import shared_source
-from gitops.core.policy import Reason, plain_branch, record_overrides
-from gitops.core.promotion import Carried, Origin, carry
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.policy.promotion import Carried, Origin, carry
+from gitops.core.policy.reasons import Reason, plain_branch, record_overrides
+from gitops.core.releases.provenance import shared_source
 from gitops.core.report import Skipped, WriteReport
 from gitops.errors import ManifestError, NotFound, UsageError
 

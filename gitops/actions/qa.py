@@ -6,19 +6,19 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from gitops.actions.announce import update_pull_requests
-from gitops.actions.ledger import Appended, OverlayLedger, append_records, ledger_of
-from gitops.actions.overlays import find_overlay
-from gitops.actions.release_history import releases_of
-from gitops.actions.session import Session, Tip, open_tip, require_commit, require_words
-from gitops.core.choice import describe
-from gitops.core.environment import Overlay
-from gitops.core.history import Release
-from gitops.core.ledger import LEDGER_BRANCH, Record
-from gitops.core.release import Quality
+from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.session import Session, Tip, open_tip, require_commit, require_words
+from gitops.actions.pull_requests.announce import update_pull_requests
+from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.ledger import Appended, OverlayLedger, append_records, ledger_of
+from gitops.core.environments.environment import Overlay
+from gitops.core.ledger.records import LEDGER_BRANCH, Record
+from gitops.core.ledger.verdicts import Standing, judged_sets
+from gitops.core.releases.history import Release
+from gitops.core.releases.release import Quality
+from gitops.core.releases.selection import describe
 from gitops.core.report import Committed, Outcome, WriteReport
-from gitops.core.spelling import one_line
-from gitops.core.standing import Standing, judged_sets
+from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, Refused, UsageError
 
 _FULL = (40, 64)

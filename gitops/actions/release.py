@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from gitops.actions.ledger import words_on
-from gitops.actions.overlays import overlays_of, read_overlay
-from gitops.actions.release_history import releases_of
-from gitops.actions.session import Session, Tip, open_tip
-from gitops.core.environment import Config, Overlay
-from gitops.core.origins import origins
+from gitops.actions.context.overlays import overlays_of, read_overlay
+from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.ledger import words_on
+from gitops.core.environments.environment import Config, Overlay
+from gitops.core.git.revision import parse_revision
+from gitops.core.releases.branches import parse_version, release_branches
+from gitops.core.releases.provenance import origins
 from gitops.core.report import CutBranch, CutReport, LiveBranch, ReleaseListReport, Running
-from gitops.core.revision import parse_revision
-from gitops.core.version import parse_version, release_branches
 from gitops.errors import ConfigError, ManifestError, NotFound, Refused, UsageError
 from gitops.ports import Sources
 

@@ -1,7 +1,8 @@
 """`gitops rollback`: restore an earlier release as a new commit, with a hold in the same commit.
 
-The rule of which release is `core/rollback.py`. Here it is fed with the history, asked once, and
-what it chose is carried through lost races: whatever landed meanwhile, *that* release is restored.
+The rule of which release is `core/releases/rollback.py`. Here it is fed with the history, asked
+once, and what it chose is carried through lost races: whatever landed meanwhile, *that* release
+is restored.
 """
 
 from __future__ import annotations
@@ -11,22 +12,22 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.overlays import OverlayFile, find_overlay
-from gitops.actions.plan import Plan
-from gitops.actions.proposals import find_proposal, proposal_branch
-from gitops.actions.release_history import releases_of
-from gitops.actions.restoring import RollbackRequest, assemble_rollback, landed_since
-from gitops.actions.session import Session, Tip, require_words
-from gitops.actions.steering import Steering, Underway
-from gitops.actions.targets import read_target
-from gitops.actions.way_back import choose_release
-from gitops.actions.write import write
-from gitops.core.choice import Choice
-from gitops.core.environment import Overlay
-from gitops.core.image import ImageChange
+from gitops.actions.argocd.cluster_actions import Steering, Underway
+from gitops.actions.context.overlays import OverlayFile, find_overlay
+from gitops.actions.context.plan import Plan
+from gitops.actions.context.session import Session, Tip, require_words
+from gitops.actions.context.targets import read_target
+from gitops.actions.proposals.find import find_proposal, proposal_branch
+from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.rollback_plan import RollbackRequest, assemble_rollback, landed_since
+from gitops.actions.releases.rollback_target import choose_release
+from gitops.actions.write.write import write
+from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization import edit_images, missing_image
+from gitops.core.kustomization.image import ImageChange
+from gitops.core.releases.rollback import undo_edits
+from gitops.core.releases.selection import Choice
 from gitops.core.report import Proposal, WriteReport
-from gitops.core.rollback import undo_edits
 from gitops.errors import Denied, ManifestError, NotFound, Protected, Refused
 
 __all__ = ["Preview", "RollbackRequest", "rollback"]
@@ -72,7 +73,7 @@ def rollback(
     report = call.steer(report)
     if report.outcome == "committed":
         return call.tell(report)
-    from gitops.actions.pull_requests import publish
+    from gitops.actions.pull_requests.publish import publish
 
     return publish(session, report)
 
@@ -193,8 +194,8 @@ class _Call(Struct):
         """Close the pull request of the dropped proposal, with the reason."""
         if self.dropped is None or self.chosen is None or self.chosen.release is None:
             return report
-        from gitops.actions.pull_requests import end_pull_request
-        from gitops.core.pull_comments import render_rolled_back
+        from gitops.actions.pull_requests.publish import end_pull_request
+        from gitops.core.proposals.comments import render_rolled_back
 
         tip, ended = self.dropped
         kept = f"{ended.branch} could not be deleted: its server says no"

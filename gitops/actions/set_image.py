@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from gitops.core.image import parse_image
 from gitops.core.kustomization import FILE_NAMES, choose_file, edit_images
+from gitops.core.kustomization.image import parse_image
 from gitops.core.report import FileDiff, OverlayChange, WriteReport
 from gitops.errors import NotFound
 

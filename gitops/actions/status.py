@@ -6,23 +6,24 @@ from collections.abc import Sequence
 
 from msgspec.structs import replace
 
-from gitops.actions.awaited import waits_for
-from gitops.actions.holds import hold_on
-from gitops.actions.judging import freeze_on
-from gitops.actions.ledger import words_on
-from gitops.actions.live import LiveView
-from gitops.actions.overlays import (
+from gitops.actions.argocd.live import LiveView
+from gitops.actions.context.holds import hold_on
+from gitops.actions.context.overlays import (
     counterpart,
     find_environment,
     find_overlay,
     overlays_of,
     pinned_images,
 )
-from gitops.actions.proposals import Found, find_proposal, look, proposal_branch
-from gitops.actions.release_history import releases_of
-from gitops.actions.session import Session, Tip, open_tip
-from gitops.core.environment import Overlay, asks_for_approval
-from gitops.core.history import Release
+from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.policy.judge import freeze_on
+from gitops.actions.proposals.find import Found, find_proposal, look, proposal_branch
+from gitops.actions.pull_requests.readiness import waits_for
+from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.ledger import words_on
+from gitops.core.environments.environment import Overlay, asks_for_approval
+from gitops.core.ledger.verdicts import Word
+from gitops.core.releases.history import Release
 from gitops.core.report import (
     Difference,
     DiffReport,
@@ -30,7 +31,6 @@ from gitops.core.report import (
     Proposal,
     StatusReport,
 )
-from gitops.core.standing import Word
 from gitops.errors import GitopsError, ManifestError, NotFound
 from gitops.ports import NoForge
 

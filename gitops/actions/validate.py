@@ -13,12 +13,12 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.manifest_images import manifest_images
-from gitops.actions.overlays import apps_of, overlays_of, read_overlay
-from gitops.core.environment import CONFIG_PATH, Config, Environment, Overlay
+from gitops.actions.context.overlays import apps_of, overlays_of, read_overlay
+from gitops.actions.manifests.images_used import manifest_images
+from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, hold_path, parse_hold
-from gitops.core.image import KEEP, ImageRequest
 from gitops.core.kustomization import Entry, edit_images, read_entries
+from gitops.core.kustomization.image import KEEP, ImageRequest
 from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
 from gitops.ports import Snapshot
 
@@ -184,8 +184,8 @@ def _check_freezes(config: Config, now: datetime) -> Iterator[Problem]:
     """Nothing is wrong with a freeze, but whoever looks should know when it opens."""
     if not config.freezes:
         return
-    from gitops.core.freeze import closed  # time zones, only where there are windows
-    from gitops.core.promotion import judge_freeze
+    from gitops.core.environments.freeze import closed  # time zones, only where there are windows
+    from gitops.core.policy.promotion import judge_freeze
 
     for row in config.environments:
         hit = closed(config.freezes, row.name, now)

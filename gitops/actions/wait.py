@@ -6,15 +6,15 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.overlays import find_environment, find_overlay, overlays_of
-from gitops.actions.pursuit import Asked, Pursuit, Terms
-from gitops.actions.release_history import releases_of
-from gitops.actions.session import Session, Tip, open_tip, require_commit
-from gitops.core.choice import describe
-from gitops.core.environment import Environment, Overlay
-from gitops.core.history import Release
+from gitops.actions.argocd.tracker import Asked, Pursuit, Terms
+from gitops.actions.context.overlays import find_environment, find_overlay, overlays_of
+from gitops.actions.context.session import Session, Tip, open_tip, require_commit
+from gitops.actions.releases.history import releases_of
+from gitops.core.argocd.reports import WaitReport
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.releases.history import Release
+from gitops.core.releases.selection import describe
 from gitops.core.report import WriteReport
-from gitops.core.waiting import WaitReport
 from gitops.errors import NotFound, UsageError
 
 _FULL = (40, 64)

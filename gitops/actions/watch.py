@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gitops.actions.feeds import need_clusters
-from gitops.actions.looking import IDLE, SOON, Look, Watched
-from gitops.actions.overlays import find_environment, overlays_of
-from gitops.actions.placing import Placing
-from gitops.actions.session import Session, Tip, open_tip
-from gitops.core.environment import Environment, Overlay
-from gitops.core.waiting import Event
+from gitops.actions.argocd.commit_index import Placing
+from gitops.actions.argocd.observer import IDLE, SOON, Look, Watched
+from gitops.actions.argocd.tracking import need_clusters
+from gitops.actions.context.overlays import find_environment, overlays_of
+from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.core.argocd.reports import Event
+from gitops.core.environments.environment import Environment, Overlay
 from gitops.errors import Denied, GitopsError, TryAgain
 from gitops.ports import Cluster, Reading
 

@@ -1,7 +1,7 @@
 """The root of the command line, as typer reads it.
 
 Only typer and the error tree are imported up here; a command's file is imported when the command is
-wanted (gitops/cli/verbs.py), and it imports its action when it runs, so that `--help` and
+wanted (gitops/cli/lazy_group.py), and it imports its action when it runs, so that `--help` and
 `set-image` load neither Git nor any network code (tests/test_startup.py).
 """
 
@@ -13,8 +13,8 @@ from typing import Annotated
 import click
 import typer
 
-from gitops.cli.guard import guarded
-from gitops.cli.verbs import Verbs
+from gitops.cli.errors import guarded
+from gitops.cli.lazy_group import Verbs
 from gitops.errors import Interrupted, UsageError
 
 app = typer.Typer(

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from gitops.cli.duration import seconds
-from gitops.cli.output import print_write
+from gitops.cli.render.text import print_write
 from gitops.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitops.actions.session import Session
+    from gitops.actions.context.session import Session
     from gitops.actions.wait import WaitOptions
     from gitops.core.report import WriteReport
 
@@ -38,6 +38,6 @@ def finish(session: Session, report: WriteReport, options: WaitOptions | None, o
     """Print what a write did and, where `--wait` asks for it, what became of it."""
     if options is None or report.outcome == "planned":
         return print_write(report, output)
-    from gitops.cli.waiting import follow  # what health is takes time to load
+    from gitops.cli.render.wait import follow  # what health is takes time to load
 
     return follow(session, report, options, output)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from gitops.cli.annotations import Annotations
+from gitops.cli.render.annotations import Annotations
 
 
 class Format(StrEnum):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from gitops.cli.early import Spoken, wanted
+from gitops.cli.fast_path import Spoken, wanted
 
 _ALIASES = (("-o", "--output"), ("-v", "--verbose"))
 

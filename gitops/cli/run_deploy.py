@@ -31,7 +31,7 @@ def run_deploy(
 
     Arguments are the options of the command, as typed. Raises what the action raises.
     """
-    from gitops.cli.opening import open_for_writing
+    from gitops.cli.session import open_for_writing
 
     if ref is not None:
         from gitops.cli.ci import branch_of_job, check_ref

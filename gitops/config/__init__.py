@@ -11,7 +11,7 @@ import re
 from gitops.config.keys import ROOT
 from gitops.config.rules import check_rules, make_config
 from gitops.config.shapes import Problems
-from gitops.core.environment import CONFIG_PATH, Config
+from gitops.core.environments.environment import CONFIG_PATH, Config
 from gitops.core.yamltext import Document, compose_first
 from gitops.errors import ConfigError, ManifestError
 

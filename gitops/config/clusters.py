@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from gitops.config.durations import duration
 from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value, nearest, shown
-from gitops.core.environment import ClusterRow, Patience
+from gitops.core.environments.environment import ClusterRow, Patience
 
 _CONTEXT = r"[^\u0000-\u001f\u007f]{1,253}"
 _NAMESPACE = r"\*|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"

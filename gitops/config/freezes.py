@@ -7,8 +7,15 @@ from typing import TypeVar
 
 from gitops.config.durations import duration
 from gitops.config.shapes import Problems, Value, nearest, shown
-from gitops.core.cron import parse_cron
-from gitops.core.freeze import Freeze, Recurrence, Stretch, bounds, find_zone, parse_moment
+from gitops.core.environments.cron import parse_cron
+from gitops.core.environments.freeze import (
+    Freeze,
+    Recurrence,
+    Stretch,
+    bounds,
+    find_zone,
+    parse_moment,
+)
 from gitops.errors import ConfigError
 
 _PAIRS = (("from", "to"), ("cron", "duration"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
 from gitops.config.durations import duration
 from gitops.config.shapes import Problems, Value, nearest, shown
-from gitops.core.environment import (
+from gitops.core.environments.environment import (
     Approvals,
     ChangeMode,
     Config,
@@ -25,8 +25,8 @@ from gitops.core.environment import (
 )
 
 if TYPE_CHECKING:
-    from gitops.core.environment import BranchRule
-    from gitops.core.freeze import Freeze
+    from gitops.core.environments.environment import BranchRule
+    from gitops.core.environments.freeze import Freeze
 
 
 def check_rules(root: Value, problems: Problems) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from msgspec import Struct
 
-from gitops.core.spelling import nearest_word
+from gitops.core.text.plain import nearest_word
 from gitops.core.yamltext import Document
 
 Node = Any  # yaml.Node: id ("scalar", "sequence", "mapping"), tag, value, start_mark

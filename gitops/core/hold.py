@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from gitops.core.spelling import one_line, timestamp
+from gitops.core.text.plain import one_line, timestamp
 from gitops.core.yamltext import Document, compose_first, quote
 from gitops.errors import ManifestError
 

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from gitops.core.environment import Overlay
-from gitops.core.history import Release
+from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
-from gitops.core.image import ImageChange, ImageValue
-from gitops.core.standing import Word
+from gitops.core.kustomization.image import ImageChange, ImageValue
+from gitops.core.ledger.verdicts import Word
+from gitops.core.releases.history import Release
 
 if TYPE_CHECKING:
-    from gitops.core.freeze import FreezeHit
-    from gitops.core.waiting import Live
+    from gitops.core.argocd.reports import Live
+    from gitops.core.environments.freeze import FreezeHit
 
 Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]
 

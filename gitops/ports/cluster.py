@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from gitops.core.application import Application, ApplicationRef, Resource
-    from gitops.core.environment import Config, Environment
-    from gitops.core.trouble import Workloads
+    from gitops.core.argocd.application import Application, ApplicationRef, Resource
+    from gitops.core.argocd.diagnosis import Workloads
+    from gitops.core.environments.environment import Config, Environment
 
 
 class Reading(Struct, frozen=True):

@@ -10,8 +10,8 @@ from msgspec import Struct
 from gitops.ports.repository import Snapshot
 
 if TYPE_CHECKING:
-    from gitops.core.history import OverlayVersion
-    from gitops.core.identity import CommitInfo
+    from gitops.core.git.commit import CommitInfo
+    from gitops.core.releases.history import OverlayVersion
 
 
 class TreeEntry(Struct, frozen=True):

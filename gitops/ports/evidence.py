@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from gitops.core.identity import CommitInfo
+    from gitops.core.git.commit import CommitInfo
 
 
 class FileChange(Struct, frozen=True):

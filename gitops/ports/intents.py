@@ -10,7 +10,7 @@ from msgspec import Struct
 from gitops.ports.repository import Snapshot
 
 if TYPE_CHECKING:
-    from gitops.core.identity import CommitInfo
+    from gitops.core.git.commit import CommitInfo
 
 
 class Gathered(Struct, frozen=True):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal, Protocol
 from msgspec import Struct
 
 if TYPE_CHECKING:  # an adapter starts to fetch before YAML and the rules are loaded
-    from gitops.core.history import OverlayVersion
-    from gitops.core.identity import Identity
+    from gitops.core.git.commit import Identity
+    from gitops.core.releases.history import OverlayVersion
 
 
 class Snapshot(Protocol):

@@ -10,8 +10,8 @@ import sys
 import time
 
 from gitops.__main__ import ALLOCATIONS
-from gitops.core.image import parse_image
 from gitops.core.kustomization import edit_images
+from gitops.core.kustomization.image import parse_image
 
 _TRIES = 9  # the fastest counts: what else the machine does is not the edit's cost
 

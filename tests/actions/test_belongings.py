@@ -8,9 +8,9 @@ import pytest
 
 from fake_archive import FakeArchive, FakeTree
 from fakes import FakeRepository
-from gitops.actions.belongings import belongings_of, holds_of, overlays_in
-from gitops.core.environment import Environment, Overlay
-from gitops.core.touching import Belongings
+from gitops.actions.audit.build_inputs import belongings_of, holds_of, overlays_in
+from gitops.core.audit.affected import Belongings
+from gitops.core.environments.environment import Environment, Overlay
 
 PROD = Overlay(Environment("prod", "overlays/prod"))
 K = "overlays/prod/kustomization.yaml"

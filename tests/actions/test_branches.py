@@ -10,17 +10,17 @@ import pytest
 from fakes import FakeClock, FakeRepository
 from gitops.actions.approve import ApproveRequest, approve
 from gitops.actions.close import close
+from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
 from gitops.actions.hold import hold, resume
 from gitops.actions.promote import PromoteRequest, promote, promote_eligible
 from gitops.actions.qa import QaRequest, qa
 from gitops.actions.rollback import RollbackRequest, rollback
-from gitops.actions.session import Session
 from gitops.actions.status import diff, status
 from gitops.config import load_config
-from gitops.core.identity import Identity
-from gitops.core.message import subject, trailers
+from gitops.core.git.commit import Identity
+from gitops.core.git.message import subject, trailers
 from gitops.core.report import WriteReport
 from gitops.errors import (
     ConfigError,

@@ -11,10 +11,10 @@ from fake_archive import FakeArchive
 from fake_forge import FakeForge
 from fakes import ANA, FakeClock, FakeRepository
 from gitops.actions.check import check
-from gitops.actions.session import Session
+from gitops.actions.context.session import Session
 from gitops.config import load_config
-from gitops.core.check import CheckReport
-from gitops.core.environment import Config
+from gitops.core.audit.findings import CheckReport
+from gitops.core.environments.environment import Config
 from gitops.errors import Denied, Unavailable
 from gitops.ports import (
     GatedForge,

@@ -10,13 +10,13 @@ import pytest
 from msgspec.structs import replace
 
 from fakes import START, FakeClock, FakeIntents, FakeRepository
+from gitops.actions.context.session import Combining, Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
-from gitops.actions.session import Combining, Session
 from gitops.config import load_config
-from gitops.core.identity import Identity, timed_id
-from gitops.core.intents import REF_PREFIX, Intent, sign
-from gitops.core.message import trailers
+from gitops.core.batch.intents import REF_PREFIX, Intent, sign
+from gitops.core.git.commit import Identity, timed_id
+from gitops.core.git.message import trailers
 from gitops.core.report import WriteReport
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
 from gitops.ports import Lost, NoForge, RefUpdate

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import pytest
 
 from fakes import FakeClock, FakeRepository
+from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
 from gitops.actions.qa import QaPreview, QaRequest, qa
-from gitops.actions.session import Session
 from gitops.config import load_config
-from gitops.core.identity import Identity
+from gitops.core.git.commit import Identity
 from gitops.core.report import WriteReport
 from gitops.errors import Conflict, Refused, Unavailable, UsageError
 from gitops.ports import Lost, RefUpdate

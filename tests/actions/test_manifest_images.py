@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes import FakeSnapshot
-from gitops.actions.manifest_images import manifest_images
+from gitops.actions.manifests.images_used import manifest_images
 
 
 def used(resources: str, directory: str = "overlays/dev", **more: str) -> frozenset[str] | None:

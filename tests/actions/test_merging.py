@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.approve import ApprovalPreview, ApproveRequest, approve
-from gitops.actions.deciding import Approving, Decided
+from gitops.actions.context.session import Tip
 from gitops.actions.history import history
 from gitops.actions.hold import hold, resume
-from gitops.actions.session import Tip
-from gitops.core.identity import Identity
-from gitops.core.message import trailers
+from gitops.actions.pull_requests.decide import Approving, Decided
+from gitops.core.git.commit import Identity
+from gitops.core.git.message import trailers
 from gitops.core.report import WriteReport
 from gitops.errors import Conflict, NotFound, Refused, Unavailable, UsageError
 from gitops.ports import NoForge, Protection

@@ -9,9 +9,9 @@ import pytest
 from fake_archive import FakeArchive
 from fake_forge import FakeForge
 from fakes import ANA, FakeClock, FakeRepository
-from gitops.actions.protection import ProtectionReport, check_protection
-from gitops.actions.session import Session
-from gitops.core.environment import BranchRule, Config
+from gitops.actions.context.session import Session
+from gitops.actions.validate_forge import ProtectionReport, check_protection
+from gitops.core.environments.environment import BranchRule, Config
 from gitops.errors import Denied, GitopsError, NotFound, Refused
 from gitops.ports import GatedForge, NoForge, Protection
 

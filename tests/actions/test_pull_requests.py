@@ -6,18 +6,18 @@ import pytest
 from msgspec.structs import replace
 
 from forge_world import BRANCH, PROD, World, make_world, overlay
+from gitops.actions.argocd.verdicts import record_verdict
 from gitops.actions.close import close
+from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.session import open_tip
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
 from gitops.actions.hold import hold, resume
-from gitops.actions.overlays import find_overlay
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.qa import QaRequest, qa
-from gitops.actions.release_history import releases_of
-from gitops.actions.session import open_tip
+from gitops.actions.releases.history import releases_of
 from gitops.actions.status import status
-from gitops.actions.verdicts import record_verdict
-from gitops.core.identity import Identity
+from gitops.core.git.commit import Identity
 from gitops.errors import Denied, NotFound, Refused, Unavailable
 from gitops.ports import NoForge
 

@@ -9,7 +9,7 @@ from gitops.actions.approve import ApproveRequest, approve
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.rollback import RollbackRequest, rollback
 from gitops.actions.status import status
-from gitops.core.identity import Identity
+from gitops.core.git.commit import Identity
 from gitops.core.report import WriteReport
 from gitops.errors import Denied, GitopsError, Protected, Refused, Unavailable
 from gitops.ports import NoForge

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from gitops.actions.scaffold import PLACEHOLDER_URL, scaffold, scaffold_files
+from gitops.actions.init import PLACEHOLDER_URL, scaffold, scaffold_files
 from gitops.actions.validate import validate
-from gitops.adapters.folder import LocalFolder
-from gitops.adapters.sample import sample_files
+from gitops.adapters.local.folder import LocalFolder
+from gitops.adapters.local.sample import sample_files
 from gitops.config import load_config
 from gitops.errors import Refused
 

@@ -9,7 +9,7 @@ import pytest
 from argo_world import CONFIG, ArgoWorld
 from gitops.actions.hold import hold, resume
 from gitops.actions.rollback import Preview, RollbackRequest, rollback
-from gitops.core.application import NOTICE
+from gitops.core.argocd.application import NOTICE
 from gitops.core.report import WriteReport
 from gitops.errors import Denied, Refused, Unavailable
 

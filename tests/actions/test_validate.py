@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from gitops.actions.validate import Problem, ValidateReport, validate
-from gitops.adapters.sample import sample_files
+from gitops.adapters.local.sample import sample_files
 from gitops.config import load_config
 from gitops.core.hold import Hold, render_hold
 from gitops.errors import GitopsError, ManifestError, NotFound, Unavailable

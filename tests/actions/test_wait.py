@@ -8,10 +8,10 @@ import pytest
 
 from applications import a_sync, an_application
 from argo_world import CONFIG, ArgoWorld, overlay
-from gitops.actions.pursuit import Asked
+from gitops.actions.argocd.tracker import Asked
 from gitops.actions.wait import WaitOptions, WaitRequest, wait
 from gitops.config import load_config
-from gitops.core.waiting import WaitReport
+from gitops.core.argocd.reports import WaitReport
 from gitops.errors import Denied, NotFound, Unavailable, UsageError
 
 

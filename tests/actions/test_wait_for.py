@@ -8,14 +8,14 @@ import pytest
 
 from argo_world import URL, ArgoWorld
 from fakes import FakeIntents
+from gitops.actions.context.session import Combining, Session
 from gitops.actions.deploy import DeployRequest, deploy
-from gitops.actions.session import Combining, Session
 from gitops.actions.wait import WaitOptions, wait_for
-from gitops.core.identity import Identity, timed_id
-from gitops.core.intents import REF_PREFIX
-from gitops.core.message import trailers
+from gitops.core.argocd.reports import WaitReport
+from gitops.core.batch.intents import REF_PREFIX
+from gitops.core.git.commit import Identity, timed_id
+from gitops.core.git.message import trailers
 from gitops.core.report import WriteReport
-from gitops.core.waiting import WaitReport
 from gitops.ports import Lost, RefUpdate
 
 DEV = "overlays/dev/kustomization.yaml"

@@ -8,11 +8,11 @@ import pytest
 
 from applications import a_sync
 from argo_world import ArgoWorld
-from gitops.actions.looking import Watched
-from gitops.actions.session import Session
+from gitops.actions.argocd.observer import Watched
+from gitops.actions.context.session import Session
 from gitops.actions.watch import watch
-from gitops.core.application import NOTICE
-from gitops.core.waiting import Event
+from gitops.core.argocd.application import NOTICE
+from gitops.core.argocd.reports import Event
 from gitops.errors import Denied, NotFound, Unavailable
 
 

@@ -9,12 +9,12 @@ import pytest
 from msgspec.structs import replace
 
 from fakes import FakeClock, FakeRepository
+from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
-from gitops.actions.session import Session
 from gitops.config import load_config
-from gitops.core.identity import Identity
-from gitops.core.message import trailers
+from gitops.core.git.commit import Identity
+from gitops.core.git.message import trailers
 from gitops.errors import Conflict, Protected, Refused, Unavailable
 from gitops.ports import Lost, RefUpdate
 

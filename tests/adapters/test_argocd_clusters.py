@@ -12,7 +12,7 @@ import pytest
 from gitops.adapters.argocd import clusters as module
 from gitops.adapters.argocd.clusters import ArgoClusters, open_clusters
 from gitops.config import load_config
-from gitops.core.environment import Config
+from gitops.core.environments.environment import Config
 from gitops.errors import NotFound, UsageError
 
 PLAIN = """\

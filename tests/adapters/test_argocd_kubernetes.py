@@ -17,7 +17,7 @@ from applications import an_application
 from fake_cluster import Plane
 from gitops.adapters.argocd.connection import Connection
 from gitops.adapters.argocd.kubernetes_api import EVERYWHERE, KubernetesCluster
-from gitops.core.application import NOTICE, ApplicationRef
+from gitops.core.argocd.application import NOTICE, ApplicationRef
 from gitops.errors import Denied, GitopsError, NotFound, TimedOut, Unavailable
 from servers.kube_api import TOKEN, KubeStub, kubeconfig
 

@@ -11,7 +11,7 @@ from applications import an_application
 from fake_cluster import Plane
 from gitops.adapters.argocd.server_api import ServerCluster
 from gitops.adapters.argocd.server_http import ServerConnection, Token, server_url
-from gitops.core.application import NOTICE, REFRESH, ApplicationRef
+from gitops.core.argocd.application import NOTICE, REFRESH, ApplicationRef
 from gitops.errors import Denied, GitopsError, TimedOut, Unavailable, UsageError
 from servers.kube_api import TOKEN, ArgoStub
 

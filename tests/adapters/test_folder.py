@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from gitops.adapters.folder import LocalFolder
+from gitops.adapters.local.folder import LocalFolder
 from gitops.errors import Denied, ManifestError, Refused
 
 

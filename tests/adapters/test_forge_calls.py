@@ -9,9 +9,9 @@ from datetime import datetime
 import pytest
 
 from fakes import START, FakeClock
-from gitops.adapters.forge_calls import Answered, Calls, NoAnswer, is_limit, waiting_time
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.forges.transport.calls import Answered, Calls, NoAnswer, is_limit, waiting_time
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitops.errors import Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
 
 ADDRESS = ForgeAddress("gitea", "https://git.example.com", "shop/m")

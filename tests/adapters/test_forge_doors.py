@@ -17,9 +17,9 @@ from forges.json_server import Call, JsonServer, Reply
 from gitops.adapters.forges.gitea import open_gitea
 from gitops.adapters.forges.github import open_github
 from gitops.adapters.forges.gitlab import open_gitlab
-from gitops.core.environment import ForgeKind
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.core.environments.environment import ForgeKind
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitops.errors import GitopsError, NotFound, TimedOut, Unavailable
 from gitops.ports import GatedForge, PullText
 from servers.fault_proxy import Fault, FaultProxy
@@ -172,9 +172,9 @@ def test_the_users_own_password_file_is_left_alone(
 IMPORTS = """
 import os, sys
 from gitops.adapters.forges.{kind} import open_{kind}
-from gitops.adapters.clock import SystemClock
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.local.clock import SystemClock
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 for name in {hidden!r}:
     sys.modules[name] = None
 before = dict(os.environ)

@@ -14,8 +14,8 @@ from forges.json_server import Call, Reply
 from forges.state import ForgeState, Rule
 from gitops.adapters.forges.github import GithubForge, open_github
 from gitops.adapters.forges.github.answers import approvals, is_of, rule_of, states
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitops.errors import Denied
 from gitops.ports import Merged, NotMerged, Protection, PullText
 from gitrepos import Repo

@@ -22,8 +22,8 @@ from gitops.adapters.forges.gitlab.answers import (
     sent,
     state_of,
 )
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitops.errors import Refused
 from gitops.ports import Merged, NotMerged, Protection, PullText
 from gitrepos import Repo

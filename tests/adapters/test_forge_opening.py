@@ -11,11 +11,11 @@ import pytest
 
 from fakes import FakeClock
 from forges.json_server import Call, JsonServer, Reply
-from gitops.adapters.forge_opening import open_forge
-from gitops.adapters.forge_probe import probe
+from gitops.adapters.forges.opening import open_forge
+from gitops.adapters.forges.transport.probe import probe
 from gitops.adapters.gitrepo import open_repository
-from gitops.core.environment import Config, ForgeSetting
-from gitops.core.forge_address import Origin, Unknown
+from gitops.core.environments.environment import Config, ForgeSetting
+from gitops.core.forges.address import Origin, Unknown
 from gitops.errors import Denied, Unavailable
 from gitops.ports import GatedForge, NoForge
 from gitrepos import ENVIRON, Repo

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.adapters.gitrepo.answers import (
+from gitops.adapters.gitrepo.command.messages import (
     Kind,
     Verdict,
     error_of,
@@ -12,7 +12,7 @@ from gitops.adapters.gitrepo.answers import (
     read_transport,
     read_update,
 )
-from gitops.adapters.gitrepo.leases import settle
+from gitops.adapters.gitrepo.command.push import settle
 from gitops.errors import Denied, HookDeclined, NoAtomicPush, NotFound, Protected, Unavailable
 from gitops.ports import Lost, RefUpdate
 

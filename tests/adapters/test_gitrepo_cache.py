@@ -16,8 +16,8 @@ import pytest
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo import GitRepository, open_repository
-from gitops.adapters.gitrepo.cache import Cache, open_cache
-from gitops.adapters.gitrepo.remembered import parse, render
+from gitops.adapters.gitrepo.cache.files import Cache, open_cache
+from gitops.adapters.gitrepo.cache.format import parse, render
 from gitops.errors import HookDeclined, NotFound, Unavailable
 from gitops.ports import Lost, NewCommit, RefUpdate
 from gitrepos import ENVIRON, Repo
@@ -576,7 +576,7 @@ def test_what_nothing_names_is_swept(tmp_path: Path) -> None:
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from gitops.adapters.gitrepo.cache import Cache
+from gitops.adapters.gitrepo.cache.files import Cache
 shelf = Cache(Path(sys.argv[1])).shelf("https://example.com/m.git")
 shelf.keep(b"state", frozenset(), grown=False)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pytest
 
 from gitops.adapters.gitrepo.identity import find_identity
-from gitops.core.identity import Identity
+from gitops.core.git.commit import Identity
 from gitops.errors import NotFound, UsageError
 
 OWN = {"GITOPS_AUTHOR": "Own <own@example.com>"}

@@ -179,9 +179,9 @@ def test_settings_of_the_clone_hold(clone: Repo, bare: Repo) -> None:
 
 def test_headers_of_the_clone(clone: Repo) -> None:
     """A header that a CI system left in the checkout goes along; it yields to a password."""
-    from gitops.adapters.gitrepo.place import inspect
-    from gitops.adapters.gitrepo.process import Git
-    from gitops.adapters.gitrepo.settings import carried
+    from gitops.adapters.gitrepo.command.discovery import inspect
+    from gitops.adapters.gitrepo.command.process import Git
+    from gitops.adapters.gitrepo.command.settings import carried
 
     clone.git("config", "http.https://x/.extraheader", "AUTHORIZATION: basic abc")
     lines = inspect(Git(ENVIRON, folder=clone.path), clone.path, "clone").lines

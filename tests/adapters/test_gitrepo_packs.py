@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.adapters.gitrepo.objects import missing
+from gitops.adapters.gitrepo.objects.codec import missing
 from gitrepos import Repo
 
 

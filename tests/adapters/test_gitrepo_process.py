@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from gitops.adapters.gitrepo.location import address, is_url
-from gitops.adapters.gitrepo.process import Git, Scrubber, clean_environment
-from gitops.adapters.gitrepo.store import Store, sweep
+from gitops.adapters.gitrepo.command.address import address, is_url
+from gitops.adapters.gitrepo.command.process import Git, Scrubber, clean_environment
+from gitops.adapters.gitrepo.objects.store import Store, sweep
 from gitops.errors import NotFound, TimedOut, UsageError
 from gitrepos import ENVIRON
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.adapters.gitrepo.remembered import Remembered, parse, render
+from gitops.adapters.gitrepo.cache.format import Remembered, parse, render
 
 IDS = st.integers(0, 2**160 - 1).map(lambda number: f"{number:040x}")
 HASHES = st.integers(0, 2**256 - 1).map(lambda number: f"{number:064x}")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.adapters.kustomize import Kustomize, find_kustomize
+from gitops.adapters.local.kustomize import Kustomize, find_kustomize
 from gitops.ports import BuildFile
 
 BIN = Path(sys.executable).parent

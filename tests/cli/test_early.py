@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.cli.app import app
-from gitops.cli.early import COMMANDS, understand, wanted
-from gitops.cli.verbs import load_all
+from gitops.cli.fast_path import COMMANDS, understand, wanted
+from gitops.cli.lazy_group import load_all
 from manifests import Manifests
 from servers.git_http import GitServer
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.core.environment import Config, ForgeSetting
+from gitops.core.environments.environment import Config, ForgeSetting
 from gitops.ports import NoForge
 from gitops.wiring import forge_of_source
 from gitrepos import Repo

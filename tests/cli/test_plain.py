@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.cli.early import COMMANDS, understand
+from gitops.cli.fast_path import COMMANDS, understand
+from gitops.cli.lazy_group import load
 from gitops.cli.plain import plain_deploy
-from gitops.cli.verbs import load
 from manifests import Manifests
 
 DEPLOY = load("deploy")

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitops.cli.output import print_status, print_write
-from gitops.core.environment import Environment, Overlay
-from gitops.core.image import ImageValue
+from gitops.cli.render.text import print_status, print_write
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.kustomization.image import ImageValue
 from gitops.core.report import OverlayStatus, Proposal, Replaced, StatusReport, WriteReport
 
 PROD = Overlay(Environment("prod", "overlays/prod", change="pull-request"))

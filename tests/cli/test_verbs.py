@@ -13,9 +13,9 @@ import click
 import pytest
 import typer
 
-import gitops.cli
+import gitops.cli.commands
 from gitops.cli.app import app, run
-from gitops.cli.verbs import VERBS, load, load_all
+from gitops.cli.lazy_group import VERBS, load, load_all
 
 GROUP = load_all(app)
 
@@ -29,10 +29,10 @@ def test_the_table_says_what_the_command_says(name: str) -> None:
 
 
 def test_every_command_is_in_the_table() -> None:
-    """Whatever a file of `gitops.cli` registers has a row there that names the file."""
+    """Whatever a file of `gitops.cli.commands` registers has a row there that names the file."""
     registered = {}
-    for info in pkgutil.iter_modules(gitops.cli.__path__):
-        register = getattr(import_module(f"gitops.cli.{info.name}"), "register", None)
+    for info in pkgutil.iter_modules(gitops.cli.commands.__path__):
+        register = getattr(import_module(f"gitops.cli.commands.{info.name}"), "register", None)
         if register is not None:
             made = typer.Typer()
             register(made)
@@ -52,7 +52,7 @@ def test_help_lists_all_and_loads_none(tmp_path: Path) -> None:
     places = [text.index(f"\n  {name} ") for name in VERBS]
 
     assert all(one < other for one, other in pairwise(places))
-    commands = {f"gitops.cli.{module}" for module, _ in VERBS.values()}
+    commands = {f"gitops.cli.commands.{module}" for module, _ in VERBS.values()}
     assert set() == commands & set(modules.split())
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from applications import an_application
 from fake_cluster import Plane
-from gitops.core.application import NOTICE
+from gitops.core.argocd.application import NOTICE
 from gitops.core.kustomization import image_values
 from manifests import Manifests, Result
 from servers.kube_api import TOKEN, ArgoStub, KubeStub, kubeconfig

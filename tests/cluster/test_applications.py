@@ -15,8 +15,8 @@ from gitops.adapters.argocd.connection import Connection
 from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
 from gitops.adapters.argocd.server_api import ServerCluster
 from gitops.adapters.argocd.server_http import ServerConnection, Token
-from gitops.core.application import NOTICE, REFRESH, Application, ApplicationRef
-from gitops.core.trouble import find_troubles
+from gitops.core.argocd.application import NOTICE, REFRESH, Application, ApplicationRef
+from gitops.core.argocd.diagnosis import find_troubles
 from gitops.errors import Denied, NotFound
 from gitops.ports import Cluster
 

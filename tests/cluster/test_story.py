@@ -8,7 +8,7 @@ import pytest
 
 from cluster.gitops import Gitops, Recorder
 from cluster.shop import Shop, is_live
-from gitops.core.application import NOTICE
+from gitops.core.argocd.application import NOTICE
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from cluster.gitops import Gitops
 from cluster.handle import APPLICATION
 from cluster.shop import Shop, is_live
-from gitops.core.application import NOTICE
+from gitops.core.argocd.application import NOTICE
 from servers.git_http import Behaviour
 
 

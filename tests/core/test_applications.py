@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.applications import folders_read, is_manifest, may_be
+from gitops.core.audit.application_files import folders_read, is_manifest, may_be
 
 HEAD = "apiVersion: argoproj.io/v1alpha1\n"
 PROD = "overlays/prod"

@@ -8,9 +8,9 @@ import pytest
 from msgspec.structs import replace
 
 from gitops.config import load_config
-from gitops.core.bearing import bearing, bearing_changes
-from gitops.core.environment import Config, Environment
-from gitops.core.freeze import Freeze, Stretch
+from gitops.core.audit.config_impact import bearing, bearing_changes
+from gitops.core.environments.environment import Config, Environment
+from gitops.core.environments.freeze import Freeze, Stretch
 
 TEXT = b"""\
 apiVersion: gitops/v1

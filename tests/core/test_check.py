@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from gitops.core.check import Approval, Claim, claim_of, judge_approval
+from gitops.core.audit.affected import Touch
+from gitops.core.audit.findings import Approval, Claim, claim_of, judge_approval
+from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.hold import Hold
-from gitops.core.identity import CommitInfo, Identity
-from gitops.core.touching import Touch
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 INFO = CommitInfo("c" * 40, ("p" * 40,), Identity("Ana", "a@e.com"), NOW, "x\n")

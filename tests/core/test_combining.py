@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from msgspec.structs import replace
 
-from gitops.core.combining import (
+from gitops.core.batch.intents import MAX_BYTES, REF_PREFIX, Intent, encode, sign
+from gitops.core.batch.selection import (
     Answered,
     Combined,
     Fault,
@@ -20,10 +21,9 @@ from gitops.core.combining import (
     with_answers,
     with_carrier,
 )
-from gitops.core.combining import admit as admit_at
-from gitops.core.history import Identity
-from gitops.core.intents import MAX_BYTES, REF_PREFIX, Intent, encode, sign
-from gitops.core.message import trailers
+from gitops.core.batch.selection import admit as admit_at
+from gitops.core.git.message import trailers
+from gitops.core.releases.history import Identity
 from gitops.errors import NotFound, Refused, Unavailable
 
 KEY = b"a key that the jobs share"

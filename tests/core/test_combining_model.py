@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, rule
 from msgspec.structs import replace
 
-from gitops.core.combining import Combined, Place, combine, select
-from gitops.core.history import Identity
-from gitops.core.intents import REF_PREFIX, Intent, sign
+from gitops.core.batch.intents import REF_PREFIX, Intent, sign
+from gitops.core.batch.selection import Combined, Place, combine, select
+from gitops.core.releases.history import Identity
 from gitops.errors import Refused
 
 KEY = b"a key that the jobs share"

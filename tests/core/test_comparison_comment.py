@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from gitops.core.comparison import (
+from gitops.core.audit.affected import Touch
+from gitops.core.compare.comment import LONGEST, MARK, render_comment
+from gitops.core.compare.comparison import (
     Comparison,
     EnvironmentDifference,
     ImageDifference,
@@ -13,10 +15,8 @@ from gitops.core.comparison import (
     Rendering,
     image_differences,
 )
-from gitops.core.comparison_comment import LONGEST, MARK, render_comment
-from gitops.core.image import ImageValue
-from gitops.core.manifest_diff import ObjectDiff
-from gitops.core.touching import Touch
+from gitops.core.compare.manifest_diff import ObjectDiff
+from gitops.core.kustomization.image import ImageValue
 
 OLD, NEW = ImageValue(tag="1"), ImageValue(tag="2")
 PROD = EnvironmentDifference(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.content import merges_to, settled
+from gitops.core.audit.merged_content import merges_to, settled
 from gitops.core.kustomization.edit import only_images
 
 OLD = b"images:\n  - name: a\n    newTag: v1\n  - name: b\n    newTag: v1\n"

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from gitops.core.cron import parse_cron
+from gitops.core.environments.cron import parse_cron
 from gitops.errors import ConfigError
 
 NOVEMBER = [date(2026, 11, 1) + timedelta(days=day) for day in range(30)]  # starts on a Sunday

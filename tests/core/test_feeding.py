@@ -7,15 +7,15 @@ from typing import Any
 import pytest
 
 from applications import URL, an_application
-from gitops.core.application import Application, read_application
-from gitops.core.feeding import (
+from gitops.core.argocd.application import Application, read_application
+from gitops.core.argocd.tracking import (
     Place,
     asks_for_default,
     find_feeds,
     is_same_repository,
     repository_key,
 )
-from gitops.core.kustomization.bases import brings_in, brought_in
+from gitops.core.kustomization.graph import brings_in, brought_in
 
 DEV = Place((URL,), "main", True, "overlays/dev")
 

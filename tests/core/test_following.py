@@ -8,9 +8,9 @@ from datetime import timedelta
 import pytest
 
 from applications import T0
-from gitops.core.application import ApplicationRef
-from gitops.core.following import Following, follow
-from gitops.core.health import Observation, State
+from gitops.core.argocd.application import ApplicationRef
+from gitops.core.argocd.health import Observation, State
+from gitops.core.argocd.stability import Following, follow
 
 
 def seen(

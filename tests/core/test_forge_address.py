@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.environment import ForgeKind, ForgeSetting
-from gitops.core.forge_address import ForgeAddress, Unknown, locate, parse_remote
+from gitops.core.environments.environment import ForgeKind, ForgeSetting
+from gitops.core.forges.address import ForgeAddress, Unknown, locate, parse_remote
 from gitops.errors import Denied
 
 HTTPS = "https://git.example.com/shop/manifests.git"

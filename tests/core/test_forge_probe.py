@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from gitops.core.environment import ForgeKind
-from gitops.core.forge_probe import ProbeAnswer, recognise
+from gitops.core.environments.environment import ForgeKind
+from gitops.core.forges.probe import ProbeAnswer, recognise
 
 SIGN_IN = {"message": "Only signed in user is allowed to call APIs."}
 DOCS = "https://docs.github.com/enterprise-server@3.17/rest"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.environment import ForgeKind
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token, choose_token, how_to_give_a_token
+from gitops.core.environments.environment import ForgeKind
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token, choose_token, how_to_give_a_token
 
 OWN = "https://git.example.com"
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.cron import parse_cron
-from gitops.core.freeze import (
+from gitops.core.environments.cron import parse_cron
+from gitops.core.environments.freeze import (
     Freeze,
     FreezeHit,
     Recurrence,

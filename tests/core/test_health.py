@@ -9,10 +9,19 @@ import pytest
 from msgspec.structs import replace
 
 from applications import LATER, NEW, OLD, OTHER, T0, a_sync, an_application
-from gitops.core.application import read_application
-from gitops.core.feeding import Feed
-from gitops.core.health import RANK, Observation, Place, State, Wanted, drift, judge, not_running
-from gitops.core.image import ImageValue
+from gitops.core.argocd.application import read_application
+from gitops.core.argocd.health import (
+    RANK,
+    Observation,
+    Place,
+    State,
+    Wanted,
+    drift,
+    judge,
+    not_running,
+)
+from gitops.core.argocd.tracking import Feed
+from gitops.core.kustomization.image import ImageValue
 
 IMAGES = {"shop/api": ImageValue(tag="1.4.2"), "shop/web": ImageValue(tag="2.3.1")}
 WANTED = Wanted(NEW, T0, IMAGES)

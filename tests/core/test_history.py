@@ -8,12 +8,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gitops.core.history import Identity, OverlayVersion, Release, releases, was_released
+from gitops.core.git.commit import CommitInfo
+from gitops.core.git.message import Line, render_message
 from gitops.core.hold import Hold
-from gitops.core.identity import CommitInfo
-from gitops.core.image import ImageChange, ImageValue
-from gitops.core.message import Line, render_message
-from gitops.core.release import Verdicts
+from gitops.core.kustomization.image import ImageChange, ImageValue
+from gitops.core.releases.history import Identity, OverlayVersion, Release, releases, was_released
+from gitops.core.releases.release import Verdicts
 
 ANA = Identity("Ana", "ana@example.com")
 TIME = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold, render_hold
-from gitops.core.spelling import one_line
+from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 
 PATH = ".gitops/holds/prod.yaml"

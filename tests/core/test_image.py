@@ -2,7 +2,7 @@
 
 import pytest
 
-from gitops.core.image import (
+from gitops.core.kustomization.image import (
     KEEP,
     ImageRequest,
     ImageValue,

@@ -10,9 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gitops.core.history import Identity
-from gitops.core.identity import timed_id
-from gitops.core.intents import (
+from gitops.core.batch.intents import (
     MAX_BYTES,
     REF_PREFIX,
     Intent,
@@ -24,6 +22,8 @@ from gitops.core.intents import (
     sign,
     verify,
 )
+from gitops.core.git.commit import timed_id
+from gitops.core.releases.history import Identity
 from gitops.errors import UsageError
 
 KEY = b"a key that the jobs share"

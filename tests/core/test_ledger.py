@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from gitops.core.identity import Identity
-from gitops.core.image import ImageValue
-from gitops.core.ledger import (
+from gitops.core.git.commit import Identity
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.ledger.records import (
     Entry,
     Ledger,
     Problem,
@@ -25,10 +25,10 @@ from gitops.core.ledger import (
     read_ledger,
     render_record,
 )
-from gitops.core.release import Health, Release, Verdicts
-from gitops.core.signature import LedgerCommit, judge_signatures
-from gitops.core.spelling import one_line
-from gitops.core.standing import Standing, is_news, judged, judged_sets, verdicts_on
+from gitops.core.ledger.signatures import LedgerCommit, judge_signatures
+from gitops.core.ledger.verdicts import Standing, is_news, judged, judged_sets, verdicts_on
+from gitops.core.releases.release import Health, Release, Verdicts
+from gitops.core.text.plain import one_line
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 A, B, C, D = ("a" * 40, "b" * 40, "c" * 40, "d" * 64)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.manifest_diff import diff_manifests
+from gitops.core.compare.manifest_diff import diff_manifests
 
 SERVICE = (
     "apiVersion: v1\nkind: Service\nmetadata:\n  name: api\n  namespace: shop\nspec:\n  port: 1\n"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from gitops.core.markdown import NOTHING, bullets, code, code_block, link, table
-from gitops.core.spelling import one_line
+from gitops.core.text.markdown import NOTHING, bullets, code, code_block, link, table
+from gitops.core.text.plain import one_line
 
 READER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 HOSTILE = [

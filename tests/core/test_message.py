@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.image import ImageChange, ImageValue
-from gitops.core.message import Line, render_message, subject, trailers
-from gitops.core.spelling import LONGEST_TEXT, one_line
+from gitops.core.git.message import Line, render_message, subject, trailers
+from gitops.core.kustomization.image import ImageChange, ImageValue
+from gitops.core.text.plain import LONGEST_TEXT, one_line
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
 HOSTILE = [

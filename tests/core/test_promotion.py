@@ -8,21 +8,21 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitops.core.cron import parse_cron
-from gitops.core.environment import Environment, Overlay, Required
-from gitops.core.freeze import Freeze, FreezeHit, Recurrence, closed
+from gitops.core.environments.cron import parse_cron
+from gitops.core.environments.environment import Environment, Overlay, Required
+from gitops.core.environments.freeze import Freeze, FreezeHit, Recurrence, closed
 from gitops.core.hold import Hold
-from gitops.core.image import ImageChange, ImageRequest, ImageValue
-from gitops.core.ledger import Entry, Record, Verdict
-from gitops.core.policy import Reason, outstanding
-from gitops.core.promotion import (
+from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
+from gitops.core.ledger.records import Entry, Record, Verdict
+from gitops.core.ledger.verdicts import JudgedSet, judged_sets
+from gitops.core.policy.promotion import (
     Before,
     Judgement,
     Origin,
     carry,
     judge_promotion,
 )
-from gitops.core.standing import JudgedSet, judged_sets
+from gitops.core.policy.reasons import Reason, outstanding
 from gitops.errors import NotFound
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)

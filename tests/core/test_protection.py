@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.environment import BranchRule
-from gitops.core.protection import Raise, Rules, branches_for, close_gaps, find_gaps
+from gitops.core.environments.environment import BranchRule
+from gitops.core.forges.branch_rules import Raise, Rules, branches_for, close_gaps, find_gaps
 
 MAIN = BranchRule("main", "required", ("ci/test",), 1, "required")
 RELEASE = BranchRule("release/*", "advised", (), 2, "advised")

@@ -10,24 +10,24 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from msgspec.structs import replace
 
-from gitops.core.choice import Choice
-from gitops.core.environment import Environment, Overlay
-from gitops.core.identity import Identity
-from gitops.core.image import ImageChange, ImageValue, parse_image
-from gitops.core.message import Line, render_message
-from gitops.core.policy import Reason
-from gitops.core.promotion import Before
-from gitops.core.pull_comments import render_closed, render_replaced, render_rolled_back
-from gitops.core.pull_request import (
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.git.commit import Identity
+from gitops.core.git.message import Line, render_message
+from gitops.core.kustomization.image import ImageChange, ImageValue, parse_image
+from gitops.core.ledger.verdicts import JudgedSet, Standing, Word
+from gitops.core.policy.promotion import Before
+from gitops.core.policy.reasons import Reason
+from gitops.core.proposals.commands import asking, image_argument
+from gitops.core.proposals.comments import render_closed, render_replaced, render_rolled_back
+from gitops.core.proposals.pull_request import (
     Review,
     Row,
     action_told,
     head_told,
     render_pull_request,
 )
-from gitops.core.release import Release
-from gitops.core.request_words import asking, image_argument
-from gitops.core.standing import JudgedSet, Standing, Word
+from gitops.core.releases.release import Release
+from gitops.core.releases.selection import Choice
 
 READER = MarkdownIt("commonmark").enable("table").enable("strikethrough")
 PROD = Overlay(Environment("prod", "overlays/prod"))

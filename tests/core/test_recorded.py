@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from gitops.core.application import read_application
-from gitops.core.feeding import Feed
-from gitops.core.health import Observation, Place, State, Wanted, judge
-from gitops.core.image import ImageValue
-from gitops.core.rollout import read_rollout
-from gitops.core.trouble import Workloads, find_troubles
+from gitops.core.argocd.application import read_application
+from gitops.core.argocd.diagnosis import Workloads, find_troubles
+from gitops.core.argocd.health import Observation, Place, State, Wanted, judge
+from gitops.core.argocd.rollout import read_rollout
+from gitops.core.argocd.tracking import Feed
+from gitops.core.kustomization.image import ImageValue
 
 APPLICATIONS = Path(__file__).parent / "applications"
 WORKLOADS = Path(__file__).parent / "workloads"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.references import (
+from gitops.core.kustomization.references import (
     is_pinned,
     is_remote,
     join,

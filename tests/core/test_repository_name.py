@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.repository_name import normalised_repository
+from gitops.core.git.remote_url import normalised_repository
 from gitops.errors import UsageError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.revision import Revision, parse_revision
+from gitops.core.git.revision import Revision, parse_revision
 
 COMMIT = "a1b2c3d" + "0" * 33
 

@@ -12,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.history import Identity, OverlayVersion, Release, releases
+from gitops.core.git.commit import CommitInfo
 from gitops.core.hold import Hold
-from gitops.core.identity import CommitInfo
-from gitops.core.image import ImageRequest, ImageValue
-from gitops.core.release import Health, Quality, Verdicts
-from gitops.core.rollback import Choice, NeedMore, choose
+from gitops.core.kustomization.image import ImageRequest, ImageValue
+from gitops.core.releases.history import Identity, OverlayVersion, Release, releases
+from gitops.core.releases.release import Health, Quality, Verdicts
+from gitops.core.releases.rollback import Choice, NeedMore, choose
 from gitops.errors import NotFound, Refused, UsageError
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

@@ -6,13 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gitops.core.check import Claim
-from gitops.core.choice import NeedMore
-from gitops.core.hold import Hold, render_hold
-from gitops.core.identity import Identity
-from gitops.core.image import ImageValue
-from gitops.core.release import NO_VERDICTS, Release, Verdicts
-from gitops.core.rollback_check import (
+from gitops.core.audit.findings import Claim
+from gitops.core.audit.rollback_claim import (
     ChangedFile,
     find_restored,
     first_change,
@@ -20,6 +15,11 @@ from gitops.core.rollback_check import (
     judge_kustomization,
     stray_paths,
 )
+from gitops.core.git.commit import Identity
+from gitops.core.hold import Hold, render_hold
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.releases.release import NO_VERDICTS, Release, Verdicts
+from gitops.core.releases.selection import NeedMore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 K = "overlays/prod/kustomization.yaml"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitops.core.rollout import read_rollout
+from gitops.core.argocd.rollout import read_rollout
 
 
 def a_rollout(phase: str = "Paused", **status: Any) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.source_links import commit_page, compare_page, web_page
+from gitops.core.forges.web_links import commit_page, compare_page, web_page
 
 OLD, NEW = "a" * 40, "b" * 40
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.spelling import nearest_word
+from gitops.core.text.plain import nearest_word
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.touching import Belongings, Touch
+from gitops.core.audit.affected import Belongings, Touch
 
 
 def belongings() -> Belongings:

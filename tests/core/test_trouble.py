@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitops.core.trouble import Workloads, find_troubles, is_starting, workload_trouble
+from gitops.core.argocd.diagnosis import Workloads, find_troubles, is_starting, workload_trouble
 
 DEADLINE = {
     "kind": "Deployment",

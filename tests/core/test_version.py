@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.version import parse_version, release_branches
+from gitops.core.releases.branches import parse_version, release_branches
 from gitops.errors import UsageError
 
 RISING = [

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from applications import T0
-from gitops.core.environment import Environment, Overlay
-from gitops.core.following import BAD
-from gitops.core.health import RANK
-from gitops.core.history import Identity, Release
-from gitops.core.trouble import Trouble
-from gitops.core.waiting import GOOD, Verdict, WaitReport, worst_error
+from gitops.core.argocd.diagnosis import Trouble
+from gitops.core.argocd.health import RANK
+from gitops.core.argocd.reports import GOOD, Verdict, WaitReport, worst_error
+from gitops.core.argocd.stability import BAD
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.releases.history import Identity, Release
 from gitops.errors import Conflict, TimedOut, Unhealthy
 
 DEV = Overlay(Environment("dev", "overlays/dev"))

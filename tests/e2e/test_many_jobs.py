@@ -25,9 +25,9 @@ import pytest
 from msgspec.structs import replace
 
 import warm
-from gitops.core.identity import Identity, timed_id
-from gitops.core.intents import REF_PREFIX, Intent, sign
-from gitops.core.repository_name import normalised_repository
+from gitops.core.batch.intents import REF_PREFIX, Intent, sign
+from gitops.core.git.commit import Identity, timed_id
+from gitops.core.git.remote_url import normalised_repository
 from manifests import Manifests
 from servers.git_http import Behaviour, GitServer
 from servers.gitea import GiteaServer

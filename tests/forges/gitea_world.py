@@ -13,10 +13,10 @@ from typing import Any
 from forges.asking import ask
 from forges.hands import RemoteHands
 from forges.worlds import ProxyFaults, World
-from gitops.adapters.clock import SystemClock
 from gitops.adapters.forges.gitea import GiteaForge, open_gitea
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.local.clock import SystemClock
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from servers.fault_proxy import Fault, FaultProxy
 from servers.gitea import GiteaServer
 

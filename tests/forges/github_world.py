@@ -14,10 +14,10 @@ from forges.hands import RemoteHands
 from forges.openapi import Description
 from forges.state import ForgeState
 from forges.worlds import ProxyFaults, World
-from gitops.adapters.clock import SystemClock
 from gitops.adapters.forges.github import GithubForge, open_github
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.local.clock import SystemClock
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitrepos import Repo
 from servers.fault_proxy import Fault, FaultProxy
 

@@ -24,13 +24,13 @@ from forges import gitea_world, github_world, gitlab_world
 from forges.asking import ask
 from forges.hands import RemoteHands
 from forges.worlds import People, ProxyFaults, World
-from gitops.adapters.clock import SystemClock
 from gitops.adapters.forges.gitea import open_gitea
 from gitops.adapters.forges.github import open_github
 from gitops.adapters.forges.gitlab import open_gitlab
-from gitops.core.environment import ForgeKind
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.local.clock import SystemClock
+from gitops.core.environments.environment import ForgeKind
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitops.ports import GatedForge
 from servers.fault_proxy import FaultProxy
 

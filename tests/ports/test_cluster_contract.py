@@ -16,9 +16,9 @@ from gitops.adapters.argocd.connection import Connection
 from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
 from gitops.adapters.argocd.server_api import ServerCluster
 from gitops.adapters.argocd.server_http import ServerConnection, Token
-from gitops.core.application import NOTICE, REFRESH, ApplicationRef, Resource
-from gitops.core.rollout import read_rollout
-from gitops.core.trouble import find_troubles
+from gitops.core.argocd.application import NOTICE, REFRESH, ApplicationRef, Resource
+from gitops.core.argocd.diagnosis import find_troubles
+from gitops.core.argocd.rollout import read_rollout
 from gitops.errors import NotFound
 from gitops.ports import Cluster
 from servers.kube_api import TOKEN, ArgoStub, KubeStub, kubeconfig

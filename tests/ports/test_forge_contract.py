@@ -23,7 +23,7 @@ from forges.github_world import github_world
 from forges.gitlab_world import gitlab_world
 from forges.openapi import described
 from forges.worlds import World, fake_world
-from gitops.core.message import trailers
+from gitops.core.git.message import trailers
 from gitops.errors import Denied, NotFound, Refused, Unavailable
 from gitops.ports import Merged, MergeMethod, NotMerged, PullRequest, PullText
 from servers.descriptions import github_description

@@ -12,7 +12,7 @@ import pytest
 
 from fakes import FakeRepository
 from gitops.adapters.gitrepo import open_repository
-from gitops.core.identity import Identity
+from gitops.core.git.commit import Identity
 from gitops.errors import NotFound
 from gitops.ports import Lost, NewCommit, RefUpdate, Repository, Unproven
 from gitrepos import ENVIRON, Repo

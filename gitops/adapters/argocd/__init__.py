@@ -5,8 +5,8 @@ API server that the Applications are kept in, through the official client (`conn
 one door to it, and imports it when a call is made). `server_api.py` speaks to Argo CD's own API
 with a token; it needs no client, and fewer rights: a refresh is a read there.
 
-What is read is a whole object, judged whole (core/health.py). Watches only wake (`watching.py`):
-nothing is concluded from an event, so a lost, doubled or late one does no harm.
+What is read is a whole object, judged whole (core/argocd/health.py). Watches only wake
+(`watches.py`): nothing is concluded from an event, so a lost, doubled or late one does no harm.
 
 Only annotations are ever patched, and only of Applications that the caller found to follow its
 repository. The sync API is never called: on an auto-synced Application a sync right after a commit

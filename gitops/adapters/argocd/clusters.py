@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from gitops.adapters.argocd.bell import ThreadBell
-from gitops.core.environment import ClusterRow, Config, Environment
+from gitops.adapters.argocd.wakeup import ThreadBell
+from gitops.core.environments.environment import ClusterRow, Config, Environment
 from gitops.errors import GitopsError, NotFound
 
 if TYPE_CHECKING:

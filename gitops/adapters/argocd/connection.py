@@ -26,7 +26,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from gitops.core.spelling import one_line
+from gitops.core.text.plain import one_line
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, TimedOut, Unavailable
 
 Query = Sequence[tuple[str, str]]

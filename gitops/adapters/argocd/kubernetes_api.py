@@ -11,17 +11,17 @@ from typing import Any
 from urllib.parse import quote
 
 from gitops.adapters.argocd.connection import Connection
-from gitops.adapters.argocd.watching import Watcher
-from gitops.core.application import (
+from gitops.adapters.argocd.watches import Watcher
+from gitops.core.argocd.application import (
     IN_CLUSTER,
     Application,
     ApplicationRef,
     Resource,
     read_application,
 )
-from gitops.core.rollout import HASH_LABEL
-from gitops.core.told import newest_first, table, tables, text
-from gitops.core.trouble import Workloads, is_starting
+from gitops.core.argocd.diagnosis import Workloads, is_starting
+from gitops.core.argocd.rollout import HASH_LABEL
+from gitops.core.argocd.unstructured import newest_first, table, tables, text
 from gitops.errors import GitopsError, NotFound
 from gitops.ports.cluster import Reading
 

@@ -13,8 +13,8 @@ from typing import Any
 from urllib.parse import quote
 
 from gitops.adapters.argocd.server_http import ServerConnection
-from gitops.adapters.argocd.watching import Watcher
-from gitops.core.application import (
+from gitops.adapters.argocd.watches import Watcher
+from gitops.core.argocd.application import (
     REFRESH,
     Application,
     ApplicationRef,
@@ -22,9 +22,9 @@ from gitops.core.application import (
     read_application,
     read_resource,
 )
-from gitops.core.rollout import HASH_LABEL
-from gitops.core.told import table, tables, text
-from gitops.core.trouble import Workloads, is_starting
+from gitops.core.argocd.diagnosis import Workloads, is_starting
+from gitops.core.argocd.rollout import HASH_LABEL
+from gitops.core.argocd.unstructured import table, tables, text
 from gitops.errors import GitopsError, NotFound, TimedOut
 from gitops.ports.cluster import Reading
 

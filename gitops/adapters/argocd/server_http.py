@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 from msgspec import Struct
 
 from gitops.adapters.argocd.connection import Answer, read_date
-from gitops.core.spelling import one_line
+from gitops.core.text.plain import one_line
 from gitops.errors import Denied, GitopsError, NotFound, TimedOut, Unavailable, UsageError
 
 Query = Sequence[tuple[str, str]]

@@ -26,7 +26,7 @@ one step. Its store is removed by a later start.
 
 from __future__ import annotations
 
+from gitops.adapters.gitrepo.remote.sources import GitSources, open_sources
 from gitops.adapters.gitrepo.repository import GitRepository, open_repository
-from gitops.adapters.gitrepo.sources import GitSources, open_sources
 
 __all__ = ["GitRepository", "GitSources", "open_repository", "open_sources"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
-from gitops.adapters.gitrepo.objects import plain
-from gitops.core.identity import Identity
+from gitops.adapters.gitrepo.objects.codec import plain
+from gitops.core.git.commit import Identity
 from gitops.errors import NotFound, UsageError
 
 # (name, address) of whoever started a job, in the words of each CI system's documentation.

@@ -7,28 +7,29 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitops.adapters.gitrepo import answers, settings
-from gitops.adapters.gitrepo.bare import Bare
-from gitops.adapters.gitrepo.cache import Shelf, open_cache
+from gitops.adapters.gitrepo.cache.files import Shelf, open_cache
+from gitops.adapters.gitrepo.command import messages as answers
+from gitops.adapters.gitrepo.command import settings
+from gitops.adapters.gitrepo.command.address import Address, address, is_url
+from gitops.adapters.gitrepo.command.discovery import Place, inspect
+from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.identity import find_identity
-from gitops.adapters.gitrepo.location import Address, address, is_url
-from gitops.adapters.gitrepo.objects import patch_tree, plain, render_commit
-from gitops.adapters.gitrepo.place import Place, inspect
-from gitops.adapters.gitrepo.process import Git
-from gitops.adapters.gitrepo.remote import Remote
-from gitops.adapters.gitrepo.snapshot import CommitSnapshot
-from gitops.adapters.gitrepo.source import Source
-from gitops.adapters.gitrepo.store import sweep
-from gitops.core.identity import Identity
+from gitops.adapters.gitrepo.local.bare import Bare
+from gitops.adapters.gitrepo.objects.codec import patch_tree, plain, render_commit
+from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
+from gitops.adapters.gitrepo.objects.source import Source
+from gitops.adapters.gitrepo.objects.store import sweep
+from gitops.adapters.gitrepo.remote.remote import Remote
+from gitops.core.git.commit import Identity
 from gitops.errors import Bug, Denied, GitopsError, NotFound
 from gitops.ports import Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 from gitops.ports.repository import Start
 
 if TYPE_CHECKING:
-    from gitops.adapters.gitrepo.commits import CommitReader
-    from gitops.adapters.gitrepo.history import HistoryReader
-    from gitops.adapters.gitrepo.worktree import CheckoutFiles
-    from gitops.core.history import OverlayVersion
+    from gitops.adapters.gitrepo.archive.commits import CommitReader
+    from gitops.adapters.gitrepo.archive.history import HistoryReader
+    from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
+    from gitops.core.releases.history import OverlayVersion
     from gitops.ports import FileChange, Intents
 
 OWN_BRANCHES = "refs/heads/gitops/"
@@ -134,14 +135,14 @@ class GitRepository:
 
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """Return commit -> principal of a listed key; see `ports.Evidence`."""
-        from gitops.adapters.gitrepo.signatures import signed_by
+        from gitops.adapters.gitrepo.archive.signatures import signed_by
 
         return signed_by(self._git, self._source.store, commits, signers)
 
     def _history(self) -> HistoryReader:
         if self._reader is None:
             # Not needed by a plain write; it brings the kustomization rules along.
-            from gitops.adapters.gitrepo.history import HistoryReader
+            from gitops.adapters.gitrepo.archive.history import HistoryReader
 
             self._reader = HistoryReader(self._git, self._source)
         return self._reader
@@ -149,7 +150,7 @@ class GitRepository:
     def commits(self) -> CommitReader:
         """Return what reads any commit by its name, in a store of its own."""
         if self._commits is None:
-            from gitops.adapters.gitrepo.commits import CommitReader
+            from gitops.adapters.gitrepo.archive.commits import CommitReader
 
             self._commits = CommitReader(
                 self._git,
@@ -225,7 +226,7 @@ class GitRepository:
 
     def intents(self) -> Intents:
         """Return the refs beside the branches; from now on pushes are listened to."""
-        from gitops.adapters.gitrepo.intents import GitIntents
+        from gitops.adapters.gitrepo.remote.intents import GitIntents
 
         return GitIntents(self._git, self._source)
 
@@ -253,7 +254,7 @@ class GitRepository:
 
         Those in the remote's URL, for the very server that it names, else a credential helper's.
         """
-        from gitops.adapters.gitrepo.credentials import ask_helper, credentials_for
+        from gitops.adapters.gitrepo.command.credentials import ask_helper, credentials_for
 
         for url in filter(None, (self._rewritten(), self._remote)):
             found = credentials_for(url, origin)
@@ -284,7 +285,7 @@ class GitRepository:
     def _files(self) -> CheckoutFiles | None:
         if self._place is None or self._place.top is None:
             return None
-        from gitops.adapters.gitrepo.worktree import CheckoutFiles
+        from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
 
         return CheckoutFiles(self._place.top, self._place.branch or "")
 
@@ -333,7 +334,7 @@ def open_repository(
         source = Bare(git, place)
         if place.top is not None:
             # Not needed for a remote, and time counts until that is asked.
-            from gitops.adapters.gitrepo.checkout import Checkout
+            from gitops.adapters.gitrepo.local.checkout import Checkout
 
             source = Checkout(git, place)
         return GitRepository(git, source, location, environ, place)

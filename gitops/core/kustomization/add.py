@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from gitops.core.image import ImageValue
 from gitops.core.kustomization.fields import is_flow, separators
-from gitops.core.kustomization.plan import (
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.kustomization.read import FIELDS, ImageList, Lists, Pair, after, pairs_of
+from gitops.core.kustomization.splices import (
     MAPPING_END,
     SEQUENCE_END,
     Plan,
@@ -18,7 +19,6 @@ from gitops.core.kustomization.plan import (
     sequence,
     written,
 )
-from gitops.core.kustomization.read import FIELDS, ImageList, Lists, Pair, after, pairs_of
 from gitops.core.yamltext import (
     MappingStartEvent,
     ScalarEvent,

@@ -6,15 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from gitops.core.image import ImageChange, ImageRequest, ImageValue
 from gitops.core.kustomization.add import add as add_entries
 from gitops.core.kustomization.add import fields_of
-from gitops.core.kustomization.check import Check
 from gitops.core.kustomization.fields import insert, remove, replace
-from gitops.core.kustomization.plan import Plan
+from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
 from gitops.core.kustomization.prove import confirm, prove
 from gitops.core.kustomization.read import FIELDS, Item, Lists, image_values, read_lists
-from gitops.core.spelling import nearest_word
+from gitops.core.kustomization.refusals import Check
+from gitops.core.kustomization.splices import Plan
+from gitops.core.text.plain import nearest_word
 from gitops.core.yamltext import parse_first
 from gitops.errors import GitopsError, NotFound, UsageError
 

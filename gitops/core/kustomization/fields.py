@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gitops.core.kustomization.plan import (
+from gitops.core.kustomization.read import FIELDS, Item, Lists, Pair, pairs_of
+from gitops.core.kustomization.splices import (
     Plan,
     after_break,
     before_break,
@@ -17,7 +18,6 @@ from gitops.core.kustomization.plan import (
     scalar_span,
     written,
 )
-from gitops.core.kustomization.read import FIELDS, Item, Lists, Pair, pairs_of
 from gitops.core.yamltext import MappingStartEvent, ScalarEvent
 
 _COMMENT_BESIDE = re.compile(r"[ \t]*,?[ \t]*#")

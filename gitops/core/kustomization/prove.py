@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gitops.core.image import ImageValue
-from gitops.core.kustomization.plan import PLACE, Plan, signatures
+from gitops.core.kustomization.image import ImageValue
 from gitops.core.kustomization.read import Item, Lists, read_item, read_lists
+from gitops.core.kustomization.splices import PLACE, Plan, signatures
 from gitops.core.yamltext import EventText, parse_first
 from gitops.errors import ManifestError
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from gitops.core.image import ImageValue
+from gitops.core.kustomization.image import ImageValue
 from gitops.core.yamltext import (
     NULLS,
     AliasEvent,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gitops.core.image import ImageChange, ImageValue, parse_image
 from gitops.core.kustomization import edit_images
+from gitops.core.kustomization.image import ImageChange, ImageValue, parse_image
 from gitops.errors import UsageError
 
 A = "sha256:" + "a" * 64

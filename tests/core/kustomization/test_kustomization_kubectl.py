@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gitops.core.image import ImageRequest, ImageValue, parse_image
 from gitops.core.kustomization import edit_images, image_values
+from gitops.core.kustomization.image import ImageRequest, ImageValue, parse_image
 
 KUBECTL = Path(sys.executable).parent / "kubectl"
 pytestmark = [

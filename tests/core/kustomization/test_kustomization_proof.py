@@ -4,13 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.image import ImageValue
 from gitops.core.kustomization.add import add
-from gitops.core.kustomization.check import Check
 from gitops.core.kustomization.fields import insert, remove, replace
-from gitops.core.kustomization.plan import Plan
+from gitops.core.kustomization.image import ImageValue
 from gitops.core.kustomization.prove import confirm, prove
 from gitops.core.kustomization.read import read_lists
+from gitops.core.kustomization.refusals import Check
+from gitops.core.kustomization.splices import Plan
 from gitops.core.yamltext import parse_first
 from gitops.errors import ManifestError
 

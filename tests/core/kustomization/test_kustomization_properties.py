@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
-from gitops.core.image import ImageRequest, ImageValue
 from gitops.core.kustomization import edit_images, image_values
+from gitops.core.kustomization.image import ImageRequest, ImageValue
 from gitops.core.yamltext import needs_quotes, plain_or_quoted
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "0" * 64

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gitops.core.image import ImageValue
 from gitops.core.kustomization import choose_file, image_values, read_entries
+from gitops.core.kustomization.image import ImageValue
 from gitops.errors import ManifestError
 
 PATH = "overlays/dev/kustomization.yaml"

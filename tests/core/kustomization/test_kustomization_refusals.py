@@ -2,8 +2,8 @@
 
 import pytest
 
-from gitops.core.image import parse_image
 from gitops.core.kustomization import edit_images
+from gitops.core.kustomization.image import parse_image
 from gitops.errors import ManifestError
 
 PATH = "overlays/dev/kustomization.yaml"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gitops.core.image import ImageChange, ImageRequest, ImageValue, parse_image
 from gitops.core.kustomization import edit_images, image_values
+from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue, parse_image
 from gitops.errors import NotFound, UsageError
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64

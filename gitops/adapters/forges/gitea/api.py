@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from gitops.adapters.forge_calls import Answered, Calls, NoAnswer, no_library
 from gitops.adapters.forges.gitea.answers import STATES, branch_of, is_of
-from gitops.adapters.tls import ca_file
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.forges.transport.calls import Answered, Calls, NoAnswer, no_library
+from gitops.adapters.forges.transport.tls import ca_file
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitops.ports import CheckState
 
 T = TypeVar("T")

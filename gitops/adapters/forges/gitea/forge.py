@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from gitops.adapters.forge_calls import LONGEST_REQUEST, PATIENCE, Answered, Calls, NoAnswer
 from gitops.adapters.forges.gitea.answers import (
     DRAFT,
     approvals_of,
@@ -19,8 +18,15 @@ from gitops.adapters.forges.gitea.answers import (
     spelled_out,
 )
 from gitops.adapters.forges.gitea.api import Api, make_client, translated
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.forges.transport.calls import (
+    LONGEST_REQUEST,
+    PATIENCE,
+    Answered,
+    Calls,
+    NoAnswer,
+)
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitops.ports import (
     CheckState,
     Clock,

@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from gitops.adapters.forge_calls import Answered, Calls, NoAnswer, no_library, root_cause
-from gitops.adapters.forge_paths import PathApi
-from gitops.adapters.tls import ca_file
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.forges.transport.calls import Answered, Calls, NoAnswer, no_library, root_cause
+from gitops.adapters.forges.transport.paths import PathApi
+from gitops.adapters.forges.transport.tls import ca_file
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 
 _STRANGE = "it answers, but not as GitHub does"
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from gitops.adapters.forge_calls import LONGEST_REQUEST, PATIENCE, Answered, Calls, NoAnswer
 from gitops.adapters.forges.github.answers import (
     Document,
     approvals,
@@ -20,8 +19,15 @@ from gitops.adapters.forges.github.answers import (
     states,
 )
 from gitops.adapters.forges.github.api import Api, make_requester, translated
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.forges.transport.calls import (
+    LONGEST_REQUEST,
+    PATIENCE,
+    Answered,
+    Calls,
+    NoAnswer,
+)
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitops.ports import (
     CheckState,
     Clock,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gitops.adapters.forge_calls import LONGEST_REQUEST, PATIENCE, Answered, Calls, NoAnswer
 from gitops.adapters.forges.gitlab.answers import (
     CONFLICTS,
     DRAFT,
@@ -24,8 +23,15 @@ from gitops.adapters.forges.gitlab.answers import (
     words_of,
 )
 from gitops.adapters.forges.gitlab.api import Api, make_client
-from gitops.core.forge_address import ForgeAddress
-from gitops.core.forge_token import Token
+from gitops.adapters.forges.transport.calls import (
+    LONGEST_REQUEST,
+    PATIENCE,
+    Answered,
+    Calls,
+    NoAnswer,
+)
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import Token
 from gitops.errors import Refused
 from gitops.ports import (
     CheckState,

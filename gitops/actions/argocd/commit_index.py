@@ -1,0 +1,116 @@
+"""Where the commits that Argo CD names stand in Git, seen from the releases of one overlay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.releases.history import releases_of
+from gitops.core.argocd.health import Place
+from gitops.core.environments.environment import Overlay
+from gitops.core.releases.history import Release
+from gitops.ports import Snapshot
+
+_AGAIN = 5.0  # seconds before an unknown commit makes us read the branch once more
+
+
+class Placing:
+    """Asks Git about one overlay, and remembers.
+
+    Args:
+        follows: Argo CD may be ahead of `tip`, so the branch is read again when that seems so.
+
+    Attributes:
+        tip: what was read last.
+    """
+
+    def __init__(
+        self, session: Session, tip: Tip, overlay: Overlay, *, follows: bool = True
+    ) -> None:
+        self._session = session
+        self._overlay = overlay
+        self._follows = follows
+        self._read: list[Release] = []
+        self._stream: Iterator[Release] | None = None
+        self._at: dict[str, Release | None] = {}
+        self._places: dict[tuple[str, str], Place] = {}
+        self._looked: float | None = None
+        self.tip = tip
+
+    @property
+    def head(self) -> Snapshot:
+        """The newest commit of the overlay's branch, as it was read last."""
+        return self.tip.of(self._overlay.environment)
+
+    def renew(self) -> bool:
+        """Read the branch again; True when it moved. Raises what reading Git raises."""
+        before = self.head.commit
+        self.tip = open_tip(self._session)
+        if self.head.commit == before:
+            return False
+        self._read, self._stream, self._at, self._places = [], None, {}, {}
+        return True
+
+    def newest(self) -> Release | None:
+        """Return the newest release, None when there is none."""
+        return next(self.releases(), None)
+
+    def releases(self) -> Iterator[Release]:
+        """Yield the releases, newest first, reading no deeper than the caller iterates."""
+        if self._stream is None:
+            self._stream = releases_of(self._session, self.tip, self._overlay)
+        index = 0
+        while True:
+            while index < len(self._read):
+                yield self._read[index]
+                index += 1
+            following = next(self._stream, None)
+            if following is None:
+                return
+            self._read.append(following)
+
+    def release_at(self, commit: str) -> Release | None:
+        """Return the release that is in force at `commit`, None when it is not on the branch.
+
+        With `follows`, a commit that was never heard of makes it read the branch again, now and
+        then; until it may, nothing is known of that commit.
+        """
+        if commit in self._at:
+            return self._at[commit]
+        if self._follows and commit != self.head.commit:
+            now = self._session.clock.monotonic()
+            if self._looked is not None and now - self._looked < _AGAIN:
+                return None
+            self._looked = now
+            self.renew()
+        found = self._find(commit)
+        if found is not None or not self._follows:
+            self._at[commit] = found
+        return found
+
+    def place(self, commit: str, release: Release) -> Place:
+        """Say where `commit` stands, seen from `release`."""
+        there = self.release_at(commit)
+        if there is None:
+            return "unknown"
+        key = (commit, release.commit)
+        if key not in self._places:
+            self._places[key] = self._place(commit, there, release)
+        return self._places[key]
+
+    def _place(self, commit: str, there: Release, release: Release) -> Place:
+        if there.commit == release.commit:
+            return "at"
+        if not self._session.evidence.contains(self.head.commit, commit, release.commit):
+            return "before"
+        return "at" if there.images == release.images else "other"
+
+    def _find(self, commit: str) -> Release | None:
+        contains = self._session.evidence.contains
+        head = self.head.commit
+        if commit != head and not contains(head, head, commit):
+            return None
+        for release in self.releases():
+            if contains(head, commit, release.commit):
+                return release
+        return None

@@ -1,0 +1,93 @@
+"""What the clusters say, read while Git is read; what cannot be reached is a word, no error."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitops.actions.argocd.commit_index import Placing
+from gitops.actions.argocd.tracking import Fed, Readings, read_feeds, rollouts_of
+from gitops.actions.context.session import Session, Tip
+from gitops.core.argocd.health import Wanted, drift, judge
+from gitops.core.argocd.reports import Live, LiveApplication
+from gitops.core.argocd.rollout import read_rollout
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.releases.history import Release
+from gitops.errors import GitopsError
+from gitops.ports import Cluster, Reading
+
+WITHIN = 3.0
+"""Seconds that one question may take, and that `status` waits for all of the clusters."""
+
+
+class LiveView:
+    """The clusters of some environments, asked in the background from the start."""
+
+    def __init__(self, session: Session, tip: Tip, rows: Sequence[Environment]) -> None:
+        self._session = session
+        self._tip = tip
+        self._readings = Readings(session, tip, rows, within=WITHIN)
+
+    def of(self, overlay: Overlay, newest: Release | None) -> Live | None:
+        """Return what is known of an overlay; None where no cluster is set up for it."""
+        name = overlay.environment.name
+        if name in self._readings.unusable:
+            return Live(problem=self._readings.unusable[name])
+        clusters = self._readings.clusters.get(name, ())
+        if not clusters or newest is None:
+            return None
+        problems: list[str] = []
+        readings: list[tuple[Cluster, Reading]] = []
+        for cluster in clusters:
+            try:
+                readings.append((cluster, self._readings.of(cluster)))
+            except GitopsError as error:
+                problems.append(error.message)
+        found = read_feeds(self._session, self._tip, overlay, readings)
+        if not found.fed:
+            if not self._readings.are_named:
+                return None  # some cluster of the caller's, which nobody said to be ours
+            problems += [] if problems else found.pinned or ("no Application follows it",)
+        placing = Placing(self._session, self._tip, overlay, follows=False)
+        return Live(
+            tuple(self._show(fed, placing, newest) for fed in found.fed),
+            "; ".join(problems) or None,
+        )
+
+    def _show(self, fed: Fed, placing: Placing, newest: Release) -> LiveApplication:
+        application = fed.feed.application
+        seen = judge(
+            fed.feed,
+            Wanted(newest.commit, newest.time, newest.images or {}),
+            lambda commit: placing.place(commit, newest),
+            now=fed.reading.time,
+            asked=newest.time,
+        )
+        there = placing.release_at(seen.revision) if seen.revision is not None else None
+        return LiveApplication(
+            ref=application.ref,
+            state=seen.state,
+            text=seen.text,
+            sync=seen.sync,
+            health=seen.health,
+            revision=seen.revision,
+            release=there.commit if there is not None else None,
+            since=application.health_since,
+            drift=drift(application, there.images) if there is not None and there.images else (),
+            rollouts=self._rollouts(fed),
+        )
+
+    def _rollouts(self, fed: Fed) -> tuple[str, ...]:
+        if not rollouts_of(fed.feed.application):
+            return ()
+        try:
+            workloads = fed.cluster.workloads(fed.feed.application)
+        except GitopsError:
+            return ()
+        lines: list[str] = []
+        for told in workloads.objects:
+            if told.get("kind") == "Rollout":
+                rollout = read_rollout(told, workloads.replica_sets)
+                lines.append(f"Rollout {rollout.name}: {rollout.describe()}")
+                window = rollout.describe_window()
+                lines += [f"Rollout {rollout.name}: {window}"] if window is not None else []
+        return tuple(lines)

@@ -1,0 +1,182 @@
+"""Which Applications feed an overlay, and what they say now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.actions.context.session import Session, Tip
+from gitops.core.argocd.application import Application
+from gitops.core.argocd.tracking import Feed, Place, asks_for_default, find_feeds
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.kustomization import choose_file
+from gitops.core.kustomization.graph import brings_in
+from gitops.errors import GitopsError, ManifestError, NotFound, TimedOut
+from gitops.ports import Cluster, Clusters, Reading, Snapshot
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+_LEAST_WAIT = 0.05  # seconds, for what has come and only has to be picked up
+
+
+class Fed(Struct, frozen=True):
+    """One Application that feeds an overlay, and the reading that told it."""
+
+    cluster: Cluster
+    feed: Feed
+    reading: Reading
+
+
+class Found(Struct, frozen=True):
+    """What was found for one overlay.
+
+    Attributes:
+        pinned, warnings: as in `core.argocd.tracking.Feeds`.
+    """
+
+    fed: tuple[Fed, ...] = ()
+    pinned: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class Readings:
+    """The Applications of all clusters of some environments, read in the background from the start.
+
+    Attributes:
+        clusters: name of an environment -> its control planes; () where nobody set any up.
+        unusable: name of an environment -> why its control planes cannot be asked.
+        are_named: somebody said which control planes are meant, so that silence is worth a word.
+    """
+
+    def __init__(
+        self, session: Session, tip: Tip, rows: Iterable[Environment], *, within: float
+    ) -> None:
+        """Begin to read; `within`: seconds from now on that anybody waits for all of them."""
+        self._clock = session.clock
+        self._end = session.clock.monotonic() + within
+        self._futures: dict[Cluster, Future[Reading]] = {}
+        self._late: set[Cluster] = set()
+        self.clusters: dict[str, tuple[Cluster, ...]] = {}
+        self.unusable: dict[str, str] = {}
+        self.are_named = session.clusters is not None and session.clusters.is_named(tip.config)
+        if session.clusters is None:
+            return
+        for row in rows:
+            try:
+                found = session.clusters.at_hand(tip.config, row, within=within)
+            except GitopsError as error:
+                self.unusable[row.name] = error.message
+                continue
+            self.clusters[row.name] = found
+        asked = dict.fromkeys(one for found in self.clusters.values() for one in found)
+        if not asked:
+            return
+        from concurrent.futures import ThreadPoolExecutor  # only where there is somebody to ask
+
+        pool = ThreadPoolExecutor(max_workers=len(asked), thread_name_prefix="gitops-read")
+        self._futures = {cluster: pool.submit(cluster.applications) for cluster in asked}
+        pool.shutdown(wait=False)
+
+    def of(self, cluster: Cluster) -> Reading:
+        """Return what one of the clusters said.
+
+        Raises TimedOut when it said nothing in time, and what `Cluster.applications` raises.
+        """
+        from concurrent.futures import TimeoutError as NotYet
+
+        # One that was late is not waited for again: there may be hundreds of overlays.
+        least = 0.0 if cluster in self._late else _LEAST_WAIT
+        left = max(self._end - self._clock.monotonic(), least)
+        try:
+            return self._futures[cluster].result(timeout=left)
+        except NotYet:
+            self._late.add(cluster)
+            raise TimedOut(f"{cluster.name} did not answer in time") from None
+
+
+def need_clusters(session: Session) -> Clusters:
+    """Return the control planes. Raises NotFound where nobody can be asked."""
+    if session.clusters is None:
+        raise NotFound("no cluster can be asked here")
+    return session.clusters
+
+
+def read_feeds(
+    session: Session, tip: Tip, overlay: Overlay, readings: Sequence[tuple[Cluster, Reading]]
+) -> Found:
+    """Return the Applications in `readings` that follow `overlay` as `tip` has it."""
+    clusters = need_clusters(session)
+    home = tip.of(overlay.environment)
+    place = Place(
+        repositories=clusters.repositories,
+        branch=home.branch,
+        default=_is_default(session, tip, overlay.environment),
+        directory=overlay.directory,
+    )
+    includes = _includes(home, overlay.directory)
+    fed: list[Fed] = []
+    pinned: list[str] = []
+    warnings: list[str] = []
+    for cluster, reading in readings:
+        if place.default is None and asks_for_default(reading.applications, place):
+            default = session.repository.snapshot().branch
+            place = replace(place, default=default == home.branch)
+        found = find_feeds(reading.applications, place, includes=includes)
+        fed += [Fed(cluster, feed, reading) for feed in found.feeds]
+        pinned += found.pinned
+        warnings += found.warnings
+    return Found(tuple(fed), tuple(pinned), tuple(warnings))
+
+
+def read_again(session: Session, tip: Tip, overlay: Overlay, fed: Fed) -> Fed | None:
+    """Read one Application again; None when it is gone, or does not feed the overlay any more."""
+    reading = fed.cluster.application(fed.feed.application.ref)
+    found = read_feeds(session, tip, overlay, [(fed.cluster, reading)])
+    return next(iter(found.fed), None)
+
+
+def no_application(session: Session, tip: Tip, overlay: Overlay, found: Found) -> GitopsError:
+    """Return the error for an overlay that no Application follows."""
+    home = tip.of(overlay.environment)
+    where = ", ".join(need_clusters(session).repositories)
+    return NotFound(
+        f"no Application follows {overlay.directory} on {home.branch} of {where}",
+        hint="docs/how-to/set-up-applications.md shows one; GITOPS_ARGOCD_REPO says what Argo CD "
+        "calls this repository, where that differs",
+        reasons=found.pinned,
+    )
+
+
+def rollouts_of(application: Application) -> bool:
+    """Say whether a Rollout is among the resources of an Application."""
+    return any(one.kind == "Rollout" for one in application.resources)
+
+
+def _is_default(session: Session, tip: Tip, environment: Environment) -> bool | None:
+    """Is the overlay's branch the remote's default one? None: nobody asked yet."""
+    if environment.branch is None and session.branch is None and tip.config.branch is None:
+        return True
+    return None
+
+
+def _includes(home: Snapshot, directory: str) -> Callable[[str], bool]:
+    """Return a function that says whether a directory's kustomization brings in `directory`."""
+    answers: dict[str, bool] = {}
+
+    def read(path: str) -> bytes | None:
+        try:
+            name = choose_file(home.entries(path), path)
+            return home.read(f"{path}/{name}" if path else name) if name is not None else None
+        except ManifestError:
+            return None
+
+    def includes(path: str) -> bool:
+        if path not in answers:
+            answers[path] = brings_in(path, directory, read)
+        return answers[path]
+
+    return includes

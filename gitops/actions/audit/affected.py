@@ -1,0 +1,171 @@
+"""Which protected overlays a change touches, and with which paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from gitops.actions.audit.build_inputs import belongings_of, holds_of, overlays_in
+from gitops.actions.audit.changes import Step
+from gitops.core.audit.affected import Belongings, Touch, folded
+from gitops.core.audit.application_files import folders_read, is_manifest, may_be
+from gitops.core.audit.config_impact import bearing_changes
+from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
+from gitops.errors import ManifestError
+from gitops.ports import Archive, Tree
+
+_CONFIG = folded(CONFIG_PATH)
+
+
+def protected(config: Config) -> tuple[Environment, ...]:
+    """Return the environments that take no change without somebody's word."""
+    return tuple(row for row in config.environments if row.change == "pull-request")
+
+
+class TouchReader:
+    """Reads what belongs to overlays, once for each state of them.
+
+    Args:
+        branch: the branch that the changes are on, or go to.
+        top_level: the branch that policy, its signers and the hold of everything are on.
+    """
+
+    def __init__(self, archive: Archive, branch: str, top_level: str) -> None:
+        self._archive = archive
+        self._branch = branch
+        self._top_level = top_level
+        self._known: dict[Overlay, tuple[str, Belongings]] = {}
+        self._applications: tuple[str, dict[str, set[str]]] = ("", {})
+
+    def lives_here(self, row: Environment) -> bool:
+        """Say whether overlays and holds of an environment are on the branch of the changes."""
+        return (row.branch or self._top_level) == self._branch
+
+    def touches(
+        self,
+        step: Step,
+        changed: Sequence[str],
+        policy: Config,
+        after: Config | None,
+        rows: Sequence[Environment],
+    ) -> dict[Overlay, tuple[Touch, ...]]:
+        """Return overlay -> what of it `step` touches; overlays that it leaves alone are not there.
+
+        Args:
+            policy: the one that counts before it.
+            after: the one that it leaves; None: nobody can read it.
+            rows: the environments that are asked about. What bears on one as a whole is told for
+                its first overlay.
+        """
+        found: dict[Overlay, tuple[Touch, ...]] = {}
+        for row in rows:
+            whole = self._of_policy(row, changed, policy, after)
+            overlays = self._overlays(row, step) if self.lives_here(row) else ()
+            for overlay in overlays:
+                touches = self._of_overlay(overlay, step, changed, policy)
+                if touches:
+                    found[overlay] = touches
+            if whole:
+                first = next((one for one in overlays if one in found), None)
+                first = first or next(iter(overlays), Overlay(row))
+                found[first] = (*whole, *found.get(first, ()))
+        return found
+
+    def belongings(self, overlay: Overlay, commit: str) -> Belongings:
+        """Return what belongs to `overlay` at `commit`, read anew unless it is the same as last."""
+        known = self._known.get(overlay)
+        if known is not None and known[0] == commit:
+            return known[1]
+        found = belongings_of(self._archive, self._archive.tree(commit), overlay)
+        self._known[overlay] = (commit, found)
+        return found
+
+    def _overlays(self, row: Environment, step: Step) -> tuple[Overlay, ...]:
+        """Return the overlays of `row` before and after the step."""
+        if not row.per_app:
+            return (Overlay(row),)
+        states = [one for one in (step.parent, step.commit) if one is not None]
+        found = [
+            overlay for state in states for overlay in overlays_in(self._archive.tree(state), row)
+        ]
+        return tuple(dict.fromkeys(found))
+
+    def _of_policy(
+        self, row: Environment, changed: Sequence[str], policy: Config, after: Config | None
+    ) -> tuple[Touch, ...]:
+        if self._branch != self._top_level:
+            return ()
+        found = []
+        for path in changed:
+            if folded(path) != _CONFIG:
+                continue
+            if path != CONFIG_PATH:
+                reason = f"its name is that of {CONFIG_PATH} where case does not count"
+                found.append(Touch(path, reason))
+                continue
+            found += [Touch(path, text) for text in bearing_changes(policy, after, row.name)]
+        return tuple(found)
+
+    def _of_overlay(
+        self, overlay: Overlay, step: Step, changed: Sequence[str], policy: Config
+    ) -> tuple[Touch, ...]:
+        around = self._around(overlay, policy).touched(changed)
+        built: tuple[Touch, ...] = ()
+        if step.parent is not None:
+            before = self.belongings(overlay, step.parent)
+            built = before.touched(changed)
+            if not built:
+                # What it is built from is the same after it: no need to look again.
+                self._known[overlay] = (step.commit, before)
+        if built or step.parent is None:
+            built = (*self.belongings(overlay, step.commit).touched(changed), *built)
+        touches = {touch.path: touch for touch in (*built, *around)}
+        for path, folders in self._read_by(step, changed).items():
+            if any(may_be(folder, overlay.directory) for folder in folders):
+                reason = f"an Argo CD Application in it reads {overlay.directory}"
+                touches.setdefault(path, Touch(path, reason))
+        return tuple(touches[path] for path in sorted(touches))
+
+    def _around(self, overlay: Overlay, policy: Config) -> Belongings:
+        """Return what belongs to an overlay beside what it is built from."""
+        found = Belongings()
+        top_level = self._branch == self._top_level
+        for path in holds_of(overlay, top_level=top_level):
+            found.add(path, f"it is the hold of {overlay.label}")
+        if policy.signers is not None and top_level:
+            found.add(policy.signers, "it lists who may approve")
+        return found
+
+    def _read_by(self, step: Step, changed: Iterable[str]) -> dict[str, set[str]]:
+        """Return changed file -> the folders that Applications in it read, before and after."""
+        if self._applications[0] != step.commit:
+            found: dict[str, set[str]] = {}
+            states = [one for one in (step.parent, step.commit) if one is not None]
+            for tree in map(self._archive.tree, states):
+                for path in filter(is_manifest, changed):
+                    folders = folders_read(_content(tree, path), path)
+                    if folders:
+                        found.setdefault(path, set()).update(folders)
+            self._applications = (step.commit, found)
+        return self._applications[1]
+
+
+def fetch_changed(
+    archive: Archive, steps: Sequence[Step], changed: Mapping[str, Sequence[str]]
+) -> None:
+    """Fetch at once what every change will be asked for: its manifests, before and after."""
+    ids: list[str] = []
+    for step in steps:
+        for state in (step.parent, step.commit):
+            if state is None:
+                continue
+            tree = archive.tree(state)
+            entries = [tree.entry(path) for path in changed[step.commit] if is_manifest(path)]
+            ids += [entry.id for entry in entries if entry is not None and entry.kind == "file"]
+    archive.prepare(list(dict.fromkeys(ids)))
+
+
+def _content(tree: Tree, path: str) -> bytes:
+    try:
+        return tree.read(path) or b""
+    except ManifestError:
+        return b""

@@ -1,0 +1,211 @@
+"""One change: what it touches, what it says it is, and who agreed to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from gitops.actions.audit.affected import TouchReader, protected
+from gitops.actions.audit.agreement import Agreement
+from gitops.actions.audit.build_inputs import holds_of, overlays_in
+from gitops.actions.audit.changes import Step
+from gitops.actions.audit.rollback_claims import ClaimVerdict, find_overlays, held_by, judge_claim
+from gitops.actions.context.session import Session, Tip
+from gitops.actions.releases.ledger import OverlayLedger, ledger_of
+from gitops.core.audit.affected import Touch
+from gitops.core.audit.findings import (
+    CheckedCommit,
+    Claim,
+    Finding,
+    Level,
+    Standing,
+    claim_of,
+    judge_approval,
+)
+from gitops.core.audit.rollback_claim import first_change
+from gitops.core.environments.environment import Config, Overlay
+from gitops.core.kustomization.references import is_pinned
+from gitops.core.text.plain import one_line
+from gitops.errors import ManifestError
+from gitops.ports import Archive
+
+Touches = Mapping[Overlay, tuple[Touch, ...]]
+
+
+class StepJudge:
+    """Judges the changes of one call, oldest first."""
+
+    def __init__(
+        self,
+        session: Session,
+        archive: Archive,
+        reader: TouchReader,
+        agreement: Agreement,
+        *,
+        landed: bool,
+    ) -> None:
+        self._session = session
+        self._archive = archive
+        self._reader = reader
+        self._agreement = agreement
+        self._landed = landed
+
+    def look(
+        self, step: Step, paths: Sequence[str], policy: Tip, after: Config | None
+    ) -> tuple[CheckedCommit, tuple[Finding, ...]]:
+        """Return how `step`, which changes `paths`, stands, and what is wrong with it.
+
+        `policy` is the one from before it, `after` what it leaves (None: nobody can read it).
+        """
+        rows = protected(policy.config)
+        touches = self._reader.touches(step, paths, policy.config, after, rows)
+        claim = claim_of(step.info, held_by(self._archive, step, paths))
+        verdict = self._verdict(step, paths, claim, policy) if claim is not None else None
+        found: list[Finding] = []
+        standings: list[tuple[Standing, str | None]] = []
+        for overlay, some in touches.items():
+            standing = self._excuse(step, overlay, some, claim, verdict, policy)
+            if standing is None:
+                told, standing = self._agreed(step, overlay, some, policy)
+                found += told
+            standings.append(standing)
+        if claim is not None and verdict is not None and verdict.offences:
+            agreed = bool(touches) and all(kind == "approved" for kind, _ in standings)
+            found = [one for one in found if one.path is None or not verdict.covers(one.path)]
+            found = [*_told(step, claim, verdict, agreed=agreed), *found]
+        elif claim is not None and not touches:
+            standings.append(("rollback", _restores(claim)))
+        if any(one.level == "error" for one in found):
+            standings.append(("reported", None))
+        kind, evidence = max(standings, key=_weight, default=("untouched", None))
+        shown = {overlay.label: some for overlay, some in touches.items()}
+        placed = tuple(self._placed(step, one) for one in found)
+        return CheckedCommit(step.info, step.parent, shown, kind, evidence), placed
+
+    def _placed(self, step: Step, finding: Finding) -> Finding:
+        """Add the first line that changed, where a mark in a diff would be looked for."""
+        if finding.path is None or finding.line is not None or step.parent is None:
+            return finding
+        sides = [self._archive.tree(one) for one in (step.parent, step.commit)]
+        entries = [tree.entry(finding.path) for tree in sides]
+        if any(entry is None or entry.kind != "file" for entry in entries):
+            return finding
+        before, after = (tree.read(finding.path) or b"" for tree in sides)
+        return replace(finding, line=first_change(before, after)[0])
+
+    def remotes(self, policy: Config, tip: str) -> Iterator[Finding]:
+        """Yield a warning for each remote base that may change without a commit here."""
+        for row in protected(policy):
+            if not self._reader.lives_here(row):
+                continue
+            for overlay in overlays_in(self._archive.tree(tip), row):
+                for one in self._reader.belongings(overlay, tip).remotes:
+                    if not is_pinned(one.target):
+                        what = (
+                            f"{overlay.label} is built from {one_line(one.target, 120)}, which may "
+                            "change without a commit here: pin it to a commit (?ref=)"
+                        )
+                        yield Finding(
+                            tip, overlay.label, one.path, "warning", "remote", what, one.line
+                        )
+
+    def _verdict(self, step: Step, paths: Sequence[str], claim: Claim, policy: Tip) -> ClaimVerdict:
+        at = step.parent or step.commit
+        known = find_overlays(self._archive.tree(at), policy.config, claim.labels)
+        here = {
+            label: overlay
+            for label, overlay in known.items()
+            if self._reader.lives_here(overlay.environment)
+        }
+        ledger = OverlayLedger()
+        if len(claim.labels) == 1 and claim.labels[0] in here:
+            ledger = ledger_of(self._session, policy, here[claim.labels[0]])
+        return judge_claim(self._archive, step, paths, claim, here, ledger)
+
+    def _excuse(
+        self,
+        step: Step,
+        overlay: Overlay,
+        touches: Sequence[Touch],
+        claim: Claim | None,
+        verdict: ClaimVerdict | None,
+        policy: Tip,
+    ) -> tuple[Standing, str | None] | None:
+        """Return why nobody need have agreed to it: a right rollback, or a signed hold."""
+        if claim is not None and verdict is not None:
+            right = not verdict.offences and claim.labels == (overlay.label,)
+            if right and overlay.environment.rollback == "commit":
+                return "rollback", _restores(claim)
+            return None
+        signer = self._signer(step, overlay, touches, policy)
+        return ("signed", f"signed by {one_line(signer)}") if signer is not None else None
+
+    def _signer(
+        self, step: Step, overlay: Overlay, touches: Sequence[Touch], policy: Tip
+    ) -> str | None:
+        """Return who signed a commit that does no more than set or lift holds.
+
+        What has not landed may be many commits, of which the newest is signed, and another one
+        lifts the hold.
+        """
+        holds = holds_of(overlay, top_level=True)
+        signers = policy.config.signers
+        if signers is None or not all(touch.path in holds for touch in touches):
+            return None
+        if not self._landed:
+            return None
+        try:
+            listed = policy.snapshot.read(signers)
+        except ManifestError:
+            return None
+        if listed is None:
+            return None
+        return self._archive.signed_by([step.commit], listed).get(step.commit)
+
+    def _agreed(
+        self, step: Step, overlay: Overlay, touches: Sequence[Touch], policy: Tip
+    ) -> tuple[tuple[Finding, ...], tuple[Standing, str | None]]:
+        paths = tuple(dict.fromkeys(touch.path for touch in touches))
+        word = self._agreement.about(step, overlay, paths, policy)
+        found = judge_approval(
+            step.commit,
+            overlay.label,
+            touches,
+            word.approval,
+            landed=self._landed,
+            declared=word.declared,
+            strange=word.strange,
+        )
+        evidence = str(word.approval) if word.approval is not None else None
+        levels = {one.level for one in found}
+        kind: Standing = "approved"
+        if "error" in levels:
+            kind = "reported"
+        elif "warning" in levels:
+            kind = "claimed"
+        elif "notice" in levels:
+            kind = "waiting"
+        return found, (kind, evidence)
+
+
+_ORDER: tuple[Standing, ...] = (
+    *("untouched", "rollback", "signed", "approved", "claimed", "waiting", "reported"),
+)
+
+
+def _weight(standing: tuple[Standing, str | None]) -> int:
+    return _ORDER.index(standing[0])
+
+
+def _told(step: Step, claim: Claim, verdict: ClaimVerdict, *, agreed: bool) -> Iterator[Finding]:
+    """Report what a rollback does beside; of one that people agreed to it is only worth a look."""
+    label = one_line(claim.labels[0], 60) if len(claim.labels) == 1 else None
+    level: Level = "warning" if agreed else "error"
+    for one in verdict.offences:
+        text = f"{claim.by} says it is a rollback: {one.message}"
+        yield Finding(step.commit, label, one.path, level, "rollback", text, one.line)
+
+
+def _restores(claim: Claim) -> str:
+    return f"restores {claim.restores[:7]}" if claim.restores else "restores an earlier release"

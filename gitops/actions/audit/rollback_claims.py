@@ -1,0 +1,150 @@
+"""Commits that say they are rollbacks: are they, and no more than that?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from itertools import islice
+
+from msgspec import Struct
+
+from gitops.actions.audit.build_inputs import overlays_in
+from gitops.actions.audit.changes import Step
+from gitops.actions.releases.ledger import OverlayLedger
+from gitops.core.audit.findings import Claim
+from gitops.core.audit.rollback_claim import (
+    ChangedFile,
+    Offence,
+    find_restored,
+    judge_hold,
+    judge_kustomization,
+    stray_paths,
+)
+from gitops.core.environments.environment import Config, Overlay
+from gitops.core.hold import Hold, hold_path, parse_hold
+from gitops.core.kustomization import choose_file, image_values
+from gitops.core.releases.history import Release, releases
+from gitops.core.releases.selection import NeedMore
+from gitops.core.text.plain import one_line
+from gitops.errors import ManifestError
+from gitops.ports import Archive, Tree
+
+_DEPTHS = (20, 200, 2000)  # releases looked at before the whole history is
+_HOLDS = ".gitops/holds/"
+
+
+def held_by(archive: Archive, step: Step, changed: Sequence[str]) -> dict[str, Hold]:
+    """Return label -> the hold of one overlay that `step` added or changed, if it is readable."""
+    found: dict[str, Hold] = {}
+    for path in changed:
+        if not path.startswith(_HOLDS) or not path.endswith(".yaml"):
+            continue
+        try:
+            content = archive.tree(step.commit).read(path)
+            if content is not None:
+                found[path.removeprefix(_HOLDS).removesuffix(".yaml")] = parse_hold(content, path)
+        except ManifestError:
+            continue
+    return found
+
+
+def find_overlays(tree: Tree, config: Config, labels: Sequence[str]) -> dict[str, Overlay]:
+    """Return label -> overlay for those of `labels` that `tree` has."""
+    return {
+        overlay.label: overlay
+        for row in config.environments
+        for overlay in overlays_in(tree, row)
+        if overlay.label in labels
+    }
+
+
+class ClaimVerdict(Struct, frozen=True):
+    """What a commit does that a rollback must not, and the paths that a rollback may change."""
+
+    offences: tuple[Offence, ...]
+    own: tuple[str, ...] = ()
+
+    def covers(self, path: str) -> bool:
+        """Say whether all that is wrong with a path was said, or nothing is."""
+        said = {one.path for one in self.offences}
+        return path in said or (path in self.own and None not in said)
+
+
+def judge_claim(
+    archive: Archive,
+    step: Step,
+    changed: Sequence[str],
+    claim: Claim,
+    overlays: Mapping[str, Overlay],
+    ledger: OverlayLedger,
+) -> ClaimVerdict:
+    """Judge a commit that says it is a rollback.
+
+    `overlays` are those that it names and that are on this branch.
+    """
+    if len(claim.labels) != 1:
+        named = ", ".join(one_line(label, 60) for label in claim.labels) or "no environment"
+        return _whole(f"a rollback is of one environment, and it names {named}")
+    label = claim.labels[0]
+    overlay = overlays.get(label)
+    if overlay is None:
+        return _whole(f"{one_line(label, 60)}, which it names, is no environment here")
+    if step.parent is None:
+        return _whole("there is no commit before it that could be restored")
+    before, after = archive.tree(step.parent), archive.tree(step.commit)
+    hold = hold_path(overlay.environment.name, overlay.app)
+    try:
+        name = choose_file(before.entries(overlay.directory), overlay.directory)
+    except ManifestError as error:
+        return _whole(f"{overlay.label} cannot be read: {error.problem}")
+    path = f"{overlay.directory}/{name}"
+    offences = list(stray_paths(label, changed, (path, hold)))
+    file = _file(before, after, path)
+    if path in changed:
+        offences += judge_kustomization(file)
+    restored, reasons = _restored(archive, step.parent, overlay, file, claim, ledger)
+    offences += [Offence(path, reason) for reason in reasons]
+    if hold in changed:
+        offences += judge_hold(_file(before, after, hold), label, restored)
+    return ClaimVerdict(tuple(offences), (path, hold))
+
+
+def _whole(what: str) -> ClaimVerdict:
+    return ClaimVerdict((Offence(None, what),))
+
+
+def _restored(
+    archive: Archive,
+    parent: str,
+    overlay: Overlay,
+    file: ChangedFile,
+    claim: Claim,
+    ledger: OverlayLedger,
+) -> tuple[Release | None, tuple[str, ...]]:
+    if file.before is None or file.after is None:
+        return None, ()
+    try:
+        old, new = image_values(file.before, file.path), image_values(file.after, file.path)
+    except ManifestError:
+        return None, ()  # `judge_kustomization` tells
+    stream = releases(archive.history(parent, overlay.directory), environment=overlay.label)
+    read: list[Release] = []
+    for depth in (*_DEPTHS, None):
+        lot = list(stream if depth is None else islice(stream, depth - len(read)))
+        read += lot
+        complete = depth is None or len(read) < depth
+        try:
+            verdicts = ledger.verdicts(read)
+            return find_restored(claim, old, new, read, verdicts, complete=complete)
+        except NeedMore:
+            continue
+    raise AssertionError("the whole history was read")
+
+
+def _file(before: Tree, after: Tree, path: str) -> ChangedFile:
+    sides = [tree.entry(path) for tree in (before, after)]
+    contents = [
+        tree.read(path) if entry is not None and entry.kind == "file" else None
+        for tree, entry in zip((before, after), sides, strict=True)
+    ]
+    modes = {entry.executable for entry in sides if entry is not None}
+    return ChangedFile(path, contents[0], contents[1], mode=len(modes) > 1)

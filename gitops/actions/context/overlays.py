@@ -1,0 +1,127 @@
+"""Find and read the overlays of a snapshot."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gitops.actions.context.session import Tip
+from gitops.core.environments.environment import Config, Environment, Overlay
+from gitops.core.kustomization import FILE_NAMES, choose_file, image_values
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.text.plain import nearest_word
+from gitops.errors import NotFound, UsageError
+from gitops.ports import Snapshot
+
+
+class OverlayFile(Struct, frozen=True):
+    """The kustomization of one overlay, as a snapshot has it.
+
+    Attributes:
+        path: its path from the repository's root.
+        content: its bytes.
+    """
+
+    overlay: Overlay
+    path: str
+    content: bytes
+
+    def read_images(self) -> dict[str, ImageValue]:
+        """Return what it pins. Raises ManifestError."""
+        return image_values(self.content, self.path)
+
+
+def apps_of(snapshot: Snapshot, environment: Environment) -> tuple[str, ...]:
+    """Return the apps that have an overlay of `environment`, sorted; () for a layout without apps.
+
+    With `apps/{app}/overlays/dev` every folder `apps/NAME` with a kustomization in
+    `overlays/dev` below it is an app.
+    """
+    if not environment.per_app:
+        return ()
+    before, _, _ = environment.overlay.partition("{app}")
+    parent, _, prefix = before.rpartition("/")
+    names = [entry[:-1] for entry in snapshot.entries(parent) if entry.endswith("/")]
+    if prefix:
+        names = [name[len(prefix) :] for name in names if name.startswith(prefix)]
+    return tuple(
+        name
+        for name in names
+        if set(FILE_NAMES) & set(snapshot.entries(environment.directory(name)))
+    )
+
+
+def overlays_of(snapshot: Snapshot, environment: Environment) -> tuple[Overlay, ...]:
+    """Return every overlay of `environment`: one, or one for each app."""
+    if not environment.per_app:
+        return (Overlay(environment),)
+    return tuple(Overlay(environment, app) for app in apps_of(snapshot, environment))
+
+
+def read_overlay(snapshot: Snapshot, overlay: Overlay) -> OverlayFile:
+    """Read the kustomization file of `overlay`.
+
+    Raises NotFound when there is none, ManifestError when there are two.
+    """
+    directory = overlay.directory
+    name = choose_file(snapshot.entries(directory), directory)
+    if name is None:
+        raise NotFound(
+            f"{directory}: no kustomization.yaml for environment {overlay.label}",
+            hint="the overlay is named in gitops.yaml; `gitops validate` looks at all of them",
+        )
+    path = f"{directory}/{name}"
+    content = snapshot.read(path)
+    if content is None:
+        raise NotFound(f"{path}: not a file")
+    return OverlayFile(overlay, path, content)
+
+
+def pinned_images(tip: Tip, overlay: Overlay) -> dict[str, ImageValue]:
+    """Return what `overlay` pins at `tip`. Raises what `read_overlay` and `Tip.of` raise."""
+    return read_overlay(tip.of(overlay.environment), overlay).read_images()
+
+
+def find_environment(config: Config, name: str) -> Environment:
+    """Return the environment called `name`; NotFound lists the ones there are."""
+    found = config.find(name)
+    if found is not None:
+        return found
+    names = [row.name for row in config.environments]
+    near = nearest_word(name, names)
+    raise NotFound(
+        f"no environment {name!r}; there are {', '.join(names)}",
+        hint=f"did you mean {near}?" if near else None,
+    )
+
+
+def find_overlay(tip: Tip, name: str, app: str | None) -> Overlay:
+    """Return the one overlay of environment `name` (of `app`).
+
+    Raises NotFound for an unknown environment or app, and for an environment whose branch is not
+    there; UsageError when `app` is needed or makes no sense.
+    """
+    environment = find_environment(tip.config, name)
+    if not environment.per_app:
+        if app is not None:
+            raise UsageError(f"environment {name} has one overlay for everything: leave out --app")
+        return Overlay(environment)
+    apps = apps_of(tip.of(environment), environment)
+    if app is None:
+        if len(apps) == 1:
+            return Overlay(environment, apps[0])
+        raise UsageError(
+            f"environment {name} has an overlay for each app: say which with --app",
+            hint=f"apps: {', '.join(apps) or 'none yet'}",
+        )
+    if app not in apps:
+        raise NotFound(f"no app {app!r} in environment {name}; there are {', '.join(apps)}")
+    return Overlay(environment, app)
+
+
+def counterpart(tip: Tip, name: str, app: str | None) -> Overlay:
+    """Return the overlay of environment `name` for `app`, or its only one where it has no apps.
+
+    Raises what `find_overlay` raises.
+    """
+    row = find_environment(tip.config, name)
+    return find_overlay(tip, name, app if row.per_app else None)

@@ -1,0 +1,108 @@
+"""What one intent wants, as values: commits, proposals and edits, seen from one tip."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.core.environments.environment import Overlay
+from gitops.core.hold import Hold
+from gitops.core.report import OverlayChange, Proposal, Replaced, Skipped
+
+
+class Draft(Struct, frozen=True):
+    """One commit to be.
+
+    Attributes:
+        files: path -> new bytes; None deletes.
+        before: path -> present bytes of the same files, for the preview.
+        merges: a commit that it merges.
+    """
+
+    files: Mapping[str, bytes | None]
+    message: str
+    merges: str | None = None
+    before: Mapping[str, bytes | None] = {}
+
+
+class ProposalDraft(Struct, frozen=True):
+    """A proposal branch to be, in place of `replaces` (None: it is new).
+
+    Attributes:
+        base: the branch whose tip it is made on, and which it is to be merged into.
+        replaced: what was open there; None when nothing was, whatever stands on the branch.
+    """
+
+    overlay: Overlay
+    branch: str
+    base: str
+    draft: Draft
+    replaces: str | None
+    replaced: Replaced | None = None
+
+
+class Plan(Struct, frozen=True):
+    """What one intent wants, seen from one tip. Without drafts and edits nothing is to be done.
+
+    Attributes:
+        commits: branch -> what goes to it; all of them, and the proposals, in one atomic push.
+        edits: path -> content for the caller's checkout.
+        waiting: proposals that already say what was asked for.
+        ending: proposals whose branch goes, each from exactly its `commit`; `state` says why.
+        before: path -> present content of the files in `edits`, for the preview.
+        judged: policy was asked. What it was read from must still be so when the commits land.
+        reached: overlays that pin what was asked for, by this plan or already; no proposals.
+    """
+
+    action: str
+    commits: Mapping[str, Draft] = {}
+    proposals: tuple[ProposalDraft, ...] = ()
+    edits: Mapping[str, bytes] = {}
+    waiting: tuple[Proposal, ...] = ()
+    ending: tuple[Proposal, ...] = ()
+    before: Mapping[str, bytes | None] = {}
+    changes: tuple[OverlayChange, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    hold: Hold | None = None
+    hint: str | None = None
+    judged: bool = False
+    reached: tuple[Overlay, ...] = ()
+
+    @property
+    def is_empty(self) -> bool:
+        """True when there is nothing to write."""
+        return not (self.commits or self.proposals or self.edits or self.ending)
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The branches that it changes, now or once a proposal is merged."""
+        return (*self.commits, *(draft.base for draft in self.proposals))
+
+    @property
+    def parts(self) -> tuple[str | None, ...]:
+        """What can be written apart: the branches of commits and proposals, None for `edits`."""
+        branches = [*self.commits, *(draft.branch for draft in self.proposals)]
+        return (*branches, *([None] if self.edits else []))
+
+    def only(self, part: str | None) -> Plan:
+        """Return what goes to one of `parts`; the proposals that end are left out."""
+        homes = {draft.overlay: draft.branch for draft in self.proposals}
+
+        def place(change: OverlayChange) -> str | None:
+            overlay = change.overlay
+            if overlay is None or overlay.environment.change == "work-tree":
+                return None
+            return homes.get(overlay, change.branch)
+
+        return replace(
+            self,
+            commits={branch: draft for branch, draft in self.commits.items() if branch == part},
+            proposals=tuple(draft for draft in self.proposals if draft.branch == part),
+            edits=self.edits if part is None else {},
+            changes=tuple(change for change in self.changes if place(change) == part),
+            ending=(),
+        )

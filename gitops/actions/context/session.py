@@ -1,0 +1,241 @@
+"""One call of gitops on one repository: the ports it got and the options that hold for the call."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.core.environments.environment import CONFIG_PATH, Config, Environment
+from gitops.core.releases.history import Identity
+from gitops.core.text.plain import one_line
+from gitops.errors import ConfigError, NotFound, UsageError
+
+if TYPE_CHECKING:
+    from gitops.ports import (
+        Archive,
+        Clock,
+        Clusters,
+        Evidence,
+        GatedForge,
+        Intents,
+        NoForge,
+        Repository,
+        Snapshot,
+        Sources,
+        WorkTree,
+    )
+
+
+def _no_forge() -> NoForge:
+    from gitops.ports import NoForge  # what a forge can say takes time to define
+
+    return NoForge()
+
+
+class Combining(Struct, frozen=True):
+    """What a writer needs to let others carry its change, and to carry theirs.
+
+    Attributes:
+        key: the secret that the jobs share.
+        address: URL or absolute path that other writers know the repository by.
+    """
+
+    intents: Intents
+    key: bytes
+    address: str
+
+    def __repr__(self) -> str:
+        return f"Combining(address={self.address!r})"
+
+
+class Session(Struct, frozen=True):
+    """What an action gets from the outside.
+
+    Attributes:
+        evidence: what the commits of `repository` prove.
+        load_config: bytes of `gitops.yaml` to values; raises ConfigError.
+        identity: who writes; raises NotFound when nobody is known.
+        branch: `--branch`; None means what `gitops.yaml` says, else the default branch.
+        intent: id of this intent, unique; the `Gitops-Id` of what it writes.
+        dry_run: plan and show, write nothing.
+        budget: seconds that lost races and an unreachable server may cost.
+        work_tree: the caller's checkout, None for a URL or a bare repository.
+        sources: the source repositories of images; None where nobody can be asked.
+        archive: opens what reads any commit of `repository`, landed or not.
+        forge: opens the forge of `repository` as the config says, once for a call; NoForge where
+            there is none, or no token for it. Nothing is loaded or asked before that. Raises Denied
+            (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
+        combining: None where no key is given.
+        clusters: the control planes of Argo CD; None where nobody can be asked.
+        say: tells a waiting person what is going on.
+        detail: tells who asked for it (`--verbose`) what else goes on.
+    """
+
+    repository: Repository
+    evidence: Evidence
+    clock: Clock
+    load_config: Callable[[bytes], Config]
+    identity: Callable[[], Identity]
+    intent: str
+    branch: str | None = None
+    dry_run: bool = False
+    budget: float = 60.0
+    work_tree: WorkTree | None = None
+    sources: Sources | None = None
+    archive: Callable[[], Archive] | None = None
+    forge: Callable[[Config], GatedForge | NoForge] = lambda _: _no_forge()
+    combining: Combining | None = None
+    clusters: Clusters | None = None
+    say: Callable[[str], None] = lambda _: None
+    detail: Callable[[str], None] = lambda _: None
+
+
+class Tip(Struct, frozen=True, eq=False):
+    """What one attempt of a call reads: the newest commit of each branch, every one once.
+
+    Attributes:
+        snapshot: of the top-level branch. Policy is read from it alone: `gitops.yaml`, the signers
+            and the hold of everything.
+        config: what `gitops.yaml` says there.
+        repository: where other branches are read from, when they are asked for.
+        others: the branches that were read beside it; None where there is none.
+    """
+
+    snapshot: Snapshot
+    config: Config
+    repository: Repository
+    others: dict[str, Snapshot | None] = {}
+
+    def branch_of(self, environment: Environment) -> str:
+        """Return the branch that `environment` lives on: its own, else the top-level one."""
+        return environment.branch or self.snapshot.branch
+
+    def of(self, environment: Environment) -> Snapshot:
+        """Return the tip that holds the overlays and holds of `environment`.
+
+        Raises NotFound when its branch does not exist.
+        """
+        branch = self.branch_of(environment)
+        try:
+            return self.at(branch)
+        except NotFound as error:
+            trunk = self.snapshot.branch
+            raise NotFound(
+                f"{environment.name} lives on a branch of its own: {error.message}",
+                hint=f"make it from {trunk}: git push origin origin/{trunk}:refs/heads/{branch} "
+                f"(without a remote: git branch {branch} {trunk})",
+            ) from None
+
+    def at(self, branch: str) -> Snapshot:
+        """Return the tip of a branch that environments live on. Raises NotFound."""
+        found = self.snapshot if branch == self.snapshot.branch else self.beside(branch)
+        if found is None:
+            raise NotFound(f"no branch {branch} in {self.repository.describe()}")
+        return found
+
+    def read(self) -> dict[str, Snapshot]:
+        """Return the branches that were read so far for policy and overlays, and their tips."""
+        own = [self.branch_of(row) for row in self.config.environments]
+        found = {branch: self.others[branch] for branch in own if branch in self.others}
+        return {
+            self.snapshot.branch: self.snapshot,
+            **{branch: tip for branch, tip in found.items() if tip is not None},
+        }
+
+    def beside(self, branch: str) -> Snapshot | None:
+        """Return the newest commit of another branch, None when there is none; asked once."""
+        if branch not in self.others:
+            try:
+                self.others[branch] = self.repository.snapshot(branch)
+            except NotFound:
+                self.others[branch] = None
+        return self.others[branch]
+
+
+def open_tip(session: Session) -> Tip:
+    """Read the tip and its `gitops.yaml`, never the caller's work tree.
+
+    Raises ConfigError, NotFound (repository, branch), Denied, Unavailable.
+    """
+    tip = tip_of(session, session.repository.snapshot(session.branch))
+    if session.branch is None and tip.config.branch not in (None, tip.snapshot.branch):
+        tip = tip_of(session, session.repository.snapshot(tip.config.branch))
+    check_trunk(session, tip)
+    return tip
+
+
+def tip_of(session: Session, snapshot: Snapshot) -> Tip:
+    """Return `snapshot` with the policy that it holds. Raises ConfigError."""
+    return Tip(snapshot, read_config(session, snapshot), session.repository)
+
+
+def check_trunk(session: Session, tip: Tip) -> None:
+    """Refuse the branch of some environments in place of the one that policy is read from.
+
+    Raises ConfigError, UsageError.
+    """
+    snapshot, config = tip.snapshot, tip.config
+    own = [row.name for row in config.environments if row.branch == snapshot.branch]
+    if not own or len(own) == len(config.environments) or config.branch == snapshot.branch:
+        return
+    what = f"{snapshot.branch} is the branch of {', '.join(own)}"
+    if config.branch is None:
+        raise ConfigError(
+            f"{what}, and which one the other environments and policy are on is not said",
+            hint=f"name it in {CONFIG_PATH}, at the top: `branch: main`",
+        )
+    raise UsageError(f"{what}; policy is read from {config.branch}", hint="leave out --branch")
+
+
+def check_policy(session: Session, tip: Tip, branches: Iterable[str]) -> None:
+    """Refuse to write to `branches` by the policy of another branch that `--branch` names.
+
+    What is written to the named branch itself follows its own policy. But an environment on a
+    branch of its own is bound by the branch that is read when nobody says `--branch`; otherwise
+    any branch could switch the policy of prod off. Raises UsageError.
+    """
+    others = [branch for branch in branches if branch != tip.snapshot.branch]
+    if session.branch is None or not others:
+        return
+    try:
+        trunk = open_tip(replace(session, branch=None)).snapshot.branch
+    except (NotFound, ConfigError):
+        trunk = tip.config.branch or tip.snapshot.branch  # nobody else tells
+    if trunk != tip.snapshot.branch:
+        raise UsageError(
+            f"{', '.join(others)} is bound by the policy on {trunk}, not on {tip.snapshot.branch}",
+            hint="leave out --branch",
+        )
+
+
+def require_words(text: str | None, option: str) -> None:
+    """Refuse an empty reason: whoever reads it later deserves one. Raises UsageError."""
+    if text is not None and not one_line(text):
+        raise UsageError(f"{option} needs some words", hint='for example "INC-42: checkout fails"')
+
+
+def require_commit(text: str, option: str | None = None) -> str:
+    """Return a commit as it was typed, in lower case. Raises UsageError for what is none.
+
+    `option` is the one that it was given with; None: it was an argument.
+    """
+    wanted = text.lower()
+    if re.fullmatch(r"[0-9a-f]{7,64}", wanted) is None:
+        given = f"{option} {text!r}" if option is not None else repr(text)
+        raise UsageError(f"{given} is no commit: 40 hex digits, at least 7")
+    return wanted
+
+
+def read_config(session: Session, snapshot: Snapshot) -> Config:
+    """Return the config that `snapshot` holds; ConfigError when it holds none."""
+    content = snapshot.read(CONFIG_PATH)
+    if content is None:
+        raise ConfigError(
+            f"no {CONFIG_PATH} at the root of {snapshot.branch} in {session.repository.describe()}",
+            hint="`gitops init` writes one; commit and push it",
+        )
+    return session.load_config(content)

@@ -1,0 +1,112 @@
+"""Build an overlay before and after a change, from Git objects: nothing is run, nothing fetched."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gitops.core.audit.affected import Belongings
+from gitops.core.compare.comparison import Rendering
+from gitops.core.compare.manifest_diff import diff_manifests
+from gitops.core.text.plain import one_line
+from gitops.ports import Archive, BuildFile, Renderer, Tree
+
+_MOST_FILES = 3000
+_MOST_BYTES = 32 << 20
+
+
+class Side(Struct, frozen=True):
+    """An overlay at one commit: where it lies, and what belongs to it. None: it is not there."""
+
+    tree: Tree
+    belongings: Belongings
+    directory: str
+
+
+def render(
+    archive: Archive, renderer: Renderer, before: Side | None, after: Side | None
+) -> Rendering:
+    """Return the difference of two builds.
+
+    What would be fetched or run is found before anything is built, and then nothing is.
+    """
+    texts: list[str] = []
+    isolated = True
+    for side, when in ((before, "before the change"), (after, "after the change")):
+        if side is None:
+            texts.append("")
+            continue
+        reason = _refusal(side)
+        if reason is not None:
+            return Rendering("skipped", problem=reason)
+        files = _files(archive, side)
+        if isinstance(files, str):
+            return Rendering("skipped", problem=files)
+        build = renderer.build(files, side.directory)
+        isolated = isolated and build.isolated
+        if build.text is None:
+            what = f"{when}: {build.problem or 'it does not build'}"
+            # What was broken before may be what the change mends.
+            broken = side is after
+            return Rendering("failed" if broken else "skipped", problem=what, isolated=isolated)
+        texts.append(build.text)
+    objects = diff_manifests(*texts)
+    return Rendering("changed" if objects else "same", objects, isolated=isolated)
+
+
+def _refusal(side: Side) -> str | None:
+    """Say why nobody builds it: it would fetch something, or run it."""
+    for remote in side.belongings.remotes:
+        return (
+            f"it is built from {one_line(remote.target, 120)} ({remote.path}:{remote.line}), "
+            "and nothing is fetched here"
+        )
+    for path, programs in side.belongings.programs.items():
+        return f"{path} needs {', '.join(programs)}, and nothing is run here"
+    for path, problem in side.belongings.broken.items():
+        return f"{path} cannot be read: {problem}"
+    return None
+
+
+def _files(archive: Archive, side: Side) -> dict[str, BuildFile] | str:
+    """Return the files that a build reads, or why there are too many."""
+    found: dict[str, str] = {}  # path -> kind
+    ids: dict[str, str] = {}
+    executable: set[str] = set()
+    todo = [*side.belongings.paths, *side.belongings.folders]
+    while todo:
+        path = todo.pop()
+        entry = side.tree.entry(path)
+        if entry is None or path in found or entry.kind == "submodule":
+            continue
+        if entry.kind == "folder":
+            if _is_whole(path, side.belongings):
+                names = side.tree.entries(path)
+                todo += [
+                    f"{path}/{name.rstrip('/')}" if path else name.rstrip("/") for name in names
+                ]
+            continue
+        found[path], ids[path] = entry.kind, entry.id
+        if entry.executable:
+            executable.add(path)
+        if len(found) > _MOST_FILES:
+            return f"it is built from more than {_MOST_FILES} files"
+    archive.prepare(list(dict.fromkeys(ids.values())))
+    files: dict[str, BuildFile] = {}
+    size = 0
+    for path, kind in found.items():
+        if kind == "link":
+            files[path] = BuildFile(side.tree.target(path).encode("utf-8", "surrogateescape"), True)
+            continue
+        content = side.tree.read(path) or b""
+        size += len(content)
+        if size > _MOST_BYTES:
+            return f"it is built from more than {_MOST_BYTES >> 20} MB of files"
+        files[path] = BuildFile(content, executable=path in executable)
+    return files
+
+
+def _is_whole(path: str, belongings: Belongings) -> bool:
+    return any(
+        path == folder or path.startswith(f"{folder}/") or not folder
+        for folder in belongings.folders
+    )

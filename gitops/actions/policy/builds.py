@@ -1,0 +1,135 @@
+"""What source repositories say of a build: is it on its branch, is it newer than what runs?
+
+Only images with a `source` in `gitops.yaml` are asked for; of the others the caller is believed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from gitops.actions.context.session import Session, Tip
+from gitops.actions.releases.history import releases_of
+from gitops.core.environments.environment import Overlay
+from gitops.core.git.revision import parse_revision
+from gitops.core.kustomization.image import ImageChange
+from gitops.core.policy.reasons import Reason
+from gitops.core.releases.branches import release_branches
+from gitops.core.releases.provenance import origins
+from gitops.errors import Refused
+
+_SHORT = 7
+
+
+class Build(Struct, frozen=True):
+    """A build whose source repositories were asked.
+
+    Attributes:
+        branch: the source branch that the caller named.
+        commit: all digits of the commit where a repository knows it, else as the caller said it.
+        found: URL -> all digits of the commit, for the repositories that have it on `branch`.
+        heads: URL -> branch -> commit, for every repository that was asked.
+    """
+
+    branch: str
+    commit: str | None
+    found: Mapping[str, str] = {}
+    heads: Mapping[str, Mapping[str, str]] = {}
+
+
+def source_heads(
+    session: Session, tip: Tip, images: Iterable[str]
+) -> dict[str, Mapping[str, str] | None]:
+    """Return image -> (branch -> commit as it is now); None where its source is not known.
+
+    Each repository is asked once, with one `ls-remote`. Raises what `ports.Sources` raises.
+    """
+    asked: dict[str, Mapping[str, str]] = {}
+    found: dict[str, Mapping[str, str] | None] = {}
+    for image in images:
+        url = tip.config.sources.get(image)
+        if url is None or session.sources is None:
+            found[image] = None
+            continue
+        if url not in asked:
+            asked[url] = session.sources.heads(url)
+        found[image] = asked[url]
+    return found
+
+
+def ask_build(
+    session: Session, tip: Tip, images: Iterable[str], branch: str, commit: str | None
+) -> Build:
+    """Ask the source repositories of `images` for a branch, and a commit on it.
+
+    Raises Refused when none of them has the branch, or the commit on it.
+    """
+    urls = _urls(tip, images)
+    if session.sources is None or not urls:
+        return Build(branch, commit)
+    heads = {url: session.sources.heads(url) for url in urls}
+    having = [url for url in urls if branch in heads[url]]
+    if not having:
+        raise Refused(
+            f"there is no branch {branch} in {', '.join(urls)}",
+            hint="it was deleted, or --ref is wrong",
+        )
+    if commit is None:
+        return Build(branch, None, {}, heads)
+    asked = {url: session.sources.find(url, branch, commit.lower()) for url in having}
+    found = {url: whole for url, whole in asked.items() if whole is not None}
+    if not found:
+        raise Refused(
+            f"{commit[:_SHORT]} is not on {branch} of {', '.join(having)}",
+            hint="the branch was rewritten, or --commit and --ref do not belong together",
+        )
+    return Build(branch, next(iter(found.values())), found, heads)
+
+
+def superseded(
+    session: Session, tip: Tip, overlay: Overlay, changes: Sequence[ImageChange], build: Build
+) -> dict[str, str]:
+    """Return image -> why not, for changes that would put an older build over a newer one.
+
+    The builds are compared by their commits, where both come from the same branch.
+    """
+    told = {
+        change.image: change.before
+        for change in changes
+        if tip.config.sources.get(change.image) in build.found
+    }
+    if not told or session.sources is None:
+        return {}
+    found: dict[str, str] = {}
+    for image, text in origins(releases_of(session, tip, overlay), told).items():
+        running = parse_revision(text)
+        if running is None or running.commit is None or running.branch != build.branch:
+            continue
+        url = tip.config.sources[image]
+        if session.sources.is_older(url, build.branch, build.found[url], running.commit):
+            new, old = running.commit[:_SHORT], build.found[url][:_SHORT]
+            found[image] = f"superseded: {image} runs {new}, which is newer than {old}"
+    return found
+
+
+def judge_follow(overlay: Overlay, build: Build | None) -> tuple[Reason, ...]:
+    """Does the environment follow this one of several live release branches?
+
+    `follow: newest` binds environments that follow branches by themselves (`deploy: auto`).
+    """
+    row = overlay.environment
+    if build is None or row.deploy != "auto" or row.follow == "any":
+        return ()
+    for heads in build.heads.values():
+        live = release_branches(heads, row.accepts).versioned
+        ours = next((entry for entry in live if entry.branch == build.branch), None)
+        if ours is not None and ours.version < live[-1].version:
+            text = f"follows {live[-1].branch}, the newest release branch, not {build.branch}"
+            return (Reason("follow", overlay.label, text),)
+    return ()
+
+
+def _urls(tip: Tip, images: Iterable[str]) -> tuple[str, ...]:
+    known = (tip.config.sources.get(image) for image in images)
+    return tuple(dict.fromkeys(url for url in known if url is not None))

@@ -1,0 +1,131 @@
+"""May these images go there, as of now? The one place that asks every rule of policy.
+
+`deploy`, `promote` and `approve` all call `judge`, on the very tip that their write builds on: a
+rule that is added here holds for every way in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from gitops.actions.context.holds import hold_on
+from gitops.actions.context.session import Session, Tip
+from gitops.core.environments.environment import Overlay
+from gitops.core.kustomization.image import ImageChange
+from gitops.core.policy.reasons import Reason, judge_hold, judge_source, outstanding
+from gitops.errors import Refused
+
+if TYPE_CHECKING:
+    from gitops.core.environments.freeze import FreezeHit
+    from gitops.core.policy.promotion import Judgement, Origin
+
+
+def judge(
+    session: Session,
+    tip: Tip,
+    overlay: Overlay,
+    changes: Sequence[ImageChange],
+    *,
+    ref: str | None = None,
+) -> tuple[Reason, ...]:
+    """Return every reason why `changes` may not go to `overlay` now; () when they may.
+
+    `ref` is the source branch that the images come from, None when nobody said it.
+    """
+    if not changes:
+        return ()
+    source = judge_source(overlay, ref)
+    if not overlay.environment.after and not tip.config.freezes:
+        held = judge_hold(overlay, hold_on(tip, overlay))
+        return source + held + _judge_rollback(session, tip, overlay)
+    return source + judge_carried(session, tip, overlay, changes).reasons
+
+
+def judge_carried(
+    session: Session,
+    tip: Tip,
+    overlay: Overlay,
+    changes: Sequence[ImageChange],
+    *,
+    origins: Sequence[Origin] = (),
+    expected: str | None = None,
+    soak: timedelta | None = None,
+) -> Judgement:
+    """Judge images whose way is known; see `core.policy.promotion.judge_promotion`."""
+    from gitops.actions.policy.upstream import read_befores
+    from gitops.core.policy.promotion import Judgement, judge_promotion
+
+    if not changes:
+        return Judgement()
+    befores, warnings = read_befores(session, tip, overlay, changes)
+    found = judge_promotion(
+        overlay,
+        changes,
+        befores=befores,
+        origins=origins,
+        now=session.clock.now(),
+        requires=overlay.environment.requires,
+        expected=expected,
+        hold=hold_on(tip, overlay),
+        freeze=freeze_on(session, tip, overlay),
+        soak=soak,
+    )
+    reasons = found.reasons + _judge_rollback(session, tip, overlay)
+    return Judgement(reasons, warnings + found.warnings)
+
+
+def freeze_on(session: Session, tip: Tip, overlay: Overlay) -> FreezeHit | None:
+    """Return the freeze that `overlay` is in now, None when it is open."""
+    if not tip.config.freezes:
+        return None
+    from gitops.core.environments.freeze import closed  # time zones, only where there are windows
+
+    return closed(tip.config.freezes, overlay.environment.name, session.clock.now())
+
+
+def _judge_rollback(session: Session, tip: Tip, overlay: Overlay) -> tuple[Reason, ...]:
+    """Does a proposed rollback wait? Nothing goes in before it, since its hold comes with it."""
+    if overlay.environment.rollback != "pull-request":
+        return ()
+    from gitops.actions.proposals.find import look, proposal_branch
+
+    present = look(session, tip, overlay).present
+    if present is None or present.action != "rollback":
+        return ()
+    text = f"a rollback by {present.author.name} waits on {proposal_branch(overlay)}"
+    return (Reason("rollback", overlay.label, text),)
+
+
+class Override(Struct):
+    """The override of one call: it passes what stood against it when it was given, nothing later.
+
+    Attributes:
+        reason: of `--override`; None: nothing is passed.
+        stood: the reasons that stood when it was given, None before they are known.
+    """
+
+    reason: str | None
+    stood: frozenset[Reason] | None = None
+
+    def barred(self, reasons: Iterable[Reason]) -> tuple[Reason, ...]:
+        """Return those of `reasons` that it does not pass; those of the first try it passes."""
+        reasons = tuple(reasons)
+        if self.reason is not None and self.stood is None:
+            self.stood = frozenset(reasons)
+        return outstanding(reasons, self.stood or frozenset())
+
+    def refusal(self, barred: Iterable[Reason]) -> Refused:
+        """Return the error that names all of `barred`."""
+        reasons = tuple(barred)
+        texts = tuple(str(reason) for reason in reasons)
+        count = f"{len(texts)} reasons" if len(texts) > 1 else texts[0]
+        hint = "`--override REASON` passes this, and is recorded in the commit"
+        if {reason.kind for reason in reasons} == {"requires"}:
+            hint = f"`gitops qa` and `gitops history` tell how a verdict is given; {hint}"
+        if self.reason is not None:
+            hint = "these came up after the override was given: look at them, then override again"
+        return Refused(f"refused: {count}", hint=hint, reasons=texts)

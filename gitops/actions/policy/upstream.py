@@ -1,0 +1,96 @@
+"""What the environments before one tell: prod takes only what is, or was, a release in stage."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from gitops.actions.context.overlays import counterpart, pinned_images
+from gitops.actions.context.session import Session, Tip
+from gitops.actions.policy.builds import source_heads
+from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.ledger import ledger_of
+from gitops.core.environments.environment import Overlay
+from gitops.core.git.revision import parse_revision
+from gitops.core.kustomization.image import ImageChange, ImageValue
+from gitops.core.ledger.records import Entry
+from gitops.core.ledger.verdicts import judged_sets
+from gitops.core.policy.promotion import Before, Origin
+from gitops.core.releases.history import Release, was_released
+from gitops.core.releases.provenance import origins
+from gitops.errors import NotFound
+
+
+def read_befores(
+    session: Session, tip: Tip, overlay: Overlay, changes: Sequence[ImageChange]
+) -> tuple[tuple[Before, ...], tuple[str, ...]]:
+    """Ask every `after` environment of `overlay` what it knows of the images that change.
+
+    Returns what they tell, and warnings about lines of their ledgers that do not count.
+    """
+    found = [
+        _read_before(session, tip, overlay, name, changes) for name in overlay.environment.after
+    ]
+    return tuple(before for before, _ in found), tuple(text for _, some in found for text in some)
+
+
+def read_origins(
+    session: Session, tip: Tip, source: Overlay, wanted: Mapping[str, ImageValue]
+) -> tuple[Origin, ...]:
+    """Tell where the values in `wanted` came from that `source` has, and where their branches end.
+
+    Only images whose source commit is recorded are asked for. Raises what `ports.Sources` raises.
+    """
+    revisions = origins(releases_of(session, tip, source), wanted) if wanted else {}
+    told = [
+        image
+        for image, text in revisions.items()
+        if (revision := parse_revision(text)) is not None and revision.commit is not None
+    ]
+    heads = source_heads(session, tip, told)
+    return tuple(Origin(image, text, heads.get(image)) for image, text in revisions.items())
+
+
+def _read_before(
+    session: Session, tip: Tip, overlay: Overlay, name: str, changes: Sequence[ImageChange]
+) -> tuple[Before, tuple[str, ...]]:
+    try:
+        before = counterpart(tip, name, overlay.app)
+        present = pinned_images(tip, before)
+    except NotFound as error:
+        return Before(name, {}, (), problem=error.message), ()
+    released: list[str] = []
+    unseen: str | None = None
+    for change in changes:
+        # What runs there now needs no look into the past, which may be a long one.
+        if present.get(change.image) == change.after:
+            released.append(change.image)
+        elif change.image in present:
+            stream = releases_of(session, tip, before)
+            if was_released(stream, change.image, change.after):
+                released.append(change.image)
+            else:
+                unseen = stream.unseen()
+    ledger = ledger_of(
+        session,
+        tip,
+        before,
+        about=lambda images: any(images.get(change.image) == change.after for change in changes),
+    )
+    releases = _releases(session, tip, before, ledger.entries) if ledger.entries else ()
+    sets = judged_sets(ledger.entries, releases)
+    told = Before(before.label, present, released, sets, unseen=unseen)
+    return told, ledger.warnings
+
+
+def _releases(
+    session: Session, tip: Tip, overlay: Overlay, entries: Sequence[Entry]
+) -> tuple[Release, ...]:
+    """Return the releases back to the oldest one that the ledger has a word on."""
+    wanted = {entry.record.commit for entry in entries if entry.record.verdict != "approved"}
+    found: list[Release] = []
+    for release in releases_of(session, tip, overlay):
+        if not wanted:
+            break
+        found.append(release)
+        wanted.discard(release.commit)
+    return tuple(found)

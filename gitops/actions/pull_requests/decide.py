@@ -1,0 +1,125 @@
+"""May this proposal be merged, as of now? Asked alike with and without a forge."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.session import Session, Tip
+from gitops.actions.policy.judge import Override
+from gitops.actions.proposals.find import (
+    Found,
+    OpenProposal,
+    check_head,
+    look,
+    proposal_branch,
+    require_open,
+)
+from gitops.actions.pull_requests.review import judge_proposal, proposed_edit
+from gitops.core.environments.environment import Overlay
+from gitops.core.kustomization import Edit
+from gitops.core.kustomization.image import ImageChange
+from gitops.core.policy.reasons import Reason
+from gitops.errors import Refused
+
+
+class ApproveRequest(Struct, frozen=True):
+    """What `gitops approve` was asked for.
+
+    Attributes:
+        head: the proposal's head that was looked at (hex, at least 7 digits); None: the head as
+            it is when the call begins.
+        override: why policy is passed over, or None.
+    """
+
+    environment: str
+    app: str | None = None
+    head: str | None = None
+    override: str | None = None
+
+
+class ApprovalPreview(Struct, frozen=True):
+    """What a person is asked to approve.
+
+    Attributes:
+        url: of the pull request, None without a forge.
+    """
+
+    label: str
+    branch: str
+    head: str
+    by: str
+    changes: tuple[tuple[str, ImageChange], ...]
+    url: str | None = None
+
+
+class Decided(Struct, frozen=True):
+    """A proposal that policy lets in.
+
+    Attributes:
+        edit: what it changes in the overlay as the tip has it.
+        passed: reasons that an override of this call passes.
+    """
+
+    overlay: Overlay
+    found: Found
+    present: OpenProposal
+    edit: Edit
+    passed: tuple[Reason, ...]
+
+
+class Approving(Struct):
+    """One call of `approve`: what was shown at first holds for all of its tries.
+
+    Attributes:
+        confirm: shows the changes and asks; None does not ask.
+        shown: the head that was asked about, None before.
+        override: what `request.override` passes.
+    """
+
+    session: Session
+    request: ApproveRequest
+    confirm: Callable[[ApprovalPreview], bool] | None
+    override: Override
+    shown: str | None = None
+
+    def look(self, tip: Tip) -> tuple[Overlay, Found]:
+        """Find the overlay and what there is of its proposal, as of `tip`."""
+        overlay = find_overlay(tip, self.request.environment, self.request.app)
+        return overlay, look(self.session, tip, overlay)
+
+    def decide(self, tip: Tip, overlay: Overlay, found: Found) -> Decided:
+        """Ask whether this head is the one that is meant, and policy, as of `tip`.
+
+        Raises NotFound without an open proposal, Refused when it moved, holds more than images or
+        policy says no, and what the ports raise.
+        """
+        session, request = self.session, self.request
+        present = require_open(overlay, found)
+        check_head(overlay, present.commit, self.shown or request.head)
+        edit = proposed_edit(session, tip, overlay, present)
+        reasons = judge_proposal(session, tip, overlay, present, edit.changes).reasons
+        barred = self.override.barred(reasons)
+        if barred:
+            raise self.override.refusal(barred)
+        return Decided(overlay, found, present, edit, reasons)
+
+    def ask(self, decided: Decided) -> None:
+        """Ask once whether this head is meant. Raises Refused when the answer is no."""
+        if self.shown is not None:
+            return
+        present, pull = decided.present, decided.found.pull
+        label = decided.overlay.label
+        preview = ApprovalPreview(
+            label,
+            proposal_branch(decided.overlay),
+            present.commit,
+            present.author.name,
+            tuple((label, change) for change in decided.edit.changes),
+            pull.url if pull is not None else None,
+        )
+        if self.confirm is not None and not self.session.dry_run and not self.confirm(preview):
+            raise Refused("nothing was approved", hint="--yes does not ask")
+        self.shown = present.commit

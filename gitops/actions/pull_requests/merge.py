@@ -1,0 +1,260 @@
+"""Merge the pull request of a proposal: the very head that was reviewed, by the forge's rules.
+
+The forge counts the approvals. It is told which head is meant, so a push in between merges nothing.
+After an answer that got lost the pull request itself tells whether it was merged.
+"""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+from gitops.actions.context.overlays import read_overlay
+from gitops.actions.context.session import Session, Tip, check_policy, open_tip
+from gitops.actions.proposals.find import Found, proposal_branch
+from gitops.actions.pull_requests.decide import Approving, Decided
+from gitops.actions.pull_requests.readiness import waits_for
+from gitops.actions.pull_requests.review import hold_brought
+from gitops.actions.write.retry import pause
+from gitops.core.environments.environment import Overlay
+from gitops.core.hold import Hold
+from gitops.core.policy.reasons import record_overrides
+from gitops.core.proposals.approval import merge_message
+from gitops.core.report import Committed, FileDiff, Outcome, OverlayChange, Proposal, WriteReport
+from gitops.errors import (
+    Conflict,
+    GitopsError,
+    NotFound,
+    Refused,
+    TimedOut,
+    TryAgain,
+    Unavailable,
+    UsageError,
+)
+from gitops.ports import Forge, Merged, NotMerged, PullRequest, RefUpdate
+
+
+class _Ready(Struct, frozen=True):
+    """A proposal that policy and the forge's rules let in, and the message of its merge."""
+
+    tip: Tip
+    decided: Decided
+    pull: PullRequest
+    message: str
+    hold: Hold | None
+
+
+def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> WriteReport:
+    """Merge the open pull request of an environment, and delete its branch.
+
+    Raises Refused (policy, what it still waits for, the forge's own words), Conflict when its head
+    moved after it was looked at, NotFound without an open proposal or pull request, and what the
+    ports raise. In all of these cases nothing was merged.
+    """
+    deadline = session.clock.monotonic() + session.budget
+    tries = 0
+    sent: _Ready | None = None  # a merge whose answer was lost: it may have happened
+    while True:
+        tries += 1
+        trouble: TryAgain
+        try:
+            if sent is not None and (commit := _landed(session, forge, sent)) is not None:
+                return _finish(session, sent, commit, tries)
+            tip = open_tip(session)
+            overlay, found = approving.look(tip)
+            if (report := _merged_by_hand(session, approving, overlay, found)) is not None:
+                return report
+            ready = _prepare(session, forge, approving, tip, overlay, found)
+            if session.dry_run:
+                return _report(session, ready, "planned", None)
+            sent = ready
+            title, _, message = ready.message.partition("\n")
+            method = ready.tip.config.pulls.method
+            head = ready.decided.present.commit
+            answer = forge.merge(ready.pull.number, head, method, title, message.strip("\n"))
+            if isinstance(answer, Merged):
+                return _finish(session, ready, answer.commit, tries)
+            sent = None
+            trouble = _refusal(ready, answer)
+        except (Unavailable, TimedOut) as error:
+            trouble = error
+        session.say(f"{trouble.message}; trying again")
+        pause(session, deadline, tries, trouble)
+
+
+def _merged_by_hand(
+    session: Session, approving: Approving, overlay: Overlay, found: Found
+) -> WriteReport | None:
+    """Return the report when the very head was merged already; its branch goes as after a merge."""
+    pull, asked = found.pull, approving.request.head
+    if pull is None or (pull.state, pull.head) != ("merged", found.head):
+        return None
+    if asked is not None and not pull.head.startswith(asked.lower()):
+        return None
+    commit = f" as {pull.merged_as[:7]}" if pull.merged_as is not None else ""
+    warnings = () if session.dry_run else _delete_branch(session, pull.branch, pull.head)
+    merged = Proposal(
+        overlay, pull.branch, pull.head, "merged", number=pull.number, url=pull.url, base=pull.base
+    )
+    return WriteReport(
+        action="approve",
+        outcome="unchanged",
+        branch=pull.base,
+        repository=session.repository.describe(),
+        proposals=(merged,),
+        warnings=tuple(warnings),
+        notes=(f"{overlay.label}: #{pull.number} was merged already{commit}",),
+    )
+
+
+def _prepare(
+    session: Session,
+    forge: Forge,
+    approving: Approving,
+    tip: Tip,
+    overlay: Overlay,
+    found: Found,
+) -> _Ready:
+    """Ask everybody, and the person once; raises when anything is in the way."""
+    decided = approving.decide(tip, overlay, found)
+    present, pull = decided.present, found.pull
+    name = overlay.environment.name
+    check_policy(session, tip, [present.base])
+    if pull is None or pull.state != "open":
+        raise NotFound(
+            f"{overlay.label} has no pull request yet: {proposal_branch(overlay)} waits alone",
+            hint=f"`gitops promote --to {name}`, or whatever proposed it, opens it",
+        )
+    if pull.head != present.commit:
+        raise Unavailable(
+            f"the forge has #{pull.number} at {pull.head[:7]}, its branch is at "
+            f"{present.commit[:7]}: it is still to notice"
+        )
+    method, override = tip.config.pulls.method, approving.request.override
+    if override is not None and decided.passed and method == "rebase":
+        raise UsageError(
+            "an override cannot be recorded where `pullRequest.mergeMethod` is rebase",
+            hint=f"give it to the proposal: gitops promote --to {name} --override REASON",
+        )
+    ready = forge.readiness(pull.number)
+    waits = waits_for(pull, ready, overlay.environment.approvals)
+    if waits:
+        anew = f"; `gitops promote --to {name} --refresh` makes it anew on {pull.base}"
+        raise Refused(
+            f"{overlay.label}: #{pull.number} waits for {'; '.join(waits)}",
+            hint=f"in the forge: {pull.url}{anew if ready.mergeable is False else ''}",
+            reasons=waits,
+        )
+    approving.ask(decided)
+    message = merge_message(
+        present.message,
+        label=overlay.label,
+        changes=decided.edit.changes,
+        approved_by=list(ready.approvals),
+        intent=session.intent,
+        overrides=record_overrides(override, decided.passed),
+        squashes=method == "squash",
+    )
+    hold = hold_brought(tip, overlay, present)
+    return _Ready(tip, decided, pull, message, hold[1] if hold is not None else None)
+
+
+def _landed(session: Session, forge: Forge, sent: _Ready) -> str | None:
+    """Return the commit of a merge whose answer was lost, None when it did not happen."""
+    pull = forge.find(sent.pull.branch, sent.pull.base)
+    if pull is None or pull.state != "merged":
+        return None
+    if (pull.number, pull.head) != (sent.pull.number, sent.pull.head):
+        return None
+    if pull.merged_as is not None:
+        return pull.merged_as
+    since = sent.tip.at(pull.base).commit
+    return session.repository.find_intent(pull.base, session.intent, since)
+
+
+def _refusal(ready: _Ready, answer: NotMerged) -> TryAgain:
+    """Return what may be tried again, raise what may not."""
+    label, pull = ready.decided.overlay.label, ready.pull
+    where = f"{label}: #{pull.number}"
+    if answer.kind == "not-yet":
+        return Unavailable(f"{where}: the forge still finds out whether it merges: {answer.words}")
+    if answer.kind == "head-moved":
+        raise Conflict(
+            f"{pull.branch} moved from {pull.head[:7]} while it was merged ({answer.words})",
+            hint="nothing was merged: look at the proposal again",
+        )
+    if answer.kind == "conflict":
+        name = ready.decided.overlay.environment.name
+        raise Refused(
+            f"{where} does not merge into {pull.base} any more: {answer.words}",
+            hint=f"`gitops promote --to {name} --refresh` makes it anew; it needs new approvals",
+            reasons=(answer.words,),
+        )
+    raise Refused(
+        f"{where} was not merged: {answer.words}",
+        hint=f"in the forge: {pull.url}",
+        reasons=(answer.words,),
+    )
+
+
+def _finish(session: Session, ready: _Ready, commit: str, tries: int) -> WriteReport:
+    """Tidy up after the merge; nothing here undoes it, so trouble becomes a warning."""
+    warnings = _delete_branch(session, ready.pull.branch, ready.decided.present.commit)
+    warnings += _look_again(session, ready)
+    return _report(session, ready, "committed", commit, tries, warnings)
+
+
+def _delete_branch(session: Session, branch: str, head: str) -> list[str]:
+    try:
+        if session.repository.snapshot(branch).commit != head:
+            return [f"{branch} moved meanwhile: what it wants now is a proposal of its own"]
+        lost = session.repository.push([RefUpdate(f"refs/heads/{branch}", head, None)])
+    except NotFound:
+        return []  # the forge deletes merged branches itself
+    except GitopsError as error:
+        return [f"{branch} was merged but not deleted: {error.message}"]
+    return [] if lost is None else [f"{branch} was merged but not deleted: {lost.words}"]
+
+
+def _look_again(session: Session, ready: _Ready) -> list[str]:
+    """A forge merges text: say so when the outcome is not what was approved."""
+    overlay, edit = ready.decided.overlay, ready.decided.edit
+    try:
+        tip = open_tip(session)
+        file = read_overlay(tip.of(overlay.environment), overlay)
+        present = file.read_images()
+    except GitopsError as error:
+        return [f"what landed could not be looked at: {error.message}"]
+    return [
+        f"{file.path} does not have what was approved for {change.image}: look at it"
+        for change in edit.changes
+        if present.get(change.image) != change.after
+    ]
+
+
+def _report(
+    session: Session,
+    ready: _Ready,
+    outcome: Outcome,
+    commit: str | None,
+    tries: int = 0,
+    warnings: list[str] | None = None,
+) -> WriteReport:
+    overlay, present, edit = ready.decided.overlay, ready.decided.present, ready.decided.edit
+    base = present.base
+    state = "merged" if commit is not None else "open"
+    proposal: Proposal = present.report(overlay, state, pull=ready.pull)
+    return WriteReport(
+        action="approve",
+        outcome=outcome,
+        branch=base,
+        repository=session.repository.describe(),
+        commit=commit,
+        commits=(Committed(base, commit),) if commit is not None else (),
+        attempts=tries,
+        changes=tuple(OverlayChange(overlay, edit.path, change, base) for change in edit.changes),
+        proposals=(proposal,),
+        warnings=(*(f"{edit.path}: {text}" for text in edit.warnings), *(warnings or ())),
+        notes=(f"#{ready.pull.number} at {present.commit[:7]} by {present.author.name}",),
+        diffs=(FileDiff(edit.path, edit.before, edit.after, base),),
+        hold=ready.hold,
+    )

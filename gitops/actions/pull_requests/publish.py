@@ -1,0 +1,203 @@
+"""The pull request of each proposal: opened, kept true, and ended with the branch.
+
+The branch is written first, by Git and with a lease; then the forge is told. What the forge says is
+made from what stands on the branch at that moment, so a call that was killed in between, lost an
+answer, or came second is mended by the next one: same branch, same text, one pull request. Only
+the comment on what was replaced belongs to one call, the one whose push replaced it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from msgspec.structs import replace
+
+from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.proposals.find import find_proposal, look, proposal_branch
+from gitops.actions.pull_requests.review import make_review
+from gitops.actions.write.retry import pause
+from gitops.core.environments.environment import Overlay, PullRules
+from gitops.core.git.message import reason_of, trailers
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.proposals.comments import render_replaced, render_rolled_back
+from gitops.core.proposals.pull_request import (
+    Review,
+    Text,
+    action_told,
+    head_told,
+    render_pull_request,
+)
+from gitops.core.report import Proposal, Replaced, WriteReport
+from gitops.errors import GitopsError, NotFound, TimedOut, Unavailable
+from gitops.ports import Forge, NoForge, PullRequest, PullText
+
+
+def publish(session: Session, report: WriteReport) -> WriteReport:
+    """Give each open proposal of `report` its pull request, and return the report with them.
+
+    Raises what `ports.Forge` raises, with what landed before in its message: the same call again
+    opens what is missing.
+    """
+    if session.dry_run or not any(one.state == "open" for one in report.proposals):
+        return report
+    proposals: list[Proposal] = []
+    more: list[str] = []
+    hint = report.hint
+    for proposal in report.proposals:
+        if proposal.state != "open":
+            proposals.append(proposal)
+            continue
+        try:
+            told = _publish(session, proposal)
+        except GitopsError as error:
+            _tell_what_stands(error, proposal)
+            raise
+        if isinstance(told, NoForge):
+            hint = hint or told.hint
+            proposals.append(proposal)
+        else:
+            pull, found = told
+            more += pull.messages if pull is not None else ()
+            proposals.append(found)
+    return replace(
+        report, proposals=tuple(proposals), warnings=(*report.warnings, *more), hint=hint
+    )
+
+
+def end_pull_request(
+    session: Session, tip: Tip, overlay: Overlay, head: str, comment: str
+) -> tuple[PullRequest | None, tuple[str, ...]]:
+    """Comment on and close the pull request of a proposal whose branch, at `head`, is gone.
+
+    Returns it, None where there is none, and warnings: what the forge does not take is no error,
+    since a branch that is gone closes its pull request on every forge.
+    """
+    branch, base = proposal_branch(overlay), tip.branch_of(overlay.environment)
+    try:
+        forge = session.forge(tip.config)
+        if isinstance(forge, NoForge):
+            return None, ()
+        pull = forge.find(branch, base)
+        if pull is None or pull.state == "merged":
+            return None, ()
+        if pull.state == "closed" and pull.head != head:
+            return None, ()  # the one of an earlier head
+        forge.close(pull.number)
+        forge.comment(pull.number, comment)
+    except GitopsError as error:
+        return None, (f"the pull request of {branch} was not told why: {error.message}",)
+    return replace(pull, state="closed"), ()
+
+
+def refresh(session: Session, overlays: Iterable[Overlay]) -> tuple[str, ...]:
+    """Bring the texts of open pull requests up to date, after something else changed.
+
+    Returns warnings: whoever holds an environment or records a verdict has done it all the same.
+    """
+    warnings: list[str] = []
+    if session.dry_run:
+        return ()
+    try:
+        tip = open_tip(session)
+    except GitopsError as error:
+        return (f"pull requests are as they were: {error.message}",)
+    for overlay in overlays:
+        try:
+            forge, found = session.forge(tip.config), look(session, tip, overlay)
+            pull, present = found.pull, found.present
+            if isinstance(forge, NoForge) or present is None or pull is None:
+                continue
+            if pull.state == "open":
+                text = render_pull_request(make_review(session, tip, overlay, present))
+                _show(forge, pull, pull.branch, pull.base, text, tip.config.pulls)
+        except GitopsError as error:
+            warnings.append(f"the pull request of {overlay.label} is as it was: {error.message}")
+    return tuple(warnings)
+
+
+def _publish(session: Session, proposal: Proposal) -> NoForge | tuple[PullRequest | None, Proposal]:
+    deadline = session.clock.monotonic() + session.budget
+    tries = 0
+    owed = proposal.replaced  # to be told once, by the call whose push replaced it
+    while True:
+        tries += 1
+        try:
+            tip = open_tip(session)
+            forge = session.forge(tip.config)
+            if isinstance(forge, NoForge):
+                return forge
+            branch, base = proposal.branch, tip.branch_of(proposal.overlay.environment)
+            head, present = find_proposal(session, tip, proposal.overlay)
+            if present is None:
+                return None, proposal  # somebody ended it meanwhile
+            review = make_review(session, tip, proposal.overlay, present)
+            pull = forge.find(branch, base)
+            if pull is not None and pull.state != "open":
+                pull = None  # of an earlier head
+            if pull is not None and _is_rollback(action_told(pull.body)) != _is_rollback(
+                present.action
+            ):
+                # Nobody's approval of the one shall count for the other.
+                forge.close(pull.number)
+                forge.comment(pull.number, _handed_over(review, pull, owed))
+                pull, owed = None, None
+            shown = _show(forge, pull, branch, base, render_pull_request(review), tip.config.pulls)
+            if pull is not None and owed is not None and head == proposal.commit:
+                text = _replaced(review, owed.commit, owed.images)
+                owed = None  # once: after an answer that got lost, a second one would be noise
+                forge.comment(shown.number, text)
+            if shown.head == head or head == _head(session, branch):
+                return shown, replace(proposal, number=shown.number, url=shown.url)
+        except (Unavailable, TimedOut) as error:
+            session.say(f"{error.message}; trying again")
+            pause(session, deadline, tries, error)
+
+
+def _head(session: Session, branch: str) -> str | None:
+    """Return where the branch is now, whatever was read of it before."""
+    try:
+        return session.repository.snapshot(branch).commit
+    except NotFound:
+        return None
+
+
+def _show(
+    forge: Forge, pull: PullRequest | None, branch: str, base: str, text: Text, rules: PullRules
+) -> PullRequest:
+    wanted = PullText(text.title, text.body, rules.labels, rules.reviewers, rules.draft)
+    if pull is None:
+        return forge.open(branch, base, wanted)
+    if (pull.title, pull.body) == (text.title, text.body):
+        return pull
+    return forge.update(pull.number, wanted)
+
+
+def _is_rollback(action: str | None) -> bool:
+    return action == "rollback"
+
+
+def _handed_over(review: Review, pull: PullRequest, owed: Replaced | None) -> str:
+    """Say why a pull request ends whose branch now holds a change of the other kind."""
+    said = trailers(review.message)
+    if not _is_rollback(said.get("Gitops-Action", (None,))[-1]):
+        old = owed.commit if owed is not None else head_told(pull.body) or pull.head
+        return _replaced(review, old, owed.images if owed is not None else {})
+    return render_rolled_back(
+        review.overlay,
+        review.by,
+        restores=said.get("Gitops-Restores", ("?",))[-1],
+        commit=None,
+        reason=reason_of(review.message),
+    )
+
+
+def _replaced(review: Review, old: str, was: Mapping[str, ImageValue]) -> str:
+    now = {row.change.image: row.change.after for row in review.rows}
+    return render_replaced(old, review.head, review.by, was, now)
+
+
+def _tell_what_stands(error: GitopsError, proposal: Proposal) -> None:
+    """Put into the error of a forge what stands in Git all the same, and the way on."""
+    head = (proposal.commit or "")[:7]
+    error.message = f"{proposal.branch} is at {head}, but not its pull request: {error.message}"
+    error.hint = error.hint or "run the same command again: it opens what is missing"

@@ -1,0 +1,47 @@
+"""What an open pull request still waits for, in words: the forge's rules, and one of ours.
+
+The rules are the forge's. It is asked before a merge, too: an account that a forge lets past its
+rules (the one that pushes rollbacks) would merge through them, and `approve` must not. Where the
+forge asks for no approval at all, what `approvals:` of the environment says holds, counted by the
+forge's reviews: a token in the environment must not make a rule weaker.
+"""
+
+from __future__ import annotations
+
+from gitops.core.environments.environment import Approvals
+from gitops.ports import PullRequest, Readiness
+
+
+def waits_for(pull: PullRequest, ready: Readiness, rule: Approvals) -> tuple[str, ...]:
+    """Return what is in the way of an ordinary merge, the forge's own words last; () when nothing.
+
+    Args:
+        rule: `approvals:` of the environment.
+    """
+    texts = ["somebody to say that it is no draft any more"] if pull.draft else []
+    texts += _approvals(ready, rule)
+    states = ready.checks
+    if states is not None:
+        for name in ready.checks_wanted:
+            state = states.get(name)
+            if state != "success":
+                how = {"pending": "is pending", "failure": "failed"}
+                texts.append(f"check {name}, which {how.get(state or '', 'nobody reported')}")
+    texts += [f"the forge ({words})" for words in ready.reasons]
+    if ready.mergeable is False and not texts:
+        texts.append(f"the forge (it does not merge into {pull.base})")
+    return tuple(texts)
+
+
+def _approvals(ready: Readiness, rule: Approvals) -> list[str]:
+    given = len(set(ready.approvals))
+    wanted, whose = ready.approvals_wanted or 0, "the forge"
+    if wanted == 0:
+        # Whoever merges has looked, too, where an author may approve.
+        wanted, whose = rule.required - (1 if rule.self else 0), "gitops.yaml"
+    missing = wanted - given
+    if missing <= 0:
+        return []
+    plural = "approval" if missing == 1 else "approvals"
+    have = f"; {', '.join(sorted(set(ready.approvals)))} approved" if given else ""
+    return [f"{missing} {plural} ({whose} asks for {wanted}{have})"]

@@ -1,0 +1,177 @@
+"""An open proposal as of now: what it would change, what it brings, what stands against it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitops.actions.context.holds import own_hold_path, readable_hold
+from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.targets import read_target
+from gitops.actions.policy.builds import source_heads
+from gitops.actions.policy.judge import judge, judge_carried
+from gitops.actions.policy.upstream import read_befores
+from gitops.actions.proposals.find import OpenProposal, proposal_branch
+from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.ledger import ledger_of
+from gitops.actions.releases.rollback_target import foresee
+from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import subject, trailers
+from gitops.core.git.revision import parse_revision
+from gitops.core.hold import Hold
+from gitops.core.kustomization import Edit, edit_images, image_values
+from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
+from gitops.core.policy.promotion import Before, Judgement, Origin
+from gitops.core.proposals.approval import source_of, sources_of, uncovered
+from gitops.core.proposals.pull_request import Review, Row
+from gitops.core.releases.provenance import origins
+from gitops.core.releases.release import Release
+from gitops.core.releases.selection import stability_of
+from gitops.errors import Refused
+
+
+def proposed_edit(session: Session, tip: Tip, overlay: Overlay, present: OpenProposal) -> Edit:
+    """Put what the proposal wants into the overlay as the tip has it.
+
+    Only that is merged, so a branch that holds more is refused: it would count as merged, too.
+    """
+    file = read_target(session, tip, overlay)
+    own = {file.path, own_hold_path(overlay)}
+    more = [path for path in session.evidence.changed_paths(present.commit) if path not in own]
+    if not present.only_images:
+        more.append(file.path)
+    if more:
+        raise Refused(
+            f"{proposal_branch(overlay)} changes more than images: {', '.join(more[:5])}",
+            hint="merge it with Git, or propose the images again",
+        )
+    requests = [ImageRequest.exactly(image, value) for image, value in present.images.items()]
+    return edit_images(file.content, file.path, requests, add=present.adds)
+
+
+def judge_proposal(
+    session: Session,
+    tip: Tip,
+    overlay: Overlay,
+    present: OpenProposal,
+    changes: Sequence[ImageChange],
+) -> Judgement:
+    """Ask policy as of now; without the reasons that an override of the proposal covers."""
+    if present.action == "rollback":
+        return Judgement()  # going back is always allowed
+    if present.action == "promote":
+        # Its release branches must not have moved since: what QA passed is what goes.
+        told = sources_of(present.message, [change.image for change in changes])
+        heads = source_heads(session, tip, told)
+        came = tuple(Origin(image, text, heads[image]) for image, text in told.items())
+        found = judge_carried(session, tip, overlay, changes, origins=came)
+        return Judgement(uncovered(found.reasons, present.message), found.warnings)
+    source = source_of(present.message)
+    ref = source.branch if source is not None else None
+    return Judgement(uncovered(judge(session, tip, overlay, changes, ref=ref), present.message))
+
+
+def hold_brought(tip: Tip, overlay: Overlay, present: OpenProposal) -> tuple[bytes, Hold] | None:
+    """Return the hold that a proposed rollback brings along, its bytes first."""
+    if present.restores is None:
+        return None
+    path = own_hold_path(overlay)
+    head = tip.beside(proposal_branch(overlay))
+    content = head.read(path) if head is not None else None
+    if content is None:
+        return None
+    hold = readable_hold(content, path)
+    return (content, hold) if hold.restores == present.restores else None
+
+
+def make_review(
+    session: Session,
+    tip: Tip,
+    overlay: Overlay,
+    present: OpenProposal,
+) -> Review:
+    """Gather what the pull request of an open proposal says.
+
+    Raises Refused for a branch that holds more than images, and what the ports raise.
+    """
+    edit = proposed_edit(session, tip, overlay, present)
+    found = judge_proposal(session, tip, overlay, present, edit.changes)
+    befores: tuple[Before, ...] = ()
+    doubts: tuple[str, ...] = ()
+    if present.action != "rollback":
+        befores, doubts = read_befores(session, tip, overlay, edit.changes)
+    told = dict.fromkeys([*edit.warnings, *doubts, *found.warnings])
+    return Review(
+        overlay=overlay,
+        head=present.commit,
+        message=present.message,
+        by=present.author.name,
+        since=present.since,
+        rows=_rows(session, tip, overlay, present, edit.changes),
+        befores=befores,
+        reasons=found.reasons,
+        warnings=tuple(told),
+        way_back=foresee(
+            session, tip, overlay, image_values(edit.after, edit.path), _upcoming(present, edit)
+        ),
+        restored=_restored(session, tip, overlay, present),
+        brings_hold=hold_brought(tip, overlay, present) is not None,
+        adds=present.adds,
+    )
+
+
+def _rows(
+    session: Session,
+    tip: Tip,
+    overlay: Overlay,
+    present: OpenProposal,
+    changes: Sequence[ImageChange],
+) -> tuple[Row, ...]:
+    told = sources_of(present.message, [change.image for change in changes])
+    before = {
+        change.image: change.before
+        for change in changes
+        if told.get(change.image) and change.before != ImageValue()
+    }
+    old = origins(releases_of(session, tip, overlay), before) if before else {}
+    return tuple(
+        Row(
+            change,
+            told.get(change.image),
+            _commit(old.get(change.image)),
+            tip.config.sources.get(change.image),
+        )
+        for change in changes
+    )
+
+
+def _restored(
+    session: Session, tip: Tip, overlay: Overlay, present: OpenProposal
+) -> tuple[Release, str] | None:
+    if present.action != "rollback" or present.restores is None:
+        return None
+    found = (one for one in releases_of(session, tip, overlay) if one.commit == present.restores)
+    release = next(found, None)
+    if release is None:
+        return None
+    verdicts = ledger_of(session, tip, overlay).verdicts([release])
+    return release, stability_of(verdicts.health.get(release.commit))
+
+
+def _commit(revision: str | None) -> str | None:
+    parsed = parse_revision(revision) if revision is not None else None
+    return parsed.commit if parsed is not None else None
+
+
+def _upcoming(present: OpenProposal, edit: Edit) -> Release:
+    """Return the release that merging would make."""
+    said = trailers(present.message)
+    return Release(
+        commit=present.commit,
+        time=present.since,
+        author=present.author,
+        subject=subject(present.message),
+        action=present.action,
+        images=image_values(edit.after, edit.path),
+        restores=present.restores,
+        rolled_back=said.get("Gitops-Rolled-Back", (None,))[-1],
+    )

@@ -1,0 +1,247 @@
+"""Read the ledger, and append to it.
+
+It is the branch `gitops/ledger`, fetched only by what needs it and once for each tip; a repository
+without one has an empty ledger. Where `gitops.yaml` names `signers`, only lines count that a
+commit added which one of their keys signed (core/ledger/signatures.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec import Struct
+
+from gitops.actions.context.session import Session, Tip
+from gitops.actions.write.retry import moved_on, pause
+from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import render_message
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.ledger.records import (
+    LEDGER_BRANCH,
+    Entry,
+    Ledger,
+    Record,
+    append,
+    ledger_path,
+    read_ledger,
+)
+from gitops.core.ledger.signatures import LedgerCommit, judge_signatures
+from gitops.core.ledger.verdicts import Word, judged, judged_sets, verdicts_on
+from gitops.core.releases.release import Health, Quality, Release, Verdicts
+from gitops.core.report import FileDiff
+from gitops.errors import NotFound, TimedOut, Unavailable
+from gitops.ports import FileChange, NewCommit, RefUpdate, Snapshot
+
+About = Callable[[Mapping[str, ImageValue]], bool]
+
+_NOWHERE = "0" * 40  # no commit: all of the branch is looked at
+
+
+class OverlayLedger(Struct, frozen=True):
+    """What the ledger has on one overlay.
+
+    Attributes:
+        entries: the lines that count, oldest first, approvals included.
+        warnings: what does not count and why, for `history`, `status` and `rollback` to show.
+    """
+
+    entries: tuple[Entry, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    def verdicts(self, releases: Sequence[Release]) -> Verdicts:
+        """Return the verdicts on `releases`, and on other commits that the ledger knows.
+
+        The others tell a rollback that there is a word on older releases than it read.
+        """
+        found = verdicts_on(self.entries, releases)
+        read = {release.commit for release in releases}
+        health: dict[str, Health] = dict(found.health)
+        quality: dict[str, Quality] = dict(found.quality)
+        for commit, standing in judged(self.entries).items():
+            if commit in read:
+                continue
+            match standing.health:
+                case Word(verdict="stable" | "degraded" as seen):
+                    health[commit] = seen
+            match standing.quality:
+                case Word(verdict="qa-passed" | "qa-failed" as told):
+                    quality[commit] = told
+        return Verdicts(health, quality)
+
+    def words(self, releases: Sequence[Release]) -> dict[str, tuple[Word, ...]]:
+        """Return commit -> what counts of the words on the images of a release: health, then QA."""
+        sets = {entry.images: entry.standing for entry in judged_sets(self.entries, releases)}
+        found: dict[str, tuple[Word, ...]] = {}
+        for release in releases:
+            standing = sets.get(frozenset((release.images or {}).items()))
+            if standing is not None:
+                both = (standing.health, standing.quality)
+                found[release.commit] = tuple(word for word in both if word is not None)
+        return found
+
+
+class Appended(Struct, frozen=True):
+    """What `append_records` did.
+
+    Attributes:
+        commit: on the ledger's branch; None when nothing was written.
+        attempts: pushes tried.
+        diffs: the files before and after.
+    """
+
+    commit: str | None
+    attempts: int
+    diffs: tuple[FileDiff, ...]
+
+
+def ledger_of(
+    session: Session, tip: Tip, overlay: Overlay, *, about: About | None = None
+) -> OverlayLedger:
+    """Read what the ledger has on `overlay`; empty when there is no ledger.
+
+    `about` says which sets of images the caller cares for, so that no other signature needs to be
+    checked; None: all. Without `signers` it changes nothing.
+
+    Raises NotFound or Denied when this machine cannot check signatures, and Unavailable.
+    """
+    return _read(session, tip, tip.beside(LEDGER_BRANCH), overlay, about)
+
+
+def _read(
+    session: Session, tip: Tip, snapshot: Snapshot | None, overlay: Overlay, about: About | None
+) -> OverlayLedger:
+    if snapshot is None:
+        return OverlayLedger()
+    path = ledger_path(overlay.environment.name, overlay.app)
+    if tip.config.signers is None:
+        ledger = read_ledger(snapshot.read(path))
+        return OverlayLedger(ledger.entries, _warnings(path, ledger))
+    return _signed(session, tip, snapshot, path, tip.config.signers, about)
+
+
+def words_on(
+    session: Session, tip: Tip, overlay: Overlay, release: Release
+) -> tuple[tuple[Word, ...], tuple[str, ...]]:
+    """Return what counts of the words on one release (health, then QA), and the warnings."""
+    ledger = ledger_of(session, tip, overlay, about=lambda images: images == release.images)
+    return ledger.words([release]).get(release.commit, ()), ledger.warnings
+
+
+def _signed(
+    session: Session, tip: Tip, snapshot: Snapshot, path: str, signers: str, about: About | None
+) -> OverlayLedger:
+    """Judge each line by the commit that added it."""
+    changes = session.evidence.file_history(snapshot.commit, path)
+    changes = tuple(change for change in changes if _concerns(change, about))
+    listed = tip.snapshot.read(signers)
+    signed: Mapping[str, str] = {}
+    if listed is not None:
+        wanted = [change.commit.commit for change in changes if change.complete]
+        signed = session.evidence.signed_by(wanted, listed)
+    ledger = judge_signatures(_commit(change, signed) for change in changes)
+    warnings = _warnings(path, ledger)
+    if listed is None:
+        missing = f"gitops.yaml names signers, and {tip.snapshot.branch} has no file {signers}"
+        warnings = (f"{missing}: no line of the ledger counts", *warnings)
+    return OverlayLedger(ledger.entries, warnings)
+
+
+def _concerns(change: FileChange, about: About | None) -> bool:
+    """Say whether a commit must be looked at: a line that matters, or harm to earlier ones."""
+    before, after = change.before or b"", change.after or b""
+    if about is None or not after.startswith(before):
+        return True
+    added = read_ledger(after[len(before) :])
+    return bool(added.problems) or any(
+        not entry.record.images or about(entry.record.images) for entry in added.entries
+    )
+
+
+def _commit(change: FileChange, signed: Mapping[str, str]) -> LedgerCommit:
+    commit = change.commit.commit
+    if not change.complete:
+        trouble = "is older than the history that can be read"
+        return LedgerCommit(commit, change.before, change.after, None, trouble)
+    return LedgerCommit(commit, change.before, change.after, signed.get(commit))
+
+
+def _warnings(path: str, ledger: Ledger) -> tuple[str, ...]:
+    return tuple(f"{LEDGER_BRANCH} {path}: {problem}" for problem in ledger.problems)
+
+
+def append_records(
+    session: Session,
+    overlay: Overlay,
+    records: Sequence[Record],
+    *,
+    action: str,
+    subject: str,
+    unless: tuple[Tip, Callable[[OverlayLedger], bool]] | None = None,
+) -> Appended:
+    """Append `records` to the overlay's file, again on the next tip when a push loses.
+
+    `unless` is asked about the ledger that each try builds on, which is read as `ledger_of` reads
+    it for the given tip: when it says True nothing is written. Two machines that say the same at
+    once so say it once.
+
+    The branch is made by the first one. Records carry the `intent` of the call, so that after an
+    answer that got lost nothing is written twice. With `dry_run` nothing is written.
+
+    Raises Conflict when the budget is spent on lost races, Unavailable or TimedOut when it is
+    spent on a server that does not answer, Denied.
+    """
+    deadline = session.clock.monotonic() + session.budget
+    path = ledger_path(overlay.environment.name, overlay.app)
+    tries = pushes = 0
+    since = _NOWHERE
+    message = render_message(
+        action=action,
+        environments=[overlay.label],
+        changes=[],
+        intent=session.intent,
+        reason=records[0].reason,
+        subject=subject,
+    )
+    while True:
+        tries += 1
+        try:
+            snapshot = _newest(session)
+            if unless is not None:
+                tip, is_said = unless
+                if is_said(_read(session, tip, snapshot, overlay, None)):
+                    return Appended(None, pushes, ())
+            before = after = snapshot.read(path) if snapshot is not None else None
+            for record in records:
+                after = append(after, record)
+            if after == before:
+                # Nothing to add: an earlier push landed though its answer was lost.
+                landed = session.repository.find_intent(LEDGER_BRANCH, session.intent, since)
+                return Appended(landed, pushes, ())
+            diffs = (FileDiff(path, before, after),)
+            if session.dry_run:
+                return Appended(None, 0, diffs)
+            old = snapshot.commit if snapshot is not None else None
+            since = old or _NOWHERE
+            new = session.repository.create(
+                NewCommit(
+                    (old,) if old is not None else (),
+                    {path: after},
+                    message,
+                    session.clock.now(),
+                )
+            )
+            pushes += 1
+            lost = session.repository.push([RefUpdate(f"refs/heads/{LEDGER_BRANCH}", old, new)])
+            if lost is None:
+                return Appended(new, pushes, diffs)
+            pause(session, deadline, tries, moved_on(session, LEDGER_BRANCH, pushes, lost))
+        except (Unavailable, TimedOut) as error:
+            session.say(f"{error.message}; trying again")
+            pause(session, deadline, tries, error)
+
+
+def _newest(session: Session) -> Snapshot | None:
+    try:
+        return session.repository.snapshot(LEDGER_BRANCH)
+    except NotFound:
+        return None

@@ -1,0 +1,175 @@
+"""The plan of a rollback: images, hold and message of the one commit, or of the proposal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from gitops.actions.context.holds import own_hold_path, readable_hold
+from gitops.actions.context.overlays import OverlayFile
+from gitops.actions.context.plan import Draft, Plan
+from gitops.actions.context.session import Session, Tip
+from gitops.actions.proposals.draft import Wanted, propose
+from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import Line, render_message, subject
+from gitops.core.hold import Hold, render_hold
+from gitops.core.kustomization import Edit
+from gitops.core.kustomization.image import ImageChange, ImageRequest
+from gitops.core.policy.reasons import record_overrides
+from gitops.core.releases.history import OverlayVersion, Release, releases
+from gitops.core.releases.selection import Choice
+from gitops.core.report import OverlayChange
+from gitops.core.text.plain import one_line
+
+
+class RollbackRequest(Struct, frozen=True):
+    """What `gitops rollback` was asked for.
+
+    Attributes:
+        to: a commit, a tag, or `previous`; None: by the rule.
+        images: only these; empty means all.
+        hold: False leaves the hold out.
+        override: why a release that the rule leaves out is taken all the same.
+        abort: stop a Rollout that is in the middle of what is taken back.
+    """
+
+    environment: str
+    to: str | None = None
+    images: tuple[str, ...] = ()
+    reason: str | None = None
+    hold: bool = True
+    override: str | None = None
+    app: str | None = None
+    abort: bool = True
+
+
+def assemble_rollback(
+    session: Session,
+    tip: Tip,
+    file: OverlayFile,
+    edit: Edit,
+    requests: tuple[ImageRequest, ...],
+    choice: Choice,
+    restored: Release,
+    request: RollbackRequest,
+) -> Plan:
+    """Return the plan that restores `restored`: images, hold and message, as `choice` chose it.
+
+    `edit` is what `requests` make of the overlay's file.
+    """
+    overlay = file.overlay
+    home = tip.of(overlay.environment)
+    reported = tuple(
+        OverlayChange(overlay, file.path, change, home.branch) for change in edit.changes
+    )
+    if overlay.environment.change == "work-tree":
+        return Plan(
+            action="rollback",
+            edits={file.path: edit.after} if edit.changes else {},
+            before={file.path: file.content},
+            changes=reported,
+        )
+    files: dict[str, bytes | None] = {file.path: edit.after} if edit.changes else {}
+    before: dict[str, bytes | None] = {file.path: file.content}
+    hold = None
+    if request.hold:
+        path = own_hold_path(overlay)
+        before[path] = home.read(path)
+        hold = _hold(session, restored, choice, request, before[path], path)
+        files[path] = render_hold(hold)
+    message = partial(_message, session, restored, choice, request)
+    if overlay.environment.rollback == "pull-request":
+        extra = tuple((path, content) for path, content in files.items() if path != file.path)
+        wanted = Wanted(overlay, file, requests, restores=restored.commit, extra=extra)
+        proposed = propose(session, tip, [wanted], render=message)
+        return Plan(
+            action="rollback",
+            proposals=proposed.drafts,
+            waiting=proposed.waiting,
+            changes=reported if proposed.drafts else (),
+            notes=proposed.notes,
+            hold=hold,
+        )
+    draft = Draft(files, message(overlay, edit.changes), before=before)
+    return Plan(
+        action="rollback",
+        commits={home.branch: draft} if files else {},
+        changes=reported,
+        notes=(f"with a hold: automation leaves {overlay.label} alone",) if hold else (),
+        hold=hold,
+        hint=f"`gitops resume {request.environment}` lifts the hold" if hold else None,
+        reached=(overlay,),
+    )
+
+
+def _message(
+    session: Session,
+    restored: Release,
+    choice: Choice,
+    request: RollbackRequest,
+    overlay: Overlay,
+    changes: Sequence[ImageChange],
+) -> str:
+    return render_message(
+        action="rollback",
+        environments=[overlay.label],
+        changes=[Line(overlay.label, change) for change in changes],
+        intent=session.intent,
+        reason=request.reason,
+        overrides=record_overrides(request.override, choice.overridden),
+        restores=restored.commit,
+        rolled_back=choice.rolled_back,
+    )
+
+
+def _hold(
+    session: Session,
+    restored: Release,
+    choice: Choice,
+    request: RollbackRequest,
+    standing: bytes | None,
+    path: str,
+) -> Hold:
+    """The hold of a rollback; a second rollback keeps since when the environment is held."""
+    now = session.clock.now()
+    since = readable_hold(standing, path).since if standing is not None else None
+    fallback = f"rolled back to {restored.commit[:7]}"
+    return Hold(
+        by=session.identity().name,
+        since=since or now,
+        reason=one_line(request.reason or fallback),
+        release=restored.commit,
+        restores=restored.commit,
+        rolled_back=choice.rolled_back,
+    )
+
+
+def landed_since(
+    session: Session, tip: Tip, overlay: Overlay, restored: Release, choice: Choice
+) -> tuple[str, ...]:
+    """Say what landed while the rollback was pushed, and what else changed in the overlay since.
+
+    The first is taken back too; the second stays, since only image values are restored.
+    """
+    versions: list[OverlayVersion] = []
+    for version in session.repository.history(
+        tip.of(overlay.environment).commit, overlay.directory
+    ):
+        versions.append(version)
+        if version.commit.commit == restored.commit:
+            break
+    released = {entry.commit for entry in releases(versions)}
+    notes: list[str] = []
+    later = True
+    for version in versions[:-1]:
+        commit = version.commit.commit
+        later = later and commit != choice.rolled_back
+        about = f"{commit[:7]} ({subject(version.commit.message)})"
+        if commit in released:
+            if later:
+                notes.append(f"landed meanwhile and is taken back too: {about}")
+        else:
+            notes.append(f"stays, since it changed no image: {about}")
+    return tuple(notes)

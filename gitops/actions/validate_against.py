@@ -1,0 +1,306 @@
+"""`gitops validate --against BASE`: what a change would do, where, and what policy says of it.
+
+Both sides are read from Git objects. Policy is the one of BASE, never of the change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.actions.audit.affected import TouchReader, fetch_changed
+from gitops.actions.audit.build_inputs import belongings_of, overlays_in
+from gitops.actions.audit.changes import Step
+from gitops.actions.context.policy_branch import config_of, read_trunk
+from gitops.actions.context.session import Session, Tip
+from gitops.actions.manifests.render import Side, render
+from gitops.actions.policy.judge import judge
+from gitops.actions.validate import ValidateReport, validate
+from gitops.core.audit.affected import Touch
+from gitops.core.audit.findings import claim_of
+from gitops.core.compare.comparison import (
+    Comparison,
+    EnvironmentDifference,
+    ImageDifference,
+    PolicyResult,
+    Rendering,
+    image_differences,
+)
+from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
+from gitops.core.git.commit import CommitInfo
+from gitops.core.git.message import trailers
+from gitops.core.kustomization import choose_file, image_values
+from gitops.core.kustomization.edit import only_images
+from gitops.core.kustomization.image import ImageChange, ImageValue
+from gitops.core.proposals.approval import source_of, uncovered
+from gitops.core.releases.history import OverlayVersion
+from gitops.errors import Bug, GitopsError, ManifestError
+from gitops.ports import (
+    Archive,
+    Lost,
+    NewCommit,
+    RefUpdate,
+    Renderer,
+    Repository,
+    Snapshot,
+    Tree,
+)
+
+_MOST_SECONDS = 60.0  # that all builds together may take
+
+
+class _Pair(Struct, frozen=True):
+    """The two sides, and what lies between them."""
+
+    start: str
+    tip: str
+    before: Tree
+    after: Tree
+    changed: tuple[str, ...]
+    infos: tuple[CommitInfo, ...]
+
+
+def compare(
+    session: Session, base: str, renderer: Renderer | None
+) -> tuple[ValidateReport, Comparison]:
+    """Look at what is checked out beside `base`, a branch or a commit that it goes to.
+
+    Returns what is wrong with it, and what it changes. `session.branch` is the branch that it goes
+    to; None: the one that `base` names, where an environment lives there, else the top-level one.
+
+    Raises ConfigError when the policy of `base` cannot be read, NotFound, UsageError, Denied,
+    Unavailable.
+    """
+    if session.archive is None:
+        raise Bug("there is no archive to compare with")
+    archive = session.archive()
+    trunk = read_trunk(session)
+    branch = session.branch or trunk.named_by(base)
+    against, tip = archive.find(base), archive.find(None)
+    start = archive.fork(tip, against) or against
+    pair = _Pair(
+        start=start,
+        tip=tip,
+        before=archive.tree(start),
+        after=archive.tree(tip),
+        changed=archive.changed(start, tip),
+        infos=archive.over(tip, against),
+    )
+    on_policy = branch not in trunk.own or branch == trunk.branch
+    top_level = branch if on_policy else trunk.branch
+    policy = _policy(session, archive, against if on_policy else None, top_level)
+    after: Config | None = policy.config
+    if on_policy and CONFIG_PATH in pair.changed:
+        after = config_of(session, pair.after)
+    found = tuple(
+        _Comparer(session, archive, renderer, policy, branch, top_level).look(pair, after)
+    )
+    report = _validate(session, pair.after, branch, top_level)
+    known = _validate(session, pair.before, branch, top_level)
+    return report, Comparison(
+        base=start,
+        against=against,
+        tip=tip,
+        renderer=renderer.name if renderer is not None else None,
+        environments=found,
+        others=_others(pair.changed, found),
+        known=frozenset((one.path, one.message) for one in known.problems),
+        warnings=()
+        if renderer is not None
+        else ("no kustomize and no kubectl is on PATH: nothing was rendered",),
+    )
+
+
+def _policy(session: Session, archive: Archive, against: str | None, top_level: str) -> Tip:
+    snapshot: Snapshot
+    snapshot = session.repository.snapshot(top_level) if against is None else archive.tree(against)
+    content = snapshot.read(CONFIG_PATH)
+    config = session.load_config(content) if content is not None else Config(branch=None)
+    return Tip(snapshot, config, _Anywhere(session.repository, archive))
+
+
+def _validate(session: Session, tree: Tree, branch: str, top_level: str) -> ValidateReport:
+    """Validate one side; the policy of an environment's own branch is on the top-level one."""
+    looked_at: Snapshot = tree
+    if branch != top_level:
+        looked_at = session.repository.snapshot(top_level)
+
+    def read(name: str) -> Snapshot:
+        return tree if name == branch else session.repository.snapshot(name)
+
+    return validate(looked_at, session.load_config, session.clock.now(), read)
+
+
+def _others(
+    changed: Sequence[str], environments: Sequence[EnvironmentDifference]
+) -> tuple[str, ...]:
+    """Return the paths that belong to no overlay, and are no image of one either."""
+    seen = {touch.path for one in environments for touch in one.files}
+    seen |= {path for one in environments for path in one.own}
+    return tuple(path for path in changed if path not in seen)
+
+
+class _Comparer:
+    """Looks at each overlay in turn, as long as there is time for builds."""
+
+    def __init__(
+        self,
+        session: Session,
+        archive: Archive,
+        renderer: Renderer | None,
+        policy: Tip,
+        branch: str,
+        top_level: str,
+    ) -> None:
+        self._session = replace(session, repository=policy.repository)
+        self._archive = archive
+        self._renderer = renderer
+        self._policy = policy
+        self._reader = TouchReader(archive, branch, top_level)
+        self._deadline = session.clock.monotonic() + _MOST_SECONDS
+
+    def look(self, pair: _Pair, after: Config | None) -> Iterator[EnvironmentDifference]:
+        """Yield what changes of each overlay, in promotion order."""
+        step = Step(self._archive.info(pair.tip), pair.start)
+        fetch_changed(self._archive, (step,), {pair.tip: pair.changed})
+        rows = self._policy.config.environments
+        touched = self._reader.touches(step, pair.changed, self._policy.config, after, rows)
+        for overlay, touches in touched.items():
+            yield self._difference(pair, overlay, touches)
+        known = {row.name for row in rows}
+        for row in after.environments if after is not None else ():
+            if row.name not in known and self._reader.lives_here(row):
+                for overlay in overlays_in(pair.after, row):
+                    touch = Touch(CONFIG_PATH, f"it names the environment {row.name}")
+                    yield self._difference(pair, overlay, (touch,))
+
+    def _difference(
+        self, pair: _Pair, overlay: Overlay, touches: Sequence[Touch]
+    ) -> EnvironmentDifference:
+        sides = [_read(tree, overlay) for tree in (pair.before, pair.after)]
+        path, old = sides[0]
+        other, new = sides[1]
+        images = image_differences(_values(path, old), _values(other, new))
+        own: tuple[str, ...] = ()
+        if old is not None and new is not None and path == other and only_images(old, new, path):
+            own = (path,)
+        status: Literal["changed", "new", "gone"] = "changed"
+        if old is None or new is None:
+            status = "new" if old is None else "gone"
+        policy, judged = self._judge(pair, overlay, images) if new is not None else ((), False)
+        return EnvironmentDifference(
+            label=overlay.label,
+            status=status,
+            protected=overlay.environment.change == "pull-request",
+            path=path if old is not None else other,
+            images=images,
+            files=tuple(touch for touch in touches if touch.path not in own),
+            own=own,
+            policy=policy,
+            judged=judged,
+            rendering=self._render(pair, overlay, old is not None, new is not None),
+        )
+
+    def _judge(
+        self, pair: _Pair, overlay: Overlay, images: Sequence[ImageDifference]
+    ) -> tuple[tuple[PolicyResult, ...], bool]:
+        """Ask policy as of now; what the commits say of overrides and sources is believed, as
+        `gitops approve` believes it."""
+        changes = [
+            ImageChange(one.image, one.before or ImageValue(), one.after)
+            for one in images
+            if one.after is not None
+        ]
+        if not changes:
+            return (), False
+        said = [info.message for info in pair.infos if _is_about(info.message, overlay.label)]
+        if any(claim_of(info, {}) is not None for info in pair.infos if info.message in said):
+            return (), True  # going back is always allowed
+        source = next((found for text in said if (found := source_of(text)) is not None), None)
+        ref = source.branch if source is not None else None
+        try:
+            reasons = judge(self._session, self._policy, overlay, changes, ref=ref)
+        except GitopsError as error:
+            if error.exit_code != 3:
+                raise
+            return (PolicyResult(f"policy cannot be asked: {error.message}"),), True
+        left = list(reasons)
+        for text in said:
+            left = list(uncovered(left, text))
+        return tuple(PolicyResult(one.text, one not in left) for one in reasons), True
+
+    def _render(self, pair: _Pair, overlay: Overlay, before: bool, after: bool) -> Rendering | None:
+        if self._renderer is None:
+            return None
+        if self._session.clock.monotonic() > self._deadline:
+            return Rendering("skipped", problem="the builds before it took all the time")
+        sides = [
+            Side(tree, belongings_of(self._archive, tree, overlay), overlay.directory)
+            if there
+            else None
+            for tree, there in ((pair.before, before), (pair.after, after))
+        ]
+        return render(self._archive, self._renderer, sides[0], sides[1])
+
+
+def _is_about(message: str, label: str) -> bool:
+    found = trailers(message)
+    return "Gitops-Action" in found and label in found.get("Gitops-Environment", ())
+
+
+def _read(tree: Tree, overlay: Overlay) -> tuple[str, bytes | None]:
+    """Return path and bytes of the kustomization, None where there is none to be read."""
+    directory = overlay.directory
+    try:
+        name = choose_file(tree.entries(directory), directory)
+        path = f"{directory}/{name}"
+        return path, tree.read(path) if name is not None else None
+    except ManifestError:
+        return directory, None
+
+
+def _values(path: str, content: bytes | None) -> Mapping[str, ImageValue]:
+    try:
+        return image_values(content, path) if content is not None else {}
+    except ManifestError:
+        return {}
+
+
+class _Anywhere:
+    """`ports.Repository` that reads the history of any commit, landed or not."""
+
+    def __init__(self, repository: Repository, archive: Archive) -> None:
+        self._repository = repository
+        self._archive = archive
+
+    def snapshot(self, branch: str | None = None) -> Snapshot:
+        """See `ports.Repository`."""
+        return self._repository.snapshot(branch)
+
+    def remembered(self, branch: str | None = None) -> AbstractContextManager[Snapshot | None]:
+        """See `ports.Repository`."""
+        return self._repository.remembered(branch)
+
+    def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
+        """See `ports.Repository`."""
+        return self._archive.history(commit, directory)
+
+    def find_intent(self, branch: str, intent: str, since: str) -> str | None:
+        """See `ports.Repository`."""
+        return self._repository.find_intent(branch, intent, since)
+
+    def create(self, commit: NewCommit) -> str:
+        """See `ports.Repository`."""
+        return self._repository.create(commit)
+
+    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
+        """See `ports.Repository`."""
+        return self._repository.push(updates)
+
+    def describe(self) -> str:
+        """See `ports.Repository`."""
+        return self._repository.describe()

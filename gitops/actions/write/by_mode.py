@@ -1,0 +1,145 @@
+"""Put every edit where its environment takes changes: commit, proposal or checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from gitops.actions.context.plan import Draft, Plan
+from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.targets import Target
+from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import Line
+from gitops.core.kustomization import Edit
+from gitops.core.policy.reasons import Reason
+from gitops.core.report import OverlayChange
+
+if TYPE_CHECKING:
+    from gitops.actions.proposals.draft import Proposed
+
+
+class Edited(Struct, frozen=True):
+    """One overlay with the edit that is wanted there.
+
+    Attributes:
+        reasons: why policy keeps it out, () when it does not.
+    """
+
+    target: Target
+    edit: Edit
+    reasons: tuple[Reason, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """What messages call the overlay."""
+        return self.target.overlay.label
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """Its changes as the body of a message tells them."""
+        return tuple(Line(self.label, change) for change in self.edit.changes)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the edit has to say, each with the file that it is about."""
+        return tuple(f"{self.target.file.path}: {text}" for text in self.edit.warnings)
+
+
+def assemble(
+    session: Session,
+    tip: Tip,
+    action: str,
+    entries: Sequence[Edited],
+    *,
+    render: Callable[[Sequence[str], Sequence[Line]], str],
+    add: bool = False,
+    refresh: bool = False,
+) -> Plan:
+    """Return the plan that writes `entries`: a commit for each branch, a proposal for each overlay,
+    edits of a checkout.
+
+    `render` makes the message of a commit from the labels of its overlays and their changes.
+    """
+    by_mode: dict[str, list[Edited]] = {"commit": [], "pull-request": [], "work-tree": []}
+    for entry in entries:
+        by_mode[entry.target.overlay.environment.change].append(entry)
+    by_branch: dict[str, list[Edited]] = {}
+    for entry in by_mode["commit"]:
+        by_branch.setdefault(tip.branch_of(entry.target.overlay.environment), []).append(entry)
+    proposed = _propose(session, tip, by_mode["pull-request"], render, add=add, refresh=refresh)
+    waiting = proposed.waiting if proposed is not None else ()
+    open_already = {proposal.overlay.label for proposal in waiting}
+    return Plan(
+        action=action,
+        commits={branch: _draft(found, render) for branch, found in by_branch.items()},
+        proposals=proposed.drafts if proposed is not None else (),
+        waiting=waiting,
+        edits={entry.target.file.path: entry.edit.after for entry in by_mode["work-tree"]},
+        before={entry.target.file.path: entry.edit.before for entry in by_mode["work-tree"]},
+        changes=tuple(
+            OverlayChange(
+                entry.target.overlay,
+                entry.target.file.path,
+                change,
+                tip.branch_of(entry.target.overlay.environment),
+            )
+            for entry in entries
+            if entry.label not in open_already
+            for change in entry.edit.changes
+        ),
+        notes=proposed.notes if proposed is not None else (),
+        judged=True,
+    )
+
+
+def reached_by(entries: Sequence[Edited]) -> tuple[Overlay, ...]:
+    """Return the overlays that `entries` change on their branch, without waiting for approval."""
+    return tuple(
+        entry.target.overlay
+        for entry in entries
+        if entry.target.overlay.environment.change == "commit"
+    )
+
+
+def _propose(
+    session: Session,
+    tip: Tip,
+    entries: Sequence[Edited],
+    render: Callable[[Sequence[str], Sequence[Line]], str],
+    *,
+    add: bool,
+    refresh: bool,
+) -> Proposed | None:
+    if not entries:
+        return None
+
+    from gitops.actions.proposals.draft import Wanted, propose  # most calls propose nothing
+
+    wanted = [
+        Wanted(entry.target.overlay, entry.target.file, entry.target.requests) for entry in entries
+    ]
+    return propose(
+        session,
+        tip,
+        wanted,
+        render=lambda overlay, changes: render(
+            [overlay.label], [Line(overlay.label, change) for change in changes]
+        ),
+        add=add,
+        refresh=refresh,
+    )
+
+
+def _draft(
+    entries: Sequence[Edited], render: Callable[[Sequence[str], Sequence[Line]], str]
+) -> Draft:
+    """Return the one commit that a branch gets."""
+    return Draft(
+        {entry.target.file.path: entry.edit.after for entry in entries},
+        render(
+            [entry.label for entry in entries], [line for entry in entries for line in entry.lines]
+        ),
+        before={entry.target.file.path: entry.edit.before for entry in entries},
+    )

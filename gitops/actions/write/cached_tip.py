@@ -1,0 +1,54 @@
+"""A write on the tip that an earlier call left on this machine, without asking for the newest one.
+
+It is a bet. A push moves a branch from exactly one commit, so when it lands the tip was the newest,
+and with it all that was read from it: policy, holds, overlays. Whatever else comes of it may be out
+of date and counts for nothing: a refusal, nothing to do, something that is not there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from gitops.actions.context.plan import Plan
+from gitops.actions.context.session import Session, Tip, check_policy, check_trunk, tip_of
+from gitops.actions.write.push import Sent, prepare, push
+from gitops.errors import GitopsError, NoAtomicPush, TimedOut, Unavailable
+from gitops.ports import Unproven
+
+
+class Bet(Struct, frozen=True):
+    """A push on a remembered tip: it landed, or nobody knows whether it did."""
+
+    sent: Sent
+    landed: bool
+
+
+def bet(session: Session, plan: Callable[[Tip], Plan]) -> Bet | None:
+    """Try `plan` on the remembered tip; None when that tip proves nothing, and nothing landed.
+
+    Raises what the server says against the push.
+    """
+    with session.repository.remembered(session.branch) as snapshot:
+        if snapshot is None:
+            return None
+        try:
+            tip = tip_of(session, snapshot)
+            if session.branch is None and tip.config.branch not in (None, snapshot.branch):
+                return None
+            check_trunk(session, tip)
+            wanted = plan(tip)
+            check_policy(session, tip, wanted.targets)
+            sent = prepare(session, tip, wanted)
+        except (GitopsError, Unproven):
+            return None
+        if not sent.updates:
+            return None
+        try:
+            return Bet(sent, landed=True) if push(session, sent) is None else None
+        except (Unproven, NoAtomicPush):
+            return None
+        except (Unavailable, TimedOut) as error:
+            session.say(f"{error.message}; trying again")
+            return Bet(sent, landed=False)

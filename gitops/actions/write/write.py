@@ -1,0 +1,195 @@
+"""Plan on the newest tip, push, and plan again when the race was lost.
+
+A push moves a branch from exactly the commit that was read, so the server's own check is the
+compare-and-swap. What is retried is the *intent*: the plan is made anew on the new tip, never
+merged as text. After an answer that got lost, the `Gitops-Id` on the branch tells whether it
+landed. Waits follow docs/explanation/races.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Protocol
+
+from msgspec.structs import replace
+
+from gitops.actions.context.plan import Plan
+from gitops.actions.context.session import Session, Tip, check_policy, open_tip
+from gitops.actions.write.cached_tip import bet
+from gitops.actions.write.push import Sent, prepare, push
+from gitops.actions.write.report import joined, report_of
+from gitops.actions.write.retry import moved_on, pause
+from gitops.core.report import WriteReport
+from gitops.errors import (
+    GitopsError,
+    NoAtomicPush,
+    TimedOut,
+    Unavailable,
+    UsageError,
+)
+from gitops.ports import RefUpdate
+
+_ALONE = 2  # lost pushes, after which a writer stops fighting where it may join others
+
+
+class Others(Protocol):
+    """The other writers, where changes may be carried for each other.
+
+    Attributes:
+        published: the change lay where others see it: it may land by somebody else's push.
+        pushes: tried so far, when `join` has returned.
+    """
+
+    published: bool
+    pushes: int
+
+    def waiting(self) -> bool:
+        """Say whether others wait to be carried, as far as the newest push told."""
+        ...
+
+    def join(self, sent: Sent, deadline: float, pushes: int) -> WriteReport | None:
+        """Let whoever gets the branch carry the change, or carry theirs; None: go on alone."""
+        ...
+
+    def tidy(self, report: WriteReport) -> WriteReport:
+        """Sweep what dead writers left behind, after the own change has landed."""
+        ...
+
+
+def write(
+    session: Session,
+    plan: Callable[[Tip], Plan],
+    others: Others | None = None,
+    *,
+    eager: bool = False,
+) -> WriteReport:
+    """Carry out `plan` on the newest tip, again on the next one when a push loses.
+
+    Several branches move in one atomic push; one after the other where the server has none. With
+    `eager` it is tried first on the tip that an earlier call left on this machine.
+
+    Raises Conflict when the budget is spent on lost races, Unavailable or TimedOut when it is
+    spent on a server that does not answer, and whatever `plan` and the ports raise.
+    """
+    return _write(session, plan, others, eager=eager)
+
+
+def _write(
+    session: Session,
+    plan: Callable[[Tip], Plan],
+    others: Others | None = None,
+    *,
+    apart: bool = False,
+    eager: bool = False,
+) -> WriteReport:
+    deadline = session.clock.monotonic() + session.budget
+    tries = pushes = lost_pushes = 0
+    unsure: Sent | None = None  # a push whose answer was lost: it may land even later
+    sent: Sent | None = None
+    if eager and not session.dry_run and (tried := bet(session, plan)) is not None:
+        if tried.landed:
+            landed = _finish(session, tried.sent, 1)
+            return landed if others is None else others.tidy(landed)
+        unsure = tried.sent
+    while True:
+        tries += 1
+        began = session.clock.monotonic()
+        try:
+            tip = open_tip(session)
+            if unsure is not None and (report := _landed(session, unsure, pushes)) is not None:
+                return report
+            wanted = plan(tip)
+            check_policy(session, tip, wanted.targets)
+            if session.dry_run or wanted.is_empty:
+                return report_of(session, tip, wanted, pushes, planned=session.dry_run)
+            sent = prepare(session, tip, wanted)
+            lost = None
+            if sent.updates:
+                pushes += 1
+                lost = push(session, sent, apart=apart)
+            if lost is None:
+                report = _finish(session, sent, pushes)
+                return report if others is None else others.tidy(report)
+            lost_pushes += 1
+            took = session.clock.monotonic() - began
+            moved = ", ".join(entry.branch for entry in sent.updates)
+            session.detail(f"{moved} moved on before push {pushes} ({lost.words})")
+            if others is not None and (lost_pushes >= _ALONE or others.waiting()):
+                carried = others.join(sent, deadline, pushes)
+                if carried is not None:
+                    return carried
+                pushes, unsure = others.pushes, unsure or (sent if others.published else None)
+                others, sent = None, None
+                continue  # it may have landed meanwhile: look before anything else
+            sent = None
+            pause(session, deadline, tries, moved_on(session, moved, pushes, lost), took)
+        except NoAtomicPush:
+            return _write_apart(session, plan, wanted)
+        except (Unavailable, TimedOut) as error:
+            unsure, sent = unsure or sent, None
+            session.say(f"{error.message}; trying again")
+            pause(session, deadline, tries, error)
+
+
+def _write_apart(session: Session, plan: Callable[[Tip], Plan], wanted: Plan) -> WriteReport:
+    """Carry out `plan` branch by branch, each like a call of its own.
+
+    What landed is left alone by the rest. Proposals that end are deleted at last; a branch that
+    cannot be deleted then changes nothing.
+    """
+    done: list[WriteReport] = []
+    for part in wanted.parts:
+        try:
+            done.append(_write(session, partial(_only, plan, part), apart=True))
+        except GitopsError as error:
+            raise _after(error, done) from None
+    told = f"{session.repository.describe()} cannot move several branches at once: "
+    warnings = [told + "they were moved one after the other"]
+    for ended in wanted.ending:
+        move = RefUpdate(f"refs/heads/{ended.branch}", ended.commit, None)
+        try:
+            lost = session.repository.push([move])
+        except GitopsError as error:
+            warnings.append(f"{ended.branch} was not deleted: {error.message}")
+        else:
+            warnings += [f"{ended.branch} was not deleted: it moved"] if lost else []
+    return joined(done, ended=wanted.ending, warnings=warnings)
+
+
+def _only(plan: Callable[[Tip], Plan], part: str | None, tip: Tip) -> Plan:
+    return plan(tip).only(part)
+
+
+def _after(error: GitopsError, done: Sequence[WriteReport]) -> GitopsError:
+    """Tell with `error` what landed before it."""
+    landed = [f"{one.commit[:7]} on {one.branch}" for report in done for one in report.commits]
+    proposed = [report for report in done if report.outcome == "proposed"]
+    landed += [f"{(one.commit or '')[:7]} on {one.proposals[-1].branch}" for one in proposed]
+    if landed:
+        error.reasons += (f"landed before that: {', '.join(landed)}",)
+        error.hint = "the same command again leaves what landed alone, and does the rest"
+    return error
+
+
+def _landed(session: Session, sent: Sent, pushes: int) -> WriteReport | None:
+    """Look for an intent whose answer was lost; the push was atomic, so one branch tells."""
+    if not sent.updates:
+        return None
+    first = sent.updates[0]
+    if first.base is None:
+        return None  # only branches that go: the next plan sees whether they are gone
+    found = session.repository.find_intent(first.branch, session.intent, first.base)
+    if found is None:
+        return None
+    updates = (replace(first, commit=found), *sent.updates[1:])
+    return _finish(session, replace(sent, updates=updates), pushes)
+
+
+def _finish(session: Session, sent: Sent, pushes: int) -> WriteReport:
+    if sent.plan.edits:
+        if session.work_tree is None:
+            raise UsageError("an environment with `change: work-tree` needs a checkout")
+        for path, content in sent.plan.edits.items():
+            session.work_tree.replace(path, content)
+    return report_of(session, sent.tip, sent.plan, pushes, updates=sent.updates)

@@ -1,0 +1,90 @@
+"""From a repository and its config to its forge: which one, with which token, by which library."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from gitops.adapters.gitrepo import GitRepository
+from gitops.core.environments.environment import Config, ForgeKind
+from gitops.core.forges.address import ForgeAddress, Unknown, locate
+from gitops.core.forges.token import Token, choose_token, how_to_give_a_token
+from gitops.ports import Clock, GatedForge, NoForge
+
+_ANY: tuple[ForgeKind, ...] = ("github", "gitlab", "gitea")
+
+
+def open_forge(
+    repository: GitRepository,
+    config: Config,
+    clock: Clock,
+    budget: float,
+    environ: Mapping[str, str],
+) -> GatedForge | NoForge:
+    """Return the forge of a repository, or why there are no pull requests.
+
+    A host that nobody knows is asked what it is, once, and only when there is a token that could go
+    to it. `budget` is the seconds that one question or change may take.
+
+    Raises Denied (gitops.yaml names a server that is not the repository's), NotFound (the library
+    for it is not installed), Unavailable (the host cannot be asked).
+    """
+    remote = repository.remote_url()
+    if remote is None:
+        return NoForge()
+    address = locate(config.forge, remote, environ)
+    if isinstance(address, Unknown):
+        if not _may_have_token(repository, address, environ):
+            return NoForge(
+                f"if {address.origin} is a forge, a token for it makes proposals pull requests"
+            )
+        address = _probed(address, environ)
+        if address is None:
+            return NoForge(f"no forge is known at {remote}: name it with `forge:` in gitops.yaml")
+    if address is None:
+        return NoForge()
+    choice = choose_token(address, environ)
+    token = choice.token or _token_of_git(repository, address)
+    if token is None:
+        how = how_to_give_a_token(address, choice.passed_over)
+        return NoForge(f"{address.name} has no token: {how}, and proposals become pull requests")
+    return _opened(address, token, clock, budget, environ)
+
+
+def _probed(where: Unknown, environ: Mapping[str, str]) -> ForgeAddress | None:
+    from gitops.adapters.forges.transport.probe import probe
+
+    kind = probe(where, environ)
+    return None if kind is None else where.settled(kind)
+
+
+def _may_have_token(repository: GitRepository, where: Unknown, environ: Mapping[str, str]) -> bool:
+    for kind in _ANY:
+        address = where.settled(kind)
+        if address is not None and choose_token(address, environ).token is not None:
+            return True
+    return repository.web_credentials(str(where.origin), where.path) is not None
+
+
+def _token_of_git(repository: GitRepository, address: ForgeAddress) -> Token | None:
+    found = repository.web_credentials(str(address.origin), address.repository)
+    if found is None:
+        return None
+    user, secret = found
+    is_job = address.kind == "gitlab" and user == "gitlab-ci-token"
+    return Token(secret, "Git's credentials", "job" if is_job else "basic", user)
+
+
+def _opened(
+    address: ForgeAddress, token: Token, clock: Clock, budget: float, environ: Mapping[str, str]
+) -> GatedForge:
+    if address.kind == "github":
+        from gitops.adapters.forges.github import open_github
+
+        return open_github(address, token, clock, budget, environ)
+    if address.kind == "gitlab":
+        from gitops.adapters.forges.gitlab import open_gitlab
+
+        return open_gitlab(address, token, clock, budget, environ)
+    from gitops.adapters.forges.gitea import open_gitea
+
+    return open_gitea(address, token, clock, budget, environ)

@@ -1,0 +1,341 @@
+"""`ports.Commits` and `ports.Trees`: any commit, what came before it and what it changed."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+from msgspec.structs import replace
+
+from gitops.adapters.gitrepo.archive.history import HistoryReader
+from gitops.adapters.gitrepo.archive.lazy_fetch import Reach
+from gitops.adapters.gitrepo.command import messages as answers
+from gitops.adapters.gitrepo.command import settings
+from gitops.adapters.gitrepo.command.discovery import Place
+from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, Entry, Tree
+from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
+from gitops.adapters.gitrepo.objects.source import Tip
+from gitops.core.git.commit import CommitInfo
+from gitops.core.releases.history import OverlayVersion
+from gitops.errors import NotFound, UsageError
+from gitops.ports import Tree as TreePort
+from gitops.ports import TreeEntry
+
+_FULL = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
+_NAME = re.compile(r"(?!-)(?!.*\.\.)[^\x00-\x20\x7f:?*\[\\]+")
+_PLAIN = re.compile(r"(?!HEAD$|refs/|[0-9a-f]{7,}$)[^~^@{}]+")
+_STEPS = re.compile(r"(?P<name>.+?)(?P<steps>(?:\^[0-9]*|~[0-9]*)*)")
+_STEP = re.compile(r"([\^~])([0-9]*)")
+_FARTHEST = 10_000  # generations that a name may go back
+_KINDS: Mapping[str, Literal["file", "folder", "link", "submodule"]] = {
+    TREE: "folder",
+    LINK: "link",
+    MODULE: "submodule",
+}
+
+
+class CommitReader:
+    """Commits of one repository, in a store of their own.
+
+    Args:
+        git: runs git with the credentials of the remote, in `place` where there is one.
+        url: of the remote, None where the repository has none.
+        name: what messages call the repository.
+        place: the caller's clone or bare repository, None for a URL.
+        algorithm: asked when the first commit is: `sha1` or `sha256`.
+    """
+
+    def __init__(
+        self,
+        git: Git,
+        *,
+        url: str | None,
+        name: str,
+        place: Place | None,
+        algorithm: Callable[[], str],
+    ) -> None:
+        self._git = git
+        self._url = url
+        self._name = name
+        self._place = place
+        self._algorithm = algorithm
+        self._made: tuple[Reach, HistoryReader] | None = None
+        self._trees: dict[str, CommitTree] = {}
+        self._branches: dict[str, str] | None = None
+
+    @property
+    def _reach(self) -> Reach:
+        return self._open()[0]
+
+    @property
+    def _reader(self) -> HistoryReader:
+        return self._open()[1]
+
+    def _open(self) -> tuple[Reach, HistoryReader]:
+        if self._made is None:
+            reach = Reach(
+                self._git,
+                url=self._url,
+                name=self._name,
+                place=self._place,
+                algorithm=self._place.algorithm if self._place else self._algorithm(),
+            )
+            self._made = (reach, HistoryReader(self._git, reach))
+        return self._made
+
+    def find(self, revision: str | None) -> str:
+        """Return all digits of a commit; see `ports.Commits`."""
+        name = "HEAD" if revision is None else revision
+        if not _NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} is not the name of a commit", hint="an id, a branch, a tag, or HEAD~1"
+            )
+        commit = self._resolve(name)
+        self._reach.need([commit])
+        return commit
+
+    def _resolve(self, name: str) -> str:
+        found = self._locally(name) or (name.lower() if _FULL.fullmatch(name.lower()) else None)
+        if found is not None:
+            return found
+        parts = _STEPS.fullmatch(name)
+        if parts is not None and parts["steps"]:
+            # A clone that was cut does not know the parents of what it has.
+            return self._step_back(self._resolve(parts["name"]), parts["steps"], name)
+        found = self._remotely(name)
+        if found is not None:
+            return found
+        hint = "a short id is only understood in a clone that has the commit"
+        if self._place is None:
+            hint = "name a branch, a tag, or give all digits of an id"
+        raise NotFound(f"{name} is no commit of {self._name}", hint=hint)
+
+    def _locally(self, name: str) -> str | None:
+        if self._place is None:
+            return None
+        # A tag of the same name would come first for Git, and anybody may push one.
+        branches = [f"refs/remotes/{name}", f"refs/heads/{name}"] if _PLAIN.fullmatch(name) else []
+        for one in (*branches, name):
+            words = ("rev-parse", "--verify", "-q", f"{one}^{{commit}}")
+            answer = self._git.run([f"--git-dir={self._place.git_dir}", *words])
+            if answer.code == 0 and _FULL.fullmatch(answer.text):
+                return answer.text
+        return None
+
+    def _remotely(self, name: str) -> str | None:
+        if self._url is None:
+            return None
+        names = [name]
+        remote, slash, rest = name.partition("/")
+        if slash and self._place is not None and remote in settings.remotes(self._place.lines):
+            names.append(rest)  # origin/main, where the clone has fetched another branch only
+        wanted = [
+            pattern
+            for one in names
+            for pattern in (f"refs/heads/{one}", f"refs/tags/{one}^{{}}", f"refs/tags/{one}")
+        ]
+        if name == "HEAD" or name.startswith("refs/"):
+            wanted.append(name)
+        refs = self._list(*wanted)
+        return next((refs[one] for one in wanted if one in refs), None)
+
+    def _list(self, *patterns: str) -> dict[str, str]:
+        answer = self._git.run(
+            [*self._reach.store.args, "ls-remote", "--", self._url or "", *patterns],
+            doing=f"waiting for {self._name}",
+        )
+        if answer.code != 0:
+            raise answers.error_of(answers.read_transport(answer.err), self._name)
+        pairs = (line.split("\t") for line in answer.text.splitlines() if "\t" in line)
+        return {ref: oid for oid, ref in pairs}
+
+    def _step_back(self, commit: str, steps: str, name: str) -> str:
+        for mark, digits in _STEP.findall(steps):
+            number = int(digits) if digits else 1
+            for _ in range(min(number, _FARTHEST) if mark == "~" else min(number, 1)):
+                self._reach.need([commit])
+                parents = self._reach.store.parents(commit)
+                index = number - 1 if mark == "^" else 0
+                if index >= len(parents):
+                    raise NotFound(f"{name} is no commit: {commit[:7]} has no such parent")
+                commit = parents[index]
+        return commit
+
+    def info(self, commit: str) -> CommitInfo:
+        """Return what one commit says; see `ports.Commits`."""
+        self._reach.need([commit])
+        found = self._reader.commits(["--no-walk", commit])[0]
+        found = replace(found, parents=self._reach.store.parents(commit))
+        if len(found.parents) < 2:
+            return found
+        first, *others = found.parents
+        brought = self._over(others, [first])
+        return replace(found, merged=tuple(one.message for one in brought))
+
+    def over(self, tip: str, base: str | None) -> tuple[CommitInfo, ...]:
+        """Return the commits that `tip` has over `base`; see `ports.Commits`."""
+        return self._over([tip], [] if base is None else [base])
+
+    def _over(self, tips: Sequence[str], without: Sequence[str]) -> tuple[CommitInfo, ...]:
+        """Walk, with as much history as it takes: none of what is found may end at a cut.
+
+        Where it ends with a root, the other side may only not be known to lead there.
+        """
+        ends = [*tips, *without]
+        self._reach.need(ends)
+        while True:
+            revisions = [*tips, *(f"^{one}" for one in without)]
+            found = self._reader.commits(["--topo-order", *revisions])
+            if all(one.parents for one in found) or not self._reach.reaches_cut(ends):
+                break
+            if not self._reach.extend(ends):
+                raise self._reach.shortfall(ends)
+        self._reach.note(one.commit for one in found)
+        return self._exactly(found, without)
+
+    def _exactly(
+        self, found: Sequence[CommitInfo], without: Sequence[str]
+    ) -> tuple[CommitInfo, ...]:
+        """Leave out what `without` has all the same.
+
+        Git trusts the dates of commits when it looks for the end, and anybody may write any date.
+        A commit too many leads to one whose parents were all left out: it is enough to ask those,
+        in a way that looks at no date.
+        """
+        if not without or not found:
+            return tuple(found)
+        ids = {one.commit for one in found}
+        last = [one.commit for one in found if ids.isdisjoint(one.parents)]
+        if not any(self._leads(other, one) for one in last for other in without):
+            return tuple(found)
+        listing = self._git.run([*self._reach.store.args, "rev-list", *without, "--"]).text
+        known = set(listing.split("\n"))
+        return tuple(one for one in found if one.commit not in known)
+
+    def _leads(self, tip: str, commit: str) -> bool:
+        args = ("merge-base", "--is-ancestor", commit, tip)
+        return self._git.run([*self._reach.store.args, *args]).code == 0
+
+    def fork(self, one: str, other: str) -> str | None:
+        """Return the newest commit that both have; see `ports.Commits`."""
+        self.over(one, other)
+        self.over(other, one)
+        answer = self._git.run([*self._reach.store.args, "merge-base", one, other])
+        return answer.text.split("\n")[0] or None
+
+    def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
+        """Yield the versions of `directory`, newest first; see `ports.Commits`."""
+        self._reach.need([commit])
+        yield from self._reader.versions(commit, directory.strip("/"))
+
+    def branches(self) -> Mapping[str, str]:
+        """Return branch -> newest commit; see `ports.Commits`."""
+        if self._branches is None:
+            if self._url is not None:
+                refs = self._list("refs/heads/*")
+            else:
+                here = [f"--git-dir={self._place.git_dir}"] if self._place is not None else []
+                listing = ("for-each-ref", "--format=%(objectname)%09%(refname)", "refs/heads")
+                lines = self._git.run([*here, *listing]).text.split("\n")
+                refs = {ref: oid for oid, _, ref in (line.partition("\t") for line in lines) if ref}
+            self._branches = {ref.removeprefix("refs/heads/"): oid for ref, oid in refs.items()}
+        return self._branches
+
+    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
+        """Return commit -> principal of a listed key; see `ports.Commits`."""
+        from gitops.adapters.gitrepo.archive.signatures import signed_by
+
+        self._reach.need(commits)
+        return signed_by(self._git, self._reach.store, commits, signers)
+
+    def tree(self, commit: str) -> TreePort:
+        """Return the files of `commit`; see `ports.Trees`."""
+        if commit not in self._trees:
+            self._reach.need([commit])
+            self._trees[commit] = CommitTree(self._reach, commit)
+        return self._trees[commit]
+
+    def changed(self, before: str | None, after: str) -> tuple[str, ...]:
+        """Return the paths whose entries differ; see `ports.Trees`."""
+        store = self._reach.store
+        self._reach.need([after] if before is None else [before, after])
+        old = Entry(TREE, store.tree_of(before)) if before is not None else None
+        found: list[str] = []
+        self._differ(old, Entry(TREE, store.tree_of(after)), "", found)
+        return tuple(sorted(set(found)))
+
+    def _differ(self, old: Entry | None, new: Entry | None, path: str, found: list[str]) -> None:
+        if old == new:
+            return
+        before, after = self._below(old), self._below(new)
+        if any(one is not None and one.mode != TREE for one in (old, new)):
+            found.append(path)
+        for name in dict.fromkeys((*before, *after)):
+            below = f"{path}/{name}" if path else name
+            self._differ(before.get(name), after.get(name), below, found)
+
+    def _below(self, entry: Entry | None) -> Tree:
+        if entry is None or entry.mode != TREE:
+            return {}
+        return self._reach.store.tree(entry.oid)
+
+    def prepare(self, ids: Sequence[str]) -> None:
+        """Fetch contents at once; see `ports.Trees`."""
+        self._reach.fetch_blobs(ids)
+
+    def merge_text(self, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
+        """Merge lines as Git does; see `ports.Trees`."""
+        with tempfile.TemporaryDirectory(dir=self._reach.store.path) as folder:
+            names = ("ours", "base", "theirs")
+            for name, content in zip(names, (ours, base, theirs), strict=True):
+                (Path(folder) / name).write_bytes(content)
+            files = [f"{folder}/{name}" for name in names]
+            answer = self._git.run([*self._reach.store.args, "merge-file", "-p", "-q", *files])
+        return answer.out if answer.code == 0 else None
+
+    def close(self) -> None:
+        """Remove the store, if one was made."""
+        if self._made is not None:
+            self._made[0].close()
+            self._made = None
+
+
+class CommitTree(CommitSnapshot):
+    """`ports.Tree` of a commit; its `branch` is the commit's short id."""
+
+    def __init__(self, reach: Reach, commit: str) -> None:
+        super().__init__(reach.store, Tip(commit[:7], commit))
+        self._reach = reach
+
+    def entry(self, path: str) -> TreeEntry | None:
+        """Return what lies at `path`; see `ports.Tree`."""
+        found = self._find(path)
+        if found is None:
+            return None
+        executable = found.mode.startswith(FILE[:3]) and found.mode != FILE
+        return TreeEntry(_KINDS.get(found.mode, "file"), found.oid, executable)
+
+    def target(self, path: str) -> str:
+        """Return what the link at `path` says; see `ports.Tree`."""
+        found = self._find(path)
+        if found is None or found.mode != LINK:
+            raise NotFound(f"{path}: no symbolic link")
+        return self._content(found.oid).decode("utf-8", "surrogateescape")
+
+    def _content(self, oid: str) -> bytes:
+        if self._store.find(oid) is None:
+            self._reach.fetch_blobs([oid])
+        return super()._content(oid)
+
+    def _find(self, path: str) -> Entry | None:
+        entry: Entry | None = Entry(TREE, self._root)
+        for part in path.split("/") if path else ():
+            if entry is None or entry.mode != TREE:
+                return None
+            tree: Tree = self._store.tree(entry.oid)
+            entry = tree.get(part)
+        return entry

@@ -1,0 +1,229 @@
+"""What a remote's store takes from the cache at its start, and leaves there at its end.
+
+A store that is filled from the cache is as good as one that was fetched: the packs are compared
+with the hash that they had when git had just checked every object in them, and every object that
+this process reads is hashed once more. Only the newest commit of a branch may be older than what
+the server has. So the first push onto it is a bet: it lands if nothing has moved since, for a push
+moves a branch from exactly one commit, and otherwise costs one request.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+
+from gitops.adapters.gitrepo.cache.files import LARGEST, Shelf
+from gitops.adapters.gitrepo.cache.format import Remembered, parse, render
+from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.objects.codec import MODULE, RAW_LENGTH, parse_tree, read_loose
+from gitops.adapters.gitrepo.objects.store import Store
+from gitops.errors import GitopsError
+from gitops.ports import RefUpdate
+
+TIPS = "refs/gitops/tip/"
+_BRANCHES = 16  # branches of one repository that are remembered, the latest ones
+_MISSES = 2  # lost bets in a row after which a call fetches first
+_ASK_AGAIN = 3600.0  # seconds for which the default branch is taken to be the same
+_PACKS = 3
+_LOOSE, _LOOSE_BYTES = 100, 1 << 20  # objects outside of packs, beyond which all go into one
+
+
+class Memory:
+    """Remembers one remote repository from call to call; without a shelf it remembers nothing.
+
+    Attributes:
+        filled: the store holds what an earlier call left.
+    """
+
+    def __init__(self, git: Git, shelf: Shelf | None, *, blank: bool = False) -> None:
+        """`blank` passes over what is on the shelf."""
+        self._git = git
+        self._shelf = shelf
+        self._blank = blank
+        self._old = Remembered()
+        self._tips: dict[str, str] = {}
+        self._default: str | None = None
+        self._asked = 0
+        self._misses = 0
+        self._packs: tuple[str, ...] = ()  # whole: they hold all that the tips reach
+        self._mixed = False
+        self._untidy = False
+        self._news = False
+        self.filled = False
+
+    def open_store(self) -> Store:
+        """Return a store, filled with what is remembered."""
+        if self._shelf is not None and not self._blank:
+            with suppress(OSError, ValueError):
+                old = parse(self._shelf.state())
+                store = Store(self._git, algorithm=old.algorithm, distrust=True)
+                try:
+                    _fill(store, self._shelf, old)
+                except OSError:
+                    store.close()
+                    raise
+                self._old, self._tips, self._packs = old, dict(old.tips), store.packs()
+                self._default, self._asked, self._misses = old.default, old.asked, old.misses
+                self.filled = True
+                return store
+        return Store(self._git)
+
+    def slots(self) -> dict[str, int]:
+        """Return branch -> number N of its ref `TIPS` N, for what the store was filled with."""
+        return {branch: number for number, branch in enumerate(self._old.tips)}
+
+    def bet(self, branch: str | None) -> tuple[str, str] | None:
+        """Return the branch (None: the default one) and its tip, if a push onto it may well land.
+
+        None, too, where the default branch is meant and nobody asked for it lately: a push says
+        nothing about which one it is.
+        """
+        if not self.filled or self._misses >= _MISSES:
+            return None
+        if branch is None and 0 <= time.time() - self._asked < _ASK_AGAIN:
+            branch = self._default
+        commit = self._tips.get(branch) if branch is not None else None
+        return (branch, commit) if branch is not None and commit is not None else None
+
+    def lost(self) -> None:
+        """A push onto a remembered tip came too late."""
+        self._misses += 1
+        self._news = True
+
+    def fetched(self, store: Store, branch: str, commit: str, *, default: bool) -> None:
+        """The newest commit of `branch` was fetched, with all of its files."""
+        if default:
+            self._news |= self._default != branch or time.time() - self._asked > _ASK_AGAIN / 2
+            self._default, self._asked = branch, int(time.time())
+        if self._tips.get(branch) == commit:
+            self._news |= self._misses > 0
+            self._misses = 0
+            return
+        self._learn(branch, commit)
+        packs = store.packs()
+        # What came may leave out what stands in a pack of history, or outside of packs.
+        self._untidy |= self._mixed or (self.filled and packs != self._packs)
+        self._packs = packs
+
+    def mixed(self, store: Store) -> None:
+        """More than the newest commits will be fetched, which is not kept.
+
+        Git walks through history without hashing what it reads, so from here on it vouches for
+        the packs. Raises Unavailable when one is not what it seems.
+        """
+        if self.filled and not self._mixed:
+            store.verify(self._packs)
+        self._mixed = True
+
+    def pushed(self, updates: Iterable[RefUpdate], *, won: bool) -> None:
+        """These updates landed; `won`: on a remembered tip."""
+        self._misses = 0 if won else self._misses
+        for update in updates:
+            branch = update.ref.removeprefix("refs/heads/")
+            if update.new is None:
+                self.gone(branch)
+            elif update.old is not None and self._tips.get(branch) == update.old:
+                self._learn(branch, update.new)
+
+    def gone(self, branch: str) -> None:
+        """The remote has no such branch."""
+        self._news |= self._tips.pop(branch, None) is not None
+
+    def _learn(self, branch: str, commit: str) -> None:
+        self._tips.pop(branch, None)  # the latest comes last
+        self._tips[branch] = commit
+        self._news = True
+
+    def blank(self) -> Memory:
+        """Forget all of it, since it was of no use; return a memory that begins anew."""
+        if self._shelf is not None:
+            self._shelf.drop()
+        return Memory(self._git, self._shelf, blank=True)
+
+    def close(self, store: Store) -> None:
+        """Leave for the next call what this one knows; whatever hinders that is let go."""
+        if self._shelf is None:
+            return
+        if store.damaged or (self._news and not self._tips):
+            self._shelf.drop()
+        elif self._news:
+            with suppress(OSError, GitopsError):
+                self._keep(store, self._shelf)
+
+    def _keep(self, store: Store, shelf: Shelf) -> None:
+        tips = dict(list(self._tips.items())[-_BRANCHES:])
+        packs, objects = self._packs, _outside_of_packs(store, tips.values())
+        bytes_outside = sum(len(body) for _, body in objects)
+        if (
+            self._untidy
+            or len(packs) > _PACKS
+            or len(objects) > _LOOSE
+            or bytes_outside > _LOOSE_BYTES
+        ):
+            packs, objects = (store.pack(list(tips.values())),), ()
+        files = {
+            stem: [store.pack_folder / f"{stem}.{end}" for end in ("pack", "idx")] for stem in packs
+        }
+        if sum(file.stat().st_size for pair in files.values() for file in pair) > LARGEST:
+            shelf.drop()
+            return
+        known = {_stem(pack): (pack, index) for pack, index in self._old.packs}
+        names = [
+            known.get(stem) or (shelf.put(pack), shelf.put(index))
+            for stem, (pack, index) in files.items()
+        ]
+        remembered = Remembered(
+            store.algorithm,
+            tips,
+            self._default,
+            self._asked,
+            self._misses,
+            tuple(names),
+            tuple(objects),
+        )
+        shelf.keep(
+            render(remembered),
+            frozenset(name for pair in names for name in pair),
+            grown=not files.keys() <= known.keys(),
+        )
+
+
+def _fill(store: Store, shelf: Shelf, old: Remembered) -> None:
+    folder = store.pack_folder
+    for pack, index in old.packs:
+        shelf.fetch(pack, folder / f"{_stem(pack)}.pack")
+        shelf.fetch(index, folder / f"{_stem(pack)}.idx")
+    for kind, body in old.objects:
+        store.write(kind, body)
+    for number, commit in enumerate(old.tips.values()):
+        store.point(f"{TIPS}{number}", commit)
+    store.cut_at(old.tips.values())
+
+
+def _stem(pack: str) -> str:
+    """Return the name in a store of the pack that is called `pack` in the cache."""
+    return f"pack-{pack[:40]}"
+
+
+def _outside_of_packs(store: Store, tips: Iterable[str]) -> tuple[tuple[str, bytes], ...]:
+    """Return kind and body of what the tips reach and no pack holds.
+
+    What is in a pack reaches nothing outside of packs, so the search goes no further there.
+    """
+    objects = store.path / "objects"
+    found: dict[str, tuple[str, bytes]] = {}
+    waiting = list(tips)
+    while waiting:
+        oid = waiting.pop()
+        read = read_loose(objects, oid) if oid not in found else None
+        if read is None:
+            continue
+        found[oid] = read
+        kind, body = read
+        if kind == "commit":
+            waiting.append(body[5 : body.index(b"\n")].decode())
+        elif kind == "tree":
+            entries = parse_tree(body, RAW_LENGTH[store.algorithm]).values()
+            waiting += (entry.oid for entry in entries if entry.mode != MODULE)
+    return tuple(found.values())

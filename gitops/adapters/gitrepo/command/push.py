@@ -1,0 +1,45 @@
+"""The arguments of a push that moves each branch from exactly one commit to exactly one other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from gitops.adapters.gitrepo.command import messages as answers
+from gitops.adapters.gitrepo.command.messages import Kind
+from gitops.errors import HookDeclined
+from gitops.ports import Lost, RefUpdate
+
+_PUSH = ("push", "--porcelain", "--no-progress", "--no-verify", "--no-follow-tags")
+
+
+def push_args(updates: Sequence[RefUpdate], url: str) -> list[str]:
+    """Return the arguments for `git`; several updates go as one atomic push."""
+    leases = [f"--force-with-lease={update.ref}:{update.old or ''}" for update in updates]
+    refs = [f"{update.new or ''}:{update.ref}" for update in updates]
+    atomic = ["--atomic"] if len(updates) > 1 else []
+    return [*_PUSH, "--recurse-submodules=no", *atomic, *leases, "--", url, *refs]
+
+
+def settle(
+    verdict: answers.Verdict,
+    updates: Sequence[RefUpdate],
+    place: str,
+    moved: Callable[[], bool],
+) -> Lost | None:
+    """Turn a verdict on a push into what the port promises.
+
+    `moved` looks at the branches again, which decides where nobody knows the words.
+    """
+    if verdict.kind is Kind.LANDED:
+        return None
+    if verdict.kind is Kind.RACE:
+        return Lost(verdict.words)
+    moving = [update for update in updates if update.new != update.old]
+    names = ", ".join(update.ref.removeprefix("refs/heads/") for update in moving)
+    target = f"{names} of {place}"
+    if verdict.kind is not Kind.UNKNOWN:
+        at_branch = verdict.kind in (Kind.PROTECTED, Kind.DECLINED, Kind.CLASH, Kind.REFUSED)
+        raise answers.error_of(verdict, target if at_branch else place)
+    if moved():
+        return Lost(verdict.words)
+    raise HookDeclined(f"{target}: the server rejected the push: {verdict.words}")

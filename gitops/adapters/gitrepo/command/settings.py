@@ -1,0 +1,91 @@
+"""Git's configuration as a list, and what of a checkout's own goes along into a private store."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+
+from gitops.adapters.gitrepo.command.process import Setting
+
+LIST = ("config", "--list", "-z", "--show-scope")
+# Identity, signing, credentials, transport. Never `core.worktree`, `remote.*` or the like.
+_CARRIED = re.compile(
+    r"(user|author|committer|commit|gpg|credential|http|url|ssh|protocol)\..+"
+    r"|core\.(sshcommand|askpass|gitproxy)"
+)
+_TRUE = ("true", "yes", "on", "1")
+
+
+class Line(Struct, frozen=True):
+    """One entry of the configuration, with the scope that it comes from."""
+
+    scope: str
+    key: str
+    value: str
+
+
+def parse_settings(out: bytes) -> tuple[Line, ...]:
+    """Parse the output of `git config --list -z --show-scope`, in order of precedence."""
+    fields = out.decode("utf-8", "surrogateescape").split("\0")
+    lines = []
+    for scope, entry in zip(fields[::2], fields[1::2], strict=False):
+        key, newline, value = entry.partition("\n")
+        lines.append(Line(scope, key, value if newline else "true"))
+    return tuple(lines)
+
+
+def last(lines: Sequence[Line], key: str) -> str | None:
+    """Return the value that counts for `key`, None when it is nowhere set."""
+    return next((line.value for line in reversed(lines) if line.key == key), None)
+
+
+def is_true(value: str | None) -> bool:
+    """Return what Git takes `value` for, as a boolean."""
+    return value is not None and value.lower() in _TRUE
+
+
+def carried(lines: Sequence[Line], *, credentials: bool = True) -> tuple[Setting, ...]:
+    """Return the settings of a checkout that hold in a private store too, lowest first.
+
+    The store's git reads system and user files by itself, but not those parts of them that apply
+    to the checkout's place only (`includeIf`): so they are passed along. That does no harm to a
+    single value; headers would be sent twice, so only the checkout's own go along, and none that
+    authorise when the URL had credentials (`credentials` False).
+    """
+    found = []
+    for line in lines:
+        if line.scope == "command" or not _CARRIED.fullmatch(line.key):
+            continue
+        if line.key.startswith("http.") and line.key.endswith("extraheader"):
+            authorises = line.value.lower().startswith("authorization:")
+            if line.scope not in ("local", "worktree") or (authorises and not credentials):
+                continue
+        found.append((line.key, line.value))
+    return tuple(found)
+
+
+def remotes(lines: Sequence[Line]) -> dict[str, str]:
+    """Return name -> URL of every remote."""
+    found: dict[str, str] = {}
+    for line in lines:
+        name = re.fullmatch(r"remote\.(.+)\.url", line.key, re.DOTALL)
+        if name:
+            found.setdefault(name[1], line.value)
+    return found
+
+
+def choose_remote(
+    lines: Sequence[Line], branch: str | None, known: Mapping[str, str]
+) -> str | None:
+    """Return the remote that a checkout's changes go to; None when nothing names one of several.
+
+    The upstream of the checked-out `branch`, else `origin`, else the only one.
+    """
+    upstream = last(lines, f"branch.{branch}.remote") if branch else None
+    if upstream in known:
+        return upstream
+    if "origin" in known:
+        return "origin"
+    return next(iter(known)) if len(known) == 1 else None

@@ -1,0 +1,85 @@
+"""The caller's checkout on disk: its files as they stand."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from gitops.adapters.gitrepo.objects.codec import check_path
+from gitops.errors import Denied, ManifestError, NotFound
+
+
+class CheckoutFiles:
+    """`ports.WorkTree`, and (with `branch` and `commit`) `ports.Snapshot` of uncommitted files.
+
+    Paths count from the top of the checkout, also when the caller stands in a folder below it.
+    """
+
+    def __init__(self, top: Path, branch: str = "", commit: str = "") -> None:
+        self._top = top
+        self.branch = branch
+        self.commit = commit
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of the regular file at `path`, None when there is none."""
+        place = self._place(path)
+        try:
+            return place.read_bytes() if place.is_file() else None
+        except OSError as error:
+            raise Denied(f"{path}: {error.strerror}") from None
+
+    def entries(self, directory: str) -> tuple[str, ...]:
+        """Return the names in `directory` ("" is the top), sorted, folders ending in "/"."""
+        place = self._place(directory) if directory else self._top
+        try:
+            with os.scandir(place) as listing:
+                names = [
+                    entry.name + "/" if entry.is_dir(follow_symlinks=False) else entry.name
+                    for entry in listing
+                    if entry.name != ".git"
+                ]
+        except (FileNotFoundError, NotADirectoryError):
+            return ()
+        except OSError as error:
+            raise Denied(f"{directory or '.'}: {error.strerror}") from None
+        return tuple(sorted(names))
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Replace the file at `path` atomically, keeping its mode.
+
+        Raises NotFound when there is none, ManifestError for a link, Denied.
+        """
+        place = self._place(path)
+        try:
+            mode = stat.S_IMODE(place.stat().st_mode)
+            handle, temporary = tempfile.mkstemp(prefix=".gitops-", dir=place.parent)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.chmod(temporary, mode)
+                os.replace(temporary, place)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(temporary)
+                raise
+        except FileNotFoundError:
+            raise NotFound(f"{path}: no such file in {self._top}") from None
+        except OSError as error:
+            raise Denied(f"{path}: {error.strerror}") from None
+
+    def _place(self, path: str) -> Path:
+        """Return where `path` lies. Raises ManifestError when a link stands on the way."""
+        check_path(path)
+        place = self._top
+        for part in path.split("/"):
+            place = place / part
+            if place.is_symlink():
+                raise ManifestError(
+                    "is a symbolic link", path=place.relative_to(self._top).as_posix()
+                )
+        return place

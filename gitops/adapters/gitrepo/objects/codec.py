@@ -1,0 +1,216 @@
+"""Git objects as bytes: ids, trees, commits, and loose files. No process is started.
+
+Formats: gitformat and `git help pack-format`; a tree sorts directories as if named `name/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import os
+import tempfile
+import zlib
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+
+from msgspec import Struct
+
+from gitops.core.git.commit import Identity
+from gitops.errors import ManifestError
+
+TREE, FILE, LINK, MODULE = "40000", "100644", "120000", "160000"
+RAW_LENGTH = {"sha1": 20, "sha256": 32}
+
+Read = Callable[[str], "Tree"]
+Write = Callable[[str, bytes], str]
+
+
+class Entry(Struct, frozen=True):
+    """One line of a tree: octal mode without leading zero, and the id in hex."""
+
+    mode: str
+    oid: str
+
+
+Tree = Mapping[str, Entry]
+
+
+def object_bytes(kind: str, body: bytes) -> bytes:
+    """Return what is hashed and stored: header and body."""
+    return f"{kind} {len(body)}".encode() + b"\0" + body
+
+
+def object_id(kind: str, body: bytes, algorithm: str = "sha1") -> str:
+    """Return the id of an object, in hex."""
+    return hashlib.new(algorithm, object_bytes(kind, body), usedforsecurity=False).hexdigest()
+
+
+def read_loose(objects: Path, oid: str) -> tuple[str, bytes] | None:
+    """Return kind and body of a loose object below the folder `objects`, None where it is not."""
+    try:
+        whole = zlib.decompress((objects / oid[:2] / oid[2:]).read_bytes())
+    except FileNotFoundError:
+        return None
+    head, _, body = whole.partition(b"\0")
+    return head.split(b" ")[0].decode(), body
+
+
+def write_loose(objects: Path, kind: str, body: bytes, algorithm: str = "sha1") -> str:
+    """Write one loose object below the folder `objects` and return its id; atomic, repeatable."""
+    whole = object_bytes(kind, body)
+    oid = hashlib.new(algorithm, whole, usedforsecurity=False).hexdigest()
+    folder = objects / oid[:2]
+    place = folder / oid[2:]
+    if not place.exists():
+        folder.mkdir(exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(zlib.compress(whole, 1))
+            os.chmod(temporary, 0o444)
+            os.replace(temporary, place)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
+    return oid
+
+
+def parse_tree(body: bytes, length: int = 20) -> Tree:
+    """Return name -> entry of a tree object; `length` is the size of a raw id in bytes."""
+    tree: dict[str, Entry] = {}
+    at = 0
+    while at < len(body):
+        space = body.index(b" ", at)
+        end = body.index(b"\0", space)
+        name = body[space + 1 : end].decode("utf-8", "surrogateescape")
+        tree[name] = Entry(body[at:space].decode(), body[end + 1 : end + 1 + length].hex())
+        at = end + 1 + length
+    return tree
+
+
+def render_tree(tree: Tree) -> bytes:
+    """Return the body of a tree object, in Git's order."""
+
+    def order(item: tuple[str, Entry]) -> bytes:
+        name = item[0].encode("utf-8", "surrogateescape")
+        return name + b"/" if item[1].mode == TREE else name
+
+    return b"".join(
+        entry.mode.encode()
+        + b" "
+        + name.encode("utf-8", "surrogateescape")
+        + b"\0"
+        + bytes.fromhex(entry.oid)
+        for name, entry in sorted(tree.items(), key=order)
+    )
+
+
+def patch_tree(
+    root: str | None, files: Mapping[str, bytes | None], read: Read, write: Write
+) -> str:
+    """Return the id of `root`'s tree with `files` replaced (None deletes).
+
+    Only the trees on the paths are read and written. Modes of existing files are kept, new ones
+    are 100644, folders that become empty vanish. Raises ManifestError for a path that is no
+    regular file, or leads through something that is no folder.
+    """
+    leaves: dict[str, bytes | None] = {}
+    below: dict[str, dict[str, bytes | None]] = {}
+    for path, content in files.items():
+        check_path(path)
+        head, slash, rest = path.partition("/")
+        if slash:
+            below.setdefault(head, {})[rest] = content
+        else:
+            leaves[head] = content
+    tree = dict(read(root)) if root is not None else {}
+    for name, content in leaves.items():
+        old = tree.get(name)
+        if old is not None and (old.mode in (TREE, LINK, MODULE) or name in below):
+            raise ManifestError("is not a regular file", path=name)
+        if content is None:
+            tree.pop(name, None)
+        else:
+            tree[name] = Entry(old.mode if old else FILE, write("blob", content))
+    for name, inner in below.items():
+        old = tree.get(name)
+        if old is not None and old.mode != TREE:
+            raise ManifestError("is not a folder", path=name)
+        if old is None and all(content is None for content in inner.values()):
+            continue
+        try:
+            oid = patch_tree(old.oid if old else None, inner, read, write)
+        except ManifestError as error:
+            raise ManifestError(error.problem, path=f"{name}/{error.path}") from None
+        if read(oid):
+            tree[name] = Entry(TREE, oid)
+        else:
+            del tree[name]
+    return write("tree", render_tree(tree))
+
+
+def check_path(path: str) -> None:
+    """Raise ManifestError for a path that no Git tree may hold."""
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or part.lower() == ".git" or "\0" in part for part in parts):
+        raise ManifestError("is not a path inside the repository", path=path)
+
+
+def render_commit(
+    tree: str,
+    parents: Sequence[str],
+    author: Identity,
+    committer: Identity,
+    time: datetime,
+    message: str,
+) -> bytes:
+    """Return the body of an unsigned commit object; times are written in UTC."""
+    stamp = f"{int(time.timestamp())} +0000"
+    lines = [f"tree {tree}", *(f"parent {parent}" for parent in parents)]
+    lines.append(f"author {plain(author.name)} <{plain(author.email)}> {stamp}")
+    lines.append(f"committer {plain(committer.name)} <{plain(committer.email)}> {stamp}")
+    text = "\n".join(lines) + "\n\n" + message.rstrip("\n") + "\n"
+    return text.replace("\0", "").encode("utf-8", "surrogateescape")
+
+
+def plain(text: str) -> str:
+    """Return a name or address without what would break a commit's header."""
+    return "".join(letter for letter in text if letter.isprintable() and letter not in "<>").strip()
+
+
+_HEAD = b"\xfftOc\x00\x00\x00\x02"
+
+_TABLE = len(_HEAD)
+
+_IDS = _TABLE + 256 * 4
+
+
+def missing(objects: Path, oids: Iterable[str]) -> list[str]:
+    """Return those of `oids`, each once, that the folder `objects` does not hold."""
+    wanted = [oid for oid in dict.fromkeys(oids) if not (objects / oid[:2] / oid[2:]).exists()]
+    for path in (objects / "pack").glob("*.idx") if wanted else ():
+        with (
+            open(path, "rb") as file,
+            mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as index,
+        ):
+            if index[:_TABLE] == _HEAD:
+                wanted = [oid for oid in wanted if not _holds(index, bytes.fromhex(oid))]
+    return wanted
+
+
+def _holds(index: mmap.mmap, oid: bytes) -> bool:
+    def count(byte: int) -> int:
+        at = _TABLE + byte * 4
+        return int.from_bytes(index[at : at + 4]) if byte >= 0 else 0
+
+    def id_at(number: int) -> bytes:
+        at = _IDS + number * len(oid)
+        return index[at : at + len(oid)]
+
+    low, high = count(oid[0] - 1), count(oid[0])
+    found = bisect_left(range(high), oid, low, high, key=id_at)
+    return found < high and id_at(found) == oid

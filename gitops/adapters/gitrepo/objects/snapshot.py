@@ -1,0 +1,54 @@
+"""One commit's tree, read on demand from the store."""
+
+from __future__ import annotations
+
+from gitops.adapters.gitrepo.objects.codec import LINK, MODULE, TREE, Entry, Tree
+from gitops.adapters.gitrepo.objects.source import Tip
+from gitops.adapters.gitrepo.objects.store import Store
+from gitops.errors import ManifestError
+
+_WHAT = {LINK: "is a symbolic link", MODULE: "is a submodule"}
+
+
+class CommitSnapshot:
+    """`ports.Snapshot` of a commit in the private store."""
+
+    def __init__(self, store: Store, tip: Tip) -> None:
+        self._store = store
+        self._root = store.tree_of(tip.commit)
+        self.branch = tip.branch
+        self.commit = tip.commit
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of the regular file at `path`, or None when there is none."""
+        folder, _, name = path.rpartition("/")
+        tree = self._folder(folder)
+        entry = None if tree is None else self._plain(path, tree.get(name))
+        if entry is None or entry.mode == TREE:
+            return None
+        return self._content(entry.oid)
+
+    def _content(self, oid: str) -> bytes:
+        return self._store.read(oid)[1]
+
+    def entries(self, directory: str) -> tuple[str, ...]:
+        """Return the names in `directory` ("" is the root), sorted, folders ending in "/"."""
+        tree = self._folder(directory)
+        names = (tree or {}).items()
+        return tuple(sorted(f"{name}/" if one.mode == TREE else name for name, one in names))
+
+    def _folder(self, directory: str) -> Tree | None:
+        tree = self._store.tree(self._root)
+        parts = directory.split("/") if directory else []
+        for depth, part in enumerate(parts):
+            entry = self._plain("/".join(parts[: depth + 1]), tree.get(part))
+            if entry is None or entry.mode != TREE:
+                return None
+            tree = self._store.tree(entry.oid)
+        return tree
+
+    @staticmethod
+    def _plain(path: str, entry: Entry | None) -> Entry | None:
+        if entry is not None and entry.mode in _WHAT:
+            raise ManifestError(_WHAT[entry.mode], path=path)
+        return entry

@@ -1,0 +1,86 @@
+"""What the three kinds of repository have in common for the one that reads and writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from msgspec import Struct
+
+from gitops.adapters.gitrepo.command.ref_advertisement import Ears
+from gitops.adapters.gitrepo.objects.store import Store
+from gitops.ports import Lost, RefUpdate
+from gitops.ports.repository import Start
+
+
+class Tip(Struct, frozen=True):
+    """The newest commit of a branch, all of whose files are in the store."""
+
+    branch: str
+    commit: str
+
+
+class Depth(Protocol):
+    """A store that gets more when a walk needs it."""
+
+    @property
+    def store(self) -> Store:
+        """The store that holds what was read; asked for anew after every call of `tip`."""
+        ...
+
+    def deepen(self, commit: str) -> bool:
+        """Get more history of the branch that `commit` was the tip of; False: there is no more."""
+        ...
+
+    def fetch_blobs(self, oids: Sequence[str]) -> None:
+        """Get file contents that `deepen` left out, all at once."""
+        ...
+
+
+class Source(Depth, Protocol):
+    """Where the branches are kept: a remote, a bare repository, a checkout without a remote."""
+
+    @property
+    def ears(self) -> Ears:
+        """What is overheard of pushes."""
+        ...
+
+    def begin(self, branch: str | None, start: Start = "tip") -> None:
+        """Start to read `branch` in the background, where that takes time; see `Start`."""
+        ...
+
+    def remembered(self, branch: str | None) -> AbstractContextManager[Tip | None]:
+        """See `ports.Repository.remembered`."""
+        ...
+
+    def tip(self, branch: str | None) -> Tip:
+        """Read the newest tip of `branch` (None: the default branch). Raises NotFound."""
+        ...
+
+    def gather(self, branch: str, prefix: str) -> tuple[Tip, Mapping[str, str]]:
+        """Read a branch, and the refs under `prefix` (ref -> id) with what they name.
+
+        Raises Denied when more comes than intents can be.
+        """
+        ...
+
+    def adopt(self, branch: str, commit: str) -> None:
+        """Take note that `commit` counts as a tip of `branch`, for `deepen`."""
+        ...
+
+    def obstacle(self) -> str | None:
+        """Return why no refs beside the branches can be shared with other writers here."""
+        ...
+
+    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
+        """See `ports.Repository.push`."""
+        ...
+
+    def setting(self, key: str) -> str | None:
+        """Return a value of Git's configuration as it holds there (key in lower case)."""
+        ...
+
+    def close(self) -> None:
+        """Stop what runs and remove what was made."""
+        ...

@@ -1,0 +1,294 @@
+"""The private store: a bare repository of our own, written in process and thrown away.
+
+A running gitops holds a lock on its store; what nobody holds and is old was left by a process that
+died, and the next start removes it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from itertools import takewhile
+from pathlib import Path
+
+from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.objects.codec import (
+    RAW_LENGTH,
+    Tree,
+    object_id,
+    parse_tree,
+    write_loose,
+)
+from gitops.errors import Denied, NotFound, Unavailable
+
+_DAMAGED = "what was kept of the repository is damaged, and is read anew"
+PREFIX = "gitops-store-"
+"""Begins the names of temporary folders that a later start may remove."""
+
+_STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
+# Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
+# is written faster than a hundred loose files. `fsync`: the store is thrown away, or copied to a
+# cache that is verified; a push to a repository on this machine runs with that one's settings.
+_CONFIG = """\
+[core]
+	repositoryformatversion = {version}
+	bare = true
+	logAllRefUpdates = false
+	fsync = none
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+[transfer]
+	unpackLimit = 1
+[fetch]
+	prune = false
+	pruneTags = false
+	writeCommitGraph = false
+	recurseSubmodules = false
+[push]
+	followTags = false
+	recurseSubmodules = no
+[color]
+	ui = false
+	push = false
+	remote = false
+	transport = false
+"""
+
+
+class Store:
+    """A private bare repository, and one `cat-file --batch` that reads it.
+
+    Attributes:
+        path: its folder.
+        algorithm: `sha1` or `sha256`.
+        damaged: an object was missing, or not what its id says.
+    """
+
+    def __init__(
+        self,
+        git: Git,
+        *,
+        algorithm: str = "sha1",
+        borrow: Path | None = None,
+        distrust: bool = False,
+    ) -> None:
+        """Make the store.
+
+        With `borrow` (a git directory) it reads that repository's objects. With `distrust` it will
+        hold what git did not receive by itself: every object that is read is hashed.
+        """
+        self._git = git
+        self._distrust = distrust
+        self._resting = False
+        self.damaged = False
+        self._reader: subprocess.Popen[bytes] | None = None
+        self._trees: dict[str, Tree] = {}
+        self.algorithm = algorithm
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._write_files(borrow)
+        except OSError as error:
+            raise Denied(
+                f"cannot make a temporary folder: {error}", hint="TMPDIR names another place"
+            ) from None
+
+    def _write_files(self, borrow: Path | None) -> None:
+        for name in ("objects", "objects/pack", "refs"):
+            (self.path / name).mkdir()
+        sha1 = self.algorithm == "sha1"
+        config = _CONFIG.format(version=0 if sha1 else 1)
+        if not sha1:
+            config += f"[extensions]\n\tobjectFormat = {self.algorithm}\n"
+        (self.path / "config").write_text(config)
+        (self.path / "HEAD").write_text("ref: refs/heads/none\n")
+        if borrow is not None:
+            (self.path / "objects" / "info").mkdir()
+            # Quoted as Git reads it: a path may hold anything.
+            quoted = str(borrow / "objects").replace("\\", "\\\\").replace('"', '\\"')
+            quoted = quoted.replace("\n", "\\n")
+            (self.path / "objects" / "info" / "alternates").write_text(f'"{quoted}"\n')
+            if (borrow / "shallow").exists():
+                shutil.copyfile(borrow / "shallow", self.path / "shallow")
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The options that point git at this store, for the front of its arguments."""
+        return ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
+
+    def write(self, kind: str, body: bytes) -> str:
+        """Store an object and return its id."""
+        return write_loose(self.path / "objects", kind, body, self.algorithm)
+
+    def read(self, name: str) -> tuple[str, bytes]:
+        """Return kind and body of the object called `name`. Raises NotFound.
+
+        Raises Unavailable where only the store is to blame: the next tip comes into a new one.
+        """
+        found = self.find(name)
+        if self._distrust and (found is None or object_id(*found, self.algorithm) != name):
+            self.damaged = True
+            raise Unavailable(_DAMAGED)
+        if found is None:
+            raise NotFound(f"object {name} is not in the repository")
+        return found
+
+    def find(self, name: str) -> tuple[str, bytes] | None:
+        """Return kind and body of the object called `name`, or None when there is none."""
+        if (
+            self._reader is not None
+            and self._reader.stdin is not None
+            and self._reader.stdin.closed
+        ):
+            self.reopen()
+        if self._reader is None or self._reader.poll() is not None:
+            self._reader = self._git.popen([*self.args, "cat-file", "--batch"], quiet=True)
+        reader = self._reader
+        if reader.stdin is None or reader.stdout is None or "\n" in name:
+            return None
+        try:
+            reader.stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
+            reader.stdin.flush()
+        except BrokenPipeError:
+            return None
+        header = reader.stdout.readline().split()
+        if len(header) != 3 or not header[2].isdigit():
+            return None
+        size = int(header[2])
+        body = reader.stdout.read(size + 1)[:size]
+        return header[1].decode(), body
+
+    def tree(self, oid: str) -> Tree:
+        """Return the entries of the tree `oid`; trees that were read once are remembered."""
+        tree = self._trees.get(oid)
+        if tree is None:
+            tree = parse_tree(self.read(oid)[1], RAW_LENGTH[self.algorithm])
+            self._trees[oid] = tree
+        return tree
+
+    def tree_of(self, commit: str) -> str:
+        """Return the id of `commit`'s root tree."""
+        kind, body = self.read(commit)
+        if kind != "commit":
+            raise NotFound(f"{commit} is not a commit")
+        return body[5 : body.index(b"\n")].decode()
+
+    def parents(self, commit: str) -> tuple[str, ...]:
+        """Return the parents of `commit`, also where the store was cut off."""
+        lines = iter(self.read(commit)[1].split(b"\n")[1:])  # the first line is the tree
+        named = takewhile(lambda line: line.startswith(b"parent "), lines)
+        return tuple(line[7:].decode() for line in named)
+
+    def boundary(self) -> frozenset[str]:
+        """Return the commits whose parents were left out of this store."""
+        try:
+            return frozenset((self.path / "shallow").read_text().split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def has_part_of(self, size: int) -> bool:
+        """Return True when a pack was given up at `size` bytes, the limit that git got."""
+        return any(
+            part.stat().st_size >= size for part in (self.path / "objects").glob("pack/tmp_*")
+        )
+
+    @property
+    def pack_folder(self) -> Path:
+        """Where packs lie."""
+        return self.path / "objects" / "pack"
+
+    def packs(self) -> tuple[str, ...]:
+        """Return the names of all packs, without the ending, sorted."""
+        names = os.listdir(self.pack_folder)
+        return tuple(sorted(name[:-5] for name in names if name.endswith(".pack")))
+
+    def point(self, ref: str, commit: str) -> None:
+        """Make `ref` name `commit`."""
+        place = self.path / ref
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_text(f"{commit}\n")
+
+    def cut_at(self, commits: Iterable[str]) -> None:
+        """Take the parents of `commits` for unknown."""
+        (self.path / "shallow").write_text("".join(f"{one}\n" for one in sorted(set(commits))))
+
+    def pack(self, commits: Sequence[str]) -> str:
+        """Put `commits` and all of their files into one new pack; return its name.
+
+        Their history is left out, and is not known to this store any more. Raises Unavailable.
+        """
+        self.cut_at(commits)
+        args = ("pack-objects", "-q", "--revs", "--delta-base-offset", f"{self.pack_folder}/pack")
+        answer = self._git.run([*self.args, *args], feed="\n".join((*commits, "")).encode())
+        if answer.code != 0:
+            raise Unavailable(f"objects cannot be packed: {answer.err.strip()}")
+        return f"pack-{answer.text}"
+
+    def verify(self, packs: Iterable[str]) -> None:
+        """Let git hash every object in `packs`. Raises Unavailable for what is not as it says."""
+        for stem in packs:
+            # Without a repository, or git would read each object twice to compare it with itself.
+            args = ("index-pack", "--verify", f"--object-format={self.algorithm}")
+            pack = f"{self.pack_folder}/{stem}.pack"
+            if self._git.run(["--git-dir=/dev/null", *args, pack]).code != 0:
+                self.damaged = True
+                raise Unavailable(_DAMAGED)
+
+    def reopen(self) -> None:
+        """Forget the reader: git changed settings that it read at its start."""
+        self._resting = False
+        if self._reader is not None:
+            reader, self._reader = self._reader, None
+            with suppress(ProcessLookupError):
+                os.killpg(reader.pid, signal.SIGKILL)  # it only reads: nothing to tidy up
+            reader.wait()
+            for stream in (reader.stdin, reader.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+
+    def rest(self) -> None:
+        """Let the reader end by itself: nothing is read for a while, and memory is wanted."""
+        self._resting = True
+        if self._reader is not None and self._reader.stdin is not None:
+            with suppress(OSError):
+                self._reader.stdin.close()
+
+    def close(self) -> None:
+        """Remove the store."""
+        self.reopen()
+        shutil.rmtree(self.path, ignore_errors=True)
+        with suppress(OSError):
+            os.close(self._lock)
+
+
+def sweep(now: float | None = None) -> None:
+    """Remove stores whose process died. Costs one listing of the temporary folder."""
+    oldest = (time.time() if now is None else now) - _STALE
+    with suppress(OSError), os.scandir(tempfile.gettempdir()) as listing:
+        for entry in listing:
+            if entry.name.startswith(PREFIX):
+                with suppress(OSError):
+                    _remove_dead(entry, oldest)
+
+
+def _remove_dead(entry: os.DirEntry[str], oldest: float) -> None:
+    status = entry.stat(follow_symlinks=False)
+    if status.st_uid != os.geteuid() or status.st_mtime > oldest:
+        return
+    handle = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(entry.path, ignore_errors=True)
+    finally:
+        os.close(handle)

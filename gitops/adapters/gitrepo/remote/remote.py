@@ -1,0 +1,348 @@
+"""A remote: fetched into a private store, pushed to from it.
+
+One branch is fetched, its newest commit only. Older history comes when it is asked for, without
+file contents, and the few contents that matter come in one more fetch, by id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from gitops.adapters.gitrepo.cache.files import Shelf
+from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
+from gitops.adapters.gitrepo.command import messages as answers
+from gitops.adapters.gitrepo.command import settings
+from gitops.adapters.gitrepo.command.messages import Kind
+from gitops.adapters.gitrepo.command.process import Git, Running
+from gitops.adapters.gitrepo.command.push import push_args, settle
+from gitops.adapters.gitrepo.command.ref_advertisement import Ears
+from gitops.adapters.gitrepo.objects.source import Tip
+from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, Past
+from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch
+from gitops.adapters.gitrepo.remote.own_branches import BESIDE, Beside, is_own
+from gitops.errors import Denied, NotFound, Unavailable
+from gitops.ports import Lost, RefUpdate, Unproven
+from gitops.ports.repository import Start
+
+_GATHER = ("--prune", "--depth=100")  # so deep, ids of what landed lately are there as well
+_MOST = 1 << 24  # bytes of a pack with intents: 128 of the largest are half of it
+_SEEN = "refs/gitops/seen/"
+# Few objects come outside of a pack, where the cache takes them from.
+_FEW = ("-c", "fetch.unpackLimit=100", "-c", "transfer.unpackLimit=100")
+# What a store that was filled from the cache may be to blame for.
+_BLAMED = (Kind.UNKNOWN, Kind.OTHER_FORMAT)
+
+
+class Remote:
+    """`Source` for a repository that Git talks to: a URL, or the remote of a checkout.
+
+    Args:
+        git: runs git with the credentials of this remote.
+        url: what Git is told, without secrets; `push_url` where pushes go elsewhere.
+        place: what messages call it.
+        read_settings: Git's configuration where it is known already (a checkout).
+        shelf: where an earlier call left what it read of this remote; None: nowhere.
+    """
+
+    def __init__(
+        self,
+        git: Git,
+        url: str,
+        place: str,
+        *,
+        push_url: str | None = None,
+        ssh: bool = False,
+        read_settings: tuple[settings.Line, ...] | None = None,
+        shelf: Shelf | None = None,
+    ) -> None:
+        self._git = git
+        self._url = url
+        self._push_url = push_url or url
+        self._place = place
+        self._ssh = ssh
+        self._settings = read_settings
+        self.ears = Ears()
+        self._store: Store | None = None
+        self._memory = Memory(git, shelf)
+        self._bet: Tip | None = None
+        self._begun: tuple[str | None, Fetch] | None = None
+        self._reading: Running | None = None
+        self._slots: dict[str, int] = {}
+        self._past = Past(git, url, place)
+        self._beside = Beside(None)
+
+    @property
+    def url(self) -> str:
+        """Where it is fetched from, without secrets."""
+        return self._url
+
+    @property
+    def store(self) -> Store:
+        """The private store, made when it is needed first."""
+        if self._store is None:
+            self._store = self._memory.open_store()
+            self._slots = self._memory.slots()
+        return self._store
+
+    def begin(self, branch: str | None, start: Start = "tip") -> None:
+        """Start to fetch `branch` (None: what the remote's HEAD names)."""
+        if start == "remembered" and self._recall(branch) is not None:
+            self._read_settings()
+        elif self._begun is None:
+            self._begun = (branch, self._start(branch, history=start == "history"))
+
+    @contextmanager
+    def remembered(self, branch: str | None) -> Iterator[Tip | None]:
+        """Yield the tip that an earlier call left; meanwhile nothing but a push asks the server."""
+        self._bet = self._recall(branch) if self._begun is None else None
+        try:
+            yield self._bet
+        finally:
+            self._bet = None
+
+    def _recall(self, branch: str | None) -> Tip | None:
+        if self.store.damaged or (found := self._memory.bet(branch)) is None:
+            return None
+        tip = Tip(*found)
+        self._past.note(tip.commit, tip.branch)
+        return tip
+
+    def _may_ask(self) -> None:
+        """Raise Unproven while only what is remembered counts."""
+        if self._bet is not None:
+            raise Unproven
+
+    def tip(self, branch: str | None) -> Tip:
+        """Wait for the fetch that `begin` started, or fetch."""
+        self._may_ask()
+        if self._store is not None and self._store.damaged:
+            self._begin_anew()
+        if branch is not None and (came := self._beside.take(branch)) is not None:
+            return self._tip_beside(branch, came)
+        begun, self._begun = self._begun, None
+        if begun is not None and begun[0] != branch:
+            begun[1].stop()
+            begun = None
+        fetch = begun[1] if begun is not None else self._start(branch)
+        verdict = self._finish(fetch)
+        if verdict is not None and verdict.kind in _BLAMED and self._memory.filled:
+            self._begin_anew()
+            fetch = self._start(branch, history=fetch.history)
+            verdict = self._finish(fetch)
+        if verdict is not None and verdict.kind is Kind.OTHER_FORMAT:
+            # Nobody tells which hash it is before the first fetch.
+            self._begin_anew(algorithm="sha256")
+            fetch = self._start(branch, history=fetch.history)
+            verdict = self._finish(fetch)
+        if verdict is not None:
+            raise self._missing(branch, verdict)
+        name = branch if branch is not None else self._head_branch(fetch)
+        commit = self._resolve(fetch.ref)
+        self._past.note(commit, name, history=fetch.history)
+        if fetch.history or not is_own(name):
+            self._beside = Beside(self.store.path if fetch.history else None)
+        # A cache that is in use is not made larger by history.
+        if not (fetch.history and self._memory.filled):
+            self._memory.fetched(self.store, name, commit, default=branch is None)
+        return Tip(name, commit)
+
+    def _tip_beside(self, branch: str, came: str) -> Tip:
+        if not came:
+            raise NotFound(f"no branch {branch} in {self._place}")
+        self._past.note(came, branch, history=True)
+        return Tip(branch, came)
+
+    def gather(self, branch: str, prefix: str) -> tuple[Tip, Mapping[str, str]]:
+        """Read a branch and the refs under `prefix`; see `Source`."""
+        self._may_ask()
+        self._memory.mixed(self.store)
+        fetch = self._start(branch, more=(f"+{prefix}*:{_SEEN}*",))
+        verdict = self._finish(fetch)
+        if verdict is not None:
+            if self.store.has_part_of(_MOST):
+                raise Denied(f"more than {_MOST >> 20} MB lies under {prefix} of {self._place}")
+            raise self._missing(branch, verdict)
+        commit = self._resolve(fetch.ref)
+        self.adopt(branch, commit)
+        seen = self.store.path / _SEEN
+        refs = (path for path in sorted(seen.rglob("*")) if path.is_file())
+        return Tip(branch, commit), {
+            f"{prefix}{path.relative_to(seen)}": path.read_text().strip() for path in refs
+        }
+
+    def adopt(self, branch: str, commit: str) -> None:
+        """Take note that `commit` counts as a tip of `branch`; see `Source`."""
+        self._past.note(commit, branch)
+
+    def obstacle(self) -> str | None:
+        """Return why no intents can be shared here; see `Source`."""
+        if self._push_url != self._url:
+            return f"{self._place} is fetched from one place and pushed to another"
+        return None
+
+    def _begin_anew(self, *, algorithm: str = "sha1") -> None:
+        """Throw away the store, and what an earlier call left, and go on with an empty one."""
+        self.setting("")  # a git may still be reading in the old store
+        self.store.close()
+        self._memory = self._memory.blank()
+        self._store = Store(self._git, algorithm=algorithm)
+        self._past = Past(self._git, self._url, self._place)
+        self._slots = {}
+        self._beside = Beside(None)
+
+    def _start(
+        self, branch: str | None, *, history: bool = False, more: Sequence[str] = ()
+    ) -> Fetch:
+        if self._ssh:
+            self._git.never_ask(self.setting("core.sshcommand"))
+        number = self._slots.setdefault(branch or "HEAD", len(self._slots))
+        ref = f"{TIPS}{number}"
+        source = f"refs/heads/{branch}" if branch is not None else "HEAD"
+        store = self.store
+        # The server names the branch of HEAD in the same answer; only the trace of the talk, which
+        # holds no headers and so no secrets, lets us hear it without two more requests.
+        talk = store.path / "talk" if branch is None else None
+        refs = [f"+{source}:{ref}", *more]
+        if history:
+            refs.append(BESIDE)
+            if self._memory.filled:
+                self._memory.mixed(store)
+        few = _FEW if self._memory.filled else ()
+        depth = _GATHER if more else (f"--depth={AT_ONCE if history else 1}",)
+        running = self._git.start(
+            [*store.args, *few, *FETCH, "--no-filter", *depth, "--", self._url, *refs],
+            extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
+            largest=_MOST if more else None,
+        )
+        self._read_settings()
+        return Fetch(ref, running, talk, history=history)
+
+    def _finish(self, fetch: Fetch) -> answers.Verdict | None:
+        """Wait for it; None when the tip is there."""
+        doing = f"waiting for {self._place}"
+        try:
+            answer = fetch.running.wait(doing)
+        except BaseException:
+            fetch.stop()
+            raise
+        return None if answer.code == 0 else answers.read_transport(answer.err)
+
+    def _head_branch(self, fetch: Fetch) -> str:
+        """Return the name of the branch that the remote's HEAD names."""
+        name = fetch.named()
+        if name is not None:
+            return name
+        answer = self._git.run(
+            [*self.store.args, "ls-remote", "--symref", "--", self._url, "HEAD"],
+            doing=f"waiting for {self._place}",
+        )
+        for line in answer.text.splitlines():
+            target, _, source = line.partition("\t")
+            if source == "HEAD" and target.startswith("ref: refs/heads/"):
+                return target.removeprefix("ref: refs/heads/")
+        raise NotFound(
+            f"{self._place} does not say which branch is the default one",
+            hint="name it with --branch",
+        )
+
+    def _missing(self, branch: str | None, verdict: answers.Verdict) -> Exception:
+        if verdict.kind is not Kind.NO_BRANCH:
+            return answers.error_of(verdict, self._place)
+        if branch is not None:
+            self._memory.gone(branch)
+            return NotFound(f"no branch {branch} in {self._place}")
+        heads = self._list("refs/heads/*")
+        if not heads:
+            return NotFound(
+                f"{self._place} is empty", hint="push a first commit (`gitops init` writes one)"
+            )
+        names = ", ".join(sorted(ref.removeprefix("refs/heads/") for ref in heads)[:10])
+        return NotFound(
+            f"the HEAD of {self._place} names a branch that does not exist",
+            hint=f"name one with --branch: {names}",
+        )
+
+    def _list(self, *patterns: str) -> dict[str, str]:
+        """Return ref -> id of what the remote has now."""
+        answer = self._git.run(
+            [*self.store.args, "ls-remote", "--", self._push_url, *patterns],
+            doing=f"waiting for {self._place}",
+        )
+        if answer.code != 0:
+            raise answers.error_of(answers.read_transport(answer.err), self._place)
+        pairs = (line.split("\t") for line in answer.text.splitlines())
+        return {ref: oid for oid, ref in pairs}
+
+    def _resolve(self, ref: str) -> str:
+        try:
+            return (self.store.path / ref).read_text().strip()
+        except FileNotFoundError:
+            answer = self._git.run([*self.store.args, "rev-parse", "--verify", "-q", ref])
+            if answer.code != 0:
+                raise Unavailable(f"{self._place} sent no commit") from None
+            return answer.text
+
+    def deepen(self, commit: str) -> bool:
+        """Fetch the next lot of commits of the branch that `commit` was the tip of."""
+        self._may_ask()
+        self._memory.mixed(self.store)
+        return self._past.deepen(self.store, commit)
+
+    def fetch_blobs(self, oids: Sequence[str]) -> None:
+        """Fetch the contents that `deepen` left out."""
+        self._may_ask()
+        self._memory.mixed(self.store)
+        self._past.fetch_blobs(self.store, oids)
+
+    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
+        """Push with a lease on exactly `old`: see the package's docstring."""
+        bet = self._bet
+        if bet is not None and not any(
+            update.ref == f"refs/heads/{bet.branch}" and update.old == bet.commit
+            for update in updates
+        ):
+            raise Unproven  # the server would say nothing about the branch that was read
+        self.store.rest()
+        answer = self._git.run(
+            [*self.store.args, *push_args(updates, self._push_url)],
+            extra=self.ears.environ(self.store.path),
+            doing=f"waiting for {self._place} to take the commit",
+        )
+        verdict = answers.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
+        if verdict.kind is Kind.LANDED:
+            self._memory.pushed(updates, won=bet is not None)
+        elif verdict.kind is Kind.RACE and bet is not None:
+            self._memory.lost()
+        elif verdict.kind in _BLAMED and self._memory.filled:
+            self._begin_anew()
+            return Lost(verdict.words)
+        return settle(verdict, updates, self._place, lambda: self._moved(updates))
+
+    def _moved(self, updates: Sequence[RefUpdate]) -> bool:
+        now = self._list(*(update.ref for update in updates))
+        return any(now.get(update.ref) != update.old for update in updates)
+
+    def setting(self, key: str) -> str | None:
+        """Return a value of Git's configuration."""
+        if self._settings is None:
+            self._read_settings()
+        if self._settings is None and self._reading is not None:
+            self._settings = settings.parse_settings(self._reading.wait("reading settings").out)
+        return settings.last(self._settings or (), key)
+
+    def _read_settings(self) -> None:
+        """Start to read Git's configuration, unless it is known or being read."""
+        if self._settings is None and self._reading is None:
+            self._reading = self._git.start([*self.store.args, *settings.LIST])
+
+    def close(self) -> None:
+        """Stop a fetch that nobody waited for, and remove the store."""
+        if self._begun is not None:
+            self._begun[1].stop()
+        if self._reading is not None:
+            self._reading.stop()
+        if self._store is not None:
+            self._memory.close(self._store)
+            self._store.close()

@@ -1,0 +1,194 @@
+"""Source repositories: where their branches are, what is on them, and a new branch.
+
+One `ls-remote` tells the heads. Only when a question needs history are commits fetched, without
+trees and files (`--filter=tree:0`), and only as deep as the answer lies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from gitops.adapters.gitrepo.command import messages as answers
+from gitops.adapters.gitrepo.command.address import address
+from gitops.adapters.gitrepo.command.messages import Kind
+from gitops.adapters.gitrepo.command.process import Answer, Git
+from gitops.adapters.gitrepo.command.push import push_args, settle
+from gitops.adapters.gitrepo.objects.store import Store
+from gitops.ports import RefUpdate
+
+_DEPTHS = (50, 1000, 20_000, 2_147_483_647)  # the last one is Git's word for all of it
+_FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+_OURS = "refs/gitops/source"
+
+
+class GitSources:
+    """`ports.Sources` over Git. `close` removes what it made."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        *,
+        progress: Callable[[str], None] | None = None,
+        timeout: float = 60.0,
+    ) -> None:
+        self._environ = environ
+        self._progress = progress
+        self._timeout = timeout
+        self._open: dict[str, _Source] = {}
+
+    def heads(self, url: str) -> Mapping[str, str]:
+        """Return branch -> commit; see `ports.Sources`."""
+        return self._source(url).heads()
+
+    def find(self, url: str, branch: str, commit: str) -> str | None:
+        """Return the whole id of `commit` if it is on `branch`; see `ports.Sources`."""
+        return self._source(url).find(branch, commit)
+
+    def is_older(self, url: str, branch: str, commit: str, than: str) -> bool:
+        """Say whether `commit` came before `than`; see `ports.Sources`."""
+        return self._source(url).is_older(branch, commit, than)
+
+    def create_branch(self, url: str, branch: str, commit: str, start: str) -> bool:
+        """Make a branch; see `ports.Sources`."""
+        return self._source(url).create_branch(branch, commit, start)
+
+    def _source(self, url: str) -> _Source:
+        if url not in self._open:
+            where = address(url)
+            git = Git(
+                self._environ,
+                after=where.settings,
+                secrets=where.secrets,
+                timeout=self._timeout,
+                progress=self._progress,
+            )
+            if where.ssh:
+                git.never_ask(None)
+            self._open[url] = _Source(git, where.url)
+        return self._open[url]
+
+    def close(self) -> None:
+        """Remove the private stores."""
+        for source in self._open.values():
+            source.close()
+
+
+@contextmanager
+def open_sources(
+    environ: Mapping[str, str],
+    *,
+    progress: Callable[[str], None] | None = None,
+    timeout: float = 60.0,
+) -> Iterator[GitSources]:
+    """Yield the source repositories; nobody is contacted before a question is asked."""
+    sources = GitSources(environ, progress=progress, timeout=timeout)
+    try:
+        yield sources
+    finally:
+        sources.close()
+
+
+class _Source:
+    def __init__(self, git: Git, url: str) -> None:
+        self._git = git
+        self._url = url
+        self._store: Store | None = None
+        self._heads: dict[str, str] = {}
+
+    def heads(self) -> Mapping[str, str]:
+        answer = self._talk("ls-remote", "--heads", "--", self._url)
+        pairs = (line.split("\t") for line in answer.text.splitlines())
+        self._heads = {ref.removeprefix("refs/heads/"): oid for oid, ref in pairs}
+        return self._heads
+
+    def find(self, branch: str, commit: str) -> str | None:
+        head = (self._heads or self.heads()).get(branch)
+        if head is not None and head.startswith(commit):
+            return head
+        for known in self._histories(branch):
+            found = [oid for oid in known if oid.startswith(commit)]
+            if found:
+                return found[0] if len(found) == 1 else None
+        return None
+
+    def is_older(self, branch: str, commit: str, than: str) -> bool:
+        if commit == than:
+            return False
+        for known in self._histories(branch):
+            # A cut history proves what it shows, never what it does not.
+            if commit in known and than in known:
+                if self._is_ancestor(commit, than):
+                    return True
+                if self._is_ancestor(than, commit):
+                    return False
+        return False
+
+    def create_branch(self, branch: str, commit: str, start: str) -> bool:
+        # A push needs what it points at; nothing of it is sent, since the server has it.
+        next((known for known in self._histories(start) if commit in known), None)
+        update = RefUpdate(f"refs/heads/{branch}", None, commit)
+        store = self._ready()
+        answer = self._git.run(
+            [*store.args, *push_args([update], self._url)],
+            doing=f"waiting for {self._url} to take the branch",
+        )
+        verdict = answers.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
+        return settle(verdict, [update], self._url, lambda: branch in self.heads()) is None
+
+    def _histories(self, branch: str) -> Iterator[frozenset[str]]:
+        """Yield the commits of `branch` that are known, each time from deeper in its past."""
+        ref = f"{_OURS}/{branch}"
+        for depth in _DEPTHS:
+            with suppress(_NoBranch):
+                self._talk(
+                    *_FETCH,
+                    "--filter=tree:0",
+                    f"--depth={depth}",
+                    "--",
+                    self._url,
+                    f"+refs/heads/{branch}:{ref}",
+                )
+            store = self._ready()
+            store.reopen()
+            listing = self._git.run([*store.args, "rev-list", ref, "--"])
+            if listing.code != 0:
+                return
+            yield frozenset(listing.text.split())
+            if not store.boundary():
+                return
+
+    def _is_ancestor(self, older: str, newer: str) -> bool:
+        args = ("merge-base", "--is-ancestor", older, newer)
+        return self._git.run([*self._ready().args, *args]).code == 0
+
+    def _ready(self) -> Store:
+        if self._store is None:
+            self._store = Store(self._git)
+        return self._store
+
+    def _talk(self, *args: str) -> Answer:
+        """Run one exchange with the server. Raises `_NoBranch` when it has no such branch."""
+        answer = self._run(args)
+        verdict = answers.read_transport(answer.err) if answer.code != 0 else None
+        if verdict is not None and verdict.kind is Kind.OTHER_FORMAT:
+            self._ready().close()
+            self._store = Store(self._git, algorithm="sha256")
+            answer = self._run(args)
+            verdict = answers.read_transport(answer.err) if answer.code != 0 else None
+        if verdict is None:
+            return answer
+        if verdict.kind is Kind.NO_BRANCH:
+            raise _NoBranch
+        raise answers.error_of(verdict, self._url)
+
+    def _run(self, args: tuple[str, ...]) -> Answer:
+        return self._git.run([*self._ready().args, *args], doing=f"waiting for {self._url}")
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+
+
+class _NoBranch(Exception):
+    """The source repository has no such branch."""

@@ -1,0 +1,145 @@
+"""`gitops wait` and `gitops watch`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gitops.cli.duration import seconds
+from gitops.cli.options import (
+    App,
+    Branch,
+    Format,
+    Output,
+    PushTimeout,
+    Record,
+    Repo,
+    Soak,
+    Timeout,
+)
+from gitops.cli.session import open_for_writing
+from gitops.errors import Unavailable, UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file to `app`."""
+    app.command("wait")(wait)
+    app.command("watch")(watch)
+
+
+def wait(
+    environment: Annotated[
+        str | None, typer.Argument(metavar="[ENV]", help="The environment; or --for ENV=TAG.")
+    ] = None,
+    commit: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[COMMIT]", help="A commit of its branch; default: the newest release."
+        ),
+    ] = None,
+    wanted: Annotated[
+        str | None,
+        typer.Option(
+            "--for",
+            metavar="ENV=TAG",
+            help="Until ENV runs TAG (or NAME:TAG), also when Git does not ask for it yet.",
+        ),
+    ] = None,
+    soak: Soak = None,
+    timeout: Timeout = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", help="Go on with a newer release when one comes.")
+    ] = False,
+    record: Record = True,
+    app: App = None,
+    repo: Repo = ".",
+    branch: Branch = None,
+    push_timeout: PushTimeout = "60s",
+    output: Output = Format.text,
+) -> int:
+    """Follow Argo CD until a release is live and Healthy, or is not going to be.
+
+    Where each app has overlays of its own, the newest release of every app, unless --app says one.
+
+    Exit code 0: Healthy. 1: degraded, or its sync failed. 75: not known yet: too slow, superseded,
+    suspended, or it waits for a sync by hand.
+    """
+    name, asked = _asked(environment, commit, wanted)
+    with open_for_writing(repo, branch, push_timeout) as session:
+        from gitops.actions.argocd.tracker import Asked
+        from gitops.actions.wait import WaitOptions, WaitRequest
+        from gitops.actions.wait import wait as run
+        from gitops.cli.render.wait import print_waits, view
+
+        options = WaitOptions(
+            soak=seconds(soak) if soak is not None else None,
+            timeout=seconds(timeout) if timeout is not None else None,
+            follow=follow,
+            record=record,
+        )
+        request = WaitRequest(
+            environment=name,
+            commit=commit,
+            asked=Asked(asked[1], asked[0]) if asked is not None else None,
+            app=app,
+            options=options,
+        )
+        with view(output.value) as show:
+            reports = run(session(), request, show=show)
+    return print_waits(
+        reports, output.value, several=reports[0].overlay.app is not None and not app
+    )
+
+
+def _asked(
+    environment: str | None, commit: str | None, wanted: str | None
+) -> tuple[str, tuple[str | None, str] | None]:
+    """Return the environment, and (image or None, tag) where `--for` asks for one."""
+    if wanted is None:
+        if environment is None:
+            raise UsageError("say which environment", hint="gitops wait dev, or --for dev=1.4.2")
+        return environment, None
+    if environment is not None or commit is not None:
+        raise UsageError("--for names the environment: leave out the other arguments")
+    name, equals, text = wanted.partition("=")
+    image, _, tag = text.rpartition(":")
+    if not name or not equals or not tag or (":" in text and not image):
+        raise UsageError(f"--for {wanted!r} is not ENV=TAG", hint="--for dev=1.4.2")
+    return name, (image or None, tag)
+
+
+def watch(
+    environments: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ENV...]", help="The environments; default: all in a cluster."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Look once and end, for a cron job.")
+    ] = False,
+    repo: Repo = ".",
+    branch: Branch = None,
+    push_timeout: PushTimeout = "60s",
+    output: Output = Format.text,
+) -> int:
+    """Watch environments, and write what becomes of their releases to the ledger.
+
+    Runs until it is stopped, and may be stopped at any time: it keeps nothing. Prints one line for
+    each change; with `-o json` one document for each. With --once the exit code is 75 when
+    something could not be looked at.
+    """
+    from gitops.actions.argocd.observer import Watched
+
+    known = Watched()
+    missed = False
+    while True:
+        # Opened anew every hour: what a long time of fetching leaves behind goes with it.
+        with open_for_writing(repo, branch, push_timeout) as session:
+            from gitops.actions.watch import watch as run
+            from gitops.cli.render.wait import print_event
+
+            for event in run(session(), environments or [], known, once=once):
+                print_event(event, output.value)
+                missed = missed or event.is_trouble
+        if once:
+            return Unavailable.exit_code if missed else 0

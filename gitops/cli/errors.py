@@ -1,0 +1,66 @@
+"""Turns whatever ends a command into words and the exit code of design section 4."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NoReturn
+
+from gitops.errors import Bug, GitopsError, Interrupted
+
+
+def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code; every error is one of `gitops.errors`.
+
+    `arguments` tell how errors are printed.
+    """
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        code = command()
+        sys.stdout.flush()
+        return code
+    except GitopsError as error:
+        return _show(error, arguments)
+    except KeyboardInterrupt:
+        return _show(Interrupted("interrupted"), arguments)
+    except BrokenPipeError:
+        # Whoever read us went away (`gitops history | head`): nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the one door where a bug becomes words
+        return _show(_bug(error), arguments)
+
+
+def _interrupt(_signal: int, _frame: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def _bug(error: Exception) -> Bug:
+    """Keep the traceback out of the terminal; it may hold what nobody should paste."""
+    import tempfile
+    import traceback
+
+    handle, path = tempfile.mkstemp(prefix="gitops-bug-", suffix=".log")
+    with os.fdopen(handle, "w", encoding="utf-8") as file:
+        traceback.print_exception(error, file=file)
+    return Bug(
+        f"this is a bug in gitops: {type(error).__name__}",
+        hint=f"the details are in {path}; read it before you send it to anybody",
+    )
+
+
+def _show(error: GitopsError, arguments: Sequence[str]) -> int:
+    from gitops.cli.render.text import print_error
+
+    print_error(error, as_json=_wants_json(arguments))
+    return error.exit_code
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    """Say whether `-o json` stands in the arguments, also when they do not parse."""
+    pairs = pairwise(arguments)
+    joined = any(word in ("-ojson", "--output=json", "-o=json") for word in arguments)
+    return joined or any(pair in (("-o", "json"), ("--output", "json")) for pair in pairs)

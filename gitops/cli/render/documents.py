@@ -1,0 +1,365 @@
+"""Reports as the JSON documents of design section 4; fields are only ever added."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from gitops.core.environments.environment import Overlay
+from gitops.core.hold import Hold
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.ledger.verdicts import Word
+from gitops.core.releases.history import Release
+from gitops.core.report import (
+    CutReport,
+    DiffReport,
+    HistoryReport,
+    OverlayStatus,
+    Proposal,
+    ReleaseListReport,
+    StatusReport,
+    WriteReport,
+)
+from gitops.core.text.plain import timestamp
+from gitops.errors import GitopsError
+
+if TYPE_CHECKING:
+    from gitops.actions.init import ScaffoldReport
+    from gitops.actions.validate import ValidateReport
+    from gitops.core.argocd.reports import Event, LiveApplication, WaitReport
+    from gitops.core.environments.freeze import FreezeHit
+
+Document = dict[str, Any]
+
+
+def write_document(report: WriteReport) -> Document:
+    """The document of every verb that writes."""
+    return {
+        "action": report.action,
+        "outcome": report.outcome,
+        "commit": report.commit,
+        "branch": report.branch,
+        "commits": [{"branch": one.branch, "commit": one.commit} for one in report.commits],
+        "attempts": report.attempts,
+        "changes": [
+            {
+                **_place(entry.overlay),
+                "branch": entry.branch,
+                "path": entry.path,
+                "image": entry.change.image,
+                "before": value_document(entry.change.before),
+                "after": value_document(entry.change.after),
+            }
+            for entry in report.changes
+        ],
+        "skipped": [{**_place(entry.overlay), "reason": entry.reason} for entry in report.skipped],
+        "proposals": [proposal_document(entry) for entry in report.proposals],
+        "warnings": list(report.warnings),
+        "notes": list(report.notes),
+        "hold": hold_document(report.hold),
+    }
+
+
+def history_document(report: HistoryReport) -> Document:
+    """The document of `history`."""
+    return {
+        "environment": report.overlay.environment.name,
+        "app": report.overlay.app,
+        "branch": report.branch,
+        "releases": [
+            _release(release, report.words.get(release.commit, ()), current=index == 0)
+            for index, release in enumerate(report.releases)
+        ],
+        "more": report.more,
+        "warnings": list(report.warnings),
+    }
+
+
+def _release(release: Release, words: Sequence[Word], *, current: bool) -> Document:
+    return {
+        "commit": release.commit,
+        "time": time_text(release.time),
+        "author": release.author.name,
+        "subject": release.subject,
+        "action": release.action,
+        "images": images_document(release.images or {}),
+        "readable": release.images is not None,
+        "restores": release.restores,
+        "verdicts": [word_document(word) for word in words],
+        "current": current,
+    }
+
+
+def status_document(report: StatusReport) -> Document:
+    """The document of `status`."""
+    return {
+        "branch": report.branch,
+        "repository": report.repository,
+        "environments": [_status(entry) for entry in report.overlays],
+        "warnings": list(report.warnings),
+    }
+
+
+def _status(entry: OverlayStatus) -> Document:
+    live = entry.live.applications if entry.live is not None else ()
+    applications = [live_document(one) for one in live]
+    return {
+        "name": entry.overlay.environment.name,
+        "app": entry.overlay.app,
+        "branch": entry.branch,
+        "images": images_document(entry.images or {}),
+        "commit": entry.commit,
+        "time": time_text(entry.time),
+        "author": entry.by,
+        "verdicts": [word_document(word) for word in entry.words],
+        "hold": hold_document(entry.hold),
+        "freeze": freeze_document(entry.freeze),
+        "proposals": [proposal_document(proposal) for proposal in entry.proposals],
+        "application": next(iter(applications), None),
+        "applications": applications,
+        "cluster": {"problem": entry.live.problem} if entry.live is not None else None,
+        "problem": entry.problem,
+    }
+
+
+def live_document(one: LiveApplication) -> Document:
+    """One Application that feeds an overlay, as `status` saw it."""
+    return {
+        "cluster": one.ref.cluster,
+        "namespace": one.ref.namespace,
+        "name": one.ref.name,
+        "state": one.state,
+        "message": one.text,
+        "sync": one.sync,
+        "health": one.health,
+        "revision": one.revision,
+        "release": one.release,
+        "since": time_text(one.since),
+        "drift": list(one.drift),
+        "rollouts": list(one.rollouts),
+    }
+
+
+def wait_document(report: WaitReport) -> Document:
+    """The document of `wait`."""
+    release = report.release
+    return {
+        "environment": report.overlay.environment.name,
+        "app": report.overlay.app,
+        "verdict": report.verdict,
+        "commit": release.commit if release is not None else None,
+        "images": images_document(release.images or {}) if release is not None else [],
+        "message": report.message,
+        "since": time_text(report.since),
+        "recorded": report.recorded,
+        "applications": [
+            {
+                "cluster": one.ref.cluster,
+                "namespace": one.ref.namespace,
+                "name": one.ref.name,
+                "state": one.state,
+                "sync": one.sync,
+                "health": one.health,
+                "revision": one.revision,
+                "message": one.text,
+                "since": time_text(one.since),
+                "images": list(one.images),
+            }
+            for one in report.observations
+        ],
+        "troubles": [
+            {
+                "resource": one.resource,
+                "reason": one.reason,
+                "message": one.message,
+                "words": one.words,
+            }
+            for one in report.troubles
+        ],
+        "notes": list(report.notes),
+        "warnings": list(report.warnings),
+    }
+
+
+def event_document(event: Event) -> Document:
+    """One line of `watch`."""
+    return {
+        **_place(event.overlay),
+        "commit": event.commit,
+        "verdict": event.verdict,
+        "message": event.text,
+    }
+
+
+def diff_document(report: DiffReport) -> Document:
+    """The document of `diff`."""
+    return {
+        "left": report.left.label,
+        "right": report.right.label,
+        "differences": [
+            {
+                "image": entry.image,
+                "left": value_document(entry.left),
+                "right": value_document(entry.right),
+            }
+            for entry in report.differences
+        ],
+    }
+
+
+def error_document(error: GitopsError) -> Document:
+    """The document of a call that failed."""
+    return {
+        "error": {
+            "code": error.code,
+            "message": error.message,
+            "hint": error.hint,
+            "reasons": list(error.reasons),
+        }
+    }
+
+
+def problems_document(report: ValidateReport) -> Document:
+    """The document of `validate`."""
+    return {
+        "problems": [
+            {
+                "path": problem.path,
+                "line": problem.line,
+                "column": problem.column,
+                "level": problem.level,
+                "message": problem.message,
+                "branch": problem.branch,
+            }
+            for problem in report.problems
+        ],
+        "overlays": report.overlays,
+    }
+
+
+def init_document(report: ScaffoldReport) -> Document:
+    """The document of `init`."""
+    return {
+        "action": "init",
+        "outcome": "planned" if report.outcome == "planned" else "edited",
+        "directory": report.directory,
+        "files": list(report.files),
+        "warnings": list(report.warnings),
+    }
+
+
+def cut_document(report: CutReport) -> Document:
+    """The document of `release cut`."""
+    return {
+        "action": "release cut",
+        "outcome": report.outcome,
+        "version": report.version,
+        "branches": [
+            {
+                "source": entry.url,
+                "images": list(entry.images),
+                "branch": entry.branch,
+                "commit": entry.commit,
+            }
+            for entry in report.branches
+        ],
+    }
+
+
+def releases_document(report: ReleaseListReport) -> Document:
+    """The document of `release list`."""
+    return {
+        "branches": [
+            {
+                "source": entry.url,
+                "images": list(entry.images),
+                "branch": entry.branch,
+                "head": entry.head,
+                "running": [
+                    {
+                        **_place(one.overlay),
+                        "image": one.image,
+                        "commit": one.commit,
+                        "is_head": one.commit == entry.head,
+                        "verdicts": [word_document(word) for word in one.words],
+                    }
+                    for one in entry.running
+                ],
+            }
+            for entry in report.branches
+        ],
+        "warnings": list(report.warnings),
+    }
+
+
+def images_document(images: Mapping[str, ImageValue]) -> list[Document]:
+    """Images of a release as a list, in the order of the file."""
+    return [
+        {"image": image, "name": value.name, "tag": value.tag, "digest": value.digest}
+        for image, value in images.items()
+    ]
+
+
+def value_document(value: ImageValue | None) -> Document | None:
+    """One image value, or None where an overlay does not have the image."""
+    if value is None:
+        return None
+    return {"name": value.name, "tag": value.tag, "digest": value.digest}
+
+
+def word_document(word: Word) -> Document:
+    """One verdict."""
+    return {
+        "verdict": word.verdict,
+        "time": time_text(word.time),
+        "by": word.by,
+        "reason": word.reason,
+    }
+
+
+def proposal_document(proposal: Proposal) -> Document:
+    """One proposal."""
+    return {
+        **_place(proposal.overlay),
+        "branch": proposal.branch,
+        "base": proposal.base,
+        "number": proposal.number,
+        "url": proposal.url,
+        "state": proposal.state,
+        "commit": proposal.commit,
+        "by": proposal.by,
+        "since": time_text(proposal.since),
+        "waits_for": list(proposal.waits_for),
+        "replaces": proposal.replaced.commit if proposal.replaced is not None else None,
+    }
+
+
+def hold_document(hold: Hold | None) -> Document | None:
+    """One hold."""
+    if hold is None:
+        return None
+    return {
+        "by": hold.by,
+        "since": time_text(hold.since),
+        "reason": hold.reason,
+        "release": hold.release,
+    }
+
+
+def freeze_document(freeze: FreezeHit | None) -> Document | None:
+    """The freeze window that an environment is in."""
+    if freeze is None:
+        return None
+    return {"name": freeze.name, "reason": freeze.reason, "opens": time_text(freeze.opens)}
+
+
+def time_text(time: datetime | None) -> str | None:
+    """RFC 3339 in UTC: `2026-11-24T14:02:00Z`."""
+    return timestamp(time) if time is not None else None
+
+
+def _place(overlay: Overlay | None) -> Document:
+    if overlay is None:
+        return {"environment": None, "app": None}
+    return {"environment": overlay.environment.name, "app": overlay.app}

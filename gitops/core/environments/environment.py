@@ -1,0 +1,265 @@
+"""Environments, overlays and source-branch patterns: the values that `gitops.yaml` becomes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import lru_cache
+from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from gitops.core.environments.freeze import Freeze
+
+CONFIG_PATH = "gitops.yaml"
+
+Deploy = Literal["auto", "manual"]
+ChangeMode = Literal["commit", "pull-request", "work-tree"]
+RollbackMode = Literal["commit", "pull-request"]
+Follow = Literal["newest", "any"]
+Database = Literal["dummy", "real"]
+Required = Literal["qa-passed", "stable"]
+ForgeKind = Literal["github", "gitlab", "gitea", "forgejo", "none"]
+
+
+class ForgeSetting(Struct, frozen=True):
+    """`forge:` of `gitops.yaml`: what kind it is, and where its pages are (None: at the remote)."""
+
+    kind: ForgeKind
+    url: str | None = None
+
+
+MergeMethod = Literal["merge", "squash", "rebase"]
+RuleLevel = Literal["required", "advised"]
+
+
+class BranchRule(Struct, frozen=True):
+    """A row of `branches:`.
+
+    Attributes:
+        match: a branch, or a pattern: `*` inside a path segment, `**` across segments.
+        tests: whether a pull request needs a status check that succeeded; None: it does not say.
+        checks: names of those checks; () any.
+        approvals: how many people must approve; 0: it does not say.
+        approvals_level: how badly that is wanted.
+        line: 1-based line of the row in `gitops.yaml`, for messages.
+    """
+
+    match: str
+    tests: RuleLevel | None = None
+    checks: tuple[str, ...] = ()
+    approvals: int = 0
+    approvals_level: RuleLevel = "required"
+    line: int = 1
+
+    def __eq__(self, other: object) -> bool:
+        """Where it stands does not make it another rule."""
+        return isinstance(other, BranchRule) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        return self.match, self.tests, self.checks, self.approvals, self.approvals_level
+
+    @property
+    def is_pattern(self) -> bool:
+        """True when it stands for more than one branch."""
+        return "*" in self.match
+
+
+class Approvals(Struct, frozen=True):
+    """Who must agree to a proposal of an environment where there is no forge to ask.
+
+    Attributes:
+        required: how many different people.
+        self: may one of them be an author of the proposal?
+    """
+
+    required: int = 1
+    self: bool = False
+
+
+class PullRules(Struct, frozen=True):
+    """How proposals look on the forge: `pullRequest:` of `gitops.yaml`.
+
+    Attributes:
+        reviewers: login names, `team:NAME` for a team.
+        method: how an approved one is merged.
+        draft: a new one is a draft, until a person says that it is ready.
+    """
+
+    labels: tuple[str, ...] = ()
+    reviewers: tuple[str, ...] = ()
+    method: MergeMethod = "merge"
+    draft: bool = False
+
+
+class Patience(Struct, frozen=True):
+    """How long `wait` waits.
+
+    Attributes:
+        soak: how long a release must stay Healthy to be stable; None: 5 minutes where the database
+            is real or the environment is called stage or prod, else nothing.
+        timeout: how long it may take to get there; the soak does not count.
+    """
+
+    soak: timedelta | None = None
+    timeout: timedelta = timedelta(minutes=15)
+
+
+class ClusterRow(Struct, frozen=True):
+    """A row of `clusters:`: where the Applications of some environments are.
+
+    Attributes:
+        environments: their names; () means all.
+        context: of the caller's kubeconfig; None: the current one.
+        namespace: of Argo CD's Applications; `*` for those of every namespace.
+    """
+
+    environments: tuple[str, ...] = ()
+    context: str | None = None
+    namespace: str = "argocd"
+
+
+class Environment(Struct, frozen=True):
+    """A row of `gitops.yaml`.
+
+    Attributes:
+        overlay: directory of the overlay, relative to the root; may hold `{app}` once.
+        accepts: source-branch patterns (see `match_branch`).
+        after: names of the environments that must have had the same images before.
+        requires: verdicts that the images must have in every one of `after`.
+        soak: automatic promotion takes only what has been stable in `after` for so long.
+        follow: which of several live release branches it takes: the newest version, or any.
+        branch: the branch that it lives on (its overlays and holds); None: the top-level one.
+        wait: how long `wait` waits for it.
+        line: 1-based line of the row in `gitops.yaml`, for messages.
+    """
+
+    name: str
+    overlay: str
+    accepts: tuple[str, ...] = ()
+    deploy: Deploy = "manual"
+    change: ChangeMode = "commit"
+    rollback: RollbackMode = "commit"
+    after: tuple[str, ...] = ()
+    database: Database | None = None
+    approvals: Approvals = Approvals()
+    follow: Follow = "newest"
+    requires: tuple[Required, ...] = ()
+    soak: timedelta | None = None
+    branch: str | None = None
+    wait: Patience = Patience()
+    line: int = 1
+
+    @property
+    def soak_time(self) -> timedelta:
+        """How long a release must stay Healthy there to be stable."""
+        if self.wait.soak is not None:
+            return self.wait.soak
+        careful = self.database == "real" or self.name in ("stage", "prod")
+        return timedelta(minutes=5) if careful else timedelta(0)
+
+    @property
+    def per_app(self) -> bool:
+        """True when every app has an overlay of its own (`{app}` in the path)."""
+        return "{app}" in self.overlay
+
+    def directory(self, app: str | None) -> str:
+        """Return the overlay's directory for `app` (None where the layout has no apps)."""
+        return self.overlay.replace("{app}", app) if app is not None else self.overlay
+
+
+def asks_for_approval(environment: Environment) -> bool:
+    """Say whether anything goes to the environment as a proposal."""
+    return "pull-request" in (environment.change, environment.rollback)
+
+
+class Overlay(Struct, frozen=True):
+    """The Kustomize directory of one environment (of one app)."""
+
+    environment: Environment
+    app: str | None = None
+
+    @property
+    def directory(self) -> str:
+        """Path from the repository's root, without a slash at either end."""
+        return self.environment.directory(self.app)
+
+    @property
+    def label(self) -> str:
+        """What messages call it: `prod`, or `shop/prod` for app shop."""
+        name = self.environment.name
+        return name if self.app is None else f"{self.app}/{name}"
+
+
+class Config(Struct, frozen=True):
+    """`gitops.yaml` as values, in promotion order.
+
+    Attributes:
+        branch: the branch that Argo CD follows, where an environment names none of its own; None
+            means the remote's HEAD.
+        sources: image name -> URL of the repository that it is built from.
+        freezes: times at which nothing but a rollback goes to an environment.
+        signers: path, on that branch, of an OpenSSH allowed-signers file; None: every line of the
+            ledger counts.
+        forge: where pull requests are; None: to be found from the remote.
+        repository: what writers call this repository among themselves; None: by its address.
+        pulls: how proposals look on the forge.
+        branch_rules: what pull requests into branches must have.
+        clusters: where the environments run, as far as it is said.
+    """
+
+    branch: str | None
+    environments: tuple[Environment, ...] = ()
+    sources: Mapping[str, str] = {}
+    freezes: tuple[Freeze, ...] = ()
+    signers: str | None = None
+    forge: ForgeSetting | None = None
+    repository: str | None = None
+    pulls: PullRules = PullRules()
+    branch_rules: tuple[BranchRule, ...] = ()
+    clusters: tuple[ClusterRow, ...] = ()
+
+    def clusters_of(self, environment: Environment) -> tuple[ClusterRow, ...]:
+        """Return the rows about `environment`; without any rows at all, the current context."""
+        if not self.clusters:
+            return (ClusterRow(),)
+        return tuple(
+            row
+            for row in self.clusters
+            if not row.environments or environment.name in row.environments
+        )
+
+    def find(self, name: str) -> Environment | None:
+        """Return the environment called `name`, or None."""
+        return next((row for row in self.environments if row.name == name), None)
+
+
+@lru_cache(maxsize=256)
+def _pattern(pattern: str) -> re.Pattern[str]:
+    parts = re.split(r"(\*\*|\*|\{version\})", pattern)
+    words = {"**": ".+", "*": "[^/]+", "{version}": "(?P<version>[^/]+)"}
+    return re.compile("".join(words.get(part, re.escape(part)) for part in parts))
+
+
+class BranchMatch(Struct, frozen=True):
+    """A source branch that a pattern accepts, with the `{version}` it captured, if any."""
+
+    pattern: str
+    version: str | None = None
+
+
+def match_branch(patterns: tuple[str, ...], branch: str) -> BranchMatch | None:
+    """Return the first pattern that accepts `branch`, or None.
+
+    `*` matches inside one path segment, `**` across segments, `{version}` one segment.
+    """
+    for pattern in patterns:
+        found = _pattern(pattern).fullmatch(branch)
+        if found is not None:
+            return BranchMatch(pattern, found.groupdict().get("version"))
+    return None

@@ -1,0 +1,110 @@
+"""Which token may go to which forge: only to the host that it is for.
+
+A variable that names a server (`GITHUB_SERVER_URL`, `CI_SERVER_URL`, `GITLAB_HOST`,
+`GITEA_SERVER_URL`) says where its token belongs. Without one, `GITHUB_TOKEN` belongs to github.com;
+`GITLAB_TOKEN` and `GITEA_TOKEN` go to the repository's own host, which the caller named, and never
+to one that only a file of the repository names (`gitops.core.forges.address.locate` sees to that).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from gitops.core.environments.environment import ForgeKind
+from gitops.core.forges.address import ForgeAddress, Origin, declared_servers
+
+VARIABLES = (
+    *("GITHUB_TOKEN", "GITHUB_SERVER_URL", "GITLAB_TOKEN", "GITLAB_HOST", "CI_JOB_TOKEN"),
+    *("CI_SERVER_URL", "CI_SERVER_HOST", "GITEA_TOKEN", "GITEA_SERVER_URL"),
+)
+"""What is read of the environment, here and in `forge_address`; for the reference page."""
+
+_GITHUB = Origin("https", "github.com", 443)
+
+
+class Token(Struct, frozen=True):
+    """A credential; nothing that prints this value shows the secret.
+
+    Attributes:
+        source: where it came from, for messages (`GITEA_TOKEN`, `Git's credential helper`).
+        style: `token`, `job` (GitLab's CI_JOB_TOKEN), or `basic` (user and password).
+    """
+
+    secret: str
+    source: str
+    style: Literal["token", "job", "basic"] = "token"
+    user: str = ""
+
+    def __repr__(self) -> str:
+        return f"Token(source={self.source!r}, style={self.style!r})"
+
+
+class TokenChoice(Struct, frozen=True):
+    """The token for a forge, None when no variable has one for it.
+
+    Attributes:
+        passed_over: variables that are set but belong elsewhere, each with where: for messages.
+    """
+
+    token: Token | None
+    passed_over: tuple[str, ...] = ()
+
+
+def choose_token(address: ForgeAddress, environ: Mapping[str, str]) -> TokenChoice:
+    """Return the token of the environment that may go to `address`."""
+    passed_over = []
+    for name in _variables(address.kind):
+        secret = environ.get(name, "").strip()
+        if not secret or not secret.isprintable():
+            continue
+        homes = _homes(name, address.kind, environ)
+        if homes is None or address.origin in homes:
+            return TokenChoice(Token(secret, name, "job" if name == "CI_JOB_TOKEN" else "token"))
+        where = " or ".join(str(home) for home in homes) or "no server that is named"
+        passed_over.append(f"{name} is for {where}")
+    return TokenChoice(None, tuple(passed_over))
+
+
+def how_to_give_a_token(address: ForgeAddress, passed_over: tuple[str, ...] = ()) -> str:
+    """Return the hint for somebody whose token is missing or not enough."""
+    name = _variables(address.kind)[0]
+    hint = f"set {name}, or store a token for {address.origin} in Git's credential helper"
+    if passed_over:
+        server = {"github": "GITHUB_SERVER_URL", "gitlab": "GITLAB_HOST"}.get(
+            address.kind, "GITEA_SERVER_URL"
+        )
+        hint = f"{'; '.join(passed_over)}: if it is for {address.origin}, set {server} to that"
+    return hint
+
+
+def _variables(kind: ForgeKind) -> tuple[str, ...]:
+    if kind == "github":
+        return ("GITHUB_TOKEN",)
+    if kind == "gitlab":
+        return ("GITLAB_TOKEN", "CI_JOB_TOKEN")
+    return ("GITEA_TOKEN", "GITHUB_TOKEN")
+
+
+def _homes(name: str, kind: ForgeKind, environ: Mapping[str, str]) -> tuple[Origin, ...] | None:
+    """Return the servers that a variable's token is for; None: the repository's own."""
+    declared = declared_servers(kind, environ)
+    if name == "GITHUB_TOKEN":
+        named = declared.get("GITHUB_SERVER_URL")
+        if named is not None:
+            return (named,)
+        return (_GITHUB,) if kind == "github" and not _elsewhere(environ) else ()
+    if name == "CI_JOB_TOKEN":
+        return tuple(
+            origin for variable, origin in declared.items() if variable.startswith("CI_SERVER_")
+        )
+    # The caller's own word comes before what the CI system says of itself.
+    first = next(iter(declared.values()), None)
+    return None if first is None else (first,)
+
+
+def _elsewhere(environ: Mapping[str, str]) -> bool:
+    """True in a job of a forge that speaks with GitHub's words but is not GitHub."""
+    return bool(environ.get("GITEA_ACTIONS") or environ.get("FORGEJO_ACTIONS"))

@@ -1,0 +1,170 @@
+"""Commit messages: subject, one line for each change, the reason, and trailers.
+
+What comes from people, servers or files becomes one printable line of bounded length, and stands
+behind a word of ours, so that no line of it can be taken for a trailer. Trailers are read from
+the last paragraph only, as Git does; the first paragraph is the subject and never holds any.
+`Argocd-reference-commit-sha` is what Argo CD shows as the source commit (its docs,
+user-guide/source-hydrator: 5 to 40 hex digits).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from gitops.core.kustomization.image import ImageChange, describe_value
+from gitops.core.text.plain import one_line
+
+LONGEST_SUBJECT = 200
+
+_REASON = re.compile(r"^Reason: (.*)$", re.MULTILINE)
+_TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*)")
+_PICKED = re.compile(r"\(cherry picked from commit [0-9a-f]+\)")
+_REVISIONS = {40: "sha1", 64: "sha256"}
+
+
+class Line(Struct, frozen=True):
+    """One image of one overlay, as the body of a message tells it.
+
+    Attributes:
+        environment_label: `prod`, or `shop/prod` for app shop.
+    """
+
+    environment_label: str
+    change: ImageChange
+
+
+def render_message(
+    *,
+    action: str,
+    environments: Sequence[str],
+    changes: Sequence[Line],
+    intent: str,
+    reason: str | None = None,
+    overrides: Sequence[str] = (),
+    source: tuple[str, str | None] | None = None,
+    restores: str | None = None,
+    rolled_back: str | None = None,
+    subject: str | None = None,
+    sources: Sequence[str] = (),
+) -> str:
+    """Return the message of a commit, ending in a newline.
+
+    Args:
+        action: deploy, rollback, promote, hold, resume, …
+        environments: labels of the overlays that it touches.
+        intent: unique id of what was asked for, the same in every attempt.
+        overrides: one text for each reason that was passed over.
+        source: (source branch, its full commit id or None), when known.
+        restores: for a rollback, the commit whose images it puts back.
+        rolled_back: for a rollback, the commit that was judged bad.
+        subject: in place of the one made from `environments` and `changes`.
+        sources: where images have different sources, one `ENVIRONMENT IMAGE REVISION` for each.
+    """
+    title = subject if subject is not None else _title(action, environments, changes)
+    paragraphs = [one_line(title, LONGEST_SUBJECT) or action]
+    if changes:
+        paragraphs.append("\n".join(_sentence(line) for line in changes))
+    if reason is not None and one_line(reason):
+        paragraphs.append(f"Reason: {one_line(reason)}")
+    pairs = [
+        ("Gitops-Action", action),
+        *(("Gitops-Environment", label) for label in environments),
+        ("Gitops-Id", intent),
+        ("Source-Revision", _revision(source)),
+        *(("Gitops-Source", text) for text in sources),
+        ("Gitops-Restores", restores),
+        ("Gitops-Rolled-Back", rolled_back),
+        *(("Gitops-Override", text) for text in overrides),
+        ("Argocd-reference-commit-sha", _reference(source)),
+    ]
+    cleaned = ((key, one_line(value)) for key, value in pairs if value is not None)
+    paragraphs.append("\n".join(f"{key}: {value}" for key, value in cleaned if value))
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def trailers(message: str) -> dict[str, tuple[str, ...]]:
+    """Return the trailers of the last paragraph: key -> its values, in order.
+
+    A paragraph with any line that is no trailer is prose and has none; so is the first one.
+    """
+    paragraphs = _paragraphs(message)
+    if len(paragraphs) < 2:
+        return {}
+    found: dict[str, list[str]] = {}
+    last: list[str] | None = None
+    for line in paragraphs[-1]:
+        match = _TRAILER.fullmatch(line)
+        if match is not None:
+            last = found.setdefault(match[1], [])
+            last.append(match[2])
+        elif line[0] in " \t" and last is not None:
+            last[-1] = f"{last[-1]} {line.strip()}"
+        elif not _PICKED.fullmatch(line):
+            return {}
+    return {key: tuple(values) for key, values in found.items()}
+
+
+def reason_of(message: str) -> str | None:
+    """Return the reason that a message of ours tells, None when it tells none."""
+    found = _REASON.search(message)
+    return found[1] if found is not None else None
+
+
+def subject(message: str) -> str:
+    """Return the first paragraph of `message` as one line."""
+    paragraphs = _paragraphs(message)
+    return one_line(" ".join(paragraphs[0])) if paragraphs else ""
+
+
+def _paragraphs(message: str) -> list[list[str]]:
+    paragraphs: list[list[str]] = [[]]
+    for line in message.split("\n"):
+        if line.strip():
+            paragraphs[-1].append(line.rstrip())
+        elif paragraphs[-1]:
+            paragraphs.append([])
+    return [paragraph for paragraph in paragraphs if paragraph]
+
+
+def _title(action: str, environments: Sequence[str], changes: Sequence[Line]) -> str:
+    where = ", ".join(environments)
+    images = dict.fromkeys(line.change.image for line in changes)
+    if not images:
+        return f"{where}: {action}"
+    if len(images) > 1:
+        return f"{where}: {len(images)} images"
+    old = _join(describe_value(line.change.before) for line in changes)
+    new = _join(describe_value(line.change.after) for line in changes)
+    return f"{where}: {next(iter(images))} {old} -> {new}"
+
+
+def _join(words: Iterable[str]) -> str:
+    """Each word once: environments may come from different values to the same one."""
+    return ", ".join(dict.fromkeys(words))
+
+
+def _sentence(line: Line) -> str:
+    change = line.change
+    before, after = describe_value(change.before), describe_value(change.after)
+    return one_line(f"{line.environment_label}: {change.image} {before} -> {after}")
+
+
+def _revision(source: tuple[str, str | None] | None) -> str | None:
+    """`release/1.4@sha1:…`; the branch alone when the commit is not known in full."""
+    if source is None:
+        return None
+    branch, commit = source
+    kind = _REVISIONS.get(len(commit)) if commit is not None and _is_hex(commit) else None
+    return branch if kind is None or commit is None else f"{branch}@{kind}:{commit.lower()}"
+
+
+def _reference(source: tuple[str, str | None] | None) -> str | None:
+    commit = source[1] if source is not None else None
+    return commit.lower() if commit and _is_hex(commit) and 5 <= len(commit) <= 40 else None
+
+
+def _is_hex(word: str) -> bool:
+    return re.fullmatch(r"[0-9a-fA-F]+", word) is not None

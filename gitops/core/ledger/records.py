@@ -1,0 +1,224 @@
+"""The ledger: what was seen of each release, one JSON line for each word, never changed.
+
+One file for each overlay on the branch `gitops/ledger`. Its order is what "newest" means: the
+times in it are claims of whoever wrote them. A line is
+
+    {"commit": …, "verdict": "qa-passed", "time": …, "by": …, "reason": …, "images": [{"image",
+     "name", "tag", "digest"}], "id": …, "machine": true, "seen": {…}}
+
+`reason`, `id`, `machine` and `seen` stand only where there is something to say. An approval is a
+line, too: verdict `approved`, and `commit` is the head of the proposal that was approved.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, Literal, cast, get_args
+
+from msgspec import Struct
+
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.text.plain import one_line, timestamp
+
+LEDGER_BRANCH: Final = "gitops/ledger"
+
+Verdict = Literal["stable", "degraded", "qa-passed", "qa-failed", "approved"]
+
+_LONGEST_LINE = 1 << 20
+_HEX = frozenset("0123456789abcdef")
+_FIELDS = ("name", "tag", "digest")
+
+
+class Record(Struct, frozen=True):
+    """One word on one release.
+
+    Attributes:
+        commit: the release (all hex digits), or the head of the approved proposal.
+        by: who says so; without signers a claim.
+        images: the whole set of images that the word is given to.
+        machine: said by `wait` or a watcher and not by a person.
+        intent: `Gitops-Id` of the call that wrote it.
+        seen: what a machine saw, as JSON: times, revisions, live images. For people who look
+            later; nothing is decided by it.
+    """
+
+    commit: str
+    verdict: Verdict
+    time: datetime
+    by: str
+    reason: str | None = None
+    images: Mapping[str, ImageValue] = {}
+    machine: bool = False
+    intent: str | None = None
+    seen: Mapping[str, object] | None = None
+
+
+class Entry(Struct, frozen=True):
+    """A record that counts.
+
+    Attributes:
+        line: 1-based line of the file; of the lines that count, when signatures were judged.
+        signer: principal of the key that signed it; None when nobody looked.
+    """
+
+    line: int
+    record: Record
+    signer: str | None = None
+
+    @property
+    def who(self) -> str:
+        """The signer where there is one: it is proven, `by` is a claim."""
+        return self.signer if self.signer is not None else self.record.by
+
+
+class Problem(Struct, frozen=True):
+    """Something in the ledger that does not count.
+
+    Attributes:
+        line: 1-based line, None when it is about a whole commit.
+        commit: of the ledger branch, None when history was not looked at.
+    """
+
+    text: str
+    line: int | None = None
+    commit: str | None = None
+
+    def __str__(self) -> str:
+        place = [f"line {self.line}"] if self.line is not None else []
+        place += [f"commit {self.commit[:7]}"] if self.commit is not None else []
+        return f"{', '.join(place)}: {self.text}" if place else self.text
+
+
+class Ledger(Struct, frozen=True):
+    """The records that count, oldest first, and what does not count and why."""
+
+    entries: tuple[Entry, ...] = ()
+    problems: tuple[Problem, ...] = ()
+
+
+def ledger_path(environment: str, app: str | None) -> str:
+    """Return the path, on the ledger's branch, of the file of an environment (of one app)."""
+    return f"{environment if app is None else f'{app}/{environment}'}.jsonl"
+
+
+def render_record(record: Record) -> bytes:
+    """Return the line of `record`, its newline included. ASCII, one line, the same each time."""
+    line: dict[str, object] = {
+        "commit": record.commit,
+        "verdict": record.verdict,
+        "time": timestamp(record.time),
+        "by": one_line(record.by),
+    }
+    if record.reason is not None and one_line(record.reason):
+        line["reason"] = one_line(record.reason)
+    line["images"] = [
+        {"image": image, "name": value.name, "tag": value.tag, "digest": value.digest}
+        for image, value in record.images.items()
+    ]
+    if record.intent is not None:
+        line["id"] = record.intent
+    if record.machine:
+        line["machine"] = True
+    if record.seen:
+        line["seen"] = record.seen
+    return json.dumps(line).encode() + b"\n"
+
+
+def append(content: bytes | None, record: Record) -> bytes:
+    """Return the file with `record` as its last line; None is a file that does not exist yet.
+
+    What stands there stays byte for byte. When the same intent has already said the same of the
+    same release, nothing is added.
+    """
+    before = content or b""
+    if record.intent is not None and any(
+        (known.record.intent, known.record.commit, known.record.verdict)
+        == (record.intent, record.commit, record.verdict)
+        for known in read_ledger(before).entries
+    ):
+        return before
+    gap = b"\n" if before and not before.endswith(b"\n") else b""
+    return before + gap + render_record(record)
+
+
+def read_ledger(content: bytes | None) -> Ledger:
+    """Read a file as it stands. A line that cannot be read is a problem and is passed over."""
+    entries: list[Entry] = []
+    problems: list[Problem] = []
+    for number, line in enumerate((content or b"").split(b"\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            entries.append(Entry(number, _parse(line)))
+        except ValueError as error:
+            problems.append(Problem(f"is no record: {error}", line=number))
+    return Ledger(tuple(entries), tuple(problems))
+
+
+def _parse(line: bytes) -> Record:
+    """Raises ValueError."""
+    if len(line) > _LONGEST_LINE:
+        raise ValueError("too long")
+    try:
+        told = json.loads(line)
+    except (ValueError, RecursionError):
+        raise ValueError("not JSON") from None
+    if not isinstance(told, dict):
+        raise ValueError("not an object")
+    commit = _text(told, "commit").lower()
+    if len(commit) not in (40, 64) or not _HEX.issuperset(commit):
+        raise ValueError("commit has not all its digits")
+    verdict = _text(told, "verdict")
+    if verdict not in get_args(Verdict):
+        raise ValueError(f"verdict {one_line(verdict, 40)!r} is unknown")
+    try:
+        time = datetime.fromisoformat(_text(told, "time"))
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise ValueError("time is no time") from None
+    by = one_line(_text(told, "by"))
+    if not by:
+        raise ValueError("by is empty")
+    return Record(
+        commit=commit,
+        verdict=cast(Verdict, verdict),
+        time=time,
+        by=by,
+        reason=one_line(_text(told, "reason")) if told.get("reason") is not None else None,
+        images=_images(told.get("images")),
+        machine=told.get("machine") is True,
+        intent=_text(told, "id") if told.get("id") is not None else None,
+        seen=told["seen"] if isinstance(told.get("seen"), dict) else None,
+    )
+
+
+def _text(told: Mapping[str, object], key: str) -> str:
+    value = told.get(key)
+    if not isinstance(value, str):
+        raise ValueError(f"{key} is missing" if value is None else f"{key} is no text")
+    return value
+
+
+def _images(told: object) -> dict[str, ImageValue]:
+    if told is None:
+        return {}
+    if not isinstance(told, Sequence) or isinstance(told, str):
+        raise ValueError("images is no list")
+    images: dict[str, ImageValue] = {}
+    for entry in told:
+        if not isinstance(entry, dict):
+            raise ValueError("images holds something that is no image")
+        fields = [_text(entry, key) if entry.get(key) is not None else None for key in _FIELDS]
+        images[_text(entry, "image")] = ImageValue(*fields)
+    return images
+
+
+def approvals(entries: Iterable[Entry], head: str) -> tuple[Entry, ...]:
+    """Return the approvals of exactly the proposal's `head`, one for each person, oldest first."""
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if entry.record.verdict == "approved" and entry.record.commit == head:
+            found.setdefault(entry.who, entry)
+    return tuple(found.values())

@@ -1,0 +1,187 @@
+"""What the ledger says of each release, and of each set of images.
+
+Newest means last in the ledger. A word is given to the whole set of images of a release, so it
+holds for every release that pins this set. A machine's `degraded` on a release that was stable
+once does not count: what breaks later is seldom the release's fault, and a person can say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.ledger.records import Entry
+from gitops.core.releases.release import Health, Quality, Release, Verdicts
+
+ImageSet = frozenset[tuple[str, ImageValue]]
+Aspect = Literal["health", "quality"]
+
+
+class Word(Struct, frozen=True):
+    """One verdict that counts.
+
+    Attributes:
+        place: its place in the ledger; a later word has a greater one.
+    """
+
+    verdict: Health | Quality
+    time: datetime
+    by: str
+    reason: str | None
+    place: int
+
+
+class Standing(Struct, frozen=True):
+    """The newest word on health and the newest word of QA.
+
+    Attributes:
+        stable_since: when it was first said stable, with no `degraded` since; None when it is not.
+    """
+
+    health: Word | None = None
+    quality: Word | None = None
+    stable_since: datetime | None = None
+
+    def about(self, aspect: Aspect) -> Word | None:
+        """Return the newest word on health, or of QA."""
+        return self.health if aspect == "health" else self.quality
+
+
+class JudgedSet(Struct, frozen=True):
+    """A set of images, and what was said of it."""
+
+    images: ImageSet
+    standing: Standing
+
+
+def is_news(entries: Iterable[Entry], commit: str, verdict: Health) -> bool:
+    """Say whether a machine that saw `verdict` of a release should write it down.
+
+    Not when that is the newest word on its health already, not against a person's word, and no
+    `degraded` after it was stable once: what breaks later is seldom the release's fault.
+    """
+    words = [
+        entry.record
+        for entry in entries
+        if entry.record.commit == commit and entry.record.verdict in ("stable", "degraded")
+    ]
+    if not words:
+        return True
+    if words[-1].verdict == verdict or not words[-1].machine:
+        return False
+    return verdict == "stable" or all(word.verdict != "stable" for word in words)
+
+
+def judged(entries: Iterable[Entry]) -> dict[str, Standing]:
+    """Return commit -> its standing, for every commit that the ledger has a word on."""
+    found: dict[str, Standing] = {}
+    for commit, word, _ in _words(entries):
+        found[commit] = _add(found.get(commit, Standing()), word)
+    return found
+
+
+def judged_sets(
+    entries: Iterable[Entry], releases: Iterable[Release] = ()
+) -> tuple[JudgedSet, ...]:
+    """Return the judged sets of images, in the order in which they were first judged.
+
+    What Git says of a release goes before what the ledger says that its images were.
+    """
+    known = _images_of(releases)
+    found: dict[ImageSet, Standing] = {}
+    for commit, word, claimed in _words(entries):
+        images = known.get(commit) or frozenset(claimed.items())
+        if images:
+            found[images] = _add(found.get(images, Standing()), word)
+    return tuple(JudgedSet(images, standing) for images, standing in found.items())
+
+
+def verdicts_on(entries: Sequence[Entry], releases: Sequence[Release]) -> Verdicts:
+    """Return the newest verdicts on `releases`, as the rollback rule and `after` want them."""
+    sets = {entry.images: entry.standing for entry in judged_sets(entries, releases)}
+    alone = judged(entries)
+    health: dict[str, Health] = {}
+    quality: dict[str, Quality] = {}
+    for release in releases:
+        images = frozenset(release.images.items()) if release.images else None
+        standing = sets.get(images) if images is not None else alone.get(release.commit)
+        if standing is None:
+            continue
+        match standing.health:
+            case Word(verdict="stable" | "degraded" as seen):
+                health[release.commit] = seen
+        match standing.quality:
+            case Word(verdict="qa-passed" | "qa-failed" as told):
+                quality[release.commit] = told
+    return Verdicts(health, quality)
+
+
+def standing_of(
+    sets: Sequence[JudgedSet],
+    wanted: Mapping[str, ImageValue],
+    present: Mapping[str, ImageValue],
+    aspect: Aspect,
+) -> dict[str, Standing | None]:
+    """Return for each wanted image the standing that covers it in one environment.
+
+    The word on the very set that runs there counts first, else the newest on any set that holds
+    all of `wanted`, else for each image the newest on any set that holds its value.
+    """
+    items = frozenset(wanted.items())
+    running = frozenset(present.items())
+    if items <= running:
+        exact = _newest([entry for entry in sets if entry.images == running], aspect)
+        if exact is not None:
+            return dict.fromkeys(wanted, exact)
+    whole = _newest([entry for entry in sets if items <= entry.images], aspect)
+    if whole is not None:
+        return dict.fromkeys(wanted, whole)
+    return {
+        image: _newest([entry for entry in sets if (image, value) in entry.images], aspect)
+        for image, value in wanted.items()
+    }
+
+
+def _newest(sets: Iterable[JudgedSet], aspect: Aspect) -> Standing | None:
+    judged_so = [
+        (word.place, entry.standing)
+        for entry in sets
+        if (word := entry.standing.about(aspect)) is not None
+    ]
+    return max(judged_so, key=lambda pair: pair[0])[1] if judged_so else None
+
+
+def _words(entries: Iterable[Entry]) -> Iterator[tuple[str, Word, Mapping[str, ImageValue]]]:
+    """Yield (commit, word, images as the ledger has them) for the verdicts that count."""
+    once_stable: set[str] = set()
+    for place, entry in enumerate(entries):
+        record = entry.record
+        verdict = record.verdict
+        if verdict == "approved":
+            continue
+        if verdict == "stable":
+            once_stable.add(record.commit)
+        elif verdict == "degraded" and record.machine and record.commit in once_stable:
+            continue
+        word = Word(verdict, record.time, entry.who, record.reason, place)
+        yield record.commit, word, record.images
+
+
+def _add(standing: Standing, word: Word) -> Standing:
+    if word.verdict in ("qa-passed", "qa-failed"):
+        return replace(standing, quality=word)
+    since = None
+    if word.verdict == "stable":
+        since = standing.stable_since if standing.stable_since is not None else word.time
+    return replace(standing, health=word, stable_since=since)
+
+
+def _images_of(releases: Iterable[Release]) -> dict[str, ImageSet]:
+    return {
+        release.commit: frozenset(release.images.items()) for release in releases if release.images
+    }

@@ -1,0 +1,179 @@
+"""Commits of an overlay, and the releases among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
+from itertools import islice
+from types import MappingProxyType
+
+from msgspec import Struct
+
+from gitops.core.git.commit import CommitInfo, Identity
+from gitops.core.git.message import subject, trailers
+from gitops.core.hold import Hold
+from gitops.core.kustomization import image_values
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.releases.lineage import trace
+from gitops.core.releases.release import NO_VERDICTS, Release, Verdicts
+from gitops.errors import ManifestError
+
+_FIRST = 8  # releases that are looked at first, then twice as many: older ones cost requests
+
+
+class OverlayVersion(Struct, frozen=True):
+    """The kustomization of one overlay right after one first-parent commit that touched it.
+
+    Attributes:
+        file: base name of the kustomization file, None when the overlay had none.
+        content: its bytes, None when `file` is None.
+        complete: False for the oldest commit of a history that was cut (shallow): its parent
+            is unknown, so it must not be taken for the commit that made the change.
+    """
+
+    commit: CommitInfo
+    file: str | None
+    content: bytes | None
+    complete: bool = True
+
+
+def releases(
+    versions: Iterable[OverlayVersion],
+    *,
+    environment: str | None = None,
+    holds: Mapping[str, Hold] = MappingProxyType({}),
+) -> Iterator[Release]:
+    """Yield the releases among `versions`, newest first, reading one version ahead.
+
+    A release is a commit that changed the images of the overlay: its first version, a value, an
+    entry that came or went; also one after which the overlay does not parse (`images` is None),
+    and the one that mends it. What a release says of itself (action, what it restores, source)
+    stands in its trailers, for a merge without any in those of the newest merged commit that has
+    some, else in the hold that it wrote.
+
+    Args:
+        environment: label of the overlay (`prod`, `shop/prod`); trailers that name only others are
+            passed over. None: trailers are believed as they are.
+        holds: commit -> the hold of this overlay that this very commit added or changed.
+    """
+    newer: OverlayVersion | None = None
+    for older in versions:
+        if newer is not None and _differ(newer, older):
+            yield _release(newer, environment, holds)
+        newer = older
+    if newer is not None and newer.complete and newer.content is not None:
+        yield _release(newer, environment, holds)
+
+
+def was_released(
+    releases: Iterable[Release],
+    image: str,
+    value: ImageValue,
+    *,
+    verdicts: Verdicts = NO_VERDICTS,
+) -> bool:
+    """Is or was `value` (name, tag and digest) of `image` a release, with nothing against it?
+
+    It does not count when a rollback took it away and nobody deployed it again on purpose, or when
+    its newest verdicts say degraded or qa-failed. `releases` are newest first; with no verdicts
+    they are read only as far as the answer needs.
+    """
+    if verdicts:
+        releases = list(releases)
+        holding = [entry.commit for entry in releases if _pins(entry, image, value)]
+        health = next((verdicts.health[key] for key in holding if key in verdicts.health), None)
+        quality = next((verdicts.quality[key] for key in holding if key in verdicts.quality), None)
+        if health == "degraded" or quality == "qa-failed":
+            return False
+    stream = iter(releases)
+    read: list[Release] = []
+    most = _FIRST
+    while True:
+        read += islice(stream, most - len(read))
+        newest = next((entry for entry in read if entry.images is not None), None)
+        if newest is not None and _pins(newest, image, value):
+            return True
+        taken = trace(read, complete=len(read) < most).was_taken(image, value)
+        if taken is not None:
+            return not taken and any(_pins(entry, image, value) for entry in read)
+        most *= 2
+
+
+def _pins(release: Release, image: str, value: ImageValue) -> bool:
+    return release.images is not None and release.images.get(image) == value
+
+
+def _differ(newer: OverlayVersion, older: OverlayVersion) -> bool:
+    if newer.content == older.content:
+        return False
+    return _images(newer.content) is None or _images(newer.content) != _images(older.content)
+
+
+@lru_cache(maxsize=4096)
+def _images(content: bytes | None) -> Mapping[str, ImageValue] | None:
+    """The images that `content` pins, None when it does not parse; equal bytes are read once."""
+    if content is None:
+        return MappingProxyType({})
+    try:
+        return MappingProxyType(image_values(content, "kustomization.yaml"))
+    except ManifestError:
+        return None
+
+
+def _release(
+    version: OverlayVersion, environment: str | None, holds: Mapping[str, Hold]
+) -> Release:
+    info = version.commit
+    told = _told(info, environment)
+    action, restores, rolled_back = (
+        _last(told, key) for key in ("Gitops-Action", "Gitops-Restores", "Gitops-Rolled-Back")
+    )
+    hold = holds.get(info.commit) if not told else None
+    if hold is not None and hold.restores is not None:
+        action, restores, rolled_back = "rollback", hold.restores, hold.rolled_back
+    return Release(
+        commit=info.commit,
+        time=info.time,
+        author=info.author,
+        subject=subject(info.message),
+        action=action,
+        images=_images(version.content),
+        restores=restores if action == "rollback" else None,
+        rolled_back=rolled_back if action == "rollback" else None,
+        source=_last(told, "Source-Revision"),
+        sources=_sources(told, environment),
+    )
+
+
+def _told(info: CommitInfo, environment: str | None) -> dict[str, tuple[str, ...]]:
+    """The trailers of the commit, else of the newest merged one, that are about this overlay."""
+    for message in (info.message, *info.merged):
+        found = trailers(message)
+        about = found.get("Gitops-Environment", ())
+        if "Gitops-Action" in found and (environment is None or not about or environment in about):
+            return found
+    return {}
+
+
+def _sources(told: Mapping[str, tuple[str, ...]], environment: str | None) -> dict[str, str]:
+    """Read the trailers `Gitops-Source: ENVIRONMENT IMAGE REVISION` that are about this overlay."""
+    lines = (text.split(" ") for text in told.get("Gitops-Source", ()))
+    return {
+        line[1]: line[2]
+        for line in lines
+        if len(line) == 3 and (environment is None or line[0] == environment)
+    }
+
+
+def _last(found: Mapping[str, tuple[str, ...]], key: str) -> str | None:
+    return found[key][-1] if key in found else None
+
+
+__all__ = [
+    "CommitInfo",
+    "Identity",
+    "OverlayVersion",
+    "Release",
+    "releases",
+    "was_released",
+]
