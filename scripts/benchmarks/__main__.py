@@ -19,6 +19,7 @@ from typing import Any
 from control_plane import cluster_text, measure_cluster
 from crowd import measure_crowd
 from figures import Figure, crowd_figures, figures_table, single_figures
+from house import house_text, measure_house
 from peers import build_kustomize
 from plot import svg
 from report import crowd_text, far_text, put_between, single_text
@@ -26,7 +27,13 @@ from repositories import QUICK, SHAPES
 from single import first_words, measure_far, measure_single, say
 
 _PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
-_TEXTS = {"single": single_text, "far": far_text, "crowd": crowd_text, "cluster": cluster_text}
+_TEXTS = {
+    "single": single_text,
+    "far": far_text,
+    "crowd": crowd_text,
+    "cluster": cluster_text,
+    "house": house_text,
+}
 _ALL = ("single", "far", "crowd")
 _FIGURES: dict[str, Callable[[Any], list[Figure]]] = {
     "single": single_figures,
@@ -47,7 +54,8 @@ def _options() -> argparse.Namespace:
         choices=("all", *_TEXTS),
         default="all",
         help="single: one bump at a time; far: behind a long round trip; crowd: many writers; "
-        "cluster: wait and rollback on a real Argo CD, which all leaves out",
+        "cluster: wait and rollback on a real Argo CD; house: what one deploy and one approve walk "
+        "through, and how large it all is; all leaves these two out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -60,6 +68,9 @@ def _options() -> argparse.Namespace:
         default=[],
         metavar="NAME=TEMPLATE",
         help="another tool; {url}, {environment}, {image}, {tag} and {file} are filled in",
+    )
+    parser.add_argument(
+        "--against", type=Path, metavar="DIR", help="house: compare the CPU with this checkout"
     )
     parser.add_argument("--no-page", action="store_true", help="print, and leave the page alone")
     parser.add_argument("--work", type=Path, help="where to build (default: a temporary directory)")
@@ -80,7 +91,7 @@ def main() -> None:
 
 def _measure_all(options: argparse.Namespace, root: Path) -> None:
     begun = time.monotonic()
-    if not options.quick and options.what != "cluster":
+    if not options.quick and options.what not in ("cluster", "house"):
         build_kustomize(root)
     parts = _ALL if options.what == "all" else (options.what,)
     kept: dict[str, dict[str, Any]] = {}
@@ -89,7 +100,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         results = kept[part] = _measure(options, root, part)
         text = _TEXTS[part](results)
         print(f"\n{text}\n", flush=True)
-        if not options.quick and not options.no_page:
+        if not options.quick and not options.no_page and part != "house":
             put_between(_PAGE, part, text)
             say(f"{_PAGE.name}: {part} is written")
         if part in _FIGURES:
@@ -114,6 +125,8 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
     home.mkdir(exist_ok=True)
     if part == "cluster":
         results = measure_cluster(root, runs)
+    elif part == "house":
+        results = measure_house(root, options.against, options.runs)
     elif part == "crowd":
         words = options.writers or ("1,8" if options.quick else "1,8,32,64")
         sizes = [int(word) for word in words.split(",")]

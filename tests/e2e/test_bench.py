@@ -215,3 +215,15 @@ def test_the_page_has_the_markers() -> None:
 
     assert [1, 1, 1] == [text.count(f"<!-- bench:{name} -->") for name in parts]
     assert [1, 1, 1] == [text.count(f"<!-- bench:{name} end -->") for name in parts]
+
+
+@pytest.mark.slow
+def test_house_counts_what_one_call_does(tmp_path: Path) -> None:
+    """The way of one real deploy and approve is counted, and the source is measured."""
+    results = bench(tmp_path, "house")
+
+    assert "gitops.actions.deploy" in dict(results["doors"])
+    assert results["hops"] >= 2 * results["modules"] > 0
+    assert results["git"] > 0
+    assert results["parses"] >= results["blobs"] > 0
+    assert results["circles"] == 0
