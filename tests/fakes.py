@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import trailers
 from gitops.core.kustomization import FILE_NAMES
+from gitops.core.ledger.signatures import BranchCommit
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import GitopsError, NoAtomicPush, NotFound
 from gitops.ports import FileChange, Gathered, Lost, NewCommit, RefUpdate, Unproven
@@ -184,6 +185,17 @@ class FakeRepository:
                 found.append(FileChange(one.info, before, after))
         return tuple(found)
 
+    def branch_history(self, commit: str) -> tuple[BranchCommit, ...]:
+        """See `ports.Evidence`."""
+        return tuple(
+            BranchCommit(
+                oid,
+                self.commits[oid].info.parents,
+                self.changed_paths(oid) if len(self.commits[oid].info.parents) < 2 else (),
+            )
+            for oid in self._newest_first([commit], [])
+        )
+
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """See `ports.Repository`; `signatures` says who signed what."""
         listed = signers.decode().split()
@@ -285,6 +297,10 @@ class FakeRepository:
     def describe(self) -> str:
         """See `ports.Repository`."""
         return "memory"
+
+    def address(self) -> str:
+        """See `ports.Repository`."""
+        return "/memory"
 
 
 class FakeIntents:

@@ -122,7 +122,7 @@ def _record(session: Session, overlay: Overlay, head: str) -> Appended:
         intent=session.intent,
     )
     subject = f"{overlay.label}: approved {head[:7]}"
-    return append_records(session, overlay, [record], action="approve", subject=subject)
+    return append_records(session, tip, overlay, [record], action="approve", subject=subject)
 
 
 def _missing(session: Session, tip: Tip, overlay: Overlay, present: OpenProposal) -> int:

@@ -94,7 +94,7 @@ def qa(
         intent=session.intent,
     )
     subject = f"{overlay.label}: {request.verdict} {release.commit[:7]}"
-    done = append_records(session, overlay, [record], action="qa", subject=subject)
+    done = append_records(session, tip, overlay, [record], action="qa", subject=subject)
 
     stale = update_pull_requests(session, tip, overlay)
     return _report(session, f"{about} by {person}", done, ledger.warnings + stale)

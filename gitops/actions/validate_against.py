@@ -301,6 +301,10 @@ class _Anywhere:
         """See `ports.Repository`."""
         return self._repository.push(updates)
 
+    def address(self) -> str:
+        """See `ports.Repository`."""
+        return self._repository.address()
+
     def describe(self) -> str:
         """See `ports.Repository`."""
         return self._repository.describe()

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from gitops.core.git.commit import CommitInfo
+    from gitops.core.ledger.signatures import BranchCommit
 
 
 class FileChange(Struct, frozen=True):
@@ -38,11 +39,19 @@ class Evidence(Protocol):
         """
         ...
 
+    def branch_history(self, commit: str) -> tuple[BranchCommit, ...]:
+        """Return all that `commit`, a snapshot's, has: children before parents, all sides of it.
+
+        Reads the whole history of `commit`.
+        """
+        ...
+
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """Return commit -> principal for those of `commits` that a listed key signed.
 
-        `signers` is an OpenSSH allowed-signers file. Raises NotFound or Denied when this machine
-        cannot check signatures.
+        `signers` is an OpenSSH allowed-signers file. A commit with a header that Git does not sign
+        has no signer: there may be any number of such commits for one signature. Raises NotFound or
+        Denied when this machine cannot check signatures.
         """
         ...
 

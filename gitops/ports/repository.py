@@ -146,6 +146,10 @@ class Repository(Protocol):
         """Return what messages call this repository: its URL or path, without secrets."""
         ...
 
+    def address(self) -> str:
+        """Return the URL, or the absolute path, that others may know it by, without secrets."""
+        ...
+
 
 Start = Literal["tip", "remembered", "history"]
 """What a call needs first: the newest commit; the remembered one will do, if there is one; or the

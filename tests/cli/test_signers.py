@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -150,3 +151,156 @@ def test_no_file_of_signers(manifests: Manifests, keys: Path) -> None:
 
     assert [] == found
     assert "main has no file .gitops/signers: no line of the ledger counts" in warnings
+
+
+def put(manifests: Manifests, commit: str) -> None:
+    """Set the ledger to a commit, as anybody who may push there could."""
+    manifests.git("update-ref", f"refs/heads/{LEDGER}", commit)
+
+
+def with_header(manifests: Manifests, commit: str, header: str) -> str:
+    """Make a copy of a signed commit with one more header, which Git does not sign."""
+    head, _, body = manifests.git("cat-file", "commit", commit).partition("\n\n")
+    text = f"{head}\n{header}\n\n{body}"
+    return made(manifests, "hash-object -t commit -w --stdin --literally", text)
+
+
+def merge(manifests: Manifests, tree: str, *parents: str) -> str:
+    """Make a merge with the tree of a commit."""
+    named = [word for parent in parents for word in ("-p", parent)]
+    return manifests.git("commit-tree", f"{tree}^{{tree}}", *named, "-m", "merge").strip()
+
+
+@pytest.mark.parametrize("header", ["", "gpgsig-sha256 x", "note hello"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_an_old_word_is_not_played_again(
+    manifests: Manifests, keys: Path, header: str, turned: bool
+) -> None:
+    """No merge brings an earlier qa-passed back behind the qa-failed that came after it."""
+    release = deploy(manifests, "1.5.0")
+    say(manifests, "--pass", release, keys / "ana")
+    say(manifests, "--fail", release, keys / "ana")
+    bad = manifests.git("rev-parse", LEDGER).strip()
+    good = manifests.git("rev-parse", f"{LEDGER}~1").strip()
+    other = with_header(manifests, good, header) if header else good
+    put(manifests, merge(manifests, bad, *((other, bad) if turned else (bad, other))))
+
+    found, warnings = verdicts(manifests, release)
+
+    assert ["qa-failed"] == found
+    assert "is a merge, which gitops never makes" in warnings
+    say(manifests, "--pass", release, keys / "ana")
+    assert ["qa-passed"] == verdicts(manifests, release)[0]
+
+
+@pytest.mark.parametrize("header", ["gpgsig-sha256 x", "note hello"])
+def test_a_header_that_nobody_signed_voids_the_signature(
+    manifests: Manifests, keys: Path, header: str
+) -> None:
+    """A copy of a signed commit is no second word, and no first one either."""
+    release = deploy(manifests, "1.5.0")
+    say(manifests, "--pass", release, keys / "ana")
+    put(manifests, with_header(manifests, f"{LEDGER}^0", header))
+
+    found, warnings = verdicts(manifests, release)
+
+    assert ([], True) == (found, "does not count" in warnings)
+
+
+def test_a_ledger_of_another_repository(manifests: Manifests, keys: Path, tmp_path: Path) -> None:
+    """What Ana said of the same images elsewhere is told, and counts for nothing here."""
+    release = deploy(manifests, "1.5.0")
+    other = tmp_path / "other.git"
+    shutil.copytree(manifests.path, other)
+    said = manifests.gitops(
+        *("qa", "stage", "--pass", "--release", release),
+        env=signing(keys / "ana"),
+        repo=str(other),
+    )
+    assert 0 == said.code, said.err
+    manifests.git("fetch", "-q", str(other), f"{LEDGER}:{LEDGER}")
+
+    found, warnings = verdicts(manifests, release)
+
+    assert [] == found
+    assert f"it is about stage of file:/{str(other)[1:].removesuffix('.git')}" in warnings
+
+
+def test_one_repository_by_two_names(manifests: Manifests, keys: Path, tmp_path: Path) -> None:
+    """`repository:` in gitops.yaml names what is reached by different addresses."""
+    config = manifests.file("gitops.yaml") + "repository: shop/manifests\n"
+    manifests.commit("Name it", {"gitops.yaml": config})
+    release = deploy(manifests, "1.5.0")
+    say(manifests, "--pass", release, keys / "ana")
+    moved = manifests.path.rename(tmp_path / "moved.git")
+    words = ("history", "stage", "-o", "json")
+    told = manifests.gitops(*words, repo=str(moved)).json["releases"][0]
+
+    assert ["qa-passed"] == [word["verdict"] for word in told["verdicts"]]
+
+
+def test_a_signed_commit_that_was_no_word(manifests: Manifests, keys: Path) -> None:
+    """A file that Ana let into main is no ledger, though her key signed the commit."""
+    release = deploy(manifests, "1.5.0")
+    say(manifests, "--pass", release, keys / "eve")
+    line = manifests.file(FILE, LEDGER)
+    with_key = [word for pair in signing_options(keys / "ana") for word in ("-c", pair)]
+    checkout = str(manifests.checkout)
+    manifests.git("-C", checkout, "pull", "-q", "origin", "main")
+    (manifests.checkout / FILE).write_text(line)
+    manifests.git("-C", checkout, "add", FILE)
+    message = "docs\n\nGitops-Action: qa\nGitops-Environment: stage"
+    manifests.git(*with_key, "-C", checkout, "commit", "-q", "-m", message)
+    manifests.git("-C", checkout, "push", "-q", "--force", "origin", f"HEAD:{LEDGER}")
+
+    found, warnings = verdicts(manifests, release)
+
+    assert ([], True) == (found, "is of a branch with gitops.yaml" in warnings)
+
+
+def signing_options(key: Path) -> list[str]:
+    """Settings for `git -c` that sign with `key`."""
+    return ["commit.gpgsign=true", "gpg.format=ssh", f"user.signingkey={key}"]
+
+
+def test_an_older_ledger(manifests: Manifests, keys: Path) -> None:
+    """Signed lines without names: what says no counts; that the rest must be said again is told."""
+    first, second = deploy(manifests, "1.5.0"), deploy(manifests, "1.6.0")
+    say(manifests, "--fail", first, keys / "ana")
+    say(manifests, "--pass", second, keys / "ana")
+    older(manifests, keys / "ana")
+
+    found, warnings = verdicts(manifests, second)
+
+    assert (["qa-failed"], []) == (verdicts(manifests, first)[0], found)
+    assert f"qa-passed on {second[:7]} by Mona Test. Said again, it counts" in warnings
+    assert 0 == say(manifests, "--pass", second, keys / "ana").code
+    assert ["qa-passed"] == verdicts(manifests, second)[0]
+
+
+def older(manifests: Manifests, key: Path) -> None:
+    """Write the ledger anew as an older gitops would have: lines without names, signed."""
+    commits = manifests.git("rev-list", "--reverse", LEDGER).split()
+    parent: list[str] = []
+    with_key = [word for pair in signing_options(key) for word in ("-c", pair)]
+    for commit in commits:
+        lines = [json.loads(text) for text in manifests.file(FILE, commit).splitlines()]
+        names = ("purpose", "repository", "environment", "app")
+        bare = [json.dumps({k: v for k, v in line.items() if k not in names}) for line in lines]
+        blob = made(manifests, "hash-object -w --stdin", "\n".join(bare) + "\n")
+        tree = made(manifests, "mktree", f"100644 blob {blob}\t{FILE}\n")
+        message = manifests.git("log", "-1", "--format=%B", commit)
+        named = [*with_key, "commit-tree", "-S", tree, *parent, "-m", message]
+        parent = ["-p", manifests.git(*named).strip()]
+    put(manifests, parent[1])
+
+
+def made(manifests: Manifests, command: str, feed: str) -> str:
+    """Make an object from a text, and return its id."""
+    done = subprocess.run(
+        ["git", "-C", manifests.path, *command.split()],
+        input=feed.encode(),
+        capture_output=True,
+        check=True,
+    )
+    return done.stdout.decode().strip()

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from gitops.core.git.commit import Identity
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.records import (
+    About,
     Entry,
     Ledger,
     Problem,
@@ -25,7 +26,15 @@ from gitops.core.ledger.records import (
     read_ledger,
     render_record,
 )
-from gitops.core.ledger.signatures import LedgerCommit, judge_signatures
+from gitops.core.ledger.signatures import (
+    BranchCommit,
+    LedgerCommit,
+    Named,
+    history_problems,
+    judge_signatures,
+    line_of,
+    why_no_word,
+)
 from gitops.core.ledger.verdicts import Standing, is_news, judged, judged_sets, verdicts_on
 from gitops.core.releases.release import Health, Release, Verdicts
 from gitops.core.text.plain import one_line
@@ -333,7 +342,7 @@ def test_the_trouble_with_a_signature_is_told() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from([b"", L1, L1 + L2, EVIL, b"x"]), st.booleans())))
 def test_no_unsigned_line_ever_counts(steps: list[tuple[bytes, bool]]) -> None:
-    """Whatever unsigned commits do, exactly the lines that signed ones appended count."""
+    """Whatever unsigned commits do, exactly the lines that signed ones appended count, once."""
     commits = history(*((text, LISTED if signed else None) for text, signed in steps))
 
     expected = [
@@ -344,7 +353,149 @@ def test_no_unsigned_line_ever_counts(steps: list[tuple[bytes, bool]]) -> None:
         if not commit.before or commit.before.endswith(b"\n")
     ]
 
-    assert expected == [entry.record for entry in judge_signatures(commits).entries]
+    once = [one for place, one in enumerate(expected) if one not in expected[:place]]
+    assert once == [entry.record for entry in judge_signatures(commits).entries]
+
+
+HERE = About("git.example.com/shop/m", "stage")
+NAMED = Named(frozenset({HERE.repository, "m"}), frozenset({"stage"}), None)
+
+
+def about(record: Record, place: About | None) -> bytes:
+    """The line of a record that names a place."""
+    return render_record(replace(record, about=place))
+
+
+@pytest.mark.parametrize(
+    ("place", "counts"),
+    [
+        (HERE, True),
+        (replace(HERE, repository="m"), True),
+        (replace(HERE, repository="git.example.com/other/m"), False),
+        (replace(HERE, environment="prod"), False),
+        (replace(HERE, app="shop"), False),
+    ],
+)
+@pytest.mark.parametrize("verdict", ["qa-passed", "qa-failed", "approved"])
+def test_a_signed_line_is_about_what_it_names(place: About, counts: bool, verdict: Verdict) -> None:
+    """A line of another repository, environment or app is a word on nothing here, and is told."""
+    line = about(said(A, verdict), place)
+
+    found = judge_signatures([LedgerCommit(B, None, line, LISTED)], NAMED)
+
+    assert counts == bool(found.entries)
+    assert counts != any(f"it is about {place}" in str(one) for one in found.problems)
+
+
+def test_purpose_stands_in_the_line() -> None:
+    """An approval is no verdict and a verdict no approval: what is signed says which it is."""
+    line = about(said(A, "qa-passed"), HERE)
+
+    assert json.loads(line)["purpose"] == "verdict"
+    assert json.loads(about(said(A, "approved"), HERE))["purpose"] == "approval"
+    for other in (b'"approval"', b'"deploy"', b"null", b"7"):
+        turned = line.replace(b'"purpose": "verdict"', b'"purpose": ' + other)
+        assert [] == list(read_ledger(turned).entries)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "counts"),
+    [("qa-failed", 1), ("degraded", 1), ("qa-passed", 0), ("stable", 0), ("approved", 0)],
+)
+def test_an_older_line_counts_where_it_says_no(verdict: Verdict, counts: int) -> None:
+    """A signed line without names may be anybody's: what says no counts, the rest is told once."""
+    lines = b"".join(render_record(said(commit, verdict)) for commit in (A, B))
+
+    found = judge_signatures([LedgerCommit(B, None, lines, LISTED)], NAMED)
+
+    assert counts * 2 == len(found.entries)
+    assert 1 - counts == len(found.problems)
+    if not counts:
+        assert f"{verdict} on {B[:7]} by Bo" in str(found.problems[0])
+        assert "Said again, it counts" in str(found.problems[0])
+
+
+def test_a_line_counts_once() -> None:
+    """The same bytes by the same signer are one word, wherever they turn up again."""
+    yes, no = about(said(A, "qa-passed"), HERE), about(said(A, "qa-failed", 1), HERE)
+    commits = history((yes, LISTED), (yes + no, LISTED), (yes + no + yes, LISTED))
+
+    found = judge_signatures(commits, NAMED).entries
+
+    assert ["qa-passed", "qa-failed"] == [entry.record.verdict for entry in found]
+
+
+def branch(**parents: str) -> list[BranchCommit]:
+    """Commits given oldest first, as a branch tells them; `x_y` writes gitops.yaml."""
+    found = [
+        BranchCommit(name, tuple(of.split()), ("gitops.yaml",) if "_" in name else ("f",))
+        for name, of in parents.items()
+    ]
+    return found[::-1]
+
+
+@pytest.mark.parametrize(
+    ("commits", "order", "doubted", "merges"),
+    [
+        (branch(a="", b="a", c="b"), "abc", "", ""),
+        # the side comes just before the merge, whichever parent is the first one
+        (branch(a="", b="a", c="a", m="b c", d="m"), "abcmd", "c", "m"),
+        (branch(a="", b="a", c="a", m="c b", d="m"), "acbmd", "b", "m"),
+        (branch(a="", b="a", m="a b"), "abm", "b", "m"),
+        # a side that is a history of its own, and one with a merge in it
+        (branch(a="", x="", m="a x"), "axm", "x", "m"),
+        (branch(a="", b="a", c="a", n="b c", d="a", m="d n"), "adbcnm", "bcn", "m"),
+        # whoever ends in a branch of manifests cannot go on from there
+        (branch(a="", b_y="a", c="b_y"), ("a", "b_y", "c"), ("b_y", "c"), ""),
+    ],
+)
+def test_a_ledger_is_a_line(
+    commits: list[BranchCommit], order: str, doubted: str, merges: str
+) -> None:
+    """Only commits on the line of first parents are sure of their place."""
+    line = line_of(commits, commits[0].commit)
+
+    assert list(order) == sorted(line.places, key=lambda one: line.places[one])
+    assert set(doubted) == {one.commit for one in commits if line.doubt(one.commit)}
+    assert tuple(merges) == line.merges
+    assert len(merges) == len(history_problems(line))
+
+
+def test_what_a_merge_brings_in_counts_where_it_says_no() -> None:
+    """Of words whose order nobody can tell the stricter counts, and a merge itself adds none."""
+    yes, no = about(said(A, "qa-passed"), HERE), about(said(A, "qa-failed", 1), HERE)
+    doubt = "nobody can tell"
+    side = [LedgerCommit(C, None, word, LISTED, doubt=doubt) for word in (yes, no)]
+
+    found = judge_signatures([*side, LedgerCommit(B, None, yes, LISTED, merges=True)], NAMED)
+
+    assert ["qa-failed"] == [entry.record.verdict for entry in found.entries]
+    assert ["nobody can tell"] == [one.text[-len(doubt) :] for one in found.problems]
+
+
+WORD = "stage: qa-passed\n\nGitops-Action: qa\nGitops-Environment: stage\nGitops-Id: 1\n"
+
+
+@pytest.mark.parametrize(
+    ("message", "paths", "why"),
+    [
+        (WORD, ["stage.jsonl"], None),
+        (WORD.replace(": qa\n", ": approve\n"), ["stage.jsonl"], None),
+        (WORD.replace(": qa\n", ": wait\n"), ["stage.jsonl"], None),
+        (WORD, ["stage.jsonl", "README.md"], "something else"),
+        (WORD, [], "something else"),
+        (WORD.replace(": qa\n", ": deploy\n"), ["stage.jsonl"], "not made to say"),
+        ("docs: typo\n", ["stage.jsonl"], "not made to say"),
+        (WORD.replace("Environment: stage", "Environment: prod"), ["stage.jsonl"], "another"),
+        (WORD + "Gitops-Environment: prod\n", ["stage.jsonl"], "not made to say"),
+    ],
+)
+def test_a_signed_commit_that_was_no_word(message: str, paths: list[str], why: str | None) -> None:
+    """A key signs many things; only a commit that says one word on this overlay is one."""
+    found = why_no_word(message, paths, "stage.jsonl", ["stage"])
+
+    assert (found is None) == (why is None)
+    assert (why or "") in (found or "")
 
 
 # --- what counts ------------------------------------------------------------------------------

@@ -393,6 +393,13 @@ def test_file_history(world: World) -> None:
     ]
     assert () == world.repository.file_history(tip, "gone.jsonl")
     assert {} == world.repository.signed_by([one, two], b"")
+    history = world.repository.branch_history(tip)
+    assert [three, two, one] == [one.commit for one in history if "dev.jsonl" in one.paths]
+    assert [(one.paths, len(one.parents)) for one in history][1:] == [
+        (("dev.jsonl",), 1),
+        (("prod.jsonl",), 1),
+        (("dev.jsonl",), 0),
+    ]
 
 
 def test_remembered_tip(world: World) -> None:

@@ -63,11 +63,12 @@ def record_verdict(
 
     done = append_records(
         replace(session, intent=intent),
+        tip,
         overlay,
         [record],
         action="wait",
         subject=f"{overlay.label}: {verdict} {release.commit[:7]}",
-        unless=(tip, is_said),
+        unless=is_said,
     )
     if done.commit is not None:
         for warning in update_pull_requests(session, tip, overlay):

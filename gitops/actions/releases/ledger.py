@@ -2,7 +2,8 @@
 
 It is the branch `gitops/ledger`, fetched only by what needs it and once for each tip; a repository
 without one has an empty ledger. Where `gitops.yaml` names `signers`, only lines count that a
-commit added which one of their keys signed (core/ledger/signatures.py).
+commit added which one of their keys signed, and that name this overlay of this repository
+(core/ledger/signatures.py).
 """
 
 from __future__ import annotations
@@ -10,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.retry import moved_on, pause
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import render_message
+from gitops.core.git.remote_url import normalised_repository
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.records import (
     LEDGER_BRANCH,
+    About,
     Entry,
     Ledger,
     Record,
@@ -25,14 +29,23 @@ from gitops.core.ledger.records import (
     ledger_path,
     read_ledger,
 )
-from gitops.core.ledger.signatures import LedgerCommit, judge_signatures
+from gitops.core.ledger.signatures import (
+    LedgerCommit,
+    Line,
+    Named,
+    history_problems,
+    judge_signatures,
+    line_of,
+    why_no_word,
+)
 from gitops.core.ledger.verdicts import Word, judged, judged_sets, verdicts_on
 from gitops.core.releases.release import Health, Quality, Release, Verdicts
 from gitops.core.report import FileDiff
-from gitops.errors import NotFound, TimedOut, Unavailable
+from gitops.core.text.plain import one_line
+from gitops.errors import NotFound, TimedOut, Unavailable, UsageError
 from gitops.ports import FileChange, NewCommit, RefUpdate, Snapshot
 
-About = Callable[[Mapping[str, ImageValue]], bool]
+Concerns = Callable[[Mapping[str, ImageValue]], bool]
 
 _NOWHERE = "0" * 40  # no commit: all of the branch is looked at
 
@@ -95,7 +108,7 @@ class Appended(Struct, frozen=True):
 
 
 def ledger_of(
-    session: Session, tip: Tip, overlay: Overlay, *, about: About | None = None
+    session: Session, tip: Tip, overlay: Overlay, *, about: Concerns | None = None
 ) -> OverlayLedger:
     """Read what the ledger has on `overlay`; empty when there is no ledger.
 
@@ -108,7 +121,7 @@ def ledger_of(
 
 
 def _read(
-    session: Session, tip: Tip, snapshot: Snapshot | None, overlay: Overlay, about: About | None
+    session: Session, tip: Tip, snapshot: Snapshot | None, overlay: Overlay, about: Concerns | None
 ) -> OverlayLedger:
     if snapshot is None:
         return OverlayLedger()
@@ -116,7 +129,7 @@ def _read(
     if tip.config.signers is None:
         ledger = read_ledger(snapshot.read(path))
         return OverlayLedger(ledger.entries, _warnings(path, ledger))
-    return _signed(session, tip, snapshot, path, tip.config.signers, about)
+    return _signed(session, tip, snapshot, overlay, tip.config.signers, about)
 
 
 def words_on(
@@ -128,25 +141,53 @@ def words_on(
 
 
 def _signed(
-    session: Session, tip: Tip, snapshot: Snapshot, path: str, signers: str, about: About | None
+    session: Session,
+    tip: Tip,
+    snapshot: Snapshot,
+    overlay: Overlay,
+    signers: str,
+    about: Concerns | None,
 ) -> OverlayLedger:
     """Judge each line by the commit that added it."""
-    changes = session.evidence.file_history(snapshot.commit, path)
-    changes = tuple(change for change in changes if _concerns(change, about))
+    path = ledger_path(overlay.environment.name, overlay.app)
+    line = line_of(session.evidence.branch_history(snapshot.commit), snapshot.commit)
+    changes = [
+        change
+        for change in session.evidence.file_history(snapshot.commit, path)
+        if _concerns(change, about)
+    ]
+    changes.sort(key=lambda change: line.places.get(change.commit.commit, (0, 0, 0)))
     listed = tip.snapshot.read(signers)
     signed: Mapping[str, str] = {}
     if listed is not None:
         wanted = [change.commit.commit for change in changes if change.complete]
         signed = session.evidence.signed_by(wanted, listed)
-    ledger = judge_signatures(_commit(change, signed) for change in changes)
-    warnings = _warnings(path, ledger)
+    named = names_of(session, tip, overlay)
+    ledger = judge_signatures(
+        (_commit(change, signed, line, path, overlay.label) for change in changes), named
+    )
+    warnings = tuple(
+        f"{LEDGER_BRANCH}: {problem}" for problem in history_problems(line)
+    ) + _warnings(path, ledger)
     if listed is None:
         missing = f"gitops.yaml names signers, and {tip.snapshot.branch} has no file {signers}"
         warnings = (f"{missing}: no line of the ledger counts", *warnings)
     return OverlayLedger(ledger.entries, warnings)
 
 
-def _concerns(change: FileChange, about: About | None) -> bool:
+def names_of(session: Session, tip: Tip, overlay: Overlay) -> Named:
+    """Return what lines about `overlay` must name."""
+    address = session.repository.address()
+    try:
+        names = {normalised_repository(address)}
+    except UsageError:
+        names = {one_line(address)}
+    if tip.config.repository is not None:
+        names.add(tip.config.repository)
+    return Named(frozenset(names), frozenset({overlay.environment.name}), overlay.app)
+
+
+def _concerns(change: FileChange, about: Concerns | None) -> bool:
     """Say whether a commit must be looked at: a line that matters, or harm to earlier ones."""
     before, after = change.before or b"", change.after or b""
     if about is None or not after.startswith(before):
@@ -157,12 +198,27 @@ def _concerns(change: FileChange, about: About | None) -> bool:
     )
 
 
-def _commit(change: FileChange, signed: Mapping[str, str]) -> LedgerCommit:
-    commit = change.commit.commit
+def _commit(
+    change: FileChange, signed: Mapping[str, str], line: Line, path: str, label: str
+) -> LedgerCommit:
+    info = change.commit
+    signer = signed.get(info.commit)
+    trouble = "is not signed with a listed key"
     if not change.complete:
-        trouble = "is older than the history that can be read"
-        return LedgerCommit(commit, change.before, change.after, None, trouble)
-    return LedgerCommit(commit, change.before, change.after, signed.get(commit))
+        signer, trouble = None, "is older than the history that can be read"
+    elif signer is not None:
+        paths = line.paths.get(info.commit, ())
+        if (why := why_no_word(info.message, paths, path, (label,))) is not None:
+            signer, trouble = None, why
+    return LedgerCommit(
+        info.commit,
+        change.before,
+        change.after,
+        signer,
+        trouble,
+        merges=len(info.parents) > 1,
+        doubt=line.doubt(info.commit),
+    )
 
 
 def _warnings(path: str, ledger: Ledger) -> tuple[str, ...]:
@@ -171,18 +227,20 @@ def _warnings(path: str, ledger: Ledger) -> tuple[str, ...]:
 
 def append_records(
     session: Session,
+    tip: Tip,
     overlay: Overlay,
     records: Sequence[Record],
     *,
     action: str,
     subject: str,
-    unless: tuple[Tip, Callable[[OverlayLedger], bool]] | None = None,
+    unless: Callable[[OverlayLedger], bool] | None = None,
+    vet: Callable[[str], None] | None = None,
 ) -> Appended:
     """Append `records` to the overlay's file, again on the next tip when a push loses.
 
     `unless` is asked about the ledger that each try builds on, which is read as `ledger_of` reads
-    it for the given tip: when it says True nothing is written. Two machines that say the same at
-    once so say it once.
+    it for `tip`: when it says True nothing is written. Two machines that say the same at once so
+    say it once. `vet` is told each commit before it is pushed, and may raise.
 
     The branch is made by the first one. Records carry the `intent` of the call, so that after an
     answer that got lost nothing is written twice. With `dry_run` nothing is written.
@@ -192,6 +250,7 @@ def append_records(
     """
     deadline = session.clock.monotonic() + session.budget
     path = ledger_path(overlay.environment.name, overlay.app)
+    about = _about(session, tip, overlay)
     tries = pushes = 0
     since = _NOWHERE
     message = render_message(
@@ -206,13 +265,11 @@ def append_records(
         tries += 1
         try:
             snapshot = _newest(session)
-            if unless is not None:
-                tip, is_said = unless
-                if is_said(_read(session, tip, snapshot, overlay, None)):
-                    return Appended(None, pushes, ())
+            if unless is not None and unless(_read(session, tip, snapshot, overlay, None)):
+                return Appended(None, pushes, ())
             before = after = snapshot.read(path) if snapshot is not None else None
             for record in records:
-                after = append(after, record)
+                after = append(after, replace(record, about=about))
             if after == before:
                 # Nothing to add: an earlier push landed though its answer was lost.
                 landed = session.repository.find_intent(LEDGER_BRANCH, session.intent, since)
@@ -230,6 +287,8 @@ def append_records(
                     session.clock.now(),
                 )
             )
+            if vet is not None:
+                vet(new)
             pushes += 1
             lost = session.repository.push([RefUpdate(f"refs/heads/{LEDGER_BRANCH}", old, new)])
             if lost is None:
@@ -238,6 +297,12 @@ def append_records(
         except (Unavailable, TimedOut) as error:
             session.say(f"{error.message}; trying again")
             pause(session, deadline, tries, error)
+
+
+def _about(session: Session, tip: Tip, overlay: Overlay) -> About:
+    names = names_of(session, tip, overlay).repositories
+    name = tip.config.repository or next(iter(names))
+    return About(name, overlay.environment.name, overlay.app)
 
 
 def _newest(session: Session) -> Snapshot | None:

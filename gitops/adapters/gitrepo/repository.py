@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.archive.commits import CommitReader
     from gitops.adapters.gitrepo.archive.history import HistoryReader
     from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
+    from gitops.core.ledger.signatures import BranchCommit
     from gitops.core.releases.history import OverlayVersion
     from gitops.ports import FileChange, Intents
 
@@ -114,16 +115,18 @@ class GitRepository:
         """Return every change of the file `path`, oldest first; see `ports.Evidence`."""
         return self._history().file_changes(commit, path)
 
+    def branch_history(self, commit: str) -> tuple[BranchCommit, ...]:
+        """Return every commit that `commit` has; see `ports.Evidence`."""
+        return self._history().branch(commit)
+
     def changed_paths(self, commit: str) -> tuple[str, ...]:
         """Return the paths that `commit` changed; see `ports.Evidence`."""
-        while commit in self._source.store.boundary():
-            # Where its parent was left out, it looks as if it had made every file.
+        while commit in self._source.store.boundary():  # it looks as if it had made every file
             if not self._source.deepen(commit):
                 raise NotFound(f"the parent of {commit[:7]} cannot be read from {self._name}")
         args = ("diff-tree", "--root", "-r", "-z", "--no-renames", "--name-only", "-m")
-        answer = self._git.run(
-            [*self._source.store.args, *args, "--first-parent", "--no-commit-id", commit]
-        )
+        words = (*args, "--first-parent", "--no-commit-id", commit)
+        answer = self._git.run([*self._source.store.args, *words])
         if answer.code != 0:
             raise NotFound(f"{commit[:7]} cannot be read: {answers.words_of(answer.err)}")
         text = answer.out.decode("utf-8", "surrogateescape")
@@ -135,7 +138,7 @@ class GitRepository:
 
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """Return commit -> principal of a listed key; see `ports.Evidence`."""
-        from gitops.adapters.gitrepo.archive.signatures import signed_by
+        from gitops.adapters.gitrepo.archive.signatures import signed_by  # few calls need it
 
         return signed_by(self._git, self._source.store, commits, signers)
 

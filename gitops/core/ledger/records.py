@@ -4,10 +4,13 @@ One file for each overlay on the branch `gitops/ledger`. Its order is what "newe
 times in it are claims of whoever wrote them. A line is
 
     {"commit": …, "verdict": "qa-passed", "time": …, "by": …, "reason": …, "images": [{"image",
-     "name", "tag", "digest"}], "id": …, "machine": true, "seen": {…}}
+     "name", "tag", "digest"}], "purpose": "verdict", "repository": …, "environment": …, "app": …,
+     "id": …, "machine": true, "seen": {…}}
 
 `reason`, `id`, `machine` and `seen` stand only where there is something to say. An approval is a
-line, too: verdict `approved`, and `commit` is the head of the proposal that was approved.
+line, too: verdict `approved`, purpose `approval`, and `commit` is the head of the proposal that was
+approved. Purpose, repository, environment and app say what the line is about, so that a signed one
+is a word on nothing else; lines of gitops before 0.2 do not have them.
 """
 
 from __future__ import annotations
@@ -26,9 +29,29 @@ LEDGER_BRANCH: Final = "gitops/ledger"
 
 Verdict = Literal["stable", "degraded", "qa-passed", "qa-failed", "approved"]
 
+NEGATIVE: Final = frozenset[Verdict]({"degraded", "qa-failed"})
+"""The words that say no: where it cannot be told which of two is newer, they count."""
+
 _LONGEST_LINE = 1 << 20
 _HEX = frozenset("0123456789abcdef")
 _FIELDS = ("name", "tag", "digest")
+
+
+class About(Struct, frozen=True):
+    """What a line says that it is about: one overlay of one repository.
+
+    Attributes:
+        repository: `host/path`, or the name that `gitops.yaml` gives it.
+        app: None where there are no apps.
+    """
+
+    repository: str
+    environment: str
+    app: str | None = None
+
+    def __str__(self) -> str:
+        label = self.environment if self.app is None else f"{self.app}/{self.environment}"
+        return f"{one_line(label, 80)} of {one_line(self.repository, 120)}"
 
 
 class Record(Struct, frozen=True):
@@ -42,6 +65,7 @@ class Record(Struct, frozen=True):
         intent: `Gitops-Id` of the call that wrote it.
         seen: what a machine saw, as JSON: times, revisions, live images. For people who look
             later; nothing is decided by it.
+        about: what the line names; None for one of an older gitops, or one written by hand.
     """
 
     commit: str
@@ -53,6 +77,7 @@ class Record(Struct, frozen=True):
     machine: bool = False
     intent: str | None = None
     seen: Mapping[str, object] | None = None
+    about: About | None = None
 
 
 class Entry(Struct, frozen=True):
@@ -103,6 +128,11 @@ def ledger_path(environment: str, app: str | None) -> str:
     return f"{environment if app is None else f'{app}/{environment}'}.jsonl"
 
 
+def purpose_of(verdict: Verdict) -> str:
+    """Return what a line with `verdict` is for: `approval` or `verdict`."""
+    return "approval" if verdict == "approved" else "verdict"
+
+
 def render_record(record: Record) -> bytes:
     """Return the line of `record`, its newline included. ASCII, one line, the same each time."""
     line: dict[str, object] = {
@@ -117,6 +147,11 @@ def render_record(record: Record) -> bytes:
         {"image": image, "name": value.name, "tag": value.tag, "digest": value.digest}
         for image, value in record.images.items()
     ]
+    if record.about is not None:
+        line["purpose"] = purpose_of(record.verdict)
+        line["repository"] = record.about.repository
+        line["environment"] = record.about.environment
+        line["app"] = record.about.app
     if record.intent is not None:
         line["id"] = record.intent
     if record.machine:
@@ -191,7 +226,17 @@ def _parse(line: bytes) -> Record:
         machine=told.get("machine") is True,
         intent=_text(told, "id") if told.get("id") is not None else None,
         seen=told["seen"] if isinstance(told.get("seen"), dict) else None,
+        about=_about(told, cast(Verdict, verdict)),
     )
+
+
+def _about(told: Mapping[str, object], verdict: Verdict) -> About | None:
+    if told.get("repository") is None or told.get("environment") is None:
+        return None
+    if told.get("purpose") != purpose_of(verdict):
+        raise ValueError(f"purpose is not {purpose_of(verdict)}")
+    app = _text(told, "app") if told.get("app") is not None else None
+    return About(_text(told, "repository"), _text(told, "environment"), app)
 
 
 def _text(told: Mapping[str, object], key: str) -> str:

@@ -19,6 +19,7 @@ from gitops.adapters.gitrepo.objects.source import Depth
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import trailers
 from gitops.core.kustomization import FILE_NAMES
+from gitops.core.ledger.signatures import BranchCommit
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import NotFound
 from gitops.ports import FileChange
@@ -67,8 +68,7 @@ class HistoryReader:
 
         Along first parents alone a merge could leave out what was on the branch before it.
         """
-        while self._reaches_cut(commit) and self._source.deepen(commit):
-            pass
+        self._complete(commit)
         store = self._source.store
         cut = store.boundary()
         hits = self._walk([commit, "--full-history", "--topo-order", "--reverse"], path)
@@ -83,6 +83,24 @@ class HistoryReader:
             for info, (old, new) in zip(hits, sides, strict=True)
             if old != new  # a merge may differ from its other parents only
         )
+
+    def branch(self, commit: str) -> tuple[BranchCommit, ...]:
+        """Return every commit that `commit` has; see `ports.Evidence`."""
+        self._complete(commit)
+        args = ("log", "--topo-order", "--root", "-z", "--name-only", "--no-renames")
+        plain = ("--no-show-signature", "--no-color", "--no-ext-diff", "--no-mailmap")
+        answer = self._git.run(
+            [*self._source.store.args, *args, *plain, "--format=%x00%H %P", commit, "--"]
+        )
+        if answer.code != 0:
+            raise NotFound(f"the history cannot be read: {answer.err.strip()}")
+        # No path is empty, so that two NULs stand between two commits and nowhere else.
+        records = answer.out.removeprefix(b"\0").split(b"\0\0")
+        return tuple(_changed(record) for record in records if record)
+
+    def _complete(self, commit: str) -> None:
+        while self._reaches_cut(commit) and self._source.deepen(commit):
+            pass
 
     def _reaches_cut(self, commit: str) -> bool:
         cut = self._source.store.boundary()
@@ -212,6 +230,14 @@ class HistoryReader:
             brought = self._walk([*others, f"^{first}"])
             if not self._is_cut(brought) or not self._source.deepen(tip):
                 return tuple(one.message for one in brought)
+
+
+def _changed(record: bytes) -> BranchCommit:
+    # `git log -z` puts a NUL behind the header, and a line end before the first path.
+    head, _, listed = record.decode("utf-8", "surrogateescape").partition("\0")
+    commit, *parents = head.split()
+    paths = listed.removeprefix("\n").split("\0")
+    return BranchCommit(commit, tuple(parents), tuple(path for path in paths if path))
 
 
 def _commit(record: str) -> CommitInfo:

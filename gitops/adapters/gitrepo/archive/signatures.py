@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -58,5 +59,26 @@ def signed_by(git: Git, store: Store, commits: Sequence[str], signers: bytes) ->
             "the signatures of the ledger cannot be checked: " + answers.words_of(answer.err),
             hint="SSH signatures need Git 2.34 or newer",
         )
-    rows = (line.split("\t", 2) for line in answer.text.splitlines() if "\t" in line)
-    return {commit: principal for commit, verdict, principal in rows if verdict == _GOOD}
+    rows = (line.split("\t", 2) for line in answer.text.split("\n") if "\t" in line)
+    return {
+        commit: principal
+        for commit, verdict, principal in rows
+        if verdict == _GOOD and is_plain(store.read(commit)[1], store.algorithm)
+    }
+
+
+def is_plain(body: bytes, algorithm: str = "sha1") -> bool:
+    """Say whether a commit has only the headers that Git signs, in Git's order, and one signature.
+
+    Git leaves signatures of either hash out of what it signs (Documentation/technical/
+    hash-function-transition), and reads past headers that it does not know; with them anybody could
+    make other commits of a signed one.
+    """
+    head, _, _ = body.partition(b"\n\n")
+    keys = [line.partition(b" ")[0] for line in head.split(b"\n") if not line.startswith(b" ")]
+    signature = b"gpgsig" if algorithm == "sha1" else b"gpgsig-sha256"
+    text = b" ".join(keys)
+    return (
+        re.fullmatch(rb"tree(?: parent)* author committer(?: encoding)? " + signature, text)
+        is not None
+    )
