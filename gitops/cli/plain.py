@@ -2,7 +2,7 @@
 
 Loading typer costs as much as reading the repository, and in a crowd of jobs that share processors
 it is what everybody waits for. What is not understood here goes the way of all commands, and gets
-its help and its errors there; tests/cli/test_plain.py holds the two readings together.
+its help and its errors there; tests/cli/test_plain_deploy.py holds the two readings together.
 """
 
 from __future__ import annotations

@@ -18,7 +18,7 @@ from gitops.core.git.message import trailers
 from gitops.errors import Conflict, Protected, Refused, Unavailable
 from gitops.ports import Lost, RefUpdate
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEV = "overlays/dev/kustomization.yaml"
 INTENT = "0" * 32
 

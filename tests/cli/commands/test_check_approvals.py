@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from checking import BEN, HOLD, PROD, check, edited, messages, standing, told
-from cli.test_signers import make_key, signing
+from cli.commands.test_signers import make_key, signing
 from manifests import Manifests
 
 

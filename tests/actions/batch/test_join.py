@@ -21,7 +21,7 @@ from gitops.core.report import WriteReport
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
 from gitops.ports import Lost, NoForge, RefUpdate
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DEV = "overlays/dev/kustomization.yaml"
 TEST = "overlays/test/kustomization.yaml"
 KEY = b"a key that the jobs share"
