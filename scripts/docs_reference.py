@@ -29,7 +29,7 @@ from gitops.config import config_schema
 from gitops.core.batch.intents import REF_PREFIX
 from gitops.core.batch.selection import ANSWER_TRAILER, CARRIER_TRAILER
 from gitops.core.forges.token import VARIABLES as FORGE_VARIABLES
-from gitops.core.git.message import Line, render_message, trailers
+from gitops.core.git.message import ChangeLine, render_message, trailers
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
 
@@ -353,7 +353,7 @@ def trailers_page() -> str:
     message = render_message(
         action="rollback",
         environments=["dev"],
-        changes=[Line("dev", ImageChange("shop/api", value("1.6.0"), value("1.5.0")))],
+        changes=[ChangeLine("dev", ImageChange("shop/api", value("1.6.0"), value("1.5.0")))],
         intent="0f0e0d0c0b0a09080706050403020100",
         reason="INC-42: checkout fails",
         overrides=["INC-42 is worse (passed: dev: held by Bo: INC-41)"],

@@ -12,7 +12,7 @@ from collections.abc import Collection
 from msgspec import Struct
 
 from gitops.actions.audit.affected import TouchReader, fetch_changed, protected
-from gitops.actions.audit.agreement import Agreement
+from gitops.actions.audit.agreement import ApprovalEvidence
 from gitops.actions.audit.changes import Changeset, read_changeset
 from gitops.actions.audit.judge_change import StepJudge
 from gitops.actions.context.policy_branch import config_of, newest, read_trunk
@@ -26,7 +26,7 @@ _OLDEST_POLICY = 100  # commits that are gone back for a `gitops.yaml` that can 
 _NOTHING = Config(branch=None)
 
 
-class _Place(Struct, frozen=True):
+class ChangeLocation(Struct, frozen=True):
     """Where the changes are: their branch, and the branch that policy is on.
 
     Attributes:
@@ -56,7 +56,7 @@ def check(session: Session, revision: str | None = None) -> CheckReport:
     changes, on_policy = place.changes, place.branch == place.top_level
     first = policy = _first_policy(session, archive, place)
     reader = TouchReader(archive, place.branch, place.top_level)
-    agreement = Agreement(session, archive, place.branch, changes)
+    agreement = ApprovalEvidence(session, archive, place.branch, changes)
     changed = {step.commit: archive.changed(step.parent, step.commit) for step in changes.steps}
     fetch_changed(archive, changes.steps, changed)
     findings = [*_rewritten(place), *_redirected(session, archive, place)]
@@ -94,7 +94,7 @@ def check(session: Session, revision: str | None = None) -> CheckReport:
     )
 
 
-def _find_place(session: Session, archive: Archive, revision: str | None) -> _Place:
+def _find_place(session: Session, archive: Archive, revision: str | None) -> ChangeLocation:
     """Find the branch that the changes are on, or go to: the one that they are nearest to.
 
     What the newest `gitops.yaml` says may be a part of the change, so it only names candidates.
@@ -115,16 +115,16 @@ def _find_place(session: Session, archive: Archive, revision: str | None) -> _Pl
             found.append((far, branch, changes))
     _, branch, changes = min(found, key=lambda one: one[0])
     if branch in trunk.own and branch != default.branch:
-        return _Place(branch, trunk.branch, changes)
+        return ChangeLocation(branch, trunk.branch, changes)
     if branch != default.branch or session.branch is not None:
-        return _Place(branch, branch, changes)
+        return ChangeLocation(branch, branch, changes)
     before = _before(session, archive, changes) if changes.landed else None
     config = before[1] if before is not None else config_of(session, default) or _NOTHING
     top_level = config.branch or branch
-    return _Place(branch, top_level, changes, points=top_level != branch)
+    return ChangeLocation(branch, top_level, changes, points=top_level != branch)
 
 
-def _first_policy(session: Session, archive: Archive, place: _Place) -> Tip:
+def _first_policy(session: Session, archive: Archive, place: ChangeLocation) -> Tip:
     """Read the policy from before the change: of what landed, from its parent; else from the
     newest commit of the branch, since an old one may have been laxer."""
     if place.branch == place.top_level and place.changes.landed:
@@ -171,7 +171,7 @@ def _is_agreed(commit: CheckedCommit, own: Collection[str | None]) -> bool:
     )
 
 
-def _rewritten(place: _Place) -> tuple[Finding, ...]:
+def _rewritten(place: ChangeLocation) -> tuple[Finding, ...]:
     """Report commits that the branch had and has no more."""
     dropped = place.changes.dropped
     if not dropped:
@@ -184,7 +184,7 @@ def _rewritten(place: _Place) -> tuple[Finding, ...]:
     return (Finding(place.changes.tip, None, None, "error", "history", what),)
 
 
-def _redirected(session: Session, archive: Archive, place: _Place) -> tuple[Finding, ...]:
+def _redirected(session: Session, archive: Archive, place: ChangeLocation) -> tuple[Finding, ...]:
     """Report a default branch that names another branch than before as the one that counts."""
     base, tip = place.changes.base, place.changes.tip
     if not place.points or base is None:

@@ -7,7 +7,13 @@ from msgspec.structs import replace
 from gitops.actions.context.overlays import find_overlay
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
-from gitops.actions.proposals.find import Found, check_head, find_proposal, look, proposal_branch
+from gitops.actions.proposals.find import (
+    ProposalLookup,
+    check_head,
+    find_proposal,
+    look,
+    proposal_branch,
+)
 from gitops.actions.pull_requests.publish import end_pull_request
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
@@ -66,12 +72,12 @@ def close(
     return replace(report, proposals=told, warnings=report.warnings + warnings)
 
 
-def _look(session: Session, tip: Tip, overlay: Overlay) -> Found:
+def _look(session: Session, tip: Tip, overlay: Overlay) -> ProposalLookup:
     """Look at the proposal; a forge that does not answer keeps nobody from closing it."""
     try:
         return look(session, tip, overlay)
     except GitopsError:
-        return Found(*find_proposal(session, tip, overlay))
+        return ProposalLookup(*find_proposal(session, tip, overlay))
 
 
 def _name(session: Session) -> str:

@@ -13,7 +13,7 @@ from gitops.actions.context.overlays import find_environment
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.targets import Target, find_targets
-from gitops.actions.policy.builds import Build, ask_build, judge_follow, superseded
+from gitops.actions.policy.builds import SourceBuild, ask_build, judge_follow, superseded
 from gitops.actions.policy.judge import Override, judge
 from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
@@ -83,7 +83,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     if combining is None or request.override is not None or session.dry_run:
         # What an override passes is what stands now, and nobody knows that of a remembered tip.
         return with_pull_requests(session, write(session, plan, eager=request.override is None))
-    from gitops.actions.batch.join import Crowd  # loads what seals need; most calls have no key
+    from gitops.actions.batch.join import Batch  # loads what seals need; most calls have no key
     from gitops.core.batch.intents import Intent
 
     wish = partial(
@@ -97,7 +97,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         reason=request.reason,
         add=request.add,
     )
-    others = Crowd(session, combining, plan, wish, _plan_other)
+    others = Batch(session, combining, plan, wish, _plan_other)
     return with_pull_requests(session, write(session, plan, others, eager=True))
 
 
@@ -194,12 +194,12 @@ def _environments(
 
 def _build(
     session: Session, tip: Tip, request: DeployRequest, images: Sequence[str]
-) -> Build | None:
+) -> SourceBuild | None:
     """Return what is known of the build, None when nobody said where it comes from."""
     if request.ref is None:
         return None
     if not tip.config.sources:
-        return Build(request.ref, request.commit)
+        return SourceBuild(request.ref, request.commit)
     return ask_build(session, tip, images, request.ref, request.commit)
 
 
@@ -208,7 +208,7 @@ def _edit_all(
     tip: Tip,
     targets: Sequence[Target],
     request: DeployRequest,
-    build: Build | None,
+    build: SourceBuild | None,
 ) -> _Edits:
     edits = _Edits([], [], [])
     for target in targets:
@@ -222,7 +222,7 @@ def _edit_all(
 
 
 def _edit(
-    session: Session, tip: Tip, target: Target, request: DeployRequest, build: Build | None
+    session: Session, tip: Tip, target: Target, request: DeployRequest, build: SourceBuild | None
 ) -> tuple[Edited, tuple[str, ...]]:
     """Return the edit with the reasons against it, and which images stay since they are newer."""
     file = target.file
@@ -254,7 +254,7 @@ def _assemble(
     tip: Tip,
     entries: Sequence[Edited],
     request: DeployRequest,
-    build: Build | None,
+    build: SourceBuild | None,
 ) -> Plan:
     """Put the edits that policy lets in where their environments take them."""
     passed = record_overrides(

@@ -171,9 +171,9 @@ def _tell(
         report = replace(report, warnings=report.warnings + refresh(session, asking))
     if session.clusters is None:
         return report
-    from gitops.actions.argocd.cluster_actions import Steering  # only where a cluster is
+    from gitops.actions.argocd.cluster_actions import ClusterActions  # only where a cluster is
 
-    steering = Steering(session, tip, overlays)
+    steering = ClusterActions(session, tip, overlays)
     steering.show_holds()
     return steering.told(report)
 

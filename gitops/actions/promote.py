@@ -25,10 +25,10 @@ from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Environment, Overlay
-from gitops.core.git.message import Line, render_message
+from gitops.core.git.message import ChangeLine, render_message
 from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.policy.promotion import Carried, Origin, carry
+from gitops.core.policy.promotion import Carried, ImageOrigin, carry
 from gitops.core.policy.reasons import Reason, plain_branch, record_overrides
 from gitops.core.releases.provenance import shared_source
 from gitops.core.report import Skipped, WriteReport
@@ -61,7 +61,7 @@ class _Carrying(Struct, frozen=True):
     """One overlay with what goes there, where each image came from, and what policy says."""
 
     edited: Edited
-    origins: tuple[Origin, ...]
+    origins: tuple[ImageOrigin, ...]
     warnings: tuple[str, ...]
     reasons: tuple[Reason, ...] = ()
 
@@ -236,7 +236,7 @@ def _assemble(
         (one.edited.label, origin.image, origin.revision) for one in found for origin in one.origins
     ]
 
-    def render(labels: Sequence[str], lines: Sequence[Line]) -> str:
+    def render(labels: Sequence[str], lines: Sequence[ChangeLine]) -> str:
         source, sources = shared_source([entry for entry in told if entry[0] in labels])
         return render_message(
             action="promote",

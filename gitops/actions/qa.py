@@ -13,7 +13,7 @@ from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import Appended, OverlayLedger, append_records, ledger_of
 from gitops.core.environments.environment import Overlay
 from gitops.core.ledger.records import LEDGER_BRANCH, Record
-from gitops.core.ledger.verdicts import Standing, judged_sets
+from gitops.core.ledger.verdicts import LatestVerdicts, judged_sets
 from gitops.core.releases.history import Release
 from gitops.core.releases.release import Quality
 from gitops.core.releases.selection import describe
@@ -138,10 +138,10 @@ def _readable(overlay: Overlay, release: Release) -> Release:
     return release
 
 
-def _standing(ledger: OverlayLedger, release: Release) -> Standing:
+def _standing(ledger: OverlayLedger, release: Release) -> LatestVerdicts:
     images = frozenset((release.images or {}).items())
     sets = judged_sets(ledger.entries, [release])
-    return next((entry.standing for entry in sets if entry.images == images), Standing())
+    return next((entry.standing for entry in sets if entry.images == images), LatestVerdicts())
 
 
 def _report(session: Session, note: str, done: Appended, warnings: tuple[str, ...]) -> WriteReport:

@@ -14,7 +14,7 @@ from gitops.core.environments.environment import Config, Overlay
 from gitops.core.git.revision import parse_revision
 from gitops.core.releases.branches import parse_version, release_branches
 from gitops.core.releases.provenance import origins
-from gitops.core.report import CutBranch, CutReport, LiveBranch, ReleaseListReport, Running
+from gitops.core.report import CutBranch, CutReport, LiveBranch, ReleaseListReport, RunningImage
 from gitops.errors import ConfigError, ManifestError, NotFound, Refused, UsageError
 from gitops.ports import Sources
 
@@ -137,9 +137,9 @@ def _images(config: Config, url: str) -> tuple[str, ...]:
     return tuple(image for image, source in config.sources.items() if source == url)
 
 
-def _running(session: Session, tip: Tip) -> tuple[tuple[Running, ...], tuple[str, ...]]:
+def _running(session: Session, tip: Tip) -> tuple[tuple[RunningImage, ...], tuple[str, ...]]:
     """Return what runs of known sources, and which lines of the ledger do not count."""
-    found: list[Running] = []
+    found: list[RunningImage] = []
     warnings: list[str] = []
     for row in tip.config.environments:
         if row.change == "work-tree":
@@ -161,7 +161,7 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[Running, ...], tuple[str
             words, unheard = words_on(session, tip, overlay, newest)
             warnings += unheard
             found += [
-                Running(overlay, image, revision.branch, revision.commit, words)
+                RunningImage(overlay, image, revision.branch, revision.commit, words)
                 for image, revision in revisions.items()
             ]
     return tuple(found), tuple(dict.fromkeys(warnings))

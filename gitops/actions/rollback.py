@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.argocd.cluster_actions import Steering, Underway
+from gitops.actions.argocd.cluster_actions import ClusterActions, Underway
 from gitops.actions.context.overlays import OverlayFile, find_overlay
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
@@ -97,7 +97,7 @@ class _Call(Struct):
     asked: bool = False
     dropped: tuple[Tip, Proposal] | None = None
     keeps_branch: bool = False
-    steering: Steering | None = None
+    steering: ClusterActions | None = None
     looked: bool = False
 
     def plan(self, tip: Tip) -> Plan:
@@ -108,7 +108,7 @@ class _Call(Struct):
         _known_images(file, request)
         if self.chosen is None:
             if overlay.environment.change != "work-tree":
-                self.steering = Steering(session, tip, [overlay])
+                self.steering = ClusterActions(session, tip, [overlay])
             self.chosen = _choose(session, tip, overlay, file, request)
         choice = self.chosen
         restored = choice.release

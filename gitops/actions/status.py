@@ -17,12 +17,12 @@ from gitops.actions.context.overlays import (
 )
 from gitops.actions.context.session import Session, Tip, open_tip
 from gitops.actions.policy.judge import freeze_on
-from gitops.actions.proposals.find import Found, find_proposal, look, proposal_branch
+from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
 from gitops.actions.pull_requests.readiness import waits_for
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Overlay, asks_for_approval
-from gitops.core.ledger.verdicts import Word
+from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.history import Release
 from gitops.core.report import (
     Difference,
@@ -90,7 +90,7 @@ def _status(
     row = overlay.environment
     if asks_for_approval(row):
         proposals = _proposals(session, tip, overlay, warnings)
-    words: tuple[Word, ...] = ()
+    words: tuple[CountedVerdict, ...] = ()
     if newest is not None:
         words, unheard = words_on(session, tip, overlay, newest)
         warnings += unheard
@@ -123,7 +123,7 @@ def _proposals(
         return ()
     except GitopsError as error:
         warnings.append(f"{overlay.label}: its pull request is not known: {error.message}")
-        found = Found(*find_proposal(session, tip, overlay))
+        found = ProposalLookup(*find_proposal(session, tip, overlay))
     pull = found.pull
     if found.present is not None:
         return (replace(found.present.report(overlay, pull=pull), waits_for=waits),)
@@ -136,7 +136,7 @@ def _proposals(
     return ()
 
 
-def _waits(session: Session, tip: Tip, overlay: Overlay, found: Found) -> tuple[str, ...]:
+def _waits(session: Session, tip: Tip, overlay: Overlay, found: ProposalLookup) -> tuple[str, ...]:
     forge = session.forge(tip.config)
     if isinstance(forge, NoForge) or found.present is None:
         return ()

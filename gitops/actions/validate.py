@@ -17,14 +17,14 @@ from gitops.actions.context.overlays import apps_of, overlays_of, read_overlay
 from gitops.actions.manifests.images_used import manifest_images
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, hold_path, parse_hold
-from gitops.core.kustomization import Entry, edit_images, read_entries
+from gitops.core.kustomization import ImageEntry, edit_images, read_entries
 from gitops.core.kustomization.image import KEEP, ImageRequest
 from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
 from gitops.ports import Snapshot
 
 HOLDS = ".gitops/holds"
-Level = Literal["error", "warning"]
-Pinned = tuple[str, tuple[Entry, ...]]  # path of a kustomization file, and what it pins
+ProblemLevel = Literal["error", "warning"]
+Pinned = tuple[str, tuple[ImageEntry, ...]]  # path of a kustomization file, and what it pins
 
 _APP = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7f]+(?<!\.)")
 _PLACED = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)", re.DOTALL)
@@ -42,7 +42,7 @@ class Problem(Struct, frozen=True):
     path: str
     line: int
     column: int
-    level: Level
+    level: ProblemLevel
     message: str
     branch: str | None = None
 
@@ -120,7 +120,7 @@ def _homes(
                 tips[branch] = error
         tip = tips[branch]
         if isinstance(tip, GitopsError):
-            level: Level = "error" if isinstance(tip, NotFound) else "warning"
+            level: ProblemLevel = "error" if isinstance(tip, NotFound) else "warning"
             message = f"{row.name} lives on branch {branch}: {tip.message}"
             problems.append(Problem(CONFIG_PATH, row.line, 1, level, message))
         else:
@@ -201,7 +201,7 @@ def _check_apps(homes: Mapping[Environment, Snapshot], config: Config) -> Iterat
     for row in rows:
         if not apps[row.name]:
             # A new repository has no app in prod yet; one without any app is a wrong path.
-            level: Level = "warning" if with_overlay else "error"
+            level: ProblemLevel = "warning" if with_overlay else "error"
             message = f"{row.name} has no app: no folder matches {row.overlay}"
             yield Problem(CONFIG_PATH, row.line, 1, level, message)
     folders: dict[tuple[str, str], Environment] = {}
@@ -265,8 +265,8 @@ def _check_overlay(
             yield Problem(file.path, entry.line, entry.column, "warning", message)
 
 
-def _check_entries(path: str, content: bytes, entries: tuple[Entry, ...]) -> Iterator[Problem]:
-    seen: dict[str, Entry] = {}
+def _check_entries(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -> Iterator[Problem]:
+    seen: dict[str, ImageEntry] = {}
     for entry in entries:
         first = seen.setdefault(entry.image, entry)
         if first is not entry:
@@ -283,7 +283,7 @@ def _check_entries(path: str, content: bytes, entries: tuple[Entry, ...]) -> Ite
         yield from _check_editable(path, content, list(seen.values()))
 
 
-def _check_editable(path: str, content: bytes, entries: list[Entry]) -> Iterator[Problem]:
+def _check_editable(path: str, content: bytes, entries: list[ImageEntry]) -> Iterator[Problem]:
     """Try an edit of all entries, then, if that is refused, of each: the refusals are problems."""
     try:
         edit_images(content, path, [_trial(entry) for entry in entries])
@@ -295,7 +295,7 @@ def _check_editable(path: str, content: bytes, entries: list[Entry]) -> Iterator
             yield from _check_editable(path, content, [entry])
 
 
-def _trial(entry: Entry) -> ImageRequest:
+def _trial(entry: ImageEntry) -> ImageRequest:
     """Ask for other values in the fields that the entry has."""
     return ImageRequest(
         entry.image,

@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from gitops.actions.audit.affected import TouchReader, fetch_changed
 from gitops.actions.audit.build_inputs import belongings_of, overlays_in
-from gitops.actions.audit.changes import Step
+from gitops.actions.audit.changes import BranchStep
 from gitops.actions.context.policy_branch import config_of, read_trunk
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.manifests.render import Side, render
+from gitops.actions.manifests.render import RenderSide, render
 from gitops.actions.policy.judge import judge
 from gitops.actions.validate import ValidateReport, validate
-from gitops.core.audit.affected import Touch
+from gitops.core.audit.affected import AffectedPath
 from gitops.core.audit.findings import claim_of
 from gitops.core.compare.comparison import (
     Comparison,
@@ -165,7 +165,7 @@ class _Comparer:
 
     def look(self, pair: _Pair, after: Config | None) -> Iterator[EnvironmentDifference]:
         """Yield what changes of each overlay, in promotion order."""
-        step = Step(self._archive.info(pair.tip), pair.start)
+        step = BranchStep(self._archive.info(pair.tip), pair.start)
         fetch_changed(self._archive, (step,), {pair.tip: pair.changed})
         rows = self._policy.config.environments
         touched = self._reader.touches(step, pair.changed, self._policy.config, after, rows)
@@ -175,11 +175,11 @@ class _Comparer:
         for row in after.environments if after is not None else ():
             if row.name not in known and self._reader.lives_here(row):
                 for overlay in overlays_in(pair.after, row):
-                    touch = Touch(CONFIG_PATH, f"it names the environment {row.name}")
+                    touch = AffectedPath(CONFIG_PATH, f"it names the environment {row.name}")
                     yield self._difference(pair, overlay, (touch,))
 
     def _difference(
-        self, pair: _Pair, overlay: Overlay, touches: Sequence[Touch]
+        self, pair: _Pair, overlay: Overlay, touches: Sequence[AffectedPath]
     ) -> EnvironmentDifference:
         sides = [_read(tree, overlay) for tree in (pair.before, pair.after)]
         path, old = sides[0]
@@ -239,7 +239,7 @@ class _Comparer:
         if self._session.clock.monotonic() > self._deadline:
             return Rendering("skipped", problem="the builds before it took all the time")
         sides = [
-            Side(tree, belongings_of(self._archive, tree, overlay), overlay.directory)
+            RenderSide(tree, belongings_of(self._archive, tree, overlay), overlay.directory)
             if there
             else None
             for tree, there in ((pair.before, before), (pair.after, after))

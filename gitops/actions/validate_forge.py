@@ -57,7 +57,7 @@ class ProtectionReport(Struct, frozen=True):
         return any(gap.is_error for gap in self.gaps)
 
 
-class _Place(Struct, frozen=True):
+class GuardedBranch(Struct, frozen=True):
     name: str
     forge: GatedForge
     branches: Mapping[str, str]
@@ -99,7 +99,7 @@ def check_protection(
 
 def _places(
     session: Session, config: Config, open_at: OpenAt, warnings: list[str]
-) -> Iterator[_Place]:
+) -> Iterator[GuardedBranch]:
     """Yield the manifest repository, then each source repository that can be asked."""
     if session.archive is None:
         raise Bug("there is no archive to ask for branches")
@@ -109,7 +109,7 @@ def _places(
             f"{session.repository.describe()} has no forge to compare `branches:` with",
             hint=forge.hint or "it is a path, or gitops.yaml says `forge: {kind: none}`",
         )
-    yield _Place(forge.describe(), forge, session.archive().branches())
+    yield GuardedBranch(forge.describe(), forge, session.archive().branches())
     for url in dict.fromkeys(config.sources.values()):
         try:
             source = open_at(url, config)
@@ -117,12 +117,12 @@ def _places(
                 warnings.append(f"{url} was not looked at: {source.hint or 'it has no forge'}")
                 continue
             branches = session.sources.heads(url) if session.sources is not None else {}
-            yield _Place(source.describe(), source, branches)
+            yield GuardedBranch(source.describe(), source, branches)
         except (NotFound, Denied) as error:
             warnings.append(f"{url} was not looked at: {error.message}")
 
 
-def _gaps_of(place: _Place, rules: tuple[BranchRule, ...]) -> list[Gap]:
+def _gaps_of(place: GuardedBranch, rules: tuple[BranchRule, ...]) -> list[Gap]:
     known: dict[str, Rules] = {}
     found: list[Gap] = []
     for rule in rules:
@@ -134,7 +134,7 @@ def _gaps_of(place: _Place, rules: tuple[BranchRule, ...]) -> list[Gap]:
     return found
 
 
-def _set(place: _Place, change: Raise, warnings: list[str]) -> bool:
+def _set(place: GuardedBranch, change: Raise, warnings: list[str]) -> bool:
     """Set a rule; one that the forge does not take is told, and the others go on."""
     try:
         place.forge.protect(change.branch, change.approvals, change.checks)
@@ -144,7 +144,7 @@ def _set(place: _Place, change: Raise, warnings: list[str]) -> bool:
     return True
 
 
-def _unnamed(place: _Place, gaps: list[Gap]) -> Iterator[str]:
+def _unnamed(place: GuardedBranch, gaps: list[Gap]) -> Iterator[str]:
     """Say how tests are named that nobody named: what CI reported last is a good guess."""
     for gap in gaps:
         if gap.kind != "tests" or gap.rule.checks or not gap.known:

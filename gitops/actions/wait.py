@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.argocd.tracker import Asked, Pursuit, Terms
+from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker, WaitTerms
 from gitops.actions.context.overlays import find_environment, find_overlay, overlays_of
 from gitops.actions.context.session import Session, Tip, open_tip, require_commit
 from gitops.actions.releases.history import releases_of
@@ -21,7 +21,7 @@ _FULL = (40, 64)
 _MOST_PAUSE = 5.0
 _LEAST_PAUSE = 0.15  # events come in bursts
 
-Show = Callable[[Sequence[Pursuit]], None]
+Show = Callable[[Sequence[ReleaseTracker]], None]
 
 
 class WaitOptions(Struct, frozen=True):
@@ -38,11 +38,11 @@ class WaitOptions(Struct, frozen=True):
     follow: bool = False
     record: bool = True
 
-    def terms(self, environment: Environment) -> Terms:
+    def terms(self, environment: Environment) -> WaitTerms:
         """Return the terms that hold for one environment."""
         soak = environment.soak_time.total_seconds() if self.soak is None else self.soak
         timeout = environment.wait.timeout.total_seconds() if self.timeout is None else self.timeout
-        return Terms(soak, timeout, self.follow, self.record)
+        return WaitTerms(soak, timeout, self.follow, self.record)
 
 
 class WaitRequest(Struct, frozen=True):
@@ -56,7 +56,7 @@ class WaitRequest(Struct, frozen=True):
 
     environment: str
     commit: str | None = None
-    asked: Asked | None = None
+    asked: AwaitedImage | None = None
     app: str | None = None
     options: WaitOptions = WaitOptions()
 
@@ -79,7 +79,7 @@ def wait(
         if request.asked is None:
             release = _find(session, tip, overlay, request.commit)
         terms = request.options.terms(overlay.environment)
-        pursuits.append(Pursuit(session, tip, overlay, release, terms, asked=request.asked))
+        pursuits.append(ReleaseTracker(session, tip, overlay, release, terms, asked=request.asked))
     return _pursue(session, pursuits, show)
 
 
@@ -124,11 +124,11 @@ def wait_for(
         release = _written(session, tip, overlay, written if changes else None)
         terms = options.terms(overlay.environment)
         own = {change.image: change.after for change in changes}
-        pursuits.append(Pursuit(session, tip, overlay, release, terms, own=own))
+        pursuits.append(ReleaseTracker(session, tip, overlay, release, terms, own=own))
     return _pursue(session, pursuits, show)
 
 
-def _pursue(session: Session, pursuits: list[Pursuit], show: Show) -> tuple[WaitReport, ...]:
+def _pursue(session: Session, pursuits: list[ReleaseTracker], show: Show) -> tuple[WaitReport, ...]:
     for pursuit in pursuits:
         pursuit.begin()
     while True:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from gitops.actions.argocd.commit_index import Placing
-from gitops.actions.argocd.observer import IDLE, SOON, Look, Watched
+from gitops.actions.argocd.commit_index import CommitIndex
+from gitops.actions.argocd.observer import IDLE, SOON, Observer, ObserverState
 from gitops.actions.argocd.tracking import need_clusters
 from gitops.actions.context.overlays import find_environment, overlays_of
 from gitops.actions.context.session import Session, Tip, open_tip
-from gitops.core.argocd.reports import Event
+from gitops.core.argocd.reports import WatchEvent
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.errors import Denied, GitopsError, TryAgain
 from gitops.ports import Cluster, Reading
@@ -30,11 +30,11 @@ _REST = 0.5  # after a wake-up, so that a burst of events is one look
 def watch(
     session: Session,
     environments: Sequence[str],
-    known: Watched,
+    known: ObserverState,
     *,
     once: bool = False,
     longest: float = 3600.0,
-) -> Iterator[Event]:
+) -> Iterator[WatchEvent]:
     """Yield what changed, for `longest` seconds; with `once` after one look at everything.
 
     One look is really two readings a second apart where something is to be written. What fails
@@ -73,7 +73,7 @@ class _Round:
     """
 
     def __init__(
-        self, session: Session, names: Sequence[str], known: Watched, *, watches: bool
+        self, session: Session, names: Sequence[str], known: ObserverState, *, watches: bool
     ) -> None:
         self._session = session
         self._names = names
@@ -82,12 +82,12 @@ class _Round:
         self._tip = open_tip(session)
         self._read_at = session.clock.monotonic()
         self._behind = False
-        self._placings: dict[str, Placing] = {}
+        self._placings: dict[str, CommitIndex] = {}
         self._watching: set[Cluster] = set()
         self.pause = IDLE
         _rows(self._tip, names)  # says no at once to names that do not exist
 
-    def look(self) -> Iterator[Event]:
+    def look(self) -> Iterator[WatchEvent]:
         """Look at everything once, and yield what is new."""
         now = self._session.clock.monotonic()
         if now - self._read_at >= (_BEHIND if self._behind else _GIT):
@@ -102,19 +102,19 @@ class _Round:
                 if cluster not in readings:
                     readings[cluster] = self._read(cluster)
             for overlay in overlays_of(self._tip.of(row), row):
-                look = Look(self._session, self._placing(overlay), overlay, self._known)
+                look = Observer(self._session, self._placing(overlay), overlay, self._known)
                 yield from look.all(clusters, readings)
                 self.pause = min(self.pause, look.due)
                 self._behind = self._behind or look.is_behind
         if self._behind:
             self.pause = min(self.pause, _BEHIND)
 
-    def _placing(self, overlay: Overlay) -> Placing:
+    def _placing(self, overlay: Overlay) -> CommitIndex:
         """Git is asked once about each commit, as long as the branch stays where it is."""
         head = self._tip.of(overlay.environment).commit
         placing = self._placings.get(overlay.label)
         if placing is None or placing.head.commit != head:
-            placing = Placing(self._session, self._tip, overlay, follows=False)
+            placing = CommitIndex(self._session, self._tip, overlay, follows=False)
             self._placings[overlay.label] = placing
         return placing
 
@@ -137,14 +137,14 @@ def _rows(tip: Tip, names: Sequence[str]) -> list[Environment]:
     return [row for row in rows if tip.config.clusters_of(row)]
 
 
-def _settled(known: Watched, what: str, text: str | None) -> Iterator[Event]:
+def _settled(known: ObserverState, what: str, text: str | None) -> Iterator[WatchEvent]:
     """Tell once that something is wrong beside the overlays, and once that it is over."""
     before = known.said.get(what)
     if before == text:
         return
     if text is None:
         del known.said[what]
-        yield Event(None, "works again")
+        yield WatchEvent(None, "works again")
         return
     known.said[what] = text
-    yield Event(None, text, is_trouble=True)
+    yield WatchEvent(None, text, is_trouble=True)

@@ -81,7 +81,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "validate": ("validate", "Check gitops.yaml, every overlay and every hold."),
     "release": ("release", "Release branches of the source repositories."),
 }
-"""Command -> (its file in `commands`, its first sentence); tests/cli/test_lazy_group.py compares."""
+"""Command -> (its file in `commands`, its first sentence)."""
 
 _VALUES = {"true": True, "yes": True, "on": True, "1": True}
 _VALUES |= {"false": False, "no": False, "off": False, "0": False}

@@ -12,7 +12,7 @@ from gitops.config.keys import ROOT
 from gitops.config.rules import check_rules, make_config
 from gitops.config.shapes import Problems
 from gitops.core.environments.environment import CONFIG_PATH, Config
-from gitops.core.yamltext import Document, compose_first
+from gitops.core.yamltext import YamlDocument, compose_first
 from gitops.errors import ConfigError, ManifestError
 
 __all__ = ["config_schema", "load_config"]
@@ -58,7 +58,7 @@ def config_schema() -> dict[str, object]:
     }
 
 
-def _check_end(document: Document, problems: Problems) -> None:
+def _check_end(document: YamlDocument, problems: Problems) -> None:
     """A second document would be passed over in silence."""
     end = document.root.end_mark.index if document.root is not None else 0
     found = re.compile(r"^---(?=\s|\Z)", re.MULTILINE).search(document.text, end)

@@ -1,8 +1,8 @@
 """The keys of `gitops.yaml`: the one description that the reader and the JSON Schema come from.
 
 A new key is one `Key(...)` here: an object of its own is a `Table`, a list a `ListOf`, a word
-from a few a `OneOf`, everything else (durations, URLs, times) a `Text` with its pattern. What one
-value demands of another is in `gitops/config/rules.py`.
+from a few a `OneOf`, everything else (durations, URLs, times) a `TextShape` with its pattern. What
+one value demands of another is in `gitops/config/rules.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from gitops.config.clusters import cluster_table, wait_table
-from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, Whole, YesNo, shown
+from gitops.config.shapes import Key, ListOf, OneOf, Table, TextShape, WholeNumber, YesNo, shown
 
 # The characters that no branch name and no path of ours may hold; U+0020 ends the control range.
 _CONTROL = r"\u0000-\u0020\u007f"
@@ -206,14 +206,14 @@ def explain_reviewer(text: str) -> str:
 
 ENVIRONMENT = Table(
     {
-        "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
+        "name": Key(TextShape(NAME, explain_name), "What the commands call it.", required=True),
         "overlay": Key(
-            Text(OVERLAY, explain_overlay),
+            TextShape(OVERLAY, explain_overlay),
             "Its Kustomize directory, from the root; {app} stands for every app's folder.",
             required=True,
         ),
         "accepts": Key(
-            ListOf(Text(ACCEPTS, explain_accepts)),
+            ListOf(TextShape(ACCEPTS, explain_accepts)),
             "Source branches that may go there: * inside a path segment, ** across segments, "
             "{version} one segment.",
         ),
@@ -231,7 +231,7 @@ ENVIRONMENT = Table(
             OneOf("commit", "pull-request"), "How a rollback goes in.", default="commit"
         ),
         "after": Key(
-            ListOf(Text(NAME, explain_name)),
+            ListOf(TextShape(NAME, explain_name)),
             "Earlier environments that must have, or have had, the same images: each of them.",
         ),
         "follow": Key(
@@ -245,21 +245,23 @@ ENVIRONMENT = Table(
             "Verdicts that the images must have in every environment of `after`.",
         ),
         "soak": Key(
-            Text(DURATION, explain_duration),
+            TextShape(DURATION, explain_duration),
             "`gitops promote --eligible` takes only what has been stable in `after` for so long.",
         ),
-        "wait": Key(wait_table(Text(DURATION, explain_duration)), "How long `gitops wait` waits."),
+        "wait": Key(
+            wait_table(TextShape(DURATION, explain_duration)), "How long `gitops wait` waits."
+        ),
         "approvals": Key(
             Table(
                 {
-                    "required": Key(Whole(1, 20), "How many must approve; left out: 1."),
+                    "required": Key(WholeNumber(1, 20), "How many must approve; left out: 1."),
                     "self": Key(YesNo(), "Whether an author may approve; left out: false."),
                 }
             ),
             "Who must agree to a proposal where there is no forge, or one that asks for nobody.",
         ),
         "branch": Key(
-            Text(BRANCH, explain_branch),
+            TextShape(BRANCH, explain_branch),
             "A branch of its own, which its overlays and holds are on; left out: the top-level "
             "one. Policy is read from the top-level branch all the same.",
         ),
@@ -268,28 +270,36 @@ ENVIRONMENT = Table(
 
 FREEZE = Table(
     {
-        "name": Key(Text(WORDS, explain_words), "What messages call it.", required=True),
+        "name": Key(TextShape(WORDS, explain_words), "What messages call it.", required=True),
         "reason": Key(
-            Text(WORDS, explain_words), "Why; whoever is stopped by it reads it.", required=True
+            TextShape(WORDS, explain_words),
+            "Why; whoever is stopped by it reads it.",
+            required=True,
         ),
         "environments": Key(
-            ListOf(Text(NAME, explain_name), least=1), "Which; left out: all of them."
+            ListOf(TextShape(NAME, explain_name), least=1), "Which; left out: all of them."
         ),
-        "from": Key(Text(MOMENT, explain_moment), "The first day, or the moment it begins."),
-        "to": Key(Text(MOMENT, explain_moment), "The last day, or the moment it ends."),
-        "cron": Key(Text(CRON, explain_cron), "When it begins, again and again; with `duration`."),
-        "duration": Key(Text(DURATION, explain_duration), "How long it lasts; with `cron`."),
+        "from": Key(TextShape(MOMENT, explain_moment), "The first day, or the moment it begins."),
+        "to": Key(TextShape(MOMENT, explain_moment), "The last day, or the moment it ends."),
+        "cron": Key(
+            TextShape(CRON, explain_cron), "When it begins, again and again; with `duration`."
+        ),
+        "duration": Key(TextShape(DURATION, explain_duration), "How long it lasts; with `cron`."),
         "timezone": Key(
-            Text(ZONE, explain_zone), "The IANA time zone of all of this.", default="UTC"
+            TextShape(ZONE, explain_zone), "The IANA time zone of all of this.", default="UTC"
         ),
     }
 )
 
 SOURCE_OF = Table(
     {
-        "name": Key(Text(IMAGE, explain_image), "The image, as overlays name it.", required=True),
+        "name": Key(
+            TextShape(IMAGE, explain_image), "The image, as overlays name it.", required=True
+        ),
         "source": Key(
-            Text(SOURCE, explain_source), "The repository that it is built from.", required=True
+            TextShape(SOURCE, explain_source),
+            "The repository that it is built from.",
+            required=True,
         ),
     }
 )
@@ -302,7 +312,7 @@ FORGE = Table(
             required=True,
         ),
         "url": Key(
-            Text(FORGE_URL, explain_forge_url),
+            TextShape(FORGE_URL, explain_forge_url),
             "Its pages, on the host of the repository; left out: at the address of the remote.",
         ),
     }
@@ -310,9 +320,11 @@ FORGE = Table(
 
 PULL_REQUEST = Table(
     {
-        "labels": Key(ListOf(Text(LABEL, explain_label)), "Labels that every one of them gets."),
+        "labels": Key(
+            ListOf(TextShape(LABEL, explain_label)), "Labels that every one of them gets."
+        ),
         "reviewers": Key(
-            ListOf(Text(REVIEWER, explain_reviewer)),
+            ListOf(TextShape(REVIEWER, explain_reviewer)),
             "Who is asked to look: login names, team:NAME for a team.",
         ),
         "mergeMethod": Key(
@@ -329,7 +341,7 @@ _LEVELS = ("required", "advised")
 BRANCH_RULE = Table(
     {
         "match": Key(
-            Text(BRANCH_PATTERN, explain_branch_pattern),
+            TextShape(BRANCH_PATTERN, explain_branch_pattern),
             "A branch, or a pattern: * inside a path segment, ** across segments.",
             required=True,
         ),
@@ -337,13 +349,13 @@ BRANCH_RULE = Table(
             OneOf(*_LEVELS), "Whether a status check must succeed; left out: it need not."
         ),
         "checks": Key(
-            ListOf(Text(WORDS, explain_words), least=1),
+            ListOf(TextShape(WORDS, explain_words), least=1),
             "The names of the status checks that are its tests; left out: any.",
         ),
         "approvals": Key(
             Table(
                 {
-                    "count": Key(Whole(1, 20), "How many must approve; left out: 1."),
+                    "count": Key(WholeNumber(1, 20), "How many must approve; left out: 1."),
                     "level": Key(OneOf(*_LEVELS), "How badly that is wanted.", default="required"),
                 }
             ),
@@ -357,7 +369,7 @@ ROOT = Table(
         "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
         "kind": Key(OneOf("Config"), "What this file is.", required=True),
         "branch": Key(
-            Text(BRANCH, explain_branch),
+            TextShape(BRANCH, explain_branch),
             "The branch that Argo CD follows and that policy is read from; left out: the default "
             "branch of the remote.",
         ),
@@ -370,16 +382,16 @@ ROOT = Table(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
         ),
         "clusters": Key(
-            ListOf(cluster_table(Text(NAME, explain_name))),
+            ListOf(cluster_table(TextShape(NAME, explain_name))),
             "Where environments run, so that their health can be asked for.",
         ),
         "signers": Key(
-            Text(FILE, explain_file),
+            TextShape(FILE, explain_file),
             "An OpenSSH allowed-signers file on the branch; with it only ledger lines count that a "
             "commit added which one of its keys signed.",
         ),
         "repository": Key(
-            Text(REPOSITORY, explain_repository),
+            TextShape(REPOSITORY, explain_repository),
             "What this repository is called where jobs carry each other's changes "
             "(`GITOPS_COMBINE_KEY`) and reach it by different addresses; left out: host and path. "
             "Different for each repository that shares the key.",

@@ -15,10 +15,10 @@ from typing import Any, Protocol
 from msgspec import Struct
 
 from gitops.core.text.plain import nearest_word
-from gitops.core.yamltext import Document
+from gitops.core.yamltext import YamlDocument
 
 Node = Any  # yaml.Node: id ("scalar", "sequence", "mapping"), tag, value, start_mark
-Place = tuple[int, int]  # line and column, both from 1
+LineColumn = tuple[int, int]  # line and column, both from 1
 
 _STR = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
@@ -45,7 +45,7 @@ class Value(Struct, frozen=True):
     """
 
     path: str
-    place: Place
+    place: LineColumn
     text: str = ""
     items: tuple[Value, ...] = ()
     keys: Mapping[str, Value] = {}
@@ -64,16 +64,16 @@ class Value(Struct, frozen=True):
 class Problems:
     """Collects what is wrong with one file; nothing stops at the first."""
 
-    def __init__(self, document: Document, file: str) -> None:
+    def __init__(self, document: YamlDocument, file: str) -> None:
         self._document = document
         self._file = file
-        self._found: list[tuple[Place, str, str]] = []
+        self._found: list[tuple[LineColumn, str, str]] = []
 
-    def place(self, node: Node) -> Place:
+    def place(self, node: Node) -> LineColumn:
         """Return where `node` begins."""
         return self._document.place(node.start_mark)
 
-    def add(self, place: Place, path: str, what: str) -> None:
+    def add(self, place: LineColumn, path: str, what: str) -> None:
         """Note that the value at `path` is wrong; an empty path is the whole file."""
         self._found.append((place, path, what))
 
@@ -113,7 +113,7 @@ class Shape(Protocol):
         ...
 
 
-class Text:
+class TextShape:
     """A text that matches `pattern` as a whole.
 
     Attributes:
@@ -140,7 +140,7 @@ class Text:
         return {"type": "string", "pattern": f"^(?:{self.pattern})$"}
 
 
-class Whole:
+class WholeNumber:
     """A whole number, in decimal digits; its Value has them as text."""
 
     def __init__(self, least: int, most: int) -> None:
@@ -275,7 +275,7 @@ class Table:
             return None
         prefix = f"{path}." if path else ""
         keys: dict[str, Value] = {}
-        seen: dict[str, Place] = {}
+        seen: dict[str, LineColumn] = {}
         for key_node, child in node.value:
             place = problems.place(key_node)
             if key_node.id != "scalar" or key_node.tag == _MERGE:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from msgspec import Struct
 
 from gitops.core.text.plain import one_line, timestamp
-from gitops.core.yamltext import Document, compose_first, quote
+from gitops.core.yamltext import YamlDocument, compose_first, quote
 from gitops.errors import ManifestError
 
 HOLD_ALL_PATH = ".gitops/hold.yaml"
@@ -82,7 +82,7 @@ def parse_hold(content: bytes, path: str) -> Hold:
     )
 
 
-def _texts(document: Document, path: str) -> dict[str, tuple[str, int, int]]:
+def _texts(document: YamlDocument, path: str) -> dict[str, tuple[str, int, int]]:
     """Known key -> (its text as one line, line, column); keys that say null are left out."""
     root = document.root
     if root is None or root.tag != "tag:yaml.org,2002:map":

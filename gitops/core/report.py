@@ -11,7 +11,7 @@ from msgspec import Struct
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
-from gitops.core.ledger.verdicts import Word
+from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.history import Release
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ class HistoryReport(Struct, frozen=True):
     branch: str
     releases: tuple[Release, ...]
     more: bool = False
-    words: Mapping[str, tuple[Word, ...]] = {}
+    words: Mapping[str, tuple[CountedVerdict, ...]] = {}
     warnings: tuple[str, ...] = ()
 
 
@@ -171,7 +171,7 @@ class OverlayStatus(Struct, frozen=True):
     freeze: FreezeHit | None = None
     proposals: tuple[Proposal, ...] = ()
     problem: str | None = None
-    words: tuple[Word, ...] = ()
+    words: tuple[CountedVerdict, ...] = ()
     live: Live | None = None
 
 
@@ -217,7 +217,7 @@ class CutReport(Struct, frozen=True):
     branches: tuple[CutBranch, ...]
 
 
-class Running(Struct, frozen=True):
+class RunningImage(Struct, frozen=True):
     """An image of one overlay, and where its build came from.
 
     Attributes:
@@ -229,7 +229,7 @@ class Running(Struct, frozen=True):
     image: str
     branch: str
     commit: str | None
-    words: tuple[Word, ...] = ()
+    words: tuple[CountedVerdict, ...] = ()
 
 
 class LiveBranch(Struct, frozen=True):
@@ -239,7 +239,7 @@ class LiveBranch(Struct, frozen=True):
     images: tuple[str, ...]
     branch: str
     head: str
-    running: tuple[Running, ...] = ()
+    running: tuple[RunningImage, ...] = ()
 
 
 class ReleaseListReport(Struct, frozen=True):

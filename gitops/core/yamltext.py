@@ -30,7 +30,7 @@ BOM = b"\xef\xbb\xbf"
 NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 """The plain texts that are YAML's null."""
 
-Event = Any
+YamlEvent = Any
 """One of the classes above; which of anchor, tag, style, value it has depends on the class."""
 
 _LOADER: Any = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
@@ -57,7 +57,7 @@ _BREAK = r"\r\n|[\n\r\x85\u2028\u2029]"
 _UNPRINTABLE = r"[\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
 
 
-class Document(Struct, frozen=True):
+class YamlDocument(Struct, frozen=True):
     """The first YAML document of a file.
 
     Attributes:
@@ -83,13 +83,13 @@ class EventText(Struct, frozen=True):
         bom: the byte order mark, or nothing.
     """
 
-    events: list[Event]
+    events: list[YamlEvent]
     text: str
     bom: bytes
     path: str
 
 
-def compose_first(content: bytes, path: str) -> Document:
+def compose_first(content: bytes, path: str) -> YamlDocument:
     """Read the first document of `content` as nodes.
 
     Raises ManifestError, with `path` and the place, for what is not UTF-8 or not YAML.
@@ -100,10 +100,10 @@ def compose_first(content: bytes, path: str) -> Document:
         node: yaml.Node | None = loader.get_node() if loader.check_node() else None
         return node
 
-    return Document(_read(compose, text, path), text, path)
+    return YamlDocument(_read(compose, text, path), text, path)
 
 
-def compose_all(content: bytes, path: str) -> tuple[Document, ...]:
+def compose_all(content: bytes, path: str) -> tuple[YamlDocument, ...]:
     """Read every document of `content` as nodes. Raises ManifestError as `compose_first` does."""
     text = _decode(content, path)
 
@@ -113,7 +113,7 @@ def compose_all(content: bytes, path: str) -> tuple[Document, ...]:
             nodes.append(loader.get_node())
         return nodes
 
-    return tuple(Document(node, text, path) for node in _read(compose, text, path))
+    return tuple(YamlDocument(node, text, path) for node in _read(compose, text, path))
 
 
 def parse_first(content: bytes, path: str) -> EventText:
@@ -157,9 +157,9 @@ def _decode(content: bytes, path: str) -> str:
         ) from exc
 
 
-def _events(loader: Any) -> list[Event]:
+def _events(loader: Any) -> list[YamlEvent]:
     get = loader.get_event
-    events: list[Event] = []
+    events: list[YamlEvent] = []
     get()  # the start of the stream
     event = get()
     if type(event) is StreamEndEvent:

@@ -20,7 +20,7 @@ from gitops.ports.repository import (
 from gitops.ports.sources import Sources
 
 if TYPE_CHECKING:
-    from gitops.ports.cluster import Bell, Cluster, Clusters, Reading
+    from gitops.ports.cluster import Cluster, Clusters, Reading, Wakeup
     from gitops.ports.commits import Archive, Commits, Tree, TreeEntry, Trees
     from gitops.ports.evidence import Evidence, FileChange
     from gitops.ports.forge import (
@@ -45,7 +45,6 @@ _LATER = ("evidence", "forge", "commits", "intents", "renderer", "cluster")
 
 __all__ = [
     "Archive",
-    "Bell",
     "Build",
     "BuildFile",
     "CheckState",
@@ -80,6 +79,7 @@ __all__ = [
     "TreeEntry",
     "Trees",
     "Unproven",
+    "Wakeup",
     "WorkTree",
 ]
 

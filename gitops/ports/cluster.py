@@ -74,7 +74,7 @@ class Cluster(Protocol):
         ...
 
 
-class Bell(Protocol):
+class Wakeup(Protocol):
     """What a waiting action sleeps on, so that a wake-up from a watch ends the sleep."""
 
     def ring(self) -> None:
@@ -90,7 +90,7 @@ class Clusters(Protocol):
     """The control planes that `gitops.yaml` and the caller's settings lead to."""
 
     @property
-    def bell(self) -> Bell:
+    def bell(self) -> Wakeup:
         """The one bell of this call."""
         ...
 

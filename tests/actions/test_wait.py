@@ -8,7 +8,7 @@ import pytest
 
 from applications import a_sync, an_application
 from argo_world import CONFIG, ArgoWorld, overlay
-from gitops.actions.argocd.tracker import Asked
+from gitops.actions.argocd.tracker import AwaitedImage
 from gitops.actions.wait import WaitOptions, WaitRequest, wait
 from gitops.config import load_config
 from gitops.core.argocd.reports import WaitReport
@@ -483,14 +483,14 @@ def test_for_a_tag(world: ArgoWorld) -> None:
     """`--for` waits until Git asks for the tag, and then until it is live."""
     world.at(20, lambda: world.push("1.1"))
 
-    report = run(world, asked=Asked("1.1", "shop/api"))
+    report = run(world, asked=AwaitedImage("1.1", "shop/api"))
 
     assert ("healthy", True) == (report.verdict, world.clock.passed > 120)
 
 
 def test_for_a_tag_that_does_not_come(world: ArgoWorld) -> None:
     """A tag that Git never asks for is not known: exit 75."""
-    report = run(world, asked=Asked("7.7"), timeout=30.0)
+    report = run(world, asked=AwaitedImage("7.7"), timeout=30.0)
 
     assert (None, "unseen") == (report.release, report.verdict)
     assert "Git does not ask for 7.7" in report.message
@@ -498,7 +498,7 @@ def test_for_a_tag_that_does_not_come(world: ArgoWorld) -> None:
 
 def test_for_a_tag_that_is_there(world: ArgoWorld) -> None:
     """What Git asks for already is waited for at once."""
-    assert "healthy" == run(world, asked=Asked("1.0")).verdict
+    assert "healthy" == run(world, asked=AwaitedImage("1.0")).verdict
 
 
 def test_two_at_once_write_one_word(world: ArgoWorld) -> None:
@@ -577,7 +577,7 @@ def test_an_app_without_an_application(apps: ArgoWorld) -> None:
         wait(apps.session(), WaitRequest("dev"))
 
 
-@pytest.mark.parametrize("more", [{"commit": "0" * 40}, {"asked": Asked("1.0")}])
+@pytest.mark.parametrize("more", [{"commit": "0" * 40}, {"asked": AwaitedImage("1.0")}])
 def test_a_commit_is_of_one_app(apps: ArgoWorld, more: dict[str, Any]) -> None:
     """A commit, and an image, is waited for in the one app that is named."""
     put_app(apps, "api")

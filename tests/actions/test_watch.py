@@ -8,11 +8,11 @@ import pytest
 
 from applications import a_sync
 from argo_world import ArgoWorld
-from gitops.actions.argocd.observer import Watched
+from gitops.actions.argocd.observer import ObserverState
 from gitops.actions.context.session import Session
 from gitops.actions.watch import watch
 from gitops.core.argocd.application import NOTICE
-from gitops.core.argocd.reports import Event
+from gitops.core.argocd.reports import WatchEvent
 from gitops.errors import Denied, NotFound, Unavailable
 
 
@@ -27,22 +27,22 @@ def run(
     *names: str,
     seconds: float = 200.0,
     once: bool = False,
-    known: Watched | None = None,
+    known: ObserverState | None = None,
     session: Session | None = None,
-) -> list[Event]:
+) -> list[WatchEvent]:
     """Watch for so many seconds, and return what was told."""
     return list(
         watch(
             session or world.session(),
             names,
-            known if known is not None else Watched(),
+            known if known is not None else ObserverState(),
             once=once,
             longest=seconds,
         )
     )
 
 
-def told(events: list[Event]) -> list[str]:
+def told(events: list[WatchEvent]) -> list[str]:
     """Return the verdicts, as `dev stable`."""
     return [f"{one.overlay.label} {one.verdict}" for one in events if one.overlay and one.verdict]
 
@@ -118,7 +118,7 @@ def test_killed_and_started_again(world: ArgoWorld) -> None:
 def test_two_watchers(world: ArgoWorld) -> None:
     """Two watchers that see the same write one word."""
     head = world.repository.branches["main"]
-    ours, theirs = Watched(), Watched()
+    ours, theirs = ObserverState(), ObserverState()
     for number in range(8):
         run(world, "dev", seconds=1, known=ours, session=world.session(intent=f"a{number}"))
         run(world, "dev", seconds=1, known=theirs, session=world.session(intent=f"b{number}"))

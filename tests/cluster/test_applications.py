@@ -14,7 +14,7 @@ from cluster.shop import Shop, is_live
 from gitops.adapters.argocd.connection import Connection
 from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
 from gitops.adapters.argocd.server_api import ServerCluster
-from gitops.adapters.argocd.server_http import ServerConnection, Token
+from gitops.adapters.argocd.server_http import ServerConnection, ServerToken
 from gitops.core.argocd.application import NOTICE, REFRESH, Application, ApplicationRef
 from gitops.core.argocd.diagnosis import find_troubles
 from gitops.errors import Denied, NotFound
@@ -112,7 +112,7 @@ def real(
         adapter.close()
         return
     cluster.needs("argocd-api")
-    token = Token(cluster.argocd_token("gitops"))
+    token = ServerToken(cluster.argocd_token("gitops"))
     server = ServerCluster(ServerConnection(cluster.argocd, token, within=15))
     yield server
     server.close()

@@ -16,7 +16,7 @@ from forges.worlds import ProxyFaults, World
 from gitops.adapters.forges.gitea import GiteaForge, open_gitea
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from servers.fault_proxy import Fault, FaultProxy
 from servers.gitea import GiteaServer
 
@@ -113,7 +113,7 @@ def gitea_world(place: GiteaPlace) -> Iterator[World]:
 
         def forge(user: str) -> GiteaForge:
             address = ForgeAddress("gitea", proxy.url, place.repository)
-            token = Token(server.users[user].token, "GITEA_TOKEN")
+            token = ForgeToken(server.users[user].token, "GITEA_TOKEN")
             return open_gitea(address, token, SystemClock(), 60.0, {})
 
         yield World(

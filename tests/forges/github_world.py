@@ -17,7 +17,7 @@ from forges.worlds import ProxyFaults, World
 from gitops.adapters.forges.github import GithubForge, open_github
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitrepos import Repo
 from servers.fault_proxy import Fault, FaultProxy
 
@@ -130,7 +130,7 @@ def github_world(description: Description | None, folder: Path) -> Iterator[Worl
         def forge(user: str) -> GithubForge:
             address = ForgeAddress("github", proxy.url, REPOSITORY)
             return open_github(
-                address, Token(state.token(user), "GITHUB_TOKEN"), SystemClock(), 60.0, {}
+                address, ForgeToken(state.token(user), "GITHUB_TOKEN"), SystemClock(), 60.0, {}
             )
 
         yield World(

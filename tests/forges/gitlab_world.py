@@ -17,7 +17,7 @@ from forges.worlds import ProxyFaults, World
 from gitops.adapters.forges.gitlab import GitlabForge, open_gitlab
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitrepos import Repo
 from servers.fault_proxy import Fault, FaultProxy
 
@@ -98,7 +98,7 @@ def gitlab_world(folder: Path) -> Iterator[World]:
 
         def forge(user: str) -> GitlabForge:
             address = ForgeAddress("gitlab", proxy.url, REPOSITORY)
-            token = Token(state.token(user), "GITLAB_TOKEN")
+            token = ForgeToken(state.token(user), "GITLAB_TOKEN")
             return open_gitlab(address, token, SystemClock(), 60.0, {})
 
         yield World(

@@ -30,7 +30,7 @@ from gitops.adapters.forges.gitlab import open_gitlab
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.environments.environment import ForgeKind
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitops.ports import GatedForge
 from servers.fault_proxy import FaultProxy
 
@@ -79,7 +79,7 @@ def live_world(kind: ForgeKind, environ: Mapping[str, str], folder: Path) -> Ite
                 "gitea": open_gitea,
             }[kind]
             address = ForgeAddress(kind, proxy.url, repository)
-            return open_it(address, Token(token, "TOKEN"), SystemClock(), 60.0, environ)
+            return open_it(address, ForgeToken(token, "TOKEN"), SystemClock(), 60.0, environ)
 
         place = {"github": github_world, "gitlab": gitlab_world, "gitea": gitea_world}[kind]
         yield World(

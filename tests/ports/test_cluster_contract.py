@@ -15,7 +15,7 @@ from fake_cluster import FakeCluster, Plane
 from gitops.adapters.argocd.connection import Connection
 from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
 from gitops.adapters.argocd.server_api import ServerCluster
-from gitops.adapters.argocd.server_http import ServerConnection, Token
+from gitops.adapters.argocd.server_http import ServerConnection, ServerToken
 from gitops.core.argocd.application import NOTICE, REFRESH, ApplicationRef, Resource
 from gitops.core.argocd.diagnosis import find_troubles
 from gitops.core.argocd.rollout import read_rollout
@@ -59,7 +59,7 @@ def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
             cluster.close()
     else:
         with ArgoStub(plane) as stub:
-            server = ServerCluster(ServerConnection(stub.url, Token(TOKEN), within=10))
+            server = ServerCluster(ServerConnection(stub.url, ServerToken(TOKEN), within=10))
             yield World(server, plane)
             server.close()
 

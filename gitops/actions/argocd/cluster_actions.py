@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.argocd.tracking import Fed, Found, Readings, read_feeds
+from gitops.actions.argocd.tracking import Readings, TrackingApplication, TrackingResult, read_feeds
 from gitops.actions.context.holds import hold_on
 from gitops.actions.context.session import Session, Tip, open_tip
 from gitops.core.argocd.application import NOTICE, NOTICE_SEVERITY, REFRESH, Resource
@@ -35,12 +35,12 @@ _LONGEST_NOTICE = 500  # Argo CD cuts there
 class Underway(Struct, frozen=True):
     """A Rollout in the middle of an update."""
 
-    fed: Fed
+    fed: TrackingApplication
     resource: Resource
     rollout: Rollout
 
 
-class Steering:
+class ClusterActions:
     """The Applications of some overlays, and what is done to them; never raises.
 
     Attributes:
@@ -51,7 +51,7 @@ class Steering:
         self._session = session
         self._tip = tip
         self._overlays = tuple(overlays)
-        self._found: dict[Overlay, Found] | None = None
+        self._found: dict[Overlay, TrackingResult] | None = None
         self.notes: list[str] = []
         self.warnings: list[str] = []
         rows = [overlay.environment for overlay in self._overlays]
@@ -132,7 +132,7 @@ class Steering:
             warnings=report.warnings + tuple(self.warnings),
         )
 
-    def _fed(self, overlay: Overlay) -> tuple[Fed, ...]:
+    def _fed(self, overlay: Overlay) -> tuple[TrackingApplication, ...]:
         if self._found is None:
             self._found = {}
             for one in self._overlays:
@@ -165,7 +165,7 @@ class Steering:
             self.warnings.append(text)
 
 
-def show_hold(fed: Fed, overlay: Overlay, hold: Hold | None) -> bool:
+def show_hold(fed: TrackingApplication, overlay: Overlay, hold: Hold | None) -> bool:
     """Set, change or remove the notice of one Application; True when something was patched.
 
     A notice that somebody else wrote stays. Raises what `Cluster.annotate` raises.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from gitops.actions.context.session import Session, Tip, open_tip
 from gitops.actions.releases.history import releases_of
-from gitops.core.argocd.health import Place
+from gitops.core.argocd.health import RevisionPosition
 from gitops.core.environments.environment import Overlay
 from gitops.core.releases.history import Release
 from gitops.ports import Snapshot
@@ -14,7 +14,7 @@ from gitops.ports import Snapshot
 _AGAIN = 5.0  # seconds before an unknown commit makes us read the branch once more
 
 
-class Placing:
+class CommitIndex:
     """Asks Git about one overlay, and remembers.
 
     Args:
@@ -33,7 +33,7 @@ class Placing:
         self._read: list[Release] = []
         self._stream: Iterator[Release] | None = None
         self._at: dict[str, Release | None] = {}
-        self._places: dict[tuple[str, str], Place] = {}
+        self._places: dict[tuple[str, str], RevisionPosition] = {}
         self._looked: float | None = None
         self.tip = tip
 
@@ -88,7 +88,7 @@ class Placing:
             self._at[commit] = found
         return found
 
-    def place(self, commit: str, release: Release) -> Place:
+    def place(self, commit: str, release: Release) -> RevisionPosition:
         """Say where `commit` stands, seen from `release`."""
         there = self.release_at(commit)
         if there is None:
@@ -98,7 +98,7 @@ class Placing:
             self._places[key] = self._place(commit, there, release)
         return self._places[key]
 
-    def _place(self, commit: str, there: Release, release: Release) -> Place:
+    def _place(self, commit: str, there: Release, release: Release) -> RevisionPosition:
         if there.commit == release.commit:
             return "at"
         if not self._session.evidence.contains(self.head.commit, commit, release.commit):

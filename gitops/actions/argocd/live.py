@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitops.actions.argocd.commit_index import Placing
-from gitops.actions.argocd.tracking import Fed, Readings, read_feeds, rollouts_of
+from gitops.actions.argocd.commit_index import CommitIndex
+from gitops.actions.argocd.tracking import Readings, TrackingApplication, read_feeds, rollouts_of
 from gitops.actions.context.session import Session, Tip
-from gitops.core.argocd.health import Wanted, drift, judge
+from gitops.core.argocd.health import ExpectedRelease, drift, judge
 from gitops.core.argocd.reports import Live, LiveApplication
 from gitops.core.argocd.rollout import read_rollout
 from gitops.core.environments.environment import Environment, Overlay
@@ -47,17 +47,19 @@ class LiveView:
             if not self._readings.are_named:
                 return None  # some cluster of the caller's, which nobody said to be ours
             problems += [] if problems else found.pinned or ("no Application follows it",)
-        placing = Placing(self._session, self._tip, overlay, follows=False)
+        placing = CommitIndex(self._session, self._tip, overlay, follows=False)
         return Live(
             tuple(self._show(fed, placing, newest) for fed in found.fed),
             "; ".join(problems) or None,
         )
 
-    def _show(self, fed: Fed, placing: Placing, newest: Release) -> LiveApplication:
+    def _show(
+        self, fed: TrackingApplication, placing: CommitIndex, newest: Release
+    ) -> LiveApplication:
         application = fed.feed.application
         seen = judge(
             fed.feed,
-            Wanted(newest.commit, newest.time, newest.images or {}),
+            ExpectedRelease(newest.commit, newest.time, newest.images or {}),
             lambda commit: placing.place(commit, newest),
             now=fed.reading.time,
             asked=newest.time,
@@ -76,7 +78,7 @@ class LiveView:
             rollouts=self._rollouts(fed),
         )
 
-    def _rollouts(self, fed: Fed) -> tuple[str, ...]:
+    def _rollouts(self, fed: TrackingApplication) -> tuple[str, ...]:
         if not rollouts_of(fed.feed.application):
             return ()
         try:

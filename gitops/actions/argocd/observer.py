@@ -8,15 +8,15 @@ from typing import Literal
 from msgspec import Struct
 
 from gitops.actions.argocd.cluster_actions import show_hold
-from gitops.actions.argocd.commit_index import Placing
-from gitops.actions.argocd.tracking import Fed, read_feeds
+from gitops.actions.argocd.commit_index import CommitIndex
+from gitops.actions.argocd.tracking import TrackingApplication, read_feeds
 from gitops.actions.argocd.verdicts import record_verdict
 from gitops.actions.context.holds import hold_on
 from gitops.actions.context.session import Session
 from gitops.actions.releases.ledger import ledger_of
-from gitops.core.argocd.diagnosis import Trouble, find_troubles
-from gitops.core.argocd.health import Wanted, judge
-from gitops.core.argocd.reports import Event
+from gitops.core.argocd.diagnosis import Diagnosis, find_troubles
+from gitops.core.argocd.health import ExpectedRelease, judge
+from gitops.core.argocd.reports import WatchEvent
 from gitops.core.argocd.stability import Following, follow
 from gitops.core.environments.environment import Overlay
 from gitops.core.ledger.verdicts import is_news
@@ -33,7 +33,7 @@ SOON = 1.2
 _AGAIN = 60.0  # seconds before a word that could not be written is tried again
 
 
-class Watched(Struct):
+class ObserverState(Struct):
     """What a watcher remembers; handed on when the repository is opened anew.
 
     Attributes:
@@ -49,7 +49,7 @@ class Watched(Struct):
     failed: dict[tuple[str, str, str], float] = {}
 
 
-class Look:
+class Observer:
     """One look at one overlay.
 
     Attributes:
@@ -58,7 +58,7 @@ class Look:
     """
 
     def __init__(
-        self, session: Session, placing: Placing, overlay: Overlay, known: Watched
+        self, session: Session, placing: CommitIndex, overlay: Overlay, known: ObserverState
     ) -> None:
         self._session = session
         self._tip = placing.tip
@@ -70,7 +70,7 @@ class Look:
 
     def all(
         self, clusters: Sequence[Cluster], readings: dict[Cluster, Reading | GitopsError]
-    ) -> Iterator[Event]:
+    ) -> Iterator[WatchEvent]:
         """Yield what is new."""
         good: list[tuple[Cluster, Reading]] = []
         for cluster in clusters:
@@ -92,7 +92,7 @@ class Look:
             return
         yield from self._judge(found.fed, release)
 
-    def _live(self, fed: Sequence[Fed]) -> Release | None:
+    def _live(self, fed: Sequence[TrackingApplication]) -> Release | None:
         """Return the release that all Applications are at, None when they are not at one."""
         releases = []
         for one in fed:
@@ -105,9 +105,9 @@ class Look:
         same = all(one is not None and one.images == first.images for one in releases)
         return first if same else None
 
-    def _judge(self, fed: Sequence[Fed], release: Release) -> Iterator[Event]:
+    def _judge(self, fed: Sequence[TrackingApplication], release: Release) -> Iterator[WatchEvent]:
         label = self._overlay.label
-        wanted = Wanted(release.commit, release.time, release.images or {})
+        wanted = ExpectedRelease(release.commit, release.time, release.images or {})
         observations = [
             judge(
                 one.feed,
@@ -148,12 +148,12 @@ class Look:
 
     def _write(
         self,
-        fed: Sequence[Fed],
+        fed: Sequence[TrackingApplication],
         release: Release,
         verdict: Literal["stable", "degraded"],
         now: Following,
         soak: float,
-    ) -> Iterator[Event]:
+    ) -> Iterator[WatchEvent]:
         key = (self._overlay.label, release.commit, verdict)
         at = self._session.clock.monotonic()
         if key in self._known.written or at - self._known.failed.get(key, -_AGAIN) < _AGAIN:
@@ -181,13 +181,13 @@ class Look:
         except (Denied, NotFound, TryAgain) as error:
             self._known.failed[key] = at
             text = f"{verdict} could not be written to the ledger: {error.message}"
-            yield Event(self._overlay, text, release.commit, is_trouble=True)
+            yield WatchEvent(self._overlay, text, release.commit, is_trouble=True)
             return
         self._known.written.add(key)
         text = f"{verdict}{': ' + reason if reason else ''}"
-        yield Event(self._overlay, text, release.commit, verdict=verdict)
+        yield WatchEvent(self._overlay, text, release.commit, verdict=verdict)
 
-    def _show_hold(self, fed: Sequence[Fed]) -> None:
+    def _show_hold(self, fed: Sequence[TrackingApplication]) -> None:
         """Holds made where no cluster could be reached are shown now; rights may be missing."""
         hold = hold_on(self._tip, self._overlay)
         for one in fed:
@@ -201,14 +201,14 @@ class Look:
             except GitopsError:
                 return
 
-    def _tell(self, text: str, *, is_trouble: bool = False) -> Iterator[Event]:
+    def _tell(self, text: str, *, is_trouble: bool = False) -> Iterator[WatchEvent]:
         label = self._overlay.label
         if self._known.said.get(label) != text:
             self._known.said[label] = text
-            yield Event(self._overlay, text, is_trouble=is_trouble)
+            yield WatchEvent(self._overlay, text, is_trouble=is_trouble)
 
 
-def _troubles(fed: Sequence[Fed], now: Following) -> tuple[Trouble, ...]:
+def _troubles(fed: Sequence[TrackingApplication], now: Following) -> tuple[Diagnosis, ...]:
     worst = now.worst
     for one in fed:
         if worst is not None and one.feed.application.ref == worst.ref:

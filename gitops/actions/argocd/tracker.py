@@ -8,10 +8,10 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gitops.actions.argocd.commit_index import Placing
+from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.tracking import (
-    Fed,
-    Found,
+    TrackingApplication,
+    TrackingResult,
     need_clusters,
     no_application,
     read_again,
@@ -20,9 +20,9 @@ from gitops.actions.argocd.tracking import (
 from gitops.actions.argocd.verdicts import record_verdict
 from gitops.actions.context.session import Session, Tip
 from gitops.core.argocd.application import REFRESH, ApplicationRef
-from gitops.core.argocd.diagnosis import Trouble, find_troubles
-from gitops.core.argocd.health import Observation, Place, Wanted, judge
-from gitops.core.argocd.reports import Verdict, WaitReport
+from gitops.core.argocd.diagnosis import Diagnosis, find_troubles
+from gitops.core.argocd.health import ExpectedRelease, Observation, RevisionPosition, judge
+from gitops.core.argocd.reports import WaitReport, WaitVerdict
 from gitops.core.argocd.stability import Following, follow
 from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization.image import ImageValue
@@ -37,7 +37,7 @@ _LOOK_CLOSER = 5.0
 _LIST_AGAIN = 60.0
 
 
-class Terms(Struct, frozen=True):
+class WaitTerms(Struct, frozen=True):
     """On what terms something is waited for.
 
     Attributes:
@@ -52,7 +52,7 @@ class Terms(Struct, frozen=True):
     record: bool = True
 
 
-class Asked(Struct, frozen=True):
+class AwaitedImage(Struct, frozen=True):
     """What `--for` waits for: an image with this tag (of this name, where it is given)."""
 
     tag: str
@@ -69,7 +69,7 @@ class Asked(Struct, frozen=True):
         return f"{self.image}:{self.tag}" if self.image is not None else self.tag
 
 
-class Pursuit:
+class ReleaseTracker:
     """Follows one release of one overlay, reading by reading.
 
     Args:
@@ -87,19 +87,19 @@ class Pursuit:
         tip: Tip,
         overlay: Overlay,
         release: Release | None,
-        terms: Terms,
+        terms: WaitTerms,
         *,
-        asked: Asked | None = None,
+        asked: AwaitedImage | None = None,
         own: Mapping[str, ImageValue] | None = None,
     ) -> None:
         self._session = session
-        self._placing = Placing(session, tip, overlay)
+        self._placing = CommitIndex(session, tip, overlay)
         self._clusters = need_clusters(session).of(tip.config, overlay.environment, within=WITHIN)
         self._terms = terms
         self._wanted = asked
         self._own = own or {}
-        self._found = Found()
-        self._now: list[Fed] = []
+        self._found = TrackingResult()
+        self._now: list[TrackingApplication] = []
         self._listed: float | None = None
         self._asked: dict[ApplicationRef, tuple[float, datetime]] = {}
         self._may_ask = True
@@ -111,7 +111,7 @@ class Pursuit:
         self.overlay = overlay
         self.release = release
         self.following = Following()
-        self.troubles: tuple[Trouble, ...] = ()
+        self.troubles: tuple[Diagnosis, ...] = ()
         self.trouble: str | None = None
         self.report: WaitReport | None = None
 
@@ -215,12 +215,12 @@ class Pursuit:
         at = self._session.clock.monotonic()
         self.following = follow(self.following, observations, at=at, soak=self._terms.soak)
 
-    def _judge(self, fed: Fed, release: Release) -> Observation:
+    def _judge(self, fed: TrackingApplication, release: Release) -> Observation:
         newest = self._placing.newest()
         asked = self._asked.get(fed.feed.application.ref)
         return judge(
             fed.feed,
-            Wanted(
+            ExpectedRelease(
                 release.commit,
                 release.time,
                 release.images or {},
@@ -231,10 +231,10 @@ class Pursuit:
             asked=asked[1] if asked is not None else None,
         )
 
-    def _placer(self, release: Release) -> Callable[[str], Place]:
+    def _placer(self, release: Release) -> Callable[[str], RevisionPosition]:
         return lambda commit: self._placing.place(commit, release)
 
-    def _refresh_again(self, fed: Fed) -> None:
+    def _refresh_again(self, fed: TrackingApplication) -> None:
         """Ask once more when the last time was a while ago and is dealt with."""
         application = fed.feed.application
         asked = self._asked.get(application.ref)
@@ -244,7 +244,7 @@ class Pursuit:
         if asked is None or now - asked[0] >= _REFRESH_AGAIN:
             self._refresh(fed)
 
-    def _refresh(self, fed: Fed) -> None:
+    def _refresh(self, fed: TrackingApplication) -> None:
         if not self._may_ask:
             return
         ref = fed.feed.application.ref
@@ -276,7 +276,7 @@ class Pursuit:
         self._closer = now
         self.troubles = self._find_troubles(worst)
 
-    def _find_troubles(self, worst: Observation) -> tuple[Trouble, ...]:
+    def _find_troubles(self, worst: Observation) -> tuple[Diagnosis, ...]:
         for fed in self._now:
             if fed.feed.application.ref == worst.ref:
                 try:
@@ -337,7 +337,7 @@ class Pursuit:
             self._finish(worst.state)
 
     def _finish(
-        self, verdict: Verdict, *, record: Literal["stable", "degraded"] | None = None
+        self, verdict: WaitVerdict, *, record: Literal["stable", "degraded"] | None = None
     ) -> None:
         worst = self.following.worst
         recorded = None
@@ -356,7 +356,7 @@ class Pursuit:
             warnings=tuple(self._warnings),
         )
 
-    def _message(self, verdict: Verdict) -> str:
+    def _message(self, verdict: WaitVerdict) -> str:
         worst = self.following.worst
         over = verdict not in ("healthy", "stable", "degraded", "failed", "unrendered")
         over = over and verdict not in ("superseded", "frozen")

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, Tip
 from gitops.core.argocd.application import Application
-from gitops.core.argocd.tracking import Feed, Place, asks_for_default, find_feeds
+from gitops.core.argocd.tracking import TrackedPath, TrackingMatch, asks_for_default, find_feeds
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.kustomization import choose_file
 from gitops.core.kustomization.graph import brings_in
@@ -23,22 +23,22 @@ if TYPE_CHECKING:
 _LEAST_WAIT = 0.05  # seconds, for what has come and only has to be picked up
 
 
-class Fed(Struct, frozen=True):
+class TrackingApplication(Struct, frozen=True):
     """One Application that feeds an overlay, and the reading that told it."""
 
     cluster: Cluster
-    feed: Feed
+    feed: TrackingMatch
     reading: Reading
 
 
-class Found(Struct, frozen=True):
+class TrackingResult(Struct, frozen=True):
     """What was found for one overlay.
 
     Attributes:
         pinned, warnings: as in `core.argocd.tracking.Feeds`.
     """
 
-    fed: tuple[Fed, ...] = ()
+    fed: tuple[TrackingApplication, ...] = ()
     pinned: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -107,18 +107,18 @@ def need_clusters(session: Session) -> Clusters:
 
 def read_feeds(
     session: Session, tip: Tip, overlay: Overlay, readings: Sequence[tuple[Cluster, Reading]]
-) -> Found:
+) -> TrackingResult:
     """Return the Applications in `readings` that follow `overlay` as `tip` has it."""
     clusters = need_clusters(session)
     home = tip.of(overlay.environment)
-    place = Place(
+    place = TrackedPath(
         repositories=clusters.repositories,
         branch=home.branch,
         default=_is_default(session, tip, overlay.environment),
         directory=overlay.directory,
     )
     includes = _includes(home, overlay.directory)
-    fed: list[Fed] = []
+    fed: list[TrackingApplication] = []
     pinned: list[str] = []
     warnings: list[str] = []
     for cluster, reading in readings:
@@ -126,20 +126,24 @@ def read_feeds(
             default = session.repository.snapshot().branch
             place = replace(place, default=default == home.branch)
         found = find_feeds(reading.applications, place, includes=includes)
-        fed += [Fed(cluster, feed, reading) for feed in found.feeds]
+        fed += [TrackingApplication(cluster, feed, reading) for feed in found.feeds]
         pinned += found.pinned
         warnings += found.warnings
-    return Found(tuple(fed), tuple(pinned), tuple(warnings))
+    return TrackingResult(tuple(fed), tuple(pinned), tuple(warnings))
 
 
-def read_again(session: Session, tip: Tip, overlay: Overlay, fed: Fed) -> Fed | None:
+def read_again(
+    session: Session, tip: Tip, overlay: Overlay, fed: TrackingApplication
+) -> TrackingApplication | None:
     """Read one Application again; None when it is gone, or does not feed the overlay any more."""
     reading = fed.cluster.application(fed.feed.application.ref)
     found = read_feeds(session, tip, overlay, [(fed.cluster, reading)])
     return next(iter(found.fed), None)
 
 
-def no_application(session: Session, tip: Tip, overlay: Overlay, found: Found) -> GitopsError:
+def no_application(
+    session: Session, tip: Tip, overlay: Overlay, found: TrackingResult
+) -> GitopsError:
     """Return the error for an overlay that no Application follows."""
     home = tip.of(overlay.environment)
     where = ", ".join(need_clusters(session).repositories)

@@ -17,7 +17,7 @@ from gitops.actions.releases.ledger import OverlayLedger, append_records
 from gitops.core.argocd.health import Observation
 from gitops.core.environments.environment import Overlay
 from gitops.core.ledger.records import Record
-from gitops.core.ledger.verdicts import Standing, is_news, judged
+from gitops.core.ledger.verdicts import LatestVerdicts, is_news, judged
 from gitops.core.releases.history import Release
 from gitops.core.text.plain import timestamp
 
@@ -57,7 +57,7 @@ def record_verdict(
     standing: list[bool] = []
 
     def is_said(ledger: OverlayLedger) -> bool:
-        word = judged(ledger.entries).get(release.commit, Standing()).health
+        word = judged(ledger.entries).get(release.commit, LatestVerdicts()).health
         standing.append(word is not None and word.verdict == verdict)
         return not is_news(ledger.entries, release.commit, verdict)
 

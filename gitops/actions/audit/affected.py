@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from gitops.actions.audit.build_inputs import belongings_of, holds_of, overlays_in
-from gitops.actions.audit.changes import Step
-from gitops.core.audit.affected import Belongings, Touch, folded
+from gitops.actions.audit.changes import BranchStep
+from gitops.core.audit.affected import AffectedPath, Belongings, folded
 from gitops.core.audit.application_files import folders_read, is_manifest, may_be
 from gitops.core.audit.config_impact import bearing_changes
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
@@ -42,12 +42,12 @@ class TouchReader:
 
     def touches(
         self,
-        step: Step,
+        step: BranchStep,
         changed: Sequence[str],
         policy: Config,
         after: Config | None,
         rows: Sequence[Environment],
-    ) -> dict[Overlay, tuple[Touch, ...]]:
+    ) -> dict[Overlay, tuple[AffectedPath, ...]]:
         """Return overlay -> what of it `step` touches; overlays that it leaves alone are not there.
 
         Args:
@@ -56,7 +56,7 @@ class TouchReader:
             rows: the environments that are asked about. What bears on one as a whole is told for
                 its first overlay.
         """
-        found: dict[Overlay, tuple[Touch, ...]] = {}
+        found: dict[Overlay, tuple[AffectedPath, ...]] = {}
         for row in rows:
             whole = self._of_policy(row, changed, policy, after)
             overlays = self._overlays(row, step) if self.lives_here(row) else ()
@@ -79,7 +79,7 @@ class TouchReader:
         self._known[overlay] = (commit, found)
         return found
 
-    def _overlays(self, row: Environment, step: Step) -> tuple[Overlay, ...]:
+    def _overlays(self, row: Environment, step: BranchStep) -> tuple[Overlay, ...]:
         """Return the overlays of `row` before and after the step."""
         if not row.per_app:
             return (Overlay(row),)
@@ -91,7 +91,7 @@ class TouchReader:
 
     def _of_policy(
         self, row: Environment, changed: Sequence[str], policy: Config, after: Config | None
-    ) -> tuple[Touch, ...]:
+    ) -> tuple[AffectedPath, ...]:
         if self._branch != self._top_level:
             return ()
         found = []
@@ -100,16 +100,16 @@ class TouchReader:
                 continue
             if path != CONFIG_PATH:
                 reason = f"its name is that of {CONFIG_PATH} where case does not count"
-                found.append(Touch(path, reason))
+                found.append(AffectedPath(path, reason))
                 continue
-            found += [Touch(path, text) for text in bearing_changes(policy, after, row.name)]
+            found += [AffectedPath(path, text) for text in bearing_changes(policy, after, row.name)]
         return tuple(found)
 
     def _of_overlay(
-        self, overlay: Overlay, step: Step, changed: Sequence[str], policy: Config
-    ) -> tuple[Touch, ...]:
+        self, overlay: Overlay, step: BranchStep, changed: Sequence[str], policy: Config
+    ) -> tuple[AffectedPath, ...]:
         around = self._around(overlay, policy).touched(changed)
-        built: tuple[Touch, ...] = ()
+        built: tuple[AffectedPath, ...] = ()
         if step.parent is not None:
             before = self.belongings(overlay, step.parent)
             built = before.touched(changed)
@@ -122,7 +122,7 @@ class TouchReader:
         for path, folders in self._read_by(step, changed).items():
             if any(may_be(folder, overlay.directory) for folder in folders):
                 reason = f"an Argo CD Application in it reads {overlay.directory}"
-                touches.setdefault(path, Touch(path, reason))
+                touches.setdefault(path, AffectedPath(path, reason))
         return tuple(touches[path] for path in sorted(touches))
 
     def _around(self, overlay: Overlay, policy: Config) -> Belongings:
@@ -135,7 +135,7 @@ class TouchReader:
             found.add(policy.signers, "it lists who may approve")
         return found
 
-    def _read_by(self, step: Step, changed: Iterable[str]) -> dict[str, set[str]]:
+    def _read_by(self, step: BranchStep, changed: Iterable[str]) -> dict[str, set[str]]:
         """Return changed file -> the folders that Applications in it read, before and after."""
         if self._applications[0] != step.commit:
             found: dict[str, set[str]] = {}
@@ -150,7 +150,7 @@ class TouchReader:
 
 
 def fetch_changed(
-    archive: Archive, steps: Sequence[Step], changed: Mapping[str, Sequence[str]]
+    archive: Archive, steps: Sequence[BranchStep], changed: Mapping[str, Sequence[str]]
 ) -> None:
     """Fetch at once what every change will be asked for: its manifests, before and after."""
     ids: list[str] = []

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from gitops.actions.audit.approvals import Change, ForgeApprovals, LedgerApprovals, other_content
-from gitops.actions.audit.changes import Changeset, Step
+from gitops.actions.audit.changes import BranchStep, Changeset
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.proposals.find import proposal_branch
 from gitops.core.audit.findings import Approval
@@ -21,7 +21,7 @@ from gitops.ports import Archive, GatedForge, NoForge, PullRequest
 _FARTHEST = 10  # commits of one rebased pull request that are looked at
 
 
-class Word(Struct, frozen=True):
+class ApprovalFinding(Struct, frozen=True):
     """What was found for a change of one overlay.
 
     Attributes:
@@ -36,7 +36,7 @@ class Word(Struct, frozen=True):
     declared: bool = False
 
 
-class Agreement:
+class ApprovalEvidence:
     """Asks the forge, and the ledger where that proves something or nothing else does."""
 
     def __init__(self, session: Session, archive: Archive, branch: str, changes: Changeset) -> None:
@@ -48,7 +48,9 @@ class Agreement:
         self._config: Config | None = None
         self._asked: ForgeApprovals | None = None
 
-    def about(self, step: Step, overlay: Overlay, paths: Sequence[str], policy: Tip) -> Word:
+    def about(
+        self, step: BranchStep, overlay: Overlay, paths: Sequence[str], policy: Tip
+    ) -> ApprovalFinding:
         """Return what is known of the change that `step` makes to `paths` of `overlay`."""
         self._config = policy.config
         found = list(self._approvals(step, overlay, paths, policy))
@@ -57,13 +59,13 @@ class Agreement:
         if proven:
             # Of a merge of several heads each path must be what one of them brought.
             strange = set(proven[0][1]).intersection(*(set(some) for _, some in proven[1:]))
-            return Word(proven[0][0], tuple(path for path in paths if path in strange))
+            return ApprovalFinding(proven[0][0], tuple(path for path in paths if path in strange))
         heads = self._heads(step)
         declared = not self._changes.landed and self._declares(step, overlay, paths, heads)
         best = max((one for one, _ in found), key=lambda one: len(one.by), default=None)
         if best is not None and not best.by and best.kind != "forge" and not declared:
             best = None  # a ledger without a word on it tells nothing
-        return Word(best, declared=declared)
+        return ApprovalFinding(best, declared=declared)
 
     def proof(self) -> str | None:
         """Return what approvals were read from that proves them; None for nothing, and when
@@ -89,7 +91,7 @@ class Agreement:
         )
 
     def _approvals(
-        self, step: Step, overlay: Overlay, paths: Sequence[str], policy: Tip
+        self, step: BranchStep, overlay: Overlay, paths: Sequence[str], policy: Tip
     ) -> Iterator[tuple[Approval, tuple[str, ...]]]:
         """Yield each approval that may be about the change, with the paths that it is not about."""
         forge = self._forge(policy.config)
@@ -104,7 +106,7 @@ class Agreement:
             change = Change(step.info, step.parent or "", step.commit)
             yield approval, self._strange(change, head, paths) if approval.enough else ()
 
-    def _heads(self, step: Step) -> tuple[str, ...]:
+    def _heads(self, step: BranchStep) -> tuple[str, ...]:
         """Return the commits that may have been approved: what was merged, and the commit itself.
 
         One that the branch had before brings nothing, so its approval is used up.
@@ -112,7 +114,7 @@ class Agreement:
         return (*(one for one in step.info.parents if one != step.parent), step.commit)
 
     def _declares(
-        self, step: Step, overlay: Overlay, paths: Sequence[str], heads: Sequence[str]
+        self, step: BranchStep, overlay: Overlay, paths: Sequence[str], heads: Sequence[str]
     ) -> bool:
         branch = proposal_branch(overlay)
         if self._archive.branches().get(branch) not in heads:
@@ -137,7 +139,7 @@ class Agreement:
         return other_content(self._archive, change, head, paths)
 
     def _pulls(
-        self, asked: ForgeApprovals, step: Step, overlay: Overlay, paths: Sequence[str]
+        self, asked: ForgeApprovals, step: BranchStep, overlay: Overlay, paths: Sequence[str]
     ) -> Iterator[tuple[Approval, tuple[str, ...]]]:
         """Yield what the pull request says that made the change, if one did."""
         rule = overlay.environment.approvals
@@ -152,7 +154,7 @@ class Agreement:
             yield asked.approval(found[0], rule), found[1]
 
     def _window(
-        self, asked: ForgeApprovals, step: Step, paths: Sequence[str]
+        self, asked: ForgeApprovals, step: BranchStep, paths: Sequence[str]
     ) -> tuple[PullRequest, tuple[str, ...]] | None:
         """Return the merged pull request that `step` is of, and the paths that it did not have.
 

@@ -15,7 +15,7 @@ from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, hold_path
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.kustomization.references import (
-    Kind,
+    ReferenceKind,
     References,
     is_remote,
     join,
@@ -166,7 +166,9 @@ class _Walk:
             folders += self._config(at.path, seen_from)
         return folders
 
-    def _folder(self, path: str, kind: Kind, config_root: str | None, reason: str) -> list[_Folder]:
+    def _folder(
+        self, path: str, kind: ReferenceKind, config_root: str | None, reason: str
+    ) -> list[_Folder]:
         if kind == "folder":
             self.found.add_folder(path, reason)
             return []

@@ -18,7 +18,7 @@ from gitops.ports import Archive
 _NOWHERE = frozenset("0")
 
 
-class Step(Struct, frozen=True):
+class BranchStep(Struct, frozen=True):
     """One change: `info` says what it is, `parent` is the state before it, None for a root."""
 
     info: CommitInfo
@@ -45,7 +45,7 @@ class Changeset(Struct, frozen=True):
     base: str | None
     tip: str
     landed: bool
-    steps: tuple[Step, ...]
+    steps: tuple[BranchStep, ...]
     dropped: tuple[CommitInfo, ...] = ()
     inside: int = 0
 
@@ -94,7 +94,7 @@ def _of_commit(
     parent = info.parents[0] if info.parents else None
     if not landed and not named:
         return _proposed(archive, tip, branch_tip)
-    return Changeset(parent, tip, landed, (Step(info, parent),))
+    return Changeset(parent, tip, landed, (BranchStep(info, parent),))
 
 
 def _proposed(archive: Archive, tip: str, base: str) -> Changeset:
@@ -106,7 +106,7 @@ def _proposed(archive: Archive, tip: str, base: str) -> Changeset:
     messages = tuple(one.message for one in new if one.commit != tip)
     whole = replace(info, merged=tuple(dict.fromkeys((*info.merged, *messages))))
     start = archive.fork(tip, base)
-    return Changeset(start, tip, False, (Step(whole, start),), inside=len(new) - 1)
+    return Changeset(start, tip, False, (BranchStep(whole, start),), inside=len(new) - 1)
 
 
 def _landed(archive: Archive, tip: str, base: str, branch_tip: str) -> Changeset:
@@ -115,17 +115,19 @@ def _landed(archive: Archive, tip: str, base: str, branch_tip: str) -> Changeset
     if dropped and not archive.over(base, branch_tip):
         dropped = ()  # both are on the branch: a range that goes back, or across
     if dropped:
-        step = Step(archive.info(tip), base)
+        step = BranchStep(archive.info(tip), base)
         return Changeset(base, tip, True, (step,), dropped, inside=max(len(new) - 1, 0))
     steps = _line(new, tip, base)
     told = tuple(
-        Step(archive.info(step.commit) if len(step.info.parents) > 1 else step.info, step.parent)
+        BranchStep(
+            archive.info(step.commit) if len(step.info.parents) > 1 else step.info, step.parent
+        )
         for step in steps
     )
     return Changeset(base, tip, True, told, inside=len(new) - len(steps))
 
 
-def _line(new: tuple[CommitInfo, ...], tip: str, base: str) -> tuple[Step, ...]:
+def _line(new: tuple[CommitInfo, ...], tip: str, base: str) -> tuple[BranchStep, ...]:
     """Return the way from `base` to `tip`, along first parents where they lead there.
 
     Somebody may have merged the branch into their own and pushed that: then the way goes along
@@ -136,12 +138,12 @@ def _line(new: tuple[CommitInfo, ...], tip: str, base: str) -> tuple[Step, ...]:
     for info in reversed(new):  # parents first
         if any(parent == base or parent in leads for parent in info.parents):
             leads.add(info.commit)
-    steps: list[Step] = []
+    steps: list[BranchStep] = []
     at: str | None = tip
     while at is not None and at in known:
         info = known[at]
         at = _mainline(info, known, leads, base)
-        steps.append(Step(info, at))
+        steps.append(BranchStep(info, at))
     return tuple(reversed(steps))
 
 

@@ -7,19 +7,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from gitops.actions.audit.affected import TouchReader, protected
-from gitops.actions.audit.agreement import Agreement
+from gitops.actions.audit.agreement import ApprovalEvidence
 from gitops.actions.audit.build_inputs import holds_of, overlays_in
-from gitops.actions.audit.changes import Step
+from gitops.actions.audit.changes import BranchStep
 from gitops.actions.audit.rollback_claims import ClaimVerdict, find_overlays, held_by, judge_claim
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.releases.ledger import OverlayLedger, ledger_of
-from gitops.core.audit.affected import Touch
+from gitops.core.audit.affected import AffectedPath
 from gitops.core.audit.findings import (
+    ChangeStatus,
     CheckedCommit,
     Claim,
     Finding,
-    Level,
-    Standing,
+    FindingLevel,
     claim_of,
     judge_approval,
 )
@@ -30,7 +30,7 @@ from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 from gitops.ports import Archive
 
-Touches = Mapping[Overlay, tuple[Touch, ...]]
+Touches = Mapping[Overlay, tuple[AffectedPath, ...]]
 
 
 class StepJudge:
@@ -41,7 +41,7 @@ class StepJudge:
         session: Session,
         archive: Archive,
         reader: TouchReader,
-        agreement: Agreement,
+        agreement: ApprovalEvidence,
         *,
         landed: bool,
     ) -> None:
@@ -52,7 +52,7 @@ class StepJudge:
         self._landed = landed
 
     def look(
-        self, step: Step, paths: Sequence[str], policy: Tip, after: Config | None
+        self, step: BranchStep, paths: Sequence[str], policy: Tip, after: Config | None
     ) -> tuple[CheckedCommit, tuple[Finding, ...]]:
         """Return how `step`, which changes `paths`, stands, and what is wrong with it.
 
@@ -63,7 +63,7 @@ class StepJudge:
         claim = claim_of(step.info, held_by(self._archive, step, paths))
         verdict = self._verdict(step, paths, claim, policy) if claim is not None else None
         found: list[Finding] = []
-        standings: list[tuple[Standing, str | None]] = []
+        standings: list[tuple[ChangeStatus, str | None]] = []
         for overlay, some in touches.items():
             standing = self._excuse(step, overlay, some, claim, verdict, policy)
             if standing is None:
@@ -83,7 +83,7 @@ class StepJudge:
         placed = tuple(self._placed(step, one) for one in found)
         return CheckedCommit(step.info, step.parent, shown, kind, evidence), placed
 
-    def _placed(self, step: Step, finding: Finding) -> Finding:
+    def _placed(self, step: BranchStep, finding: Finding) -> Finding:
         """Add the first line that changed, where a mark in a diff would be looked for."""
         if finding.path is None or finding.line is not None or step.parent is None:
             return finding
@@ -110,7 +110,9 @@ class StepJudge:
                             tip, overlay.label, one.path, "warning", "remote", what, one.line
                         )
 
-    def _verdict(self, step: Step, paths: Sequence[str], claim: Claim, policy: Tip) -> ClaimVerdict:
+    def _verdict(
+        self, step: BranchStep, paths: Sequence[str], claim: Claim, policy: Tip
+    ) -> ClaimVerdict:
         at = step.parent or step.commit
         known = find_overlays(self._archive.tree(at), policy.config, claim.labels)
         here = {
@@ -125,13 +127,13 @@ class StepJudge:
 
     def _excuse(
         self,
-        step: Step,
+        step: BranchStep,
         overlay: Overlay,
-        touches: Sequence[Touch],
+        touches: Sequence[AffectedPath],
         claim: Claim | None,
         verdict: ClaimVerdict | None,
         policy: Tip,
-    ) -> tuple[Standing, str | None] | None:
+    ) -> tuple[ChangeStatus, str | None] | None:
         """Return why nobody need have agreed to it: a right rollback, or a signed hold."""
         if claim is not None and verdict is not None:
             right = not verdict.offences and claim.labels == (overlay.label,)
@@ -142,7 +144,7 @@ class StepJudge:
         return ("signed", f"signed by {one_line(signer)}") if signer is not None else None
 
     def _signer(
-        self, step: Step, overlay: Overlay, touches: Sequence[Touch], policy: Tip
+        self, step: BranchStep, overlay: Overlay, touches: Sequence[AffectedPath], policy: Tip
     ) -> str | None:
         """Return who signed a commit that does no more than set or lift holds.
 
@@ -164,8 +166,8 @@ class StepJudge:
         return self._archive.signed_by([step.commit], listed).get(step.commit)
 
     def _agreed(
-        self, step: Step, overlay: Overlay, touches: Sequence[Touch], policy: Tip
-    ) -> tuple[tuple[Finding, ...], tuple[Standing, str | None]]:
+        self, step: BranchStep, overlay: Overlay, touches: Sequence[AffectedPath], policy: Tip
+    ) -> tuple[tuple[Finding, ...], tuple[ChangeStatus, str | None]]:
         paths = tuple(dict.fromkeys(touch.path for touch in touches))
         word = self._agreement.about(step, overlay, paths, policy)
         found = judge_approval(
@@ -179,7 +181,7 @@ class StepJudge:
         )
         evidence = str(word.approval) if word.approval is not None else None
         levels = {one.level for one in found}
-        kind: Standing = "approved"
+        kind: ChangeStatus = "approved"
         if "error" in levels:
             kind = "reported"
         elif "warning" in levels:
@@ -189,19 +191,21 @@ class StepJudge:
         return found, (kind, evidence)
 
 
-_ORDER: tuple[Standing, ...] = (
+_ORDER: tuple[ChangeStatus, ...] = (
     *("untouched", "rollback", "signed", "approved", "claimed", "waiting", "reported"),
 )
 
 
-def _weight(standing: tuple[Standing, str | None]) -> int:
+def _weight(standing: tuple[ChangeStatus, str | None]) -> int:
     return _ORDER.index(standing[0])
 
 
-def _told(step: Step, claim: Claim, verdict: ClaimVerdict, *, agreed: bool) -> Iterator[Finding]:
+def _told(
+    step: BranchStep, claim: Claim, verdict: ClaimVerdict, *, agreed: bool
+) -> Iterator[Finding]:
     """Report what a rollback does beside; of one that people agreed to it is only worth a look."""
     label = one_line(claim.labels[0], 60) if len(claim.labels) == 1 else None
-    level: Level = "warning" if agreed else "error"
+    level: FindingLevel = "warning" if agreed else "error"
     for one in verdict.offences:
         text = f"{claim.by} says it is a rollback: {one.message}"
         yield Finding(step.commit, label, one.path, level, "rollback", text, one.line)

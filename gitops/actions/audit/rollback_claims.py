@@ -8,12 +8,12 @@ from itertools import islice
 from msgspec import Struct
 
 from gitops.actions.audit.build_inputs import overlays_in
-from gitops.actions.audit.changes import Step
+from gitops.actions.audit.changes import BranchStep
 from gitops.actions.releases.ledger import OverlayLedger
 from gitops.core.audit.findings import Claim
 from gitops.core.audit.rollback_claim import (
     ChangedFile,
-    Offence,
+    RollbackOffence,
     find_restored,
     judge_hold,
     judge_kustomization,
@@ -32,7 +32,7 @@ _DEPTHS = (20, 200, 2000)  # releases looked at before the whole history is
 _HOLDS = ".gitops/holds/"
 
 
-def held_by(archive: Archive, step: Step, changed: Sequence[str]) -> dict[str, Hold]:
+def held_by(archive: Archive, step: BranchStep, changed: Sequence[str]) -> dict[str, Hold]:
     """Return label -> the hold of one overlay that `step` added or changed, if it is readable."""
     found: dict[str, Hold] = {}
     for path in changed:
@@ -60,7 +60,7 @@ def find_overlays(tree: Tree, config: Config, labels: Sequence[str]) -> dict[str
 class ClaimVerdict(Struct, frozen=True):
     """What a commit does that a rollback must not, and the paths that a rollback may change."""
 
-    offences: tuple[Offence, ...]
+    offences: tuple[RollbackOffence, ...]
     own: tuple[str, ...] = ()
 
     def covers(self, path: str) -> bool:
@@ -71,7 +71,7 @@ class ClaimVerdict(Struct, frozen=True):
 
 def judge_claim(
     archive: Archive,
-    step: Step,
+    step: BranchStep,
     changed: Sequence[str],
     claim: Claim,
     overlays: Mapping[str, Overlay],
@@ -102,14 +102,14 @@ def judge_claim(
     if path in changed:
         offences += judge_kustomization(file)
     restored, reasons = _restored(archive, step.parent, overlay, file, claim, ledger)
-    offences += [Offence(path, reason) for reason in reasons]
+    offences += [RollbackOffence(path, reason) for reason in reasons]
     if hold in changed:
         offences += judge_hold(_file(before, after, hold), label, restored)
     return ClaimVerdict(tuple(offences), (path, hold))
 
 
 def _whole(what: str) -> ClaimVerdict:
-    return ClaimVerdict((Offence(None, what),))
+    return ClaimVerdict((RollbackOffence(None, what),))
 
 
 def _restored(

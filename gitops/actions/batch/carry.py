@@ -12,7 +12,7 @@ from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.push import Update, guards
 from gitops.core.batch.intents import Intent
 from gitops.core.batch.selection import (
-    Answered,
+    AnsweredIntent,
     Combined,
     Selection,
     combine,
@@ -25,7 +25,7 @@ from gitops.ports import Intents, NewCommit, NoForge, RefUpdate
 PlanOther = Callable[[Session, Intent], Callable[[Tip], Plan]]
 
 
-class Step(Struct, frozen=True):
+class CarriedTip(Struct, frozen=True):
     """The branch after some intents: the tip to build on, and the commit that led there.
 
     Attributes:
@@ -45,12 +45,12 @@ class Load(Struct, frozen=True):
         own: the carrier's own change, which is one of them; empty where it was answered or left.
     """
 
-    combined: Combined[Step]
+    combined: Combined[CarriedTip]
     updates: tuple[RefUpdate, ...]
-    own: Own
+    own: OwnChange
 
 
-class Own(Struct, frozen=True):
+class OwnChange(Struct, frozen=True):
     """The carrier's own change within a load; without `commit` there was nothing to change."""
 
     tip: Tip
@@ -80,17 +80,17 @@ def load(
     `refs` are the refs that were read, with what they named. Nothing is visible to others yet.
     """
     carrier = session.identity()
-    own = Own(tip, Plan(action="deploy"))
+    own = OwnChange(tip, Plan(action="deploy"))
     judged: list[bool] = []
 
-    def apply(step: Step, intent: Intent) -> Step | None:
+    def apply(step: CarriedTip, intent: Intent) -> CarriedTip | None:
         nonlocal own
         mine = intent.id == session.intent
         plan = _plan(session, intent, step.tip, plan_other, mine=mine)
         draft = plan.commits.get(tip.snapshot.branch)
         judged.append(plan.judged)
         if mine:
-            own = Own(step.tip, plan)
+            own = OwnChange(step.tip, plan)
         if draft is None:
             return None
         message = draft.message if mine else with_carrier(draft.message, carrier)
@@ -104,9 +104,9 @@ def load(
         after = _after(session, intents, step.tip, new)
         if mine:
             own = replace(own, commit=after.snapshot.commit)
-        return Step(after, new)
+        return CarriedTip(after, new)
 
-    combined = combine(Step(tip), selection, apply)
+    combined = combine(CarriedTip(tip), selection, apply)
     others = [entry for entry in combined.answered if entry.intent.id != session.intent]
     combined = _record(session, intents, combined, others)
     last = combined.state
@@ -156,12 +156,17 @@ def _after(session: Session, intents: Intents, tip: Tip, new: NewCommit) -> Tip:
 
 
 def _record(
-    session: Session, intents: Intents, combined: Combined[Step], answered: Iterable[Answered]
-) -> Combined[Step]:
+    session: Session,
+    intents: Intents,
+    combined: Combined[CarriedTip],
+    answered: Iterable[AnsweredIntent],
+) -> Combined[CarriedTip]:
     """Write into the last commit what could not be applied: the owners may be gone."""
     entries = list(answered)
     last = combined.state.new
     if last is None or not entries:
         return combined
     new = replace(last, message=with_answers(last.message, entries))
-    return replace(combined, state=Step(_after(session, intents, combined.state.tip, new), new))
+    return replace(
+        combined, state=CarriedTip(_after(session, intents, combined.state.tip, new), new)
+    )

@@ -31,7 +31,7 @@ _SHORTEST: Final = 3.0  # seconds of the budget below which publishing is not wo
 _MOST_WARNINGS: Final = 10
 
 
-class Crowd(Struct):
+class Batch(Struct):
     """The other writers, as one call of `deploy` deals with them; see `write.Others`.
 
     A ref that its owner withdrew cannot land any more: a carrier pushes the branch and the removal

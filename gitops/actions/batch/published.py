@@ -11,7 +11,7 @@ from gitops.core.batch.intents import MAX_BYTES, REF_PREFIX, Intent
 from gitops.core.batch.landed import landed, looked_back
 from gitops.core.batch.selection import (
     MOST_LISTED,
-    Place,
+    QueuePosition,
     Selection,
     choose_refs,
     read_intent,
@@ -76,7 +76,7 @@ def judge_published(
     bases |= {own.base} if own is not None else set()
     commits = combining.intents.recent(snapshot.commit, bases)
     found = landed(commits)
-    place = Place(
+    place = QueuePosition(
         repository=name,
         branch=snapshot.branch,
         now=now,

@@ -14,7 +14,7 @@ from gitops.errors import ConfigError, ManifestError, NotFound
 from gitops.ports import Snapshot
 
 
-class Trunk(Struct, frozen=True):
+class PolicyBranch(Struct, frozen=True):
     """Names of branches.
 
     Attributes:
@@ -36,7 +36,7 @@ class Trunk(Struct, frozen=True):
         return self.branch
 
 
-def read_trunk(session: Session) -> Trunk:
+def read_trunk(session: Session) -> PolicyBranch:
     """Read which branches there are to be, from the default one on."""
     default = session.repository.snapshot(None)
     config = config_of(session, default)
@@ -46,7 +46,9 @@ def read_trunk(session: Session) -> Trunk:
         config = config_of(session, tip) if tip is not None else None
     rows = config.environments if config is not None else ()
     own = (row.branch for row in rows if row.branch not in (None, branch))
-    return Trunk(default, branch, tuple(dict.fromkeys(name for name in own if name is not None)))
+    return PolicyBranch(
+        default, branch, tuple(dict.fromkeys(name for name in own if name is not None))
+    )
 
 
 def newest(session: Session, branch: str) -> Snapshot | None:

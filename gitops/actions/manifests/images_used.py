@@ -11,7 +11,7 @@ from typing import Any
 
 from gitops.core.kustomization import choose_file
 from gitops.core.kustomization.references import join
-from gitops.core.yamltext import Document, compose_first
+from gitops.core.yamltext import YamlDocument, compose_first
 from gitops.errors import ManifestError
 from gitops.ports import Snapshot
 
@@ -80,7 +80,7 @@ def _collect(content: bytes | None, names: set[str]) -> None:
         names.add(folder + slash + last.partition(":")[0])
 
 
-def _references(document: Document) -> list[str] | None:
+def _references(document: YamlDocument) -> list[str] | None:
     """Return the paths that a kustomization builds on, None when a build adds to them."""
     root: Any = document.root
     if root is None or root.id != "mapping":

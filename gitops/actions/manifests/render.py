@@ -14,7 +14,7 @@ _MOST_FILES = 3000
 _MOST_BYTES = 32 << 20
 
 
-class Side(Struct, frozen=True):
+class RenderSide(Struct, frozen=True):
     """An overlay at one commit: where it lies, and what belongs to it. None: it is not there."""
 
     tree: Tree
@@ -23,7 +23,7 @@ class Side(Struct, frozen=True):
 
 
 def render(
-    archive: Archive, renderer: Renderer, before: Side | None, after: Side | None
+    archive: Archive, renderer: Renderer, before: RenderSide | None, after: RenderSide | None
 ) -> Rendering:
     """Return the difference of two builds.
 
@@ -53,7 +53,7 @@ def render(
     return Rendering("changed" if objects else "same", objects, isolated=isolated)
 
 
-def _refusal(side: Side) -> str | None:
+def _refusal(side: RenderSide) -> str | None:
     """Say why nobody builds it: it would fetch something, or run it."""
     for remote in side.belongings.remotes:
         return (
@@ -67,7 +67,7 @@ def _refusal(side: Side) -> str | None:
     return None
 
 
-def _files(archive: Archive, side: Side) -> dict[str, BuildFile] | str:
+def _files(archive: Archive, side: RenderSide) -> dict[str, BuildFile] | str:
     """Return the files that a build reads, or why there are too many."""
     found: dict[str, str] = {}  # path -> kind
     ids: dict[str, str] = {}

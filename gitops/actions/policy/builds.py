@@ -22,7 +22,7 @@ from gitops.errors import Refused
 _SHORT = 7
 
 
-class Build(Struct, frozen=True):
+class SourceBuild(Struct, frozen=True):
     """A build whose source repositories were asked.
 
     Attributes:
@@ -60,14 +60,14 @@ def source_heads(
 
 def ask_build(
     session: Session, tip: Tip, images: Iterable[str], branch: str, commit: str | None
-) -> Build:
+) -> SourceBuild:
     """Ask the source repositories of `images` for a branch, and a commit on it.
 
     Raises Refused when none of them has the branch, or the commit on it.
     """
     urls = _urls(tip, images)
     if session.sources is None or not urls:
-        return Build(branch, commit)
+        return SourceBuild(branch, commit)
     heads = {url: session.sources.heads(url) for url in urls}
     having = [url for url in urls if branch in heads[url]]
     if not having:
@@ -76,7 +76,7 @@ def ask_build(
             hint="it was deleted, or --ref is wrong",
         )
     if commit is None:
-        return Build(branch, None, {}, heads)
+        return SourceBuild(branch, None, {}, heads)
     asked = {url: session.sources.find(url, branch, commit.lower()) for url in having}
     found = {url: whole for url, whole in asked.items() if whole is not None}
     if not found:
@@ -84,11 +84,11 @@ def ask_build(
             f"{commit[:_SHORT]} is not on {branch} of {', '.join(having)}",
             hint="the branch was rewritten, or --commit and --ref do not belong together",
         )
-    return Build(branch, next(iter(found.values())), found, heads)
+    return SourceBuild(branch, next(iter(found.values())), found, heads)
 
 
 def superseded(
-    session: Session, tip: Tip, overlay: Overlay, changes: Sequence[ImageChange], build: Build
+    session: Session, tip: Tip, overlay: Overlay, changes: Sequence[ImageChange], build: SourceBuild
 ) -> dict[str, str]:
     """Return image -> why not, for changes that would put an older build over a newer one.
 
@@ -113,7 +113,7 @@ def superseded(
     return found
 
 
-def judge_follow(overlay: Overlay, build: Build | None) -> tuple[Reason, ...]:
+def judge_follow(overlay: Overlay, build: SourceBuild | None) -> tuple[Reason, ...]:
     """Does the environment follow this one of several live release branches?
 
     `follow: newest` binds environments that follow branches by themselves (`deploy: auto`).

@@ -21,7 +21,7 @@ from gitops.errors import Refused
 
 if TYPE_CHECKING:
     from gitops.core.environments.freeze import FreezeHit
-    from gitops.core.policy.promotion import Judgement, Origin
+    from gitops.core.policy.promotion import ImageOrigin, Judgement
 
 
 def judge(
@@ -51,7 +51,7 @@ def judge_carried(
     overlay: Overlay,
     changes: Sequence[ImageChange],
     *,
-    origins: Sequence[Origin] = (),
+    origins: Sequence[ImageOrigin] = (),
     expected: str | None = None,
     soak: timedelta | None = None,
 ) -> Judgement:

@@ -12,9 +12,9 @@ from gitops.actions.releases.ledger import ledger_of
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.revision import parse_revision
 from gitops.core.kustomization.image import ImageChange, ImageValue
-from gitops.core.ledger.records import Entry
+from gitops.core.ledger.records import LedgerEntry
 from gitops.core.ledger.verdicts import judged_sets
-from gitops.core.policy.promotion import Before, Origin
+from gitops.core.policy.promotion import ImageOrigin, Upstream
 from gitops.core.releases.history import Release, was_released
 from gitops.core.releases.provenance import origins
 from gitops.errors import NotFound
@@ -22,7 +22,7 @@ from gitops.errors import NotFound
 
 def read_befores(
     session: Session, tip: Tip, overlay: Overlay, changes: Sequence[ImageChange]
-) -> tuple[tuple[Before, ...], tuple[str, ...]]:
+) -> tuple[tuple[Upstream, ...], tuple[str, ...]]:
     """Ask every `after` environment of `overlay` what it knows of the images that change.
 
     Returns what they tell, and warnings about lines of their ledgers that do not count.
@@ -35,7 +35,7 @@ def read_befores(
 
 def read_origins(
     session: Session, tip: Tip, source: Overlay, wanted: Mapping[str, ImageValue]
-) -> tuple[Origin, ...]:
+) -> tuple[ImageOrigin, ...]:
     """Tell where the values in `wanted` came from that `source` has, and where their branches end.
 
     Only images whose source commit is recorded are asked for. Raises what `ports.Sources` raises.
@@ -47,17 +47,17 @@ def read_origins(
         if (revision := parse_revision(text)) is not None and revision.commit is not None
     ]
     heads = source_heads(session, tip, told)
-    return tuple(Origin(image, text, heads.get(image)) for image, text in revisions.items())
+    return tuple(ImageOrigin(image, text, heads.get(image)) for image, text in revisions.items())
 
 
 def _read_before(
     session: Session, tip: Tip, overlay: Overlay, name: str, changes: Sequence[ImageChange]
-) -> tuple[Before, tuple[str, ...]]:
+) -> tuple[Upstream, tuple[str, ...]]:
     try:
         before = counterpart(tip, name, overlay.app)
         present = pinned_images(tip, before)
     except NotFound as error:
-        return Before(name, {}, (), problem=error.message), ()
+        return Upstream(name, {}, (), problem=error.message), ()
     released: list[str] = []
     unseen: str | None = None
     for change in changes:
@@ -78,12 +78,12 @@ def _read_before(
     )
     releases = _releases(session, tip, before, ledger.entries) if ledger.entries else ()
     sets = judged_sets(ledger.entries, releases)
-    told = Before(before.label, present, released, sets, unseen=unseen)
+    told = Upstream(before.label, present, released, sets, unseen=unseen)
     return told, ledger.warnings
 
 
 def _releases(
-    session: Session, tip: Tip, overlay: Overlay, entries: Sequence[Entry]
+    session: Session, tip: Tip, overlay: Overlay, entries: Sequence[LedgerEntry]
 ) -> tuple[Release, ...]:
     """Return the releases back to the oldest one that the ledger has a word on."""
     wanted = {entry.record.commit for entry in entries if entry.record.verdict != "approved"}

@@ -22,7 +22,7 @@ from gitops.core.proposals.approval import authors_of, with_authors
 from gitops.core.report import Proposal, Replaced
 
 
-class Wanted(Struct, frozen=True):
+class ProposalRequest(Struct, frozen=True):
     """What a call wants in one overlay whose changes need approval.
 
     Attributes:
@@ -37,7 +37,7 @@ class Wanted(Struct, frozen=True):
     extra: tuple[tuple[str, bytes | None], ...] = ()
 
 
-class Proposed(Struct, frozen=True):
+class DraftedProposals(Struct, frozen=True):
     """Drafts to push, and proposals that already say what is wanted."""
 
     drafts: tuple[ProposalDraft, ...] = ()
@@ -48,12 +48,12 @@ class Proposed(Struct, frozen=True):
 def propose(
     session: Session,
     tip: Tip,
-    wanted: Sequence[Wanted],
+    wanted: Sequence[ProposalRequest],
     *,
     render: Callable[[Overlay, Sequence[ImageChange]], str],
     add: bool = False,
     refresh: bool = False,
-) -> Proposed:
+) -> DraftedProposals:
     """Draft one proposal for each overlay, on top of the tip.
 
     `render` makes the commit message of one overlay's changes. `refresh` makes a proposal anew that
@@ -90,10 +90,10 @@ def propose(
         draft = Draft(files, message, before=before)
         drafts.append(ProposalDraft(overlay, branch, home.branch, draft, found.head, replaced))
         notes.append(f"{overlay.label} waits for approval on branch {branch}")
-    return Proposed(tuple(drafts), tuple(waiting), tuple(notes))
+    return DraftedProposals(tuple(drafts), tuple(waiting), tuple(notes))
 
 
-def _kept(entry: Wanted, present: OpenProposal | None) -> list[ImageRequest]:
+def _kept(entry: ProposalRequest, present: OpenProposal | None) -> list[ImageRequest]:
     """Return what the open proposal wants beside this call."""
     if present is None or entry.restores is not None or present.action == "rollback":
         return []
@@ -105,7 +105,7 @@ def _kept(entry: Wanted, present: OpenProposal | None) -> list[ImageRequest]:
     ]
 
 
-def _says_so(entry: Wanted, present: OpenProposal, edit: Edit) -> bool:
+def _says_so(entry: ProposalRequest, present: OpenProposal, edit: Edit) -> bool:
     """Does the open proposal want exactly this already?"""
     if {change.image: change.after for change in edit.changes} != present.images:
         return False

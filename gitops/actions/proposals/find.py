@@ -82,7 +82,7 @@ class OpenProposal(Struct, frozen=True):
         )
 
 
-class Found(Struct, frozen=True):
+class ProposalLookup(Struct, frozen=True):
     """What there is of an overlay's proposal.
 
     Attributes:
@@ -142,24 +142,24 @@ def find_proposal(
     )
 
 
-def look(session: Session, tip: Tip, overlay: Overlay) -> Found:
+def look(session: Session, tip: Tip, overlay: Overlay) -> ProposalLookup:
     """Find the proposal as Git and the forge tell it.
 
     Raises what `find_proposal`, `Session.forge` and `ports.Forge` raise.
     """
     head, present = find_proposal(session, tip, overlay)
     if head is None:
-        return Found(None, None)
+        return ProposalLookup(None, None)
     forge = session.forge(tip.config)
     if isinstance(forge, NoForge):
-        return Found(head, present)
+        return ProposalLookup(head, present)
     pull = forge.find(proposal_branch(overlay), tip.branch_of(overlay.environment))
     if pull is not None and pull.state != "open" and pull.head == head:
         present = None  # a person ended it in the forge's page
-    return Found(head, present, pull)
+    return ProposalLookup(head, present, pull)
 
 
-def require_open(overlay: Overlay, found: Found) -> OpenProposal:
+def require_open(overlay: Overlay, found: ProposalLookup) -> OpenProposal:
     """Return the open proposal; NotFound says what there is instead, and what to do."""
     if found.present is not None:
         return found.present

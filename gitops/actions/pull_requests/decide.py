@@ -10,8 +10,8 @@ from gitops.actions.context.overlays import find_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.policy.judge import Override
 from gitops.actions.proposals.find import (
-    Found,
     OpenProposal,
+    ProposalLookup,
     check_head,
     look,
     proposal_branch,
@@ -64,7 +64,7 @@ class Decided(Struct, frozen=True):
     """
 
     overlay: Overlay
-    found: Found
+    found: ProposalLookup
     present: OpenProposal
     edit: Edit
     passed: tuple[Reason, ...]
@@ -85,12 +85,12 @@ class Approving(Struct):
     override: Override
     shown: str | None = None
 
-    def look(self, tip: Tip) -> tuple[Overlay, Found]:
+    def look(self, tip: Tip) -> tuple[Overlay, ProposalLookup]:
         """Find the overlay and what there is of its proposal, as of `tip`."""
         overlay = find_overlay(tip, self.request.environment, self.request.app)
         return overlay, look(self.session, tip, overlay)
 
-    def decide(self, tip: Tip, overlay: Overlay, found: Found) -> Decided:
+    def decide(self, tip: Tip, overlay: Overlay, found: ProposalLookup) -> Decided:
         """Ask whether this head is the one that is meant, and policy, as of `tip`.
 
         Raises NotFound without an open proposal, Refused when it moved, holds more than images or

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from gitops.actions.context.overlays import read_overlay
 from gitops.actions.context.session import Session, Tip, check_policy, open_tip
-from gitops.actions.proposals.find import Found, proposal_branch
+from gitops.actions.proposals.find import ProposalLookup, proposal_branch
 from gitops.actions.pull_requests.decide import Approving, Decided
 from gitops.actions.pull_requests.readiness import waits_for
 from gitops.actions.pull_requests.review import hold_brought
@@ -82,7 +82,7 @@ def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> 
 
 
 def _merged_by_hand(
-    session: Session, approving: Approving, overlay: Overlay, found: Found
+    session: Session, approving: Approving, overlay: Overlay, found: ProposalLookup
 ) -> WriteReport | None:
     """Return the report when the very head was merged already; its branch goes as after a merge."""
     pull, asked = found.pull, approving.request.head
@@ -112,7 +112,7 @@ def _prepare(
     approving: Approving,
     tip: Tip,
     overlay: Overlay,
-    found: Found,
+    found: ProposalLookup,
 ) -> _Ready:
     """Ask everybody, and the person once; raises when anything is in the way."""
     decided = approving.decide(tip, overlay, found)

@@ -21,8 +21,8 @@ from gitops.core.git.message import reason_of, trailers
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.proposals.comments import render_replaced, render_rolled_back
 from gitops.core.proposals.pull_request import (
+    PullRequestText,
     Review,
-    Text,
     action_told,
     head_told,
     render_pull_request,
@@ -162,7 +162,12 @@ def _head(session: Session, branch: str) -> str | None:
 
 
 def _show(
-    forge: Forge, pull: PullRequest | None, branch: str, base: str, text: Text, rules: PullRules
+    forge: Forge,
+    pull: PullRequest | None,
+    branch: str,
+    base: str,
+    text: PullRequestText,
+    rules: PullRules,
 ) -> PullRequest:
     wanted = PullText(text.title, text.body, rules.labels, rules.reviewers, rules.draft)
     if pull is None:

@@ -20,9 +20,9 @@ from gitops.core.git.revision import parse_revision
 from gitops.core.hold import Hold
 from gitops.core.kustomization import Edit, edit_images, image_values
 from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
-from gitops.core.policy.promotion import Before, Judgement, Origin
+from gitops.core.policy.promotion import ImageOrigin, Judgement, Upstream
 from gitops.core.proposals.approval import source_of, sources_of, uncovered
-from gitops.core.proposals.pull_request import Review, Row
+from gitops.core.proposals.pull_request import ProposalImage, Review
 from gitops.core.releases.provenance import origins
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import stability_of
@@ -62,7 +62,7 @@ def judge_proposal(
         # Its release branches must not have moved since: what QA passed is what goes.
         told = sources_of(present.message, [change.image for change in changes])
         heads = source_heads(session, tip, told)
-        came = tuple(Origin(image, text, heads[image]) for image, text in told.items())
+        came = tuple(ImageOrigin(image, text, heads[image]) for image, text in told.items())
         found = judge_carried(session, tip, overlay, changes, origins=came)
         return Judgement(uncovered(found.reasons, present.message), found.warnings)
     source = source_of(present.message)
@@ -95,7 +95,7 @@ def make_review(
     """
     edit = proposed_edit(session, tip, overlay, present)
     found = judge_proposal(session, tip, overlay, present, edit.changes)
-    befores: tuple[Before, ...] = ()
+    befores: tuple[Upstream, ...] = ()
     doubts: tuple[str, ...] = ()
     if present.action != "rollback":
         befores, doubts = read_befores(session, tip, overlay, edit.changes)
@@ -125,7 +125,7 @@ def _rows(
     overlay: Overlay,
     present: OpenProposal,
     changes: Sequence[ImageChange],
-) -> tuple[Row, ...]:
+) -> tuple[ProposalImage, ...]:
     told = sources_of(present.message, [change.image for change in changes])
     before = {
         change.image: change.before
@@ -134,7 +134,7 @@ def _rows(
     }
     old = origins(releases_of(session, tip, overlay), before) if before else {}
     return tuple(
-        Row(
+        ProposalImage(
             change,
             told.get(change.image),
             _commit(old.get(change.image)),

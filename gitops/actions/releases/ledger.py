@@ -21,24 +21,24 @@ from gitops.core.git.remote_url import normalised_repository
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.records import (
     LEDGER_BRANCH,
-    About,
-    Entry,
     Ledger,
+    LedgerEntry,
     Record,
+    RecordSubject,
     append,
     ledger_path,
     read_ledger,
 )
 from gitops.core.ledger.signatures import (
+    ExpectedSubject,
     LedgerCommit,
-    Line,
-    Named,
+    SignedLine,
     history_problems,
     judge_signatures,
     line_of,
     why_no_word,
 )
-from gitops.core.ledger.verdicts import Word, judged, judged_sets, verdicts_on
+from gitops.core.ledger.verdicts import CountedVerdict, judged, judged_sets, verdicts_on
 from gitops.core.releases.release import Health, Quality, Release, Verdicts
 from gitops.core.report import FileDiff
 from gitops.core.text.plain import one_line
@@ -58,7 +58,7 @@ class OverlayLedger(Struct, frozen=True):
         warnings: what does not count and why, for `history`, `status` and `rollback` to show.
     """
 
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def verdicts(self, releases: Sequence[Release]) -> Verdicts:
@@ -74,17 +74,17 @@ class OverlayLedger(Struct, frozen=True):
             if commit in read:
                 continue
             match standing.health:
-                case Word(verdict="stable" | "degraded" as seen):
+                case CountedVerdict(verdict="stable" | "degraded" as seen):
                     health[commit] = seen
             match standing.quality:
-                case Word(verdict="qa-passed" | "qa-failed" as told):
+                case CountedVerdict(verdict="qa-passed" | "qa-failed" as told):
                     quality[commit] = told
         return Verdicts(health, quality)
 
-    def words(self, releases: Sequence[Release]) -> dict[str, tuple[Word, ...]]:
+    def words(self, releases: Sequence[Release]) -> dict[str, tuple[CountedVerdict, ...]]:
         """Return commit -> what counts of the words on the images of a release: health, then QA."""
         sets = {entry.images: entry.standing for entry in judged_sets(self.entries, releases)}
-        found: dict[str, tuple[Word, ...]] = {}
+        found: dict[str, tuple[CountedVerdict, ...]] = {}
         for release in releases:
             standing = sets.get(frozenset((release.images or {}).items()))
             if standing is not None:
@@ -134,7 +134,7 @@ def _read(
 
 def words_on(
     session: Session, tip: Tip, overlay: Overlay, release: Release
-) -> tuple[tuple[Word, ...], tuple[str, ...]]:
+) -> tuple[tuple[CountedVerdict, ...], tuple[str, ...]]:
     """Return what counts of the words on one release (health, then QA), and the warnings."""
     ledger = ledger_of(session, tip, overlay, about=lambda images: images == release.images)
     return ledger.words([release]).get(release.commit, ()), ledger.warnings
@@ -175,7 +175,7 @@ def _signed(
     return OverlayLedger(ledger.entries, warnings)
 
 
-def names_of(session: Session, tip: Tip, overlay: Overlay) -> Named:
+def names_of(session: Session, tip: Tip, overlay: Overlay) -> ExpectedSubject:
     """Return what lines about `overlay` must name."""
     address = session.repository.address()
     try:
@@ -184,7 +184,7 @@ def names_of(session: Session, tip: Tip, overlay: Overlay) -> Named:
         names = {one_line(address)}
     if tip.config.repository is not None:
         names.add(tip.config.repository)
-    return Named(frozenset(names), frozenset({overlay.environment.name}), overlay.app)
+    return ExpectedSubject(frozenset(names), frozenset({overlay.environment.name}), overlay.app)
 
 
 def _concerns(change: FileChange, about: Concerns | None) -> bool:
@@ -199,7 +199,7 @@ def _concerns(change: FileChange, about: Concerns | None) -> bool:
 
 
 def _commit(
-    change: FileChange, signed: Mapping[str, str], line: Line, path: str, label: str
+    change: FileChange, signed: Mapping[str, str], line: SignedLine, path: str, label: str
 ) -> LedgerCommit:
     info = change.commit
     signer = signed.get(info.commit)
@@ -299,10 +299,10 @@ def append_records(
             pause(session, deadline, tries, error)
 
 
-def _about(session: Session, tip: Tip, overlay: Overlay) -> About:
+def _about(session: Session, tip: Tip, overlay: Overlay) -> RecordSubject:
     names = names_of(session, tip, overlay).repositories
     name = tip.config.repository or next(iter(names))
-    return About(name, overlay.environment.name, overlay.app)
+    return RecordSubject(name, overlay.environment.name, overlay.app)
 
 
 def _newest(session: Session) -> Snapshot | None:

@@ -11,9 +11,9 @@ from gitops.actions.context.holds import own_hold_path, readable_hold
 from gitops.actions.context.overlays import OverlayFile
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.proposals.draft import Wanted, propose
+from gitops.actions.proposals.draft import ProposalRequest, propose
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import Line, render_message, subject
+from gitops.core.git.message import ChangeLine, render_message, subject
 from gitops.core.hold import Hold, render_hold
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange, ImageRequest
@@ -82,7 +82,7 @@ def assemble_rollback(
     message = partial(_message, session, restored, choice, request)
     if overlay.environment.rollback == "pull-request":
         extra = tuple((path, content) for path, content in files.items() if path != file.path)
-        wanted = Wanted(overlay, file, requests, restores=restored.commit, extra=extra)
+        wanted = ProposalRequest(overlay, file, requests, restores=restored.commit, extra=extra)
         proposed = propose(session, tip, [wanted], render=message)
         return Plan(
             action="rollback",
@@ -115,7 +115,7 @@ def _message(
     return render_message(
         action="rollback",
         environments=[overlay.label],
-        changes=[Line(overlay.label, change) for change in changes],
+        changes=[ChangeLine(overlay.label, change) for change in changes],
         intent=session.intent,
         reason=request.reason,
         overrides=record_overrides(request.override, choice.overridden),

@@ -11,13 +11,13 @@ from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.targets import Target
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import Line
+from gitops.core.git.message import ChangeLine
 from gitops.core.kustomization import Edit
 from gitops.core.policy.reasons import Reason
 from gitops.core.report import OverlayChange
 
 if TYPE_CHECKING:
-    from gitops.actions.proposals.draft import Proposed
+    from gitops.actions.proposals.draft import DraftedProposals
 
 
 class Edited(Struct, frozen=True):
@@ -37,9 +37,9 @@ class Edited(Struct, frozen=True):
         return self.target.overlay.label
 
     @property
-    def lines(self) -> tuple[Line, ...]:
+    def lines(self) -> tuple[ChangeLine, ...]:
         """Its changes as the body of a message tells them."""
-        return tuple(Line(self.label, change) for change in self.edit.changes)
+        return tuple(ChangeLine(self.label, change) for change in self.edit.changes)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ def assemble(
     action: str,
     entries: Sequence[Edited],
     *,
-    render: Callable[[Sequence[str], Sequence[Line]], str],
+    render: Callable[[Sequence[str], Sequence[ChangeLine]], str],
     add: bool = False,
     refresh: bool = False,
 ) -> Plan:
@@ -107,25 +107,29 @@ def _propose(
     session: Session,
     tip: Tip,
     entries: Sequence[Edited],
-    render: Callable[[Sequence[str], Sequence[Line]], str],
+    render: Callable[[Sequence[str], Sequence[ChangeLine]], str],
     *,
     add: bool,
     refresh: bool,
-) -> Proposed | None:
+) -> DraftedProposals | None:
     if not entries:
         return None
 
-    from gitops.actions.proposals.draft import Wanted, propose  # most calls propose nothing
+    from gitops.actions.proposals.draft import (  # most calls propose nothing
+        ProposalRequest,
+        propose,
+    )
 
     wanted = [
-        Wanted(entry.target.overlay, entry.target.file, entry.target.requests) for entry in entries
+        ProposalRequest(entry.target.overlay, entry.target.file, entry.target.requests)
+        for entry in entries
     ]
     return propose(
         session,
         tip,
         wanted,
         render=lambda overlay, changes: render(
-            [overlay.label], [Line(overlay.label, change) for change in changes]
+            [overlay.label], [ChangeLine(overlay.label, change) for change in changes]
         ),
         add=add,
         refresh=refresh,
@@ -133,7 +137,7 @@ def _propose(
 
 
 def _draft(
-    entries: Sequence[Edited], render: Callable[[Sequence[str], Sequence[Line]], str]
+    entries: Sequence[Edited], render: Callable[[Sequence[str], Sequence[ChangeLine]], str]
 ) -> Draft:
     """Return the one commit that a branch gets."""
     return Draft(

@@ -18,14 +18,14 @@ from gitops.errors import GitopsError, NoAtomicPush, TimedOut, Unavailable
 from gitops.ports import Unproven
 
 
-class Bet(Struct, frozen=True):
+class CachedTipPush(Struct, frozen=True):
     """A push on a remembered tip: it landed, or nobody knows whether it did."""
 
     sent: Sent
     landed: bool
 
 
-def bet(session: Session, plan: Callable[[Tip], Plan]) -> Bet | None:
+def try_cached_tip(session: Session, plan: Callable[[Tip], Plan]) -> CachedTipPush | None:
     """Try `plan` on the remembered tip; None when that tip proves nothing, and nothing landed.
 
     Raises what the server says against the push.
@@ -46,9 +46,9 @@ def bet(session: Session, plan: Callable[[Tip], Plan]) -> Bet | None:
         if not sent.updates:
             return None
         try:
-            return Bet(sent, landed=True) if push(session, sent) is None else None
+            return CachedTipPush(sent, landed=True) if push(session, sent) is None else None
         except (Unproven, NoAtomicPush):
             return None
         except (Unavailable, TimedOut) as error:
             session.say(f"{error.message}; trying again")
-            return Bet(sent, landed=False)
+            return CachedTipPush(sent, landed=False)

@@ -14,7 +14,7 @@ from gitops.core.report import Committed, FileDiff, Outcome, Proposal, WriteRepo
 
 _ORDER: tuple[Outcome, ...] = ("committed", "proposed", "edited", "closed", "unchanged", "planned")
 
-Item = TypeVar("Item")
+ReportItem = TypeVar("ReportItem")
 
 
 def report_of(
@@ -113,6 +113,6 @@ def joined(
     )
 
 
-def _all(parts: Iterable[tuple[Item, ...]]) -> tuple[Item, ...]:
+def _all(parts: Iterable[tuple[ReportItem, ...]]) -> tuple[ReportItem, ...]:
     """Each item once, in order: what is told of the whole call stands in every part."""
     return tuple(dict.fromkeys(item for part in parts for item in part))

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, check_policy, open_tip
-from gitops.actions.write.cached_tip import bet
+from gitops.actions.write.cached_tip import try_cached_tip
 from gitops.actions.write.push import Sent, prepare, push
 from gitops.actions.write.report import joined, report_of
 from gitops.actions.write.retry import moved_on, pause
@@ -87,7 +87,7 @@ def _write(
     tries = pushes = lost_pushes = 0
     unsure: Sent | None = None  # a push whose answer was lost: it may land even later
     sent: Sent | None = None
-    if eager and not session.dry_run and (tried := bet(session, plan)) is not None:
+    if eager and not session.dry_run and (tried := try_cached_tip(session, plan)) is not None:
         if tried.landed:
             landed = _finish(session, tried.sent, 1)
             return landed if others is None else others.tidy(landed)

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from gitops.adapters.argocd.wakeup import ThreadBell
+from gitops.adapters.argocd.wakeup import ThreadWakeup
 from gitops.core.environments.environment import ClusterRow, Config, Environment
 from gitops.errors import GitopsError, NotFound
 
@@ -38,7 +38,7 @@ class ArgoClusters:
         self._environ = environ
         self._repository = repository
         self._made: dict[object, KubernetesCluster | ServerCluster] = {}
-        self.bell = ThreadBell()
+        self.bell = ThreadWakeup()
 
     def __enter__(self) -> ArgoClusters:
         return self
@@ -101,7 +101,7 @@ class ArgoClusters:
 
     def _server(self, within: float) -> ServerCluster:
         from gitops.adapters.argocd.server_api import ServerCluster
-        from gitops.adapters.argocd.server_http import ServerConnection, Token, server_url
+        from gitops.adapters.argocd.server_http import ServerConnection, ServerToken, server_url
 
         url = server_url(self._environ[SERVER])
         token = self._environ.get(TOKEN, "").strip()
@@ -112,7 +112,7 @@ class ArgoClusters:
             )
         made = self._made.get((url, within))
         if not isinstance(made, ServerCluster):
-            made = ServerCluster(ServerConnection(url, Token(token), within))
+            made = ServerCluster(ServerConnection(url, ServerToken(token), within))
             self._made[url, within] = made
         return made
 

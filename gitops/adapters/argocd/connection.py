@@ -29,7 +29,7 @@ from msgspec import Struct
 from gitops.core.text.plain import one_line
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, TimedOut, Unavailable
 
-Query = Sequence[tuple[str, str]]
+KubernetesQuery = Sequence[tuple[str, str]]
 
 INSTALL = "pip install 'gitops-manager[cluster]'"
 RIGHTS = "docs/how-to/watch-health.md has the Role that gitops needs"
@@ -38,7 +38,7 @@ _DEFAULT = "~/.kube/config"
 _MERGE = "application/merge-patch+json"
 
 
-class Answer(Struct, frozen=True):
+class KubernetesResponse(Struct, frozen=True):
     """What a server answered.
 
     Attributes:
@@ -75,24 +75,26 @@ class Connection:
         """Find out where to send requests, where that is not known yet. Raises NotFound."""
         self._connected()
 
-    def get(self, path: str, query: Query = ()) -> Answer:
+    def get(self, path: str, query: KubernetesQuery = ()) -> KubernetesResponse:
         """Read `path`."""
         return self._ask("GET", path, query, None)
 
-    def patch(self, path: str, body: Mapping[str, Any]) -> Answer:
+    def patch(self, path: str, body: Mapping[str, Any]) -> KubernetesResponse:
         """Apply a merge patch (RFC 7396)."""
         return self._ask("PATCH", path, (), body)
 
-    def text(self, path: str, query: Query = ()) -> str:
+    def text(self, path: str, query: KubernetesQuery = ()) -> str:
         """Read an answer that is no JSON."""
         parts = self._chunks(path, query, (min(_CONNECT, self._within), self._within))
         return b"".join(parts).decode("utf-8", "replace")
 
-    def stream(self, path: str, query: Query, *, longest: float) -> Iterator[bytes]:
+    def stream(self, path: str, query: KubernetesQuery, *, longest: float) -> Iterator[bytes]:
         """Yield the chunks of an answer that goes on for `longest` seconds at most."""
         return self._chunks(path, query, (_CONNECT, longest + 30.0))
 
-    def _chunks(self, path: str, query: Query, times: tuple[float, float]) -> Iterator[bytes]:
+    def _chunks(
+        self, path: str, query: KubernetesQuery, times: tuple[float, float]
+    ) -> Iterator[bytes]:
         response, _ = self._send("GET", path, query, None, times, whole=False)
         from urllib3.exceptions import HTTPError
 
@@ -103,18 +105,20 @@ class Connection:
         finally:
             response.close()
 
-    def _ask(self, method: str, path: str, query: Query, body: Mapping[str, Any] | None) -> Answer:
+    def _ask(
+        self, method: str, path: str, query: KubernetesQuery, body: Mapping[str, Any] | None
+    ) -> KubernetesResponse:
         times = (min(_CONNECT, self._within), self._within)
         data, headers = self._send(method, path, query, body, times)
         if not isinstance(data, dict):
             raise Unavailable(f"{self.name} sent something that is no JSON object")
-        return Answer(data, read_date(headers.get("Date")))
+        return KubernetesResponse(data, read_date(headers.get("Date")))
 
     def _send(
         self,
         method: str,
         path: str,
-        query: Query,
+        query: KubernetesQuery,
         body: Mapping[str, Any] | None,
         times: tuple[float, float],
         *,

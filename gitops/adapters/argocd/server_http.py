@@ -14,16 +14,16 @@ from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 
-from gitops.adapters.argocd.connection import Answer, read_date
+from gitops.adapters.argocd.connection import KubernetesResponse, read_date
 from gitops.core.text.plain import one_line
 from gitops.errors import Denied, GitopsError, NotFound, TimedOut, Unavailable, UsageError
 
-Query = Sequence[tuple[str, str]]
+ServerQuery = Sequence[tuple[str, str]]
 
 _LONGEST_ANSWER = 1 << 28
 
 
-class Token(Struct, frozen=True):
+class ServerToken(Struct, frozen=True):
     """A bearer token that does not show itself."""
 
     value: str
@@ -61,21 +61,21 @@ class ServerConnection:
         within: seconds that one request may take.
     """
 
-    def __init__(self, url: str, token: Token, within: float) -> None:
+    def __init__(self, url: str, token: ServerToken, within: float) -> None:
         self.name = urlsplit(url).netloc
         self._url = url
         self._token = token
         self._within = within
 
-    def get(self, path: str, query: Query = ()) -> Answer:
+    def get(self, path: str, query: ServerQuery = ()) -> KubernetesResponse:
         """Read `path`."""
         return self._ask("GET", path, query, None)
 
-    def send(self, method: str, path: str, body: Mapping[str, Any]) -> Answer:
+    def send(self, method: str, path: str, body: Mapping[str, Any]) -> KubernetesResponse:
         """Send JSON."""
         return self._ask(method, path, (), body)
 
-    def stream(self, path: str, query: Query, *, longest: float) -> Iterator[bytes]:
+    def stream(self, path: str, query: ServerQuery, *, longest: float) -> Iterator[bytes]:
         """Yield the lines of an answer that goes on; it ends when none came for `longest` s."""
         with self._open("GET", path, query, None, longest) as response:
             try:
@@ -83,7 +83,9 @@ class ServerConnection:
             except (OSError, ValueError) as error:
                 raise self._unreachable(error) from None
 
-    def _ask(self, method: str, path: str, query: Query, body: Mapping[str, Any] | None) -> Answer:
+    def _ask(
+        self, method: str, path: str, query: ServerQuery, body: Mapping[str, Any] | None
+    ) -> KubernetesResponse:
         with self._open(method, path, query, body, self._within) as response:
             try:
                 content = response.read(_LONGEST_ANSWER)
@@ -99,13 +101,13 @@ class ServerConnection:
                 f"{self.name} sent something that is no JSON object",
                 hint="ARGOCD_SERVER must lead to Argo CD itself, not to a login page before it",
             )
-        return Answer(data, time)
+        return KubernetesResponse(data, time)
 
     def _open(
         self,
         method: str,
         path: str,
-        query: Query,
+        query: ServerQuery,
         body: Mapping[str, Any] | None,
         timeout: float,
     ) -> Any:

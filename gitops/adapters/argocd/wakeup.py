@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 
-class ThreadBell:
+class ThreadWakeup:
     """`ports.Bell` over an event of the threading module."""
 
     def __init__(self) -> None:

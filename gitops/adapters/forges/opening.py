@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from gitops.adapters.gitrepo import GitRepository
 from gitops.core.environments.environment import Config, ForgeKind
 from gitops.core.forges.address import ForgeAddress, Unknown, locate
-from gitops.core.forges.token import Token, choose_token, how_to_give_a_token
+from gitops.core.forges.token import ForgeToken, choose_token, how_to_give_a_token
 from gitops.ports import Clock, GatedForge, NoForge
 
 _ANY: tuple[ForgeKind, ...] = ("github", "gitlab", "gitea")
@@ -65,17 +65,21 @@ def _may_have_token(repository: GitRepository, where: Unknown, environ: Mapping[
     return repository.web_credentials(str(where.origin), where.path) is not None
 
 
-def _token_of_git(repository: GitRepository, address: ForgeAddress) -> Token | None:
+def _token_of_git(repository: GitRepository, address: ForgeAddress) -> ForgeToken | None:
     found = repository.web_credentials(str(address.origin), address.repository)
     if found is None:
         return None
     user, secret = found
     is_job = address.kind == "gitlab" and user == "gitlab-ci-token"
-    return Token(secret, "Git's credentials", "job" if is_job else "basic", user)
+    return ForgeToken(secret, "Git's credentials", "job" if is_job else "basic", user)
 
 
 def _opened(
-    address: ForgeAddress, token: Token, clock: Clock, budget: float, environ: Mapping[str, str]
+    address: ForgeAddress,
+    token: ForgeToken,
+    clock: Clock,
+    budget: float,
+    environ: Mapping[str, str],
 ) -> GatedForge:
     if address.kind == "github":
         from gitops.adapters.forges.github import open_github

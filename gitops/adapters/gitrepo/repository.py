@@ -8,16 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops.adapters.gitrepo.cache.files import Shelf, open_cache
-from gitops.adapters.gitrepo.command import messages as answers
-from gitops.adapters.gitrepo.command import settings
+from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.address import Address, address, is_url
-from gitops.adapters.gitrepo.command.discovery import Place, inspect
+from gitops.adapters.gitrepo.command.discovery import RepositoryLocation, inspect
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.identity import find_identity
 from gitops.adapters.gitrepo.local.bare import Bare
 from gitops.adapters.gitrepo.objects.codec import patch_tree, plain, render_commit
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
-from gitops.adapters.gitrepo.objects.source import Source
+from gitops.adapters.gitrepo.objects.source import ObjectSource
 from gitops.adapters.gitrepo.objects.store import sweep
 from gitops.adapters.gitrepo.remote.remote import Remote
 from gitops.core.git.commit import Identity
@@ -43,10 +42,10 @@ class GitRepository:
     def __init__(
         self,
         git: Git,
-        source: Source,
+        source: ObjectSource,
         name: str,
         environ: Mapping[str, str],
-        place: Place | None,
+        place: RepositoryLocation | None,
         remote: str | None = None,
     ) -> None:
         self._git = git
@@ -128,7 +127,7 @@ class GitRepository:
         words = (*args, "--first-parent", "--no-commit-id", commit)
         answer = self._git.run([*self._source.store.args, *words])
         if answer.code != 0:
-            raise NotFound(f"{commit[:7]} cannot be read: {answers.words_of(answer.err)}")
+            raise NotFound(f"{commit[:7]} cannot be read: {messages.words_of(answer.err)}")
         text = answer.out.decode("utf-8", "surrogateescape")
         return tuple(filter(None, text.split("\0")))
 
@@ -197,7 +196,7 @@ class GitRepository:
         )
         if answer.code != 0:
             raise Denied(
-                f"the commit cannot be signed: {answers.words_of(answer.err)}",
+                f"the commit cannot be signed: {messages.words_of(answer.err)}",
                 hint="commit.gpgSign is set; user.signingKey and gpg.format say with what",
             )
         return answer.text
@@ -345,7 +344,7 @@ def open_repository(
 
 
 def _open_checkout(
-    place: Place,
+    place: RepositoryLocation,
     known: Mapping[str, str],
     environ: Mapping[str, str],
     progress: Callable[[str], None] | None,

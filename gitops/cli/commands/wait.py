@@ -67,7 +67,7 @@ def wait(
     """
     name, asked = _asked(environment, commit, wanted)
     with open_for_writing(repo, branch, push_timeout) as session:
-        from gitops.actions.argocd.tracker import Asked
+        from gitops.actions.argocd.tracker import AwaitedImage
         from gitops.actions.wait import WaitOptions, WaitRequest
         from gitops.actions.wait import wait as run
         from gitops.cli.render.wait import print_waits, view
@@ -81,7 +81,7 @@ def wait(
         request = WaitRequest(
             environment=name,
             commit=commit,
-            asked=Asked(asked[1], asked[0]) if asked is not None else None,
+            asked=AwaitedImage(asked[1], asked[0]) if asked is not None else None,
             app=app,
             options=options,
         )
@@ -128,9 +128,9 @@ def watch(
     each change; with `-o json` one document for each. With --once the exit code is 75 when
     something could not be looked at.
     """
-    from gitops.actions.argocd.observer import Watched
+    from gitops.actions.argocd.observer import ObserverState
 
-    known = Watched()
+    known = ObserverState()
     missed = False
     while True:
         # Opened anew every hour: what a long time of fetching leaves behind goes with it.

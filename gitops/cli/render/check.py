@@ -47,7 +47,7 @@ def print_check(report: CheckReport, output: str, annotations: Annotations) -> i
     return 0
 
 
-def check_document(report: CheckReport) -> documents.Document:
+def check_document(report: CheckReport) -> documents.JsonDocument:
     """The document of `check`."""
     return {
         "base": report.base,
@@ -64,7 +64,7 @@ def check_document(report: CheckReport) -> documents.Document:
     }
 
 
-def _commit_document(commit: CheckedCommit) -> documents.Document:
+def _commit_document(commit: CheckedCommit) -> documents.JsonDocument:
     return {
         "commit": commit.info.commit,
         "parent": commit.parent,
@@ -83,7 +83,7 @@ def _commit_document(commit: CheckedCommit) -> documents.Document:
     }
 
 
-def _finding_document(finding: Finding) -> documents.Document:
+def _finding_document(finding: Finding) -> documents.JsonDocument:
     return {
         "commit": finding.commit,
         **place_of(finding.environment),
@@ -95,7 +95,7 @@ def _finding_document(finding: Finding) -> documents.Document:
     }
 
 
-def place_of(label: str | None) -> documents.Document:
+def place_of(label: str | None) -> documents.JsonDocument:
     """Return environment and app of a label (`prod`, `shop/prod`)."""
     app, _, environment = (label or "").rpartition("/")
     return {"environment": environment or None, "app": app or None}

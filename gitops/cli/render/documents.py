@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.ledger.verdicts import Word
+from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.history import Release
 from gitops.core.report import (
     CutReport,
@@ -27,13 +27,13 @@ from gitops.errors import GitopsError
 if TYPE_CHECKING:
     from gitops.actions.init import ScaffoldReport
     from gitops.actions.validate import ValidateReport
-    from gitops.core.argocd.reports import Event, LiveApplication, WaitReport
+    from gitops.core.argocd.reports import LiveApplication, WaitReport, WatchEvent
     from gitops.core.environments.freeze import FreezeHit
 
-Document = dict[str, Any]
+JsonDocument = dict[str, Any]
 
 
-def write_document(report: WriteReport) -> Document:
+def write_document(report: WriteReport) -> JsonDocument:
     """The document of every verb that writes."""
     return {
         "action": report.action,
@@ -61,7 +61,7 @@ def write_document(report: WriteReport) -> Document:
     }
 
 
-def history_document(report: HistoryReport) -> Document:
+def history_document(report: HistoryReport) -> JsonDocument:
     """The document of `history`."""
     return {
         "environment": report.overlay.environment.name,
@@ -76,7 +76,7 @@ def history_document(report: HistoryReport) -> Document:
     }
 
 
-def _release(release: Release, words: Sequence[Word], *, current: bool) -> Document:
+def _release(release: Release, words: Sequence[CountedVerdict], *, current: bool) -> JsonDocument:
     return {
         "commit": release.commit,
         "time": time_text(release.time),
@@ -91,7 +91,7 @@ def _release(release: Release, words: Sequence[Word], *, current: bool) -> Docum
     }
 
 
-def status_document(report: StatusReport) -> Document:
+def status_document(report: StatusReport) -> JsonDocument:
     """The document of `status`."""
     return {
         "branch": report.branch,
@@ -101,7 +101,7 @@ def status_document(report: StatusReport) -> Document:
     }
 
 
-def _status(entry: OverlayStatus) -> Document:
+def _status(entry: OverlayStatus) -> JsonDocument:
     live = entry.live.applications if entry.live is not None else ()
     applications = [live_document(one) for one in live]
     return {
@@ -123,7 +123,7 @@ def _status(entry: OverlayStatus) -> Document:
     }
 
 
-def live_document(one: LiveApplication) -> Document:
+def live_document(one: LiveApplication) -> JsonDocument:
     """One Application that feeds an overlay, as `status` saw it."""
     return {
         "cluster": one.ref.cluster,
@@ -141,7 +141,7 @@ def live_document(one: LiveApplication) -> Document:
     }
 
 
-def wait_document(report: WaitReport) -> Document:
+def wait_document(report: WaitReport) -> JsonDocument:
     """The document of `wait`."""
     release = report.release
     return {
@@ -182,7 +182,7 @@ def wait_document(report: WaitReport) -> Document:
     }
 
 
-def event_document(event: Event) -> Document:
+def event_document(event: WatchEvent) -> JsonDocument:
     """One line of `watch`."""
     return {
         **_place(event.overlay),
@@ -192,7 +192,7 @@ def event_document(event: Event) -> Document:
     }
 
 
-def diff_document(report: DiffReport) -> Document:
+def diff_document(report: DiffReport) -> JsonDocument:
     """The document of `diff`."""
     return {
         "left": report.left.label,
@@ -208,7 +208,7 @@ def diff_document(report: DiffReport) -> Document:
     }
 
 
-def error_document(error: GitopsError) -> Document:
+def error_document(error: GitopsError) -> JsonDocument:
     """The document of a call that failed."""
     return {
         "error": {
@@ -220,7 +220,7 @@ def error_document(error: GitopsError) -> Document:
     }
 
 
-def problems_document(report: ValidateReport) -> Document:
+def problems_document(report: ValidateReport) -> JsonDocument:
     """The document of `validate`."""
     return {
         "problems": [
@@ -238,7 +238,7 @@ def problems_document(report: ValidateReport) -> Document:
     }
 
 
-def init_document(report: ScaffoldReport) -> Document:
+def init_document(report: ScaffoldReport) -> JsonDocument:
     """The document of `init`."""
     return {
         "action": "init",
@@ -249,7 +249,7 @@ def init_document(report: ScaffoldReport) -> Document:
     }
 
 
-def cut_document(report: CutReport) -> Document:
+def cut_document(report: CutReport) -> JsonDocument:
     """The document of `release cut`."""
     return {
         "action": "release cut",
@@ -267,7 +267,7 @@ def cut_document(report: CutReport) -> Document:
     }
 
 
-def releases_document(report: ReleaseListReport) -> Document:
+def releases_document(report: ReleaseListReport) -> JsonDocument:
     """The document of `release list`."""
     return {
         "branches": [
@@ -293,7 +293,7 @@ def releases_document(report: ReleaseListReport) -> Document:
     }
 
 
-def images_document(images: Mapping[str, ImageValue]) -> list[Document]:
+def images_document(images: Mapping[str, ImageValue]) -> list[JsonDocument]:
     """Images of a release as a list, in the order of the file."""
     return [
         {"image": image, "name": value.name, "tag": value.tag, "digest": value.digest}
@@ -301,14 +301,14 @@ def images_document(images: Mapping[str, ImageValue]) -> list[Document]:
     ]
 
 
-def value_document(value: ImageValue | None) -> Document | None:
+def value_document(value: ImageValue | None) -> JsonDocument | None:
     """One image value, or None where an overlay does not have the image."""
     if value is None:
         return None
     return {"name": value.name, "tag": value.tag, "digest": value.digest}
 
 
-def word_document(word: Word) -> Document:
+def word_document(word: CountedVerdict) -> JsonDocument:
     """One verdict."""
     return {
         "verdict": word.verdict,
@@ -318,7 +318,7 @@ def word_document(word: Word) -> Document:
     }
 
 
-def proposal_document(proposal: Proposal) -> Document:
+def proposal_document(proposal: Proposal) -> JsonDocument:
     """One proposal."""
     return {
         **_place(proposal.overlay),
@@ -335,7 +335,7 @@ def proposal_document(proposal: Proposal) -> Document:
     }
 
 
-def hold_document(hold: Hold | None) -> Document | None:
+def hold_document(hold: Hold | None) -> JsonDocument | None:
     """One hold."""
     if hold is None:
         return None
@@ -347,7 +347,7 @@ def hold_document(hold: Hold | None) -> Document | None:
     }
 
 
-def freeze_document(freeze: FreezeHit | None) -> Document | None:
+def freeze_document(freeze: FreezeHit | None) -> JsonDocument | None:
     """The freeze window that an environment is in."""
     if freeze is None:
         return None
@@ -359,7 +359,7 @@ def time_text(time: datetime | None) -> str | None:
     return timestamp(time) if time is not None else None
 
 
-def _place(overlay: Overlay | None) -> Document:
+def _place(overlay: Overlay | None) -> JsonDocument:
     if overlay is None:
         return {"environment": None, "app": None}
     return {"environment": overlay.environment.name, "app": overlay.app}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from gitops.cli.render import documents
 from gitops.cli.render.terminal import aside, columns, line, paint, safe
 from gitops.core.kustomization.image import ImageChange, ImageValue, describe_value
-from gitops.core.ledger.verdicts import Word
+from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.report import (
     CutReport,
     DiffReport,
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _SHORT = 7
 
 
-def print_json(document: documents.Document) -> None:
+def print_json(document: documents.JsonDocument) -> None:
     """Print one JSON document on standard output."""
     print(json.dumps(document, indent=2, ensure_ascii=False))
 
@@ -201,7 +201,7 @@ def print_history(report: HistoryReport, output: str) -> int:
     return 0
 
 
-def _said(words: Sequence[Word]) -> str:
+def _said(words: Sequence[CountedVerdict]) -> str:
     """What counts of the verdicts on a release, behind its images."""
     return f"  [{', '.join(word.verdict for word in words)}]" if words else ""
 
@@ -274,7 +274,7 @@ def _live(entry: OverlayStatus) -> list[str]:
     return lines + ([entry.live.problem] if entry.live.problem else [])
 
 
-def _word(word: Word) -> str:
+def _word(word: CountedVerdict) -> str:
     when = (documents.time_text(word.time) or "").replace("T", " ")[:16]
     return f"{word.verdict}, {when} by {word.by}" + (f": {word.reason}" if word.reason else "")
 

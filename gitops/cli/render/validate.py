@@ -127,7 +127,7 @@ def write_comment(path: str, report: ValidateReport, comparison: Comparison) -> 
         raise Denied(f"cannot write {path}: {error.strerror}") from None
 
 
-def comparison_document(report: ValidateReport, comparison: Comparison) -> documents.Document:
+def comparison_document(report: ValidateReport, comparison: Comparison) -> documents.JsonDocument:
     """The document of `validate --against`."""
     found = documents.problems_document(report)
     for problem in found["problems"]:
@@ -144,7 +144,7 @@ def comparison_document(report: ValidateReport, comparison: Comparison) -> docum
     }
 
 
-def protection_document(report: ProtectionReport) -> documents.Document:
+def protection_document(report: ProtectionReport) -> documents.JsonDocument:
     """The document of `validate --forge`."""
     return {
         "problems": [
@@ -185,7 +185,7 @@ def protection_document(report: ProtectionReport) -> documents.Document:
     }
 
 
-def _environment_document(one: EnvironmentDifference) -> documents.Document:
+def _environment_document(one: EnvironmentDifference) -> documents.JsonDocument:
     return {
         **place_of(one.label),
         "status": one.status,
@@ -209,7 +209,7 @@ def _environment_document(one: EnvironmentDifference) -> documents.Document:
     }
 
 
-def _rendering_document(rendering: Rendering | None) -> documents.Document | None:
+def _rendering_document(rendering: Rendering | None) -> documents.JsonDocument | None:
     if rendering is None:
         return None
     return {

@@ -17,10 +17,10 @@ from gitops.core.argocd.reports import GOOD, WaitReport, worst_error
 from gitops.errors import GitopsError
 
 if TYPE_CHECKING:
-    from gitops.actions.argocd.tracker import Pursuit
+    from gitops.actions.argocd.tracker import ReleaseTracker
     from gitops.actions.context.session import Session
     from gitops.actions.wait import WaitOptions
-    from gitops.core.argocd.reports import Event
+    from gitops.core.argocd.reports import WatchEvent
     from gitops.core.report import WriteReport
 
 _SHORT = 7
@@ -28,7 +28,7 @@ _STYLES = {"healthy": "green", "degraded": "red", "failed": "red", "unrendered":
 
 
 @contextmanager
-def view(output: str) -> Iterator[Callable[[Sequence[Pursuit]], None]]:
+def view(output: str) -> Iterator[Callable[[Sequence[ReleaseTracker]], None]]:
     """Yield a function that shows progress: live lines on a terminal, else a line per change.
 
     All of it goes to standard error.
@@ -43,7 +43,7 @@ def view(output: str) -> Iterator[Callable[[Sequence[Pursuit]], None]]:
         yield _Log().show
 
 
-def _rows(pursuit: Pursuit) -> Iterator[tuple[str, str, str]]:
+def _rows(pursuit: ReleaseTracker) -> Iterator[tuple[str, str, str]]:
     """Yield (who, state, words) for each Application, and for what is about all of them."""
     label = pursuit.overlay.label
     if pursuit.trouble is not None:
@@ -64,7 +64,7 @@ class _Log:
     def __init__(self) -> None:
         self._said: dict[tuple[str, int], str] = {}
 
-    def show(self, pursuits: Sequence[Pursuit]) -> None:
+    def show(self, pursuits: Sequence[ReleaseTracker]) -> None:
         """Print what is new."""
         for pursuit in pursuits:
             for number, (who, _, words) in enumerate(_rows(pursuit)):
@@ -79,7 +79,7 @@ class _Live:
     def __init__(self) -> None:
         self._lines = 0
 
-    def show(self, pursuits: Sequence[Pursuit]) -> None:
+    def show(self, pursuits: Sequence[ReleaseTracker]) -> None:
         """Write the lines anew."""
         width = shutil.get_terminal_size().columns
         rows = [row for pursuit in pursuits for row in _rows(pursuit)]
@@ -115,7 +115,7 @@ def print_waits(reports: Sequence[WaitReport], output: str, *, several: bool) ->
     return error.exit_code if error is not None else 0
 
 
-def _print_all(found: Sequence[WaitReport], output: str, document: documents.Document) -> int:
+def _print_all(found: Sequence[WaitReport], output: str, document: documents.JsonDocument) -> int:
     """Print several, in JSON into `document`; return the exit code of the worst."""
     problem = worst_error(tuple(found))
     if output == "json":
@@ -166,7 +166,7 @@ def _print_report(report: WaitReport) -> None:
         aside("warning", warning)
 
 
-def print_event(event: Event, output: str) -> None:
+def print_event(event: WatchEvent, output: str) -> None:
     """Print one line of `watch`, or one JSON document on one line; at once."""
     if output == "json":
         print(json.dumps(documents.event_document(event), ensure_ascii=False), flush=True)

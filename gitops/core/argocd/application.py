@@ -38,7 +38,7 @@ class ApplicationRef(Struct, frozen=True):
     name: str
 
 
-class Source(Struct, frozen=True):
+class ApplicationSource(Struct, frozen=True):
     """One source of an Application, in the order of `spec.sources`.
 
     Attributes:
@@ -140,7 +140,7 @@ class Application(Struct, frozen=True):
     """
 
     ref: ApplicationRef
-    sources: tuple[Source, ...] = ()
+    sources: tuple[ApplicationSource, ...] = ()
     automated: bool = False
     annotations: Mapping[str, str] = {}
     deleting: bool = False
@@ -261,7 +261,7 @@ def clean_path(path: str) -> str:
     return "/".join(part for part in path.split("/") if part not in ("", "."))
 
 
-def _sources(spec: Mapping[str, Any]) -> tuple[Source, ...]:
+def _sources(spec: Mapping[str, Any]) -> tuple[ApplicationSource, ...]:
     hydrator = table(spec, "sourceHydrator")
     if hydrator:
         return (_source(0, table(hydrator, "drySource"), hydrated=True),)
@@ -271,10 +271,10 @@ def _sources(spec: Mapping[str, Any]) -> tuple[Source, ...]:
     return (_source(0, table(spec, "source")),) if table(spec, "source") else ()
 
 
-def _source(index: int, told: Mapping[str, Any], *, hydrated: bool = False) -> Source:
+def _source(index: int, told: Mapping[str, Any], *, hydrated: bool = False) -> ApplicationSource:
     path = told.get("path")
     lends = not isinstance(path, str) or bool(told.get("chart")) or (not path and told.get("ref"))
-    return Source(
+    return ApplicationSource(
         index=index,
         repository=text(told, "repoURL"),
         target=text(told, "targetRevision"),

@@ -36,7 +36,7 @@ class Workloads(Struct, frozen=True):
     unread: str | None = None
 
 
-class Trouble(Struct, frozen=True):
+class Diagnosis(Struct, frozen=True):
     """One thing that is not well.
 
     Attributes:
@@ -57,7 +57,7 @@ class Trouble(Struct, frozen=True):
         return text + (f" (its last words: {self.words})" if self.words else "")
 
 
-def find_troubles(workloads: Workloads) -> tuple[Trouble, ...]:
+def find_troubles(workloads: Workloads) -> tuple[Diagnosis, ...]:
     """Return what is not well, workloads first, each kind of pod trouble once."""
     found = [one for told in workloads.objects if (one := workload_trouble(told)) is not None]
     seen: set[tuple[str, str]] = set()
@@ -71,7 +71,7 @@ def find_troubles(workloads: Workloads) -> tuple[Trouble, ...]:
     return tuple(found)
 
 
-def workload_trouble(told: Mapping[str, Any]) -> Trouble | None:
+def workload_trouble(told: Mapping[str, Any]) -> Diagnosis | None:
     """Return what a workload says of itself, None when it is well or says nothing."""
     status = table(told, "status")
     resource = f"{told.get('kind') or 'Resource'} {_name(told)}"
@@ -82,22 +82,22 @@ def workload_trouble(told: Mapping[str, Any]) -> Trouble | None:
         )
         if bad:
             reason = str(condition.get("reason") or kind)
-            return Trouble(resource, reason, _short(condition.get("message")))
+            return Diagnosis(resource, reason, _short(condition.get("message")))
     if status.get("phase") == "Degraded":  # a Rollout
-        return Trouble(resource, "Degraded", _short(status.get("message")))
+        return Diagnosis(resource, "Degraded", _short(status.get("message")))
     return None
 
 
 def pod_troubles(
     told: Mapping[str, Any], words: Mapping[tuple[str, str], str] | None = None
-) -> tuple[Trouble, ...]:
+) -> tuple[Diagnosis, ...]:
     """Return what the containers of a pod wait for, or why it has no node."""
     status = table(told, "status")
-    found: list[Trouble] = []
+    found: list[Diagnosis] = []
     for condition in tables(status, "conditions"):
         if condition.get("type") == "PodScheduled" and condition.get("status") == "False":
             reason = str(condition.get("reason") or "Unschedulable")
-            found.append(Trouble(f"Pod {_name(told)}", reason, _short(condition.get("message"))))
+            found.append(Diagnosis(f"Pod {_name(told)}", reason, _short(condition.get("message"))))
     for key in ("initContainerStatuses", "containerStatuses"):
         for container in tables(status, key):
             one = _container_trouble(_name(told), container, words or {})
@@ -108,7 +108,7 @@ def pod_troubles(
 
 def _container_trouble(
     pod: str, told: Mapping[str, Any], words: Mapping[tuple[str, str], str]
-) -> Trouble | None:
+) -> Diagnosis | None:
     name = str(told.get("name") or "")
     waiting = table(table(told, "state"), "waiting")
     ended = table(table(told, "state"), "terminated") or table(
@@ -117,9 +117,9 @@ def _container_trouble(
     said = _short(words.get((pod, name))) or _short(ended.get("message"))
     resource = f"Pod {pod}/{name}"
     if waiting and waiting.get("reason") not in _QUIET and waiting.get("reason"):
-        return Trouble(resource, str(waiting["reason"]), _ending(waiting, ended), said)
+        return Diagnosis(resource, str(waiting["reason"]), _ending(waiting, ended), said)
     if ended and ended.get("exitCode") not in (0, None) and not told.get("ready"):
-        return Trouble(resource, str(ended.get("reason") or "Error"), _ending({}, ended), said)
+        return Diagnosis(resource, str(ended.get("reason") or "Error"), _ending({}, ended), said)
     return None
 
 
@@ -137,7 +137,7 @@ def is_starting(told: Mapping[str, Any]) -> bool:
     return not any(one.get("type") == "Ready" and one.get("status") == "True" for one in conditions)
 
 
-def _container(trouble: Trouble) -> str:
+def _container(trouble: Diagnosis) -> str:
     return trouble.resource.rpartition("/")[2]
 
 

@@ -19,15 +19,15 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from gitops.core.argocd.application import Application, ApplicationRef, Operation
-from gitops.core.argocd.tracking import Feed
+from gitops.core.argocd.tracking import TrackingMatch
 from gitops.core.kustomization.image import ImageValue, describe_value, split_reference
 from gitops.core.text.plain import one_line
 
-Place = Literal["before", "at", "other", "unknown"]
+RevisionPosition = Literal["before", "at", "other", "unknown"]
 """Where a commit stands, seen from the release: `at` is the release or a later commit that pins
 the same images, `other` a later one that pins others, `unknown` is not on the branch."""
 
-State = Literal[
+ReleaseState = Literal[
     "healthy",
     "progressing",
     "syncing",
@@ -43,7 +43,7 @@ State = Literal[
     "failed",
 ]
 
-RANK: Final[Mapping[State, int]] = {
+RANK: Final[Mapping[ReleaseState, int]] = {
     "healthy": 0,
     "progressing": 1,
     "syncing": 2,
@@ -71,7 +71,7 @@ _RENDERING = (
 _LONGEST = 400
 
 
-class Wanted(Struct, frozen=True):
+class ExpectedRelease(Struct, frozen=True):
     """The release that is waited for.
 
     Attributes:
@@ -102,7 +102,7 @@ class Observation(Struct, frozen=True):
     """
 
     ref: ApplicationRef
-    state: State
+    state: ReleaseState
     text: str
     time: datetime
     sync: str = ""
@@ -116,7 +116,7 @@ class Observation(Struct, frozen=True):
 class _Found(Struct, frozen=True):
     """What the questions found so far."""
 
-    state: State
+    state: ReleaseState
     text: str
     since: datetime | None = None
     inherited: bool = False
@@ -127,8 +127,8 @@ class _Case(Struct, frozen=True):
 
     application: Application
     index: int
-    wanted: Wanted
-    place: Callable[[str], Place]
+    wanted: ExpectedRelease
+    place: Callable[[str], RevisionPosition]
     asked: datetime | None
 
     def is_at(self, revisions: Sequence[str]) -> bool:
@@ -138,9 +138,9 @@ class _Case(Struct, frozen=True):
 
 
 def judge(
-    feed: Feed,
-    wanted: Wanted,
-    place: Callable[[str], Place],
+    feed: TrackingMatch,
+    wanted: ExpectedRelease,
+    place: Callable[[str], RevisionPosition],
     *,
     now: datetime,
     asked: datetime | None = None,

@@ -8,14 +8,14 @@ from typing import Final, Literal
 from msgspec import Struct
 
 from gitops.core.argocd.application import ApplicationRef
-from gitops.core.argocd.diagnosis import Trouble
-from gitops.core.argocd.health import Observation, State
-from gitops.core.argocd.stability import BAD, Answer
+from gitops.core.argocd.diagnosis import Diagnosis
+from gitops.core.argocd.health import Observation, ReleaseState
+from gitops.core.argocd.stability import BAD, StabilityAnswer
 from gitops.core.environments.environment import Overlay
 from gitops.core.releases.history import Release
 from gitops.errors import Conflict, GitopsError, TimedOut, Unhealthy
 
-Verdict = Answer | State
+WaitVerdict = StabilityAnswer | ReleaseState
 """An answer, or the state that everything was in when the time was over."""
 
 GOOD: Final = frozenset({"healthy", "stable"})
@@ -53,10 +53,10 @@ class WaitReport(Struct, frozen=True):
 
     overlay: Overlay
     release: Release | None
-    verdict: Verdict
+    verdict: WaitVerdict
     message: str
     observations: tuple[Observation, ...] = ()
-    troubles: tuple[Trouble, ...] = ()
+    troubles: tuple[Diagnosis, ...] = ()
     since: datetime | None = None
     recorded: Literal["stable", "degraded"] | None = None
     notes: tuple[str, ...] = ()
@@ -105,7 +105,7 @@ class LiveApplication(Struct, frozen=True):
     """
 
     ref: ApplicationRef
-    state: State
+    state: ReleaseState
     text: str
     sync: str
     health: str
@@ -127,7 +127,7 @@ class Live(Struct, frozen=True):
     problem: str | None = None
 
 
-class Event(Struct, frozen=True):
+class WatchEvent(Struct, frozen=True):
     """One thing that changed.
 
     Attributes:

@@ -26,7 +26,7 @@ SHORTEST_SOAK: Final = 5.0
 SHORTEST_FAILURE: Final = 2.0
 _CUT = 1.0
 
-Answer = Literal["healthy", "stable", "degraded", "failed", "unrendered"]
+StabilityAnswer = Literal["healthy", "stable", "degraded", "failed", "unrendered"]
 """What a release turned out to be: live and Healthy, that for the whole soak, or not."""
 
 BAD: Final = frozenset({"degraded", "unrendered", "failed"})
@@ -50,7 +50,7 @@ class Following(Struct, frozen=True):
     bad_from: float | None = None
     bad: tuple[object, str] | None = None
     answered: bool = False
-    answer: Answer | None = None
+    answer: StabilityAnswer | None = None
 
     @property
     def worst(self) -> Observation | None:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from gitops.core.argocd.application import Application, Source
+from gitops.core.argocd.application import Application, ApplicationSource
 from gitops.core.git.remote_url import normalised_repository
 from gitops.errors import UsageError
 
@@ -22,7 +22,7 @@ _PORT = re.compile(r":[0-9]+$")
 _DEFAULT_PORTS = {"http": 80, "https": 443, "ssh": 22}
 
 
-class Place(Struct, frozen=True):
+class TrackedPath(Struct, frozen=True):
     """What Applications must follow to be ours.
 
     Attributes:
@@ -38,14 +38,14 @@ class Place(Struct, frozen=True):
     directory: str
 
 
-class Feed(Struct, frozen=True):
+class TrackingMatch(Struct, frozen=True):
     """One Application that renders the overlay, by one of its sources."""
 
     application: Application
-    source: Source
+    source: ApplicationSource
 
 
-class Feeds(Struct, frozen=True):
+class TrackingMatches(Struct, frozen=True):
     """What was found for one overlay.
 
     Attributes:
@@ -55,17 +55,17 @@ class Feeds(Struct, frozen=True):
         warnings: spellings that only differ in case, which some servers tell apart.
     """
 
-    feeds: tuple[Feed, ...] = ()
+    feeds: tuple[TrackingMatch, ...] = ()
     pinned: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
 def find_feeds(
     applications: Iterable[Application],
-    place: Place,
+    place: TrackedPath,
     *,
     includes: Callable[[str], bool] = lambda _: False,
-) -> Feeds:
+) -> TrackingMatches:
     """Return the Applications that follow the overlay at `place`.
 
     `includes` says whether the kustomization in another directory (of the same branch) brings the
@@ -74,11 +74,11 @@ def find_feeds(
     Several sources of one Application may match; the last one wins, as it does when they render
     the same object.
     """
-    feeds: list[Feed] = []
+    feeds: list[TrackingMatch] = []
     pinned: list[str] = []
     warnings: list[str] = []
     for application in applications:
-        found: Feed | None = None
+        found: TrackingMatch | None = None
         other: str | None = None
         for source in application.sources:
             if source.path is None or not is_same_repository(source.repository, place.repositories):
@@ -86,7 +86,7 @@ def find_feeds(
             if source.path != place.directory and not includes(source.path):
                 continue
             if follows_branch(source.target, place):
-                found = Feed(application, source)
+                found = TrackingMatch(application, source)
             else:
                 other = f"{application.ref.name} follows {source.target}, not {place.branch}"
         if found is not None:
@@ -94,10 +94,10 @@ def find_feeds(
             warnings += _case(found, place)
         elif other is not None:
             pinned.append(other)
-    return Feeds(tuple(feeds), tuple(pinned), tuple(warnings))
+    return TrackingMatches(tuple(feeds), tuple(pinned), tuple(warnings))
 
 
-def asks_for_default(applications: Iterable[Application], place: Place) -> bool:
+def asks_for_default(applications: Iterable[Application], place: TrackedPath) -> bool:
     """Say whether it matters which branch is the default one: some source follows HEAD."""
     return any(
         source.target in ("", "HEAD") and is_same_repository(source.repository, place.repositories)
@@ -106,7 +106,7 @@ def asks_for_default(applications: Iterable[Application], place: Place) -> bool:
     )
 
 
-def follows_branch(target: str, place: Place) -> bool:
+def follows_branch(target: str, place: TrackedPath) -> bool:
     """Say whether `targetRevision` follows the branch; a commit, a tag or a range does not."""
     if target in ("", "HEAD"):
         return place.default is True
@@ -158,7 +158,7 @@ def _port(url: str) -> tuple[str, int] | None:
     return parts.scheme, port if port is not None else known
 
 
-def _case(feed: Feed, place: Place) -> list[str]:
+def _case(feed: TrackingMatch, place: TrackedPath) -> list[str]:
     """Warn of a match by lower case alone: a server may have both repositories."""
     theirs = _path(feed.source.repository)
     if theirs in [_path(one) for one in place.repositories]:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 
-class Touch(Struct, frozen=True):
+class AffectedPath(Struct, frozen=True):
     """A changed path that belongs to an environment, and why it does."""
 
     path: str
@@ -57,7 +57,7 @@ class Belongings:
         self.folders.setdefault(path, reason)
         self._index = None
 
-    def touched(self, changed: Iterable[str]) -> tuple[Touch, ...]:
+    def touched(self, changed: Iterable[str]) -> tuple[AffectedPath, ...]:
         """Return those of the `changed` paths that belong to it, sorted.
 
         Names that a file system may take for the same (case, composed letters) count too.
@@ -65,7 +65,9 @@ class Belongings:
         if self._index is None:
             self._index = _Index(self.paths, self.folders)
         found = ((path, self._index.reason(path)) for path in changed)
-        return tuple(Touch(path, reason) for path, reason in sorted(found) if reason is not None)
+        return tuple(
+            AffectedPath(path, reason) for path, reason in sorted(found) if reason is not None
+        )
 
 
 class _Known(Struct, frozen=True):

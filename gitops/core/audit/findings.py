@@ -7,15 +7,17 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gitops.core.audit.affected import Touch
+from gitops.core.audit.affected import AffectedPath
 from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import subject, trailers
 from gitops.core.hold import Hold
 from gitops.core.text.plain import one_line
 
-Level = Literal["error", "warning", "notice"]
+FindingLevel = Literal["error", "warning", "notice"]
 Rule = Literal["approval", "rollback", "history", "remote"]
-Standing = Literal["untouched", "approved", "claimed", "rollback", "signed", "waiting", "reported"]
+ChangeStatus = Literal[
+    "untouched", "approved", "claimed", "rollback", "signed", "waiting", "reported"
+]
 
 
 class Finding(Struct, frozen=True):
@@ -33,7 +35,7 @@ class Finding(Struct, frozen=True):
     commit: str
     environment: str | None
     path: str | None
-    level: Level
+    level: FindingLevel
     rule: Rule
     message: str
     line: int | None = None
@@ -104,8 +106,8 @@ class CheckedCommit(Struct, frozen=True):
 
     info: CommitInfo
     parent: str | None
-    touches: Mapping[str, tuple[Touch, ...]] = {}
-    standing: Standing = "untouched"
+    touches: Mapping[str, tuple[AffectedPath, ...]] = {}
+    standing: ChangeStatus = "untouched"
     evidence: str | None = None
 
     @property
@@ -180,7 +182,7 @@ def claim_of(info: CommitInfo, holds: Mapping[str, Hold]) -> Claim | None:
 def judge_approval(
     commit: str,
     label: str,
-    touches: Sequence[Touch],
+    touches: Sequence[AffectedPath],
     approval: Approval | None,
     *,
     landed: bool,
@@ -206,7 +208,7 @@ def judge_approval(
 
 def _missing(
     approval: Approval | None, *, landed: bool, declared: bool
-) -> tuple[Level | None, str]:
+) -> tuple[FindingLevel | None, str]:
     """Return how bad it is that people did not agree, None when they did; and the words for it."""
     if approval is None:
         what = "no merged proposal brought it" if landed else "nobody approved it yet"
@@ -224,7 +226,7 @@ def _missing(
     return "notice", _waits(approval)
 
 
-def _say(touch: Touch, why: str) -> str:
+def _say(touch: AffectedPath, why: str) -> str:
     return f"{touch.reason}; {why}"
 
 

@@ -22,7 +22,7 @@ from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError, NotFound, Refused, UsageError
 
 
-class Offence(Struct, frozen=True):
+class RollbackOffence(Struct, frozen=True):
     """What a rollback must not do; `path` is None for the whole commit, `line` counts from 1."""
 
     path: str | None
@@ -39,18 +39,20 @@ class ChangedFile(Struct, frozen=True):
     mode: bool = False
 
 
-def stray_paths(label: str, changed: Sequence[str], allowed: Sequence[str]) -> tuple[Offence, ...]:
+def stray_paths(
+    label: str, changed: Sequence[str], allowed: Sequence[str]
+) -> tuple[RollbackOffence, ...]:
     """Return an offence for each changed path that is neither the overlay's file nor its hold."""
     what = f"a rollback of {label} changes its image values and writes its hold, nothing else"
-    return tuple(Offence(path, what) for path in changed if path not in allowed)
+    return tuple(RollbackOffence(path, what) for path in changed if path not in allowed)
 
 
-def judge_kustomization(file: ChangedFile) -> tuple[Offence, ...]:
+def judge_kustomization(file: ChangedFile) -> tuple[RollbackOffence, ...]:
     """Say what else than image values a rollback changes in the kustomization."""
     if file.before is None or file.after is None:
         verb = "takes away" if file.after is None else "makes"
-        return (Offence(file.path, f"it {verb} the kustomization"),)
-    offences = [Offence(file.path, "it changes the mode of the file")] if file.mode else []
+        return (RollbackOffence(file.path, f"it {verb} the kustomization"),)
+    offences = [RollbackOffence(file.path, "it changes the mode of the file")] if file.mode else []
     try:
         wanted = image_values(file.after, file.path)
         requests = [ImageRequest.exactly(image, value) for image, value in wanted.items()]
@@ -58,32 +60,40 @@ def judge_kustomization(file: ChangedFile) -> tuple[Offence, ...]:
     except ManifestError as error:
         return (
             *offences,
-            Offence(file.path, f"nobody can tell what it changes: {error.problem}", error.line),
+            RollbackOffence(
+                file.path, f"nobody can tell what it changes: {error.problem}", error.line
+            ),
         )
     except (NotFound, UsageError):
         added = [image for image in wanted if image not in image_values(file.before, file.path)]
-        return (*offences, Offence(file.path, f"it adds the image {', '.join(added)}"))
+        return (*offences, RollbackOffence(file.path, f"it adds the image {', '.join(added)}"))
     if expected != file.after:
         line, text = first_change(expected, file.after)
         shown = f": {one_line(text, 80)}" if text.strip() else ""
-        offences.append(Offence(file.path, f"it changes more than image values{shown}", line))
+        offences.append(
+            RollbackOffence(file.path, f"it changes more than image values{shown}", line)
+        )
     return tuple(offences)
 
 
-def judge_hold(file: ChangedFile, label: str, restored: Release | None) -> tuple[Offence, ...]:
+def judge_hold(
+    file: ChangedFile, label: str, restored: Release | None
+) -> tuple[RollbackOffence, ...]:
     """Say what is wrong with the hold that a rollback writes."""
     if file.after is None:
-        return (Offence(file.path, f"it lifts the hold of {label}"),)
+        return (RollbackOffence(file.path, f"it lifts the hold of {label}"),)
     if file.mode:
-        return (Offence(file.path, "it changes the mode of the file"),)
+        return (RollbackOffence(file.path, "it changes the mode of the file"),)
     try:
         hold = parse_hold(file.after, file.path)
     except ManifestError as error:
-        return (Offence(file.path, f"its hold cannot be read: {error.problem}", error.line),)
+        return (
+            RollbackOffence(file.path, f"its hold cannot be read: {error.problem}", error.line),
+        )
     if restored is not None and hold.restores not in (None, restored.commit):
         named = one_line(hold.restores or "", 40)[:12]
         return (
-            Offence(
+            RollbackOffence(
                 file.path, f"its hold says that {named} is restored, not {restored.commit[:7]}"
             ),
         )

@@ -42,10 +42,10 @@ MOST_LISTED: Final = 1024  # refs; where there are more somebody floods, and nob
 CARRIER_TRAILER: Final = "Gitops-Combined-By"
 ANSWER_TRAILER: Final = "Gitops-Not-Applied"
 
-State = TypeVar("State")
+BatchState = TypeVar("BatchState")
 
 
-class Fault(Enum):
+class IntentFault(Enum):
     """Why an intent is not applied."""
 
     TOO_LARGE = "larger than an intent may be"
@@ -62,14 +62,16 @@ class Fault(Enum):
 
 
 # Another carrier may see further back, speak that version, or carry for that branch.
-_OTHERS_BUSINESS: Final = frozenset({Fault.OTHER_VERSION, Fault.OTHER_BRANCH, Fault.OTHER_HISTORY})
+_OTHERS_BUSINESS: Final = frozenset(
+    {IntentFault.OTHER_VERSION, IntentFault.OTHER_BRANCH, IntentFault.OTHER_HISTORY}
+)
 
 
 class Rejected(Struct, frozen=True):
     """A published blob that must not be applied."""
 
     ref: str
-    fault: Fault
+    fault: IntentFault
 
     @property
     def remove(self) -> bool:
@@ -80,7 +82,7 @@ class Rejected(Struct, frozen=True):
         return f"intent {one_line(self.ref.removeprefix(REF_PREFIX), 64)}: {self.fault.value}"
 
 
-class Place(Struct, frozen=True):
+class QueuePosition(Struct, frozen=True):
     """Where and when intents are judged.
 
     Attributes:
@@ -97,49 +99,49 @@ class Place(Struct, frozen=True):
     landed_ids: Collection[str]
 
 
-def admit(ref: str, blob: bytes | None, *, key: bytes, place: Place) -> Intent | Rejected:
+def admit(ref: str, blob: bytes | None, *, key: bytes, place: QueuePosition) -> Intent | Rejected:
     """Return the intent published at `ref` when it may be applied at `place`.
 
     `blob` is None for what is larger than `MAX_BYTES`, or no blob.
     """
     intent = read_intent(blob, key=key)
-    if isinstance(intent, Fault):
+    if isinstance(intent, IntentFault):
         return Rejected(ref, intent)
     fault = _fault(ref, intent, place)
     return intent if fault is None else Rejected(ref, fault)
 
 
-def _fault(ref: str, intent: Intent, place: Place) -> Fault | None:
+def _fault(ref: str, intent: Intent, place: QueuePosition) -> IntentFault | None:
     if ref != intent.ref_name:
-        return Fault.MISNAMED
+        return IntentFault.MISNAMED
     if intent.repository != place.repository:
-        return Fault.OTHER_REPOSITORY
+        return IntentFault.OTHER_REPOSITORY
     if intent.expires > place.now + LONGEST_LIFE:
-        return Fault.TOO_LONG
+        return IntentFault.TOO_LONG
     if intent.expires <= place.now:
-        return Fault.EXPIRED
+        return IntentFault.EXPIRED
     if intent.branch != place.branch:
-        return Fault.OTHER_BRANCH
+        return IntentFault.OTHER_BRANCH
     if intent.id in place.landed_ids:
-        return Fault.REPLAYED
+        return IntentFault.REPLAYED
     if intent.base not in place.commits:
-        return Fault.OTHER_HISTORY
+        return IntentFault.OTHER_HISTORY
     return None
 
 
-def read_intent(blob: bytes | None, *, key: bytes) -> Intent | Fault:
+def read_intent(blob: bytes | None, *, key: bytes) -> Intent | IntentFault:
     """Open `blob` without judging time and place: its `base` says how far back to look for ids."""
     if blob is None or len(blob) > MAX_BYTES:
-        return Fault.TOO_LARGE
+        return IntentFault.TOO_LARGE
     if not is_current_version(blob):
-        return Fault.OTHER_VERSION
+        return IntentFault.OTHER_VERSION
     content = verify(blob, key)
     if content is None:
-        return Fault.UNSIGNED
+        return IntentFault.UNSIGNED
     try:
         return decode(content)
     except Unreadable:
-        return Fault.UNREADABLE
+        return IntentFault.UNREADABLE
 
 
 def choose_refs(refs: Iterable[str], own: str, limit: int = MOST_AT_ONCE) -> tuple[str, ...]:
@@ -167,7 +169,11 @@ class Selection(Struct, frozen=True):
 
 
 def select(
-    offered: Mapping[str, bytes | None], *, key: bytes, place: Place, limit: int = MOST_AT_ONCE
+    offered: Mapping[str, bytes | None],
+    *,
+    key: bytes,
+    place: QueuePosition,
+    limit: int = MOST_AT_ONCE,
 ) -> Selection:
     """Judge every blob (ref -> bytes), and take at most `limit`, oldest first.
 
@@ -183,14 +189,14 @@ def select(
     )
 
 
-class Answered(Struct, frozen=True):
+class AnsweredIntent(Struct, frozen=True):
     """An intent that the tip refuses, with the words for its owner."""
 
     intent: Intent
     error: GitopsError
 
 
-class Combined(Struct, Generic[State], frozen=True):
+class Combined(Struct, Generic[BatchState], frozen=True):
     """What the atomic push holds.
 
     Attributes:
@@ -201,11 +207,11 @@ class Combined(Struct, Generic[State], frozen=True):
         left: intents that could not be judged here and now; their refs stay.
     """
 
-    state: State
+    state: BatchState
     carried: tuple[Intent, ...]
     settled: tuple[Intent, ...]
-    answered: tuple[Answered, ...]
-    left: tuple[Answered, ...] = ()
+    answered: tuple[AnsweredIntent, ...]
+    left: tuple[AnsweredIntent, ...] = ()
 
     @property
     def removals(self) -> tuple[str, ...]:
@@ -215,8 +221,10 @@ class Combined(Struct, Generic[State], frozen=True):
 
 
 def combine(
-    start: State, selection: Selection, apply: Callable[[State, Intent], State | None]
-) -> Combined[State]:
+    start: BatchState,
+    selection: Selection,
+    apply: Callable[[BatchState, Intent], BatchState | None],
+) -> Combined[BatchState]:
     """Apply each intent on what the ones before it left behind; one that cannot blocks no other.
 
     `apply` returns the new state, None when nothing has to change, and raises GitopsError when
@@ -226,16 +234,16 @@ def combine(
     state = start
     carried: list[Intent] = []
     settled: list[Intent] = []
-    answered: list[Answered] = []
-    left: list[Answered] = []
+    answered: list[AnsweredIntent] = []
+    left: list[AnsweredIntent] = []
     for intent in selection.intents:
         try:
             after = apply(state, intent)
         except TryAgain as error:
-            left.append(Answered(intent, error))
+            left.append(AnsweredIntent(intent, error))
             continue
         except GitopsError as error:
-            answered.append(Answered(intent, error))
+            answered.append(AnsweredIntent(intent, error))
             continue
         if after is None:
             settled.append(intent)
@@ -265,7 +273,7 @@ def with_carrier(message: str, carrier: Identity) -> str:
     return _with_trailer(message, CARRIER_TRAILER, f"{carrier.name} <{carrier.email}>")
 
 
-def with_answers(message: str, answered: Iterable[Answered]) -> str:
+def with_answers(message: str, answered: Iterable[AnsweredIntent]) -> str:
     """Return a commit message that also records the intents that could not be applied beside it.
 
     Their owners may be gone: then this is the only place where somebody learns of it.
@@ -275,7 +283,7 @@ def with_answers(message: str, answered: Iterable[Answered]) -> str:
     return message
 
 
-def describe_answer(entry: Answered) -> str:
+def describe_answer(entry: AnsweredIntent) -> str:
     """Return who asked for what, and why it was not done, as one line."""
     intent = entry.intent
     where = ", ".join(intent.to) or f"what follows {intent.ref}"

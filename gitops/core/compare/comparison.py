@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gitops.core.audit.affected import Touch
+from gitops.core.audit.affected import AffectedPath
 from gitops.core.compare.manifest_diff import ObjectDiff
 from gitops.core.kustomization.image import ImageValue
 
@@ -66,7 +66,7 @@ class EnvironmentDifference(Struct, frozen=True):
     protected: bool
     path: str
     images: tuple[ImageDifference, ...] = ()
-    files: tuple[Touch, ...] = ()
+    files: tuple[AffectedPath, ...] = ()
     own: tuple[str, ...] = ()
     policy: tuple[PolicyResult, ...] = ()
     judged: bool = False

@@ -41,7 +41,7 @@ NAMES = {"github": "GitHub", "gitlab": "GitLab", "gitea": "Gitea", "forgejo": "F
 """What messages call each kind."""
 
 
-class Origin(Struct, frozen=True):
+class WebOrigin(Struct, frozen=True):
     """Scheme, host and port of a server; two of them are the same server only when all agree."""
 
     scheme: Literal["http", "https"]
@@ -74,7 +74,7 @@ class RemoteAddress(Struct, frozen=True):
     """
 
     host: str
-    origin: Origin
+    origin: WebOrigin
     exact: bool
     path: str
 
@@ -92,7 +92,7 @@ class ForgeAddress(Struct, frozen=True):
     repository: str
 
     @property
-    def origin(self) -> Origin:
+    def origin(self) -> WebOrigin:
         """The server that is talked to about it (GitHub's API has a host of its own)."""
         return _parse_origin(self.url)
 
@@ -118,7 +118,7 @@ class ForgeAddress(Struct, frozen=True):
 class Unknown(Struct, frozen=True):
     """Nobody knows yet: `origin`, which has the repository, must be asked."""
 
-    origin: Origin
+    origin: WebOrigin
     exact: bool
     path: str
 
@@ -180,7 +180,7 @@ def locate(
     return _address(setting.kind, url, remote.path)
 
 
-def declared_servers(kind: ForgeKind, environ: Mapping[str, str]) -> dict[str, Origin]:
+def declared_servers(kind: ForgeKind, environ: Mapping[str, str]) -> dict[str, WebOrigin]:
     """Return variable -> server that the caller's environment names for forges of `kind`."""
     in_gitea = bool(environ.get("GITEA_ACTIONS") or environ.get("FORGEJO_ACTIONS"))
     names: tuple[str, ...] = ()
@@ -211,7 +211,7 @@ def _declared_kind(remote: RemoteAddress, environ: Mapping[str, str]) -> ForgeKi
     return None
 
 
-def _same_place(origin: Origin, remote: RemoteAddress) -> bool:
+def _same_place(origin: WebOrigin, remote: RemoteAddress) -> bool:
     return origin == remote.origin if remote.exact else origin.host == remote.host
 
 
@@ -260,20 +260,20 @@ def _remote(scheme: str, host: str, port: int | None, path: str) -> RemoteAddres
         return None
     if scheme in ("http", "https"):
         web: Literal["http", "https"] = "https" if scheme == "https" else "http"
-        return RemoteAddress(host, Origin(web, host, port or _PORTS[scheme]), True, path)
+        return RemoteAddress(host, WebOrigin(web, host, port or _PORTS[scheme]), True, path)
     if scheme in (*_SSH, "git"):
-        return RemoteAddress(host, Origin("https", host, 443), False, path)
+        return RemoteAddress(host, WebOrigin("https", host, 443), False, path)
     return None
 
 
-def _origin_or_none(url: str) -> Origin | None:
+def _origin_or_none(url: str) -> WebOrigin | None:
     try:
         return _parse_origin(url)
     except ValueError:
         return None
 
 
-def _parse_origin(url: str) -> Origin:
+def _parse_origin(url: str) -> WebOrigin:
     """Raises ValueError for what is no http(s) URL."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower().rstrip(".")
@@ -281,4 +281,4 @@ def _parse_origin(url: str) -> Origin:
     if parts.scheme not in _PORTS or not _HOST.fullmatch(host):
         raise ValueError(f"{parts.scheme} is not the scheme of a web page")
     web: Literal["http", "https"] = "https" if parts.scheme == "https" else "http"
-    return Origin(web, host, parts.port or _PORTS[parts.scheme])
+    return WebOrigin(web, host, parts.port or _PORTS[parts.scheme])

@@ -14,7 +14,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gitops.core.environments.environment import ForgeKind
-from gitops.core.forges.address import ForgeAddress, Origin, declared_servers
+from gitops.core.forges.address import ForgeAddress, WebOrigin, declared_servers
 
 VARIABLES = (
     *("GITHUB_TOKEN", "GITHUB_SERVER_URL", "GITLAB_TOKEN", "GITLAB_HOST", "CI_JOB_TOKEN"),
@@ -22,10 +22,10 @@ VARIABLES = (
 )
 """What is read of the environment, here and in `forge_address`; for the reference page."""
 
-_GITHUB = Origin("https", "github.com", 443)
+_GITHUB = WebOrigin("https", "github.com", 443)
 
 
-class Token(Struct, frozen=True):
+class ForgeToken(Struct, frozen=True):
     """A credential; nothing that prints this value shows the secret.
 
     Attributes:
@@ -49,7 +49,7 @@ class TokenChoice(Struct, frozen=True):
         passed_over: variables that are set but belong elsewhere, each with where: for messages.
     """
 
-    token: Token | None
+    token: ForgeToken | None
     passed_over: tuple[str, ...] = ()
 
 
@@ -62,7 +62,9 @@ def choose_token(address: ForgeAddress, environ: Mapping[str, str]) -> TokenChoi
             continue
         homes = _homes(name, address.kind, environ)
         if homes is None or address.origin in homes:
-            return TokenChoice(Token(secret, name, "job" if name == "CI_JOB_TOKEN" else "token"))
+            return TokenChoice(
+                ForgeToken(secret, name, "job" if name == "CI_JOB_TOKEN" else "token")
+            )
         where = " or ".join(str(home) for home in homes) or "no server that is named"
         passed_over.append(f"{name} is for {where}")
     return TokenChoice(None, tuple(passed_over))
@@ -88,7 +90,7 @@ def _variables(kind: ForgeKind) -> tuple[str, ...]:
     return ("GITEA_TOKEN", "GITHUB_TOKEN")
 
 
-def _homes(name: str, kind: ForgeKind, environ: Mapping[str, str]) -> tuple[Origin, ...] | None:
+def _homes(name: str, kind: ForgeKind, environ: Mapping[str, str]) -> tuple[WebOrigin, ...] | None:
     """Return the servers that a variable's token is for; None: the repository's own."""
     declared = declared_servers(kind, environ)
     if name == "GITHUB_TOKEN":

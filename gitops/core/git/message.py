@@ -25,7 +25,7 @@ _PICKED = re.compile(r"\(cherry picked from commit [0-9a-f]+\)")
 _REVISIONS = {40: "sha1", 64: "sha256"}
 
 
-class Line(Struct, frozen=True):
+class ChangeLine(Struct, frozen=True):
     """One image of one overlay, as the body of a message tells it.
 
     Attributes:
@@ -40,7 +40,7 @@ def render_message(
     *,
     action: str,
     environments: Sequence[str],
-    changes: Sequence[Line],
+    changes: Sequence[ChangeLine],
     intent: str,
     reason: str | None = None,
     overrides: Sequence[str] = (),
@@ -129,7 +129,7 @@ def _paragraphs(message: str) -> list[list[str]]:
     return [paragraph for paragraph in paragraphs if paragraph]
 
 
-def _title(action: str, environments: Sequence[str], changes: Sequence[Line]) -> str:
+def _title(action: str, environments: Sequence[str], changes: Sequence[ChangeLine]) -> str:
     where = ", ".join(environments)
     images = dict.fromkeys(line.change.image for line in changes)
     if not images:
@@ -146,7 +146,7 @@ def _join(words: Iterable[str]) -> str:
     return ", ".join(dict.fromkeys(words))
 
 
-def _sentence(line: Line) -> str:
+def _sentence(line: ChangeLine) -> str:
     change = line.change
     before, after = describe_value(change.before), describe_value(change.after)
     return one_line(f"{line.environment_label}: {change.image} {before} -> {after}")

@@ -7,12 +7,12 @@ that differs; `edit.py` is the whole, in order.
 
 from gitops.core.kustomization.edit import Edit, edit_images, missing_image
 from gitops.core.kustomization.files import FILE_NAMES, choose_file
-from gitops.core.kustomization.read import Entry, image_values, read_entries
+from gitops.core.kustomization.read import ImageEntry, image_values, read_entries
 
 __all__ = [
     "FILE_NAMES",
     "Edit",
-    "Entry",
+    "ImageEntry",
     "choose_file",
     "edit_images",
     "image_values",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from gitops.core.kustomization.fields import is_flow, separators
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.kustomization.read import FIELDS, ImageList, Lists, Pair, after, pairs_of
+from gitops.core.kustomization.read import FIELDS, ImageList, Lists, MappingPair, after, pairs_of
 from gitops.core.kustomization.splices import (
     MAPPING_END,
     SEQUENCE_END,
-    Plan,
     Signature,
+    SplicePlan,
     break_at,
     line_end,
     line_start,
@@ -40,7 +40,7 @@ def fields_of(image: str, value: ImageValue) -> Fields:
     return pairs
 
 
-def add(plan: Plan, entries: list[Fields]) -> None:
+def add(plan: SplicePlan, entries: list[Fields]) -> None:
     """Put `entries` at the end of the list, which is made where there is none."""
     lists = plan.lists
     if not lists.lists:
@@ -56,7 +56,7 @@ def add(plan: Plan, entries: list[Fields]) -> None:
         _append_block(plan, found, entries)
 
 
-def _append_block(plan: Plan, found: ImageList, entries: list[Fields]) -> None:
+def _append_block(plan: SplicePlan, found: ImageList, entries: list[Fields]) -> None:
     lists = plan.lists
     source, events = lists.document.text, lists.document.events
     start, stop = found.pair.value, found.pair.end - 1
@@ -84,7 +84,7 @@ def _append_block(plan: Plan, found: ImageList, entries: list[Fields]) -> None:
     plan.events.append((stop, stop, planned))
 
 
-def _append_flow(plan: Plan, found: ImageList, entries: list[Fields]) -> None:
+def _append_flow(plan: SplicePlan, found: ImageList, entries: list[Fields]) -> None:
     lists = plan.lists
     source, events = lists.document.text, lists.document.events
     start, stop = found.pair.value, found.pair.end - 1
@@ -120,7 +120,7 @@ def _append_flow(plan: Plan, found: ImageList, entries: list[Fields]) -> None:
     plan.events.append((stop, stop, planned))
 
 
-def _fill_null(plan: Plan, found: ImageList, entries: list[Fields]) -> None:
+def _fill_null(plan: SplicePlan, found: ImageList, entries: list[Fields]) -> None:
     lists = plan.lists
     source, events = lists.document.text, lists.document.events
     event = events[found.pair.value]
@@ -135,7 +135,7 @@ def _fill_null(plan: Plan, found: ImageList, entries: list[Fields]) -> None:
     plan.events.append((found.pair.value, found.pair.end, planned))
 
 
-def _new_list(plan: Plan, entries: list[Fields]) -> None:
+def _new_list(plan: SplicePlan, entries: list[Fields]) -> None:
     lists = plan.lists
     source, events = lists.document.text, lists.document.events
     pairs = pairs_of(lists, 1) if events and type(events[1]) is MappingStartEvent else []
@@ -258,7 +258,7 @@ def _spacing(lists: Lists, item: int) -> tuple[str, str]:
     return " " if inside.endswith("{ ") else "", separators(lists, item, pairs[0])[1]
 
 
-def _quotes(lists: Lists, pair: Pair) -> str:
+def _quotes(lists: Lists, pair: MappingPair) -> str:
     style = getattr(lists.document.events[pair.key], "style", None)
     return style if style in ("'", '"') else ""
 

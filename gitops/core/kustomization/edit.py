@@ -11,9 +11,9 @@ from gitops.core.kustomization.add import fields_of
 from gitops.core.kustomization.fields import insert, remove, replace
 from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
 from gitops.core.kustomization.prove import confirm, prove
-from gitops.core.kustomization.read import FIELDS, Item, Lists, image_values, read_lists
+from gitops.core.kustomization.read import FIELDS, Lists, SequenceItem, image_values, read_lists
 from gitops.core.kustomization.refusals import Check
-from gitops.core.kustomization.splices import Plan
+from gitops.core.kustomization.splices import SplicePlan
 from gitops.core.text.plain import nearest_word
 from gitops.core.yamltext import parse_first
 from gitops.errors import GitopsError, NotFound, UsageError
@@ -51,9 +51,9 @@ def edit_images(
     check = Check(lists)
     check.whole()
     items = _by_name(lists)
-    plan = Plan(lists)
+    plan = SplicePlan(lists)
     changes: list[ImageChange] = []
-    edited: dict[Item, ImageValue] = {}
+    edited: dict[SequenceItem, ImageValue] = {}
     added: dict[str, ImageValue] = {}
     for request in wanted:
         found = items.get(request.image)
@@ -108,8 +108,8 @@ def _distinct(requests: Sequence[ImageRequest]) -> list[ImageRequest]:
     return list(seen.values())
 
 
-def _by_name(lists: Lists) -> dict[str, list[Item]]:
-    items: dict[str, list[Item]] = {}
+def _by_name(lists: Lists) -> dict[str, list[SequenceItem]]:
+    items: dict[str, list[SequenceItem]] = {}
     for item in lists.items:
         if item.image is not None:
             items.setdefault(item.image, []).append(item)
@@ -117,7 +117,7 @@ def _by_name(lists: Lists) -> dict[str, list[Item]]:
 
 
 def _change(
-    plan: Plan, check: Check, found: list[Item], request: ImageRequest
+    plan: SplicePlan, check: Check, found: list[SequenceItem], request: ImageRequest
 ) -> ImageChange | None:
     """Plan what `request` wants of the entry; None when it has the values already."""
     lists, item = plan.lists, found[-1]

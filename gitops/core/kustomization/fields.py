@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from gitops.core.kustomization.read import FIELDS, Item, Lists, Pair, pairs_of
+from gitops.core.kustomization.read import FIELDS, Lists, MappingPair, SequenceItem, pairs_of
 from gitops.core.kustomization.splices import (
-    Plan,
+    SplicePlan,
     after_break,
     before_break,
     break_at,
@@ -24,7 +24,7 @@ _COMMENT_BESIDE = re.compile(r"[ \t]*,?[ \t]*#")
 _HAND = "write it by hand this once, or put the entry on one line"
 
 
-def replace(plan: Plan, item: Item, name: str, text: str) -> None:
+def replace(plan: SplicePlan, item: SequenceItem, name: str, text: str) -> None:
     """Write `text` over the value of field `name`, in the quotes that stand there."""
     lists = plan.lists
     source = lists.document.text
@@ -44,7 +44,7 @@ def replace(plan: Plan, item: Item, name: str, text: str) -> None:
     plan.events.append((pair.value, pair.value + 1, [signature]))
 
 
-def insert(plan: Plan, item: Item, fields: Sequence[tuple[str, str]]) -> None:
+def insert(plan: SplicePlan, item: SequenceItem, fields: Sequence[tuple[str, str]]) -> None:
     """Put new fields behind the name of an entry, in the manner of the entry."""
     lists = plan.lists
     source = lists.document.text
@@ -77,7 +77,7 @@ def insert(plan: Plan, item: Item, fields: Sequence[tuple[str, str]]) -> None:
     plan.events.append((name.end, name.end, planned))
 
 
-def remove(plan: Plan, item: Item, names: Sequence[str]) -> None:
+def remove(plan: SplicePlan, item: SequenceItem, names: Sequence[str]) -> None:
     """Take fields out, each with its line, or in flow style with one comma."""
     lists = plan.lists
     gone = {item.fields[name] for name in names}
@@ -97,12 +97,12 @@ def is_flow(lists: Lists, mapping: int) -> bool:
     return type(event) is MappingStartEvent and bool(event.flow_style)
 
 
-def is_json(lists: Lists, mapping: int, pair: Pair) -> bool:
+def is_json(lists: Lists, mapping: int, pair: MappingPair) -> bool:
     """Say whether values must be in double quotes, since the keys are, as in JSON."""
     return lists.document.events[pair.key].style == '"' and is_flow(lists, mapping)
 
 
-def separators(lists: Lists, mapping: int, pair: Pair) -> tuple[str, str]:
+def separators(lists: Lists, mapping: int, pair: MappingPair) -> tuple[str, str]:
     """Return what stands between two pairs, and between key and value, in a mapping in braces.
 
     Read off `pair` (one of that mapping) and what stands around it.
@@ -120,7 +120,7 @@ def separators(lists: Lists, mapping: int, pair: Pair) -> tuple[str, str]:
     return "," if colon == ":" else ", ", colon
 
 
-def _style_of(lists: Lists, item: Item) -> str | None:
+def _style_of(lists: Lists, item: SequenceItem) -> str | None:
     """The quotes that all values of the entry stand in, which new ones copy."""
     styles = set()
     for name in FIELDS:
@@ -132,7 +132,7 @@ def _style_of(lists: Lists, item: Item) -> str | None:
     return style if style in ("'", '"') else None
 
 
-def _refuse_explicit(plan: Plan, pair: Pair) -> None:
+def _refuse_explicit(plan: SplicePlan, pair: MappingPair) -> None:
     lists = plan.lists
     source = lists.document.text
     start = lists.document.events[pair.key].start_mark.index
@@ -140,7 +140,9 @@ def _refuse_explicit(plan: Plan, pair: Pair) -> None:
         raise lists.unsafe(pair.key, "the key stands behind a `?`", "write it as `key: value`")
 
 
-def _remove_block(plan: Plan, pairs: list[Pair], gone: set[Pair], item: Item) -> None:
+def _remove_block(
+    plan: SplicePlan, pairs: list[MappingPair], gone: set[MappingPair], item: SequenceItem
+) -> None:
     lists = plan.lists
     source = lists.document.text
     ranges: list[tuple[int, int]] = []
@@ -170,7 +172,9 @@ def _remove_block(plan: Plan, pairs: list[Pair], gone: set[Pair], item: Item) ->
         plan.splices.append((start, end, ""))
 
 
-def _remove_flow(plan: Plan, pairs: list[Pair], gone: set[Pair], item: Item) -> None:
+def _remove_flow(
+    plan: SplicePlan, pairs: list[MappingPair], gone: set[MappingPair], item: SequenceItem
+) -> None:
     lists = plan.lists
     source, events = lists.document.text, lists.document.events
     named = pairs.index(item.fields["name"])
@@ -190,11 +194,11 @@ def _remove_flow(plan: Plan, pairs: list[Pair], gone: set[Pair], item: Item) -> 
         plan.splices.append((start, stop, ""))
 
 
-def _value_end(plan: Plan, pair: Pair) -> int:
+def _value_end(plan: SplicePlan, pair: MappingPair) -> int:
     return scalar_span(plan.lists, pair.value)[1]
 
 
-def _warn_of_comments(plan: Plan, pair: Pair, end: int, item: Item) -> None:
+def _warn_of_comments(plan: SplicePlan, pair: MappingPair, end: int, item: SequenceItem) -> None:
     lists = plan.lists
     source, events = lists.document.text, lists.document.events
     between = source[events[pair.key].end_mark.index : events[pair.value].start_mark.index]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.kustomization.read import Item, Lists, read_item, read_lists
-from gitops.core.kustomization.splices import PLACE, Plan, signatures
+from gitops.core.kustomization.read import Lists, SequenceItem, read_item, read_lists
+from gitops.core.kustomization.splices import PLACE, SplicePlan, signatures
 from gitops.core.yamltext import EventText, parse_first
 from gitops.errors import ManifestError
 
 _HINT = "this is a shape that gitops does not know: please report it with the file; nothing changed"
 
 
-def prove(plan: Plan, after: bytes) -> EventText:
+def prove(plan: SplicePlan, after: bytes) -> EventText:
     """Return the events of `after`, once it is certain that `plan`, and nothing else, was done.
 
     Three looks, independent of each other: the bytes outside the splices are the old ones, in
@@ -39,7 +39,10 @@ def prove(plan: Plan, after: bytes) -> EventText:
 
 
 def confirm(
-    plan: Plan, after: EventText, edited: Mapping[Item, ImageValue], added: Mapping[str, ImageValue]
+    plan: SplicePlan,
+    after: EventText,
+    edited: Mapping[SequenceItem, ImageValue],
+    added: Mapping[str, ImageValue],
 ) -> None:
     """Read the edited and the new entries in `after` as any reader would, and see what they pin.
 
@@ -54,7 +57,7 @@ def confirm(
             start, end, signed = planned[at]
             moved += len(signed) - (end - start)
             at += 1
-        item = Item(old.start + moved, old.list)
+        item = SequenceItem(old.start + moved, old.list)
         read_item(new, item)
         if item.image != old.image or new.value(item) != value:
             raise _refusal(plan, f"{old.image} would not read as asked")
@@ -66,7 +69,7 @@ def confirm(
                 raise _refusal(plan, f"{image} would not read as asked")
 
 
-def _is_outside_equal(plan: Plan, text: str) -> bool:
+def _is_outside_equal(plan: SplicePlan, text: str) -> bool:
     old = plan.lists.document.text
     at = moved = 0
     for start, end, new in plan.ordered():
@@ -76,7 +79,7 @@ def _is_outside_equal(plan: Plan, text: str) -> bool:
     return old[at:] == text[at + moved :] and len(old) + moved == len(text)
 
 
-def _refusal(plan: Plan, why: str) -> ManifestError:
+def _refusal(plan: SplicePlan, why: str) -> ManifestError:
     old = plan.lists.document
     before = old.text[: plan.ordered()[0][0]] if plan.splices else ""
     return ManifestError(

@@ -15,13 +15,13 @@ from gitops.core.kustomization.image import ImageValue
 from gitops.core.yamltext import (
     NULLS,
     AliasEvent,
-    Event,
     EventText,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
+    YamlEvent,
     parse_first,
 )
 from gitops.errors import ManifestError
@@ -37,7 +37,7 @@ _DEEPEST_MERGE = 20
 _tuple = tuple.__new__  # a third of the cost of `Pair(…)`, which counts in lists of thousands
 
 
-class Entry(NamedTuple):
+class ImageEntry(NamedTuple):
     """One entry of `images:`; line and column (from 1) are those of its name."""
 
     image: str
@@ -47,7 +47,7 @@ class Entry(NamedTuple):
     tag_suffix: str | None = None
 
 
-class Pair(NamedTuple):
+class MappingPair(NamedTuple):
     """A key and its value, as indexes of events; `end` is that of the event after the value."""
 
     key: int
@@ -55,7 +55,7 @@ class Pair(NamedTuple):
     end: int
 
 
-class Item(Struct, eq=False):
+class SequenceItem(Struct, eq=False):
     """One entry as it stands in the events.
 
     Attributes:
@@ -69,8 +69,8 @@ class Item(Struct, eq=False):
     list: ImageList
     end: int = 0
     image: str | None = None
-    fields: dict[str, Pair] = {}
-    repeated: tuple[tuple[str, Pair], ...] = ()
+    fields: dict[str, MappingPair] = {}
+    repeated: tuple[tuple[str, MappingPair], ...] = ()
     merged: frozenset[str] = frozenset()
 
 
@@ -78,7 +78,7 @@ class ImageList(NamedTuple):
     """The pair `images:` (or `imageTags:`) of the root."""
 
     name: str
-    pair: Pair
+    pair: MappingPair
     merged: bool
 
 
@@ -94,7 +94,7 @@ class Lists:
     def __init__(self, document: EventText) -> None:
         self.document = document
         self.lists: list[ImageList] = []
-        self.items: list[Item] = []
+        self.items: list[SequenceItem] = []
         self._anchors: dict[str, list[int]] | None = None
 
     def resolve(self, index: int) -> int:
@@ -124,7 +124,7 @@ class Lists:
         """Say whether the scalar at `index` is YAML's null."""
         return _is_null(self.document.events[index])
 
-    def value(self, item: Item) -> ImageValue:
+    def value(self, item: SequenceItem) -> ImageValue:
         """Return what `item` pins."""
         fields = item.fields
         return ImageValue(
@@ -145,7 +145,7 @@ class Lists:
         return int(self.document.events[index].start_mark.line) + 1
 
 
-def read_entries(content: bytes, path: str) -> tuple[Entry, ...]:
+def read_entries(content: bytes, path: str) -> tuple[ImageEntry, ...]:
     """Return the entries in file order.
 
     Raises ManifestError for what is no YAML, no mapping, or has no list under `images:`.
@@ -159,7 +159,7 @@ def read_entries(content: bytes, path: str) -> tuple[Entry, ...]:
         suffix = item.fields.get("tagSuffix")
         mark = lists.document.events[pair.value].start_mark
         entries.append(
-            Entry(
+            ImageEntry(
                 item.image,
                 lists.value(item),
                 mark.line + 1,
@@ -206,7 +206,7 @@ def read_lists(document: EventText) -> Lists:
     return lists
 
 
-def pairs_of(lists: Lists, mapping: int) -> list[Pair]:
+def pairs_of(lists: Lists, mapping: int) -> list[MappingPair]:
     """Return the pairs that stand in the mapping at event `mapping`, merge keys as they are."""
     events = lists.document.events
     pairs = []
@@ -214,12 +214,12 @@ def pairs_of(lists: Lists, mapping: int) -> list[Pair]:
     while type(events[at]) is not MappingEndEvent:
         value = after(events, at)
         end = after(events, value)
-        pairs.append(Pair(at, value, end))
+        pairs.append(MappingPair(at, value, end))
         at = end
     return pairs
 
 
-def after(events: list[Event], index: int) -> int:
+def after(events: list[YamlEvent], index: int) -> int:
     """Return the index of the event after the node at `index`."""
     if type(events[index]) not in _OPENING:
         return index + 1
@@ -235,7 +235,7 @@ def after(events: list[Event], index: int) -> int:
                 return index
 
 
-def _pairs(lists: Lists, mapping: int, depth: int) -> Iterator[tuple[Pair, bool]]:
+def _pairs(lists: Lists, mapping: int, depth: int) -> Iterator[tuple[MappingPair, bool]]:
     """Yield the pairs of a mapping, those of merge keys where they stand, and whether merged."""
     events = lists.document.events
     for pair in pairs_of(lists, mapping):
@@ -275,12 +275,12 @@ def _read_list(lists: Lists, found: ImageList) -> None:
         raise lists.unsafe(at, f"{found.name}: is not a list", "write entries as `- name: …`")
     at += 1
     while type(events[at]) is not SequenceEndEvent:
-        item = Item(at, found)
+        item = SequenceItem(at, found)
         at = item.end = read_item(lists, item)
         lists.items.append(item)
 
 
-def read_item(lists: Lists, item: Item) -> int:
+def read_item(lists: Lists, item: SequenceItem) -> int:
     """Fill `item` from the events at its start; return the index of the event after it."""
     events = lists.document.events
     start = lists.resolve(item.start)
@@ -302,7 +302,7 @@ def read_item(lists: Lists, item: Item) -> int:
             value, name = after(events, at), None
         end = value + 1 if type(events[value]) is ScalarEvent else after(events, value)
         if name is not None:
-            pair = _tuple(Pair, (at, value, end))
+            pair = _tuple(MappingPair, (at, value, end))
             if name in fields:
                 _take(lists, item, name, pair)
             else:
@@ -314,7 +314,7 @@ def read_item(lists: Lists, item: Item) -> int:
     return at + 1 if start == item.start else item.start + 1
 
 
-def _take(lists: Lists, item: Item, name: str, pair: Pair) -> None:
+def _take(lists: Lists, item: SequenceItem, name: str, pair: MappingPair) -> None:
     former = item.fields[name]
     if name in item.merged:
         item.fields[name] = pair  # `merged` still says so: who edits must know that both are there
@@ -325,7 +325,7 @@ def _take(lists: Lists, item: Item, name: str, pair: Pair) -> None:
     item.repeated += ((name, pair),)
 
 
-def _merge(lists: Lists, item: Item, index: int) -> None:
+def _merge(lists: Lists, item: SequenceItem, index: int) -> None:
     """go-yaml v2 lets a merge key win over what stands before it; `edit` refuses that order."""
     for source in _sources(lists, index):
         for pair, _ in _pairs(lists, source, 1):

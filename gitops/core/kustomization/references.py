@@ -15,10 +15,10 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from gitops.core.yamltext import Document, compose_all, compose_first
+from gitops.core.yamltext import YamlDocument, compose_all, compose_first
 from gitops.errors import ManifestError
 
-Kind = Literal["any", "config", "folder"]
+ReferenceKind = Literal["any", "config", "folder"]
 
 _LISTS = {
     **dict.fromkeys(("resources", "bases", "components", "crds", "configurations"), "any"),
@@ -56,7 +56,7 @@ class Reference(Struct, frozen=True):
     """
 
     target: str
-    kind: Kind
+    kind: ReferenceKind
     line: int
 
 
@@ -134,7 +134,7 @@ def join(directory: str, target: str) -> str | None:
 
 
 class _Reader:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: YamlDocument) -> None:
         self._document = document
         self.found: list[Reference] = []
         self.programs: list[str] = []
@@ -144,7 +144,7 @@ class _Reader:
         if key in _WITHOUT_FILES:
             return
         if key in _LISTS or key in _INLINE:
-            kind: Kind = "config" if _LISTS.get(key) == "config" else "any"
+            kind: ReferenceKind = "config" if _LISTS.get(key) == "config" else "any"
             for item in _scalars(node):
                 if key in _INLINE and "\n" in _text(item).strip():
                     self._inline(key, item)
@@ -183,11 +183,11 @@ class _Reader:
         self.found += [Reference(one.target, one.kind, line) for one in inner.found]
         self.programs += inner.programs
 
-    def _add_all(self, node: Any, kind: Kind = "any", after: str | None = None) -> None:
+    def _add_all(self, node: Any, kind: ReferenceKind = "any", after: str | None = None) -> None:
         for scalar in _scalars(node):
             self._add(scalar, kind, after)
 
-    def _add(self, scalar: Any, kind: Kind, after: str | None = None) -> None:
+    def _add(self, scalar: Any, kind: ReferenceKind, after: str | None = None) -> None:
         target = _text(scalar)
         if after is not None and after in target:
             target = target.partition(after)[2]
@@ -198,7 +198,7 @@ class _Reader:
         return self._document.place(node.start_mark)[0]
 
 
-def _read_config(document: Document, found: list[Reference], programs: list[str]) -> None:
+def _read_config(document: YamlDocument, found: list[Reference], programs: list[str]) -> None:
     root: Any = document.root
     if root is None:
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from gitops.core.kustomization.read import Item, Lists
+from gitops.core.kustomization.read import Lists, SequenceItem
 from gitops.core.yamltext import NULLS, AliasEvent, MappingStartEvent, ScalarEvent, is_no_string
 
 _TEMPLATE = re.compile(r"\$\{|\$\(|\{\{|<%")
@@ -52,7 +52,7 @@ class Check:
         for item in lists.items:
             self._name(item)
 
-    def item(self, item: Item) -> None:
+    def item(self, item: SequenceItem) -> None:
         """Refuse an entry that shares what it holds, or holds a key twice."""
         lists = self.lists
         if self._aliases:
@@ -67,7 +67,7 @@ class Check:
                 "kustomize takes the last one: remove the other",
             )
 
-    def field(self, item: Item, name: str) -> None:
+    def field(self, item: SequenceItem, name: str) -> None:
         """Refuse to change a field whose value is not plainly the entry's own."""
         lists = self.lists
         pair = item.fields.get(name)
@@ -125,7 +125,7 @@ class Check:
                 "write the value out in one of the two places",
             )
 
-    def misread(self, item: Item, name: str) -> bool:
+    def misread(self, item: SequenceItem, name: str) -> bool:
         """Say whether kustomize takes the text that stands in `name` for a number or a bool."""
         pair = item.fields.get(name)
         if pair is None or name in item.merged:
@@ -139,7 +139,7 @@ class Check:
             and is_no_string(event.value)
         )
 
-    def _name(self, item: Item) -> None:
+    def _name(self, item: SequenceItem) -> None:
         lists = self.lists
         events = lists.document.events
         start = lists.resolve(item.start)

@@ -16,12 +16,12 @@ from gitops.core.yamltext import (
     AliasEvent,
     DocumentEndEvent,
     DocumentStartEvent,
-    Event,
     MappingEndEvent,
     MappingStartEvent,
     ScalarEvent,
     SequenceEndEvent,
     SequenceStartEvent,
+    YamlEvent,
     plain_or_quoted,
     quote,
 )
@@ -38,7 +38,7 @@ _PROPERTIES = re.compile(r"(?:[&!]\S*\s*){1,2}")
 _FOLDED = r"[|>][-+0-9]*[ \t]*"
 
 
-class Plan:
+class SplicePlan:
     """Splices of text and of events, gathered over all requests of one call.
 
     Attributes:
@@ -81,7 +81,7 @@ class Plan:
         return expected
 
 
-def signatures(events: list[Event]) -> list[Signature]:
+def signatures(events: list[YamlEvent]) -> list[Signature]:
     """Return what each event says: its kind, anchor, tag, style and text."""
     found: list[Signature] = []
     add = found.append

@@ -37,7 +37,7 @@ _HEX = frozenset("0123456789abcdef")
 _FIELDS = ("name", "tag", "digest")
 
 
-class About(Struct, frozen=True):
+class RecordSubject(Struct, frozen=True):
     """What a line says that it is about: one overlay of one repository.
 
     Attributes:
@@ -77,10 +77,10 @@ class Record(Struct, frozen=True):
     machine: bool = False
     intent: str | None = None
     seen: Mapping[str, object] | None = None
-    about: About | None = None
+    about: RecordSubject | None = None
 
 
-class Entry(Struct, frozen=True):
+class LedgerEntry(Struct, frozen=True):
     """A record that counts.
 
     Attributes:
@@ -98,7 +98,7 @@ class Entry(Struct, frozen=True):
         return self.signer if self.signer is not None else self.record.by
 
 
-class Problem(Struct, frozen=True):
+class LedgerProblem(Struct, frozen=True):
     """Something in the ledger that does not count.
 
     Attributes:
@@ -119,8 +119,8 @@ class Problem(Struct, frozen=True):
 class Ledger(Struct, frozen=True):
     """The records that count, oldest first, and what does not count and why."""
 
-    entries: tuple[Entry, ...] = ()
-    problems: tuple[Problem, ...] = ()
+    entries: tuple[LedgerEntry, ...] = ()
+    problems: tuple[LedgerProblem, ...] = ()
 
 
 def ledger_path(environment: str, app: str | None) -> str:
@@ -180,15 +180,15 @@ def append(content: bytes | None, record: Record) -> bytes:
 
 def read_ledger(content: bytes | None) -> Ledger:
     """Read a file as it stands. A line that cannot be read is a problem and is passed over."""
-    entries: list[Entry] = []
-    problems: list[Problem] = []
+    entries: list[LedgerEntry] = []
+    problems: list[LedgerProblem] = []
     for number, line in enumerate((content or b"").split(b"\n"), start=1):
         if not line.strip():
             continue
         try:
-            entries.append(Entry(number, _parse(line)))
+            entries.append(LedgerEntry(number, _parse(line)))
         except ValueError as error:
-            problems.append(Problem(f"is no record: {error}", line=number))
+            problems.append(LedgerProblem(f"is no record: {error}", line=number))
     return Ledger(tuple(entries), tuple(problems))
 
 
@@ -230,13 +230,13 @@ def _parse(line: bytes) -> Record:
     )
 
 
-def _about(told: Mapping[str, object], verdict: Verdict) -> About | None:
+def _about(told: Mapping[str, object], verdict: Verdict) -> RecordSubject | None:
     if told.get("repository") is None or told.get("environment") is None:
         return None
     if told.get("purpose") != purpose_of(verdict):
         raise ValueError(f"purpose is not {purpose_of(verdict)}")
     app = _text(told, "app") if told.get("app") is not None else None
-    return About(_text(told, "repository"), _text(told, "environment"), app)
+    return RecordSubject(_text(told, "repository"), _text(told, "environment"), app)
 
 
 def _text(told: Mapping[str, object], key: str) -> str:
@@ -260,9 +260,9 @@ def _images(told: object) -> dict[str, ImageValue]:
     return images
 
 
-def approvals(entries: Iterable[Entry], head: str) -> tuple[Entry, ...]:
+def approvals(entries: Iterable[LedgerEntry], head: str) -> tuple[LedgerEntry, ...]:
     """Return the approvals of exactly the proposal's `head`, one for each person, oldest first."""
-    found: dict[str, Entry] = {}
+    found: dict[str, LedgerEntry] = {}
     for entry in entries:
         if entry.record.verdict == "approved" and entry.record.commit == head:
             found.setdefault(entry.who, entry)

@@ -18,7 +18,14 @@ from typing import Final
 from msgspec import Struct
 
 from gitops.core.git.message import trailers
-from gitops.core.ledger.records import NEGATIVE, About, Entry, Ledger, Problem, read_ledger
+from gitops.core.ledger.records import (
+    NEGATIVE,
+    Ledger,
+    LedgerEntry,
+    LedgerProblem,
+    RecordSubject,
+    read_ledger,
+)
 
 MANIFESTS: Final = "gitops.yaml"
 _ACTIONS = frozenset({"qa", "approve", "wait"})  # what writes words
@@ -53,7 +60,7 @@ class BranchCommit(Struct, frozen=True):
     paths: tuple[str, ...] = ()
 
 
-class Line(Struct, frozen=True):
+class SignedLine(Struct, frozen=True):
     """A branch as a line.
 
     Attributes:
@@ -79,7 +86,7 @@ class Line(Struct, frozen=True):
         return None
 
 
-class Named(Struct, frozen=True):
+class ExpectedSubject(Struct, frozen=True):
     """What the lines of one file must name to count there.
 
     Attributes:
@@ -91,7 +98,7 @@ class Named(Struct, frozen=True):
     environments: frozenset[str]
     app: str | None
 
-    def fits(self, about: About) -> bool:
+    def fits(self, about: RecordSubject) -> bool:
         """Say whether a line that names `about` is about this."""
         return (
             about.repository in self.repositories
@@ -100,7 +107,7 @@ class Named(Struct, frozen=True):
         )
 
 
-def line_of(commits: Sequence[BranchCommit], tip: str) -> Line:
+def line_of(commits: Sequence[BranchCommit], tip: str) -> SignedLine:
     """Put the commits of a branch, children before parents, into one order; `tip` is its newest."""
     known = {one.commit: one for one in commits}
     age = {one.commit: place for place, one in enumerate(reversed(commits))}
@@ -127,7 +134,7 @@ def line_of(commits: Sequence[BranchCommit], tip: str) -> Line:
             foreign.add(one.commit)
     merges = tuple(one.commit for one in line if len(one.parents) > 1)
     paths = {one.commit: one.paths for one in commits}
-    return Line(places, frozenset(aside), merges, paths, frozenset(foreign))
+    return SignedLine(places, frozenset(aside), merges, paths, frozenset(foreign))
 
 
 def why_no_word(message: str, paths: Sequence[str], path: str, labels: Iterable[str]) -> str | None:
@@ -144,8 +151,10 @@ def why_no_word(message: str, paths: Sequence[str], path: str, labels: Iterable[
     return None if named[0] in labels else "was made for another environment"
 
 
-def judge_signatures(commits: Iterable[LedgerCommit], named: Named | None = None) -> Ledger:
-    """Read the lines that signed `commits` (in the order of `Line`) added; the rest are problems.
+def judge_signatures(
+    commits: Iterable[LedgerCommit], named: ExpectedSubject | None = None
+) -> Ledger:
+    """Read the lines that signed `commits` (ordered as `SignedLine`) added; others are problems.
 
     `named` is what the lines must be about; None: whatever they name. The line numbers are those of
     the file as each commit left it.
@@ -157,12 +166,12 @@ def judge_signatures(commits: Iterable[LedgerCommit], named: Named | None = None
 
 
 class _Judge:
-    def __init__(self, named: Named | None) -> None:
+    def __init__(self, named: ExpectedSubject | None) -> None:
         self._named = named
-        self._entries: list[Entry] = []
-        self._problems: list[Problem] = []
+        self._entries: list[LedgerEntry] = []
+        self._problems: list[LedgerProblem] = []
         self._counted: set[tuple[str, bytes]] = set()
-        self._old: list[Entry] = []
+        self._old: list[LedgerEntry] = []
 
     def look(self, commit: LedgerCommit) -> None:
         before, after = commit.before or b"", commit.after or b""
@@ -171,28 +180,28 @@ class _Judge:
         added = _added(before, after)
         if added is None:
             what = "alters or removes earlier lines: nothing of it counts"
-            self._problems.append(Problem(what, None, commit.commit))
+            self._problems.append(LedgerProblem(what, None, commit.commit))
             return
         first = before.count(b"\n")
         read = read_ledger(added)
         lines = added.split(b"\n")
         for entry in read.entries:
-            self._add(commit, Entry(first + entry.line, entry.record), lines[entry.line - 1])
+            self._add(commit, LedgerEntry(first + entry.line, entry.record), lines[entry.line - 1])
         if commit.signer is not None:
             self._problems += [
-                Problem(problem.text, first + (problem.line or 0), commit.commit)
+                LedgerProblem(problem.text, first + (problem.line or 0), commit.commit)
                 for problem in read.problems
             ]
 
-    def _add(self, commit: LedgerCommit, entry: Entry, line: bytes) -> None:
+    def _add(self, commit: LedgerCommit, entry: LedgerEntry, line: bytes) -> None:
         trouble = self._trouble(commit, entry)
         if trouble is not None:
             record = entry.record
             what = f"{record.verdict} on {record.commit[:7]} by {record.by} does not count: "
-            self._problems.append(Problem(what + trouble, entry.line, commit.commit))
+            self._problems.append(LedgerProblem(what + trouble, entry.line, commit.commit))
             return
         signer = commit.signer or ""
-        entry = Entry(entry.line, entry.record, signer)
+        entry = LedgerEntry(entry.line, entry.record, signer)
         is_old = self._named is not None and entry.record.about is None
         if is_old and entry.record.verdict not in NEGATIVE:
             self._old.append(entry)
@@ -201,7 +210,7 @@ class _Judge:
             self._counted.add((signer, line.rstrip()))
             self._entries.append(entry)
 
-    def _trouble(self, commit: LedgerCommit, entry: Entry) -> str | None:
+    def _trouble(self, commit: LedgerCommit, entry: LedgerEntry) -> str | None:
         if commit.signer is None:
             return f"its commit {commit.trouble}"
         about = entry.record.about
@@ -217,7 +226,7 @@ class _Judge:
             newest = self._old[-1].record
             words = "word names" if len(self._old) == 1 else "words name"
             problems.append(
-                Problem(
+                LedgerProblem(
                     f"{len(self._old)} signed {words} no repository, as an older gitops wrote it, "
                     f"and no longer counts (what says no does); the newest: {newest.verdict} on "
                     f"{newest.commit[:7]} by {newest.by}. Said again, it counts"
@@ -226,10 +235,10 @@ class _Judge:
         return Ledger(tuple(self._entries), tuple(problems))
 
 
-def history_problems(line: Line) -> tuple[Problem, ...]:
+def history_problems(line: SignedLine) -> tuple[LedgerProblem, ...]:
     """Tell what is wrong with the branch itself."""
     return tuple(
-        Problem(
+        LedgerProblem(
             "is a merge, which gitops never makes: of what it brought in only what says no counts",
             None,
             commit,

@@ -15,14 +15,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.ledger.records import Entry
+from gitops.core.ledger.records import LedgerEntry
 from gitops.core.releases.release import Health, Quality, Release, Verdicts
 
 ImageSet = frozenset[tuple[str, ImageValue]]
 Aspect = Literal["health", "quality"]
 
 
-class Word(Struct, frozen=True):
+class CountedVerdict(Struct, frozen=True):
     """One verdict that counts.
 
     Attributes:
@@ -36,18 +36,18 @@ class Word(Struct, frozen=True):
     place: int
 
 
-class Standing(Struct, frozen=True):
+class LatestVerdicts(Struct, frozen=True):
     """The newest word on health and the newest word of QA.
 
     Attributes:
         stable_since: when it was first said stable, with no `degraded` since; None when it is not.
     """
 
-    health: Word | None = None
-    quality: Word | None = None
+    health: CountedVerdict | None = None
+    quality: CountedVerdict | None = None
     stable_since: datetime | None = None
 
-    def about(self, aspect: Aspect) -> Word | None:
+    def about(self, aspect: Aspect) -> CountedVerdict | None:
         """Return the newest word on health, or of QA."""
         return self.health if aspect == "health" else self.quality
 
@@ -56,10 +56,10 @@ class JudgedSet(Struct, frozen=True):
     """A set of images, and what was said of it."""
 
     images: ImageSet
-    standing: Standing
+    standing: LatestVerdicts
 
 
-def is_news(entries: Iterable[Entry], commit: str, verdict: Health) -> bool:
+def is_news(entries: Iterable[LedgerEntry], commit: str, verdict: Health) -> bool:
     """Say whether a machine that saw `verdict` of a release should write it down.
 
     Not when that is the newest word on its health already, not against a person's word, and no
@@ -77,31 +77,31 @@ def is_news(entries: Iterable[Entry], commit: str, verdict: Health) -> bool:
     return verdict == "stable" or all(word.verdict != "stable" for word in words)
 
 
-def judged(entries: Iterable[Entry]) -> dict[str, Standing]:
+def judged(entries: Iterable[LedgerEntry]) -> dict[str, LatestVerdicts]:
     """Return commit -> its standing, for every commit that the ledger has a word on."""
-    found: dict[str, Standing] = {}
+    found: dict[str, LatestVerdicts] = {}
     for commit, word, _ in _words(entries):
-        found[commit] = _add(found.get(commit, Standing()), word)
+        found[commit] = _add(found.get(commit, LatestVerdicts()), word)
     return found
 
 
 def judged_sets(
-    entries: Iterable[Entry], releases: Iterable[Release] = ()
+    entries: Iterable[LedgerEntry], releases: Iterable[Release] = ()
 ) -> tuple[JudgedSet, ...]:
     """Return the judged sets of images, in the order in which they were first judged.
 
     What Git says of a release goes before what the ledger says that its images were.
     """
     known = _images_of(releases)
-    found: dict[ImageSet, Standing] = {}
+    found: dict[ImageSet, LatestVerdicts] = {}
     for commit, word, claimed in _words(entries):
         images = known.get(commit) or frozenset(claimed.items())
         if images:
-            found[images] = _add(found.get(images, Standing()), word)
+            found[images] = _add(found.get(images, LatestVerdicts()), word)
     return tuple(JudgedSet(images, standing) for images, standing in found.items())
 
 
-def verdicts_on(entries: Sequence[Entry], releases: Sequence[Release]) -> Verdicts:
+def verdicts_on(entries: Sequence[LedgerEntry], releases: Sequence[Release]) -> Verdicts:
     """Return the newest verdicts on `releases`, as the rollback rule and `after` want them."""
     sets = {entry.images: entry.standing for entry in judged_sets(entries, releases)}
     alone = judged(entries)
@@ -113,10 +113,10 @@ def verdicts_on(entries: Sequence[Entry], releases: Sequence[Release]) -> Verdic
         if standing is None:
             continue
         match standing.health:
-            case Word(verdict="stable" | "degraded" as seen):
+            case CountedVerdict(verdict="stable" | "degraded" as seen):
                 health[release.commit] = seen
         match standing.quality:
-            case Word(verdict="qa-passed" | "qa-failed" as told):
+            case CountedVerdict(verdict="qa-passed" | "qa-failed" as told):
                 quality[release.commit] = told
     return Verdicts(health, quality)
 
@@ -126,7 +126,7 @@ def standing_of(
     wanted: Mapping[str, ImageValue],
     present: Mapping[str, ImageValue],
     aspect: Aspect,
-) -> dict[str, Standing | None]:
+) -> dict[str, LatestVerdicts | None]:
     """Return for each wanted image the standing that covers it in one environment.
 
     The word on the very set that runs there counts first, else the newest on any set that holds
@@ -147,7 +147,7 @@ def standing_of(
     }
 
 
-def _newest(sets: Iterable[JudgedSet], aspect: Aspect) -> Standing | None:
+def _newest(sets: Iterable[JudgedSet], aspect: Aspect) -> LatestVerdicts | None:
     judged_so = [
         (word.place, entry.standing)
         for entry in sets
@@ -156,7 +156,9 @@ def _newest(sets: Iterable[JudgedSet], aspect: Aspect) -> Standing | None:
     return max(judged_so, key=lambda pair: pair[0])[1] if judged_so else None
 
 
-def _words(entries: Iterable[Entry]) -> Iterator[tuple[str, Word, Mapping[str, ImageValue]]]:
+def _words(
+    entries: Iterable[LedgerEntry],
+) -> Iterator[tuple[str, CountedVerdict, Mapping[str, ImageValue]]]:
     """Yield (commit, word, images as the ledger has them) for the verdicts that count."""
     once_stable: set[str] = set()
     for place, entry in enumerate(entries):
@@ -168,11 +170,11 @@ def _words(entries: Iterable[Entry]) -> Iterator[tuple[str, Word, Mapping[str, I
             once_stable.add(record.commit)
         elif verdict == "degraded" and record.machine and record.commit in once_stable:
             continue
-        word = Word(verdict, record.time, entry.who, record.reason, place)
+        word = CountedVerdict(verdict, record.time, entry.who, record.reason, place)
         yield record.commit, word, record.images
 
 
-def _add(standing: Standing, word: Word) -> Standing:
+def _add(standing: LatestVerdicts, word: CountedVerdict) -> LatestVerdicts:
     if word.verdict in ("qa-passed", "qa-failed"):
         return replace(standing, quality=word)
     since = None

@@ -17,7 +17,13 @@ from gitops.core.git.revision import Revision, parse_revision
 from gitops.core.hold import Hold
 from gitops.core.kustomization import missing_image
 from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue, describe_value
-from gitops.core.ledger.verdicts import Aspect, JudgedSet, Standing, Word, standing_of
+from gitops.core.ledger.verdicts import (
+    Aspect,
+    CountedVerdict,
+    JudgedSet,
+    LatestVerdicts,
+    standing_of,
+)
 from gitops.core.policy.reasons import Reason, judge_hold, judge_source, plain_branch
 from gitops.core.text.plain import timestamp
 
@@ -39,7 +45,7 @@ class Carried(Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
-class Before(Struct, frozen=True):
+class Upstream(Struct, frozen=True):
     """What an environment of the target's `after` tells.
 
     Attributes:
@@ -60,7 +66,7 @@ class Before(Struct, frozen=True):
     unseen: str | None = None
 
 
-class Origin(Struct, frozen=True):
+class ImageOrigin(Struct, frozen=True):
     """Where the value of a changing image came from.
 
     Attributes:
@@ -112,8 +118,8 @@ def judge_promotion(
     overlay: Overlay,
     changes: Sequence[ImageChange],
     *,
-    befores: Sequence[Before],
-    origins: Sequence[Origin],
+    befores: Sequence[Upstream],
+    origins: Sequence[ImageOrigin],
     now: datetime,
     requires: Collection[Required] = (),
     expected: str | None = None,
@@ -155,7 +161,7 @@ def judge_freeze(overlay: Overlay, freeze: FreezeHit | None) -> tuple[Reason, ..
 def _judge_before(
     label: str,
     wanted: Mapping[str, ImageValue],
-    before: Before,
+    before: Upstream,
     requires: Collection[Required],
     soak: timedelta | None,
     now: datetime,
@@ -189,7 +195,10 @@ def _judge_before(
 
 
 def _judge_words(
-    label: str, wanted: Mapping[str, ImageValue], words: Mapping[str, Word | None], before: str
+    label: str,
+    wanted: Mapping[str, ImageValue],
+    words: Mapping[str, CountedVerdict | None],
+    before: str,
 ) -> list[Reason]:
     """One reason for each bad word, with all the images that it is about."""
     reasons: list[Reason] = []
@@ -207,7 +216,7 @@ def _judge_words(
 def _judge_soak(
     label: str,
     wanted: Mapping[str, ImageValue],
-    covered: Mapping[str, Standing | None],
+    covered: Mapping[str, LatestVerdicts | None],
     before: str,
     soak: timedelta,
     now: datetime,
@@ -232,8 +241,8 @@ def _judge_soak(
 def _judge_origins(
     overlay: Overlay,
     wanted: Mapping[str, ImageValue],
-    befores: Sequence[Before],
-    origins: Sequence[Origin],
+    befores: Sequence[Upstream],
+    origins: Sequence[ImageOrigin],
     expected: str | None,
 ) -> tuple[list[Reason], list[str]]:
     """Is each image still what its release branch ends in?"""
@@ -265,7 +274,7 @@ def _judge_origins(
 
 
 def _judge_move(
-    overlay: Overlay, origin: Origin, what: str, revision: Revision, *, qa_passed: bool
+    overlay: Overlay, origin: ImageOrigin, what: str, revision: Revision, *, qa_passed: bool
 ) -> Reason | str | None:
     """Does its branch still end in the commit that `what` was built from? A text: nobody knows."""
     branch, commit = revision.branch, revision.commit
@@ -287,7 +296,7 @@ def _judge_move(
     return None
 
 
-def _qa_passed(wanted: Mapping[str, ImageValue], befores: Iterable[Before]) -> set[str]:
+def _qa_passed(wanted: Mapping[str, ImageValue], befores: Iterable[Upstream]) -> set[str]:
     found: set[str] = set()
     for before in befores:
         covered = standing_of(before.sets, wanted, before.present, "quality")

@@ -14,7 +14,7 @@ from msgspec import Struct
 from gitops.core.environments.environment import Config, Environment, Overlay, match_branch
 from gitops.core.hold import Hold
 
-Kind = Literal[
+ReasonKind = Literal[
     "accepts",
     "after",
     "hold",
@@ -39,7 +39,7 @@ class Reason(Struct, frozen=True):
         text: the reason without the environment's name (`held by ana: INC-42`).
     """
 
-    kind: Kind
+    kind: ReasonKind
     overlay: str
     text: str
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gitops.core.git.commit import Identity
-from gitops.core.git.message import Line, reason_of, render_message, trailers
+from gitops.core.git.message import ChangeLine, reason_of, render_message, trailers
 from gitops.core.git.revision import Revision, parse_revision
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
@@ -79,7 +79,7 @@ def merge_message(
     text = render_message(
         action=said.get("Gitops-Action", ("deploy",))[-1],
         environments=[label],
-        changes=[Line(label, change) for change in changes],
+        changes=[ChangeLine(label, change) for change in changes],
         intent=intent,
         reason=reason_of(proposed),
     )

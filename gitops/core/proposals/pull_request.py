@@ -18,8 +18,8 @@ from gitops.core.forges.web_links import commit_page, compare_page
 from gitops.core.git.message import reason_of, subject, trailers
 from gitops.core.git.revision import parse_revision
 from gitops.core.kustomization.image import ImageChange, ImageValue, describe_value
-from gitops.core.ledger.verdicts import Aspect, Word, standing_of
-from gitops.core.policy.promotion import Before
+from gitops.core.ledger.verdicts import Aspect, CountedVerdict, standing_of
+from gitops.core.policy.promotion import Upstream
 from gitops.core.policy.reasons import Reason
 from gitops.core.proposals.commands import approving, asking
 from gitops.core.releases.release import Release
@@ -40,7 +40,7 @@ _ASPECTS: tuple[tuple[Aspect, str], ...] = (
 )
 
 
-class Row(Struct, frozen=True):
+class ProposalImage(Struct, frozen=True):
     """One image of a proposal.
 
     Attributes:
@@ -76,8 +76,8 @@ class Review(Struct, frozen=True):
     message: str
     by: str
     since: datetime
-    rows: tuple[Row, ...]
-    befores: tuple[Before, ...] = ()
+    rows: tuple[ProposalImage, ...]
+    befores: tuple[Upstream, ...] = ()
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[str, ...] = ()
     way_back: Choice | None = None
@@ -86,14 +86,14 @@ class Review(Struct, frozen=True):
     adds: bool = False
 
 
-class Text(Struct, frozen=True):
+class PullRequestText(Struct, frozen=True):
     """Title and body (Markdown) of a pull request."""
 
     title: str
     body: str
 
 
-def render_pull_request(review: Review) -> Text:
+def render_pull_request(review: Review) -> PullRequestText:
     """Return what the pull request of a proposal says."""
     said = trailers(review.message)
     action = said.get("Gitops-Action", ("deploy",))[-1]
@@ -122,7 +122,7 @@ def render_pull_request(review: Review) -> Text:
     listed = [f"{key}: {value}" for key, values in said.items() for value in values]
     if listed:
         parts.append(code_block(listed[:_LISTED]))
-    return Text(subject(review.message)[:LONGEST_TITLE], "\n\n".join(parts))
+    return PullRequestText(subject(review.message)[:LONGEST_TITLE], "\n\n".join(parts))
 
 
 def action_told(body: str) -> str | None:
@@ -146,14 +146,14 @@ def _opening(review: Review, action: str) -> str:
     )
 
 
-def _changes(rows: Sequence[Row]) -> str:
+def _changes(rows: Sequence[ProposalImage]) -> str:
     told = any(row.revision is not None for row in rows)
     compared = any(_comparison(row) is not None for row in rows)
     head = ("image", "old", "new", *["source"] * told, *["changes"] * compared)
     return table(head, fitting([_cells(row, told, compared) for row in rows]))
 
 
-def _cells(row: Row, told: bool, compared: bool) -> tuple[str, ...]:
+def _cells(row: ProposalImage, told: bool, compared: bool) -> tuple[str, ...]:
     change = row.change
     cells = [code(change.image), shown_value(change.before), shown_value(change.after)]
     if told:
@@ -163,7 +163,7 @@ def _cells(row: Row, told: bool, compared: bool) -> tuple[str, ...]:
     return tuple(cells)
 
 
-def _source(row: Row) -> str:
+def _source(row: ProposalImage) -> str:
     revision = parse_revision(row.revision) if row.revision is not None else None
     if revision is None:
         return NOTHING
@@ -173,7 +173,7 @@ def _source(row: Row) -> str:
     return link(f"{revision.branch}@{revision.commit[:_SHORT]}", page)
 
 
-def _comparison(row: Row) -> str | None:
+def _comparison(row: ProposalImage) -> str | None:
     revision = parse_revision(row.revision) if row.revision is not None else None
     if row.source is None or row.old is None or revision is None or revision.commit is None:
         return None
@@ -213,7 +213,7 @@ def _verdicts(review: Review) -> list[str]:
     return [*lines, *against] if against else [*lines, "policy has nothing against it"]
 
 
-def _sayings(overlay: str, words: Mapping[str, Word | None], silence: str) -> list[str]:
+def _sayings(overlay: str, words: Mapping[str, CountedVerdict | None], silence: str) -> list[str]:
     """One line for each different word, with its images unless it is about all of them."""
     lines: list[str] = []
     for word in dict.fromkeys(words.values()):

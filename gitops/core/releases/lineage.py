@@ -15,10 +15,10 @@ from msgspec import Struct
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.release import Release
 
-Images = Mapping[str, ImageValue]
+ImageMapping = Mapping[str, ImageValue]
 
 
-class Step(Struct, frozen=True):
+class LineageStep(Struct, frozen=True):
     """One release seen beside the one before it, over the images that were asked about.
 
     Attributes:
@@ -34,7 +34,7 @@ class Step(Struct, frozen=True):
     position: int
     release: Release
     changed: Mapping[str, tuple[ImageValue, ImageValue]]
-    added: Images
+    added: ImageMapping
     rollback: bool | None
     restored: int | None
     settled: bool
@@ -43,7 +43,7 @@ class Step(Struct, frozen=True):
 class Lineage:
     """The steps of one overlay, newest first, and what became of each value."""
 
-    def __init__(self, steps: Sequence[Step], *, complete: bool) -> None:
+    def __init__(self, steps: Sequence[LineageStep], *, complete: bool) -> None:
         self.steps = tuple(steps)
         self._at = {step.position: index for index, step in enumerate(steps)}
         self._complete = complete
@@ -51,7 +51,7 @@ class Lineage:
         for step in steps:
             self._note(step)
 
-    def _note(self, step: Step) -> None:
+    def _note(self, step: LineageStep) -> None:
         """Of all that happened to a value the newest thing that decides counts.
 
         A rollback that takes it away decides, and so does whoever puts it there on purpose; a
@@ -72,7 +72,7 @@ class Lineage:
         """
         return self._taken.get((image, value), False if self._complete else None)
 
-    def newest(self) -> Step | None:
+    def newest(self) -> LineageStep | None:
         """Return the newest release that changed a value, None when none of those read did."""
         return next((step for step in self.steps if step.changed), None)
 
@@ -91,7 +91,7 @@ class Lineage:
                 return position, True
             position = step.restored
 
-    def _from(self, position: int) -> Iterator[Step]:
+    def _from(self, position: int) -> Iterator[LineageStep]:
         index = self._at.get(position)
         return iter(self.steps[index:] if index is not None else ())
 
@@ -109,7 +109,7 @@ def trace(
         if release.images is not None
     ]
     earlier = _Earlier(read, complete=complete)
-    steps: list[Step] = []
+    steps: list[LineageStep] = []
     for index, (position, release, images) in enumerate(read):
         older = read[index + 1] if index + 1 < len(read) else None
         if older is None and not complete:
@@ -130,14 +130,16 @@ def trace(
         else:
             rollback, restored = False, None
         settled = complete or rollback is False or restored is not None
-        steps.append(Step(position, release, changed, added, rollback, restored, settled))
+        steps.append(LineageStep(position, release, changed, added, rollback, restored, settled))
     return Lineage(steps, complete=complete)
 
 
 class _Earlier:
     """Finds the release before another one that it may have put back."""
 
-    def __init__(self, read: Sequence[tuple[int, Release, Images]], *, complete: bool) -> None:
+    def __init__(
+        self, read: Sequence[tuple[int, Release, ImageMapping]], *, complete: bool
+    ) -> None:
         self._complete = complete
         self._commits = {release.commit: position for position, release, _ in read}
         self._images = {position: images for position, _, images in read}
@@ -147,7 +149,7 @@ class _Earlier:
                 self._places.setdefault(pinned, []).append(position)
 
     def told(
-        self, position: int, rollback: Release, images: Images, changed: Iterable[str]
+        self, position: int, rollback: Release, images: ImageMapping, changed: Iterable[str]
     ) -> int | None:
         """Return the older release that `rollback` says it restored, None when it is not there."""
         named = self._commits.get(rollback.restores or "", -1)
@@ -158,7 +160,7 @@ class _Earlier:
         # The commit that it names is gone (rewritten history): found by value.
         return self.find(position, {image: images[image] for image in changed})
 
-    def find(self, position: int, images: Images, needed: Iterable[str] = ()) -> int | None:
+    def find(self, position: int, images: ImageMapping, needed: Iterable[str] = ()) -> int | None:
         """Return the newest older release that agrees on every one of `images` that it has.
 
         It must have the `needed` ones (none given: all of `images`).
@@ -176,7 +178,7 @@ class _Earlier:
         return None
 
 
-def _restrict(images: Images, only: frozenset[str] | None) -> Images:
+def _restrict(images: ImageMapping, only: frozenset[str] | None) -> ImageMapping:
     if only is None:
         return images
     return {image: value for image, value in images.items() if image in only}

@@ -10,7 +10,7 @@ import pytest
 from applications import an_application
 from fake_cluster import Plane
 from gitops.adapters.argocd.server_api import ServerCluster
-from gitops.adapters.argocd.server_http import ServerConnection, Token, server_url
+from gitops.adapters.argocd.server_http import ServerConnection, ServerToken, server_url
 from gitops.core.argocd.application import NOTICE, REFRESH, ApplicationRef
 from gitops.errors import Denied, GitopsError, TimedOut, Unavailable, UsageError
 from servers.kube_api import TOKEN, ArgoStub
@@ -27,7 +27,7 @@ def stub() -> Iterator[ArgoStub]:
 
 def connect(stub: ArgoStub, *, within: float = 2.0) -> ServerCluster:
     """Return the adapter."""
-    return ServerCluster(ServerConnection(stub.url, Token(TOKEN), within))
+    return ServerCluster(ServerConnection(stub.url, ServerToken(TOKEN), within))
 
 
 def ref(cluster: ServerCluster) -> ApplicationRef:
@@ -70,7 +70,7 @@ def test_wrong_addresses(text: str) -> None:
 
 def test_a_token_does_not_show() -> None:
     """The value of a token is in no representation of it."""
-    assert TOKEN not in repr(Token(TOKEN))
+    assert TOKEN not in repr(ServerToken(TOKEN))
 
 
 def test_the_token_is_sent(stub: ArgoStub) -> None:
@@ -154,6 +154,6 @@ def test_refusals(stub: ArgoStub, status: int, kind: type[GitopsError]) -> None:
 
 def test_nobody_listens() -> None:
     """A port that nobody listens on is unavailable."""
-    cluster = ServerCluster(ServerConnection("http://127.0.0.1:9", Token(TOKEN), 1.0))
+    cluster = ServerCluster(ServerConnection("http://127.0.0.1:9", ServerToken(TOKEN), 1.0))
 
     assert "cannot be reached" in fails(cluster, Unavailable).message

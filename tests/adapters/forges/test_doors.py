@@ -19,7 +19,7 @@ from gitops.adapters.forges.github import open_github
 from gitops.adapters.forges.gitlab import open_gitlab
 from gitops.core.environments.environment import ForgeKind
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitops.errors import GitopsError, NotFound, TimedOut, Unavailable
 from gitops.ports import GatedForge, PullText
 from servers.fault_proxy import Fault, FaultProxy
@@ -57,7 +57,7 @@ def elsewhere() -> Iterator[Host]:
 
 def forge(kind: ForgeKind, url: str, *, budget: float = 30.0, style: str = "token") -> GatedForge:
     """Open a forge of a kind at a URL; pauses between requests take no time."""
-    token = Token(SECRET, "TOKEN", style, "ana")  # type: ignore[arg-type]
+    token = ForgeToken(SECRET, "TOKEN", style, "ana")  # type: ignore[arg-type]
     return OPEN[kind](ForgeAddress(kind, url, "shop/m"), token, FakeClock(), budget, {})
 
 
@@ -232,7 +232,7 @@ def test_no_env_file_is_read_by_the_library(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(dotenv, "load_dotenv", load)
     for name in [name for name in sys.modules if name.split(".")[0] == "pyforgejo"]:
         monkeypatch.delitem(sys.modules, name)
-    make_client(ForgeAddress("gitea", "https://x.example", "a/b"), Token("x", "y"), 5.0, {})
+    make_client(ForgeAddress("gitea", "https://x.example", "a/b"), ForgeToken("x", "y"), 5.0, {})
 
     assert "GITOPS_PLANTED" not in os.environ
 
@@ -244,7 +244,9 @@ def test_time_is_the_clocks() -> None:
         address = ForgeAddress("gitea", host.url, "shop/m")
         clock = FakeClock()
         with pytest.raises(Unavailable):
-            open_gitea(address, Token(SECRET, "TOKEN"), clock, 30.0, {}).find("gitops/prod", "main")
+            open_gitea(address, ForgeToken(SECRET, "TOKEN"), clock, 30.0, {}).find(
+                "gitops/prod", "main"
+            )
 
     assert 3 == len(host.seen)
     assert clock.passed > 1

@@ -15,7 +15,7 @@ from forges.state import ForgeState, Rule
 from gitops.adapters.forges.github import GithubForge, open_github
 from gitops.adapters.forges.github.answers import approvals, is_of, rule_of, states
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitops.errors import Denied
 from gitops.ports import Merged, NotMerged, Protection, PullText
 from gitrepos import Repo
@@ -37,7 +37,7 @@ class Place:
     def forge(self, who: str = "ci") -> GithubForge:
         """Open the forge with somebody's account."""
         address = ForgeAddress("github", self.fake.url, "ana/shop")
-        token = Token(self.state.token(who), "GITHUB_TOKEN")
+        token = ForgeToken(self.state.token(who), "GITHUB_TOKEN")
         return open_github(address, token, FakeClock(), 30.0, {})
 
 

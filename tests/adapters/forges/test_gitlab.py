@@ -23,7 +23,7 @@ from gitops.adapters.forges.gitlab.answers import (
     state_of,
 )
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitops.errors import Refused
 from gitops.ports import Merged, NotMerged, Protection, PullText
 from gitrepos import Repo
@@ -49,7 +49,7 @@ class Place:
     def forge(self, who: str = "ci") -> GitlabForge:
         """Open the forge with somebody's account."""
         address = ForgeAddress("gitlab", self.fake.url, REPOSITORY)
-        return open_gitlab(address, Token(self.state.token(who), "X"), FakeClock(), 30.0, {})
+        return open_gitlab(address, ForgeToken(self.state.token(who), "X"), FakeClock(), 30.0, {})
 
 
 @pytest.fixture

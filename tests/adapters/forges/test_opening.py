@@ -15,7 +15,7 @@ from gitops.adapters.forges.opening import open_forge
 from gitops.adapters.forges.transport.probe import probe
 from gitops.adapters.gitrepo import open_repository
 from gitops.core.environments.environment import Config, ForgeSetting
-from gitops.core.forges.address import Origin, Unknown
+from gitops.core.forges.address import Unknown, WebOrigin
 from gitops.errors import Denied, Unavailable
 from gitops.ports import GatedForge, NoForge
 from gitrepos import ENVIRON, Repo
@@ -216,7 +216,7 @@ def test_a_checkout_has_the_forge_that_it_pushes_to(tmp_path: Path) -> None:
 def where(host: Host, *, exact: bool = True) -> Unknown:
     """Return the place of a server."""
     port = int(host.url.rpartition(":")[2])
-    return Unknown(Origin("http", "127.0.0.1", port), exact, "shop/m")
+    return Unknown(WebOrigin("http", "127.0.0.1", port), exact, "shop/m")
 
 
 @pytest.mark.parametrize(
@@ -261,7 +261,7 @@ def test_nobody_listens() -> None:
     """A server that only speaks SSH has no forge; one that Git reaches by HTTP cannot be gone."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        origin = Origin("http", "127.0.0.1", taken.getsockname()[1])
+        origin = WebOrigin("http", "127.0.0.1", taken.getsockname()[1])
 
         assert probe(Unknown(origin, False, "shop/m"), {}) is None
         with pytest.raises(Unavailable):

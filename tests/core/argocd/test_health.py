@@ -12,20 +12,20 @@ from applications import LATER, NEW, OLD, OTHER, T0, a_sync, an_application
 from gitops.core.argocd.application import read_application
 from gitops.core.argocd.health import (
     RANK,
+    ExpectedRelease,
     Observation,
-    Place,
-    State,
-    Wanted,
+    ReleaseState,
+    RevisionPosition,
     drift,
     judge,
     not_running,
 )
-from gitops.core.argocd.tracking import Feed
+from gitops.core.argocd.tracking import TrackingMatch
 from gitops.core.kustomization.image import ImageValue
 
 IMAGES = {"shop/api": ImageValue(tag="1.4.2"), "shop/web": ImageValue(tag="2.3.1")}
-WANTED = Wanted(NEW, T0, IMAGES)
-PLACES: dict[str, Place] = {OLD: "before", NEW: "at", LATER: "at", OTHER: "other"}
+WANTED = ExpectedRelease(NEW, T0, IMAGES)
+PLACES: dict[str, RevisionPosition] = {OLD: "before", NEW: "at", LATER: "at", OTHER: "other"}
 RENDER = (
     "Failed to load target state: failed to generate manifest for source 1 of 1: rpc error: code = "
     "Unknown desc = Manifest generation error (cached): `kustomize build <path to cached "
@@ -34,10 +34,10 @@ RENDER = (
 )
 
 
-def look(told: dict[str, Any], wanted: Wanted = WANTED, **more: Any) -> Observation:
+def look(told: dict[str, Any], wanted: ExpectedRelease = WANTED, **more: Any) -> Observation:
     """Judge an object at second 30."""
     application = read_application(told, "test")
-    feed = Feed(application, application.sources[0])
+    feed = TrackingMatch(application, application.sources[0])
     now = T0 + timedelta(seconds=30)
     return judge(feed, wanted, lambda commit: PLACES.get(commit, "unknown"), now=now, **more)
 
@@ -47,7 +47,7 @@ def running(revision: str = NEW, **more: Any) -> dict[str, Any]:
     return a_sync(revision, "Running", finished=None, **more)
 
 
-CASES: dict[str, tuple[dict[str, Any], State, str]] = {
+CASES: dict[str, tuple[dict[str, Any], ReleaseState, str]] = {
     "live and healthy": (an_application(), "healthy", "Synced and Healthy"),
     "a later commit with the same images": (an_application(revision=LATER), "healthy", "Healthy"),
     "brand new, without a status": (
@@ -289,7 +289,7 @@ def test_sources_are_compared_by_their_index() -> None:
     told["status"]["sync"] = {"status": "Synced", "revisions": ["1.2.3", NEW]}
     told["status"]["operationState"]["syncResult"] = {"revisions": ["1.2.3", NEW]}
     application = read_application(told, "test")
-    feed = Feed(application, application.sources[1])
+    feed = TrackingMatch(application, application.sources[1])
 
     seen = judge(feed, WANTED, lambda commit: PLACES.get(commit, "unknown"), now=T0)
 

@@ -11,9 +11,15 @@ import pytest
 
 from gitops.core.argocd.application import read_application
 from gitops.core.argocd.diagnosis import Workloads, find_troubles
-from gitops.core.argocd.health import Observation, Place, State, Wanted, judge
+from gitops.core.argocd.health import (
+    ExpectedRelease,
+    Observation,
+    ReleaseState,
+    RevisionPosition,
+    judge,
+)
 from gitops.core.argocd.rollout import read_rollout
-from gitops.core.argocd.tracking import Feed
+from gitops.core.argocd.tracking import TrackingMatch
 from gitops.core.kustomization.image import ImageValue
 
 APPLICATIONS = Path(__file__).parent / "applications"
@@ -22,7 +28,7 @@ BEFORE = datetime(2020, 1, 1, tzinfo=UTC)
 LATER = datetime(2100, 1, 1, tzinfo=UTC)
 
 # What each recorded moment says of the release whose commit the Application is compared with.
-STATES: dict[str, tuple[State, str]] = {
+STATES: dict[str, tuple[ReleaseState, str]] = {
     "comparison-error": ("unrendered", "it does not render: `kustomize build"),
     "degraded-crash-loop": ("degraded", "Degraded"),
     "degraded-inherited": ("syncing", "a sync is about to start"),
@@ -68,11 +74,11 @@ def look(
     source = next(one for one in application.sources if one.path is not None)
     at = application.revision(source.index)
 
-    def place(commit: str) -> Place:
+    def place(commit: str) -> RevisionPosition:
         return "at" if seen and commit == at else "before"
 
-    wanted = Wanted(at or "0" * 40, BEFORE, images or {})
-    return judge(Feed(application, source), wanted, place, now=LATER, asked=BEFORE)
+    wanted = ExpectedRelease(at or "0" * 40, BEFORE, images or {})
+    return judge(TrackingMatch(application, source), wanted, place, now=LATER, asked=BEFORE)
 
 
 def test_every_recording_is_judged() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from applications import T0
-from gitops.core.argocd.diagnosis import Trouble
+from gitops.core.argocd.diagnosis import Diagnosis
 from gitops.core.argocd.health import RANK
-from gitops.core.argocd.reports import GOOD, Verdict, WaitReport, worst_error
+from gitops.core.argocd.reports import GOOD, WaitReport, WaitVerdict, worst_error
 from gitops.core.argocd.stability import BAD
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.releases.history import Identity, Release
@@ -17,13 +17,13 @@ DEV = Overlay(Environment("dev", "overlays/dev"))
 RELEASE = Release("b" * 40, T0, Identity("Ana", "a@x"), "s", "deploy", {})
 
 
-def report(verdict: Verdict, **more: object) -> WaitReport:
+def report(verdict: WaitVerdict, **more: object) -> WaitReport:
     """Return a report with this verdict."""
     return WaitReport(DEV, RELEASE, verdict, "because", **more)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("verdict", sorted({*GOOD, *BAD, *RANK}))
-def test_exit_codes(verdict: Verdict) -> None:
+def test_exit_codes(verdict: WaitVerdict) -> None:
     """Healthy and stable are no error, what is bad is exit 1, all else is not known: 75."""
     error = report(verdict).error
 
@@ -45,7 +45,7 @@ def test_codes() -> None:
 
 def test_troubles_are_reasons() -> None:
     """What is not well in the cluster is told with the error."""
-    error = report("degraded", troubles=(Trouble("Pod x", "CrashLoopBackOff"),)).error
+    error = report("degraded", troubles=(Diagnosis("Pod x", "CrashLoopBackOff"),)).error
 
     assert error is not None
     assert ("Pod x: CrashLoopBackOff",) == error.reasons

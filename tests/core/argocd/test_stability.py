@@ -9,12 +9,12 @@ import pytest
 
 from applications import T0
 from gitops.core.argocd.application import ApplicationRef
-from gitops.core.argocd.health import Observation, State
+from gitops.core.argocd.health import Observation, ReleaseState
 from gitops.core.argocd.stability import Following, follow
 
 
 def seen(
-    state: State,
+    state: ReleaseState,
     at: float,
     *,
     since: float | None = None,
@@ -109,7 +109,7 @@ def test_without_times_our_own_readings_count() -> None:
 
 
 @pytest.mark.parametrize("state", ["degraded", "failed", "unrendered"])
-def test_bad_must_last_two_seconds(state: State) -> None:
+def test_bad_must_last_two_seconds(state: ReleaseState) -> None:
     """What is bad for a moment only is no verdict."""
     moment = [(0.0, [seen(state, 0, since=0)]), (1.0, [seen("healthy", 1, since=1)])]
     lasting = [(at, [seen(state, at, since=0)]) for at in (0.0, 1.9, 2.0)]

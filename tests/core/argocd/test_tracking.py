@@ -9,7 +9,7 @@ import pytest
 from applications import URL, an_application
 from gitops.core.argocd.application import Application, read_application
 from gitops.core.argocd.tracking import (
-    Place,
+    TrackedPath,
     asks_for_default,
     find_feeds,
     is_same_repository,
@@ -17,7 +17,7 @@ from gitops.core.argocd.tracking import (
 )
 from gitops.core.kustomization.graph import brings_in, brought_in
 
-DEV = Place((URL,), "main", True, "overlays/dev")
+DEV = TrackedPath((URL,), "main", True, "overlays/dev")
 
 
 def app(**more: Any) -> Application:
@@ -73,7 +73,7 @@ def test_paths_on_disk() -> None:
 
 def test_other_names_of_the_repository() -> None:
     """What the caller says that Argo CD calls it is found, too."""
-    place = Place((URL, "http://gitea.gitea.svc:3000/shop/m"), "main", True, "overlays/dev")
+    place = TrackedPath((URL, "http://gitea.gitea.svc:3000/shop/m"), "main", True, "overlays/dev")
 
     assert find_feeds([app(url="http://gitea.gitea.svc:3000/shop/m.git")], place).feeds
 
@@ -95,7 +95,7 @@ def test_other_names_of_the_repository() -> None:
 )
 def test_branches(target: str, default: bool | None, follows: bool) -> None:
     """HEAD and nothing are the default branch; commits, tags and ranges are pinned."""
-    place = Place((URL,), "main", default, "overlays/dev")
+    place = TrackedPath((URL,), "main", default, "overlays/dev")
     found = find_feeds([app(target=target)], place)
 
     assert follows == bool(found.feeds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.audit.affected import Belongings, Touch
+from gitops.core.audit.affected import AffectedPath, Belongings
 
 
 def belongings() -> Belongings:
@@ -60,7 +60,9 @@ def test_reasons() -> None:
     found = belongings()
     found.add("base/api.yaml", "another")
 
-    assert (Touch("base/api.yaml", "it is built from it"),) == found.touched(["base/api.yaml"])
+    assert (AffectedPath("base/api.yaml", "it is built from it"),) == found.touched(
+        ["base/api.yaml"]
+    )
     assert "base/api.yaml lies below it" in found.touched(["base"])[0].reason
 
 

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 import pytest
 from msgspec.structs import replace
 
-from gitops.core.audit.affected import Touch
+from gitops.core.audit.affected import AffectedPath
 from gitops.core.audit.findings import Approval, Claim, claim_of, judge_approval
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.hold import Hold
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 INFO = CommitInfo("c" * 40, ("p" * 40,), Identity("Ana", "a@e.com"), NOW, "x\n")
-TOUCH = Touch("base/a.yaml", "prod is built from it")
+TOUCH = AffectedPath("base/a.yaml", "prod is built from it")
 HOLD = Hold("Ana", NOW, "INC-1", restores="r" * 40)
 
 
@@ -107,7 +107,7 @@ def test_levels(found: Approval | None, landed: bool, declared: bool, level: str
 
 def test_strange_content() -> None:
     """Of an approved change just the paths with other content are reported."""
-    touches = [TOUCH, Touch("overlays/prod/x", "it is in the overlay")]
+    touches = [TOUCH, AffectedPath("overlays/prod/x", "it is in the overlay")]
     findings = judge_approval("c", "prod", touches, approval(), landed=True, strange=[TOUCH.path])
 
     assert [("base/a.yaml", "error")] == [(one.path, one.level) for one in findings]

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from gitops.core.batch.intents import MAX_BYTES, REF_PREFIX, Intent, encode, sign
 from gitops.core.batch.selection import (
-    Answered,
+    AnsweredIntent,
     Combined,
-    Fault,
-    Place,
+    IntentFault,
+    QueuePosition,
     Rejected,
     choose_refs,
     combine,
@@ -40,7 +40,9 @@ INTENT = Intent(
     expires=NOW + timedelta(minutes=5),
     to=("dev",),
 )
-PLACE = Place("git.example.com/shop/manifests", "main", NOW, {BASE, "b" * 40}, {"0190-landed00"})
+PLACE = QueuePosition(
+    "git.example.com/shop/manifests", "main", NOW, {BASE, "b" * 40}, {"0190-landed00"}
+)
 
 
 def numbered(number: int, **changes: object) -> Intent:
@@ -53,7 +55,7 @@ def offered(*intents: Intent) -> dict[str, bytes]:
     return {intent.ref_name: sign(intent, KEY) for intent in intents}
 
 
-def admit(intent: Intent, place: Place = PLACE, key: bytes = KEY) -> Intent | Rejected:
+def admit(intent: Intent, place: QueuePosition = PLACE, key: bytes = KEY) -> Intent | Rejected:
     """Judge one intent as its writer would publish it."""
     return admit_at(intent.ref_name, sign(intent, key), key=KEY, place=place)
 
@@ -66,26 +68,26 @@ def test_an_authentic_intent_is_admitted() -> None:
 @pytest.mark.parametrize(
     ("intent", "fault", "removed"),
     [
-        (replace(INTENT, branch="production"), Fault.OTHER_BRANCH, False),
-        (replace(INTENT, repository="git.example.com/x"), Fault.OTHER_REPOSITORY, True),
-        (replace(INTENT, expires=NOW), Fault.EXPIRED, True),
-        (replace(INTENT, id="0190-landed00"), Fault.REPLAYED, True),
-        (replace(INTENT, base="c" * 40), Fault.OTHER_HISTORY, False),
+        (replace(INTENT, branch="production"), IntentFault.OTHER_BRANCH, False),
+        (replace(INTENT, repository="git.example.com/x"), IntentFault.OTHER_REPOSITORY, True),
+        (replace(INTENT, expires=NOW), IntentFault.EXPIRED, True),
+        (replace(INTENT, id="0190-landed00"), IntentFault.REPLAYED, True),
+        (replace(INTENT, base="c" * 40), IntentFault.OTHER_HISTORY, False),
         (
             replace(
                 INTENT, created=NOW + timedelta(minutes=1), expires=NOW + timedelta(minutes=11)
             ),
-            Fault.TOO_LONG,
+            IntentFault.TOO_LONG,
             True,
         ),
         (
             replace(INTENT, branch="production", expires=NOW),
-            Fault.EXPIRED,
+            IntentFault.EXPIRED,
             True,
         ),
     ],
 )
-def test_what_is_not_admitted(intent: Intent, fault: Fault, removed: bool) -> None:
+def test_what_is_not_admitted(intent: Intent, fault: IntentFault, removed: bool) -> None:
     """Wrong place or time keeps an authentic intent out; it stays where another may apply it."""
     rejected = admit(intent)
 
@@ -105,17 +107,17 @@ def test_the_last_moment_counts() -> None:
 @pytest.mark.parametrize(
     ("ref", "blob", "fault"),
     [
-        (INTENT.ref_name, None, Fault.TOO_LARGE),
-        (INTENT.ref_name, sign(INTENT, b"another key, long enough"), Fault.UNSIGNED),
-        (INTENT.ref_name, encode(INTENT), Fault.UNSIGNED),
-        (INTENT.ref_name, b"", Fault.UNSIGNED),
-        (INTENT.ref_name, sign(INTENT, KEY).replace(b"1.4.2", b"6.6.6"), Fault.UNSIGNED),
-        (INTENT.ref_name, sign(INTENT, KEY) + b" " * MAX_BYTES, Fault.TOO_LARGE),
-        (INTENT.ref_name, b"gitops-intent/2 from the future", Fault.OTHER_VERSION),
-        (REF_PREFIX + "0190-abcdef13", sign(INTENT, KEY), Fault.MISNAMED),
+        (INTENT.ref_name, None, IntentFault.TOO_LARGE),
+        (INTENT.ref_name, sign(INTENT, b"another key, long enough"), IntentFault.UNSIGNED),
+        (INTENT.ref_name, encode(INTENT), IntentFault.UNSIGNED),
+        (INTENT.ref_name, b"", IntentFault.UNSIGNED),
+        (INTENT.ref_name, sign(INTENT, KEY).replace(b"1.4.2", b"6.6.6"), IntentFault.UNSIGNED),
+        (INTENT.ref_name, sign(INTENT, KEY) + b" " * MAX_BYTES, IntentFault.TOO_LARGE),
+        (INTENT.ref_name, b"gitops-intent/2 from the future", IntentFault.OTHER_VERSION),
+        (REF_PREFIX + "0190-abcdef13", sign(INTENT, KEY), IntentFault.MISNAMED),
     ],
 )
-def test_what_nobody_with_the_key_made(ref: str, blob: bytes | None, fault: Fault) -> None:
+def test_what_nobody_with_the_key_made(ref: str, blob: bytes | None, fault: IntentFault) -> None:
     """Forged, altered, huge, foreign and renamed blobs are told apart, and never applied."""
     assert admit_at(ref, blob, key=KEY, place=PLACE) == Rejected(ref, fault)
 
@@ -236,8 +238,8 @@ def test_the_owner_of_the_oldest_carries() -> None:
 def test_what_was_not_applied_is_recorded() -> None:
     """The commit that went instead says whose intent was refused, and why, on one line each."""
     reasons = ("prod: held by Ana: INC-42", "prod: frozen")
-    refused = Answered(INTENT, Refused("refused: 2 reasons", reasons=reasons))
-    missing = Answered(replace(INTENT, to=(), ref="main"), NotFound("no image\nshop/api"))
+    refused = AnsweredIntent(INTENT, Refused("refused: 2 reasons", reasons=reasons))
+    missing = AnsweredIntent(replace(INTENT, to=(), ref="main"), NotFound("no image\nshop/api"))
 
     message = with_answers("dev: x\n\nGitops-Id: 1\n", [refused, missing])
 

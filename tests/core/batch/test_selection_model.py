@@ -16,7 +16,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invaria
 from msgspec.structs import replace
 
 from gitops.core.batch.intents import REF_PREFIX, Intent, sign
-from gitops.core.batch.selection import Combined, Place, combine, select
+from gitops.core.batch.selection import Combined, QueuePosition, combine, select
 from gitops.core.releases.history import Identity
 from gitops.errors import Refused
 
@@ -74,9 +74,9 @@ class Crowd(RuleBasedStateMachine):
     intents = Bundle("intents")
     batches = Bundle("batches")
 
-    def place(self) -> Place:
+    def place(self) -> QueuePosition:
         """Where a carrier judges: the whole branch as it is now."""
-        return Place(
+        return QueuePosition(
             REPOSITORY,
             "main",
             self.now,

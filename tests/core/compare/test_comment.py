@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from gitops.core.audit.affected import Touch
+from gitops.core.audit.affected import AffectedPath
 from gitops.core.compare.comment import LONGEST, MARK, render_comment
 from gitops.core.compare.comparison import (
     Comparison,
@@ -25,7 +25,7 @@ PROD = EnvironmentDifference(
     protected=True,
     path="overlays/prod/kustomization.yaml",
     images=(ImageDifference("shop/api", OLD, NEW),),
-    files=(Touch("base/a.yaml", "prod is built from it"),),
+    files=(AffectedPath("base/a.yaml", "prod is built from it"),),
     judged=True,
 )
 WHOLE = Comparison("b" * 40, "a" * 40, "t" * 40, "kustomize", (PROD,))

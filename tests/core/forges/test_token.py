@@ -6,7 +6,7 @@ import pytest
 
 from gitops.core.environments.environment import ForgeKind
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token, choose_token, how_to_give_a_token
+from gitops.core.forges.token import ForgeToken, choose_token, how_to_give_a_token
 
 OWN = "https://git.example.com"
 
@@ -110,6 +110,6 @@ def test_how_to_give_a_token(kind: ForgeKind, variable: str) -> None:
 
 def test_a_token_does_not_show_itself() -> None:
     """Printed by accident, a token keeps its secret."""
-    token = Token("s3cret", "GITEA_TOKEN", "basic", "ana")
+    token = ForgeToken("s3cret", "GITEA_TOKEN", "basic", "ana")
 
     assert "s3cret" not in f"{token} {token!r} {[token]}"

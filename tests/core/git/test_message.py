@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.git.message import Line, render_message, subject, trailers
+from gitops.core.git.message import ChangeLine, render_message, subject, trailers
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.text.plain import LONGEST_TEXT, one_line
 
@@ -41,7 +41,7 @@ def message(**more: Any) -> str:
     plain: dict[str, Any] = {
         "action": "deploy",
         "environments": ["dev"],
-        "changes": [Line("dev", change("1.4.1", "1.4.2"))],
+        "changes": [ChangeLine("dev", change("1.4.1", "1.4.2"))],
         "intent": "id-1",
     }
     return render_message(**(plain | more))
@@ -52,7 +52,10 @@ def test_the_whole_message() -> None:
     actual = message(
         action="rollback",
         environments=["dev", "test"],
-        changes=[Line("dev", change("1.4.1", "1.4.2")), Line("test", change("1.4.0", "1.4.2"))],
+        changes=[
+            ChangeLine("dev", change("1.4.1", "1.4.2")),
+            ChangeLine("test", change("1.4.0", "1.4.2")),
+        ],
         reason="INC-42",
         overrides=["first", "second"],
         source=("release/1.4", SHA),
@@ -85,21 +88,21 @@ Argocd-reference-commit-sha: {SHA}
 @pytest.mark.parametrize(
     ("environments", "changes", "expected"),
     [
-        (["dev"], [Line("dev", change("1", "2"))], "dev: shop/api 1 -> 2"),
+        (["dev"], [ChangeLine("dev", change("1", "2"))], "dev: shop/api 1 -> 2"),
         (
             ["dev", "test"],
-            [Line("dev", change("1", "2")), Line("test", change("1", "2"))],
+            [ChangeLine("dev", change("1", "2")), ChangeLine("test", change("1", "2"))],
             "dev, test: shop/api 1 -> 2",
         ),
         (
             ["dev"],
-            [Line("dev", change("1", "2", f"app{number}")) for number in range(7)],
+            [ChangeLine("dev", change("1", "2", f"app{number}")) for number in range(7)],
             "dev: 7 images",
         ),
         (["shop/dev"], [], "shop/dev: deploy"),
     ],
 )
-def test_subject_lines(environments: list[str], changes: list[Line], expected: str) -> None:
+def test_subject_lines(environments: list[str], changes: list[ChangeLine], expected: str) -> None:
     """The subject names environments and the change, or how many images there are."""
     assert expected == subject(message(environments=environments, changes=changes))
 
@@ -143,7 +146,7 @@ def test_people_cannot_forge_trailers(text: str, place: str) -> None:
         "override": {"overrides": [text]},
         "environment": {"environments": [f"dev{text}"]},
         "subject": {"subject": text},
-        "image": {"changes": [Line("dev", change("1", "2", f"app{text}"))]},
+        "image": {"changes": [ChangeLine("dev", change("1", "2", f"app{text}"))]},
         "ref": {"source": (f"main{text}", None)},
     }[place]
 

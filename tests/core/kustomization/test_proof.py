@@ -10,7 +10,7 @@ from gitops.core.kustomization.image import ImageValue
 from gitops.core.kustomization.prove import confirm, prove
 from gitops.core.kustomization.read import read_lists
 from gitops.core.kustomization.refusals import Check
-from gitops.core.kustomization.splices import Plan
+from gitops.core.kustomization.splices import SplicePlan
 from gitops.core.yamltext import parse_first
 from gitops.errors import ManifestError
 
@@ -39,7 +39,7 @@ images:
 def planned(content=CONTENT):
     """Return a plan that sets app's tag to v2, and the bytes it makes."""
     lists = read_lists(parse_first(content.encode(), "k.yaml"))
-    plan = Plan(lists)
+    plan = SplicePlan(lists)
     Check(lists).whole()
     replace(plan, lists.items[0], "newTag", "v2")
     return plan, plan.write().encode()
@@ -122,7 +122,7 @@ def test_wrong_splice_is_refused(start, end, text):
 def test_unplanned_event_is_refused(what):
     """Bytes that nobody planned the meaning of are refused: the two plans check each other."""
     lists = read_lists(parse_first(CONTENT.encode(), "k.yaml"))
-    plan = Plan(lists)
+    plan = SplicePlan(lists)
     if what == "replace":
         replace(plan, lists.items[0], "newTag", "v2")
     elif what == "insert":
@@ -138,7 +138,7 @@ def test_unplanned_event_is_refused(what):
 
 def test_document_that_ends_elsewhere_is_refused():
     """Something new behind the first document changes no event of it, and is refused."""
-    plan = Plan(read_lists(parse_first(b"resources: [a]\n", "k.yaml")))
+    plan = SplicePlan(read_lists(parse_first(b"resources: [a]\n", "k.yaml")))
     add(plan, [[("name", "app")]])
     ((start, end, text),) = plan.splices
     plan.splices[:] = [(start, end, text + "---\nevil: true\n")]

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from gitops.core.git.commit import Identity
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.records import (
-    About,
-    Entry,
     Ledger,
-    Problem,
+    LedgerEntry,
+    LedgerProblem,
     Record,
+    RecordSubject,
     Verdict,
     append,
     approvals,
@@ -28,14 +28,14 @@ from gitops.core.ledger.records import (
 )
 from gitops.core.ledger.signatures import (
     BranchCommit,
+    ExpectedSubject,
     LedgerCommit,
-    Named,
     history_problems,
     judge_signatures,
     line_of,
     why_no_word,
 )
-from gitops.core.ledger.verdicts import Standing, is_news, judged, judged_sets, verdicts_on
+from gitops.core.ledger.verdicts import LatestVerdicts, is_news, judged, judged_sets, verdicts_on
 from gitops.core.releases.release import Health, Release, Verdicts
 from gitops.core.text.plain import one_line
 
@@ -69,7 +69,7 @@ def said(
     return Record(commit, verdict, NOON + timedelta(minutes=minutes), by, None, images, machine)
 
 
-def entries(*records: Record) -> tuple[Entry, ...]:
+def entries(*records: Record) -> tuple[LedgerEntry, ...]:
     """The entries of a ledger that holds exactly `records`."""
     return read_ledger(b"".join(map(render_record, records))).entries
 
@@ -115,7 +115,7 @@ def test_the_line() -> None:
 @pytest.mark.parametrize("record", [FULL, said(D, "approved"), said(A, "degraded", machine=True)])
 def test_what_is_written_is_read_back(record: Record) -> None:
     """Every field survives."""
-    assert Ledger((Entry(1, record),), ()) == read_ledger(render_record(record))
+    assert Ledger((LedgerEntry(1, record),), ()) == read_ledger(render_record(record))
 
 
 @given(st.text(min_size=1), st.text(), st.dictionaries(st.text(), st.text()))
@@ -337,7 +337,7 @@ def test_the_trouble_with_a_signature_is_told() -> None:
     )
 
     assert [expected] == [str(problem) for problem in judge_signatures([commit]).problems]
-    assert str(Problem("alone")) == "alone"
+    assert str(LedgerProblem("alone")) == "alone"
 
 
 @given(st.lists(st.tuples(st.sampled_from([b"", L1, L1 + L2, EVIL, b"x"]), st.booleans())))
@@ -357,11 +357,11 @@ def test_no_unsigned_line_ever_counts(steps: list[tuple[bytes, bool]]) -> None:
     assert once == [entry.record for entry in judge_signatures(commits).entries]
 
 
-HERE = About("git.example.com/shop/m", "stage")
-NAMED = Named(frozenset({HERE.repository, "m"}), frozenset({"stage"}), None)
+HERE = RecordSubject("git.example.com/shop/m", "stage")
+NAMED = ExpectedSubject(frozenset({HERE.repository, "m"}), frozenset({"stage"}), None)
 
 
-def about(record: Record, place: About | None) -> bytes:
+def about(record: Record, place: RecordSubject | None) -> bytes:
     """The line of a record that names a place."""
     return render_record(replace(record, about=place))
 
@@ -377,7 +377,9 @@ def about(record: Record, place: About | None) -> bytes:
     ],
 )
 @pytest.mark.parametrize("verdict", ["qa-passed", "qa-failed", "approved"])
-def test_a_signed_line_is_about_what_it_names(place: About, counts: bool, verdict: Verdict) -> None:
+def test_a_signed_line_is_about_what_it_names(
+    place: RecordSubject, counts: bool, verdict: Verdict
+) -> None:
     """A line of another repository, environment or app is a word on nothing here, and is told."""
     line = about(said(A, verdict), place)
 
@@ -640,7 +642,7 @@ def test_a_machine_may_judge_the_same_images_in_a_new_release() -> None:
     assert [entry.standing.health.verdict for entry in found if entry.standing.health] == [
         "degraded"
     ]
-    assert Standing().about("health") is None
+    assert LatestVerdicts().about("health") is None
 
 
 @pytest.mark.parametrize(

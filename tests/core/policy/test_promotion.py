@@ -13,12 +13,12 @@ from gitops.core.environments.environment import Environment, Overlay, Required
 from gitops.core.environments.freeze import Freeze, FreezeHit, Recurrence, closed
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
-from gitops.core.ledger.records import Entry, Record, Verdict
+from gitops.core.ledger.records import LedgerEntry, Record, Verdict
 from gitops.core.ledger.verdicts import JudgedSet, judged_sets
 from gitops.core.policy.promotion import (
-    Before,
+    ImageOrigin,
     Judgement,
-    Origin,
+    Upstream,
     carry,
     judge_promotion,
 )
@@ -42,7 +42,7 @@ Said = tuple[Verdict, Mapping[str, ImageValue], int]
 def ledger(*said: Said) -> tuple[JudgedSet, ...]:
     """A ledger: (verdict, images, hours before noon), oldest first; all by Bo."""
     return judged_sets(
-        Entry(
+        LedgerEntry(
             number,
             Record(f"{number:040x}", verdict, NOON - timedelta(hours=hours), "Bo", None, images),
         )
@@ -55,9 +55,9 @@ def stage(
     present: Mapping[str, ImageValue] = NAMES,
     released: tuple[str, ...] = (API, WEB),
     label: str = "stage",
-) -> Before:
+) -> Upstream:
     """The environment before prod."""
-    return Before(label, present, released, ledger(*said))
+    return Upstream(label, present, released, ledger(*said))
 
 
 def origin(
@@ -67,11 +67,11 @@ def origin(
     image: str = API,
     *,
     known: bool = True,
-) -> Origin:
+) -> ImageOrigin:
     """Where an image came from; its branch ends there still unless `heads` says otherwise."""
     revision = f"{branch}@sha1:{built}" if branch and built else branch
     ends = {"main": NEW, "release/1.4": OLD} if heads is None else heads
-    return Origin(image, revision, ends if known else None)
+    return ImageOrigin(image, revision, ends if known else None)
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,8 @@ class Case:
     reasons: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     changes: Mapping[str, ImageValue] = field(default_factory=lambda: {API: V4})
-    befores: tuple[Before, ...] = (stage(),)
-    origins: tuple[Origin, ...] = (origin(),)
+    befores: tuple[Upstream, ...] = (stage(),)
+    origins: tuple[ImageOrigin, ...] = (origin(),)
     requires: tuple[Required, ...] = ()
     expected: str | None = None
     hold: Hold | None = None
@@ -141,7 +141,7 @@ CASES = [
     Case(
         "the environment before cannot be read",
         ("stage cannot be asked: no such overlay",),
-        befores=(Before("stage", {}, (), (), "no such overlay"),),
+        befores=(Upstream("stage", {}, (), (), "no such overlay"),),
         requires=PASSED,
         soak=DAY,
     ),

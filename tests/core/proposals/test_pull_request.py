@@ -12,16 +12,16 @@ from msgspec.structs import replace
 
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.git.commit import Identity
-from gitops.core.git.message import Line, render_message
+from gitops.core.git.message import ChangeLine, render_message
 from gitops.core.kustomization.image import ImageChange, ImageValue, parse_image
-from gitops.core.ledger.verdicts import JudgedSet, Standing, Word
-from gitops.core.policy.promotion import Before
+from gitops.core.ledger.verdicts import CountedVerdict, JudgedSet, LatestVerdicts
+from gitops.core.policy.promotion import Upstream
 from gitops.core.policy.reasons import Reason
 from gitops.core.proposals.commands import asking, image_argument
 from gitops.core.proposals.comments import render_closed, render_replaced, render_rolled_back
 from gitops.core.proposals.pull_request import (
+    ProposalImage,
     Review,
-    Row,
     action_told,
     head_told,
     render_pull_request,
@@ -42,7 +42,7 @@ EVIL = "[x](https://evil.example) <img src=x> @ana closes #1 | `y` ```"
 
 def message(action: str = "promote", **more: object) -> str:
     """Return the message of a proposal's head."""
-    lines = [Line("prod", change) for change in (API, WEB)]
+    lines = [ChangeLine("prod", change) for change in (API, WEB)]
     made: dict[str, object] = {"reason": "the spring release", "source": ("release/1.5", NEW)}
     return render_message(
         action=action, environments=["prod"], changes=lines, intent="77", **(made | more)
@@ -51,9 +51,9 @@ def message(action: str = "promote", **more: object) -> str:
 
 def review(**more: object) -> Review:
     """Return a promotion of two images, the API with its source, asked for by Mona."""
-    passed = Word("qa-passed", WHEN, "Ben", "all green", 0)
+    passed = CountedVerdict("qa-passed", WHEN, "Ben", "all green", 0)
     images = {"shop/api": API.after, "shop/web": WEB.after}
-    judged = JudgedSet(frozenset(images.items()), Standing(quality=passed))
+    judged = JudgedSet(frozenset(images.items()), LatestVerdicts(quality=passed))
     made: dict[str, object] = {
         "overlay": PROD,
         "head": HEAD,
@@ -61,10 +61,12 @@ def review(**more: object) -> Review:
         "by": "Mona",
         "since": WHEN,
         "rows": (
-            Row(API, f"release/1.5@sha1:{NEW}", OLD, "https://git.example.com/shop/api.git"),
-            Row(WEB),
+            ProposalImage(
+                API, f"release/1.5@sha1:{NEW}", OLD, "https://git.example.com/shop/api.git"
+            ),
+            ProposalImage(WEB),
         ),
-        "befores": (Before("stage", images, images, (judged,)),),
+        "befores": (Upstream("stage", images, images, (judged,)),),
         "way_back": Choice(RELEASE, stability="it was seen stable", passed_over=1),
     }
     return Review(**(made | more))  # type: ignore[arg-type]
@@ -151,9 +153,11 @@ def test_a_rollback_says_so() -> None:
 
 def test_words_about_some_images_name_them() -> None:
     """Where the environments before say different things of the images, each line says of which."""
-    degraded = Word("degraded", WHEN, "gitops wait", None, 1)
-    judged = JudgedSet(frozenset({("shop/api", API.after)}), Standing(health=degraded))
-    told = review(befores=(Before("stage", {}, (), (judged,)), Before("eu", {}, (), problem="?")))
+    degraded = CountedVerdict("degraded", WHEN, "gitops wait", None, 1)
+    judged = JudgedSet(frozenset({("shop/api", API.after)}), LatestVerdicts(health=degraded))
+    told = review(
+        befores=(Upstream("stage", {}, (), (judged,)), Upstream("eu", {}, (), problem="?"))
+    )
     body = render_pull_request(told).body
 
     assert "- `stage`: no word of QA\n" in body
@@ -170,17 +174,20 @@ def test_nobody_slips_markdown_in(reason: str, person: str, image: str) -> None:
     """Names and reasons make no link, no HTML, no cell, no heading: the page keeps its shape."""
     change = ImageChange(image, API.before, API.after)
     plain = review(
-        rows=(Row(API),), by="Mona", message=message(reason="why", overrides=["why"]), reasons=()
+        rows=(ProposalImage(API),),
+        by="Mona",
+        message=message(reason="why", overrides=["why"]),
+        reasons=(),
     )
     told = replace(
         plain,
         by=person,
-        rows=(Row(change),),
+        rows=(ProposalImage(change),),
         message=message(reason=f"x{reason}", overrides=[f"x{reason}"]),
         warnings=(reason,),
-        befores=(Before(person, {}, (), problem=reason),),
+        befores=(Upstream(person, {}, (), problem=reason),),
     )
-    plain = replace(plain, warnings=("w",), befores=(Before("b", {}, (), (), "p"),))
+    plain = replace(plain, warnings=("w",), befores=(Upstream("b", {}, (), (), "p"),))
 
     def shape(body: str) -> list[tuple[str, str]]:
         tokens = READER.parse(body)
@@ -220,7 +227,9 @@ def test_a_replaced_proposal_shows_what_differs() -> None:
 
 def test_many_images_fit() -> None:
     """A body stays below what forges take; rows that do not fit are counted."""
-    rows = tuple(Row(replace(API, image=f"shop/{'x' * 200}{number}")) for number in range(400))
+    rows = tuple(
+        ProposalImage(replace(API, image=f"shop/{'x' * 200}{number}")) for number in range(400)
+    )
     body = render_pull_request(review(rows=rows)).body
     listed = body.count("| `shop/x")
 

@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from gitops.adapters.forges.gitea.answers import STATES, branch_of, is_of
-from gitops.adapters.forges.transport.calls import Answered, Calls, NoAnswer, no_library
+from gitops.adapters.forges.transport.calls import Calls, ForgeResponse, NoAnswer, no_library
 from gitops.adapters.forges.transport.tls import ca_file
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitops.ports import CheckState
 
 T = TypeVar("T")
@@ -23,7 +23,7 @@ _PAGES = 40  # of ended pull requests that are looked through, newest first
 _NO_RETRY = {"max_retries": 0}  # the library would repeat a refused write (409), and sleep
 
 
-class Api:
+class GiteaApi:
     """The library for one repository; everything may raise Answered and NoAnswer."""
 
     def __init__(self, calls: Calls, client: Any) -> None:
@@ -128,7 +128,7 @@ class Api:
     def _unless_missing(self, method: str, /, **arguments: Any) -> Any:
         try:
             return self.ask(method, **arguments)
-        except Answered as error:
+        except ForgeResponse as error:
             if error.status == 404:
                 return None
             raise
@@ -140,7 +140,7 @@ class Api:
 
 
 def make_client(
-    address: ForgeAddress, token: Token, timeout: float, environ: Mapping[str, str]
+    address: ForgeAddress, token: ForgeToken, timeout: float, environ: Mapping[str, str]
 ) -> Any:
     """Return the library's client for a forge. Raises NotFound when it is not installed."""
     before = dict(os.environ)
@@ -175,7 +175,7 @@ def _stay(response: Any) -> None:
     same = (before.scheme, before.host, before.port) == (after.scheme, after.host, after.port)
     keeps = response.request.method == "GET" or response.status_code in (307, 308)
     if not (same and keeps):
-        raise Answered(response.status_code, f"it redirects to {after.scheme}://{after.host}")
+        raise ForgeResponse(response.status_code, f"it redirects to {after.scheme}://{after.host}")
 
 
 @contextmanager
@@ -191,7 +191,7 @@ def translated() -> Iterator[None]:
         status = error.status_code or 0
         if status < 300:
             raise NoAnswer("it answers, but not as Gitea or Forgejo does") from None
-        raise Answered(status, _words(error.body), error.headers) from None
+        raise ForgeResponse(status, _words(error.body), error.headers) from None
     except httpx.TimeoutException as error:
         raise NoAnswer("it took too long", late=True) from error
     except httpx.HTTPError as error:

@@ -17,16 +17,16 @@ from gitops.adapters.forges.gitea.answers import (
     shown,
     spelled_out,
 )
-from gitops.adapters.forges.gitea.api import Api, make_client, translated
+from gitops.adapters.forges.gitea.api import GiteaApi, make_client, translated
 from gitops.adapters.forges.transport.calls import (
     LONGEST_REQUEST,
     PATIENCE,
-    Answered,
     Calls,
+    ForgeResponse,
     NoAnswer,
 )
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitops.ports import (
     CheckState,
     Clock,
@@ -41,7 +41,11 @@ from gitops.ports import (
 
 
 def open_gitea(
-    address: ForgeAddress, token: Token, clock: Clock, budget: float, environ: Mapping[str, str]
+    address: ForgeAddress,
+    token: ForgeToken,
+    clock: Clock,
+    budget: float,
+    environ: Mapping[str, str],
 ) -> GiteaForge:
     """Return the forge at `address`; nobody is contacted yet.
 
@@ -49,13 +53,13 @@ def open_gitea(
     """
     client = make_client(address, token, min(LONGEST_REQUEST, budget), environ)
     calls = Calls(address, token, translated, clock, budget)
-    return GiteaForge(calls, Api(calls, client))
+    return GiteaForge(calls, GiteaApi(calls, client))
 
 
 class GiteaForge:
     """`ports.GatedForge` for a repository on Gitea or Forgejo."""
 
-    def __init__(self, calls: Calls, api: Api) -> None:
+    def __init__(self, calls: Calls, api: GiteaApi) -> None:
         self._calls = calls
         self._api = api
 
@@ -80,9 +84,9 @@ class GiteaForge:
                 made = self._api.do(
                     "repo_create_pull_request", head=branch, base=base, title=title, body=text.body
                 )
-            except (Answered, NoAnswer) as error:
-                exists = isinstance(error, Answered) and error.status == 409
-                if isinstance(error, Answered) and error.status < 500 and not exists:
+            except (ForgeResponse, NoAnswer) as error:
+                exists = isinstance(error, ForgeResponse) and error.status == 409
+                if isinstance(error, ForgeResponse) and error.status < 500 and not exists:
                     raise
                 present = self._api.open_ones(branch, base)
                 if not present:
@@ -105,7 +109,7 @@ class GiteaForge:
         with self._calls.door():
             try:
                 self._api.issue("create_comment", index=number, body=text)
-            except Answered as error:
+            except ForgeResponse as error:
                 if error.status == 500:  # said of a number that nobody has, too
                     self._api.pull(number)
                 raise
@@ -121,7 +125,7 @@ class GiteaForge:
             for _ in self._calls.poll(PATIENCE):
                 try:
                     self._api.do("repo_merge_pull_request", index=number, **options)
-                except (Answered, NoAnswer) as error:
+                except (ForgeResponse, NoAnswer) as error:
                     ended = self._after_refusal(number, head, error)
                     if ended is not None:
                         return ended
@@ -199,7 +203,7 @@ class GiteaForge:
         with self._calls.door():
             try:
                 rules = self._api.ask("repo_list_branch_protection")
-            except Answered as error:
+            except ForgeResponse as error:
                 if error.status not in (403, 404):
                     raise
                 return seen_from_outside(self._api.branch(branch))
@@ -285,7 +289,7 @@ class GiteaForge:
         )
 
     def _after_refusal(
-        self, number: int, head: str, error: Answered | NoAnswer
+        self, number: int, head: str, error: ForgeResponse | NoAnswer
     ) -> Merged | NotMerged | None:
         """Say how a merge ended that was answered with an error; None: ask again."""
         pull = self._api.pull(number)

@@ -7,7 +7,7 @@ from typing import Any
 
 from gitops.ports import CheckState, Protection, PullRequest
 
-Document = Mapping[str, Any]
+GithubObject = Mapping[str, Any]
 
 _STATES: Mapping[str, CheckState] = {
     "pending": "pending",
@@ -20,7 +20,7 @@ _WRITERS = ("admin", "maintain", "write")
 _INSIDERS = ("OWNER", "MEMBER", "COLLABORATOR")
 
 
-def shown(pull: Document, messages: tuple[str, ...] = ()) -> PullRequest:
+def shown(pull: GithubObject, messages: tuple[str, ...] = ()) -> PullRequest:
     """Return a pull request as the port has it; a list gives fewer fields, which are enough."""
     merged = pull.get("merged_at") is not None
     return PullRequest(
@@ -45,21 +45,21 @@ def plain(body: str | None) -> str:
     return (body or "").replace("\r\n", "\n").rstrip()
 
 
-def login(user: Document | None) -> str:
+def login(user: GithubObject | None) -> str:
     """Return a login name; accounts that are gone have none."""
     return str(user["login"]) if user else ""
 
 
-def is_of(pull: Document, branch: str, base: str) -> bool:
+def is_of(pull: GithubObject, branch: str, base: str) -> bool:
     """Is it of our branch, and not of a fork's with the same name?"""
     same = (pull["head"]["ref"], pull["base"]["ref"]) == (branch, base)
     head, own = pull["head"].get("repo"), pull["base"].get("repo")
     return same and bool(head) and bool(own) and head["id"] == own["id"]
 
 
-def approvals(pull: Document, reviews: Iterable[Document]) -> list[Document]:
+def approvals(pull: GithubObject, reviews: Iterable[GithubObject]) -> list[GithubObject]:
     """Return the reviews that approve the present head, one for each person, oldest first."""
-    newest: dict[str, Document] = {}
+    newest: dict[str, GithubObject] = {}
     for review in reviews:
         who = login(review.get("user"))
         if who and review["state"] in ("APPROVED", "CHANGES_REQUESTED", "DISMISSED"):
@@ -73,7 +73,7 @@ def approvals(pull: Document, reviews: Iterable[Document]) -> list[Document]:
     ]
 
 
-def reasons(pull: Document) -> tuple[str, ...]:
+def reasons(pull: GithubObject) -> tuple[str, ...]:
     """Return what keeps an open pull request from being merged, beside what is counted."""
     said = {
         "blocked": "a rule of the branch blocks the merge",
@@ -85,14 +85,14 @@ def reasons(pull: Document) -> tuple[str, ...]:
     return (word,) if word and pull["state"] == "open" else ()
 
 
-def counts(permission: Document | None, review: Document) -> bool:
+def counts(permission: GithubObject | None, review: GithubObject) -> bool:
     """Does GitHub count this person's approval? Who may write counts; None: it does not tell."""
     if permission is not None:
         return permission.get("permission") in _WRITERS or permission.get("role_name") in _WRITERS
     return review.get("author_association") in _INSIDERS
 
 
-def states(statuses: Iterable[Document], runs: Iterable[Document]) -> dict[str, CheckState]:
+def states(statuses: Iterable[GithubObject], runs: Iterable[GithubObject]) -> dict[str, CheckState]:
     """Return name -> state of statuses and of checks; the newest of a name counts."""
     found: dict[str, CheckState] = {}
     for run in sorted(runs, key=lambda one: int(one["id"])):
@@ -105,7 +105,7 @@ def states(statuses: Iterable[Document], runs: Iterable[Document]) -> dict[str, 
 
 
 def rule_of(
-    rules: Sequence[Document], branch: Document | None, classic: Document | None
+    rules: Sequence[GithubObject], branch: GithubObject | None, classic: GithubObject | None
 ) -> Protection:
     """Return the rules of a branch from what a caller may read.
 
@@ -114,7 +114,7 @@ def rule_of(
         branch: what everybody reads; None: there is no such branch yet.
         classic: the older kind of protection; None: there is none, or it is not told.
     """
-    by_type: dict[str, list[Document]] = {}
+    by_type: dict[str, list[GithubObject]] = {}
     for rule in rules:
         by_type.setdefault(rule["type"], []).append(rule.get("parameters") or {})
     pulls = by_type.get("pull_request", [])
@@ -128,7 +128,7 @@ def rule_of(
     public = (branch or {}).get("protection") or {}
     is_classic = classic is not None or bool(public.get("enabled"))
     names += (public.get("required_status_checks") or {}).get("contexts") or []
-    reviews: Document = {}
+    reviews: GithubObject = {}
     if classic is not None:
         names += (classic.get("required_status_checks") or {}).get("contexts") or []
         reviews = classic.get("required_pull_request_reviews") or {}
@@ -147,7 +147,7 @@ def rule_of(
     )
 
 
-def _pushers(classic: Document, asks_reviews: bool) -> tuple[str, ...]:
+def _pushers(classic: GithubObject, asks_reviews: bool) -> tuple[str, ...]:
     named = classic.get("restrictions")
     if named is None:
         return () if asks_reviews else ("*",)

@@ -7,16 +7,22 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from gitops.adapters.forges.transport.calls import Answered, Calls, NoAnswer, no_library, root_cause
+from gitops.adapters.forges.transport.calls import (
+    Calls,
+    ForgeResponse,
+    NoAnswer,
+    no_library,
+    root_cause,
+)
 from gitops.adapters.forges.transport.paths import PathApi
 from gitops.adapters.forges.transport.tls import ca_file
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 
 _STRANGE = "it answers, but not as GitHub does"
 
 
-class Api(PathApi):
+class GithubApi(PathApi):
     """GitHub for one repository."""
 
     def __init__(self, calls: Calls, requester: Any) -> None:
@@ -36,14 +42,14 @@ class Api(PathApi):
         bare = isinstance(found, dict) and found.keys() <= {"message", "url", "documentation_url"}
         if "location" in headers and (found is None or bare):
             host = urlsplit(headers["location"]).netloc or "another place"
-            raise Answered(307, f"it redirects to {host}")
+            raise ForgeResponse(307, f"it redirects to {host}")
         if found is None or (isinstance(found, dict) and found.keys() <= {"data", "url"}):
             raise NoAnswer(_STRANGE)  # no JSON; the library adds the URL
         return found
 
 
 def make_requester(
-    address: ForgeAddress, token: Token, timeout: float, environ: Mapping[str, str]
+    address: ForgeAddress, token: ForgeToken, timeout: float, environ: Mapping[str, str]
 ) -> Any:
     """Return the library's requester for a forge. Raises NotFound when it is not installed."""
     try:
@@ -75,13 +81,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except GithubException as error:
-        raise Answered(error.status, _words(error), error.headers) from None
+        raise ForgeResponse(error.status, _words(error), error.headers) from None
     except requests.Timeout as error:
         raise NoAnswer("it took too long", late=True) from error
     except requests.RequestException as error:
         raise NoAnswer(root_cause(error)) from error
     except RuntimeError as error:  # a redirect to another host
-        raise Answered(301, str(error).split(", please", maxsplit=1)[0]) from error
+        raise ForgeResponse(301, str(error).split(", please", maxsplit=1)[0]) from error
     except ValueError as error:  # half a document
         raise NoAnswer(_STRANGE) from error
 

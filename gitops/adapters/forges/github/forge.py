@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from gitops.adapters.forges.github.answers import (
-    Document,
+    GithubObject,
     approvals,
     counts,
     is_of,
@@ -18,16 +18,16 @@ from gitops.adapters.forges.github.answers import (
     shown,
     states,
 )
-from gitops.adapters.forges.github.api import Api, make_requester, translated
+from gitops.adapters.forges.github.api import GithubApi, make_requester, translated
 from gitops.adapters.forges.transport.calls import (
     LONGEST_REQUEST,
     PATIENCE,
-    Answered,
     Calls,
+    ForgeResponse,
     NoAnswer,
 )
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitops.ports import (
     CheckState,
     Clock,
@@ -44,7 +44,11 @@ _LONGEST_BODY = 65_000  # characters; GitHub takes 65,536
 
 
 def open_github(
-    address: ForgeAddress, token: Token, clock: Clock, budget: float, environ: Mapping[str, str]
+    address: ForgeAddress,
+    token: ForgeToken,
+    clock: Clock,
+    budget: float,
+    environ: Mapping[str, str],
 ) -> GithubForge:
     """Return the forge at `address`; nobody is contacted yet.
 
@@ -52,13 +56,13 @@ def open_github(
     """
     requester = make_requester(address, token, min(LONGEST_REQUEST, budget), environ)
     calls = Calls(address, token, translated, clock, budget)
-    return GithubForge(calls, Api(calls, requester))
+    return GithubForge(calls, GithubApi(calls, requester))
 
 
 class GithubForge:
     """`ports.GatedForge` for a repository on GitHub."""
 
-    def __init__(self, calls: Calls, api: Api) -> None:
+    def __init__(self, calls: Calls, api: GithubApi) -> None:
         self._calls = calls
         self._api = api
 
@@ -77,8 +81,8 @@ class GithubForge:
         with self._calls.door():
             try:
                 made = self._create(branch, base, text)
-            except (Answered, NoAnswer) as error:
-                refused = isinstance(error, Answered) and error.status < 500
+            except (ForgeResponse, NoAnswer) as error:
+                refused = isinstance(error, ForgeResponse) and error.status < 500
                 if refused and "already exists" not in error.words:
                     raise
                 present = self._listed("open", branch, base)
@@ -109,7 +113,7 @@ class GithubForge:
                     answer = self._api.send(
                         "PUT", "/pulls/{}/merge", number, sha=head, merge_method=method, **words
                     )
-                except (Answered, NoAnswer) as error:
+                except (ForgeResponse, NoAnswer) as error:
                     ended = self._after_refusal(number, head, error)
                     if ended is not None:
                         return ended
@@ -187,7 +191,7 @@ class GithubForge:
                     whole = self._api.get("/rulesets/{}", present["id"])
                     rules = _raised(whole.get("rules") or [], approvals, checks)
                     self._api.send("PUT", "/rulesets/{}", present["id"], rules=rules)
-            except Answered as error:
+            except ForgeResponse as error:
                 # Who may not administrate is told that there is no such thing.
                 if error.status == 404:
                     raise self._calls.denied("only administrators set rules") from error
@@ -208,14 +212,14 @@ class GithubForge:
         words = {"title": text.title, "body": _cut(text.body), "head": branch, "base": base}
         try:
             return self._api.send("POST", "/pulls", **words, draft=text.draft)
-        except Answered as error:
+        except ForgeResponse as error:
             if not (text.draft and error.status == 422 and "raft" in error.words):
                 raise
         # Not every plan has drafts.
         return self._api.send("POST", "/pulls", **words)
 
     def _update(
-        self, pull: Document, text: PullText, *, asked_for_draft: bool = False
+        self, pull: GithubObject, text: PullText, *, asked_for_draft: bool = False
     ) -> PullRequest:
         number, body = pull["number"], _cut(text.body)
         if (pull["title"], plain(pull.get("body"))) != (text.title, plain(body)):
@@ -235,7 +239,7 @@ class GithubForge:
             partial(self._api.send, "POST", "/issues/{}/labels", number, labels=list(labels)),
         )
 
-    def _ask_reviewers(self, pull: Document, reviewers: Sequence[str]) -> Iterator[str]:
+    def _ask_reviewers(self, pull: GithubObject, reviewers: Sequence[str]) -> Iterator[str]:
         asked = {login(one) for one in pull.get("requested_reviewers") or ()}
         asked |= {f"team:{one['slug']}" for one in pull.get("requested_teams") or ()}
         wanted = [one for one in reviewers if one not in asked]
@@ -255,7 +259,7 @@ class GithubForge:
                 partial(self._api.send, "POST", path, pull["number"], **whom),
             )
 
-    def _approvers(self, pull: Document) -> tuple[str, ...]:
+    def _approvers(self, pull: GithubObject) -> tuple[str, ...]:
         reviews = self._api.pages("/pulls/{}/reviews", pull["number"])
         return tuple(
             login(review["user"])
@@ -280,7 +284,7 @@ class GithubForge:
         return rule_of(rules, public, classic)
 
     def _after_refusal(
-        self, number: int, head: str, error: Answered | NoAnswer
+        self, number: int, head: str, error: ForgeResponse | NoAnswer
     ) -> Merged | NotMerged | None:
         """Say how a merge ended that was answered with an error; None: ask again."""
         pull = self._pull(number)
@@ -317,7 +321,7 @@ def _ruleset(branch: str, approvals: int, checks: Sequence[str]) -> dict[str, An
 
 
 def _raised(
-    rules: Sequence[Document], approvals: int, checks: Sequence[str]
+    rules: Sequence[GithubObject], approvals: int, checks: Sequence[str]
 ) -> list[dict[str, Any]]:
     """Return rules that ask for at least so much; what else they say stays."""
     by_type = {rule["type"]: dict(rule.get("parameters") or {}) for rule in rules}

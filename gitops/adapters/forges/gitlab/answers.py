@@ -8,7 +8,7 @@ from typing import Any
 
 from gitops.ports import CheckState, Protection, PullRequest
 
-Document = Mapping[str, Any]
+GitlabObject = Mapping[str, Any]
 
 PIPELINE = "pipeline"
 """What the port calls GitLab's one check: that the pipeline of the head succeeded."""
@@ -40,7 +40,7 @@ _WORDS = {
 }
 
 
-def shown(pull: Document, messages: tuple[str, ...] = ()) -> PullRequest:
+def shown(pull: GitlabObject, messages: tuple[str, ...] = ()) -> PullRequest:
     """Return a merge request as the port has it."""
     draft = bool(pull.get("draft", pull.get("work_in_progress")))
     state = pull["state"]
@@ -60,7 +60,7 @@ def shown(pull: Document, messages: tuple[str, ...] = ()) -> PullRequest:
     )
 
 
-def landed(pull: Document) -> str | None:
+def landed(pull: GitlabObject) -> str | None:
     """Return the commit that a merge put on the target; a fast-forward made none of its own."""
     if pull["state"] != "merged":
         return None
@@ -80,19 +80,19 @@ def plain(text: str | None) -> str:
     return _ESCAPED.sub(r"\1\2/", (text or "").replace("\r\n", "\n")).rstrip()
 
 
-def is_of(pull: Document, branch: str, base: str) -> bool:
+def is_of(pull: GitlabObject, branch: str, base: str) -> bool:
     """Is it of our branch, and not of a fork's with the same name?"""
     same = (pull["source_branch"], pull["target_branch"]) == (branch, base)
     return same and pull["source_project_id"] == pull["target_project_id"]
 
 
-def words_of(pull: Document) -> str:
+def words_of(pull: GitlabObject) -> str:
     """Return why a merge request cannot be merged, as GitLab has it."""
     status = str(pull.get("detailed_merge_status", "not mergeable"))
     return _WORDS.get(status, status.replace("_", " "))
 
 
-def state_of(status: Document) -> CheckState:
+def state_of(status: GitlabObject) -> CheckState:
     """Return the state of a job, an external status or a pipeline."""
     said = status["status"]
     if said in ("success", "skipped"):
@@ -102,7 +102,9 @@ def state_of(status: Document) -> CheckState:
     return "failure" if said in ("failed", "canceled") else "pending"
 
 
-def approved_by(pull: Document, approvals: Document, heads: Sequence[Document]) -> tuple[str, ...]:
+def approved_by(
+    pull: GitlabObject, approvals: GitlabObject, heads: Sequence[GitlabObject]
+) -> tuple[str, ...]:
     """Return who approved the present head.
 
     Args:
@@ -126,7 +128,7 @@ def _later(time: str, than: str) -> bool:
     return datetime.fromisoformat(time) >= datetime.fromisoformat(than)
 
 
-def matching(rules: Iterable[Document], branch: str) -> Document | None:
+def matching(rules: Iterable[GitlabObject], branch: str) -> GitlabObject | None:
     """Return the protection of a branch: the one of that very name, else the first that matches."""
     every = list(rules)
     for rule in every:
@@ -140,10 +142,10 @@ def _wildcard(name: str) -> re.Pattern[str]:
 
 
 def rule_of(
-    rule: Document | None,
+    rule: GitlabObject | None,
     branch: str,
-    project: Document,
-    approval_rules: Sequence[Document] | None,
+    project: GitlabObject,
+    approval_rules: Sequence[GitlabObject] | None,
     resets: bool | None,
 ) -> Protection:
     """Return the rules of a branch.
@@ -169,7 +171,7 @@ def rule_of(
     return Protection(True, approvals, checks, pushers, resets)
 
 
-def _is_for(approval: Document, branch: str, rule: Document | None) -> bool:
+def _is_for(approval: GitlabObject, branch: str, rule: GitlabObject | None) -> bool:
     """Does an approval rule count for a branch? One without branches counts for all."""
     if approval.get("rule_type") == "report_approver":
         return False

@@ -7,18 +7,24 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
-from gitops.adapters.forges.transport.calls import Answered, Calls, NoAnswer, no_library, root_cause
+from gitops.adapters.forges.transport.calls import (
+    Calls,
+    ForgeResponse,
+    NoAnswer,
+    no_library,
+    root_cause,
+)
 from gitops.adapters.forges.transport.paths import PathApi
 from gitops.adapters.forges.transport.tls import ca_file
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 
 _STRANGE = "it answers, but not as GitLab does"
 # The library would wait as long as a limit on requests says.
 _NO_RETRY = {"obey_rate_limit": False, "retry_transient_errors": False}
 
 
-class Api(PathApi):
+class GitlabApi(PathApi):
     """GitLab for one project."""
 
     def __init__(self, calls: Calls, client: Any) -> None:
@@ -49,7 +55,7 @@ class Api(PathApi):
 
 
 def make_client(
-    address: ForgeAddress, token: Token, timeout: float, environ: Mapping[str, str]
+    address: ForgeAddress, token: ForgeToken, timeout: float, environ: Mapping[str, str]
 ) -> tuple[Any, Callable[[], AbstractContextManager[None]]]:
     """Return the library's client, and what turns its errors into Answered and NoAnswer.
 
@@ -89,7 +95,9 @@ def _stay(response: Any) -> None:
     after = urlsplit(urljoin(response.url, response.headers["location"]))
     before = urlsplit(response.url)
     if (before.scheme, before.netloc) != (after.scheme, after.netloc):
-        raise Answered(response.status_code, f"it redirects to {after.scheme}://{after.netloc}")
+        raise ForgeResponse(
+            response.status_code, f"it redirects to {after.scheme}://{after.netloc}"
+        )
 
 
 @contextmanager
@@ -100,11 +108,11 @@ def _translated(last: Mapping[str, str]) -> Iterator[None]:
     try:
         yield
     except gitlab.GitlabHttpError as error:
-        raise Answered(error.response_code or 0, _words(error.error_message), last) from None
+        raise ForgeResponse(error.response_code or 0, _words(error.error_message), last) from None
     except gitlab.GitlabAuthenticationError as error:
-        raise Answered(401, _words(error.error_message), last) from None
+        raise ForgeResponse(401, _words(error.error_message), last) from None
     except gitlab.exceptions.RedirectError as error:
-        raise Answered(301, "a project that has moved takes no changes here") from error
+        raise ForgeResponse(301, "a project that has moved takes no changes here") from error
     except gitlab.GitlabError as error:
         raise NoAnswer(_STRANGE) from error
     except requests.Timeout as error:

@@ -10,7 +10,7 @@ from gitops.adapters.forges.gitlab.answers import (
     DRAFT,
     PIPELINE,
     UNDECIDED,
-    Document,
+    GitlabObject,
     approved_by,
     is_of,
     landed,
@@ -22,16 +22,16 @@ from gitops.adapters.forges.gitlab.answers import (
     state_of,
     words_of,
 )
-from gitops.adapters.forges.gitlab.api import Api, make_client
+from gitops.adapters.forges.gitlab.api import GitlabApi, make_client
 from gitops.adapters.forges.transport.calls import (
     LONGEST_REQUEST,
     PATIENCE,
-    Answered,
     Calls,
+    ForgeResponse,
     NoAnswer,
 )
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitops.errors import Refused
 from gitops.ports import (
     CheckState,
@@ -49,7 +49,11 @@ _STATES = {"pending": "pending", "success": "success", "failure": "failed"}
 
 
 def open_gitlab(
-    address: ForgeAddress, token: Token, clock: Clock, budget: float, environ: Mapping[str, str]
+    address: ForgeAddress,
+    token: ForgeToken,
+    clock: Clock,
+    budget: float,
+    environ: Mapping[str, str],
 ) -> GitlabForge:
     """Return the forge at `address`; nobody is contacted yet.
 
@@ -57,13 +61,13 @@ def open_gitlab(
     """
     client, translated = make_client(address, token, min(LONGEST_REQUEST, budget), environ)
     calls = Calls(address, token, translated, clock, budget)
-    return GitlabForge(calls, Api(calls, client))
+    return GitlabForge(calls, GitlabApi(calls, client))
 
 
 class GitlabForge:
     """`ports.GatedForge` for a project on GitLab."""
 
-    def __init__(self, calls: Calls, api: Api) -> None:
+    def __init__(self, calls: Calls, api: GitlabApi) -> None:
         self._calls = calls
         self._api = api
 
@@ -92,8 +96,8 @@ class GitlabForge:
                     title=title,
                     description=sent(text.body),
                 )
-            except (Answered, NoAnswer) as error:
-                refused = isinstance(error, Answered) and error.status < 500
+            except (ForgeResponse, NoAnswer) as error:
+                refused = isinstance(error, ForgeResponse) and error.status < 500
                 if refused and "already exists" not in error.words:
                     raise
                 present = self._open_ones(branch, base)
@@ -137,7 +141,7 @@ class GitlabForge:
             for _ in self._calls.poll(PATIENCE):
                 try:
                     pull = self._api.put("/merge_requests/{}/merge", number, sha=head, **options)
-                except (Answered, NoAnswer) as error:
+                except (ForgeResponse, NoAnswer) as error:
                     ended = self._after_refusal(number, head, error)
                     if ended is not None:
                         return ended
@@ -188,7 +192,7 @@ class GitlabForge:
         with self._calls.door():
             try:
                 self._api.post("/statuses/{}", commit, state=_STATES[state], **body)
-            except Answered as error:
+            except ForgeResponse as error:
                 # What is so already cannot become so.
                 same = error.status == 400 and "transition" in error.words
                 if not (same and self._statuses(commit).get(name) == state):
@@ -218,7 +222,7 @@ class GitlabForge:
             resets = None if settings is None else settings.get("reset_approvals_on_push")
             try:
                 rules = list(self._api.pages("/protected_branches"))
-            except Answered as error:
+            except ForgeResponse as error:
                 if error.status not in (401, 403):
                     raise
                 public = self._api.find("/repository/branches/{}", branch)
@@ -283,13 +287,13 @@ class GitlabForge:
         found = self._api.pages("/repository/commits/{}/statuses", commit)
         return {one["name"]: state_of(one) for one in sorted(found, key=lambda one: int(one["id"]))}
 
-    def _approvers(self, pull: Document, approvals: Document) -> tuple[str, ...]:
+    def _approvers(self, pull: GitlabObject, approvals: GitlabObject) -> tuple[str, ...]:
         if not approvals.get("approved_by"):
             return ()
         heads = list(self._api.pages("/merge_requests/{}/versions", pull["iid"]))
         return approved_by(pull, approvals, heads)
 
-    def _update(self, pull: Document, text: PullText) -> PullRequest:
+    def _update(self, pull: GitlabObject, text: PullText) -> PullRequest:
         number, before = pull["iid"], shown(pull)
         change: dict[str, Any] = {}
         if before.title != text.title:
@@ -327,7 +331,7 @@ class GitlabForge:
         return shown(pull, tuple(messages))
 
     def _after_refusal(
-        self, number: int, head: str, error: Answered | NoAnswer
+        self, number: int, head: str, error: ForgeResponse | NoAnswer
     ) -> Merged | NotMerged | None:
         """Say how a merge ended that was answered with an error; None: ask again."""
         pull = self._pull(number)

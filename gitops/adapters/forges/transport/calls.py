@@ -1,6 +1,6 @@
 """What every call to a forge has in common, whichever library makes it.
 
-A library's error becomes `Answered` (the forge said no) or `NoAnswer` (nobody knows whether it
+A library's error becomes `ForgeResponse` (the forge said no) or `NoAnswer` (nobody knows whether it
 happened) as soon as it leaves the library; an adapter acts on those that mean something to it, and
 `Calls.door` makes one of `gitops.errors` of the rest. No text that leaves here holds a token.
 
@@ -19,7 +19,7 @@ from typing import TypeVar
 
 from gitops.adapters.gitrepo.command.process import Scrubber
 from gitops.core.forges.address import NAMES, ForgeAddress
-from gitops.core.forges.token import Token, how_to_give_a_token
+from gitops.core.forges.token import ForgeToken, how_to_give_a_token
 from gitops.core.text.plain import one_line, timestamp
 from gitops.errors import Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
 from gitops.ports import Clock
@@ -36,7 +36,7 @@ _TRIES = 3
 _LIMIT_WORDS = re.compile(r"rate limit|too many requests|retry your request again later", re.I)
 
 
-class Answered(Exception):
+class ForgeResponse(Exception):
     """The forge answered with an error.
 
     Attributes:
@@ -72,7 +72,7 @@ class Calls:
     def __init__(
         self,
         address: ForgeAddress,
-        token: Token,
+        token: ForgeToken,
         translate: Callable[[], AbstractContextManager[None]],
         clock: Clock,
         budget: float,
@@ -106,7 +106,7 @@ class Calls:
         for number in range(1, _TRIES + 1):
             try:
                 return self.write(ask)
-            except (Answered, NoAnswer) as error:
+            except (ForgeResponse, NoAnswer) as error:
                 if number == _TRIES or not self._may_ask_again(error):
                     raise
                 self._clock.pause(min(number, max(self.left, 0.0)))
@@ -134,7 +134,7 @@ class Calls:
         """Do what a pull request can do without; yield a warning when the forge does not let us."""
         try:
             do()
-        except Answered as error:
+        except ForgeResponse as error:
             if error.status not in (403, 404, 422):
                 raise
             yield f"{what}: {self.words(error.words)}"
@@ -148,7 +148,7 @@ class Calls:
         self._end = self._clock.monotonic() + self._budget
         try:
             yield
-        except Answered as error:
+        except ForgeResponse as error:
             raise self._error_of(error) from error
         except NoAnswer as error:
             words = self.words(error.words)
@@ -172,14 +172,14 @@ class Calls:
             f"{how_to_give_a_token(self.address)} that may do this",
         )
 
-    def _may_ask_again(self, error: Answered | NoAnswer) -> bool:
+    def _may_ask_again(self, error: ForgeResponse | NoAnswer) -> bool:
         if self.left <= 0:
             return False
         if isinstance(error, NoAnswer):
             return not error.late
         return error.status in (500, 502, 503, 504) and "retry-after" not in error.headers
 
-    def _error_of(self, error: Answered) -> GitopsError:
+    def _error_of(self, error: ForgeResponse) -> GitopsError:
         words, name = self.words(error.words), self.address.name
         if is_limit(error):
             wait = waiting_time(error.headers, self._clock.now())
@@ -215,7 +215,7 @@ def root_cause(error: Exception) -> str:
     return str(reason) or type(reason).__name__
 
 
-def is_limit(error: Answered) -> bool:
+def is_limit(error: ForgeResponse) -> bool:
     """Say whether a refusal only means that there were too many requests."""
     if error.status == 429:
         return True

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
-from gitops.adapters.forges.transport.calls import Answered, Calls
+from gitops.adapters.forges.transport.calls import Calls, ForgeResponse
 
 _PAGE = 100
 _PAGES = 20
@@ -37,7 +37,7 @@ class PathApi(ABC):
         """Ask for what may not be there: None for that, and for the statuses `hidden`."""
         try:
             return self.get(path, *parts, **query)
-        except Answered as error:
+        except ForgeResponse as error:
             if error.status in (404, *hidden):
                 return None
             raise

@@ -11,14 +11,13 @@ from typing import Literal
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.history import HistoryReader
-from gitops.adapters.gitrepo.archive.lazy_fetch import Reach
-from gitops.adapters.gitrepo.command import messages as answers
-from gitops.adapters.gitrepo.command import settings
-from gitops.adapters.gitrepo.command.discovery import Place
+from gitops.adapters.gitrepo.archive.lazy_fetch import LazyFetch
+from gitops.adapters.gitrepo.command import messages, settings
+from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, Entry, Tree
+from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, ObjectEntry, TreeContent
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
-from gitops.adapters.gitrepo.objects.source import Tip
+from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import NotFound, UsageError
@@ -55,7 +54,7 @@ class CommitReader:
         *,
         url: str | None,
         name: str,
-        place: Place | None,
+        place: RepositoryLocation | None,
         algorithm: Callable[[], str],
     ) -> None:
         self._git = git
@@ -63,21 +62,21 @@ class CommitReader:
         self._name = name
         self._place = place
         self._algorithm = algorithm
-        self._made: tuple[Reach, HistoryReader] | None = None
+        self._made: tuple[LazyFetch, HistoryReader] | None = None
         self._trees: dict[str, CommitTree] = {}
         self._branches: dict[str, str] | None = None
 
     @property
-    def _reach(self) -> Reach:
+    def _reach(self) -> LazyFetch:
         return self._open()[0]
 
     @property
     def _reader(self) -> HistoryReader:
         return self._open()[1]
 
-    def _open(self) -> tuple[Reach, HistoryReader]:
+    def _open(self) -> tuple[LazyFetch, HistoryReader]:
         if self._made is None:
-            reach = Reach(
+            reach = LazyFetch(
                 self._git,
                 url=self._url,
                 name=self._name,
@@ -149,7 +148,7 @@ class CommitReader:
             doing=f"waiting for {self._name}",
         )
         if answer.code != 0:
-            raise answers.error_of(answers.read_transport(answer.err), self._name)
+            raise messages.error_of(messages.read_transport(answer.err), self._name)
         pairs = (line.split("\t") for line in answer.text.splitlines() if "\t" in line)
         return {ref: oid for oid, ref in pairs}
 
@@ -263,12 +262,14 @@ class CommitReader:
         """Return the paths whose entries differ; see `ports.Trees`."""
         store = self._reach.store
         self._reach.need([after] if before is None else [before, after])
-        old = Entry(TREE, store.tree_of(before)) if before is not None else None
+        old = ObjectEntry(TREE, store.tree_of(before)) if before is not None else None
         found: list[str] = []
-        self._differ(old, Entry(TREE, store.tree_of(after)), "", found)
+        self._differ(old, ObjectEntry(TREE, store.tree_of(after)), "", found)
         return tuple(sorted(set(found)))
 
-    def _differ(self, old: Entry | None, new: Entry | None, path: str, found: list[str]) -> None:
+    def _differ(
+        self, old: ObjectEntry | None, new: ObjectEntry | None, path: str, found: list[str]
+    ) -> None:
         if old == new:
             return
         before, after = self._below(old), self._below(new)
@@ -278,7 +279,7 @@ class CommitReader:
             below = f"{path}/{name}" if path else name
             self._differ(before.get(name), after.get(name), below, found)
 
-    def _below(self, entry: Entry | None) -> Tree:
+    def _below(self, entry: ObjectEntry | None) -> TreeContent:
         if entry is None or entry.mode != TREE:
             return {}
         return self._reach.store.tree(entry.oid)
@@ -307,8 +308,8 @@ class CommitReader:
 class CommitTree(CommitSnapshot):
     """`ports.Tree` of a commit; its `branch` is the commit's short id."""
 
-    def __init__(self, reach: Reach, commit: str) -> None:
-        super().__init__(reach.store, Tip(commit[:7], commit))
+    def __init__(self, reach: LazyFetch, commit: str) -> None:
+        super().__init__(reach.store, BranchTip(commit[:7], commit))
         self._reach = reach
 
     def entry(self, path: str) -> TreeEntry | None:
@@ -331,11 +332,11 @@ class CommitTree(CommitSnapshot):
             self._reach.fetch_blobs([oid])
         return super()._content(oid)
 
-    def _find(self, path: str) -> Entry | None:
-        entry: Entry | None = Entry(TREE, self._root)
+    def _find(self, path: str) -> ObjectEntry | None:
+        entry: ObjectEntry | None = ObjectEntry(TREE, self._root)
         for part in path.split("/") if path else ():
             if entry is None or entry.mode != TREE:
                 return None
-            tree: Tree = self._store.tree(entry.oid)
+            tree: TreeContent = self._store.tree(entry.oid)
             entry = tree.get(part)
         return entry

@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import FILE, TREE, Entry
+from gitops.adapters.gitrepo.objects.codec import FILE, TREE, ObjectEntry
 from gitops.adapters.gitrepo.objects.source import Depth
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import trailers
@@ -31,7 +31,7 @@ _FORMAT = "--format=%H%n%P%n%an%n%ae%n%ct%n%B%x00"
 class _Version(Struct, frozen=True):
     info: CommitInfo
     file: str | None
-    entry: Entry | None
+    entry: ObjectEntry | None
     complete: bool
 
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
-from gitops.adapters.gitrepo.command import messages as answers
-from gitops.adapters.gitrepo.command.discovery import Place
-from gitops.adapters.gitrepo.command.messages import Kind
+from gitops.adapters.gitrepo.command import messages
+from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
+from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, Tree, render_tree
+from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, TreeContent, render_tree
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import ManifestError, NotFound
 
@@ -32,7 +32,7 @@ class CheckedStore(Store):
     it was, and check out something else.
     """
 
-    def tree(self, oid: str) -> Tree:
+    def tree(self, oid: str) -> TreeContent:
         """Return the entries of the tree `oid`. Raises ManifestError for one that is odd."""
         known = oid in self._trees
         tree = super().tree(oid)
@@ -50,7 +50,7 @@ class CheckedStore(Store):
         return tree
 
 
-class Reach:
+class LazyFetch:
     """`source.Depth` for commits by id.
 
     Args:
@@ -62,7 +62,13 @@ class Reach:
     """
 
     def __init__(
-        self, git: Git, *, url: str | None, name: str, place: Place | None, algorithm: str
+        self,
+        git: Git,
+        *,
+        url: str | None,
+        name: str,
+        place: RepositoryLocation | None,
+        algorithm: str,
     ) -> None:
         self._git = git
         self._url = url
@@ -150,7 +156,7 @@ class Reach:
     def _below(self, tips: Sequence[str]) -> list[str]:
         answer = self._git.run([*self.store.args, "rev-list", *tips, "--"])
         if answer.code != 0:
-            raise NotFound(f"the history cannot be read: {answers.words_of(answer.err)}")
+            raise NotFound(f"the history cannot be read: {messages.words_of(answer.err)}")
         return answer.text.split("\n")
 
     def _missing(self, oids: Sequence[str], *, blobs: bool = False) -> list[str]:
@@ -186,10 +192,10 @@ class Reach:
         )
         if answer.code == 0:
             return True
-        verdict = answers.read_transport(answer.err)
-        if verdict.kind in (Kind.UNKNOWN, Kind.NO_BRANCH):
+        verdict = messages.read_transport(answer.err)
+        if verdict.kind in (AnswerKind.UNKNOWN, AnswerKind.NO_BRANCH):
             return False  # "not our ref", in many words
-        raise answers.error_of(verdict, self._name)
+        raise messages.error_of(verdict, self._name)
 
     def _lost(self, commit: str) -> NotFound:
         where = f"in this clone nor on {self._name}" if self._url else f"in {self._name}"

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 
-from gitops.adapters.gitrepo.command import messages as answers
+from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import Denied, NotFound
@@ -56,7 +56,7 @@ def signed_by(git: Git, store: Store, commits: Sequence[str], signers: bytes) ->
     os.unlink(path)
     if answer.code != 0:
         raise Denied(
-            "the signatures of the ledger cannot be checked: " + answers.words_of(answer.err),
+            "the signatures of the ledger cannot be checked: " + messages.words_of(answer.err),
             hint="SSH signatures need Git 2.34 or newer",
         )
     rows = (line.split("\t", 2) for line in answer.text.split("\n") if "\t" in line)

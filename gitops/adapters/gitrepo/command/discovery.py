@@ -7,14 +7,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.command import messages as answers
-from gitops.adapters.gitrepo.command import settings
-from gitops.adapters.gitrepo.command.messages import Kind
+from gitops.adapters.gitrepo.command import messages, settings
+from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.errors import NotFound
 
 
-class Place(Struct, frozen=True):
+class RepositoryLocation(Struct, frozen=True):
     """A repository on this machine.
 
     Attributes:
@@ -32,10 +31,10 @@ class Place(Struct, frozen=True):
     top: Path | None
     branch: str | None
     algorithm: str
-    lines: tuple[settings.Line, ...]
+    lines: tuple[settings.SettingLine, ...]
 
 
-def inspect(git: Git, path: Path, name: str) -> Place:
+def inspect(git: Git, path: Path, name: str) -> RepositoryLocation:
     """Look at the repository that `path` is in; `git` must run in `path`.
 
     Raises NotFound when there is none, Denied when Git does not trust it.
@@ -56,15 +55,15 @@ def inspect(git: Git, path: Path, name: str) -> Place:
     running = [git.start([*here, *question]) for question in questions]
     about, top, head, config = (one.wait(f"reading {name}") for one in running)
     if about.code != 0:
-        verdict = answers.read_transport(about.err)
-        if verdict.kind is Kind.DENIED:
-            raise answers.error_of(verdict, name)
+        verdict = messages.read_transport(about.err)
+        if verdict.kind is AnswerKind.DENIED:
+            raise messages.error_of(verdict, name)
         raise NotFound(
             f"{name} is not in a Git repository: {verdict.words}",
             hint="--repo takes a path or a URL of a Git repository",
         )
     bare, git_dir, common, algorithm = about.text.split("\n")
-    return Place(
+    return RepositoryLocation(
         name,
         Path(git_dir),
         (path / common).resolve(),

@@ -23,7 +23,7 @@ from gitops.errors import (
 )
 
 
-class Kind(Enum):
+class AnswerKind(Enum):
     """What an answer means for the caller."""
 
     LANDED = "landed"
@@ -42,10 +42,10 @@ class Kind(Enum):
     UNKNOWN = "words nobody knows"
 
 
-class Verdict(Struct, frozen=True):
+class PushVerdict(Struct, frozen=True):
     """A kind, and the server's (or git's) words for people."""
 
-    kind: Kind
+    kind: AnswerKind
     words: str
 
 
@@ -94,12 +94,15 @@ _SETTINGS = (
     ("shallow update not allowed", "receive.shallowUpdate"),
 )
 _TRANSPORT = (
-    (Kind.NO_ATOMIC, _any(r"does not support --atomic")),
-    (Kind.OTHER_FORMAT, _any(r"mismatched algorithms", r"does not support this repository's hash")),
-    (Kind.NO_BRANCH, _any(r"couldn't find remote ref")),
-    (Kind.MOVED, _any(r"returned error: 30\d")),
+    (AnswerKind.NO_ATOMIC, _any(r"does not support --atomic")),
     (
-        Kind.DENIED,
+        AnswerKind.OTHER_FORMAT,
+        _any(r"mismatched algorithms", r"does not support this repository's hash"),
+    ),
+    (AnswerKind.NO_BRANCH, _any(r"couldn't find remote ref")),
+    (AnswerKind.MOVED, _any(r"returned error: 30\d")),
+    (
+        AnswerKind.DENIED,
         _any(
             r"authentication failed",
             r"could not read (username|password)",
@@ -116,7 +119,7 @@ _TRANSPORT = (
         ),
     ),
     (
-        Kind.UNAVAILABLE,
+        AnswerKind.UNAVAILABLE,
         _any(
             r"returned error: (429|5\d\d)",
             r"could not resolve (host|proxy)",
@@ -136,7 +139,7 @@ _TRANSPORT = (
         ),
     ),
     (
-        Kind.NOT_FOUND,
+        AnswerKind.NOT_FOUND,
         _any(
             r"repository '[^']*' not found",
             r"repository not found",
@@ -148,7 +151,7 @@ _TRANSPORT = (
             r"\bTF401019\b",
         ),
     ),
-    (Kind.UNAVAILABLE, _any(r"hung up unexpectedly")),
+    (AnswerKind.UNAVAILABLE, _any(r"hung up unexpectedly")),
 )
 # Lines that say nothing by themselves; the one before them does.
 _EMPTY_WORDS = _any(
@@ -187,15 +190,15 @@ def words_of(err: str) -> str:
     return " ".join(err.split()) or "git said nothing"
 
 
-def read_transport(err: str) -> Verdict:
+def read_transport(err: str) -> PushVerdict:
     """Sort the stderr of a command that ended without a word about any branch."""
     for kind, pattern in _TRANSPORT:
         if re.search(pattern, err):
-            return Verdict(kind, words_of(err))
-    return Verdict(Kind.UNKNOWN, words_of(err))
+            return PushVerdict(kind, words_of(err))
+    return PushVerdict(AnswerKind.UNKNOWN, words_of(err))
 
 
-def read_push(code: int, out: str, err: str) -> Verdict:
+def read_push(code: int, out: str, err: str) -> PushVerdict:
     """Sort the answer to `git push --porcelain`: exit code, stdout, stderr.
 
     The lines for each branch count, not the exit code alone; `remote:` lines come with successes
@@ -205,47 +208,49 @@ def read_push(code: int, out: str, err: str) -> Verdict:
     rejected = [found["what"] for found in lines if found["flag"] == "!"]
     if not rejected:
         if lines and code == 0:
-            return Verdict(Kind.LANDED, "")
+            return PushVerdict(AnswerKind.LANDED, "")
         return read_transport(err)
     # Of an atomic push the others only say that somebody else was rejected.
     own = [what for what in rejected if "atomic push failed" not in what]
     own = [what for what in own if "atomic transaction failed" not in what] or rejected
     if all(what.startswith("[remote failure]") for what in own):
-        return Verdict(Kind.UNAVAILABLE, words_of(err) if err.strip() else own[0])
+        return PushVerdict(AnswerKind.UNAVAILABLE, words_of(err) if err.strip() else own[0])
     if any(what.startswith("[rejected]") for what in own):
         reason = next(what for what in own if what.startswith("[rejected]"))
         if re.search(_RACE, reason):
-            return Verdict(Kind.RACE, reason)
+            return PushVerdict(AnswerKind.RACE, reason)
         # An atomic push names no culprit when git itself gave up: the tip tells.
-        return Verdict(Kind.UNKNOWN, reason)
+        return PushVerdict(AnswerKind.UNKNOWN, reason)
     return _read_rejection("\n".join(own), err)
 
 
-def read_update(err: str) -> Verdict:
+def read_update(err: str) -> PushVerdict:
     """Sort the stderr of a failed `git update-ref --stdin`."""
     return _read_rejection(words_of(err), err)
 
 
-def _read_rejection(reason: str, err: str) -> Verdict:
+def _read_rejection(reason: str, err: str) -> PushVerdict:
     said = remote_words(err)
     everything = "\n".join((reason, err))
     shown = "; ".join(said) or _inner(reason)
     if clash := re.search(_CLASH, everything):
-        return Verdict(Kind.CLASH, f"branch {clash[1]} stands in the way of {clash[2]}")
+        return PushVerdict(AnswerKind.CLASH, f"branch {clash[1]} stands in the way of {clash[2]}")
     if re.search(_PROTECTED, everything):
-        return Verdict(Kind.PROTECTED, shown)
+        return PushVerdict(AnswerKind.PROTECTED, shown)
     if re.search(_NO_PERMISSION, everything):
-        return Verdict(Kind.DENIED, shown)
+        return PushVerdict(AnswerKind.DENIED, shown)
     if re.search(_DECLINED, reason) or re.search(r"\bGH00[0-9]\b", everything):
-        return Verdict(Kind.DECLINED, shown)
+        return PushVerdict(AnswerKind.DECLINED, shown)
     if re.search(_LOCKED, everything):
-        return Verdict(Kind.UNAVAILABLE, shown)
+        return PushVerdict(AnswerKind.UNAVAILABLE, shown)
     for words, setting in _SETTINGS:
         if words in reason:
-            return Verdict(Kind.REFUSED, f"{_inner(reason)}: the server's {setting} forbids it")
+            return PushVerdict(
+                AnswerKind.REFUSED, f"{_inner(reason)}: the server's {setting} forbids it"
+            )
     if re.search(_RACE, everything):
-        return Verdict(Kind.RACE, "; ".join((_inner(reason), *said)))
-    return Verdict(Kind.UNKNOWN, "; ".join(dict.fromkeys((_inner(reason), *said))))
+        return PushVerdict(AnswerKind.RACE, "; ".join((_inner(reason), *said)))
+    return PushVerdict(AnswerKind.UNKNOWN, "; ".join(dict.fromkeys((_inner(reason), *said))))
 
 
 def _inner(reason: str) -> str:
@@ -256,44 +261,44 @@ def _inner(reason: str) -> str:
 _CREDENTIALS = "check the token or key, and that it may read and write this repository"
 
 
-def error_of(verdict: Verdict, place: str) -> GitopsError:
+def error_of(verdict: PushVerdict, place: str) -> GitopsError:
     """Return the error that tells people about `verdict`; `place` is the repository (and branch).
 
     LANDED and RACE are no errors; UNKNOWN counts as unavailable, for it may work later.
     """
     words = verdict.words
     match verdict.kind:
-        case Kind.CLASH:
+        case AnswerKind.CLASH:
             return Denied(f"{place}: {words}", hint="delete or rename that branch")
-        case Kind.PROTECTED:
+        case AnswerKind.PROTECTED:
             return Protected(
                 f"{place} is protected: {words}",
                 hint="let this account push there, or set `change: pull-request` in gitops.yaml",
             )
-        case Kind.DECLINED:
+        case AnswerKind.DECLINED:
             return HookDeclined(f"a hook of {place} declined the push: {words}")
-        case Kind.REFUSED:
+        case AnswerKind.REFUSED:
             return Denied(f"{place}: {words}")
-        case Kind.DENIED:
+        case AnswerKind.DENIED:
             if "dubious ownership" in words:
                 return Denied(
                     f"{place} belongs to another user, so Git does not trust it",
                     hint="git config --global --add safe.directory PATH",
                 )
             return Denied(f"no permission for {place}: {words}", hint=_CREDENTIALS)
-        case Kind.NOT_FOUND:
+        case AnswerKind.NOT_FOUND:
             return NotFound(
                 f"no repository at {place}: {words}",
                 hint="check the address; servers say the same when the account may not see it",
             )
-        case Kind.MOVED:
+        case AnswerKind.MOVED:
             return NotFound(
                 f"{place} redirects elsewhere, and the password in its URL does not go along",
                 hint="give --repo the new address",
             )
-        case Kind.NO_BRANCH:
+        case AnswerKind.NO_BRANCH:
             return NotFound(f"no such branch in {place}: {words}")
-        case Kind.NO_ATOMIC:
+        case AnswerKind.NO_ATOMIC:
             return NoAtomicPush(
                 f"{place} cannot move several branches at once (no atomic push)",
                 hint="call gitops once for each environment",

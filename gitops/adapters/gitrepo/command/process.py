@@ -100,7 +100,7 @@ class Scrubber:
         return re.sub(r"(?i)(authorization:\s*\w+\s+)[^\s'\"]+", r"\1***", text)
 
 
-class Answer(Struct, frozen=True):
+class GitResult(Struct, frozen=True):
     """What a finished git said. `err` is scrubbed text, `out` the raw bytes."""
 
     code: int
@@ -113,7 +113,7 @@ class Answer(Struct, frozen=True):
         return self.out.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
-class Running:
+class RunningGit:
     """A git that was started and not yet waited for."""
 
     def __init__(self, child: subprocess.Popen[bytes], git: Git, feed: bytes | None) -> None:
@@ -122,7 +122,7 @@ class Running:
         self._feed = feed
         self._since = time.monotonic()
 
-    def wait(self, doing: str) -> Answer:
+    def wait(self, doing: str) -> GitResult:
         """Wait for the end; `doing` ("waiting for X") is told to whoever waits over a second.
 
         Raises TimedOut, after stopping the whole process group.
@@ -145,7 +145,7 @@ class Running:
                     if self._git.progress is not None:
                         self._git.progress(doing)
                     continue
-                return Answer(
+                return GitResult(
                     self._child.returncode, out, self._git.scrub(err.decode("utf-8", "replace"))
                 )
         except BaseException:
@@ -235,9 +235,9 @@ class Git:
         feed: bytes | None = None,
         extra: Mapping[str, str] | None = None,
         largest: int | None = None,
-    ) -> Running:
-        """Start `git ARGS`; `feed` is its input. Wait for it with `Running.wait`."""
-        return Running(self.popen(args, extra=extra, largest=largest), self, feed)
+    ) -> RunningGit:
+        """Start `git ARGS`; `feed` is its input. Wait for it with `RunningGit.wait`."""
+        return RunningGit(self.popen(args, extra=extra, largest=largest), self, feed)
 
     def run(
         self,
@@ -246,7 +246,7 @@ class Git:
         doing: str = "waiting for git",
         feed: bytes | None = None,
         extra: Mapping[str, str] | None = None,
-    ) -> Answer:
+    ) -> GitResult:
         """Run `git ARGS` to its end. Raises TimedOut."""
         return self.start(args, feed=feed, extra=extra).wait(doing)
 

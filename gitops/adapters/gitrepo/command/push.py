@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gitops.adapters.gitrepo.command import messages as answers
-from gitops.adapters.gitrepo.command.messages import Kind
+from gitops.adapters.gitrepo.command import messages
+from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.errors import HookDeclined
 from gitops.ports import Lost, RefUpdate
 
@@ -21,7 +21,7 @@ def push_args(updates: Sequence[RefUpdate], url: str) -> list[str]:
 
 
 def settle(
-    verdict: answers.Verdict,
+    verdict: messages.PushVerdict,
     updates: Sequence[RefUpdate],
     place: str,
     moved: Callable[[], bool],
@@ -30,16 +30,21 @@ def settle(
 
     `moved` looks at the branches again, which decides where nobody knows the words.
     """
-    if verdict.kind is Kind.LANDED:
+    if verdict.kind is AnswerKind.LANDED:
         return None
-    if verdict.kind is Kind.RACE:
+    if verdict.kind is AnswerKind.RACE:
         return Lost(verdict.words)
     moving = [update for update in updates if update.new != update.old]
     names = ", ".join(update.ref.removeprefix("refs/heads/") for update in moving)
     target = f"{names} of {place}"
-    if verdict.kind is not Kind.UNKNOWN:
-        at_branch = verdict.kind in (Kind.PROTECTED, Kind.DECLINED, Kind.CLASH, Kind.REFUSED)
-        raise answers.error_of(verdict, target if at_branch else place)
+    if verdict.kind is not AnswerKind.UNKNOWN:
+        at_branch = verdict.kind in (
+            AnswerKind.PROTECTED,
+            AnswerKind.DECLINED,
+            AnswerKind.CLASH,
+            AnswerKind.REFUSED,
+        )
+        raise messages.error_of(verdict, target if at_branch else place)
     if moved():
         return Lost(verdict.words)
     raise HookDeclined(f"{target}: the server rejected the push: {verdict.words}")

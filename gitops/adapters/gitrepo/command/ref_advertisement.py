@@ -13,7 +13,7 @@ from pathlib import Path
 _LONGEST = 1 << 25  # bytes of the trace that are read: some 200,000 refs
 
 
-class Ears:
+class RefAdvertisement:
     """Listens to pushes, once `open` was called. Nothing is traced before."""
 
     def __init__(self) -> None:

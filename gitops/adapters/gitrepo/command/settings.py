@@ -18,7 +18,7 @@ _CARRIED = re.compile(
 _TRUE = ("true", "yes", "on", "1")
 
 
-class Line(Struct, frozen=True):
+class SettingLine(Struct, frozen=True):
     """One entry of the configuration, with the scope that it comes from."""
 
     scope: str
@@ -26,17 +26,17 @@ class Line(Struct, frozen=True):
     value: str
 
 
-def parse_settings(out: bytes) -> tuple[Line, ...]:
+def parse_settings(out: bytes) -> tuple[SettingLine, ...]:
     """Parse the output of `git config --list -z --show-scope`, in order of precedence."""
     fields = out.decode("utf-8", "surrogateescape").split("\0")
     lines = []
     for scope, entry in zip(fields[::2], fields[1::2], strict=False):
         key, newline, value = entry.partition("\n")
-        lines.append(Line(scope, key, value if newline else "true"))
+        lines.append(SettingLine(scope, key, value if newline else "true"))
     return tuple(lines)
 
 
-def last(lines: Sequence[Line], key: str) -> str | None:
+def last(lines: Sequence[SettingLine], key: str) -> str | None:
     """Return the value that counts for `key`, None when it is nowhere set."""
     return next((line.value for line in reversed(lines) if line.key == key), None)
 
@@ -46,7 +46,7 @@ def is_true(value: str | None) -> bool:
     return value is not None and value.lower() in _TRUE
 
 
-def carried(lines: Sequence[Line], *, credentials: bool = True) -> tuple[Setting, ...]:
+def carried(lines: Sequence[SettingLine], *, credentials: bool = True) -> tuple[Setting, ...]:
     """Return the settings of a checkout that hold in a private store too, lowest first.
 
     The store's git reads system and user files by itself, but not those parts of them that apply
@@ -66,7 +66,7 @@ def carried(lines: Sequence[Line], *, credentials: bool = True) -> tuple[Setting
     return tuple(found)
 
 
-def remotes(lines: Sequence[Line]) -> dict[str, str]:
+def remotes(lines: Sequence[SettingLine]) -> dict[str, str]:
     """Return name -> URL of every remote."""
     found: dict[str, str] = {}
     for line in lines:
@@ -77,7 +77,7 @@ def remotes(lines: Sequence[Line]) -> dict[str, str]:
 
 
 def choose_remote(
-    lines: Sequence[Line], branch: str | None, known: Mapping[str, str]
+    lines: Sequence[SettingLine], branch: str | None, known: Mapping[str, str]
 ) -> str | None:
     """Return the remote that a checkout's changes go to; None when nothing names one of several.
 

@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from gitops.adapters.gitrepo.command import messages as answers
-from gitops.adapters.gitrepo.command import settings
-from gitops.adapters.gitrepo.command.discovery import Place
+from gitops.adapters.gitrepo.command import messages, settings
+from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import push_args, settle
-from gitops.adapters.gitrepo.command.ref_advertisement import Ears
-from gitops.adapters.gitrepo.objects.source import Tip
+from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
+from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import NotFound
 from gitops.ports import Lost, RefUpdate
@@ -24,10 +23,10 @@ from gitops.ports.repository import Start
 class Bare:
     """`Source` for a bare repository. A push by its path runs its hooks and its own checks."""
 
-    def __init__(self, git: Git, place: Place) -> None:
+    def __init__(self, git: Git, place: RepositoryLocation) -> None:
         self._git = git
         self._place = place
-        self.ears = Ears()
+        self.ears = RefAdvertisement()
         self._store: Store | None = None
         self._here = f"--git-dir={place.git_dir}"
 
@@ -43,11 +42,11 @@ class Bare:
     def begin(self, branch: str | None, start: Start = "tip") -> None:
         """There is nothing to wait for."""
 
-    def remembered(self, branch: str | None) -> AbstractContextManager[Tip | None]:
+    def remembered(self, branch: str | None) -> AbstractContextManager[BranchTip | None]:
         """Nothing is remembered of what lies on this machine."""
         return nullcontext()
 
-    def tip(self, branch: str | None) -> Tip:
+    def tip(self, branch: str | None) -> BranchTip:
         """Read where the branch is now."""
         name = branch if branch is not None else self._place.branch
         if name is None:
@@ -61,9 +60,9 @@ class Bare:
                     f"{self._place.name} is empty", hint="make a first commit, then try again"
                 )
             raise NotFound(f"no branch {name} in {self._place.name}")
-        return Tip(name, commit)
+        return BranchTip(name, commit)
 
-    def gather(self, branch: str, prefix: str) -> tuple[Tip, Mapping[str, str]]:
+    def gather(self, branch: str, prefix: str) -> tuple[BranchTip, Mapping[str, str]]:
         """Read a branch and the refs under `prefix`; see `Source`."""
         refs = self.refs(prefix)  # first: what they name is older than the tip
         return self.tip(branch), refs
@@ -81,7 +80,7 @@ class Bare:
             [self._here, "for-each-ref", "--format=%(objectname) %(refname)", prefix]
         )
         if answer.code != 0:
-            raise answers.error_of(answers.read_transport(answer.err), self._place.name)
+            raise messages.error_of(messages.read_transport(answer.err), self._place.name)
         pairs = (line.split(" ", 1) for line in answer.text.splitlines())
         return {ref: oid for oid, ref in pairs}
 
@@ -99,7 +98,7 @@ class Bare:
             extra=self.ears.environ(self.store.path),
             doing=f"waiting for {self._place.name} to take the commit",
         )
-        verdict = answers.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
+        verdict = messages.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
         return settle(verdict, updates, self._place.name, lambda: self.moved(updates))
 
     def moved(self, updates: Sequence[RefUpdate]) -> bool:

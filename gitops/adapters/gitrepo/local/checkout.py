@@ -16,10 +16,10 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.command import messages as answers
+from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.push import settle
 from gitops.adapters.gitrepo.local.bare import Bare
-from gitops.adapters.gitrepo.objects.source import Tip
+from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.errors import Denied, Unavailable
 from gitops.ports import Lost, RefUpdate
 
@@ -38,7 +38,7 @@ class _Follow(Struct, frozen=True):
 class Checkout(Bare):
     """`Source` for a checkout without a remote. The user's own hooks for refs run."""
 
-    def tip(self, branch: str | None) -> Tip:
+    def tip(self, branch: str | None) -> BranchTip:
         """Read where the branch is now; first finish what a killed writer began."""
         if self._note.exists():
             with self._alone():
@@ -73,7 +73,7 @@ class Checkout(Bare):
             )
             if answer.code != 0:
                 self._drop_note()
-                verdict = answers.read_update(answer.err)
+                verdict = messages.read_update(answer.err)
                 return settle(verdict, updates, self._place.name, lambda: self.moved(updates))
             for follow in follows:
                 self._follow(follow)
@@ -95,7 +95,7 @@ class Checkout(Bare):
             [self._here, *_QUIET, *args, "--update-shallow", "--", str(self.store.path), *names]
         )
         if answer.code != 0:
-            raise answers.error_of(answers.read_transport(answer.err), self._place.name)
+            raise messages.error_of(messages.read_transport(answer.err), self._place.name)
 
     @staticmethod
     def _order(update: RefUpdate) -> str:
@@ -177,7 +177,7 @@ class Checkout(Bare):
             )
         trial = self._git.run([*there, "read-tree", "-n", "-m", "-u", follow.old, follow.new])
         if trial.code != 0:
-            words = answers.words_of(trial.err)
+            words = messages.words_of(trial.err)
             if ".lock'" in trial.err:
                 raise Unavailable(f"another git is at work in {follow.top}: {words}")
             raise Denied(f"the files in {follow.top} cannot follow the change: {words}")
@@ -186,7 +186,7 @@ class Checkout(Bare):
         move = ["-C", follow.top, "read-tree", "-m", "-u", follow.old, follow.new]
         answer = self._git.run(move)
         if answer.code != 0 and self._git.progress is not None:
-            words = answers.words_of(answer.err)
+            words = messages.words_of(answer.err)
             self._git.progress(f"the commit is made, but the files in {follow.top} stayed: {words}")
 
     @property

@@ -24,18 +24,18 @@ from gitops.errors import ManifestError
 TREE, FILE, LINK, MODULE = "40000", "100644", "120000", "160000"
 RAW_LENGTH = {"sha1": 20, "sha256": 32}
 
-Read = Callable[[str], "Tree"]
+Read = Callable[[str], "TreeContent"]
 Write = Callable[[str, bytes], str]
 
 
-class Entry(Struct, frozen=True):
+class ObjectEntry(Struct, frozen=True):
     """One line of a tree: octal mode without leading zero, and the id in hex."""
 
     mode: str
     oid: str
 
 
-Tree = Mapping[str, Entry]
+TreeContent = Mapping[str, ObjectEntry]
 
 
 def object_bytes(kind: str, body: bytes) -> bytes:
@@ -79,23 +79,23 @@ def write_loose(objects: Path, kind: str, body: bytes, algorithm: str = "sha1") 
     return oid
 
 
-def parse_tree(body: bytes, length: int = 20) -> Tree:
+def parse_tree(body: bytes, length: int = 20) -> TreeContent:
     """Return name -> entry of a tree object; `length` is the size of a raw id in bytes."""
-    tree: dict[str, Entry] = {}
+    tree: dict[str, ObjectEntry] = {}
     at = 0
     while at < len(body):
         space = body.index(b" ", at)
         end = body.index(b"\0", space)
         name = body[space + 1 : end].decode("utf-8", "surrogateescape")
-        tree[name] = Entry(body[at:space].decode(), body[end + 1 : end + 1 + length].hex())
+        tree[name] = ObjectEntry(body[at:space].decode(), body[end + 1 : end + 1 + length].hex())
         at = end + 1 + length
     return tree
 
 
-def render_tree(tree: Tree) -> bytes:
+def render_tree(tree: TreeContent) -> bytes:
     """Return the body of a tree object, in Git's order."""
 
-    def order(item: tuple[str, Entry]) -> bytes:
+    def order(item: tuple[str, ObjectEntry]) -> bytes:
         name = item[0].encode("utf-8", "surrogateescape")
         return name + b"/" if item[1].mode == TREE else name
 
@@ -135,7 +135,7 @@ def patch_tree(
         if content is None:
             tree.pop(name, None)
         else:
-            tree[name] = Entry(old.mode if old else FILE, write("blob", content))
+            tree[name] = ObjectEntry(old.mode if old else FILE, write("blob", content))
     for name, inner in below.items():
         old = tree.get(name)
         if old is not None and old.mode != TREE:
@@ -147,7 +147,7 @@ def patch_tree(
         except ManifestError as error:
             raise ManifestError(error.problem, path=f"{name}/{error.path}") from None
         if read(oid):
-            tree[name] = Entry(TREE, oid)
+            tree[name] = ObjectEntry(TREE, oid)
         else:
             del tree[name]
     return write("tree", render_tree(tree))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from gitops.adapters.gitrepo.objects.codec import LINK, MODULE, TREE, Entry, Tree
-from gitops.adapters.gitrepo.objects.source import Tip
+from gitops.adapters.gitrepo.objects.codec import LINK, MODULE, TREE, ObjectEntry, TreeContent
+from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import ManifestError
 
@@ -13,7 +13,7 @@ _WHAT = {LINK: "is a symbolic link", MODULE: "is a submodule"}
 class CommitSnapshot:
     """`ports.Snapshot` of a commit in the private store."""
 
-    def __init__(self, store: Store, tip: Tip) -> None:
+    def __init__(self, store: Store, tip: BranchTip) -> None:
         self._store = store
         self._root = store.tree_of(tip.commit)
         self.branch = tip.branch
@@ -37,7 +37,7 @@ class CommitSnapshot:
         names = (tree or {}).items()
         return tuple(sorted(f"{name}/" if one.mode == TREE else name for name, one in names))
 
-    def _folder(self, directory: str) -> Tree | None:
+    def _folder(self, directory: str) -> TreeContent | None:
         tree = self._store.tree(self._root)
         parts = directory.split("/") if directory else []
         for depth, part in enumerate(parts):
@@ -48,7 +48,7 @@ class CommitSnapshot:
         return tree
 
     @staticmethod
-    def _plain(path: str, entry: Entry | None) -> Entry | None:
+    def _plain(path: str, entry: ObjectEntry | None) -> ObjectEntry | None:
         if entry is not None and entry.mode in _WHAT:
             raise ManifestError(_WHAT[entry.mode], path=path)
         return entry

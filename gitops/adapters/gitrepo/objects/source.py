@@ -8,13 +8,13 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.command.ref_advertisement import Ears
+from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.ports import Lost, RefUpdate
 from gitops.ports.repository import Start
 
 
-class Tip(Struct, frozen=True):
+class BranchTip(Struct, frozen=True):
     """The newest commit of a branch, all of whose files are in the store."""
 
     branch: str
@@ -38,11 +38,11 @@ class Depth(Protocol):
         ...
 
 
-class Source(Depth, Protocol):
+class ObjectSource(Depth, Protocol):
     """Where the branches are kept: a remote, a bare repository, a checkout without a remote."""
 
     @property
-    def ears(self) -> Ears:
+    def ears(self) -> RefAdvertisement:
         """What is overheard of pushes."""
         ...
 
@@ -50,15 +50,15 @@ class Source(Depth, Protocol):
         """Start to read `branch` in the background, where that takes time; see `Start`."""
         ...
 
-    def remembered(self, branch: str | None) -> AbstractContextManager[Tip | None]:
+    def remembered(self, branch: str | None) -> AbstractContextManager[BranchTip | None]:
         """See `ports.Repository.remembered`."""
         ...
 
-    def tip(self, branch: str | None) -> Tip:
+    def tip(self, branch: str | None) -> BranchTip:
         """Read the newest tip of `branch` (None: the default branch). Raises NotFound."""
         ...
 
-    def gather(self, branch: str, prefix: str) -> tuple[Tip, Mapping[str, str]]:
+    def gather(self, branch: str, prefix: str) -> tuple[BranchTip, Mapping[str, str]]:
         """Read a branch, and the refs under `prefix` (ref -> id) with what they name.
 
         Raises Denied when more comes than intents can be.

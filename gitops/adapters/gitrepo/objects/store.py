@@ -21,7 +21,7 @@ from pathlib import Path
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import (
     RAW_LENGTH,
-    Tree,
+    TreeContent,
     object_id,
     parse_tree,
     write_loose,
@@ -91,7 +91,7 @@ class Store:
         self._resting = False
         self.damaged = False
         self._reader: subprocess.Popen[bytes] | None = None
-        self._trees: dict[str, Tree] = {}
+        self._trees: dict[str, TreeContent] = {}
         self.algorithm = algorithm
         try:
             self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
@@ -168,7 +168,7 @@ class Store:
         body = reader.stdout.read(size + 1)[:size]
         return header[1].decode(), body
 
-    def tree(self, oid: str) -> Tree:
+    def tree(self, oid: str) -> TreeContent:
         """Return the entries of the tree `oid`; trees that were read once are remembered."""
         tree = self._trees.get(oid)
         if tree is None:

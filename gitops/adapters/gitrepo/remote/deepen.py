@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitops.adapters.gitrepo.command import messages as answers
+from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.store import Store
@@ -16,7 +16,7 @@ _STEPS = (AT_ONCE - 1, 950, 19_000, 380_000, 2_147_483_647)  # the last is Git's
 _WITHOUT_HAVES = ("-c", "fetch.negotiationAlgorithm=noop")  # what is here is not told
 
 
-class Past:
+class DeepeningHistory:
     """Deepens what a store has of one remote.
 
     Args:
@@ -55,7 +55,7 @@ class Past:
         if answer.code != 0:
             answer = self._git.run([*args, f"refs/heads/{branch}"], doing=doing)
         if answer.code != 0:
-            raise answers.error_of(answers.read_transport(answer.err), self._place)
+            raise messages.error_of(messages.read_transport(answer.err), self._place)
         self._steps[branch] += 1
         self._filters = "filtering not recognized" not in answer.err
         store.reopen()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from gitops.adapters.gitrepo.command.process import Running
+from gitops.adapters.gitrepo.command.process import RunningGit
 
 FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 # Protocol 2 says it beside the ref, the older ones in the list of what the server can do.
@@ -21,7 +21,7 @@ class Fetch:
         talk: the file that git writes its talk with the server to, where that is of interest.
     """
 
-    def __init__(self, ref: str, running: Running, talk: Path | None, *, history: bool) -> None:
+    def __init__(self, ref: str, running: RunningGit, talk: Path | None, *, history: bool) -> None:
         self.ref = ref
         self.running = running
         self.talk = talk

@@ -10,7 +10,7 @@ from gitops.adapters.gitrepo.archive.history import HistoryReader
 from gitops.adapters.gitrepo.command import settings
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
-from gitops.adapters.gitrepo.objects.source import Source, Tip
+from gitops.adapters.gitrepo.objects.source import BranchTip, ObjectSource
 from gitops.core.git.commit import CommitInfo
 from gitops.ports import Gathered, Snapshot
 
@@ -20,9 +20,9 @@ _DEEPER = 2  # steps back, some 500 commits: a base is minutes old, not months
 
 
 class GitIntents:
-    """The refs beside the branches of one `Source`."""
+    """The refs beside the branches of one `ObjectSource`."""
 
-    def __init__(self, git: Git, source: Source) -> None:
+    def __init__(self, git: Git, source: ObjectSource) -> None:
         self._git = git
         self._source = source
         source.ears.open()
@@ -88,7 +88,7 @@ class GitIntents:
     def look(self, branch: str, commit: str) -> Snapshot:
         """Return `commit` as the tip of `branch`; see `ports.Intents`."""
         self._source.adopt(branch, commit)
-        return CommitSnapshot(self._source.store, Tip(branch, commit))
+        return CommitSnapshot(self._source.store, BranchTip(branch, commit))
 
     def overheard(self, prefix: str) -> Collection[str]:
         """Return what the server told of at the newest push; see `ports.Intents`."""

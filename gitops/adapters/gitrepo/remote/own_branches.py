@@ -16,7 +16,7 @@ def is_own(branch: str) -> bool:
     return branch.startswith(_PREFIX)
 
 
-class Beside:
+class OwnBranches:
     """The branches as they were when the tip was read. Who asks twice wants to know anew."""
 
     def __init__(self, store: Path | None) -> None:

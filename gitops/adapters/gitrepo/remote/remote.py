@@ -11,17 +11,16 @@ from contextlib import contextmanager
 
 from gitops.adapters.gitrepo.cache.files import Shelf
 from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
-from gitops.adapters.gitrepo.command import messages as answers
-from gitops.adapters.gitrepo.command import settings
-from gitops.adapters.gitrepo.command.messages import Kind
-from gitops.adapters.gitrepo.command.process import Git, Running
+from gitops.adapters.gitrepo.command import messages, settings
+from gitops.adapters.gitrepo.command.messages import AnswerKind
+from gitops.adapters.gitrepo.command.process import Git, RunningGit
 from gitops.adapters.gitrepo.command.push import push_args, settle
-from gitops.adapters.gitrepo.command.ref_advertisement import Ears
-from gitops.adapters.gitrepo.objects.source import Tip
+from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
+from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, Past
+from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, DeepeningHistory
 from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch
-from gitops.adapters.gitrepo.remote.own_branches import BESIDE, Beside, is_own
+from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OwnBranches, is_own
 from gitops.errors import Denied, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
 from gitops.ports.repository import Start
@@ -32,7 +31,7 @@ _SEEN = "refs/gitops/seen/"
 # Few objects come outside of a pack, where the cache takes them from.
 _FEW = ("-c", "fetch.unpackLimit=100", "-c", "transfer.unpackLimit=100")
 # What a store that was filled from the cache may be to blame for.
-_BLAMED = (Kind.UNKNOWN, Kind.OTHER_FORMAT)
+_BLAMED = (AnswerKind.UNKNOWN, AnswerKind.OTHER_FORMAT)
 
 
 class Remote:
@@ -54,7 +53,7 @@ class Remote:
         *,
         push_url: str | None = None,
         ssh: bool = False,
-        read_settings: tuple[settings.Line, ...] | None = None,
+        read_settings: tuple[settings.SettingLine, ...] | None = None,
         shelf: Shelf | None = None,
     ) -> None:
         self._git = git
@@ -63,15 +62,15 @@ class Remote:
         self._place = place
         self._ssh = ssh
         self._settings = read_settings
-        self.ears = Ears()
+        self.ears = RefAdvertisement()
         self._store: Store | None = None
         self._memory = Memory(git, shelf)
-        self._bet: Tip | None = None
+        self._bet: BranchTip | None = None
         self._begun: tuple[str | None, Fetch] | None = None
-        self._reading: Running | None = None
+        self._reading: RunningGit | None = None
         self._slots: dict[str, int] = {}
-        self._past = Past(git, url, place)
-        self._beside = Beside(None)
+        self._past = DeepeningHistory(git, url, place)
+        self._beside = OwnBranches(None)
 
     @property
     def url(self) -> str:
@@ -94,7 +93,7 @@ class Remote:
             self._begun = (branch, self._start(branch, history=start == "history"))
 
     @contextmanager
-    def remembered(self, branch: str | None) -> Iterator[Tip | None]:
+    def remembered(self, branch: str | None) -> Iterator[BranchTip | None]:
         """Yield the tip that an earlier call left; meanwhile nothing but a push asks the server."""
         self._bet = self._recall(branch) if self._begun is None else None
         try:
@@ -102,10 +101,10 @@ class Remote:
         finally:
             self._bet = None
 
-    def _recall(self, branch: str | None) -> Tip | None:
+    def _recall(self, branch: str | None) -> BranchTip | None:
         if self.store.damaged or (found := self._memory.bet(branch)) is None:
             return None
-        tip = Tip(*found)
+        tip = BranchTip(*found)
         self._past.note(tip.commit, tip.branch)
         return tip
 
@@ -114,7 +113,7 @@ class Remote:
         if self._bet is not None:
             raise Unproven
 
-    def tip(self, branch: str | None) -> Tip:
+    def tip(self, branch: str | None) -> BranchTip:
         """Wait for the fetch that `begin` started, or fetch."""
         self._may_ask()
         if self._store is not None and self._store.damaged:
@@ -131,7 +130,7 @@ class Remote:
             self._begin_anew()
             fetch = self._start(branch, history=fetch.history)
             verdict = self._finish(fetch)
-        if verdict is not None and verdict.kind is Kind.OTHER_FORMAT:
+        if verdict is not None and verdict.kind is AnswerKind.OTHER_FORMAT:
             # Nobody tells which hash it is before the first fetch.
             self._begin_anew(algorithm="sha256")
             fetch = self._start(branch, history=fetch.history)
@@ -142,19 +141,19 @@ class Remote:
         commit = self._resolve(fetch.ref)
         self._past.note(commit, name, history=fetch.history)
         if fetch.history or not is_own(name):
-            self._beside = Beside(self.store.path if fetch.history else None)
+            self._beside = OwnBranches(self.store.path if fetch.history else None)
         # A cache that is in use is not made larger by history.
         if not (fetch.history and self._memory.filled):
             self._memory.fetched(self.store, name, commit, default=branch is None)
-        return Tip(name, commit)
+        return BranchTip(name, commit)
 
-    def _tip_beside(self, branch: str, came: str) -> Tip:
+    def _tip_beside(self, branch: str, came: str) -> BranchTip:
         if not came:
             raise NotFound(f"no branch {branch} in {self._place}")
         self._past.note(came, branch, history=True)
-        return Tip(branch, came)
+        return BranchTip(branch, came)
 
-    def gather(self, branch: str, prefix: str) -> tuple[Tip, Mapping[str, str]]:
+    def gather(self, branch: str, prefix: str) -> tuple[BranchTip, Mapping[str, str]]:
         """Read a branch and the refs under `prefix`; see `Source`."""
         self._may_ask()
         self._memory.mixed(self.store)
@@ -168,7 +167,7 @@ class Remote:
         self.adopt(branch, commit)
         seen = self.store.path / _SEEN
         refs = (path for path in sorted(seen.rglob("*")) if path.is_file())
-        return Tip(branch, commit), {
+        return BranchTip(branch, commit), {
             f"{prefix}{path.relative_to(seen)}": path.read_text().strip() for path in refs
         }
 
@@ -188,9 +187,9 @@ class Remote:
         self.store.close()
         self._memory = self._memory.blank()
         self._store = Store(self._git, algorithm=algorithm)
-        self._past = Past(self._git, self._url, self._place)
+        self._past = DeepeningHistory(self._git, self._url, self._place)
         self._slots = {}
-        self._beside = Beside(None)
+        self._beside = OwnBranches(None)
 
     def _start(
         self, branch: str | None, *, history: bool = False, more: Sequence[str] = ()
@@ -219,7 +218,7 @@ class Remote:
         self._read_settings()
         return Fetch(ref, running, talk, history=history)
 
-    def _finish(self, fetch: Fetch) -> answers.Verdict | None:
+    def _finish(self, fetch: Fetch) -> messages.PushVerdict | None:
         """Wait for it; None when the tip is there."""
         doing = f"waiting for {self._place}"
         try:
@@ -227,7 +226,7 @@ class Remote:
         except BaseException:
             fetch.stop()
             raise
-        return None if answer.code == 0 else answers.read_transport(answer.err)
+        return None if answer.code == 0 else messages.read_transport(answer.err)
 
     def _head_branch(self, fetch: Fetch) -> str:
         """Return the name of the branch that the remote's HEAD names."""
@@ -247,9 +246,9 @@ class Remote:
             hint="name it with --branch",
         )
 
-    def _missing(self, branch: str | None, verdict: answers.Verdict) -> Exception:
-        if verdict.kind is not Kind.NO_BRANCH:
-            return answers.error_of(verdict, self._place)
+    def _missing(self, branch: str | None, verdict: messages.PushVerdict) -> Exception:
+        if verdict.kind is not AnswerKind.NO_BRANCH:
+            return messages.error_of(verdict, self._place)
         if branch is not None:
             self._memory.gone(branch)
             return NotFound(f"no branch {branch} in {self._place}")
@@ -271,7 +270,7 @@ class Remote:
             doing=f"waiting for {self._place}",
         )
         if answer.code != 0:
-            raise answers.error_of(answers.read_transport(answer.err), self._place)
+            raise messages.error_of(messages.read_transport(answer.err), self._place)
         pairs = (line.split("\t") for line in answer.text.splitlines())
         return {ref: oid for oid, ref in pairs}
 
@@ -310,10 +309,10 @@ class Remote:
             extra=self.ears.environ(self.store.path),
             doing=f"waiting for {self._place} to take the commit",
         )
-        verdict = answers.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
-        if verdict.kind is Kind.LANDED:
+        verdict = messages.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
+        if verdict.kind is AnswerKind.LANDED:
             self._memory.pushed(updates, won=bet is not None)
-        elif verdict.kind is Kind.RACE and bet is not None:
+        elif verdict.kind is AnswerKind.RACE and bet is not None:
             self._memory.lost()
         elif verdict.kind in _BLAMED and self._memory.filled:
             self._begin_anew()

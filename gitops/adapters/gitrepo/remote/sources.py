@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from gitops.adapters.gitrepo.command import messages as answers
+from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.address import address
-from gitops.adapters.gitrepo.command.messages import Kind
-from gitops.adapters.gitrepo.command.process import Answer, Git
+from gitops.adapters.gitrepo.command.messages import AnswerKind
+from gitops.adapters.gitrepo.command.process import Git, GitResult
 from gitops.adapters.gitrepo.command.push import push_args, settle
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.ports import RefUpdate
@@ -133,7 +133,7 @@ class _Source:
             [*store.args, *push_args([update], self._url)],
             doing=f"waiting for {self._url} to take the branch",
         )
-        verdict = answers.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
+        verdict = messages.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
         return settle(verdict, [update], self._url, lambda: branch in self.heads()) is None
 
     def _histories(self, branch: str) -> Iterator[frozenset[str]]:
@@ -167,22 +167,22 @@ class _Source:
             self._store = Store(self._git)
         return self._store
 
-    def _talk(self, *args: str) -> Answer:
+    def _talk(self, *args: str) -> GitResult:
         """Run one exchange with the server. Raises `_NoBranch` when it has no such branch."""
         answer = self._run(args)
-        verdict = answers.read_transport(answer.err) if answer.code != 0 else None
-        if verdict is not None and verdict.kind is Kind.OTHER_FORMAT:
+        verdict = messages.read_transport(answer.err) if answer.code != 0 else None
+        if verdict is not None and verdict.kind is AnswerKind.OTHER_FORMAT:
             self._ready().close()
             self._store = Store(self._git, algorithm="sha256")
             answer = self._run(args)
-            verdict = answers.read_transport(answer.err) if answer.code != 0 else None
+            verdict = messages.read_transport(answer.err) if answer.code != 0 else None
         if verdict is None:
             return answer
-        if verdict.kind is Kind.NO_BRANCH:
+        if verdict.kind is AnswerKind.NO_BRANCH:
             raise _NoBranch
-        raise answers.error_of(verdict, self._url)
+        raise messages.error_of(verdict, self._url)
 
-    def _run(self, args: tuple[str, ...]) -> Answer:
+    def _run(self, args: tuple[str, ...]) -> GitResult:
         return self._git.run([*self._ready().args, *args], doing=f"waiting for {self._url}")
 
     def close(self) -> None:

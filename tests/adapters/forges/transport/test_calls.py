@@ -9,9 +9,15 @@ from datetime import datetime
 import pytest
 
 from fakes import START, FakeClock
-from gitops.adapters.forges.transport.calls import Answered, Calls, NoAnswer, is_limit, waiting_time
+from gitops.adapters.forges.transport.calls import (
+    Calls,
+    ForgeResponse,
+    NoAnswer,
+    is_limit,
+    waiting_time,
+)
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 from gitops.errors import Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
 
 ADDRESS = ForgeAddress("gitea", "https://git.example.com", "shop/m")
@@ -25,7 +31,7 @@ def as_it_is() -> Iterator[None]:
 
 def calls(clock: FakeClock, budget: float = 60.0) -> Calls:
     """Return calls with a token that must not show."""
-    return Calls(ADDRESS, Token("s3cret-token", "GITEA_TOKEN"), as_it_is, clock, budget)
+    return Calls(ADDRESS, ForgeToken("s3cret-token", "GITEA_TOKEN"), as_it_is, clock, budget)
 
 
 class Server:
@@ -46,8 +52,8 @@ class Server:
     ("errors", "asked"),
     [
         ((), 1),
-        ((Answered(502, "bad gateway"),), 2),
-        ((NoAnswer("reset"), Answered(503, "busy")), 3),
+        ((ForgeResponse(502, "bad gateway"),), 2),
+        ((NoAnswer("reset"), ForgeResponse(503, "busy")), 3),
     ],
 )
 def test_reads_are_asked_again(errors: tuple[Exception, ...], asked: int) -> None:
@@ -62,10 +68,10 @@ def test_reads_are_asked_again(errors: tuple[Exception, ...], asked: int) -> Non
 @pytest.mark.parametrize(
     "error",
     [
-        Answered(404, "not found"),
-        Answered(409, "conflict"),
-        Answered(429, "slow down"),
-        Answered(503, "busy", {"Retry-After": "30"}),
+        ForgeResponse(404, "not found"),
+        ForgeResponse(409, "conflict"),
+        ForgeResponse(429, "slow down"),
+        ForgeResponse(503, "busy", {"Retry-After": "30"}),
         NoAnswer("it took too long", late=True),
     ],
 )
@@ -123,17 +129,27 @@ def test_polls_end() -> None:
 @pytest.mark.parametrize(
     ("error", "expected", "words", "hint"),
     [
-        (Answered(401, "bad credentials"), Denied, "bad credentials", "GITEA_TOKEN"),
-        (Answered(403, "no right"), Denied, "no right", "GITEA_TOKEN"),
-        (Answered(404, "no such thing"), NotFound, "no such thing", "may not see it"),
-        (Answered(405, "not now"), Refused, "not now", None),
-        (Answered(422, "no commits between"), Refused, "no commits between", None),
-        (Answered(301, "moved"), NotFound, "moved", "new address"),
-        (Answered(500, "oops"), Unavailable, "500", "try again later"),
-        (Answered(503, "busy", {"Retry-After": "90"}), Unavailable, "busy", "2026-01-05T09:01:30Z"),
-        (Answered(429, "slow", {"Retry-After": "90"}), Unavailable, "slow", "2026-01-05T09:01:30Z"),
+        (ForgeResponse(401, "bad credentials"), Denied, "bad credentials", "GITEA_TOKEN"),
+        (ForgeResponse(403, "no right"), Denied, "no right", "GITEA_TOKEN"),
+        (ForgeResponse(404, "no such thing"), NotFound, "no such thing", "may not see it"),
+        (ForgeResponse(405, "not now"), Refused, "not now", None),
+        (ForgeResponse(422, "no commits between"), Refused, "no commits between", None),
+        (ForgeResponse(301, "moved"), NotFound, "moved", "new address"),
+        (ForgeResponse(500, "oops"), Unavailable, "500", "try again later"),
         (
-            Answered(403, "API rate limit exceeded", {"X-RateLimit-Reset": "1767604000"}),
+            ForgeResponse(503, "busy", {"Retry-After": "90"}),
+            Unavailable,
+            "busy",
+            "2026-01-05T09:01:30Z",
+        ),
+        (
+            ForgeResponse(429, "slow", {"Retry-After": "90"}),
+            Unavailable,
+            "slow",
+            "2026-01-05T09:01:30Z",
+        ),
+        (
+            ForgeResponse(403, "API rate limit exceeded", {"X-RateLimit-Reset": "1767604000"}),
             Unavailable,
             "no more requests",
             "try again at 2026-01-05T09:06:40Z",
@@ -162,7 +178,7 @@ def test_words_are_harmless(words: str) -> None:
     """A server that repeats our token, or draws on the terminal, is not repeated."""
     one = calls(FakeClock())
     with pytest.raises(Refused) as caught, one.door():
-        raise Answered(422, words)
+        raise ForgeResponse(422, words)
 
     assert "s3cret-token" not in caught.value.message + repr(one)
     assert caught.value.message.isprintable()
@@ -192,15 +208,15 @@ def test_waiting_time(headers: dict[str, str], expected: str | None) -> None:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (Answered(429, "x"), True),
-        (Answered(403, "x", {"X-RateLimit-Remaining": "0"}), True),
-        (Answered(403, "x", {"Retry-After": "60"}), True),
-        (Answered(403, "You have exceeded a secondary rate limit"), True),
-        (Answered(403, "Resource not accessible by integration"), False),
-        (Answered(403, "x", {"X-RateLimit-Remaining": "7"}), False),
-        (Answered(404, "rate limit"), False),
+        (ForgeResponse(429, "x"), True),
+        (ForgeResponse(403, "x", {"X-RateLimit-Remaining": "0"}), True),
+        (ForgeResponse(403, "x", {"Retry-After": "60"}), True),
+        (ForgeResponse(403, "You have exceeded a secondary rate limit"), True),
+        (ForgeResponse(403, "Resource not accessible by integration"), False),
+        (ForgeResponse(403, "x", {"X-RateLimit-Remaining": "7"}), False),
+        (ForgeResponse(404, "rate limit"), False),
     ],
 )
-def test_limits_are_told_from_denials(error: Answered, expected: bool) -> None:
+def test_limits_are_told_from_denials(error: ForgeResponse, expected: bool) -> None:
     """403 means two things: no right, or not now."""
     assert expected == is_limit(error)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from gitops.adapters.gitrepo.command.messages import (
-    Kind,
-    Verdict,
+    AnswerKind,
+    PushVerdict,
     error_of,
     read_push,
     read_transport,
@@ -25,79 +25,80 @@ CLASH = (
 )
 
 REJECTIONS = [
-    ("[rejected] (fetch first)", "", Kind.RACE),
-    ("[rejected] (non-fast-forward)", "", Kind.RACE),
-    ("[rejected] (stale info)", "", Kind.RACE),
-    ("[remote rejected] (failed to update ref)", f"remote: error: {MOVED}", Kind.RACE),
-    (f"[remote rejected] ({MOVED})", "", Kind.RACE),
-    ("[remote rejected] (incorrect old value provided)", "", Kind.RACE),
-    ("[remote rejected] (reference already exists)", "", Kind.RACE),
+    ("[rejected] (fetch first)", "", AnswerKind.RACE),
+    ("[rejected] (non-fast-forward)", "", AnswerKind.RACE),
+    ("[rejected] (stale info)", "", AnswerKind.RACE),
+    ("[remote rejected] (failed to update ref)", f"remote: error: {MOVED}", AnswerKind.RACE),
+    (f"[remote rejected] ({MOVED})", "", AnswerKind.RACE),
+    ("[remote rejected] (incorrect old value provided)", "", AnswerKind.RACE),
+    ("[remote rejected] (reference already exists)", "", AnswerKind.RACE),
     (
         "[remote rejected] (TF401028: The reference 'refs/heads/main' has already been updated by "
         "another client, so you cannot update it. Please try again.)",
         "",
-        Kind.RACE,
+        AnswerKind.RACE,
     ),
     ("[remote rejected] (failed to update ref)", f"remote: error: cannot lock ref 'r': {LOCK}",
-     Kind.UNAVAILABLE),
-    ("[remote rejected] (failed to update ref)", f"remote: error: {CLASH}", Kind.CLASH),
-    (f"[remote rejected] ({CLASH})", "", Kind.CLASH),
+     AnswerKind.UNAVAILABLE),
+    ("[remote rejected] (failed to update ref)", f"remote: error: {CLASH}", AnswerKind.CLASH),
+    (f"[remote rejected] ({CLASH})", "", AnswerKind.CLASH),
     (
         "[remote rejected] (protected branch hook declined)",
         "remote: error: GH006: Protected branch update failed for refs/heads/main.",
-        Kind.PROTECTED,
+        AnswerKind.PROTECTED,
     ),
     (
         "[remote rejected] (push declined due to repository rule violations)",
         "remote: error: GH013: Repository rule violations found for refs/heads/main.\n"
         "remote: - Changes must be made through a pull request.",
-        Kind.PROTECTED,
+        AnswerKind.PROTECTED,
     ),
     ("[remote rejected] (pre-receive hook declined)", "remote: error: GH001: Large files detected.",
-     Kind.DECLINED),
+     AnswerKind.DECLINED),
     ("[remote rejected] (failed)", "remote: error: GH003: Sorry, force-pushing is not allowed",
-     Kind.DECLINED),
+     AnswerKind.DECLINED),
     ("[remote rejected] (push declined due to email privacy restrictions)",
-     "remote: error: GH007: Your push would publish a private email address.", Kind.DECLINED),
+     "remote: error: GH007: Your push would publish a private email address.", AnswerKind.DECLINED),
     (
         "[remote rejected] (pre-receive hook declined)",
         "remote: GitLab: You are not allowed to push code to protected branches on this project.",
-        Kind.PROTECTED,
+        AnswerKind.PROTECTED,
     ),
     ("[remote rejected] (pre-receive hook declined)",
-     "remote: GitLab: You are not allowed to push code to this project.", Kind.DENIED),
+     "remote: GitLab: You are not allowed to push code to this project.", AnswerKind.DENIED),
     ("[remote rejected] (pre-receive hook declined)",
-     "remote: Gitea: Not allowed to push to protected branch main", Kind.PROTECTED),
+     "remote: Gitea: Not allowed to push to protected branch main", AnswerKind.PROTECTED),
     ("[remote rejected] (pre-receive hook declined)",
-     "remote: Gitea: branch main is protected from force push", Kind.PROTECTED),
+     "remote: Gitea: branch main is protected from force push", AnswerKind.PROTECTED),
     ("[remote rejected] (pre-receive hook declined)",
-     "remote: Gitea: branch main is protected from changing file gitops.yaml", Kind.PROTECTED),
+     "remote: Gitea: branch main is protected from changing file gitops.yaml",
+     AnswerKind.PROTECTED),
     ("[remote rejected] (pre-receive hook declined)",
-     "remote: Gitea: User permission denied for writing.", Kind.DENIED),
+     "remote: Gitea: User permission denied for writing.", AnswerKind.DENIED),
     ("[remote rejected] (pre-receive hook declined)",
-     "remote: Permission denied to update branch main.", Kind.PROTECTED),
+     "remote: Permission denied to update branch main.", AnswerKind.PROTECTED),
     (
         "[remote rejected] (TF402455: Pushes to this branch are not permitted; you must use a "
         "pull request to update this branch.)",
         "",
-        Kind.PROTECTED,
+        AnswerKind.PROTECTED,
     ),
     ("[remote rejected] (TF401027: You need the Git 'GenericContribute' permission)", "",
-     Kind.DENIED),
+     AnswerKind.DENIED),
     ("[remote rejected] (pre-receive hook declined)", "remote: no deploys on Friday",
-     Kind.DECLINED),
-    ("[remote rejected] (hook declined)", "remote: cannot lock the door", Kind.DECLINED),
-    ("[remote rejected] (branch is currently checked out)", "", Kind.REFUSED),
-    ("[remote rejected] (deletion prohibited)", "", Kind.REFUSED),
-    ("[remote rejected] (non-fast-forward)", "", Kind.REFUSED),
+     AnswerKind.DECLINED),
+    ("[remote rejected] (hook declined)", "remote: cannot lock the door", AnswerKind.DECLINED),
+    ("[remote rejected] (branch is currently checked out)", "", AnswerKind.REFUSED),
+    ("[remote rejected] (deletion prohibited)", "", AnswerKind.REFUSED),
+    ("[remote rejected] (non-fast-forward)", "", AnswerKind.REFUSED),
     ("[remote failure] (remote failed to report status)",
-     "fatal: the remote end hung up unexpectedly", Kind.UNAVAILABLE),
-    ("[remote rejected] (words of next year)", "remote: nothing known", Kind.UNKNOWN),
+     "fatal: the remote end hung up unexpectedly", AnswerKind.UNAVAILABLE),
+    ("[remote rejected] (words of next year)", "remote: nothing known", AnswerKind.UNKNOWN),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("reason", "err", "kind"), REJECTIONS)
-def test_rejection(reason: str, err: str, kind: Kind) -> None:
+def test_rejection(reason: str, err: str, kind: AnswerKind) -> None:
     """Each wording of a rejected branch means what it meant where it was seen."""
     out = f"To https://git.example.com/m.git\n!\t{A}:refs/heads/main\t{reason}\nDone\n"
 
@@ -105,52 +106,55 @@ def test_rejection(reason: str, err: str, kind: Kind) -> None:
 
 
 TRANSPORT = [
-    ("fatal: Authentication failed for 'https://git.example.com/m.git/'", Kind.DENIED),
+    ("fatal: Authentication failed for 'https://git.example.com/m.git/'", AnswerKind.DENIED),
     ("fatal: could not read Username for 'https://git.example.com': terminal prompts disabled",
-     Kind.DENIED),
+     AnswerKind.DENIED),
     ("fatal: unable to access 'https://x/m.git/': The requested URL returned error: 403",
-     Kind.DENIED),
+     AnswerKind.DENIED),
     ("git@x: Permission denied (publickey).\r\nfatal: Could not read from remote repository.",
-     Kind.DENIED),
-    ("Host key verification failed.\nfatal: Could not read from remote repository.", Kind.DENIED),
-    ("remote: Not Found\nfatal: repository 'https://x/m.git/' not found", Kind.NOT_FOUND),
+     AnswerKind.DENIED),
+    ("Host key verification failed.\nfatal: Could not read from remote repository.",
+     AnswerKind.DENIED),
+    ("remote: Not Found\nfatal: repository 'https://x/m.git/' not found", AnswerKind.NOT_FOUND),
     ("fatal: '/srv/gone' does not appear to be a git repository\n"
-     "fatal: Could not read from remote repository.", Kind.NOT_FOUND),
+     "fatal: Could not read from remote repository.", AnswerKind.NOT_FOUND),
     ("fatal: unable to access 'https://x/': The requested URL returned error: 429",
-     Kind.UNAVAILABLE),
+     AnswerKind.UNAVAILABLE),
     ("fatal: unable to access 'https://x/': The requested URL returned error: 500",
-     Kind.UNAVAILABLE),
+     AnswerKind.UNAVAILABLE),
     ("fatal: unable to access 'https://x/': The requested URL returned error: 502",
-     Kind.UNAVAILABLE),
+     AnswerKind.UNAVAILABLE),
     ("fatal: unable to access 'https://x/': The requested URL returned error: 503",
-     Kind.UNAVAILABLE),
-    ("fatal: unable to access 'https://x/': Could not resolve host: x", Kind.UNAVAILABLE),
+     AnswerKind.UNAVAILABLE),
+    ("fatal: unable to access 'https://x/': Could not resolve host: x", AnswerKind.UNAVAILABLE),
     ("ssh: Could not resolve hostname x: Name or service not known\n"
-     "fatal: Could not read from remote repository.", Kind.UNAVAILABLE),
+     "fatal: Could not read from remote repository.", AnswerKind.UNAVAILABLE),
     ("fatal: unable to access 'http://x/': Failed to connect to x port 80: Connection refused",
-     Kind.UNAVAILABLE),
-    ("fatal: unable to access 'http://x/': Couldn't connect to server", Kind.UNAVAILABLE),
+     AnswerKind.UNAVAILABLE),
+    ("fatal: unable to access 'http://x/': Couldn't connect to server", AnswerKind.UNAVAILABLE),
     ("ssh: connect to host x port 22: Connection timed out\n"
-     "fatal: Could not read from remote repository.", Kind.UNAVAILABLE),
+     "fatal: Could not read from remote repository.", AnswerKind.UNAVAILABLE),
     ("fatal: unable to access 'http://x/': Recv failure: Connection reset by peer",
-     Kind.UNAVAILABLE),
-    ("fatal: unable to access 'http://x/': Empty reply from server", Kind.UNAVAILABLE),
-    ("fatal: early EOF\nfatal: fetch-pack: invalid index-pack output", Kind.UNAVAILABLE),
+     AnswerKind.UNAVAILABLE),
+    ("fatal: unable to access 'http://x/': Empty reply from server", AnswerKind.UNAVAILABLE),
+    ("fatal: early EOF\nfatal: fetch-pack: invalid index-pack output", AnswerKind.UNAVAILABLE),
     ("error: RPC failed; curl 52 Empty reply from server\n"
-     "fatal: the remote end hung up unexpectedly", Kind.UNAVAILABLE),
-    ("fatal: the remote end hung up unexpectedly", Kind.UNAVAILABLE),
-    ("fatal: git-http-push failed", Kind.UNAVAILABLE),
-    ("fatal: http://x/m.git/info/refs not valid: is this a git repository?", Kind.UNAVAILABLE),
-    ("fatal: unable to access 'https://x/': The requested URL returned error: 302", Kind.MOVED),
-    ("fatal: couldn't find remote ref refs/heads/gone", Kind.NO_BRANCH),
-    ("fatal: the receiving end does not support --atomic push", Kind.NO_ATOMIC),
-    ("fatal: mismatched algorithms: client sha1; server sha256", Kind.OTHER_FORMAT),
-    ("fatal: something new", Kind.UNKNOWN),
+     "fatal: the remote end hung up unexpectedly", AnswerKind.UNAVAILABLE),
+    ("fatal: the remote end hung up unexpectedly", AnswerKind.UNAVAILABLE),
+    ("fatal: git-http-push failed", AnswerKind.UNAVAILABLE),
+    ("fatal: http://x/m.git/info/refs not valid: is this a git repository?",
+     AnswerKind.UNAVAILABLE),
+    ("fatal: unable to access 'https://x/': The requested URL returned error: 302",
+     AnswerKind.MOVED),
+    ("fatal: couldn't find remote ref refs/heads/gone", AnswerKind.NO_BRANCH),
+    ("fatal: the receiving end does not support --atomic push", AnswerKind.NO_ATOMIC),
+    ("fatal: mismatched algorithms: client sha1; server sha256", AnswerKind.OTHER_FORMAT),
+    ("fatal: something new", AnswerKind.UNKNOWN),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("err", "kind"), TRANSPORT)
-def test_transport(err: str, kind: Kind) -> None:
+def test_transport(err: str, kind: AnswerKind) -> None:
     """Each wording of a broken exchange means what it meant where it was seen."""
     assert kind is read_transport(err).kind
     assert kind is read_push(128, "", err).kind
@@ -163,7 +167,7 @@ def test_landed(flag: str) -> None:
 
     verdict = read_push(0, out, "remote: protected branch? Create a new pull request: GH006")
 
-    assert Kind.LANDED is verdict.kind
+    assert AnswerKind.LANDED is verdict.kind
 
 
 def test_atomic_push_blames_the_culprit() -> None:
@@ -175,7 +179,7 @@ def test_atomic_push_blames_the_culprit() -> None:
 
     verdict = read_push(1, out, "remote: not today")
 
-    assert (Kind.DECLINED, "not today") == (verdict.kind, verdict.words)
+    assert (AnswerKind.DECLINED, "not today") == (verdict.kind, verdict.words)
 
 
 def test_server_words_are_shown() -> None:
@@ -199,14 +203,14 @@ def test_words_before_the_empty_phrase() -> None:
 @pytest.mark.parametrize(
     ("err", "kind"),
     [
-        (f"fatal: {MOVED}", Kind.RACE),
-        ("fatal: cannot lock ref 'r': reference already exists", Kind.RACE),
-        ("fatal: cannot lock ref 'r': unable to resolve reference 'r'", Kind.RACE),
-        (f"fatal: {CLASH}", Kind.CLASH),
-        (f"fatal: cannot lock ref 'r': {LOCK}", Kind.UNAVAILABLE),
+        (f"fatal: {MOVED}", AnswerKind.RACE),
+        ("fatal: cannot lock ref 'r': reference already exists", AnswerKind.RACE),
+        ("fatal: cannot lock ref 'r': unable to resolve reference 'r'", AnswerKind.RACE),
+        (f"fatal: {CLASH}", AnswerKind.CLASH),
+        (f"fatal: cannot lock ref 'r': {LOCK}", AnswerKind.UNAVAILABLE),
     ],
 )
-def test_local_update(err: str, kind: Kind) -> None:
+def test_local_update(err: str, kind: AnswerKind) -> None:
     """`git update-ref` says the same things in its own words."""
     assert kind is read_update(err).kind
 
@@ -230,7 +234,7 @@ def test_transport_errors(err: str, kind: type[Exception]) -> None:
 
 def test_unknown_words_and_the_branch_decides() -> None:
     """A rejection that nobody knows is a lost race when the branch moved, else a decision."""
-    verdict = Verdict(Kind.UNKNOWN, "words of next year")
+    verdict = PushVerdict(AnswerKind.UNKNOWN, "words of next year")
     updates = [RefUpdate("refs/heads/main", A, B)]
 
     assert Lost("words of next year") == settle(verdict, updates, "https://x", lambda: True)
@@ -245,5 +249,5 @@ def test_rejection_errors() -> None:
         verdict = read_push(1, f"!\t{A}:refs/heads/main\t{reason}\n", err)
         kinds[verdict.kind] = type(error_of(verdict, "main of x"))
 
-    assert (Protected, HookDeclined) == (kinds[Kind.PROTECTED], kinds[Kind.DECLINED])
-    assert (Denied, Denied) == (kinds[Kind.CLASH], kinds[Kind.REFUSED])
+    assert (Protected, HookDeclined) == (kinds[AnswerKind.PROTECTED], kinds[AnswerKind.DECLINED])
+    assert (Denied, Denied) == (kinds[AnswerKind.CLASH], kinds[AnswerKind.REFUSED])
