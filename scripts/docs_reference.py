@@ -29,7 +29,7 @@ from gitops.config import config_schema
 from gitops.core.batch.intents import REF_PREFIX
 from gitops.core.batch.selection import ANSWER_TRAILER, CARRIER_TRAILER
 from gitops.core.forges.token import VARIABLES as FORGE_VARIABLES
-from gitops.core.git.message import ChangeLine, render_message, trailers
+from gitops.core.git.message import ChangeLine, CommitMessage, trailers
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
 
@@ -350,7 +350,7 @@ def meaning(found: type[errors.GitopsError]) -> str:
 
 def trailers_page() -> str:
     """Every trailer, with a real message, and the hold file."""
-    message = render_message(
+    message = CommitMessage(
         action="rollback",
         environments=["dev"],
         changes=[ChangeLine("dev", ImageChange("shop/api", value("1.6.0"), value("1.5.0")))],
@@ -361,7 +361,7 @@ def trailers_page() -> str:
         restores="4b1d" * 10,
         rolled_back="9ab1" * 10,
         sources=[f"dev shop/api release/1.5@sha1:{'5f2c' * 10}"],
-    )
+    ).render()
     agree("trailers", set(trailers(message)), set(TRAILERS))
     hold = Hold(
         by="Ana",

@@ -1,0 +1,1 @@
+"""What gitops does: a file for each verb; takes ports, returns reports, never prints."""

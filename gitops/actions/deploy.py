@@ -19,7 +19,7 @@ from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Environment, Overlay
-from gitops.core.git.message import render_message
+from gitops.core.git.message import CommitMessage
 from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import parse_image
 from gitops.core.policy.reasons import (
@@ -265,7 +265,7 @@ def _assemble(
         tip,
         "deploy",
         entries,
-        render=lambda labels, lines: render_message(
+        render=lambda labels, lines: CommitMessage(
             action="deploy",
             environments=labels,
             changes=lines,
@@ -273,7 +273,7 @@ def _assemble(
             reason=request.reason,
             overrides=passed,
             source=(build.branch, build.commit) if build is not None else None,
-        ),
+        ).render(),
         add=request.add,
         # An override is given for the proposal to record it, also for one that waits already.
         refresh=bool(passed),

@@ -16,7 +16,7 @@ from gitops.actions.policy.promotable import outlook
 from gitops.actions.releases.history import releases_of
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay, asks_for_approval
-from gitops.core.git.message import render_message
+from gitops.core.git.message import CommitMessage
 from gitops.core.hold import HOLD_ALL_PATH, Hold, render_hold
 from gitops.core.report import WriteReport
 from gitops.core.text.plain import one_line
@@ -91,14 +91,14 @@ def hold(
             reason=one_line(reason),
             release=newest.commit if newest is not None else None,
         )
-        message = render_message(
+        message = CommitMessage(
             action="hold",
             environments=scope.labels,
             changes=[],
             intent=session.intent,
             reason=reason,
             subject=f"{scope.title}: hold ({one_line(reason)})",
-        )
+        ).render()
         note = f"{scope.label} is held: automation leaves it alone"
         if scope.overlay is None:
             note = "every environment is held: automation leaves all of them alone"
@@ -126,13 +126,13 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
         if present is None:
             return _not_held(tip, scope)
         standing = readable_hold(present, scope.path)
-        message = render_message(
+        message = CommitMessage(
             action="resume",
             environments=scope.labels,
             changes=[],
             intent=session.intent,
             subject=f"{scope.title}: resume (held by {standing.by}: {standing.reason})",
-        )
+        ).render()
         outlasting = _held_by_itself(tip) if scope.overlay is None else ()
         return replace(
             scope.plan("resume", message, None),

@@ -25,7 +25,7 @@ from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Environment, Overlay
-from gitops.core.git.message import ChangeLine, render_message
+from gitops.core.git.message import ChangeLine, CommitMessage
 from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.policy.promotion import Carried, ImageOrigin, carry
@@ -238,7 +238,7 @@ def _assemble(
 
     def render(labels: Sequence[str], lines: Sequence[ChangeLine]) -> str:
         source, sources = shared_source([entry for entry in told if entry[0] in labels])
-        return render_message(
+        return CommitMessage(
             action="promote",
             environments=labels,
             changes=lines,
@@ -247,7 +247,7 @@ def _assemble(
             overrides=overrides,
             source=source,
             sources=sources,
-        )
+        ).render()
 
     edited = [one.edited for one in found if one.edited.edit.changes]
     made = assemble(session, tip, "promote", edited, render=render, refresh=refresh)

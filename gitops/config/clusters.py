@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops.config.durations import duration
-from gitops.config.shapes import Key, ListOf, Problems, Table, TextShape, Value, nearest, shown
+from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value, nearest, shown
 from gitops.core.environments.environment import ClusterRow, Patience
 
 _CONTEXT = r"[^\u0000-\u001f\u007f]{1,253}"
@@ -16,19 +16,17 @@ _NAMESPACE = r"\*|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _SOAK = r"[0-9]{1,7}[smhd]?"  # also nothing at all
 
 
-def cluster_table(name: TextShape) -> Table:
+def cluster_table(name: Text) -> Table:
     """Return the shape of a row of `clusters:`; `name` is that of an environment."""
     return Table(
         {
             "environments": Key(ListOf(name, least=1), "Which; left out: all of them."),
             "context": Key(
-                TextShape(
-                    _CONTEXT, lambda text: f"{shown(text)} is no name of a kubeconfig context"
-                ),
+                Text(_CONTEXT, lambda text: f"{shown(text)} is no name of a kubeconfig context"),
                 "The context of your kubeconfig; left out: the current one.",
             ),
             "namespace": Key(
-                TextShape(_NAMESPACE, _explain_namespace),
+                Text(_NAMESPACE, _explain_namespace),
                 "Where Argo CD's Applications are; * for those of every namespace.",
                 default="argocd",
             ),
@@ -36,12 +34,12 @@ def cluster_table(name: TextShape) -> Table:
     )
 
 
-def wait_table(time: TextShape) -> Table:
+def wait_table(time: Text) -> Table:
     """Return the shape of `wait:`; `time` is a duration that is not nothing."""
     return Table(
         {
             "soak": Key(
-                TextShape(_SOAK, time.explain),
+                Text(_SOAK, time.explain),
                 "How long a release must stay Healthy to be stable; left out: 5m where the "
                 "database is real or the environment is stage or prod, else 0.",
             ),

@@ -1,7 +1,7 @@
 """The keys of `gitops.yaml`: the one description that the reader and the JSON Schema come from.
 
 A new key is one `Key(...)` here: an object of its own is a `Table`, a list a `ListOf`, a word
-from a few a `OneOf`, everything else (durations, URLs, times) a `TextShape` with its pattern. What
+from a few a `OneOf`, everything else (durations, URLs, times) a `Text` with its pattern. What
 one value demands of another is in `gitops/config/rules.py`.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from gitops.config.clusters import cluster_table, wait_table
-from gitops.config.shapes import Key, ListOf, OneOf, Table, TextShape, WholeNumber, YesNo, shown
+from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, WholeNumber, YesNo, shown
 
 # The characters that no branch name and no path of ours may hold; U+0020 ends the control range.
 _CONTROL = r"\u0000-\u0020\u007f"
@@ -206,14 +206,14 @@ def explain_reviewer(text: str) -> str:
 
 ENVIRONMENT = Table(
     {
-        "name": Key(TextShape(NAME, explain_name), "What the commands call it.", required=True),
+        "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
         "overlay": Key(
-            TextShape(OVERLAY, explain_overlay),
+            Text(OVERLAY, explain_overlay),
             "Its Kustomize directory, from the root; {app} stands for every app's folder.",
             required=True,
         ),
         "accepts": Key(
-            ListOf(TextShape(ACCEPTS, explain_accepts)),
+            ListOf(Text(ACCEPTS, explain_accepts)),
             "Source branches that may go there: * inside a path segment, ** across segments, "
             "{version} one segment.",
         ),
@@ -231,7 +231,7 @@ ENVIRONMENT = Table(
             OneOf("commit", "pull-request"), "How a rollback goes in.", default="commit"
         ),
         "after": Key(
-            ListOf(TextShape(NAME, explain_name)),
+            ListOf(Text(NAME, explain_name)),
             "Earlier environments that must have, or have had, the same images: each of them.",
         ),
         "follow": Key(
@@ -245,12 +245,10 @@ ENVIRONMENT = Table(
             "Verdicts that the images must have in every environment of `after`.",
         ),
         "soak": Key(
-            TextShape(DURATION, explain_duration),
+            Text(DURATION, explain_duration),
             "`gitops promote --eligible` takes only what has been stable in `after` for so long.",
         ),
-        "wait": Key(
-            wait_table(TextShape(DURATION, explain_duration)), "How long `gitops wait` waits."
-        ),
+        "wait": Key(wait_table(Text(DURATION, explain_duration)), "How long `gitops wait` waits."),
         "approvals": Key(
             Table(
                 {
@@ -261,7 +259,7 @@ ENVIRONMENT = Table(
             "Who must agree to a proposal where there is no forge, or one that asks for nobody.",
         ),
         "branch": Key(
-            TextShape(BRANCH, explain_branch),
+            Text(BRANCH, explain_branch),
             "A branch of its own, which its overlays and holds are on; left out: the top-level "
             "one. Policy is read from the top-level branch all the same.",
         ),
@@ -270,34 +268,30 @@ ENVIRONMENT = Table(
 
 FREEZE = Table(
     {
-        "name": Key(TextShape(WORDS, explain_words), "What messages call it.", required=True),
+        "name": Key(Text(WORDS, explain_words), "What messages call it.", required=True),
         "reason": Key(
-            TextShape(WORDS, explain_words),
+            Text(WORDS, explain_words),
             "Why; whoever is stopped by it reads it.",
             required=True,
         ),
         "environments": Key(
-            ListOf(TextShape(NAME, explain_name), least=1), "Which; left out: all of them."
+            ListOf(Text(NAME, explain_name), least=1), "Which; left out: all of them."
         ),
-        "from": Key(TextShape(MOMENT, explain_moment), "The first day, or the moment it begins."),
-        "to": Key(TextShape(MOMENT, explain_moment), "The last day, or the moment it ends."),
-        "cron": Key(
-            TextShape(CRON, explain_cron), "When it begins, again and again; with `duration`."
-        ),
-        "duration": Key(TextShape(DURATION, explain_duration), "How long it lasts; with `cron`."),
+        "from": Key(Text(MOMENT, explain_moment), "The first day, or the moment it begins."),
+        "to": Key(Text(MOMENT, explain_moment), "The last day, or the moment it ends."),
+        "cron": Key(Text(CRON, explain_cron), "When it begins, again and again; with `duration`."),
+        "duration": Key(Text(DURATION, explain_duration), "How long it lasts; with `cron`."),
         "timezone": Key(
-            TextShape(ZONE, explain_zone), "The IANA time zone of all of this.", default="UTC"
+            Text(ZONE, explain_zone), "The IANA time zone of all of this.", default="UTC"
         ),
     }
 )
 
 SOURCE_OF = Table(
     {
-        "name": Key(
-            TextShape(IMAGE, explain_image), "The image, as overlays name it.", required=True
-        ),
+        "name": Key(Text(IMAGE, explain_image), "The image, as overlays name it.", required=True),
         "source": Key(
-            TextShape(SOURCE, explain_source),
+            Text(SOURCE, explain_source),
             "The repository that it is built from.",
             required=True,
         ),
@@ -312,7 +306,7 @@ FORGE = Table(
             required=True,
         ),
         "url": Key(
-            TextShape(FORGE_URL, explain_forge_url),
+            Text(FORGE_URL, explain_forge_url),
             "Its pages, on the host of the repository; left out: at the address of the remote.",
         ),
     }
@@ -320,11 +314,9 @@ FORGE = Table(
 
 PULL_REQUEST = Table(
     {
-        "labels": Key(
-            ListOf(TextShape(LABEL, explain_label)), "Labels that every one of them gets."
-        ),
+        "labels": Key(ListOf(Text(LABEL, explain_label)), "Labels that every one of them gets."),
         "reviewers": Key(
-            ListOf(TextShape(REVIEWER, explain_reviewer)),
+            ListOf(Text(REVIEWER, explain_reviewer)),
             "Who is asked to look: login names, team:NAME for a team.",
         ),
         "mergeMethod": Key(
@@ -341,7 +333,7 @@ _LEVELS = ("required", "advised")
 BRANCH_RULE = Table(
     {
         "match": Key(
-            TextShape(BRANCH_PATTERN, explain_branch_pattern),
+            Text(BRANCH_PATTERN, explain_branch_pattern),
             "A branch, or a pattern: * inside a path segment, ** across segments.",
             required=True,
         ),
@@ -349,7 +341,7 @@ BRANCH_RULE = Table(
             OneOf(*_LEVELS), "Whether a status check must succeed; left out: it need not."
         ),
         "checks": Key(
-            ListOf(TextShape(WORDS, explain_words), least=1),
+            ListOf(Text(WORDS, explain_words), least=1),
             "The names of the status checks that are its tests; left out: any.",
         ),
         "approvals": Key(
@@ -369,7 +361,7 @@ ROOT = Table(
         "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
         "kind": Key(OneOf("Config"), "What this file is.", required=True),
         "branch": Key(
-            TextShape(BRANCH, explain_branch),
+            Text(BRANCH, explain_branch),
             "The branch that Argo CD follows and that policy is read from; left out: the default "
             "branch of the remote.",
         ),
@@ -382,16 +374,16 @@ ROOT = Table(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
         ),
         "clusters": Key(
-            ListOf(cluster_table(TextShape(NAME, explain_name))),
+            ListOf(cluster_table(Text(NAME, explain_name))),
             "Where environments run, so that their health can be asked for.",
         ),
         "signers": Key(
-            TextShape(FILE, explain_file),
+            Text(FILE, explain_file),
             "An OpenSSH allowed-signers file on the branch; with it only ledger lines count that a "
             "commit added which one of its keys signed.",
         ),
         "repository": Key(
-            TextShape(REPOSITORY, explain_repository),
+            Text(REPOSITORY, explain_repository),
             "What this repository is called where jobs carry each other's changes "
             "(`GITOPS_COMBINE_KEY`) and reach it by different addresses; left out: host and path. "
             "Different for each repository that shares the key.",

@@ -113,7 +113,7 @@ class Shape(Protocol):
         ...
 
 
-class TextShape:
+class Text:
     """A text that matches `pattern` as a whole.
 
     Attributes:

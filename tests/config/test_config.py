@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gitops.adapters.local.sample import sample_files
 from gitops.config import config_schema, load_config
 from gitops.config.keys import ROOT
-from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, TextShape, Value, shown
+from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
 from gitops.core.environments.cron import parse_cron
 from gitops.core.environments.environment import Approvals, Config, Environment
 from gitops.core.environments.freeze import Freeze, Recurrence, Stretch
@@ -879,9 +879,7 @@ def test_the_schema_is_a_schema():
 
 def test_a_new_key_needs_one_line():
     """Objects in objects, lists of objects and durations come from the shapes alone."""
-    duration = TextShape(
-        r"[0-9]+[smh]?", lambda text: f"{shown(text)} is no duration, like 90s or 24h"
-    )
+    duration = Text(r"[0-9]+[smh]?", lambda text: f"{shown(text)} is no duration, like 90s or 24h")
     table = Table(
         {
             "wait": Key(Table({"soak": Key(duration, "How long.", required=True)}), "Waiting."),

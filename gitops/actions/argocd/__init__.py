@@ -1,0 +1,1 @@
+"""A release followed through Argo CD: who tracks it, how it fares, what is done there."""

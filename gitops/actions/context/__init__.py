@@ -1,0 +1,1 @@
+"""What a verb stands on: session, tip, overlays, targets, holds."""

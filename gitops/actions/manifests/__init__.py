@@ -1,0 +1,1 @@
+"""Overlays rendered by kustomize, and the images that their manifests use."""

@@ -57,7 +57,7 @@ def judge_carried(
 ) -> Judgement:
     """Judge images whose way is known; see `core.policy.promotion.judge_promotion`."""
     from gitops.actions.policy.upstream import read_befores
-    from gitops.core.policy.promotion import Judgement, judge_promotion
+    from gitops.core.policy.promotion import Judgement, Moment, judge_promotion
 
     if not changes:
         return Judgement()
@@ -67,11 +67,9 @@ def judge_carried(
         changes,
         befores=befores,
         origins=origins,
-        now=session.clock.now(),
+        moment=Moment(session.clock.now(), hold_on(tip, overlay), freeze_on(session, tip, overlay)),
         requires=overlay.environment.requires,
         expected=expected,
-        hold=hold_on(tip, overlay),
-        freeze=freeze_on(session, tip, overlay),
         soak=soak,
     )
     reasons = found.reasons + _judge_rollback(session, tip, overlay)

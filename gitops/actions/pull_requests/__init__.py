@@ -1,0 +1,1 @@
+"""The pull request of each proposal: opened, kept true, judged, merged, ended."""

@@ -1,0 +1,1 @@
+"""The past of an overlay: releases, verdicts, and the one that a rollback takes."""

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.retry import moved_on, pause
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import render_message
+from gitops.core.git.message import CommitMessage
 from gitops.core.git.remote_url import normalised_repository
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.records import (
@@ -253,14 +253,14 @@ def append_records(
     about = _about(session, tip, overlay)
     tries = pushes = 0
     since = _NOWHERE
-    message = render_message(
+    message = CommitMessage(
         action=action,
         environments=[overlay.label],
         changes=[],
         intent=session.intent,
         reason=records[0].reason,
         subject=subject,
-    )
+    ).render()
     while True:
         tries += 1
         try:

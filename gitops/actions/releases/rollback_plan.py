@@ -13,7 +13,7 @@ from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.proposals.draft import ProposalRequest, propose
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import ChangeLine, render_message, subject
+from gitops.core.git.message import ChangeLine, CommitMessage, subject
 from gitops.core.hold import Hold, render_hold
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange, ImageRequest
@@ -112,7 +112,7 @@ def _message(
     overlay: Overlay,
     changes: Sequence[ImageChange],
 ) -> str:
-    return render_message(
+    return CommitMessage(
         action="rollback",
         environments=[overlay.label],
         changes=[ChangeLine(overlay.label, change) for change in changes],
@@ -121,7 +121,7 @@ def _message(
         overrides=record_overrides(request.override, choice.overridden),
         restores=restored.commit,
         rolled_back=choice.rolled_back,
-    )
+    ).render()
 
 
 def _hold(

@@ -1,0 +1,1 @@
+"""This machine: the clock, folders, kustomize, the sample that gitops brings."""

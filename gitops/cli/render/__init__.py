@@ -1,0 +1,1 @@
+"""Reports as text for people, as JSON documents, as annotations for CI."""

@@ -1,0 +1,1 @@
+"""What Argo CD says of an Application, and what that means for a release."""

@@ -1,0 +1,1 @@
+"""What a change is about and whether it is what it says: findings, paths, claims."""

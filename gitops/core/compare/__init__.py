@@ -1,0 +1,1 @@
+"""Two sides of a pull request compared: images, policy, rendered manifests."""

@@ -1,0 +1,1 @@
+"""The rows of `gitops.yaml` as values: environments, overlays, freezes."""

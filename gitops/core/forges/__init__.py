@@ -1,0 +1,1 @@
+"""Where a forge is, which token goes there, what its branches must ask for."""

@@ -1,0 +1,1 @@
+"""Commits, messages, trailers, revisions and addresses, as Git and Argo CD write them."""

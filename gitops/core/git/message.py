@@ -10,7 +10,7 @@ user-guide/source-hydrator: 5 to 40 hex digits).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -36,23 +36,10 @@ class ChangeLine(Struct, frozen=True):
     change: ImageChange
 
 
-def render_message(
-    *,
-    action: str,
-    environments: Sequence[str],
-    changes: Sequence[ChangeLine],
-    intent: str,
-    reason: str | None = None,
-    overrides: Sequence[str] = (),
-    source: tuple[str, str | None] | None = None,
-    restores: str | None = None,
-    rolled_back: str | None = None,
-    subject: str | None = None,
-    sources: Sequence[str] = (),
-) -> str:
-    """Return the message of a commit, ending in a newline.
+class CommitMessage(Struct, frozen=True, kw_only=True):
+    """What a commit of ours says.
 
-    Args:
+    Attributes:
         action: deploy, rollback, promote, hold, resume, …
         environments: labels of the overlays that it touches.
         intent: unique id of what was asked for, the same in every attempt.
@@ -63,26 +50,44 @@ def render_message(
         subject: in place of the one made from `environments` and `changes`.
         sources: where images have different sources, one `ENVIRONMENT IMAGE REVISION` for each.
     """
-    title = subject if subject is not None else _title(action, environments, changes)
-    paragraphs = [one_line(title, LONGEST_SUBJECT) or action]
-    if changes:
-        paragraphs.append("\n".join(_sentence(line) for line in changes))
-    if reason is not None and one_line(reason):
-        paragraphs.append(f"Reason: {one_line(reason)}")
-    pairs = [
-        ("Gitops-Action", action),
-        *(("Gitops-Environment", label) for label in environments),
-        ("Gitops-Id", intent),
-        ("Source-Revision", _revision(source)),
-        *(("Gitops-Source", text) for text in sources),
-        ("Gitops-Restores", restores),
-        ("Gitops-Rolled-Back", rolled_back),
-        *(("Gitops-Override", text) for text in overrides),
-        ("Argocd-reference-commit-sha", _reference(source)),
-    ]
-    cleaned = ((key, one_line(value)) for key, value in pairs if value is not None)
-    paragraphs.append("\n".join(f"{key}: {value}" for key, value in cleaned if value))
-    return "\n\n".join(paragraphs) + "\n"
+
+    action: str
+    environments: Sequence[str]
+    changes: Sequence[ChangeLine]
+    intent: str
+    reason: str | None = None
+    overrides: Sequence[str] = ()
+    source: tuple[str, str | None] | None = None
+    restores: str | None = None
+    rolled_back: str | None = None
+    subject: str | None = None
+    sources: Sequence[str] = ()
+
+    def render(self) -> str:
+        """Return the whole message, ending in a newline."""
+        title = self.subject
+        if title is None:
+            title = _title(self.action, self.environments, self.changes)
+        paragraphs = [one_line(title, LONGEST_SUBJECT) or self.action]
+        if self.changes:
+            paragraphs.append("\n".join(_sentence(line) for line in self.changes))
+        if self.reason is not None and one_line(self.reason):
+            paragraphs.append(f"Reason: {one_line(self.reason)}")
+        cleaned = ((key, one_line(value)) for key, value in self._trailers() if value is not None)
+        paragraphs.append("\n".join(f"{key}: {value}" for key, value in cleaned if value))
+        return "\n\n".join(paragraphs) + "\n"
+
+    def _trailers(self) -> Iterator[tuple[str, str | None]]:
+        """Yield every trailer in the order of the last paragraph; None and "" are left out."""
+        yield "Gitops-Action", self.action
+        yield from (("Gitops-Environment", label) for label in self.environments)
+        yield "Gitops-Id", self.intent
+        yield "Source-Revision", _revision(self.source)
+        yield from (("Gitops-Source", text) for text in self.sources)
+        yield "Gitops-Restores", self.restores
+        yield "Gitops-Rolled-Back", self.rolled_back
+        yield from (("Gitops-Override", text) for text in self.overrides)
+        yield "Argocd-reference-commit-sha", _reference(self.source)
 
 
 def trailers(message: str) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,1 @@
+"""What was seen of releases: verdicts and approvals, and who signed them."""

@@ -1,0 +1,1 @@
+"""The rules of promotion, and the reasons that they give."""

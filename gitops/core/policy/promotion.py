@@ -114,22 +114,29 @@ def carry(
     return Carried(tuple(requests), tuple(warnings))
 
 
+class Moment(Struct, frozen=True):
+    """When a promotion is judged, with the hold and the freeze that the overlay is in then."""
+
+    now: datetime
+    hold: Hold | None = None
+    freeze: FreezeHit | None = None
+
+
 def judge_promotion(
     overlay: Overlay,
     changes: Sequence[ImageChange],
     *,
+    moment: Moment,
     befores: Sequence[Upstream],
     origins: Sequence[ImageOrigin],
-    now: datetime,
     requires: Collection[Required] = (),
     expected: str | None = None,
-    hold: Hold | None = None,
-    freeze: FreezeHit | None = None,
     soak: timedelta | None = None,
 ) -> Judgement:
     """Say everything that stands against putting `changes` into `overlay`.
 
     Args:
+        moment: when that is, and what automation must leave alone then.
         befores: one for each environment of `after`.
         origins: one for each changing image whose way is known or not; others are not judged.
         expected: the release branch that `--ref` names.
@@ -139,11 +146,11 @@ def judge_promotion(
         return Judgement()
     wanted = {change.image: change.after for change in changes}
     label = overlay.label
-    reasons = [*judge_hold(overlay, hold), *judge_freeze(overlay, freeze)]
+    reasons = [*judge_hold(overlay, moment.hold), *judge_freeze(overlay, moment.freeze)]
     by_source, warnings = _judge_origins(overlay, wanted, befores, origins, expected)
     reasons += by_source
     for before in befores:
-        reasons += _judge_before(label, wanted, before, requires, soak, now)
+        reasons += _judge_before(label, wanted, before, requires, soak, moment.now)
     return Judgement(tuple(dict.fromkeys(reasons)), tuple(dict.fromkeys(warnings)))
 
 

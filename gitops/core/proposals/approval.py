@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from gitops.core.git.commit import Identity
-from gitops.core.git.message import ChangeLine, reason_of, render_message, trailers
+from gitops.core.git.message import ChangeLine, CommitMessage, reason_of, trailers
 from gitops.core.git.revision import Revision, parse_revision
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
@@ -76,13 +76,13 @@ def merge_message(
     `Gitops-Id` stays on the merged commit; where that one is squashed, it comes along.
     """
     said = trailers(proposed)
-    text = render_message(
+    text = CommitMessage(
         action=said.get("Gitops-Action", ("deploy",))[-1],
         environments=[label],
         changes=[ChangeLine(label, change) for change in changes],
         intent=intent,
         reason=reason_of(proposed),
-    )
+    ).render()
     own = {"Gitops-Action", "Gitops-Environment"} | (set() if squashes else {"Gitops-Id"})
     kept = [(key, value) for key, values in said.items() if key not in own for value in values]
     kept += [("Gitops-Override", override) for override in overrides]

@@ -1,0 +1,1 @@
+"""The releases of an overlay, and the rule of which one a rollback restores."""

@@ -1,0 +1,1 @@
+"""Text for people and for Markdown: one line, counts, durations, timestamps."""

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.git.message import ChangeLine, render_message, subject, trailers
+from gitops.core.git.message import ChangeLine, CommitMessage, subject, trailers
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.text.plain import LONGEST_TEXT, one_line
 
@@ -44,7 +44,7 @@ def message(**more: Any) -> str:
         "changes": [ChangeLine("dev", change("1.4.1", "1.4.2"))],
         "intent": "id-1",
     }
-    return render_message(**(plain | more))
+    return CommitMessage(**(plain | more)).render()
 
 
 def test_the_whole_message() -> None:

@@ -18,6 +18,7 @@ from gitops.core.ledger.verdicts import JudgedSet, judged_sets
 from gitops.core.policy.promotion import (
     ImageOrigin,
     Judgement,
+    Moment,
     Upstream,
     carry,
     judge_promotion,
@@ -413,11 +414,9 @@ def judge(case: Case) -> Judgement:
         [ImageChange(image, V3, value) for image, value in case.changes.items()],
         befores=case.befores,
         origins=case.origins,
-        now=NOON,
+        moment=Moment(NOON, case.hold, case.freeze),
         requires=case.requires,
         expected=case.expected,
-        hold=case.hold,
-        freeze=case.freeze,
         soak=case.soak,
     )
 

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.git.commit import Identity
-from gitops.core.git.message import ChangeLine, render_message
+from gitops.core.git.message import ChangeLine, CommitMessage
 from gitops.core.kustomization.image import ImageChange, ImageValue, parse_image
 from gitops.core.ledger.verdicts import CountedVerdict, JudgedSet, LatestVerdicts
 from gitops.core.policy.promotion import Upstream
@@ -44,9 +44,9 @@ def message(action: str = "promote", **more: object) -> str:
     """Return the message of a proposal's head."""
     lines = [ChangeLine("prod", change) for change in (API, WEB)]
     made: dict[str, object] = {"reason": "the spring release", "source": ("release/1.5", NEW)}
-    return render_message(
+    return CommitMessage(
         action=action, environments=["prod"], changes=lines, intent="77", **(made | more)
-    )
+    ).render()
 
 
 def review(**more: object) -> Review:

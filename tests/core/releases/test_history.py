@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pytest
 
 from gitops.core.git.commit import CommitInfo
-from gitops.core.git.message import ChangeLine, render_message
+from gitops.core.git.message import ChangeLine, CommitMessage
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.releases.history import Identity, OverlayVersion, Release, releases, was_released
@@ -46,7 +46,7 @@ def told(action: str = "deploy", label: str = "prod", **more: Any) -> str:
     """The message of a commit by gitops."""
     change = ImageChange("api", ImageValue(tag="1"), ImageValue(tag="2"))
     plain = {"action": action, "environments": [label], "changes": [ChangeLine(label, change)]}
-    return render_message(**(plain | {"intent": "id"} | more))
+    return CommitMessage(**(plain | {"intent": "id"} | more)).render()
 
 
 def counted(items: Iterable[Item], seen: list[Item]) -> Iterator[Item]:

@@ -1,0 +1,1 @@
+"""Commits other than the tip: history, trees, signatures, fetched when asked for."""

@@ -1,0 +1,1 @@
+"""Repositories on this machine: bare, a checkout without a remote, the work tree."""

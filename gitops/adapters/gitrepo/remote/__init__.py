@@ -1,0 +1,1 @@
+"""Repositories behind a URL: fetched into a private store, deepened, pushed to."""
