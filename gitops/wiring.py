@@ -176,11 +176,14 @@ def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoFor
     return forge
 
 
-def open_renderer() -> Renderer | None:
-    """Return the kustomize that is at hand, None when there is none."""
+def open_renderer(*, require_isolation: bool = False) -> Renderer | None:
+    """Return the kustomize that is at hand, None when there is none.
+
+    Raises Denied with `require_isolation` where its builds could see this machine.
+    """
     from gitops.adapters.local.kustomize import find_kustomize
 
-    return find_kustomize(os.environ)
+    return find_kustomize(os.environ, require_isolation=require_isolation)
 
 
 def _say(text: str) -> None:

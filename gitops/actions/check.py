@@ -77,7 +77,7 @@ def check(session: Session, revision: str | None = None) -> CheckReport:
             trusted = trusted and after is not None and _is_agreed(one, own)
             if trusted and after is not None:
                 policy = Tip(archive.tree(step.commit), after, session.repository, first.others)
-    findings += judge.remotes(policy.config, changes.tip)
+    findings += judge.standing_dangers(policy.config, changes.tip)
     rows = protected(policy.config)
     return CheckReport(
         base=changes.base,

@@ -14,10 +14,12 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.overlays import apps_of, overlays_of, read_overlay
+from gitops.actions.manifests.files import SnapshotFiles
 from gitops.actions.manifests.images_used import manifest_images
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, hold_path, parse_hold
 from gitops.core.kustomization import ImageEntry, edit_images, read_entries
+from gitops.core.kustomization.graph import walk
 from gitops.core.kustomization.image import KEEP, ImageRequest
 from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
 from gitops.ports import Snapshot
@@ -258,7 +260,13 @@ def _check_overlay(
     if not found and not problems:
         message = "no images: gitops has nothing to change here"
         yield Problem(file.path, 1, 1, "warning", message)
-    used = manifest_images(snapshot, directory)
+    graph = walk(SnapshotFiles(snapshot), directory)
+    for one in graph.outside:
+        message = f"{overlay.label} names {one.target}, which leads out of the repository"
+        yield Problem(one.path, one.line, 1, "error", message)
+    for limit in graph.limits:
+        yield Problem(file.path, 1, 1, "error", f"{overlay.label} cannot be followed: {limit}")
+    used = manifest_images(snapshot, directory, graph)
     for entry in found:
         if used is not None and entry.image not in used:
             message = f"no manifest that it builds on uses {entry.image}: this changes nothing"

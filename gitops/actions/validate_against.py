@@ -109,9 +109,20 @@ def compare(
         environments=found,
         others=_others(pair.changed, found),
         known=frozenset((one.path, one.message) for one in known.problems),
-        warnings=()
-        if renderer is not None
-        else ("no kustomize and no kubectl is on PATH: nothing was rendered",),
+        warnings=_rendering_warnings(renderer, found),
+    )
+
+
+def _rendering_warnings(
+    renderer: Renderer | None, environments: Sequence[EnvironmentDifference]
+) -> tuple[str, ...]:
+    if renderer is None:
+        return ("no kustomize and no kubectl is on PATH: nothing was rendered",)
+    if all(one.rendering is None or one.rendering.isolated for one in environments):
+        return ()
+    return (
+        f"{renderer.name} was not isolated: this machine allows no namespaces, so a build could "
+        "see its files and its network (--require-isolation makes this an error)",
     )
 
 

@@ -28,12 +28,12 @@ class Build(Struct, frozen=True):
     Attributes:
         text: the manifests, None when there are none.
         problem: why not, in one line.
-        isolated: it had no network to reach.
+        isolated: it saw its files alone, and no network; True where nothing was started.
     """
 
     text: str | None
     problem: str | None = None
-    isolated: bool = False
+    isolated: bool = True
 
 
 class Renderer(Protocol):

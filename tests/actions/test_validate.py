@@ -361,6 +361,7 @@ def used(overlay: str, **files: str) -> list[str]:
     return [one.message for one in found if one.path == DEV]
 
 
+OUTSIDE = ["dev names ../../../x, which leads out of the repository"]
 NOT_USED = ["no manifest that it builds on uses shop/api: this changes nothing"]
 
 
@@ -378,7 +379,7 @@ NOT_USED = ["no manifest that it builds on uses shop/api: this changes nothing"]
         ("patches: [path: p.yaml]", {"p.yaml": "image: shop/api"}, []),
         ("resources: [a.yaml]", {"a.yaml": "kind: X"}, NOT_USED),
         ("resources: [https://git.example.com/x?ref=v1]", {}, []),
-        ("resources: [../../../x]", {}, []),
+        ("resources: [../../../x]", {}, OUTSIDE),
         ("resources: [missing.yaml]", {}, []),
         ("helmCharts: [{name: x}]", {}, []),
         ("resources: [../loop]", {}, NOT_USED),

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.manifests.files import SnapshotFiles
 from gitops.core.argocd.application import Application
 from gitops.core.argocd.tracking import TrackedPath, TrackingMatch, asks_for_default, find_feeds
 from gitops.core.environments.environment import Environment, Overlay
-from gitops.core.kustomization import choose_file
-from gitops.core.kustomization.graph import brings_in
+from gitops.core.kustomization.graph import walk
 from gitops.errors import GitopsError, ManifestError, NotFound, TimedOut
 from gitops.ports import Cluster, Clusters, Reading, Snapshot
 
@@ -35,7 +36,7 @@ class TrackingResult(Struct, frozen=True):
     """What was found for one overlay.
 
     Attributes:
-        pinned, warnings: as in `core.argocd.tracking.Feeds`.
+        pinned, warnings: as in `core.feeding.Feeds`.
     """
 
     fed: tuple[TrackingApplication, ...] = ()
@@ -170,17 +171,13 @@ def _is_default(session: Session, tip: Tip, environment: Environment) -> bool | 
 def _includes(home: Snapshot, directory: str) -> Callable[[str], bool]:
     """Return a function that says whether a directory's kustomization brings in `directory`."""
     answers: dict[str, bool] = {}
-
-    def read(path: str) -> bytes | None:
-        try:
-            name = choose_file(home.entries(path), path)
-            return home.read(f"{path}/{name}" if path else name) if name is not None else None
-        except ManifestError:
-            return None
+    files = SnapshotFiles(home)
 
     def includes(path: str) -> bool:
         if path not in answers:
-            answers[path] = brings_in(path, directory, read)
+            answers[path] = False
+            with suppress(ManifestError):
+                answers[path] = walk(files, path).leads_to(directory)
         return answers[path]
 
     return includes

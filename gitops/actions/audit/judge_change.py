@@ -25,6 +25,7 @@ from gitops.core.audit.findings import (
 )
 from gitops.core.audit.rollback_claim import first_change
 from gitops.core.environments.environment import Config, Overlay
+from gitops.core.kustomization.graph import BuildGraph
 from gitops.core.kustomization.references import is_pinned
 from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
@@ -94,21 +95,18 @@ class StepJudge:
         before, after = (tree.read(finding.path) or b"" for tree in sides)
         return replace(finding, line=first_change(before, after)[0])
 
-    def remotes(self, policy: Config, tip: str) -> Iterator[Finding]:
-        """Yield a warning for each remote base that may change without a commit here."""
+    def standing_dangers(self, policy: Config, tip: str) -> Iterator[Finding]:
+        """Yield what keeps anybody from knowing what protected overlays are built from.
+
+        Remote bases that may change without a commit here are a warning; what leads out of the
+        repository, and what cannot be followed to its end, is an error.
+        """
         for row in protected(policy):
             if not self._reader.lives_here(row):
                 continue
             for overlay in overlays_in(self._archive.tree(tip), row):
-                for one in self._reader.belongings(overlay, tip).remotes:
-                    if not is_pinned(one.target):
-                        what = (
-                            f"{overlay.label} is built from {one_line(one.target, 120)}, which may "
-                            "change without a commit here: pin it to a commit (?ref=)"
-                        )
-                        yield Finding(
-                            tip, overlay.label, one.path, "warning", "remote", what, one.line
-                        )
+                graph = self._reader.belongings(overlay, tip).graph
+                yield from _dangers(graph, overlay, tip)
 
     def _verdict(
         self, step: BranchStep, paths: Sequence[str], claim: Claim, policy: Tip
@@ -209,6 +207,28 @@ def _told(
     for one in verdict.offences:
         text = f"{claim.by} says it is a rollback: {one.message}"
         yield Finding(step.commit, label, one.path, level, "rollback", text, one.line)
+
+
+def _dangers(graph: BuildGraph, overlay: Overlay, tip: str) -> Iterator[Finding]:
+    label = overlay.label
+    for one in graph.remotes:
+        if not is_pinned(one.target):
+            what = (
+                f"{label} is built from {one_line(one.target, 120)}, which may change without a "
+                "commit here: pin it to a commit (?ref=)"
+            )
+            yield Finding(tip, label, one.path, "warning", "remote", what, one.line)
+    for one in graph.outside:
+        what = (
+            f"{label} is built from {one_line(one.target, 120)}, which leads out of the repository"
+        )
+        yield Finding(tip, label, one.path, "error", "outside", what, one.line)
+    for path, problem in graph.broken.items():
+        what = f"{label} is built from it, and nobody can tell what it names: it {problem}"
+        yield Finding(tip, label, path, "error", "unreadable", what)
+    for limit in graph.limits:
+        what = f"nobody can tell what {label} is built from: {limit}"
+        yield Finding(tip, label, overlay.directory, "error", "unreadable", what)
 
 
 def _restores(claim: Claim) -> str:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from gitops.core.audit.affected import Belongings
 from gitops.core.compare.comparison import Rendering
 from gitops.core.compare.manifest_diff import diff_manifests
+from gitops.core.kustomization.graph import BuildGraph, NamedTarget
 from gitops.core.text.plain import one_line
 from gitops.ports import Archive, BuildFile, Renderer, Tree
 
@@ -29,18 +30,21 @@ def render(
 
     What would be fetched or run is found before anything is built, and then nothing is.
     """
+    reasons = [None if side is None else refusal(side.belongings.graph) for side in (before, after)]
+    if reasons[1] is not None and reasons[0] != reasons[1] and _hides(after):
+        return Rendering("failed", problem=reasons[1])
+    reason = reasons[0] or reasons[1]
+    if reason is not None:
+        return Rendering("skipped", problem=reason)
     texts: list[str] = []
     isolated = True
     for side, when in ((before, "before the change"), (after, "after the change")):
         if side is None:
             texts.append("")
             continue
-        reason = _refusal(side)
-        if reason is not None:
-            return Rendering("skipped", problem=reason)
         files = _files(archive, side)
         if isinstance(files, str):
-            return Rendering("skipped", problem=files)
+            return Rendering("skipped", problem=files, isolated=isolated)
         build = renderer.build(files, side.directory)
         isolated = isolated and build.isolated
         if build.text is None:
@@ -53,18 +57,29 @@ def render(
     return Rendering("changed" if objects else "same", objects, isolated=isolated)
 
 
-def _refusal(side: RenderSide) -> str | None:
-    """Say why nobody builds it: it would fetch something, or run it."""
-    for remote in side.belongings.remotes:
-        return (
-            f"it is built from {one_line(remote.target, 120)} ({remote.path}:{remote.line}), "
-            "and nothing is fetched here"
-        )
-    for path, programs in side.belongings.programs.items():
+def refusal(graph: BuildGraph) -> str | None:
+    """Say why nobody builds it: it would look at this machine, fetch something, or run it."""
+    for one in graph.outside:
+        return f"{_placed(one)} leads out of the repository"
+    for one in graph.remotes:
+        return f"it is built from {_placed(one)}, and nothing is fetched here"
+    for path, programs in graph.programs.items():
         return f"{path} needs {', '.join(programs)}, and nothing is run here"
-    for path, problem in side.belongings.broken.items():
+    for path, problem in graph.broken.items():
         return f"{path} cannot be read: {problem}"
-    return None
+    return graph.limits[0] if graph.limits else None
+
+
+def _hides(side: RenderSide | None) -> bool:
+    """Say whether a build would read what nobody here can see; a URL or a chart is only told."""
+    if side is None:
+        return False
+    graph = side.belongings.graph
+    return bool(graph.outside or graph.broken or graph.limits)
+
+
+def _placed(one: NamedTarget) -> str:
+    return f"{one_line(one.target, 120)} ({one.path}:{one.line})"
 
 
 def _files(archive: Archive, side: RenderSide) -> dict[str, BuildFile] | str:

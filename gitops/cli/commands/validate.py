@@ -32,6 +32,13 @@ def validate(
             "--comment", metavar="FILE", help="With --against: write it as Markdown, too."
         ),
     ] = None,
+    require_isolation: Annotated[
+        bool,
+        typer.Option(
+            "--require-isolation",
+            help="With --against: build nothing where a build could see this machine or a network.",
+        ),
+    ] = False,
     forge: Annotated[
         bool,
         typer.Option(
@@ -54,6 +61,8 @@ def validate(
     """
     if comment is not None and against is None:
         raise UsageError("--comment tells what changes: say beside what, with --against BASE")
+    if require_isolation and against is None:
+        raise UsageError("--require-isolation is about what --against builds")
     if (fix or dry_run) and not forge:
         raise UsageError("--fix and --dry-run go with --forge")
     if forge and against is not None:
@@ -71,7 +80,8 @@ def validate(
         with open_session(repo, branch) as session:
             from gitops.actions.validate_against import compare
 
-            report, comparison = compare(session(), against, open_renderer())
+            renderer = open_renderer(require_isolation=require_isolation)
+            report, comparison = compare(session(), against, renderer)
         if comment is not None:
             write_comment(comment, report, comparison)
         return print_comparison(report, comparison, output.value, annotations)

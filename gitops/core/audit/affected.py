@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
+from gitops.core.kustomization.graph import BuildGraph
+
 
 class AffectedPath(Struct, frozen=True):
     """A changed path that belongs to an environment, and why it does."""
@@ -20,31 +22,19 @@ class AffectedPath(Struct, frozen=True):
     reason: str
 
 
-class RemoteResource(Struct, frozen=True):
-    """Something outside of the repository that a build would fetch."""
-
-    path: str
-    line: int
-    target: str
-
-
 class Belongings:
     """What belongs to one environment at one commit.
 
     Attributes:
         paths: path that was looked at -> why it belongs to the environment.
         folders: folder all of which belongs to it -> why.
-        remotes: what a build fetches from elsewhere: nobody can tell when that changes.
-        programs: file -> what a build of it would run.
-        broken: file that cannot be read -> what is wrong with it.
+        graph: what a build of it reads, and what of that nobody here can follow.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, graph: BuildGraph | None = None) -> None:
+        self.graph = graph if graph is not None else BuildGraph()
         self.paths: dict[str, str] = {}
         self.folders: dict[str, str] = {}
-        self.remotes: list[RemoteResource] = []
-        self.programs: dict[str, tuple[str, ...]] = {}
-        self.broken: dict[str, str] = {}
         self._index: _Index | None = None
 
     def add(self, path: str, reason: str) -> None:

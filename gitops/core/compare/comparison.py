@@ -37,13 +37,14 @@ class Rendering(Struct, frozen=True):
     Attributes:
         state: `changed`, `same`, `failed` (it does not build any more), `skipped` (nobody tried:
             `problem` says why).
-        isolated: the builds had no network to reach.
+        isolated: the builds saw the files of the repository alone, and no network; True where
+            nothing was built.
     """
 
     state: Literal["changed", "same", "failed", "skipped"]
     objects: tuple[ObjectDiff, ...] = ()
     problem: str | None = None
-    isolated: bool = False
+    isolated: bool = True
 
 
 class EnvironmentDifference(Struct, frozen=True):

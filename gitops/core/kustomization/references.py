@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.yamltext import YamlDocument, compose_all, compose_first
 from gitops.errors import ManifestError
@@ -39,9 +40,10 @@ _WITHOUT_FILES = frozenset(
 )
 _REMOTE = re.compile(
     r"[a-z][a-z0-9+.-]*::?//|(?:git|hg|s3|gcs|oci)::|gh:|[^/@\s]+@[^/:\s]+[:/]|github\.com[/:]"
-    r"|.*\?(?:ref|version|timeout|submodules)=|.*[^:]//",
+    r"|.*\?(?:ref|version|timeout|submodules)=|.*[^:]//|.*\.git(?:/|$)|.*/_git/",
     re.IGNORECASE,
 )
+_LONGEST_PATH = 4096  # PATH_MAX
 _PROGRAM = "config.kubernetes.io/function"
 
 
@@ -53,18 +55,27 @@ class Reference(Struct, frozen=True):
         kind: `any` is a file, or a folder with a kustomization in it; `config` is the same, and
             what its files say names more (relative to whoever named it); `folder` is a whole one.
         line: from 1.
+        field: the top-level field that names it, in lower case; "" in a configuration.
+        guessed: a text of a configuration, which may be a path or something else.
     """
 
     target: str
     kind: ReferenceKind
     line: int
+    field: str = ""
+    guessed: bool = False
 
 
 class References(Struct, frozen=True):
-    """What one file refers to, and the programs that a build would run for it, in words."""
+    """What one file refers to, and the programs that a build would run for it, in words.
+
+    Attributes:
+        fields: the top-level fields of a kustomization, in lower case.
+    """
 
     found: tuple[Reference, ...] = ()
     programs: tuple[str, ...] = ()
+    fields: frozenset[str] = frozenset()
 
 
 def read_references(content: bytes, path: str) -> References:
@@ -77,24 +88,22 @@ def read_references(content: bytes, path: str) -> References:
     if root is None or root.id != "mapping":
         return References()
     reader = _Reader(document)
-    for key, value in _pairs(root):
+    fields = list(_pairs(root))
+    for key, value in fields:
         reader.read(key, value)
-    return References(tuple(reader.found), tuple(dict.fromkeys(reader.programs)))
+    names = frozenset(key for key, _ in fields)
+    return References(tuple(reader.found), tuple(dict.fromkeys(reader.programs)), names)
 
 
 def read_config_references(content: bytes, path: str) -> References:
     """Return what the configuration of a generator or transformer may refer to: every text in it.
 
     Which of its fields name files depends on its kind, so each text that could be a path is one.
-    A file that cannot be read refers to nothing.
+    Raises ManifestError where it cannot be read.
     """
     found: list[Reference] = []
     programs: list[str] = []
-    try:
-        documents = compose_all(content, path)
-    except ManifestError:
-        return References()
-    for document in documents:
+    for document in compose_all(content, path):
         _read_config(document, found, programs)
     return References(tuple(found), tuple(dict.fromkeys(programs)))
 
@@ -120,7 +129,7 @@ def join(directory: str, target: str) -> str | None:
     None when it leads out of the root (kustomize refuses absolute paths), or names nothing that a
     tree could hold.
     """
-    if target.startswith("/") or "\0" in target or "\n" in target:
+    if target.startswith("/") or "\0" in target:
         return None
     parts = directory.split("/") if directory else []
     for part in target.split("/"):
@@ -136,6 +145,7 @@ def join(directory: str, target: str) -> str | None:
 class _Reader:
     def __init__(self, document: YamlDocument) -> None:
         self._document = document
+        self._field = ""
         self.found: list[Reference] = []
         self.programs: list[str] = []
 
@@ -143,6 +153,7 @@ class _Reader:
         """Add what the top-level field `key` refers to."""
         if key in _WITHOUT_FILES:
             return
+        self._field = key
         if key in _LISTS or key in _INLINE:
             kind: ReferenceKind = "config" if _LISTS.get(key) == "config" else "any"
             for item in _scalars(node):
@@ -173,14 +184,17 @@ class _Reader:
         if key in _CHARTS:
             self.programs.append("Helm")
             # Where `helmGlobals` names no other folder, charts lie here.
-            self.found.append(Reference("charts", "folder", self._line(node)))
+            self.found.append(Reference("charts", "folder", self._line(node), key))
 
     def _inline(self, key: str, node: Any) -> None:
         if key == "patchesstrategicmerge":
             return
-        inner = read_config_references(_text(node).encode(), self._document.path)
         line = self._line(node)
-        self.found += [Reference(one.target, one.kind, line) for one in inner.found]
+        try:
+            inner = read_config_references(_text(node).encode(), self._document.path)
+        except ManifestError as error:
+            raise ManifestError(error.problem, path=self._document.path, line=line) from None
+        self.found += [replace(one, line=line, field=key) for one in inner.found]
         self.programs += inner.programs
 
     def _add_all(self, node: Any, kind: ReferenceKind = "any", after: str | None = None) -> None:
@@ -192,7 +206,7 @@ class _Reader:
         if after is not None and after in target:
             target = target.partition(after)[2]
         if target.strip():
-            self.found.append(Reference(target, kind, self._line(scalar)))
+            self.found.append(Reference(target, kind, self._line(scalar), self._field))
 
     def _line(self, node: Any) -> int:
         return self._document.place(node.start_mark)[0]
@@ -210,12 +224,12 @@ def _read_config(document: YamlDocument, found: list[Reference], programs: list[
         text = _text(scalar)
         if _PROGRAM in text:
             programs.append("a function")
-        if "\n" in text.strip():
+        if len(text) > _LONGEST_PATH:
             continue
         line = document.place(scalar.start_mark)[0]
         for target in dict.fromkeys((text, text.partition("=")[2])):
             if target.strip():
-                found.append(Reference(target, "any", line))
+                found.append(Reference(target, "any", line, guessed=True))
 
 
 def _pairs(mapping: Any) -> Iterator[tuple[str, Any]]:
@@ -233,7 +247,7 @@ def _pairs(mapping: Any) -> Iterator[tuple[str, Any]]:
                 if key.id == "scalar" and key.value == "<<":
                     todo.append(value)
                 elif key.id == "scalar":
-                    yield key.value.casefold(), value
+                    yield _text(key).casefold(), value
 
 
 def _text(scalar: Any) -> str:

@@ -119,7 +119,7 @@ def test_what_cannot_be_read() -> None:
     """A broken kustomization belongs to it as any other, and is told."""
     found = read({K: "resources: [../../base]", "base/kustomization.yaml": "a: ["})
 
-    assert ["base/kustomization.yaml"] == list(found.broken)
+    assert ["base/kustomization.yaml"] == list(found.graph.broken)
     assert found.touched(["base/kustomization.yaml"])
 
 
@@ -132,9 +132,9 @@ def test_what_comes_from_elsewhere() -> None:
     found = read(files)
 
     assert [("base/kustomization.yaml", 2, "https://x.org/y")] == [
-        (one.path, one.line, one.target) for one in found.remotes
+        (one.path, one.line, one.target) for one in found.graph.remotes
     ]
-    assert {"base/kustomization.yaml": ("Helm",)} == found.programs
+    assert {"base/kustomization.yaml": ("Helm",)} == found.graph.programs
 
 
 def test_reason_names_who_refers_to_it() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from fakes import FakeSnapshot
+from gitops.actions.manifests.files import SnapshotFiles
 from gitops.actions.manifests.images_used import manifest_images
+from gitops.core.kustomization.graph import walk
 
 
 def used(resources: str, directory: str = "overlays/dev", **more: str) -> frozenset[str] | None:
@@ -17,7 +19,8 @@ def used(resources: str, directory: str = "overlays/dev", **more: str) -> frozen
         **more,
     }
     content = {path: text.encode() for path, text in files.items()}
-    return manifest_images(FakeSnapshot("main", "a" * 40, content), directory)
+    snapshot = FakeSnapshot("main", "a" * 40, content)
+    return manifest_images(snapshot, directory, walk(SnapshotFiles(snapshot), directory))
 
 
 def test_images_of_a_base() -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from gitops.adapters.local.kustomize import Kustomize, find_kustomize
+from gitops.errors import Denied
 from gitops.ports import BuildFile
 
 BIN = Path(sys.executable).parent
@@ -168,6 +169,44 @@ def test_nothing_is_run(real: Kustomize, content: str) -> None:
 
     assert found.text is None
     assert not Path("/tmp/gitops-was-here").exists()
+
+
+def test_sees_its_files_alone(tmp_path: Path) -> None:
+    """In namespaces of its own a build sees its files, and nothing else of this machine."""
+    secret = tmp_path / "secret"
+    secret.write_text("hunter2\n")
+    script = (
+        f"/bin/cat {secret} ../../../../../../../..{secret} /etc/passwd\n/bin/ls -A / /tree\nexit 0"
+    )
+    found = fake(tmp_path, script).build(files({"o/x": "1"}), "o")
+
+    if not found.isolated:
+        pytest.skip("this machine allows no namespaces")
+    assert {"tree", "home", "run", "o"} <= set(str(found.text).split())
+    assert {"tmp", "etc", "root", "proc", "work"}.isdisjoint(str(found.text).split())
+    assert "hunter2" not in str(found.text)
+    assert "root:" not in str(found.text)
+
+
+def test_without_namespaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where there can be none it is built all the same and says so, or, if asked, not at all."""
+    nowhere = tmp_path / "jail.py"
+    nowhere.write_text("import sys; print('no namespaces: EPERM', file=sys.stderr); sys.exit(97)")
+    monkeypatch.setattr("gitops.adapters.local.jail.__file__", str(nowhere))
+    found = fake(tmp_path, "echo 'a: 1'").build(files({"o/x": "1"}), "o")
+
+    assert ("a: 1\n", False) == (found.text, found.isolated)
+    path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+    with pytest.raises(Denied, match="cannot be isolated here: no namespaces: EPERM"):
+        find_kustomize({"PATH": path}, require_isolation=True)
+
+
+def test_isolation_that_is_there(tmp_path: Path) -> None:
+    """Asked for where it works, it changes nothing."""
+    kustomize = fake(tmp_path, "echo 'a: 1'")
+    if not kustomize.build({}, "").isolated:
+        pytest.skip("this machine allows no namespaces")
+    assert find_kustomize({"PATH": str(tmp_path / "bin")}, require_isolation=True) is not None
 
 
 def test_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

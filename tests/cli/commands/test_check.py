@@ -327,3 +327,27 @@ def test_what_is_no_commit(manifests: Manifests, revision: str, code: str, words
 
     assert code == result.json["error"]["code"]
     assert words in result.json["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    ("content", "rule", "words"),
+    [
+        ("resources: [../../../x]\n", "outside", "../../../x, which leads out of the repository"),
+        ("resources: [/etc]\n", "outside", "/etc, which leads out of the repository"),
+        ("resources: [\n", "unreadable", "nobody can tell what it names: it is not valid YAML"),
+        (
+            "resources: [" + ", ".join(f"f{at}" for at in range(60_000)) + "]\n",
+            "unreadable",
+            "nobody can tell what prod is built from: it names more than 50000 paths",
+        ),
+    ],
+    ids=["outside", "absolute", "broken", "endless"],
+)
+def test_what_nobody_can_follow(manifests: Manifests, content: str, rule: str, words: str) -> None:
+    """What leads out of the repository, and what cannot be followed, is an error of its own."""
+    manifests.commit("base: tidy", {"base/kustomization.yaml": content})
+    document = check(manifests)
+
+    found = [one for one in document["findings"] if one["rule"] == rule]
+    assert ["error"] == [one["level"] for one in found]
+    assert words in found[0]["message"]

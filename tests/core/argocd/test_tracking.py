@@ -15,7 +15,8 @@ from gitops.core.argocd.tracking import (
     is_same_repository,
     repository_key,
 )
-from gitops.core.kustomization.graph import brings_in, brought_in
+from gitops.core.kustomization.graph import walk
+from tree_files import DictFiles
 
 DEV = TrackedPath((URL,), "main", True, "overlays/dev")
 
@@ -160,21 +161,11 @@ def test_paths_that_include_the_overlay() -> None:
         "clusters/d": b"resources: [../d]\n",
         "clusters/e": b"\t",
     }
+    tree = DictFiles({f"{path}/kustomization.yaml": text for path, text in files.items()})
     found = find_feeds(
         [app(name=path[-1], path=path) for path in files] + [app(name="x", path="gone")],
         DEV,
-        includes=lambda path: brings_in(path, "overlays/dev", files.get),
+        includes=lambda path: walk(tree, path).leads_to("overlays/dev"),
     )
 
     assert ["a", "b", "l"] == [feed.application.ref.name for feed in found.feeds]
-
-
-def test_what_is_brought_in() -> None:
-    """Files and directories are told from the root; URLs and what leads out are not."""
-    content = (
-        b"resources: [a.yaml, ../x, ../../.., /abs, 'https://h/p', {a: b}]\nbases: [../x, .]\n"
-    )
-
-    assert ("o/d/a.yaml", "o/x", "o/d") == brought_in(content, "o/d")
-    assert () == brought_in(b"- a list\n", "o/d")
-    assert () == brought_in(b"resources: text\n", "o/d")

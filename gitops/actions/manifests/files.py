@@ -1,0 +1,70 @@
+"""A tree of a repository as the walker of kustomizations reads it (`core.kustomization.graph`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from gitops.core.kustomization.graph import FileKind
+from gitops.errors import ManifestError
+from gitops.ports import Snapshot, Tree, Trees
+
+
+class TreeFiles:
+    """The files of one commit, links told."""
+
+    def __init__(self, trees: Trees, tree: Tree) -> None:
+        self._trees = trees
+        self._tree = tree
+
+    def kind(self, path: str) -> FileKind | None:
+        """See `graph.Files`."""
+        entry = self._tree.entry(path)
+        return entry.kind if entry is not None else None
+
+    def target(self, path: str) -> str:
+        """See `graph.Files`."""
+        return self._tree.target(path)
+
+    def read(self, path: str) -> bytes | None:
+        """See `graph.Files`."""
+        return self._tree.read(path)
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        """See `graph.Files`."""
+        entries = [self._tree.entry(path) for path in paths]
+        self._trees.prepare([one.id for one in entries if one is not None])
+
+
+class SnapshotFiles:
+    """The files of a snapshot. It does not tell links: reading one raises ManifestError."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._names: dict[str, frozenset[str]] = {}
+
+    def kind(self, path: str) -> FileKind | None:
+        """See `graph.Files`."""
+        if not path:
+            return "folder"
+        folder, _, name = path.rpartition("/")
+        names = self.names(folder)
+        if f"{name}/" in names:
+            return "folder"
+        return "file" if name in names else None
+
+    def target(self, path: str) -> str:
+        """See `graph.Files`; nothing is told to be a link."""
+        raise ManifestError("is no symbolic link", path=path)
+
+    def read(self, path: str) -> bytes | None:
+        """See `graph.Files`."""
+        return self._snapshot.read(path)
+
+    def prepare(self, paths: Sequence[str]) -> None:
+        """See `graph.Files`."""
+
+    def names(self, directory: str) -> frozenset[str]:
+        """Return the names in `directory`, folders ending in "/"."""
+        if directory not in self._names:
+            self._names[directory] = frozenset(self._snapshot.entries(directory))
+        return self._names[directory]
