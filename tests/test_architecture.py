@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import gitops
+from gitops.cli.lazy_group import VERBS
 
 ROOT = Path(__file__).parents[1]
 MODULES = sorted((ROOT / "gitops").rglob("*.py"))
@@ -113,3 +114,66 @@ def test_the_wheel_holds_the_sample_and_the_types() -> None:
 
     assert expected | {"gitops.yaml"} == sample
     assert (installed / "py.typed").exists()
+
+
+def rooms() -> dict[str, str]:
+    """Return every folder below gitops/ that holds code, with the first line of its docstring."""
+    found: dict[str, str] = {}
+    for path in (ROOT / "gitops").glob("*/**/__init__.py"):
+        told = ast.get_docstring(ast.parse(path.read_text())) or ""
+        found[f"{path.parent.relative_to(ROOT / 'gitops')}/"] = told.partition("\n")[0]
+    return found
+
+
+def test_every_room_is_on_the_map() -> None:
+    """The tour lists each folder once, with the sentence that the folder says of itself."""
+    tour = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+    listed = re.findall(r"^\| `([a-z_/]+/)` \| (.+) \|$", tour, re.MULTILINE)
+
+    assert rooms() == dict(listed)
+    assert len(listed) == len(dict(listed))
+    assert "" not in rooms().values()
+
+
+def test_the_tour_leads_to_files_that_are_there() -> None:
+    """Whatever the tour names as a file or a folder of gitops/ exists."""
+    tour = (ROOT / "docs" / "explanation" / "architecture.md").read_text()
+    named = set(re.findall(r"`([a-z_]+/[a-z_/]*(?:\.py)?)`", tour)) - {"tests/", "tests/ports/"}
+    missing = sorted(
+        name
+        for name in named
+        if not (ROOT / "gitops" / name).exists() and not (ROOT / name).exists()
+    )
+
+    assert missing == []
+    assert len([name for name in named if name.endswith(".py")]) > 20
+
+
+def test_only_verbs_stand_on_top_of_actions() -> None:
+    """A module directly in actions/ is a command, or one of the ways of `validate`."""
+    names = {path.stem for path in (ROOT / "gitops" / "actions").glob("*.py")} - {"__init__"}
+
+    assert names - {verb.replace("-", "_") for verb in VERBS} == {
+        "validate_against",
+        "validate_forge",
+    }
+
+
+def test_the_ceilings_hold() -> None:
+    """Sizes, parameters and names stay below what scripts/structure.py allows."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts" / "structure.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_decision_is_in_the_index() -> None:
+    """docs/decisions/README.md links each record once, in the order of the numbers."""
+    folder = ROOT / "docs" / "decisions"
+    linked = re.findall(r"^- \[.+\]\(([^)]+)\)$", (folder / "README.md").read_text(), re.MULTILINE)
+
+    assert sorted(path.name for path in folder.glob("0*.md")) == linked

@@ -180,9 +180,11 @@ def test_broken_links_are_seen(tmp_path: Path) -> None:
 
 
 def test_every_page_is_in_the_index() -> None:
-    """docs/index.md links every page of docs/."""
+    """docs/index.md links every page of docs/, docs/decisions/README.md every decision."""
     linked = {
-        (DOCS / target.partition("#")[0]).resolve() for target in LINK.findall(page("index.md"))
+        (DOCS / name).parent.joinpath(target.partition("#")[0]).resolve()
+        for name in ("index.md", "decisions/README.md")
+        for target in LINK.findall(page(name))
     }
 
     assert {path for path in DOCS.rglob("*.md") if path.name != "index.md"} - linked == set()
