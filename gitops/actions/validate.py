@@ -196,7 +196,10 @@ def _check_freezes(config: Config, now: datetime) -> Iterator[Problem]:
 
 
 def _check_apps(homes: Mapping[Environment, Snapshot], config: Config) -> Iterator[Problem]:
-    """Apps by folder: every one needs an overlay somewhere, and a name that works as a branch."""
+    """Apps by folder: each needs a name that works as a branch.
+
+    A folder without an overlay of any environment is none: charts, policies, notes lie there, too.
+    """
     rows = [row for row in homes if row.per_app]
     apps = {row.name: apps_of(homes[row], row) for row in rows}
     with_overlay = {app for found in apps.values() for app in found}
@@ -212,17 +215,14 @@ def _check_apps(homes: Mapping[Environment, Snapshot], config: Config) -> Iterat
     for (_, parent), first in folders.items():
         for name in homes[first].entries(parent):
             app = name.rstrip("/")
-            # At the root other folders (base, docs) are no apps.
-            if name.endswith("/") and (app in with_overlay or parent) and app[0] != ".":
-                what = _app_problem(app, app in with_overlay, config)
+            if name.endswith("/") and app in with_overlay and app[0] != ".":
+                what = _app_problem(app, config)
                 if what is not None:
                     where = f"{parent}/{name}".lstrip("/")
                     yield Problem(CONFIG_PATH, first.line, 1, "error", f"{where}: {what}")
 
 
-def _app_problem(app: str, has_overlay: bool, config: Config) -> str | None:
-    if not has_overlay:
-        return "this app has no overlay of any environment"
+def _app_problem(app: str, config: Config) -> str | None:
     if app == "ledger" or config.find(app) is not None:
         return f"an app must not be called {app}: branches gitops/{app} would clash"
     if _APP.fullmatch(app) is None:

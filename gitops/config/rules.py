@@ -150,7 +150,8 @@ def _check_forge(table: Value | None, problems: Problems) -> None:
 def _check_overlays(rows: Sequence[Value], trunk: str, problems: Problems) -> None:
     """One directory is one environment's: a change to one must never reach another.
 
-    On another branch the same path is another directory. `trunk` is the top-level branch.
+    On another branch the same path is another directory, and so is one inside another: what is
+    pinned stands in the kustomization of each. `trunk` is the top-level branch.
     """
     earlier: list[tuple[Value, Value]] = []
     for row in rows:
@@ -169,13 +170,13 @@ def _check_overlays(rows: Sequence[Value], trunk: str, problems: Problems) -> No
 
 
 def _overlap(path: str, other: str) -> str | None:
-    """Say how two directories share files, if they do; `{app}` may be any one folder."""
+    """Say how two directories are one, if they can be; `{app}` may be any one folder."""
     ours, theirs = path.split("/"), other.split("/")
     for one, two in zip(ours, theirs, strict=False):
         if one != two and "{app}" not in (one, two):
             return None
     if len(ours) != len(theirs):
-        return "is inside" if len(ours) > len(theirs) else "holds"
+        return None
     return "is the same directory as" if ours == theirs else "can be the same directory as"
 
 

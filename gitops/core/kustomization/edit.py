@@ -9,7 +9,14 @@ from msgspec import Struct
 from gitops.core.kustomization.add import add as add_entries
 from gitops.core.kustomization.add import fields_of
 from gitops.core.kustomization.fields import insert, remove, replace
-from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
+from gitops.core.kustomization.image import (
+    FieldTexts,
+    ImageChange,
+    ImageRequest,
+    ImageValue,
+    split_reference,
+    texts_of,
+)
 from gitops.core.kustomization.prove import confirm, prove
 from gitops.core.kustomization.read import FIELDS, Lists, SequenceItem, image_values, read_lists
 from gitops.core.kustomization.refusals import Check
@@ -63,7 +70,7 @@ def edit_images(
                 changes.append(change)
                 edited[found[0]] = change.after
         elif add:
-            value = _without_empty(request.apply(ImageValue()))
+            value = _plain(request.image, request.apply(ImageValue()))
             if value == ImageValue():
                 raise UsageError(f"{request.image}: a new entry needs a tag, digest or new name")
             added[request.image] = value
@@ -93,6 +100,8 @@ def missing_image(
     near = nearest_word(image, there) or next(iter(same_end), None)
     listed = f"it has: {', '.join(there)}" if there else "its list is empty"
     hints = [f"did you mean {near}?"] if near else []
+    if near is not None and split_reference(near)[0] != near:
+        hints = [f"{near} is an entry for one tag: write '{near}=*:TAG';"]
     hints += ["--add makes a new entry"] if can_add else []
     return NotFound(f"{where} has no image {image}; {listed}", hint=" ".join(hints) or None)
 
@@ -134,17 +143,19 @@ def _change(
             "which kustomize applies twice"
         )
     before = lists.value(item)
-    after = _without_empty(request.apply(before))
+    after = _plain(request.image, request.apply(before))
+    present = lists.texts(item)
     missing: list[tuple[str, str]] = []
     surplus: list[str] = []
     changed = False
-    values = zip(FIELDS, _fields(before), _fields(after), strict=True)
-    for name, old, new in values:
+    wanted = texts_of(request.image, after, present)
+    for name, old, new in zip(FIELDS, present, wanted, strict=True):
         misread = new is not None and old == new and check.misread(item, name)
         if old == new and not misread:
             continue
         if not changed:
             check.item(item)
+            _refuse_tagged_name(lists, item, present, after)
         changed = True
         check.field(item, name)
         if new is None:
@@ -165,16 +176,24 @@ def _change(
     return ImageChange(request.image, before, after) if changed else None
 
 
-def _fields(value: ImageValue) -> tuple[str | None, str | None, str | None]:
-    """Return what stands in the fields of `FIELDS`, in their order."""
-    return value.name, value.tag, value.digest
+def _refuse_tagged_name(
+    lists: Lists, item: SequenceItem, present: FieldTexts, after: ImageValue
+) -> None:
+    """Refuse a tag behind a `newName` that has one: kustomize would render both."""
+    if after.name is None or (after.tag, after.digest) == (None, None):
+        return
+    if split_reference(after.name)[0] != after.name:
+        raise lists.unsafe(
+            item.fields["newName"].key if present[0] is not None else item.start,
+            f"newName of {item.image} holds a tag itself: {after.name}",
+            f"give the name anew: {item.image}={split_reference(after.name)[0]}:TAG",
+        )
 
 
-def _without_empty(value: ImageValue) -> ImageValue:
-    name, tag, digest = _fields(value)
-    if "" not in (name, tag, digest):
-        return value
-    return ImageValue(name or None, tag or None, digest or None)
+def _plain(image: str, value: ImageValue) -> ImageValue:
+    """Return `value` as `Lists.value` would read it: nothing is empty, or named as it is."""
+    name = None if value.name == image else value.name
+    return ImageValue(name or None, value.tag or None, value.digest or None)
 
 
 def only_images(before: bytes, after: bytes, path: str) -> bool:

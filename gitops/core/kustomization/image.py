@@ -52,6 +52,10 @@ class ImageValue(Struct, frozen=True):
     digest: str | None = None
 
 
+FieldTexts = tuple[str | None, str | None, str | None]
+"""What stands in `newName`, `newTag` and `digest` of an entry; None: it has no such field."""
+
+
 class ImageRequest(Struct, frozen=True):
     """One wanted change: per field a new value, None to remove it, or KEEP.
 
@@ -141,9 +145,12 @@ def _parse_renaming(text: str, image: str, wanted: str) -> ImageRequest:
         raise _wrong(text, "has nothing after =")
     if "=" in wanted:
         raise _wrong(text, "has two =")
-    if _split(text, image) != (image, None, None):
+    own, own_tag, own_digest = _split(text, image)
+    # An entry may be for one tag only: `alpine:latest=*:2`.
+    if own_digest is not None or (own_tag is not None and not wanted.startswith("*")):
         raise _wrong(text, "has a tag or digest before =")
-    _check_name(text, image)
+    _tag(text, own_tag)
+    _check_name(text, own)
     name, tag, digest = _split(text, wanted)
     if name == "*" and tag in (None, "*") and digest in (None, "*"):
         raise _wrong(text, "changes nothing")
@@ -230,6 +237,38 @@ def _check_new_name(text: str, name: str) -> None:
 
 def _wrong(text: str, what: str, hint: str | None = None) -> UsageError:
     return UsageError(f"image {text!r} {what}", hint=hint or f"IMAGE is {GRAMMAR}")
+
+
+def meant(image: str | None, texts: FieldTexts) -> ImageValue:
+    """Return what the fields of the entry `image` pin together.
+
+    `newTag: 1.2@sha256:…` (as Renovate writes it) is tag and digest, `newName: repo:1.2` beside
+    neither is name and tag, and a `newName` that equals the name renames nothing: kustomize
+    renders all three so.
+    """
+    name, tag, digest = texts
+    if tag is not None and digest is None and "@" in tag:
+        tag, digest = tag.split("@", 1)
+    elif name is not None and tag is None and digest is None:
+        name, tag, digest = split_reference(name)
+    return ImageValue(None if name == image else name, tag or None, digest or None)
+
+
+def texts_of(image: str | None, value: ImageValue, present: FieldTexts) -> FieldTexts:
+    """Return what the fields must say to pin `value`, in the form that they have at `present`.
+
+    The inverse of `meant`: what stands together stays together.
+    """
+    old_name, old_tag, old_digest = present
+    name: str | None = old_name if value.name is None and old_name == image else value.name
+    if old_tag is not None and old_digest is None and "@" in old_tag and value.tag is not None:
+        return name, f"{value.tag}@{value.digest}" if value.digest else value.tag, None
+    alone = old_name is not None and old_tag is None and old_digest is None
+    if not alone or old_name is None or split_reference(old_name)[0] == old_name:
+        return name, value.tag, value.digest
+    whole = value.name or image or ""
+    whole += f":{value.tag}" if value.tag else ""
+    return whole + (f"@{value.digest}" if value.digest else ""), None, None
 
 
 def split_reference(text: str) -> tuple[str, str | None, str | None]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from msgspec import Struct
 
-from gitops.core.kustomization.image import ImageValue
+from gitops.core.kustomization.image import FieldTexts, ImageValue, meant
 from gitops.core.yamltext import (
     NULLS,
     AliasEvent,
@@ -126,8 +126,12 @@ class Lists:
 
     def value(self, item: SequenceItem) -> ImageValue:
         """Return what `item` pins."""
+        return meant(item.image, self.texts(item))
+
+    def texts(self, item: SequenceItem) -> FieldTexts:
+        """Return what stands in the fields of `item`."""
         fields = item.fields
-        return ImageValue(
+        return (
             self.text(fields["newName"].value) if "newName" in fields else None,
             self.text(fields["newTag"].value) if "newTag" in fields else None,
             self.text(fields["digest"].value) if "digest" in fields else None,

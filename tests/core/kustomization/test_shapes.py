@@ -4,7 +4,7 @@ import pytest
 
 from gitops.core.kustomization import edit_images, image_values
 from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue, parse_image
-from gitops.errors import NotFound, UsageError
+from gitops.errors import ManifestError, NotFound, UsageError
 
 A, B = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 PATH = "overlays/dev/kustomization.yaml"
@@ -358,3 +358,78 @@ def test_equal_number_by_a_merge_key():
     content = "x: &x {newTag: 1.10}\nimages:\n- <<: *x\n  name: app\n"
 
     assert content.encode() == edit(content, "app:1.10").after
+
+
+TOGETHER = {  # entry, argument: the entry after it, and what it pins then
+    "tag and digest in one field": (
+        f"  newTag: v1@{A}\n",
+        f"app:v2@{B}",
+        f"  newTag: v2@{B}\n",
+        ImageValue(None, "v2", B),
+    ),
+    "then a tag alone": (
+        f"  newTag: v1@{A}\n",
+        "app:v2",
+        "  newTag: v2\n",
+        ImageValue(None, "v2"),
+    ),
+    "then a digest alone": (
+        f"  newTag: v1@{A}\n",
+        f"app@{B}",
+        f"  digest: {B}\n",
+        ImageValue(None, None, B),
+    ),
+    "the same is unchanged": (
+        f"  newTag: v1@{A}\n",
+        f"app:v1@{A}",
+        f"  newTag: v1@{A}\n",
+        ImageValue(None, "v1", A),
+    ),
+    "a new name beside it": (
+        f"  newName: reg/app\n  newTag: v1@{A}\n",
+        f"app=r2/app:v2@{B}",
+        f"  newName: r2/app\n  newTag: v2@{B}\n",
+        ImageValue("r2/app", "v2", B),
+    ),
+    "name and tag in one field": (
+        "  newName: reg:5000/app:v1\n",
+        "app:v2",
+        "  newName: reg:5000/app:v2\n",
+        ImageValue("reg:5000/app", "v2"),
+    ),
+    "its own name renames nothing": (
+        "  newName: app\n  newTag: v1\n",
+        "app:v2",
+        "  newName: app\n  newTag: v2\n",
+        ImageValue(None, "v2"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOGETHER)
+def test_what_stands_together_stays_together(name: str) -> None:
+    """Values that share a field are read apart, as kustomize renders them, and written as found."""
+    before, argument, after, value = TOGETHER[name]
+    head = "images:\n- name: app\n"
+
+    assert head + after == edit(head + before, argument).after.decode()
+    assert {"app": value} == image_values((head + after).encode(), PATH)
+
+
+def test_a_name_with_a_tag_takes_no_second_one() -> None:
+    """`newName: repo:1` beside `newTag:` is refused: kustomize would render both."""
+    content = "images:\n- name: app\n  newName: reg/app:v1\n  newTag: v1\n"
+    with pytest.raises(ManifestError, match="holds a tag itself"):
+        edit(content, "app:v2")
+
+    assert "newName: reg/app\n  newTag: v2" in edit(content, "app=reg/app:v2").after.decode()
+
+
+def test_an_entry_for_one_tag() -> None:
+    """`alpine:latest=*:2` addresses the entry of that name; the hint for its plain name says so."""
+    content = "images:\n- name: alpine:latest\n  newTag: v1\n"
+    with pytest.raises(NotFound) as caught:
+        edit(content, "alpine:v2")
+
+    assert "'alpine:latest=*:TAG'" in (caught.value.hint or "")
+    assert content.replace("v1", "v2") == edit(content, "alpine:latest=*:v2").after.decode()
