@@ -5,7 +5,12 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import NoReturn
+
+from gitops import interrupts
+
+TYPE_CHECKING = False  # typing takes its time, and until `main` begins Python deals with Ctrl-C
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 # Of what is made while modules load hardly anything is garbage: looking for it as often as Python
 # does costs a deploy 6 % of its CPU time. What lives long is still looked through.
@@ -14,13 +19,19 @@ ALLOCATIONS = 100_000
 
 def main() -> NoReturn:
     """Run the command line; what it will read is asked for while the rest is loaded."""
-    gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
+    code = 1
     try:
+        interrupts.begin()
+        gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
         code = run(sys.argv[1:])
-    except KeyboardInterrupt:
-        print("error: interrupted", file=sys.stderr)
-        code = 130
-    gc.freeze()  # what is left goes with the process: looking through it costs another 10 %
+        gc.freeze()  # what is left goes with the process: looking through it costs another 10 %
+        interrupts.end(code)
+    except KeyboardInterrupt:  # before there was a command, or just after it
+        from gitops.cli.errors import interrupted
+
+        code = interrupted(sys.argv[1:])
+    finally:
+        interrupts.end(code)
     sys.exit(code)
 
 

@@ -163,6 +163,24 @@ class Bug(GitopsError):
 
 
 class Interrupted(GitopsError):
-    """The user pressed Ctrl-C (or the process got SIGTERM)."""
+    """The user pressed Ctrl-C (or the process got SIGTERM).
+
+    Attributes:
+        id: the `Gitops-Id` of what landed or may have landed; None where nothing did.
+        pushes: the branches that moved or may have: JSON objects with `branch`, `commit` (None
+            where the branch goes) and `landed` (None where nobody knows).
+    """
 
     code, exit_code = "interrupted", 130
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        id: str | None = None,
+        pushes: tuple[dict[str, str | bool | None], ...] = (),
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.id = id
+        self.pushes = pushes

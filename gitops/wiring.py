@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from gitops import interrupts
+
 if TYPE_CHECKING:
     from gitops.actions.context.session import Combining, Session
     from gitops.actions.init import ScaffoldReport
@@ -36,12 +38,12 @@ def begin(location: str, branch: str | None, start: Start) -> None:
     from gitops.adapters.gitrepo import open_repository
     from gitops.errors import GitopsError
 
+    atexit.register(_close_begun)
     try:
         repository = open_repository(location, environ=os.environ, progress=_say)
     except GitopsError:
         return
     _begun[location, branch] = repository
-    atexit.register(_close_begun)
     with suppress(GitopsError):
         repository.begin(branch, start)
 
@@ -92,13 +94,15 @@ def open_session(
             from gitops.config import load_config
             from gitops.core.git.commit import timed_id
 
+            intent = timed_id(time.time(), os.urandom(10))
+            interrupts.writes(intent)
             return Session(
                 repository=repository,
                 evidence=repository,
                 clock=SystemClock(),
                 load_config=load_config,
                 identity=repository.identity,
-                intent=timed_id(time.time(), os.urandom(10)),
+                intent=intent,
                 branch=branch,
                 dry_run=dry_run,
                 budget=budget,

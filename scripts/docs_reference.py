@@ -318,7 +318,11 @@ def errors_page() -> str:
         "An error is printed on standard error as `error: …` and, where there is a way out, "
         "`hint: …`. With `-o json` standard output holds one document, too:\n\n"
         '```json\n{"error": {"code": "refused", "message": "…", "hint": "…", "reasons": ["…"]}}\n'
-        "```\n\n## Exit codes\n\n"
+        "```\n\nA call that is interrupted after a push, or while one is on its way, says what "
+        "landed or may have landed; its document has the `Gitops-Id` of the commit (`id`, also in "
+        "`error`), and `error.pushes`: `branch`, `commit` and `landed` (`true`, or `null` where "
+        "nobody knows).\n\n"
+        "## Exit codes\n\n"
         + table(
             ("exit code", "meaning", "`error.code`"),
             ((f"`{n}`", EXIT_CODES[n], code(dict.fromkeys(by_code[n]))) for n in EXIT_CODES),

@@ -13,6 +13,7 @@ from typing import Annotated
 import click
 import typer
 
+from gitops import interrupts
 from gitops.cli.errors import guarded
 from gitops.cli.lazy_group import Verbs
 from gitops.errors import Interrupted, UsageError
@@ -62,8 +63,8 @@ def _parse_and_run(arguments: list[str]) -> int:
     except click.Abort:
         raise KeyboardInterrupt from None
     code = result if isinstance(result, int) else 0
-    if code == Interrupted.exit_code:  # typer swallows Ctrl-C and returns this
-        raise KeyboardInterrupt
+    if code == Interrupted.exit_code and not interrupts.is_taken():
+        raise KeyboardInterrupt  # typer swallows Ctrl-C and returns this
     return code
 
 

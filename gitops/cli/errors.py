@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import NoReturn
 
-from gitops.errors import Bug, GitopsError, Interrupted
+from gitops import interrupts
+from gitops.errors import Bug, GitopsError
 
 
 def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
@@ -17,7 +16,6 @@ def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
 
     `arguments` tell how errors are printed.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = command()
         sys.stdout.flush()
@@ -25,7 +23,7 @@ def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
     except GitopsError as error:
         return _show(error, arguments)
     except KeyboardInterrupt:
-        return _show(Interrupted("interrupted"), arguments)
+        return interrupted(arguments)
     except BrokenPipeError:
         # Whoever read us went away (`gitops history | head`): nothing is wrong.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -34,8 +32,13 @@ def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
         return _show(_bug(error), arguments)
 
 
-def _interrupt(_signal: int, _frame: object) -> NoReturn:
-    raise KeyboardInterrupt
+def interrupted(arguments: Sequence[str]) -> int:
+    """Tell that the call was interrupted, and return the exit code."""
+    interrupts.take()
+    interrupts.stop_children()
+    from gitops.cli.render.interruption import interruption
+
+    return _show(interruption(), arguments)
 
 
 def _bug(error: Exception) -> Bug:

@@ -339,6 +339,8 @@ def test_interrupted(manifests: Manifests, server: GitServer, number: int) -> No
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background has all of them ignore SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stderr is not None
     waiting = process.stderr.readline()  # the progress line: it is in the middle of it now

@@ -12,6 +12,7 @@ from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.address import Address, address, is_url
 from gitops.adapters.gitrepo.command.discovery import RepositoryLocation, inspect
 from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.command.push import noted
 from gitops.adapters.gitrepo.identity import find_identity
 from gitops.adapters.gitrepo.local.bare import Bare
 from gitops.adapters.gitrepo.objects.codec import patch_tree, plain, render_commit
@@ -203,11 +204,9 @@ class GitRepository:
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Move all `updates` at once, or none; see `ports.Repository`."""
-        if not updates:
-            return None
         for update in updates:
             self._check_keeps(update)
-        return self._source.push(updates)
+        return noted(self._name, updates, self._source.push)
 
     def _check_keeps(self, update: RefUpdate) -> None:
         """Raise Bug for an update that would drop commits of somebody else's branch."""

@@ -18,6 +18,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import stop_group
 from gitops.adapters.gitrepo.objects.codec import check_path
 from gitops.adapters.gitrepo.objects.store import PREFIX
@@ -115,15 +116,17 @@ class Kustomize:
                 environment["LD_LIBRARY_PATH"] = self._libraries
         with open(root.parent / "out", "w+b") as out, open(root.parent / "err", "w+b") as err:
             try:
-                child = subprocess.Popen(
-                    command,
-                    cwd=root / "home",
-                    env=environment,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=err,
-                    start_new_session=True,
-                )
+                with interrupts.held():
+                    child = subprocess.Popen(
+                        command,
+                        cwd=root / "home",
+                        env=environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=out,
+                        stderr=err,
+                        start_new_session=True,
+                    )
+                    interrupts.started(child)
             except OSError as error:
                 return Build(None, f"{self.name} cannot be started: {error.strerror}")
             try:

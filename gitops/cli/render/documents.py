@@ -22,7 +22,7 @@ from gitops.core.report import (
     WriteReport,
 )
 from gitops.core.text.plain import timestamp
-from gitops.errors import GitopsError
+from gitops.errors import GitopsError, Interrupted
 
 if TYPE_CHECKING:
     from gitops.actions.init import ScaffoldReport
@@ -210,14 +210,16 @@ def diff_document(report: DiffReport) -> JsonDocument:
 
 def error_document(error: GitopsError) -> JsonDocument:
     """The document of a call that failed."""
-    return {
-        "error": {
-            "code": error.code,
-            "message": error.message,
-            "hint": error.hint,
-            "reasons": list(error.reasons),
-        }
+    told: JsonDocument = {
+        "code": error.code,
+        "message": error.message,
+        "hint": error.hint,
+        "reasons": list(error.reasons),
     }
+    if not isinstance(error, Interrupted) or error.id is None:
+        return {"error": told}
+    # Beside the error, as in any document of a write; and in it, for who keeps only that.
+    return {"id": error.id, "error": told | {"id": error.id, "pushes": list(error.pushes)}}
 
 
 def problems_document(report: ValidateReport) -> JsonDocument:

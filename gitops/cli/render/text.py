@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from gitops import interrupts
 from gitops.cli.render import documents
 from gitops.cli.render.terminal import aside, columns, line, paint, safe
 from gitops.core.kustomization.image import ImageChange, ImageValue, describe_value
@@ -35,8 +36,13 @@ _SHORT = 7
 
 
 def print_json(document: documents.JsonDocument) -> None:
-    """Print one JSON document on standard output."""
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    """Print the one JSON document of a call on standard output.
+
+    An interrupt that comes later is not told: there would be a second one.
+    """
+    with interrupts.held():
+        print(json.dumps(document, indent=2, ensure_ascii=False), flush=True)
+        interrupts.take()
 
 
 def print_error(error: GitopsError, *, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitops.cli.render import documents
+from gitops.cli.render.interruption import interruption
 from gitops.cli.render.terminal import aside, line, paint, safe
 from gitops.cli.render.text import print_error, print_json, print_write
 from gitops.core.argocd.reports import GOOD, WaitReport, worst_error
@@ -141,10 +142,11 @@ def follow(session: Session, report: WriteReport, options: WaitOptions, output: 
     try:
         with view(output) as show:
             found = wait_for(session, report, options, show=show)
-    except GitopsError as error:
+    except (GitopsError, KeyboardInterrupt) as problem:
         # What was written stays written: one document has both.
         if output == "text":
             raise
+        error = problem if isinstance(problem, GitopsError) else interruption()
         document = documents.write_document(report) | {"wait": []}
         print_json(document | documents.error_document(error))
         print_error(error, as_json=False)

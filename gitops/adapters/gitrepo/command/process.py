@@ -19,6 +19,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from gitops import interrupts
 from gitops.errors import Denied, NotFound, TimedOut
 
 Setting = tuple[str, str]
@@ -209,16 +210,19 @@ class Git:
         if largest is not None:
             words = ["sh", "-c", f'ulimit -f {largest // _ULIMIT_BLOCK}; exec "$@"', "sh", *words]
         try:
-            return subprocess.Popen(
-                words,
-                cwd=self._folder,
-                env={**self._environ, **(extra or {})},
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL if quiet else subprocess.PIPE,
-                # Its own session: no terminal that ssh could ask on, one group to stop.
-                start_new_session=True,
-            )
+            with interrupts.held():  # or it would run, and nobody would know of it
+                child = subprocess.Popen(
+                    words,
+                    cwd=self._folder,
+                    env={**self._environ, **(extra or {})},
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL if quiet else subprocess.PIPE,
+                    # Its own session: no terminal that ssh could ask on, one group to stop.
+                    start_new_session=True,
+                )
+                interrupts.started(child)
+            return child
         except FileNotFoundError:
             if self._folder is not None and not self._folder.is_dir():
                 raise NotFound(f"{self._folder}: no such folder") from None

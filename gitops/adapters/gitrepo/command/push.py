@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from gitops import interrupts
 from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.messages import AnswerKind
-from gitops.errors import HookDeclined
-from gitops.ports import Lost, RefUpdate
+from gitops.errors import GitopsError, HookDeclined, TryAgain
+from gitops.ports import Lost, RefUpdate, Unproven
 
+_HEADS = "refs/heads/"
 _PUSH = ("push", "--porcelain", "--no-progress", "--no-verify", "--no-follow-tags")
 
 
@@ -18,6 +20,33 @@ def push_args(updates: Sequence[RefUpdate], url: str) -> list[str]:
     refs = [f"{update.new or ''}:{update.ref}" for update in updates]
     atomic = ["--atomic"] if len(updates) > 1 else []
     return [*_PUSH, "--recurse-submodules=no", *atomic, *leases, "--", url, *refs]
+
+
+def noted(
+    repository: str,
+    updates: Sequence[RefUpdate],
+    push: Callable[[Sequence[RefUpdate]], Lost | None],
+) -> Lost | None:
+    """Push, and note for whoever is interrupted which branches moved, or may have.
+
+    No updates: nobody is asked.
+    """
+    if not updates:
+        return None
+    moves = {
+        update.ref.removeprefix(_HEADS): update.new
+        for update in updates
+        if update.ref.startswith(_HEADS) and update.new != update.old
+    }
+    answered = interrupts.pushing(repository, moves)
+    try:
+        lost = push(updates)
+    except (GitopsError, Unproven) as error:
+        if not isinstance(error, TryAgain):  # nobody knows what becomes of those
+            answered(False)
+        raise
+    answered(lost is None)
+    return lost
 
 
 def settle(
@@ -35,7 +64,7 @@ def settle(
     if verdict.kind is AnswerKind.RACE:
         return Lost(verdict.words)
     moving = [update for update in updates if update.new != update.old]
-    names = ", ".join(update.ref.removeprefix("refs/heads/") for update in moving)
+    names = ", ".join(update.ref.removeprefix(_HEADS) for update in moving)
     target = f"{names} of {place}"
     if verdict.kind is not AnswerKind.UNKNOWN:
         at_branch = verdict.kind in (

@@ -6,6 +6,7 @@ died, and the next start removes it.
 
 from __future__ import annotations
 
+import atexit
 import fcntl
 import os
 import shutil
@@ -18,6 +19,7 @@ from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
 
+from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import (
     RAW_LENGTH,
@@ -31,6 +33,8 @@ from gitops.errors import Denied, NotFound, Unavailable
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
 PREFIX = "gitops-store-"
 """Begins the names of temporary folders that a later start may remove."""
+
+_LEFT: set[Path] = set()  # the stores of this process
 
 _STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
@@ -94,7 +98,11 @@ class Store:
         self._trees: dict[str, TreeContent] = {}
         self.algorithm = algorithm
         try:
-            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+            with interrupts.held():  # also while the place for temporary files is looked for
+                self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+                if not _LEFT:
+                    atexit.register(_remove_left)
+                _LEFT.add(self.path)
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write_files(borrow)
@@ -268,8 +276,15 @@ class Store:
         """Remove the store."""
         self.reopen()
         shutil.rmtree(self.path, ignore_errors=True)
+        _LEFT.discard(self.path)
         with suppress(OSError):
             os.close(self._lock)
+
+
+def _remove_left() -> None:
+    """Remove what an interrupt kept from being closed."""
+    while _LEFT:
+        shutil.rmtree(_LEFT.pop(), ignore_errors=True)
 
 
 def sweep(now: float | None = None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from gitops import interrupts
 from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.address import address
 from gitops.adapters.gitrepo.command.messages import AnswerKind
@@ -129,12 +130,15 @@ class _Source:
         next((known for known in self._histories(start) if commit in known), None)
         update = RefUpdate(f"refs/heads/{branch}", None, commit)
         store = self._ready()
+        answered = interrupts.pushing(self._url, {branch: commit})
         answer = self._git.run(
             [*store.args, *push_args([update], self._url)],
             doing=f"waiting for {self._url} to take the branch",
         )
         verdict = messages.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
-        return settle(verdict, [update], self._url, lambda: branch in self.heads()) is None
+        made = settle(verdict, [update], self._url, lambda: branch in self.heads()) is None
+        answered(made)
+        return made
 
     def _histories(self, branch: str) -> Iterator[frozenset[str]]:
         """Yield the commits of `branch` that are known, each time from deeper in its past."""
