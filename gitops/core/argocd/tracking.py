@@ -8,18 +8,12 @@ Argo CD's own webhook (util/webhook). Only what matches here may ever be patched
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable
-from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from gitops.core.argocd.application import Application, ApplicationSource
-from gitops.core.git.remote_url import normalised_repository
-from gitops.errors import UsageError
-
-_PORT = re.compile(r":[0-9]+$")
-_DEFAULT_PORTS = {"http": 80, "https": 443, "ssh": 22}
+from gitops.core.git.remote_url import RemoteUrl, find_remote_url
 
 
 class TrackedPath(Struct, frozen=True):
@@ -119,43 +113,29 @@ def is_same_repository(url: str, ours: Iterable[str]) -> bool:
 
 
 def _is_same(one: str, other: str) -> bool:
-    key = repository_key(one)
-    if key is None or key != repository_key(other):
+    left, right = find_remote_url(one), find_remote_url(other)
+    if left is None or right is None or _key(left) != _key(right):
         return False
-    ports = _port(one), _port(other)
+    ports = _port(left), _port(right)
     # Two ports of one scheme are two servers; HTTPS, SSH and a port inside the cluster may be one.
     return (
         ports[0] is None or ports[1] is None or ports[0][0] != ports[1][0] or ports[0] == ports[1]
     )
 
 
-def repository_key(url: str) -> str | None:
-    """Return `host/path` in lower case, without user, scheme and port; None for no repository."""
-    try:
-        name = normalised_repository(url)
-    except UsageError:
-        return None
-    if name.startswith("file:/"):
-        return name.lower()
-    host, _, path = name.partition("/")
-    host = _PORT.sub("", host).lower()
+def _key(remote: RemoteUrl) -> str:
+    if remote.scheme == "file":
+        return f"file:/{remote.path.lower()}"
+    host = remote.host
     for prefix in ("ssh.", "altssh."):  # ssh.github.com:443, altssh.bitbucket.org:443
         host = host.removeprefix(prefix)
-    return f"{host}/{path.lower()}"
+    return f"{host}/{remote.path.lower()}"
 
 
-def _port(url: str) -> tuple[str, int] | None:
-    if "://" not in url:
+def _port(remote: RemoteUrl) -> tuple[str, int] | None:
+    if remote.scheme not in ("http", "https", "ssh") or remote.port is None:
         return None
-    try:
-        parts = urlsplit(url.strip())
-        port = parts.port
-    except ValueError:
-        return None
-    known = _DEFAULT_PORTS.get(parts.scheme)
-    if known is None:
-        return None
-    return parts.scheme, port if port is not None else known
+    return remote.scheme, remote.port
 
 
 def _case(feed: TrackingMatch, place: TrackedPath) -> list[str]:
@@ -169,6 +149,6 @@ def _case(feed: TrackingMatch, place: TrackedPath) -> list[str]:
     ]
 
 
-def _path(url: str) -> str:
-    name = normalised_repository(url)
-    return name.partition("/")[2]
+def _path(url: str) -> str | None:
+    remote = find_remote_url(url)
+    return None if remote is None else remote.path

@@ -10,16 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 from gitops.core.environments.environment import ForgeKind, ForgeSetting
+from gitops.core.git.remote_url import find_remote_url
 from gitops.errors import Denied
 
-_SCP_LIKE = re.compile(r"(?:[^@/]+@)?(?P<host>\[[0-9A-Fa-f:.]+\]|[^:/@\[\]]+):(?P<path>(?!:).+)")
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
-_SSH = ("ssh", "git+ssh", "ssh+git")
 _PORTS = {"http": 80, "https": 443}
 _SEGMENT = re.compile(r"[^/\s\x00-\x1f\x7f%?#\\]+")
 
@@ -132,18 +131,17 @@ def parse_remote(url: str) -> RemoteAddress | None:
 
     `https://`, `ssh://` and `git@host:path` are understood; user and password are left out.
     """
-    text = url.strip()
-    if "://" not in text:
-        found = _SCP_LIKE.fullmatch(text)
-        if found is None or text.startswith("/"):
-            return None
-        return _remote("ssh", found["host"], None, found["path"])
-    try:
-        parts = urlsplit(text)
-        host, port = parts.hostname or "", parts.port
-    except ValueError:
+    remote = find_remote_url(url)
+    if remote is None:
         return None
-    return _remote(parts.scheme, f"[{host}]" if ":" in host else host, port, unquote(parts.path))
+    host = remote.host
+    host = _ALIASES.get(host, host.removeprefix("www.") if host == "www.github.com" else host)
+    if not _HOST.fullmatch(host):
+        return None
+    if remote.scheme not in _PORTS:
+        return RemoteAddress(host, WebOrigin("https", host, 443), False, remote.path)
+    web: Literal["http", "https"] = "https" if remote.scheme == "https" else "http"
+    return RemoteAddress(host, WebOrigin(web, host, remote.port or _PORTS[web]), True, remote.path)
 
 
 def locate(
@@ -250,20 +248,6 @@ def _address(kind: ForgeKind, url: str, path: str) -> ForgeAddress | None:
     if len(parts) < 2 or (kind != "gitlab" and len(parts) > 2):
         return None
     return ForgeAddress(kind, url, path)
-
-
-def _remote(scheme: str, host: str, port: int | None, path: str) -> RemoteAddress | None:
-    host = host.lower().rstrip(".")
-    host = _ALIASES.get(host, host.removeprefix("www.") if host == "www.github.com" else host)
-    path = re.sub(r"/+", "/", path).strip("/").removesuffix(".git").rstrip("/")
-    if not _HOST.fullmatch(host) or not path:
-        return None
-    if scheme in ("http", "https"):
-        web: Literal["http", "https"] = "https" if scheme == "https" else "http"
-        return RemoteAddress(host, WebOrigin(web, host, port or _PORTS[scheme]), True, path)
-    if scheme in (*_SSH, "git"):
-        return RemoteAddress(host, WebOrigin("https", host, 443), False, path)
-    return None
 
 
 def _origin_or_none(url: str) -> WebOrigin | None:

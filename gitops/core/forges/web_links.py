@@ -9,29 +9,18 @@ from __future__ import annotations
 import re
 from urllib.parse import quote, urlsplit
 
-_HOST = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?")
-_SCP_LIKE = re.compile(r"(?:[^@/:]+@)?(?P<host>[A-Za-z0-9.-]+):(?![/:])(?P<path>.+)")
+from gitops.core.forges.address import parse_remote
+
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 
 
 def web_page(url: str) -> str | None:
     """Return the address of a repository's page, None for a path or an address of no web server.
 
-    User, password and the port of SSH are left out.
+    User, password, the port of SSH and one that is the scheme's own are left out.
     """
-    if "://" not in url:
-        found = _SCP_LIKE.fullmatch(url)
-        return None if found is None else _page("https", found["host"], None, found["path"])
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    if parts.scheme in ("http", "https"):
-        return _page(parts.scheme, parts.hostname, port, parts.path)
-    if parts.scheme in ("ssh", "git", "git+ssh", "ssh+git"):
-        return _page("https", parts.hostname, None, parts.path)
-    return None
+    remote = parse_remote(url)
+    return None if remote is None else f"{remote.origin}/{quote(remote.path, safe='/~-._')}"
 
 
 def commit_page(url: str, commit: str) -> str | None:
@@ -50,14 +39,6 @@ def compare_page(url: str, old: str, new: str) -> str | None:
     if _is_bitbucket(page):
         return f"{page}/branches/compare/{new}..{old}"
     return f"{page}{_middle(page)}/compare/{old}...{new}"
-
-
-def _page(scheme: str, host: str | None, port: int | None, path: str) -> str | None:
-    plain = re.sub(r"/+", "/", path).strip("/").removesuffix(".git").rstrip("/")
-    if host is None or _HOST.fullmatch(host) is None or not plain:
-        return None
-    where = host.lower() if port is None else f"{host.lower()}:{port}"
-    return f"{scheme}://{where}/{quote(plain, safe='/~-._%')}"
 
 
 def _middle(page: str) -> str:

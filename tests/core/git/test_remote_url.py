@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.git.remote_url import normalised_repository
+from gitops.core.git.remote_url import (
+    RemoteUrl,
+    find_remote_url,
+    normalised_repository,
+    parse_remote_url,
+)
 from gitops.errors import UsageError
 
 
@@ -82,3 +87,19 @@ def test_secrets_stay_out_of_the_name() -> None:
         normalised_repository("https://bot:s3cret@git.example.com/")
 
     assert "s3cret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://a:b@GIT.example.com/shop/m.git", ("https", "git.example.com", 443, "shop/m")),
+        ("ssh://git@git.example.com:2222/m", ("ssh", "git.example.com", 2222, "m")),
+        ("git@my_host:shop/api", ("ssh", "my_host", None, "shop/api")),
+        ("git@[::1]:shop/a%20b", ("ssh", "[::1]", None, "shop/a%20b")),
+        ("/srv/git/m.git", ("file", "", None, "srv/git/m")),
+    ],
+)
+def test_parts(url: str, expected: tuple[str, str, int | None, str]) -> None:
+    """An address has a scheme, a host, a port where one is known, and a path."""
+    assert parse_remote_url(url) == RemoteUrl(*expected)
+    assert find_remote_url(url) == RemoteUrl(*expected)
