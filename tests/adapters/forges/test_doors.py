@@ -174,13 +174,13 @@ import os, sys
 from gitops.adapters.forges.{kind} import open_{kind}
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import Token
+from gitops.core.forges.token import ForgeToken
 for name in {hidden!r}:
     sys.modules[name] = None
 before = dict(os.environ)
 address = ForgeAddress("{kind}", "https://git.example.com", "shop/m")
 try:
-    open_{kind}(address, Token("x", "y"), SystemClock(), 5.0, {{}})
+    open_{kind}(address, ForgeToken("x", "y"), SystemClock(), 5.0, {{}})
 except Exception as error:
     print(type(error).__name__, error, error.hint)
 print(before == dict(os.environ))

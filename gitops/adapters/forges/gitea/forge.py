@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
+from gitops.adapters.forges.base import BaseForge
 from gitops.adapters.forges.gitea.answers import (
     DRAFT,
     approvals_of,
@@ -20,7 +21,6 @@ from gitops.adapters.forges.gitea.answers import (
 from gitops.adapters.forges.gitea.api import GiteaApi, make_client, translated
 from gitops.adapters.forges.transport.calls import (
     LONGEST_REQUEST,
-    PATIENCE,
     Calls,
     ForgeResponse,
     NoAnswer,
@@ -30,7 +30,6 @@ from gitops.core.forges.token import ForgeToken
 from gitops.ports import (
     CheckState,
     Clock,
-    Merged,
     MergeMethod,
     NotMerged,
     Protection,
@@ -56,184 +55,40 @@ def open_gitea(
     return GiteaForge(calls, GiteaApi(calls, client))
 
 
-class GiteaForge:
+class GiteaForge(BaseForge):
     """`ports.GatedForge` for a repository on Gitea or Forgejo."""
 
+    refusals = (404, 405, 409, 422)
+
     def __init__(self, calls: Calls, api: GiteaApi) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self._api = api
 
-    def describe(self) -> str:
-        """See `ports.Forge`."""
-        return self._calls.address.name
+    def _shown(self, pull: Any) -> PullRequest:
+        return shown(pull, head=self._api.head_of(pull))
 
-    def find(self, branch: str, base: str) -> PullRequest | None:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            found = self._api.open_ones(branch, base)
-            if found:
-                return shown(found[0])
-            ended = self._api.newest_ended(branch, base)
-            return None if ended is None else shown(ended, head=self._api.head_of(ended))
+    def _number(self, pull: Any) -> int:
+        return int(pull.number)
 
-    def open(self, branch: str, base: str, text: PullText) -> PullRequest:
-        """See `ports.Forge`."""
+    def _pull(self, number: int) -> Any:
+        return self._api.pull(number)
+
+    def _open_ones(self, branch: str, base: str) -> list[Any]:
+        return self._api.open_ones(branch, base)
+
+    def _newest_ended(self, branch: str, base: str) -> Any:
+        return self._api.newest_ended(branch, base)
+
+    def _create(self, branch: str, base: str, text: PullText) -> Any:
         title = f"WIP: {text.title}" if text.draft else text.title
-        with self._calls.door():
-            try:
-                made = self._api.do(
-                    "repo_create_pull_request", head=branch, base=base, title=title, body=text.body
-                )
-            except (ForgeResponse, NoAnswer) as error:
-                exists = isinstance(error, ForgeResponse) and error.status == 409
-                if isinstance(error, ForgeResponse) and error.status < 500 and not exists:
-                    raise
-                present = self._api.open_ones(branch, base)
-                if not present:
-                    raise
-                return self._update(present[0], text)
-            # Two that come at the same moment can both be made: the older one stays.
-            oldest = next(iter(self._api.open_ones(branch, base)), made)
-            if oldest.number < made.number:
-                self._api.do("repo_edit_pull_request", index=made.number, state="closed")
-                return self._update(oldest, text)
-            return self._update(made, text)
+        return self._api.do(
+            "repo_create_pull_request", head=branch, base=base, title=title, body=text.body
+        )
 
-    def update(self, number: int, text: PullText) -> PullRequest:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            return self._update(self._api.pull(number), text)
+    def _exists(self, error: ForgeResponse) -> bool:
+        return error.status == 409
 
-    def comment(self, number: int, text: str) -> None:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            try:
-                self._api.issue("create_comment", index=number, body=text)
-            except ForgeResponse as error:
-                if error.status == 500:  # said of a number that nobody has, too
-                    self._api.pull(number)
-                raise
-
-    def merge(
-        self, number: int, head: str, method: MergeMethod, title: str, message: str
-    ) -> Merged | NotMerged:
-        """See `ports.Forge`."""
-        words = {"merge_title_field": title, "merge_message_field": message}
-        options = {"do": method, "head_commit_id": head, **(words if method != "rebase" else {})}
-        with self._calls.door():
-            said = "it is still being checked"
-            for _ in self._calls.poll(PATIENCE):
-                try:
-                    self._api.do("repo_merge_pull_request", index=number, **options)
-                except (ForgeResponse, NoAnswer) as error:
-                    ended = self._after_refusal(number, head, error)
-                    if ended is not None:
-                        return ended
-                    said = self._calls.words(error.words)
-                    continue
-                pull = self._api.pull(number)
-                if pull.merged and pull.merge_commit_sha:
-                    return Merged(pull.merge_commit_sha)
-                raise NoAnswer("it says that it merged, and shows no merge")
-            # The same words are said of a conflict, which no waiting cures.
-            base = self._api.pull(number).base.ref
-            return NotMerged("conflict", f"it does not merge with {base} any more ({said})")
-
-    def close(self, number: int) -> None:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            if self._api.pull(number).state == "open":
-                self._api.do("repo_edit_pull_request", index=number, state="closed")
-
-    def readiness(self, number: int) -> Readiness:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            pull = self._api.pull(number)
-            rule = self._api.branch(pull.base.ref)
-            checks = self._api.statuses(pull.head.sha)
-            wanted: list[str] = []
-            if rule is not None and rule.protected and rule.enable_status_check:
-                wanted = rule.status_check_contexts or []
-            for _ in self._calls.poll(PATIENCE):
-                # False is said while it is being checked, too.
-                if pull.mergeable or pull.draft or pull.state != "open":
-                    break
-                pull = self._api.pull(number)
-            return Readiness(
-                mergeable=bool(pull.mergeable),
-                approvals=self._approvers(pull),
-                approvals_wanted=approvals_of(rule),
-                checks=checks,
-                checks_wanted=spelled_out(wanted, checks),
-            )
-
-    def statuses(self, commit: str) -> Mapping[str, CheckState]:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            return self._api.statuses(commit)
-
-    def set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            self._api.do(
-                "repo_create_status",
-                sha=commit,
-                context=name,
-                state=state,
-                description=text[:140],
-                target_url=url,
-            )
-
-    def merged_by(self, commit: str, base: str) -> PullRequest | None:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            found = self._api.merged_pull(commit)
-            if found is None:
-                return None
-            ours = found.merged and found.base.ref == base and found.merge_commit_sha == commit
-            return shown(found, head=self._api.head_of(found)) if ours else None
-
-    def approvers(self, number: int) -> Sequence[str]:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            return self._approvers(self._api.pull(number))
-
-    def protection(self, branch: str) -> Protection:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            try:
-                rules = self._api.ask("repo_list_branch_protection")
-            except ForgeResponse as error:
-                if error.status not in (403, 404):
-                    raise
-                return seen_from_outside(self._api.branch(branch))
-            return protection(rule_for(branch, rules))
-
-    def protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            rules = self._api.ask("repo_list_branch_protection")
-            present = next((rule for rule in rules if rule.rule_name == branch), None)
-            if present is None:
-                self._api.do(
-                    "repo_create_branch_protection",
-                    rule_name=branch,
-                    required_approvals=approvals,
-                    enable_status_check=bool(checks),
-                    status_check_contexts=list(checks),
-                )
-                return
-            names = list(present.status_check_contexts or []) if present.enable_status_check else []
-            missing = [name for name in checks if name not in names]
-            self._api.do(
-                "repo_edit_branch_protection",
-                name=quote(branch, safe=""),
-                required_approvals=max(approvals, present.required_approvals or 0),
-                enable_status_check=bool(names or missing),
-                status_check_contexts=names + missing,
-            )
-
-    def _update(self, pull: Any, text: PullText) -> PullRequest:
+    def _update(self, pull: Any, text: PullText, *, is_opening: bool = False) -> PullRequest:
         mark = DRAFT.match(pull.title) if pull.draft else None
         title = (mark[0] if mark else "") + text.title
         if (pull.title, plain(pull.body)) != (title, plain(text.body)):
@@ -274,6 +129,73 @@ class GiteaForge:
                 ),
             )
 
+    def _close(self, number: int) -> None:
+        self._api.do("repo_edit_pull_request", index=number, state="closed")
+
+    def _comment(self, number: int, text: str) -> None:
+        try:
+            self._api.issue("create_comment", index=number, body=text)
+        except ForgeResponse as error:
+            if error.status == 500:  # said of a number that nobody has, too
+                self._api.pull(number)
+            raise
+
+    def _merge(
+        self, number: int, head: str, method: MergeMethod, title: str, message: str
+    ) -> str | None:
+        words = {"merge_title_field": title, "merge_message_field": message}
+        options = {"do": method, "head_commit_id": head, **(words if method != "rebase" else {})}
+        self._api.do("repo_merge_pull_request", index=number, **options)
+        pull = self._api.pull(number)
+        if not (pull.merged and pull.merge_commit_sha):
+            raise NoAnswer("it says that it merged, and shows no merge")
+        return str(pull.merge_commit_sha)
+
+    def _not_yet(self, number: int, said: str | None) -> NotMerged:
+        # The same words are said of a conflict, which no waiting cures.
+        base = self._api.pull(number).base.ref
+        said = said or "it is still being checked"
+        return NotMerged("conflict", f"it does not merge with {base} any more ({said})")
+
+    def _says_moved(self, error: ForgeResponse) -> bool:
+        return "head out of date" in error.words
+
+    def _in_the_way(self, pull: Any, status: int, words: str) -> NotMerged | None:
+        if "not allowed to merge" in words:
+            raise self._calls.denied(words)
+        if "try again later" in words or "push out of date" in words:
+            return None
+        if status == 409 and "PushRejected" not in words:
+            return NotMerged("conflict", words)
+        return NotMerged("refused", words)
+
+    def _readiness(self, pull: Any) -> Readiness:
+        rule = self._api.branch(pull.base.ref)
+        checks = self._api.statuses(pull.head.sha)
+        wanted: list[str] = []
+        if rule is not None and rule.protected and rule.enable_status_check:
+            wanted = rule.status_check_contexts or []
+        # False is said while it is being checked, too.
+        pull = self._settled(pull, lambda pull: not (pull.mergeable or pull.draft))
+        return Readiness(
+            mergeable=bool(pull.mergeable),
+            approvals=self._approvers(pull),
+            approvals_wanted=approvals_of(rule),
+            checks=checks,
+            checks_wanted=spelled_out(wanted, checks),
+        )
+
+    def _statuses(self, commit: str) -> dict[str, CheckState]:
+        return self._api.statuses(commit)
+
+    def _set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
+        body = {"context": name, "description": text, "target_url": url}
+        self._api.do("repo_create_status", sha=commit, state=state, **body)
+
+    def _pulls_of(self, commit: str) -> Iterable[Any]:
+        found = self._api.merged_pull(commit)
+        return () if found is None else (found,)
+
     def _approvers(self, pull: Any) -> tuple[str, ...]:
         head = self._api.head_of(pull)
         return tuple(
@@ -288,26 +210,33 @@ class GiteaForge:
             )
         )
 
-    def _after_refusal(
-        self, number: int, head: str, error: ForgeResponse | NoAnswer
-    ) -> Merged | NotMerged | None:
-        """Say how a merge ended that was answered with an error; None: ask again."""
-        pull = self._api.pull(number)
-        now = self._api.head_of(pull)
-        if pull.merged and now == head:
-            return Merged(str(pull.merge_commit_sha))
-        if isinstance(error, NoAnswer) or error.status not in (404, 405, 409, 422):
-            raise error
-        words = self._calls.words(error.words)
-        if pull.state != "open":
-            how = f"merged already, with head {now}" if pull.merged else "closed"
-            return NotMerged("refused", f"it is {how}")
-        if now != head or "head out of date" in words:
-            return NotMerged("head-moved", f"its head is {now}")
-        if "not allowed to merge" in words:
-            raise self._calls.denied(words)
-        if "try again later" in words or "push out of date" in words:
-            return None
-        if error.status == 409 and "PushRejected" not in words:
-            return NotMerged("conflict", words)
-        return NotMerged("refused", words)
+    def _protection(self, branch: str) -> Protection:
+        try:
+            rules = self._api.ask("repo_list_branch_protection")
+        except ForgeResponse as error:
+            if error.status not in (403, 404):
+                raise
+            return seen_from_outside(self._api.branch(branch))
+        return protection(rule_for(branch, rules))
+
+    def _protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
+        rules = self._api.ask("repo_list_branch_protection")
+        present = next((rule for rule in rules if rule.rule_name == branch), None)
+        if present is None:
+            self._api.do(
+                "repo_create_branch_protection",
+                rule_name=branch,
+                required_approvals=approvals,
+                enable_status_check=bool(checks),
+                status_check_contexts=list(checks),
+            )
+            return
+        names = list(present.status_check_contexts or []) if present.enable_status_check else []
+        missing = [name for name in checks if name not in names]
+        self._api.do(
+            "repo_edit_branch_protection",
+            name=quote(branch, safe=""),
+            required_approvals=max(approvals, present.required_approvals or 0),
+            enable_status_check=bool(names or missing),
+            status_check_contexts=names + missing,
+        )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from gitops.adapters.forges.base import BaseForge
 from gitops.adapters.forges.github.answers import (
     GithubObject,
     approvals,
@@ -21,17 +22,14 @@ from gitops.adapters.forges.github.answers import (
 from gitops.adapters.forges.github.api import GithubApi, make_requester, translated
 from gitops.adapters.forges.transport.calls import (
     LONGEST_REQUEST,
-    PATIENCE,
     Calls,
     ForgeResponse,
-    NoAnswer,
 )
 from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
 from gitops.ports import (
     CheckState,
     Clock,
-    Merged,
     MergeMethod,
     NotMerged,
     Protection,
@@ -59,154 +57,38 @@ def open_github(
     return GithubForge(calls, GithubApi(calls, requester))
 
 
-class GithubForge:
+class GithubForge(BaseForge):
     """`ports.GatedForge` for a repository on GitHub."""
 
+    refusals = (405, 409, 422)
+    lets_twins = False
+
     def __init__(self, calls: Calls, api: GithubApi) -> None:
-        self._calls = calls
+        super().__init__(calls)
         self._api = api
 
-    def describe(self) -> str:
-        """See `ports.Forge`."""
-        return self._calls.address.name
+    def _shown(self, pull: GithubObject) -> PullRequest:
+        return shown(pull)
 
-    def find(self, branch: str, base: str) -> PullRequest | None:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            found = self._listed("open", branch, base) or self._listed("closed", branch, base)
-            return shown(found) if found is not None else None
-
-    def open(self, branch: str, base: str, text: PullText) -> PullRequest:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            try:
-                made = self._create(branch, base, text)
-            except (ForgeResponse, NoAnswer) as error:
-                refused = isinstance(error, ForgeResponse) and error.status < 500
-                if refused and "already exists" not in error.words:
-                    raise
-                present = self._listed("open", branch, base)
-                if present is None:
-                    raise
-                made = present
-            return self._update(made, text, asked_for_draft=text.draft)
-
-    def update(self, number: int, text: PullText) -> PullRequest:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            return self._update(self._pull(number), text)
-
-    def comment(self, number: int, text: str) -> None:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            self._api.send("POST", "/issues/{}/comments", number, body=_cut(text))
-
-    def merge(
-        self, number: int, head: str, method: MergeMethod, title: str, message: str
-    ) -> Merged | NotMerged:
-        """See `ports.Forge`."""
-        words = {"commit_title": title, "commit_message": message} if method != "rebase" else {}
-        with self._calls.door():
-            said = "GitHub is still finding out whether it merges"
-            for _ in self._calls.poll(PATIENCE):
-                try:
-                    answer = self._api.send(
-                        "PUT", "/pulls/{}/merge", number, sha=head, merge_method=method, **words
-                    )
-                except (ForgeResponse, NoAnswer) as error:
-                    ended = self._after_refusal(number, head, error)
-                    if ended is not None:
-                        return ended
-                    said = self._calls.words(error.words)
-                    continue
-                return Merged(answer["sha"])
-            return NotMerged("not-yet", said)
-
-    def close(self, number: int) -> None:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            if self._pull(number)["state"] == "open":
-                self._api.send("PATCH", "/pulls/{}", number, state="closed")
-
-    def readiness(self, number: int) -> Readiness:
-        """See `ports.Forge`."""
-        with self._calls.door():
-            pull = self._pull(number)
-            rule = self._rule(pull["base"]["ref"])
-            checks = self._states(pull["head"]["sha"])
-            for _ in self._calls.poll(PATIENCE):
-                if pull["mergeable"] is not None or pull["state"] != "open":
-                    break
-                pull = self._pull(number)
-            return Readiness(
-                mergeable=pull["mergeable"],
-                approvals=self._approvers(pull),
-                approvals_wanted=rule.approvals,
-                checks=checks,
-                checks_wanted=rule.checks or (),
-                reasons=reasons(pull),
-            )
-
-    def statuses(self, commit: str) -> Mapping[str, CheckState]:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            return self._states(commit)
-
-    def set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            body = {"context": name, "description": text[:140], "target_url": url}
-            self._api.send("POST", "/statuses/{}", commit, state=state, **body)
-
-    def merged_by(self, commit: str, base: str) -> PullRequest | None:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            for pull in self._api.pages("/commits/{}/pulls", commit):
-                same = (pull["base"]["ref"], pull["merge_commit_sha"]) == (base, commit)
-                if same and pull["merged_at"] is not None:
-                    return shown(pull)
-            return None
-
-    def approvers(self, number: int) -> Sequence[str]:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            return self._approvers(self._pull(number))
-
-    def protection(self, branch: str) -> Protection:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            return self._rule(branch)
-
-    def protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
-        """See `ports.Gates`. It is a ruleset of our own, beside whatever rules there are."""
-        name = f"gitops: {branch}"
-        with self._calls.door():
-            try:
-                rulesets = list(self._api.pages("/rulesets", includes_parents=False))
-                present = next((one for one in rulesets if one["name"] == name), None)
-                if present is None:
-                    body = {**_ruleset(branch, approvals, checks), "name": name}
-                    self._api.send("POST", "/rulesets", **body)
-                else:
-                    whole = self._api.get("/rulesets/{}", present["id"])
-                    rules = _raised(whole.get("rules") or [], approvals, checks)
-                    self._api.send("PUT", "/rulesets/{}", present["id"], rules=rules)
-            except ForgeResponse as error:
-                # Who may not administrate is told that there is no such thing.
-                if error.status == 404:
-                    raise self._calls.denied("only administrators set rules") from error
-                raise
+    def _number(self, pull: GithubObject) -> int:
+        return int(pull["number"])
 
     def _pull(self, number: int) -> Any:
         return self._api.get("/pulls/{}", number)
 
-    def _listed(self, state: str, branch: str, base: str) -> Any:
-        """Return the newest pull request of the pair in a state, None without one."""
+    def _open_ones(self, branch: str, base: str) -> Iterable[Any]:
+        return self._listed("open", branch, base)
+
+    def _newest_ended(self, branch: str, base: str) -> Any:
+        return next(self._listed("closed", branch, base), None)
+
+    def _listed(self, state: str, branch: str, base: str) -> Iterator[Any]:
+        """Yield the pull requests of the pair in a state, newest first."""
         owner = self._calls.address.repository.partition("/")[0]
         query = {"head": f"{owner}:{branch}", "base": base, "state": state}
         found = self._api.pages("/pulls", **query, sort="created", direction="desc")
         # A name without its owner would be passed over, so this looks again.
-        return next((pull for pull in found if is_of(pull, branch, base)), None)
+        return (pull for pull in found if is_of(pull, branch, base))
 
     def _create(self, branch: str, base: str, text: PullText) -> Any:
         words = {"title": text.title, "body": _cut(text.body), "head": branch, "base": base}
@@ -218,8 +100,11 @@ class GithubForge:
         # Not every plan has drafts.
         return self._api.send("POST", "/pulls", **words)
 
+    def _exists(self, error: ForgeResponse) -> bool:
+        return "already exists" in error.words
+
     def _update(
-        self, pull: GithubObject, text: PullText, *, asked_for_draft: bool = False
+        self, pull: GithubObject, text: PullText, *, is_opening: bool = False
     ) -> PullRequest:
         number, body = pull["number"], _cut(text.body)
         if (pull["title"], plain(pull.get("body"))) != (text.title, plain(body)):
@@ -227,7 +112,7 @@ class GithubForge:
         present = {label["name"] for label in pull["labels"]}
         labels = [label for label in text.labels if label not in present]
         messages = [*self._add_labels(number, labels), *self._ask_reviewers(pull, text.reviewers)]
-        if asked_for_draft and not pull.get("draft"):
+        if is_opening and text.draft and not pull.get("draft"):
             messages.append("it is no draft: it was ready already, or this plan has no drafts")
         return shown(pull, tuple(messages))
 
@@ -259,6 +144,54 @@ class GithubForge:
                 partial(self._api.send, "POST", path, pull["number"], **whom),
             )
 
+    def _close(self, number: int) -> None:
+        self._api.send("PATCH", "/pulls/{}", number, state="closed")
+
+    def _comment(self, number: int, text: str) -> None:
+        self._api.send("POST", "/issues/{}/comments", number, body=_cut(text))
+
+    def _merge(
+        self, number: int, head: str, method: MergeMethod, title: str, message: str
+    ) -> str | None:
+        words = {"commit_title": title, "commit_message": message} if method != "rebase" else {}
+        path = "/pulls/{}/merge"
+        answer = self._api.send("PUT", path, number, sha=head, merge_method=method, **words)
+        return str(answer["sha"])
+
+    def _in_the_way(self, pull: GithubObject, status: int, words: str) -> NotMerged | None:
+        if status == 409 or "Head branch was modified" in words:
+            return NotMerged("head-moved", words)
+        if pull["mergeable"] is False:
+            return NotMerged("conflict", words)
+        if pull["mergeable"] is None or "Base branch was modified" in words:
+            return None
+        return NotMerged("refused", words)
+
+    def _readiness(self, pull: GithubObject) -> Readiness:
+        rule = self._protection(pull["base"]["ref"])
+        checks = self._statuses(pull["head"]["sha"])
+        pull = self._settled(pull, lambda pull: pull["mergeable"] is None)
+        return Readiness(
+            mergeable=pull["mergeable"],
+            approvals=self._approvers(pull),
+            approvals_wanted=rule.approvals,
+            checks=checks,
+            checks_wanted=rule.checks or (),
+            reasons=reasons(pull),
+        )
+
+    def _statuses(self, commit: str) -> dict[str, CheckState]:
+        statuses = self._api.pages("/commits/{}/status", commit, inside="statuses")
+        runs = self._api.pages("/commits/{}/check-runs", commit, inside="check_runs")
+        return states(list(statuses), list(runs))
+
+    def _set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
+        body = {"context": name, "description": text, "target_url": url}
+        self._api.send("POST", "/statuses/{}", commit, state=state, **body)
+
+    def _pulls_of(self, commit: str) -> Iterable[Any]:
+        return self._api.pages("/commits/{}/pulls", commit)
+
     def _approvers(self, pull: GithubObject) -> tuple[str, ...]:
         reviews = self._api.pages("/pulls/{}/reviews", pull["number"])
         return tuple(
@@ -270,12 +203,7 @@ class GithubForge:
     def _permission(self, who: str) -> Any:
         return self._api.find("/collaborators/{}/permission", who, hidden=(403,))
 
-    def _states(self, commit: str) -> dict[str, CheckState]:
-        statuses = self._api.pages("/commits/{}/status", commit, inside="statuses")
-        runs = self._api.pages("/commits/{}/check-runs", commit, inside="check_runs")
-        return states(list(statuses), list(runs))
-
-    def _rule(self, branch: str) -> Protection:
+    def _protection(self, branch: str) -> Protection:
         rules = list(self._api.pages("/rules/branches/{}", branch))
         public = self._api.find("/branches/{}", branch)
         classic = None
@@ -283,28 +211,24 @@ class GithubForge:
             classic = self._api.find("/branches/{}/protection", branch, hidden=(403,))
         return rule_of(rules, public, classic)
 
-    def _after_refusal(
-        self, number: int, head: str, error: ForgeResponse | NoAnswer
-    ) -> Merged | NotMerged | None:
-        """Say how a merge ended that was answered with an error; None: ask again."""
-        pull = self._pull(number)
-        if pull["merged"] and pull["head"]["sha"] == head:
-            return Merged(pull["merge_commit_sha"])
-        if isinstance(error, NoAnswer) or error.status not in (405, 409, 422):
-            raise error
-        words = self._calls.words(error.words)
-        if pull["state"] != "open":
-            merged = f"merged already, with head {pull['head']['sha']}"
-            return NotMerged("refused", f"it is {merged if pull['merged'] else 'closed'}")
-        if pull["head"]["sha"] != head:
-            return NotMerged("head-moved", f"its head is {pull['head']['sha']}")
-        if error.status == 409 or "Head branch was modified" in words:
-            return NotMerged("head-moved", words)
-        if pull["mergeable"] is False:
-            return NotMerged("conflict", words)
-        if pull["mergeable"] is None or "Base branch was modified" in words:
-            return None
-        return NotMerged("refused", words)
+    def _protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
+        # A ruleset of our own, beside whatever rules there are.
+        name = f"gitops: {branch}"
+        try:
+            rulesets = list(self._api.pages("/rulesets", includes_parents=False))
+            present = next((one for one in rulesets if one["name"] == name), None)
+            if present is None:
+                body = {**_ruleset(branch, approvals, checks), "name": name}
+                self._api.send("POST", "/rulesets", **body)
+            else:
+                whole = self._api.get("/rulesets/{}", present["id"])
+                rules = _raised(whole.get("rules") or [], approvals, checks)
+                self._api.send("PUT", "/rulesets/{}", present["id"], rules=rules)
+        except ForgeResponse as error:
+            # Who may not administrate is told that there is no such thing.
+            if error.status == 404:
+                raise self._calls.denied("only administrators set rules") from error
+            raise
 
 
 def _cut(text: str) -> str:
