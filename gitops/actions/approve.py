@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from gitops.actions.context.holds import own_hold_path
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, check_policy, open_tip, require_words
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.judge import Override
 from gitops.actions.proposals.find import OpenProposal, proposal_branch
 from gitops.actions.pull_requests.decide import ApprovalPreview, ApproveRequest, Approving, Decided
@@ -63,14 +64,14 @@ def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteRe
     recorded: list[Appended] = []
 
     def plan(tip: Tip) -> Plan:
-        decided = approving.decide(tip, *approving.look(tip))
-        _check_approver(session, decided.overlay, decided.present)
+        decided = approving.decide(*approving.look(tip))
+        _check_approver(decided.view, decided.present)
         approving.ask(decided)
-        overlays.append(decided.overlay)
-        missing = _missing(session, tip, decided.overlay, decided.present) if recorded else 0
+        overlays.append(decided.view.overlay)
+        missing = _missing(decided.view, decided.present) if recorded else 0
         if missing:
-            return _waiting(decided.overlay, decided.present, missing)
-        return _assemble(session, tip, decided, approving.request)
+            return _waiting(decided.view.overlay, decided.present, missing)
+        return _assemble(decided, approving.request)
 
     if session.dry_run:
         return write(session, plan)
@@ -95,14 +96,14 @@ def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteRe
     )
 
 
-def _check_approver(session: Session, overlay: Overlay, present: OpenProposal) -> None:
-    rule = overlay.environment.approvals
-    approver = session.identity()
+def _check_approver(view: OverlayView, present: OpenProposal) -> None:
+    rule = view.row.approvals
+    approver = view.session.identity()
     authors = authors_of(present.author, present.message)
     if not rule.self and is_author(approver, authors):
         names = ", ".join(author.name for author in authors)
         raise Refused(
-            f"{overlay.label}: {approver.name} <{approver.email}> is an author of this proposal",
+            f"{view.label}: {approver.name} <{approver.email}> is an author of this proposal",
             hint=f"somebody else must approve it; its authors: {names}",
         )
 
@@ -111,7 +112,7 @@ def _record(session: Session, overlay: Overlay, head: str) -> Appended:
     """Write the approval of `head` to the ledger; nothing when it stands there already."""
     name = session.identity().name
     tip = open_tip(session)
-    known = approvals(ledger_of(session, tip, overlay).entries, head)
+    known = approvals(ledger_of(view_of(session, tip, overlay)).entries, head)
     if any(entry.record.by == name for entry in known):
         return Appended(None, 0, ())
     record = Record(
@@ -122,14 +123,16 @@ def _record(session: Session, overlay: Overlay, head: str) -> Appended:
         intent=session.intent,
     )
     subject = f"{overlay.label}: approved {head[:7]}"
-    return append_records(session, tip, overlay, [record], action="approve", subject=subject)
+    return append_records(
+        view_of(session, tip, overlay), [record], action="approve", subject=subject
+    )
 
 
-def _missing(session: Session, tip: Tip, overlay: Overlay, present: OpenProposal) -> int:
+def _missing(view: OverlayView, present: OpenProposal) -> int:
     """Return how many approvals of the head are still to come; authors count where they may."""
-    rule = overlay.environment.approvals
+    rule = view.row.approvals
     names = {author.name for author in authors_of(present.author, present.message)}
-    known = approvals(ledger_of(session, tip, overlay).entries, present.commit)
+    known = approvals(ledger_of(view).entries, present.commit)
     counting = [entry for entry in known if rule.self or entry.record.by not in names]
     return max(rule.required - len(counting), 0)
 
@@ -145,12 +148,12 @@ def _waiting(overlay: Overlay, present: OpenProposal, missing: int) -> Plan:
     )
 
 
-def _assemble(session: Session, tip: Tip, decided: Decided, request: ApproveRequest) -> Plan:
-    overlay, present, edit = decided.overlay, decided.present, decided.edit
+def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
+    view, present, edit = decided.view, decided.present, decided.edit
+    session, overlay, home = view.session, view.overlay, view.home
     files: dict[str, bytes | None] = {edit.path: edit.after}
     before: dict[str, bytes | None] = {edit.path: edit.before}
-    home = tip.of(overlay.environment)
-    hold = hold_brought(tip, overlay, present)
+    hold = hold_brought(view, present)
     if hold is not None:
         path = own_hold_path(overlay)
         files[path], before[path] = hold[0], home.read(path)

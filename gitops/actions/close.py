@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from gitops.actions.context.overlays import find_overlay
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import (
     ProposalLookup,
     check_head,
@@ -16,7 +17,6 @@ from gitops.actions.proposals.find import (
 )
 from gitops.actions.pull_requests.publish import end_pull_request
 from gitops.actions.write.write import write
-from gitops.core.environments.environment import Overlay
 from gitops.core.proposals.comments import render_closed
 from gitops.core.report import Proposal, WriteReport
 from gitops.core.text.plain import one_line
@@ -34,20 +34,20 @@ def close(
     """
     require_words(reason, "--reason")
     shown: list[str] = []
-    seen: list[tuple[Tip, Overlay, PullRequest | None]] = []
+    seen: list[tuple[OverlayView, PullRequest | None]] = []
 
     def plan(tip: Tip) -> Plan:
         overlay = find_overlay(tip, environment, app)
         branch = proposal_branch(overlay)
-        found = _look(session, tip, overlay)
+        view = view_of(session, tip, overlay)
+        found = _look(view)
         head, present = found.head, found.present
         if head is None:
             return Plan(action="close", notes=(f"{overlay.label} has no proposal",))
         check_head(overlay, head, shown[0] if shown else None)
         shown.append(head)
-        seen.append((tip, overlay, found.pull))
-        base = tip.branch_of(overlay.environment)
-        ended = Proposal(overlay, branch, head, state="closed", base=base)
+        seen.append((view, found.pull))
+        ended = Proposal(overlay, branch, head, state="closed", base=view.branch)
         if present is not None:
             ended = present.report(overlay, state="closed")
         because = f": {one_line(reason)}" if reason is not None else ""
@@ -60,11 +60,11 @@ def close(
     report = write(session, plan)
     if not seen or session.dry_run:
         return report
-    tip, overlay, pull = seen[-1]
+    view, pull = seen[-1]
     warnings: tuple[str, ...] = ()
-    comment = render_closed(overlay, _name(session), reason)
+    comment = render_closed(view.overlay, _name(session), reason)
     if pull is None or pull.state == "open":  # otherwise it was over before
-        pull, warnings = end_pull_request(session, tip, overlay, shown[-1], comment)
+        pull, warnings = end_pull_request(view, shown[-1], comment)
     told = tuple(
         replace(one, number=pull.number, url=pull.url) if pull is not None else one
         for one in report.proposals
@@ -72,12 +72,12 @@ def close(
     return replace(report, proposals=told, warnings=report.warnings + warnings)
 
 
-def _look(session: Session, tip: Tip, overlay: Overlay) -> ProposalLookup:
+def _look(view: OverlayView) -> ProposalLookup:
     """Look at the proposal; a forge that does not answer keeps nobody from closing it."""
     try:
-        return look(session, tip, overlay)
+        return look(view)
     except GitopsError:
-        return ProposalLookup(*find_proposal(session, tip, overlay))
+        return ProposalLookup(*find_proposal(view))
 
 
 def _name(session: Session) -> str:

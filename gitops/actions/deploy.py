@@ -138,13 +138,13 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
             add=request.add,
         )
         build = _build(session, tip, request, [image.image for image in images])
-        edits = _edit_all(session, tip, targets, request, build)
+        edits = _edit_all(targets, request, build)
         barred = override.barred(reason for entry in edits.edited for reason in entry.reasons)
         if barred and request.to:
             raise override.refusal(barred)
         kept_out = {reason.overlay for reason in barred}
         go = [entry for entry in edits.edited if entry.label not in kept_out]
-        made = _assemble(session, tip, go, request, build)
+        made = _assemble(session, go, request, build)
         return replace(
             made,
             skipped=(
@@ -204,54 +204,49 @@ def _build(
 
 
 def _edit_all(
-    session: Session,
-    tip: Tip,
-    targets: Sequence[Target],
-    request: DeployRequest,
-    build: SourceBuild | None,
+    targets: Sequence[Target], request: DeployRequest, build: SourceBuild | None
 ) -> _Edits:
     edits = _Edits([], [], [])
     for target in targets:
-        entry, older = _edit(session, tip, target, request, build)
-        edits.older.extend(Skipped(target.overlay, text) for text in older)
+        entry, older = _edit(target, request, build)
+        edits.older.extend(Skipped(target.view.overlay, text) for text in older)
         if entry.edit.changes:
             edits.edited.append(entry)
         elif not older:
-            edits.same.append(target.overlay)
+            edits.same.append(target.view.overlay)
     return edits
 
 
 def _edit(
-    session: Session, tip: Tip, target: Target, request: DeployRequest, build: SourceBuild | None
+    target: Target, request: DeployRequest, build: SourceBuild | None
 ) -> tuple[Edited, tuple[str, ...]]:
     """Return the edit with the reasons against it, and which images stay since they are newer."""
-    file = target.file
+    view, file = target.view, target.view.target
     edit = edit_images(file.content, file.path, target.requests, add=request.add)
     older: dict[str, str] = {}
     if build is not None and build.found:
-        older = superseded(session, tip, target.overlay, edit.changes, build)
+        older = superseded(view, edit.changes, build)
     if older and request.override is None:
         kept = tuple(entry for entry in target.requests if entry.image not in older)
-        target = Target(file, kept)
+        target = Target(view, kept)
         edit = edit_images(file.content, file.path, kept, add=request.add)
-    reasons = judge(session, tip, target.overlay, edit.changes, ref=request.ref)
+    reasons = judge(view, edit.changes, ref=request.ref)
     if edit.changes:
-        reasons += judge_follow(target.overlay, build)
+        reasons += judge_follow(view.overlay, build)
     if request.override is None:
         return Edited(target, edit, reasons), tuple(older.values())
-    passed = tuple(Reason("superseded", target.overlay.label, text) for text in older.values())
+    passed = tuple(Reason("superseded", view.label, text) for text in older.values())
     return Edited(target, edit, reasons + passed), ()
 
 
 def _skip(entry: Edited, barred: Sequence[Reason]) -> Skipped:
     """Tell why policy keeps an overlay out."""
     against = [reason.text for reason in barred if reason in entry.reasons]
-    return Skipped(entry.target.overlay, "; ".join(against))
+    return Skipped(entry.target.view.overlay, "; ".join(against))
 
 
 def _assemble(
     session: Session,
-    tip: Tip,
     entries: Sequence[Edited],
     request: DeployRequest,
     build: SourceBuild | None,
@@ -261,8 +256,6 @@ def _assemble(
         request.override, [reason for entry in entries for reason in entry.reasons]
     )
     return assemble(
-        session,
-        tip,
         "deploy",
         entries,
         render=lambda labels, lines: CommitMessage(

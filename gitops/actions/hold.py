@@ -8,10 +8,11 @@ from contextlib import suppress
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.holds import hold_on, own_hold_path, readable_hold
+from gitops.actions.context.holds import own_hold_path, readable_hold
 from gitops.actions.context.overlays import find_overlay, overlays_of
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_words
+from gitops.actions.context.view import view_of
 from gitops.actions.policy.promotable import outlook
 from gitops.actions.releases.history import releases_of
 from gitops.actions.write.write import write
@@ -84,7 +85,7 @@ def hold(
             )
         newest = None
         if scope.overlay is not None:
-            newest = next(releases_of(session, tip, scope.overlay), None)
+            newest = next(releases_of(view_of(session, tip, scope.overlay)), None)
         wanted = Hold(
             by=session.identity().name,
             since=session.clock.now(),
@@ -124,7 +125,7 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
         scope = _scope(tip, environment, app)
         present = scope.home.read(scope.path)
         if present is None:
-            return _not_held(tip, scope)
+            return _not_held(session, tip, scope)
         standing = readable_hold(present, scope.path)
         message = CommitMessage(
             action="resume",
@@ -149,7 +150,7 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
 def _prospects(session: Session, tip: Tip, overlay: Overlay | None) -> tuple[str, ...]:
     if overlay is None:
         return ()
-    return ("automation may write it again", *outlook(session, tip, overlay))
+    return ("automation may write it again", *outlook(view_of(session, tip, overlay)))
 
 
 def _tell(
@@ -178,10 +179,10 @@ def _tell(
     return steering.told(report)
 
 
-def _not_held(tip: Tip, scope: _Scope) -> Plan:
+def _not_held(session: Session, tip: Tip, scope: _Scope) -> Plan:
     if scope.overlay is None:
         return Plan(action="resume", notes=("no hold of everything stands",))
-    wider = hold_on(tip, scope.overlay)
+    wider = view_of(session, tip, scope.overlay).hold
     if wider is None:
         return Plan(action="resume", notes=(f"{scope.label} is not held",))
     everything = tip.snapshot.read(HOLD_ALL_PATH) is not None

@@ -14,11 +14,11 @@ from gitops.actions.context.overlays import (
     find_environment,
     find_overlay,
     overlays_of,
-    pinned_images,
 )
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
-from gitops.actions.context.targets import Target, read_target
+from gitops.actions.context.targets import Target
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.judge import Override, judge_carried
 from gitops.actions.policy.upstream import read_origins
 from gitops.actions.pull_requests.announce import with_pull_requests
@@ -77,31 +77,30 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
     require_words(request.override, "--override")
     require_words(request.reason, "--reason")
     ref = plain_branch(request.ref) if request.ref is not None else None
-    settled: list[dict[str, ImageValue]] = []
+    settled: list[Mapping[str, ImageValue]] = []
     override = Override(request.override)
 
     def plan(tip: Tip) -> Plan:
-        target, source = _ends(tip, request)
+        target, source = _ends(session, tip, request)
         if not settled:
-            settled.append(pinned_images(tip, source))
-        found = _carry(session, tip, source, target, settled[0], request.names)
+            settled.append(source.images)
+        found = _carry(source, target, settled[0], request.names)
         if not found.edited.target.requests:
             raise NotFound(f"nothing to promote to {target.label}: {'; '.join(found.warnings)}")
-        found = _judge(session, tip, found, expected=ref)
+        found = _judge(found, expected=ref)
         barred = override.barred(found.reasons)
         if barred:
             raise override.refusal(barred)
         overrides = record_overrides(request.override, found.reasons)
         made = _assemble(
             session,
-            tip,
             [found],
             overrides=overrides,
             reason=request.reason,
             # An override is given for the proposal to record it, also for one that waits already.
             refresh=request.refresh or bool(overrides),
         )
-        same = () if found.edited.edit.changes else (target,)
+        same = () if found.edited.edit.changes else (target.overlay,)
         return replace(made, reached=same or reached_by([found.edited]))
 
     return with_pull_requests(session, write(session, plan))
@@ -127,20 +126,20 @@ def promote_eligible(session: Session) -> WriteReport:
                 continue
             for target in targets:
                 try:
-                    source = counterpart(tip, row.after[-1], target.app)
-                    found = _carry(session, tip, source, target, pinned_images(tip, source))
+                    source = view_of(session, tip, counterpart(tip, row.after[-1], target.app))
+                    found = _carry(source, source.beside(target), source.images)
                 except (NotFound, ManifestError) as error:
                     # One broken overlay must not stop the others.
                     skipped.append(Skipped(target, error.message))
                     continue
-                found = _judge(session, tip, found, soak=row.soak)
+                found = _judge(found, soak=row.soak)
                 if found.reasons:
                     text = "; ".join(reason.text for reason in found.reasons)
                     skipped.append(Skipped(target, text))
                 elif found.edited.edit.changes:
                     go.append(found)
         return replace(
-            _assemble(session, tip, go),
+            _assemble(session, go),
             skipped=tuple(skipped),
             reached=reached_by([one.edited for one in go]),
         )
@@ -148,7 +147,7 @@ def promote_eligible(session: Session) -> WriteReport:
     return with_pull_requests(session, write(session, plan))
 
 
-def _ends(tip: Tip, request: PromoteRequest) -> tuple[Overlay, Overlay]:
+def _ends(session: Session, tip: Tip, request: PromoteRequest) -> tuple[OverlayView, OverlayView]:
     """Return the overlay that gets the images, and the one that has them."""
     row = find_environment(tip.config, request.to)
     name = request.source
@@ -162,32 +161,31 @@ def _ends(tip: Tip, request: PromoteRequest) -> tuple[Overlay, Overlay]:
         name = row.after[-1]
     if name == row.name:
         raise UsageError(f"--from {name} and --to {name} are the same environment")
-    target = find_overlay(tip, row.name, _app(tip, row, request))
-    return target, counterpart(tip, name, target.app)
+    target = find_overlay(tip, row.name, _app(session, tip, row, request))
+    source = counterpart(tip, name, target.app)
+    return view_of(session, tip, target), view_of(session, tip, source)
 
 
-def _app(tip: Tip, row: Environment, request: PromoteRequest) -> str | None:
+def _app(session: Session, tip: Tip, row: Environment, request: PromoteRequest) -> str | None:
     """Return the app that is meant: the one of `--app`, else the only one with all named images."""
     if request.app is not None or not row.per_app or not request.names:
         return request.app
     having = [
         app
         for app in apps_of(tip.of(row), row)
-        if set(request.names) <= set(pinned_images(tip, Overlay(row, app)))
+        if set(request.names) <= set(view_of(session, tip, Overlay(row, app)).images)
     ]
     return having[0] if len(having) == 1 else None
 
 
 def _carry(
-    session: Session,
-    tip: Tip,
-    source: Overlay,
-    target: Overlay,
+    source: OverlayView,
+    target: OverlayView,
     values: Mapping[str, ImageValue],
     names: Sequence[str] = (),
 ) -> _Carrying:
     """Put `values` of `source` into `target`: those called `names`, or all."""
-    file = read_target(session, tip, target)
+    file = target.target
     carried: Carried = carry(
         values,
         file.read_images(),
@@ -197,23 +195,16 @@ def _carry(
     )
     edit = edit_images(file.content, file.path, carried.requests)
     wanted = {change.image: change.after for change in edit.changes}
-    edited = Edited(Target(file, carried.requests), edit)
-    came = read_origins(session, tip, source, wanted)
+    edited = Edited(Target(target, carried.requests), edit)
+    came = read_origins(source, wanted)
     return _Carrying(edited, came, carried.warnings + edited.warnings)
 
 
 def _judge(
-    session: Session,
-    tip: Tip,
-    found: _Carrying,
-    *,
-    expected: str | None = None,
-    soak: timedelta | None = None,
+    found: _Carrying, *, expected: str | None = None, soak: timedelta | None = None
 ) -> _Carrying:
     judgement = judge_carried(
-        session,
-        tip,
-        found.edited.target.overlay,
+        found.edited.target.view,
         found.edited.edit.changes,
         origins=found.origins,
         expected=expected,
@@ -225,7 +216,6 @@ def _judge(
 
 def _assemble(
     session: Session,
-    tip: Tip,
     found: Sequence[_Carrying],
     *,
     overrides: tuple[str, ...] = (),
@@ -250,6 +240,6 @@ def _assemble(
         ).render()
 
     edited = [one.edited for one in found if one.edited.edit.changes]
-    made = assemble(session, tip, "promote", edited, render=render, refresh=refresh)
+    made = assemble("promote", edited, render=render, refresh=refresh)
     warnings = (text for one in found for text in one.warnings)
     return replace(made, warnings=(*warnings, *made.warnings))

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from gitops.actions.context.overlays import find_overlay
-from gitops.actions.context.session import Session, Tip, open_tip, require_commit, require_words
+from gitops.actions.context.session import Session, open_tip, require_commit, require_words
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.pull_requests.announce import update_pull_requests
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import Appended, OverlayLedger, append_records, ledger_of
@@ -71,7 +72,8 @@ def qa(
         )
     tip = open_tip(session)
     overlay = find_overlay(tip, request.environment, request.app)
-    release = _find(session, tip, overlay, request.release)
+    view = view_of(session, tip, overlay)
+    release = _find(view, request.release)
     if request.release is None and confirm is not None:
         preview = QaPreview(overlay.label, request.verdict, release)
         if not confirm(preview):
@@ -79,7 +81,7 @@ def qa(
     person = session.identity().name
     note = one_line(request.note) if request.note is not None else None
     about = f"{overlay.label} {describe(release)}: {request.verdict}"
-    ledger = ledger_of(session, tip, overlay, about=lambda images: images == release.images)
+    ledger = ledger_of(view, about=lambda images: images == release.images)
     known = _standing(ledger, release).quality
     if known is not None and (known.verdict, known.reason) == (request.verdict, note):
         said = Appended(None, 0, ())
@@ -94,15 +96,16 @@ def qa(
         intent=session.intent,
     )
     subject = f"{overlay.label}: {request.verdict} {release.commit[:7]}"
-    done = append_records(session, tip, overlay, [record], action="qa", subject=subject)
+    done = append_records(view, [record], action="qa", subject=subject)
 
-    stale = update_pull_requests(session, tip, overlay)
+    stale = update_pull_requests(view)
     return _report(session, f"{about} by {person}", done, ledger.warnings + stale)
 
 
-def _find(session: Session, tip: Tip, overlay: Overlay, word: str | None) -> Release:
+def _find(view: OverlayView, word: str | None) -> Release:
     """Return the release that `word` names, the newest for None."""
-    stream = releases_of(session, tip, overlay)
+    overlay = view.overlay
+    stream = releases_of(view)
     if word is None:
         newest = next(stream, None)
         if newest is None:

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from gitops.actions.context.overlays import overlays_of, read_overlay
+from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import words_on
-from gitops.core.environments.environment import Config, Overlay
+from gitops.core.environments.environment import Config
 from gitops.core.git.revision import parse_revision
 from gitops.core.releases.branches import parse_version, release_branches
 from gitops.core.releases.provenance import origins
@@ -150,15 +151,16 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[RunningImage, ...], tupl
             warnings.append(error.message)
             continue
         for overlay in overlays:
+            view = view_of(session, tip, overlay)
             revisions = {
                 image: revision
-                for image, text in _origins(session, tip, overlay).items()
+                for image, text in _origins(view).items()
                 if (revision := parse_revision(text)) is not None
             }
-            newest = next(releases_of(session, tip, overlay), None) if revisions else None
+            newest = next(releases_of(view), None) if revisions else None
             if newest is None:
                 continue
-            words, unheard = words_on(session, tip, overlay, newest)
+            words, unheard = words_on(view, newest)
             warnings += unheard
             found += [
                 RunningImage(overlay, image, revision.branch, revision.commit, words)
@@ -167,12 +169,11 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[RunningImage, ...], tupl
     return tuple(found), tuple(dict.fromkeys(warnings))
 
 
-def _origins(session: Session, tip: Tip, overlay: Overlay) -> Mapping[str, str | None]:
+def _origins(view: OverlayView) -> Mapping[str, str | None]:
     """Return image -> source of what an overlay pins, {} when it cannot be read."""
     try:
-        file = read_overlay(tip.of(overlay.environment), overlay)
-        values = file.read_images()
+        values = view.images
     except (NotFound, ManifestError):
         return {}
-    known = {image: value for image, value in values.items() if image in tip.config.sources}
-    return origins(releases_of(session, tip, overlay), known) if known else {}
+    known = {image: value for image, value in values.items() if image in view.tip.config.sources}
+    return origins(releases_of(view), known) if known else {}

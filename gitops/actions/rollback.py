@@ -16,7 +16,7 @@ from gitops.actions.argocd.cluster_actions import ClusterActions, Underway
 from gitops.actions.context.overlays import OverlayFile, find_overlay
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
-from gitops.actions.context.targets import read_target
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import find_proposal, proposal_branch
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.rollback_plan import RollbackRequest, assemble_rollback, landed_since
@@ -84,7 +84,7 @@ class _Call(Struct):
     Attributes:
         chosen: the release to restore; None before.
         asked: the person was asked.
-        dropped: the proposal that goes with the rollback, with the tip that it was seen on.
+        dropped: the proposal that goes with the rollback, with the view that it was seen in.
         keeps_branch: the server does not let the branch of that proposal go.
         steering: what is done in the cluster; None before, and for a checkout.
         looked: Rollouts were looked at, and stopped where that was wanted.
@@ -95,7 +95,7 @@ class _Call(Struct):
     confirm: Callable[[Preview], bool] | None
     chosen: Choice | None = None
     asked: bool = False
-    dropped: tuple[Tip, Proposal] | None = None
+    dropped: tuple[OverlayView, Proposal] | None = None
     keeps_branch: bool = False
     steering: ClusterActions | None = None
     looked: bool = False
@@ -104,12 +104,13 @@ class _Call(Struct):
         """Return what the rollback wants, seen from `tip`."""
         session, request = self.session, self.request
         overlay = find_overlay(tip, request.environment, request.app)
-        file = read_target(session, tip, overlay)
+        view = view_of(session, tip, overlay)
+        file = view.target
         _known_images(file, request)
         if self.chosen is None:
             if overlay.environment.change != "work-tree":
                 self.steering = ClusterActions(session, tip, [overlay])
-            self.chosen = _choose(session, tip, overlay, file, request)
+            self.chosen = _choose(view, file, request)
         choice = self.chosen
         restored = choice.release
         if restored is None:
@@ -123,8 +124,8 @@ class _Call(Struct):
         present = file.read_images()
         requests = tuple(entry for entry in choice.requests if entry.image in present)
         edit = edit_images(file.content, file.path, requests)
-        made = assemble_rollback(session, tip, file, edit, requests, choice, restored, request)
-        ending = self._drop(tip, overlay) if made.commits else ()
+        made = assemble_rollback(view, edit, requests, choice, restored, request)
+        ending = self._drop(view) if made.commits else ()
         ending = () if self.keeps_branch else ending
         made = replace(
             made,
@@ -132,7 +133,7 @@ class _Call(Struct):
             warnings=choice.warnings + edit.warnings + made.warnings,
             notes=(
                 *choice.notes,
-                *landed_since(session, tip, overlay, restored, choice),
+                *landed_since(view, restored, choice),
                 *made.notes,
                 *(f"drops the proposal {one.branch}{_of(one)}" for one in ending),
             ),
@@ -171,14 +172,15 @@ class _Call(Struct):
             self.steering.show_holds()
         return self.steering.told(report)
 
-    def _drop(self, tip: Tip, overlay: Overlay) -> tuple[Proposal, ...]:
+    def _drop(self, view: OverlayView) -> tuple[Proposal, ...]:
         """Return the proposal that the rollback ends, also one that has landed and was left."""
         self.dropped = None
+        overlay = view.overlay
         if overlay.environment.change != "pull-request":
             return ()
-        branch, base = proposal_branch(overlay), tip.branch_of(overlay.environment)
+        branch, base = proposal_branch(overlay), view.branch
         try:
-            head, present = find_proposal(self.session, tip, overlay)
+            head, present = find_proposal(view)
         except (ManifestError, NotFound):
             # Whoever may push that branch cannot stop a rollback with what it holds.
             head, present = self.session.repository.snapshot(branch).commit, None
@@ -187,7 +189,7 @@ class _Call(Struct):
         ended = Proposal(overlay, branch, head, state="closed", base=base)
         if present is not None:
             ended = present.report(overlay, state="closed")
-        self.dropped = (tip, ended)
+        self.dropped = (view, ended)
         return (ended,)
 
     def tell(self, report: WriteReport) -> WriteReport:
@@ -197,7 +199,7 @@ class _Call(Struct):
         from gitops.actions.pull_requests.publish import end_pull_request
         from gitops.core.proposals.comments import render_rolled_back
 
-        tip, ended = self.dropped
+        view, ended = self.dropped
         kept = f"{ended.branch} could not be deleted: its server says no"
         comment = render_rolled_back(
             ended.overlay,
@@ -206,9 +208,7 @@ class _Call(Struct):
             commit=report.commit,
             reason=self.request.reason,
         )
-        pull, doubts = end_pull_request(
-            self.session, tip, ended.overlay, ended.commit or "", comment
-        )
+        pull, doubts = end_pull_request(view, ended.commit or "", comment)
         if pull is not None:
             ended = replace(ended, number=pull.number, url=pull.url)
         elif self.keeps_branch:
@@ -239,14 +239,10 @@ def _known_images(file: OverlayFile, request: RollbackRequest) -> None:
             raise missing_image(image, present, file.path, can_add=False)
 
 
-def _choose(
-    session: Session, tip: Tip, overlay: Overlay, file: OverlayFile, request: RollbackRequest
-) -> Choice:
+def _choose(view: OverlayView, file: OverlayFile, request: RollbackRequest) -> Choice:
     """Ask the rule, with as much of the history as it needs."""
     current = file.read_images()
     only = frozenset(request.images) or None
-    if overlay.environment.change == "work-tree" and request.to is None:
-        return undo_edits(releases_of(session, tip, overlay), current, only=only)
-    return choose_release(
-        session, tip, overlay, current, only=only, to=request.to, override=request.override
-    )
+    if view.row.change == "work-tree" and request.to is None:
+        return undo_edits(releases_of(view), current, only=only)
+    return choose_release(view, current, only=only, to=request.to, override=request.override)

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from gitops.actions.argocd.live import LiveView
-from gitops.actions.context.holds import hold_on
 from gitops.actions.context.overlays import (
     counterpart,
     find_environment,
     find_overlay,
     overlays_of,
-    pinned_images,
 )
-from gitops.actions.context.session import Session, Tip, open_tip
-from gitops.actions.policy.judge import freeze_on
+from gitops.actions.context.session import Session, open_tip
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
 from gitops.actions.pull_requests.readiness import waits_for
 from gitops.actions.releases.history import releases_of
@@ -56,7 +54,7 @@ def status(
         overlays = overlays_of(home, row)
         if app is not None and row.per_app:
             overlays = (find_overlay(tip, row.name, app),)
-        found += [_status(session, tip, overlay, warnings) for overlay in overlays]
+        found += [_status(view_of(session, tip, overlay), warnings) for overlay in overlays]
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
@@ -67,32 +65,27 @@ def status(
     )
 
 
-def _status(
-    session: Session, tip: Tip, overlay: Overlay, warnings: list[str]
-) -> tuple[OverlayStatus, Release | None]:
+def _status(view: OverlayView, warnings: list[str]) -> tuple[OverlayStatus, Release | None]:
     """Return what Git and the ledger say, and the newest release."""
-    branch = tip.branch_of(overlay.environment)
-    hold = hold_on(tip, overlay)
-    freeze = freeze_on(session, tip, overlay)
+    overlay, branch, hold, freeze = view.overlay, view.branch, view.hold, view.freeze
     try:
-        images = pinned_images(tip, overlay)
+        images = view.images
     except (NotFound, ManifestError) as error:
         # One broken overlay must not hide the others from whoever is on call.
         broken = OverlayStatus(
             overlay, branch, None, hold=hold, freeze=freeze, problem=error.message
         )
         return broken, None
-    stream = releases_of(session, tip, overlay)
+    stream = releases_of(view)
     newest = next(stream, None)
     if newest is None and (unseen := stream.unseen()) is not None:
         warnings.append(f"{overlay.label}: {unseen}")
     proposals: tuple[Proposal, ...] = ()
-    row = overlay.environment
-    if asks_for_approval(row):
-        proposals = _proposals(session, tip, overlay, warnings)
+    if asks_for_approval(view.row):
+        proposals = _proposals(view, warnings)
     words: tuple[CountedVerdict, ...] = ()
     if newest is not None:
-        words, unheard = words_on(session, tip, overlay, newest)
+        words, unheard = words_on(view, newest)
         warnings += unheard
     known = OverlayStatus(
         overlay,
@@ -109,21 +102,20 @@ def _status(
     return known, newest
 
 
-def _proposals(
-    session: Session, tip: Tip, overlay: Overlay, warnings: list[str]
-) -> tuple[Proposal, ...]:
+def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
     """Return the open proposal and what it waits for; a forge that is silent hides nothing."""
+    overlay = view.overlay
     branch, name = proposal_branch(overlay), overlay.environment.name
     waits: tuple[str, ...] = ()
     try:
-        found = look(session, tip, overlay)
-        waits = _waits(session, tip, overlay, found)
+        found = look(view)
+        waits = _waits(view, found)
     except ManifestError as error:
         warnings.append(f"{branch} cannot be read: {error.message}")
         return ()
     except GitopsError as error:
         warnings.append(f"{overlay.label}: its pull request is not known: {error.message}")
-        found = ProposalLookup(*find_proposal(session, tip, overlay))
+        found = ProposalLookup(*find_proposal(view))
     pull = found.pull
     if found.present is not None:
         return (replace(found.present.report(overlay, pull=pull), waits_for=waits),)
@@ -136,21 +128,21 @@ def _proposals(
     return ()
 
 
-def _waits(session: Session, tip: Tip, overlay: Overlay, found: ProposalLookup) -> tuple[str, ...]:
-    forge = session.forge(tip.config)
+def _waits(view: OverlayView, found: ProposalLookup) -> tuple[str, ...]:
+    forge = view.session.forge(view.tip.config)
     if isinstance(forge, NoForge) or found.present is None:
         return ()
     if found.pull is None or found.pull.state != "open":
         return ("its pull request, which nobody opened yet",)
     ready = forge.readiness(found.pull.number)
-    return waits_for(found.pull, ready, overlay.environment.approvals)
+    return waits_for(found.pull, ready, view.row.approvals)
 
 
 def diff(session: Session, left: str, right: str, *, app: str | None = None) -> DiffReport:
     """Return the images whose values differ between two environments."""
     tip = open_tip(session)
     sides = [counterpart(tip, name, app) for name in (left, right)]
-    lefts, rights = (pinned_images(tip, overlay) for overlay in sides)
+    lefts, rights = (view_of(session, tip, overlay).images for overlay in sides)
     return DiffReport(
         sides[0],
         sides[1],

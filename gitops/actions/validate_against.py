@@ -17,6 +17,7 @@ from gitops.actions.audit.build_inputs import belongings_of, overlays_in
 from gitops.actions.audit.changes import BranchStep
 from gitops.actions.context.policy_branch import config_of, read_trunk
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import view_of
 from gitops.actions.manifests.render import RenderSide, render
 from gitops.actions.policy.judge import judge
 from gitops.actions.validate import ValidateReport, validate
@@ -234,7 +235,7 @@ class _Comparer:
         source = next((found for text in said if (found := source_of(text)) is not None), None)
         ref = source.branch if source is not None else None
         try:
-            reasons = judge(self._session, self._policy, overlay, changes, ref=ref)
+            reasons = judge(view_of(self._session, self._policy, overlay), changes, ref=ref)
         except GitopsError as error:
             if error.exit_code != 3:
                 raise

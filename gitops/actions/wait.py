@@ -9,6 +9,7 @@ from msgspec import Struct
 from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker, WaitTerms
 from gitops.actions.context.overlays import find_environment, find_overlay, overlays_of
 from gitops.actions.context.session import Session, Tip, open_tip, require_commit
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
 from gitops.core.argocd.reports import WaitReport
 from gitops.core.environments.environment import Environment, Overlay
@@ -75,11 +76,12 @@ def wait(
     tip = open_tip(session)
     pursuits = []
     for overlay in _overlays(tip, request):
+        view = view_of(session, tip, overlay)
         release: Release | None = None
         if request.asked is None:
-            release = _find(session, tip, overlay, request.commit)
+            release = _find(view, request.commit)
         terms = request.options.terms(overlay.environment)
-        pursuits.append(ReleaseTracker(session, tip, overlay, release, terms, asked=request.asked))
+        pursuits.append(ReleaseTracker(view, release, terms, asked=request.asked))
     return _pursue(session, pursuits, show)
 
 
@@ -120,11 +122,12 @@ def wait_for(
     for overlay in dict.fromkeys(written.reached):
         if overlay.environment.change == "work-tree":
             continue
+        view = view_of(session, tip, overlay)
         changes = [entry.change for entry in written.changes if entry.overlay == overlay]
-        release = _written(session, tip, overlay, written if changes else None)
+        release = _written(view, written if changes else None)
         terms = options.terms(overlay.environment)
         own = {change.image: change.after for change in changes}
-        pursuits.append(ReleaseTracker(session, tip, overlay, release, terms, own=own))
+        pursuits.append(ReleaseTracker(view, release, terms, own=own))
     return _pursue(session, pursuits, show)
 
 
@@ -144,16 +147,16 @@ def _pursue(session: Session, pursuits: list[ReleaseTracker], show: Show) -> tup
             session.clusters.bell.wait(max(min(pause, _MOST_PAUSE), _LEAST_PAUSE))
 
 
-def _written(session: Session, tip: Tip, overlay: Overlay, written: WriteReport | None) -> Release:
+def _written(view: OverlayView, written: WriteReport | None) -> Release:
     """Return the release that a write made there; the newest one where it changed nothing."""
     commits = {entry.commit for entry in written.commits} if written is not None else set()
     newest: Release | None = None
-    for release in releases_of(session, tip, overlay):
+    for release in releases_of(view):
         newest = newest or release
         if not commits or release.commit in commits:
             return release
     if newest is None:
-        raise NotFound(f"{overlay.label} has no release yet")
+        raise NotFound(f"{view.label} has no release yet")
     return newest
 
 
@@ -164,19 +167,19 @@ def _check(overlay: Overlay) -> None:
         )
 
 
-def _find(session: Session, tip: Tip, overlay: Overlay, word: str | None) -> Release:
+def _find(view: OverlayView, word: str | None) -> Release:
     """Return the release in force at the commit that `word` names, the newest for None."""
     if word is None:
-        return _written(session, tip, overlay, None)
+        return _written(view, None)
     wanted = require_commit(word)
-    head = tip.of(overlay.environment).commit
+    head, contains = view.home.commit, view.session.evidence.contains
     found: list[Release] = []
-    for release in releases_of(session, tip, overlay):
+    for release in releases_of(view):
         if release.commit.startswith(wanted):
             found.append(release)
             if len(wanted) in _FULL:
                 break
-        elif len(wanted) in _FULL and session.evidence.contains(head, wanted, release.commit):
+        elif len(wanted) in _FULL and contains(head, wanted, release.commit):
             return release  # a commit that changed something else: what was in force there
     if len(found) > 1:
         raise UsageError(
@@ -186,8 +189,8 @@ def _find(session: Session, tip: Tip, overlay: Overlay, word: str | None) -> Rel
         )
     if not found:
         raise NotFound(
-            f"{word!r} is no release of {overlay.label}",
-            hint=f"`gitops history {overlay.environment.name}` lists them; other commits are "
+            f"{word!r} is no release of {view.label}",
+            hint=f"`gitops history {view.row.name}` lists them; other commits are "
             "found by all of their digits",
         )
     return found[0]

@@ -14,6 +14,7 @@ from gitops.actions.argocd.observer import IDLE, SOON, Observer, ObserverState
 from gitops.actions.argocd.tracking import need_clusters
 from gitops.actions.context.overlays import find_environment, overlays_of
 from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.context.view import view_of
 from gitops.core.argocd.reports import WatchEvent
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.errors import Denied, GitopsError, TryAgain
@@ -111,10 +112,10 @@ class _Round:
 
     def _placing(self, overlay: Overlay) -> CommitIndex:
         """Git is asked once about each commit, as long as the branch stays where it is."""
-        head = self._tip.of(overlay.environment).commit
+        view = view_of(self._session, self._tip, overlay)
         placing = self._placings.get(overlay.label)
-        if placing is None or placing.head.commit != head:
-            placing = CommitIndex(self._session, self._tip, overlay, follows=False)
+        if placing is None or placing.head.commit != view.home.commit:
+            placing = CommitIndex(view, follows=False)
             self._placings[overlay.label] = placing
         return placing
 

@@ -13,8 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.argocd.tracking import Readings, TrackingApplication, TrackingResult, read_feeds
-from gitops.actions.context.holds import hold_on
 from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.context.view import view_of
 from gitops.core.argocd.application import NOTICE, NOTICE_SEVERITY, REFRESH, Resource
 from gitops.core.argocd.rollout import Rollout, read_rollout
 from gitops.core.environments.environment import Overlay
@@ -118,7 +118,7 @@ class ClusterActions:
         try:
             tip = open_tip(self._session)
             for overlay in self._overlays:
-                hold = hold_on(tip, overlay)
+                hold = view_of(self._session, tip, overlay).hold
                 for fed in self._fed(overlay):
                     show_hold(fed, overlay, hold)
         except GitopsError as error:
@@ -145,7 +145,8 @@ class ClusterActions:
                     if (reading := self._reading(cluster)) is not None
                 ]
                 try:
-                    self._found[one] = read_feeds(self._session, self._tip, one, readings)
+                    view = view_of(self._session, self._tip, one)
+                    self._found[one] = read_feeds(view, readings)
                 except GitopsError as error:
                     self._warn(f"{one.label}: its Applications are not known: {error.message}")
         found = self._found.get(overlay)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.context.session import open_tip
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
 from gitops.core.argocd.health import RevisionPosition
-from gitops.core.environments.environment import Overlay
 from gitops.core.releases.history import Release
 from gitops.ports import Snapshot
 
@@ -18,34 +18,32 @@ class CommitIndex:
     """Asks Git about one overlay, and remembers.
 
     Args:
-        follows: Argo CD may be ahead of `tip`, so the branch is read again when that seems so.
+        follows: Argo CD may be ahead of the tip, so the branch is read again when that seems so.
 
     Attributes:
-        tip: what was read last.
+        view: the overlay as it was read last.
     """
 
-    def __init__(
-        self, session: Session, tip: Tip, overlay: Overlay, *, follows: bool = True
-    ) -> None:
-        self._session = session
-        self._overlay = overlay
+    def __init__(self, view: OverlayView, *, follows: bool = True) -> None:
+        self._session = view.session
         self._follows = follows
         self._read: list[Release] = []
         self._stream: Iterator[Release] | None = None
         self._at: dict[str, Release | None] = {}
         self._places: dict[tuple[str, str], RevisionPosition] = {}
         self._looked: float | None = None
-        self.tip = tip
+        self.view = view
 
     @property
     def head(self) -> Snapshot:
         """The newest commit of the overlay's branch, as it was read last."""
-        return self.tip.of(self._overlay.environment)
+        return self.view.home
 
     def renew(self) -> bool:
         """Read the branch again; True when it moved. Raises what reading Git raises."""
         before = self.head.commit
-        self.tip = open_tip(self._session)
+        tip = open_tip(self._session)
+        self.view = view_of(self._session, tip, self.view.overlay)
         if self.head.commit == before:
             return False
         self._read, self._stream, self._at, self._places = [], None, {}, {}
@@ -58,7 +56,7 @@ class CommitIndex:
     def releases(self) -> Iterator[Release]:
         """Yield the releases, newest first, reading no deeper than the caller iterates."""
         if self._stream is None:
-            self._stream = releases_of(self._session, self.tip, self._overlay)
+            self._stream = releases_of(self.view)
         index = 0
         while True:
             while index < len(self._read):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.tracking import Readings, TrackingApplication, read_feeds, rollouts_of
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import view_of
 from gitops.core.argocd.health import ExpectedRelease, drift, judge
 from gitops.core.argocd.reports import Live, LiveApplication
 from gitops.core.argocd.rollout import read_rollout
@@ -35,6 +36,7 @@ class LiveView:
         clusters = self._readings.clusters.get(name, ())
         if not clusters or newest is None:
             return None
+        view = view_of(self._session, self._tip, overlay)
         problems: list[str] = []
         readings: list[tuple[Cluster, Reading]] = []
         for cluster in clusters:
@@ -42,12 +44,12 @@ class LiveView:
                 readings.append((cluster, self._readings.of(cluster)))
             except GitopsError as error:
                 problems.append(error.message)
-        found = read_feeds(self._session, self._tip, overlay, readings)
+        found = read_feeds(view, readings)
         if not found.fed:
             if not self._readings.are_named:
                 return None  # some cluster of the caller's, which nobody said to be ours
             problems += [] if problems else found.pinned or ("no Application follows it",)
-        placing = CommitIndex(self._session, self._tip, overlay, follows=False)
+        placing = CommitIndex(view, follows=False)
         return Live(
             tuple(self._show(fed, placing, newest) for fed in found.fed),
             "; ".join(problems) or None,

@@ -11,7 +11,6 @@ from gitops.actions.argocd.cluster_actions import show_hold
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.tracking import TrackingApplication, read_feeds
 from gitops.actions.argocd.verdicts import record_verdict
-from gitops.actions.context.holds import hold_on
 from gitops.actions.context.session import Session
 from gitops.actions.releases.ledger import ledger_of
 from gitops.core.argocd.diagnosis import Diagnosis, find_troubles
@@ -61,7 +60,7 @@ class Observer:
         self, session: Session, placing: CommitIndex, overlay: Overlay, known: ObserverState
     ) -> None:
         self._session = session
-        self._tip = placing.tip
+        self._view = placing.view
         self._overlay = overlay
         self._known = known
         self._placing = placing
@@ -81,7 +80,7 @@ class Observer:
                     return
                 case Reading() as reading:
                     good.append((cluster, reading))
-        found = read_feeds(self._session, self._tip, self._overlay, good)
+        found = read_feeds(self._view, good)
         if not found.fed:
             yield from self._tell("no Application follows it", is_trouble=True)
             return
@@ -158,7 +157,7 @@ class Observer:
         at = self._session.clock.monotonic()
         if key in self._known.written or at - self._known.failed.get(key, -_AGAIN) < _AGAIN:
             return
-        ledger = ledger_of(self._session, self._tip, self._overlay)
+        ledger = ledger_of(self._view)
         if not is_news(ledger.entries, release.commit, verdict):
             self._known.written.add(key)
             return
@@ -169,9 +168,7 @@ class Observer:
             reason = "; ".join(map(str, troubles[:3])) or worst.text
         try:
             record_verdict(
-                self._session,
-                self._tip,
-                self._overlay,
+                self._view,
                 release,
                 verdict,
                 now.observations,
@@ -189,7 +186,7 @@ class Observer:
 
     def _show_hold(self, fed: Sequence[TrackingApplication]) -> None:
         """Holds made where no cluster could be reached are shown now; rights may be missing."""
-        hold = hold_on(self._tip, self._overlay)
+        hold = self._view.hold
         for one in fed:
             key = f"notice of {one.cluster.name}"
             if key in self._known.said:

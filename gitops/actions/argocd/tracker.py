@@ -18,13 +18,12 @@ from gitops.actions.argocd.tracking import (
     read_feeds,
 )
 from gitops.actions.argocd.verdicts import record_verdict
-from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView
 from gitops.core.argocd.application import REFRESH, ApplicationRef
 from gitops.core.argocd.diagnosis import Diagnosis, find_troubles
 from gitops.core.argocd.health import ExpectedRelease, Observation, RevisionPosition, judge
 from gitops.core.argocd.reports import WaitReport, WaitVerdict
 from gitops.core.argocd.stability import Following, follow
-from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.history import Release
 from gitops.errors import Denied, GitopsError, NotFound, TryAgain
@@ -83,18 +82,16 @@ class ReleaseTracker:
 
     def __init__(
         self,
-        session: Session,
-        tip: Tip,
-        overlay: Overlay,
+        view: OverlayView,
         release: Release | None,
         terms: WaitTerms,
         *,
         asked: AwaitedImage | None = None,
         own: Mapping[str, ImageValue] | None = None,
     ) -> None:
-        self._session = session
-        self._placing = CommitIndex(session, tip, overlay)
-        self._clusters = need_clusters(session).of(tip.config, overlay.environment, within=WITHIN)
+        session = self._session = view.session
+        self._placing = CommitIndex(view)
+        self._clusters = need_clusters(session).of(view.tip.config, view.row, within=WITHIN)
         self._terms = terms
         self._wanted = asked
         self._own = own or {}
@@ -108,7 +105,7 @@ class ReleaseTracker:
         self._closer: float | None = None
         self._notes: list[str] = []
         self._warnings: list[str] = []
-        self.overlay = overlay
+        self.overlay = view.overlay
         self.release = release
         self.following = Following()
         self.troubles: tuple[Diagnosis, ...] = ()
@@ -122,7 +119,7 @@ class ReleaseTracker:
         """
         self._list()
         if not self._found.fed:
-            raise no_application(self._session, self._placing.tip, self.overlay, self._found)
+            raise no_application(self._placing.view, self._found)
         clusters = need_clusters(self._session)
         for cluster in self._clusters:
             refs = [one.feed.application.ref for one in self._found.fed if one.cluster is cluster]
@@ -190,7 +187,7 @@ class ReleaseTracker:
     def _list(self) -> None:
         self._listed = self._session.clock.monotonic()
         readings = [(cluster, cluster.applications()) for cluster in self._clusters]
-        self._found = read_feeds(self._session, self._placing.tip, self.overlay, readings)
+        self._found = read_feeds(self._placing.view, readings)
         self._warnings = [
             *self._found.warnings,
             *(f"not waited for: {text}" for text in self._found.pinned),
@@ -200,8 +197,8 @@ class ReleaseTracker:
         now = self._session.clock.monotonic()
         if self._listed is None or now - self._listed >= _LIST_AGAIN:
             self._list()
-        tip = self._placing.tip
-        fed = [read_again(self._session, tip, self.overlay, one) for one in self._found.fed]
+        view = self._placing.view
+        fed = [read_again(view, one) for one in self._found.fed]
         if any(one is None for one in fed) or not fed:
             self._list()  # one is gone, or was made anew by an ApplicationSet
             fed = list(self._found.fed)
@@ -381,9 +378,7 @@ class ReleaseTracker:
             reason = "; ".join(map(str, self.troubles[:3])) or self._message("degraded")
         try:
             stands = record_verdict(
-                self._session,
-                self._placing.tip,
-                self.overlay,
+                self._placing.view,
                 release,
                 verdict,
                 self.following.observations,

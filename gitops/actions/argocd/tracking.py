@@ -10,10 +10,11 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView
 from gitops.actions.manifests.files import SnapshotFiles
 from gitops.core.argocd.application import Application
 from gitops.core.argocd.tracking import TrackedPath, TrackingMatch, asks_for_default, find_feeds
-from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.environments.environment import Environment
 from gitops.core.kustomization.graph import walk
 from gitops.errors import GitopsError, ManifestError, NotFound, TimedOut
 from gitops.ports import Cluster, Clusters, Reading, Snapshot
@@ -106,19 +107,17 @@ def need_clusters(session: Session) -> Clusters:
     return session.clusters
 
 
-def read_feeds(
-    session: Session, tip: Tip, overlay: Overlay, readings: Sequence[tuple[Cluster, Reading]]
-) -> TrackingResult:
-    """Return the Applications in `readings` that follow `overlay` as `tip` has it."""
+def read_feeds(view: OverlayView, readings: Sequence[tuple[Cluster, Reading]]) -> TrackingResult:
+    """Return the Applications in `readings` that follow the overlay as the tip has it."""
+    session, home = view.session, view.home
     clusters = need_clusters(session)
-    home = tip.of(overlay.environment)
     place = TrackedPath(
         repositories=clusters.repositories,
         branch=home.branch,
-        default=_is_default(session, tip, overlay.environment),
-        directory=overlay.directory,
+        default=_is_default(session, view.tip, view.row),
+        directory=view.overlay.directory,
     )
-    includes = _includes(home, overlay.directory)
+    includes = _includes(home, view.overlay.directory)
     fed: list[TrackingApplication] = []
     pinned: list[str] = []
     warnings: list[str] = []
@@ -133,23 +132,18 @@ def read_feeds(
     return TrackingResult(tuple(fed), tuple(pinned), tuple(warnings))
 
 
-def read_again(
-    session: Session, tip: Tip, overlay: Overlay, fed: TrackingApplication
-) -> TrackingApplication | None:
+def read_again(view: OverlayView, fed: TrackingApplication) -> TrackingApplication | None:
     """Read one Application again; None when it is gone, or does not feed the overlay any more."""
     reading = fed.cluster.application(fed.feed.application.ref)
-    found = read_feeds(session, tip, overlay, [(fed.cluster, reading)])
+    found = read_feeds(view, [(fed.cluster, reading)])
     return next(iter(found.fed), None)
 
 
-def no_application(
-    session: Session, tip: Tip, overlay: Overlay, found: TrackingResult
-) -> GitopsError:
+def no_application(view: OverlayView, found: TrackingResult) -> GitopsError:
     """Return the error for an overlay that no Application follows."""
-    home = tip.of(overlay.environment)
-    where = ", ".join(need_clusters(session).repositories)
+    where = ", ".join(need_clusters(view.session).repositories)
     return NotFound(
-        f"no Application follows {overlay.directory} on {home.branch} of {where}",
+        f"no Application follows {view.overlay.directory} on {view.branch} of {where}",
         hint="docs/how-to/set-up-applications.md shows one; GITOPS_ARGOCD_REPO says what Argo CD "
         "calls this repository, where that differs",
         reasons=found.pinned,

@@ -11,11 +11,10 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView
 from gitops.actions.pull_requests.announce import update_pull_requests
 from gitops.actions.releases.ledger import OverlayLedger, append_records
 from gitops.core.argocd.health import Observation
-from gitops.core.environments.environment import Overlay
 from gitops.core.ledger.records import Record
 from gitops.core.ledger.verdicts import LatestVerdicts, is_news, judged
 from gitops.core.releases.history import Release
@@ -23,9 +22,7 @@ from gitops.core.text.plain import timestamp
 
 
 def record_verdict(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
+    view: OverlayView,
     release: Release,
     verdict: Literal["stable", "degraded"],
     observations: Sequence[Observation],
@@ -39,6 +36,7 @@ def record_verdict(
     up to date; that one could not be is only said. Raises what `append_records` raises,
     and NotFound when nobody is known to be the author.
     """
+    session = view.session
     intent = hashlib.sha256(f"{session.intent} {release.commit} {verdict}".encode()).hexdigest()[
         :32
     ]
@@ -62,16 +60,14 @@ def record_verdict(
         return not is_news(ledger.entries, release.commit, verdict)
 
     done = append_records(
-        replace(session, intent=intent),
-        tip,
-        overlay,
+        OverlayView(replace(session, intent=intent), view.tip, view.overlay),
         [record],
         action="wait",
-        subject=f"{overlay.label}: {verdict} {release.commit[:7]}",
+        subject=f"{view.label}: {verdict} {release.commit[:7]}",
         unless=is_said,
     )
     if done.commit is not None:
-        for warning in update_pull_requests(session, tip, overlay):
+        for warning in update_pull_requests(view):
             session.say(warning)
     return done.commit is not None or standing[-1]
 

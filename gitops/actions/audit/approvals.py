@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import view_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.core.audit.findings import Approval
 from gitops.core.audit.merged_content import merges_to, settled
@@ -100,7 +101,7 @@ class LedgerApprovals:
     def approval(self, overlay: Overlay, head: str, *, merged: bool) -> Approval:
         """Return who approved exactly `head`; its authors count only where the overlay says so."""
         rule = overlay.environment.approvals
-        ledger = ledger_of(self._session, self._tip, overlay)
+        ledger = ledger_of(view_of(self._session, self._tip, overlay))
         info = self._archive.info(head)
         authors = {
             word.lower()

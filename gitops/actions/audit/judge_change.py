@@ -12,6 +12,7 @@ from gitops.actions.audit.build_inputs import holds_of, overlays_in
 from gitops.actions.audit.changes import BranchStep
 from gitops.actions.audit.rollback_claims import ClaimVerdict, find_overlays, held_by, judge_claim
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import view_of
 from gitops.actions.releases.ledger import OverlayLedger, ledger_of
 from gitops.core.audit.affected import AffectedPath
 from gitops.core.audit.findings import (
@@ -120,7 +121,7 @@ class StepJudge:
         }
         ledger = OverlayLedger()
         if len(claim.labels) == 1 and claim.labels[0] in here:
-            ledger = ledger_of(self._session, policy, here[claim.labels[0]])
+            ledger = ledger_of(view_of(self._session, policy, here[claim.labels[0]]))
         return judge_claim(self._archive, step, paths, claim, here, ledger)
 
     def _excuse(

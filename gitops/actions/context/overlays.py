@@ -76,11 +76,6 @@ def read_overlay(snapshot: Snapshot, overlay: Overlay) -> OverlayFile:
     return OverlayFile(overlay, path, content)
 
 
-def pinned_images(tip: Tip, overlay: Overlay) -> dict[str, ImageValue]:
-    """Return what `overlay` pins at `tip`. Raises what `read_overlay` and `Tip.of` raise."""
-    return read_overlay(tip.of(overlay.environment), overlay).read_images()
-
-
 def find_environment(config: Config, name: str) -> Environment:
     """Return the environment called `name`; NotFound lists the ones there are."""
     found = config.find(name)

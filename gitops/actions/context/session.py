@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.core.environments.environment import CONFIG_PATH, Config, Environment
+from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.releases.history import Identity
 from gitops.core.text.plain import one_line
 from gitops.errors import ConfigError, NotFound, UsageError
@@ -103,12 +103,14 @@ class Tip(Struct, frozen=True, eq=False):
         config: what `gitops.yaml` says there.
         repository: where other branches are read from, when they are asked for.
         others: the branches that were read beside it; None where there is none.
+        views: what was read of overlays; see `context.view.view_of`.
     """
 
     snapshot: Snapshot
     config: Config
     repository: Repository
     others: dict[str, Snapshot | None] = {}
+    views: dict[Overlay, object] = {}
 
     def branch_of(self, environment: Environment) -> str:
         """Return the branch that `environment` lives on: its own, else the top-level one."""

@@ -6,13 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.context.overlays import (
-    OverlayFile,
-    apps_of,
-    find_overlay,
-    read_overlay,
-)
+from gitops.actions.context.overlays import apps_of, find_overlay
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.kustomization import missing_image
 from gitops.core.kustomization.image import ImageRequest, ImageValue
@@ -20,15 +16,10 @@ from gitops.errors import NotFound, UsageError
 
 
 class Target(Struct, frozen=True):
-    """One overlay, the file as it is now, and what it shall pin."""
+    """One overlay, and what it shall pin."""
 
-    file: OverlayFile
+    view: OverlayView
     requests: tuple[ImageRequest, ...]
-
-    @property
-    def overlay(self) -> Overlay:
-        """The overlay that the file belongs to."""
-        return self.file.overlay
 
 
 def find_targets(
@@ -51,22 +42,19 @@ def find_targets(
     missing: dict[str, NotFound] = {}
     found: set[str] = set()
     for environment in environments:
-        files = {
-            overlay: read_target(session, tip, overlay)
-            for overlay in _overlays(tip, environment, app)
-        }
-        pins = [(file, file.read_images()) for file in files.values()]
-        requests: dict[Overlay, list[ImageRequest]] = {}
+        views = [view_of(session, tip, overlay) for overlay in _overlays(tip, environment, app)]
+        pins = [(view, view.target.read_images()) for view in views]
+        requests: dict[OverlayView, list[ImageRequest]] = {}
         for request in images:
-            file = _choose(request.image, environment, pins, add=add)
-            if isinstance(file, NotFound):
+            view = _choose(request.image, environment, pins, add=add)
+            if isinstance(view, NotFound):
                 if not lenient:
-                    raise file
-                missing.setdefault(request.image, file)
+                    raise view
+                missing.setdefault(request.image, view)
                 continue
             found.add(request.image)
-            requests.setdefault(file.overlay, []).append(request)
-        targets += [Target(files[overlay], tuple(wanted)) for overlay, wanted in requests.items()]
+            requests.setdefault(view, []).append(request)
+        targets += [Target(view, tuple(wanted)) for view, wanted in requests.items()]
     for image, error in missing.items():
         if image not in found:
             raise error
@@ -76,44 +64,27 @@ def find_targets(
 def _choose(
     image: str,
     environment: Environment,
-    pins: Sequence[tuple[OverlayFile, Mapping[str, ImageValue]]],
+    pins: Sequence[tuple[OverlayView, Mapping[str, ImageValue]]],
     *,
     add: bool,
-) -> OverlayFile | NotFound:
-    """Return the one file that has `image`, or is to get it; the error when there is none.
+) -> OverlayView | NotFound:
+    """Return the one overlay that has `image`, or is to get it; the error when there is none.
 
     Raises UsageError when several have it.
     """
-    having = [file for file, images in pins if image in images]
+    having = [view for view, images in pins if image in images]
     if not having and add and len(pins) == 1:
         having = [pins[0][0]]
     if len(having) > 1:
-        apps = ", ".join(str(file.overlay.app) for file in having)
+        apps = ", ".join(str(view.overlay.app) for view in having)
         raise UsageError(
             f"{image} is in several apps of {environment.name}: {apps}",
             hint="say which with --app",
         )
     if having:
         return having[0]
-    where = ", ".join(file.path for file, _ in pins) or environment.name
+    where = ", ".join(view.target.path for view, _ in pins) or environment.name
     return missing_image(image, (name for _, images in pins for name in images), where)
-
-
-def read_target(session: Session, tip: Tip, overlay: Overlay) -> OverlayFile:
-    """Read an overlay from the tip, or from the caller's checkout when changes go there."""
-    if overlay.environment.change != "work-tree":
-        return read_overlay(tip.of(overlay.environment), overlay)
-    if session.work_tree is None:
-        raise UsageError(
-            f"environment {overlay.label} is edited in a checkout, and "
-            f"{session.repository.describe()} has none",
-            hint="run it in a clone of the repository: --repo PATH",
-        )
-    file = read_overlay(tip.snapshot, overlay)
-    content = session.work_tree.read(file.path)
-    if content is None:
-        raise NotFound(f"{file.path} is not in this checkout", hint="pull, then try again")
-    return OverlayFile(overlay, file.path, content)
 
 
 def _overlays(tip: Tip, environment: Environment, app: str | None) -> tuple[Overlay, ...]:

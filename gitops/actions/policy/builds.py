@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.revision import parse_revision
@@ -88,26 +89,25 @@ def ask_build(
 
 
 def superseded(
-    session: Session, tip: Tip, overlay: Overlay, changes: Sequence[ImageChange], build: SourceBuild
+    view: OverlayView, changes: Sequence[ImageChange], build: SourceBuild
 ) -> dict[str, str]:
     """Return image -> why not, for changes that would put an older build over a newer one.
 
     The builds are compared by their commits, where both come from the same branch.
     """
+    known, sources = view.tip.config.sources, view.session.sources
     told = {
-        change.image: change.before
-        for change in changes
-        if tip.config.sources.get(change.image) in build.found
+        change.image: change.before for change in changes if known.get(change.image) in build.found
     }
-    if not told or session.sources is None:
+    if not told or sources is None:
         return {}
     found: dict[str, str] = {}
-    for image, text in origins(releases_of(session, tip, overlay), told).items():
+    for image, text in origins(releases_of(view), told).items():
         running = parse_revision(text)
         if running is None or running.commit is None or running.branch != build.branch:
             continue
-        url = tip.config.sources[image]
-        if session.sources.is_older(url, build.branch, build.found[url], running.commit):
+        url = known[image]
+        if sources.is_older(url, build.branch, build.found[url], running.commit):
             new, old = running.commit[:_SHORT], build.found[url][:_SHORT]
             found[image] = f"superseded: {image} runs {new}, which is newer than {old}"
     return found

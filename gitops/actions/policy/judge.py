@@ -12,43 +12,32 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from gitops.actions.context.holds import hold_on
-from gitops.actions.context.session import Session, Tip
-from gitops.core.environments.environment import Overlay
+from gitops.actions.context.view import OverlayView
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason, judge_hold, judge_source, outstanding
 from gitops.errors import Refused
 
 if TYPE_CHECKING:
-    from gitops.core.environments.freeze import FreezeHit
     from gitops.core.policy.promotion import ImageOrigin, Judgement
 
 
 def judge(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
-    changes: Sequence[ImageChange],
-    *,
-    ref: str | None = None,
+    view: OverlayView, changes: Sequence[ImageChange], *, ref: str | None = None
 ) -> tuple[Reason, ...]:
-    """Return every reason why `changes` may not go to `overlay` now; () when they may.
+    """Return every reason why `changes` may not go to the overlay now; () when they may.
 
     `ref` is the source branch that the images come from, None when nobody said it.
     """
     if not changes:
         return ()
-    source = judge_source(overlay, ref)
-    if not overlay.environment.after and not tip.config.freezes:
-        held = judge_hold(overlay, hold_on(tip, overlay))
-        return source + held + _judge_rollback(session, tip, overlay)
-    return source + judge_carried(session, tip, overlay, changes).reasons
+    source = judge_source(view.overlay, ref)
+    if not view.row.after and not view.tip.config.freezes:
+        return source + judge_hold(view.overlay, view.hold) + _judge_rollback(view)
+    return source + judge_carried(view, changes).reasons
 
 
 def judge_carried(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
+    view: OverlayView,
     changes: Sequence[ImageChange],
     *,
     origins: Sequence[ImageOrigin] = (),
@@ -61,41 +50,32 @@ def judge_carried(
 
     if not changes:
         return Judgement()
-    befores, warnings = read_befores(session, tip, overlay, changes)
+    befores, warnings = read_befores(view, changes)
     found = judge_promotion(
-        overlay,
+        view.overlay,
         changes,
         befores=befores,
         origins=origins,
-        moment=Moment(session.clock.now(), hold_on(tip, overlay), freeze_on(session, tip, overlay)),
-        requires=overlay.environment.requires,
+        moment=Moment(view.session.clock.now(), view.hold, view.freeze),
+        requires=view.row.requires,
         expected=expected,
         soak=soak,
     )
-    reasons = found.reasons + _judge_rollback(session, tip, overlay)
+    reasons = found.reasons + _judge_rollback(view)
     return Judgement(reasons, warnings + found.warnings)
 
 
-def freeze_on(session: Session, tip: Tip, overlay: Overlay) -> FreezeHit | None:
-    """Return the freeze that `overlay` is in now, None when it is open."""
-    if not tip.config.freezes:
-        return None
-    from gitops.core.environments.freeze import closed  # time zones, only where there are windows
-
-    return closed(tip.config.freezes, overlay.environment.name, session.clock.now())
-
-
-def _judge_rollback(session: Session, tip: Tip, overlay: Overlay) -> tuple[Reason, ...]:
+def _judge_rollback(view: OverlayView) -> tuple[Reason, ...]:
     """Does a proposed rollback wait? Nothing goes in before it, since its hold comes with it."""
-    if overlay.environment.rollback != "pull-request":
+    if view.row.rollback != "pull-request":
         return ()
     from gitops.actions.proposals.find import look, proposal_branch
 
-    present = look(session, tip, overlay).present
+    present = look(view).present
     if present is None or present.action != "rollback":
         return ()
-    text = f"a rollback by {present.author.name} waits on {proposal_branch(overlay)}"
-    return (Reason("rollback", overlay.label, text),)
+    text = f"a rollback by {present.author.name} waits on {proposal_branch(view.overlay)}"
+    return (Reason("rollback", view.label, text),)
 
 
 class Override(Struct):

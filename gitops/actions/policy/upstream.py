@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gitops.actions.context.overlays import counterpart, pinned_images
-from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.overlays import counterpart
+from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.builds import source_heads
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
-from gitops.core.environments.environment import Overlay
 from gitops.core.git.revision import parse_revision
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.ledger.records import LedgerEntry
@@ -21,41 +20,37 @@ from gitops.errors import NotFound
 
 
 def read_befores(
-    session: Session, tip: Tip, overlay: Overlay, changes: Sequence[ImageChange]
+    view: OverlayView, changes: Sequence[ImageChange]
 ) -> tuple[tuple[Upstream, ...], tuple[str, ...]]:
-    """Ask every `after` environment of `overlay` what it knows of the images that change.
+    """Ask every `after` environment of the overlay what it knows of the images that change.
 
     Returns what they tell, and warnings about lines of their ledgers that do not count.
     """
-    found = [
-        _read_before(session, tip, overlay, name, changes) for name in overlay.environment.after
-    ]
+    found = [_read_before(view, name, changes) for name in view.row.after]
     return tuple(before for before, _ in found), tuple(text for _, some in found for text in some)
 
 
-def read_origins(
-    session: Session, tip: Tip, source: Overlay, wanted: Mapping[str, ImageValue]
-) -> tuple[ImageOrigin, ...]:
+def read_origins(source: OverlayView, wanted: Mapping[str, ImageValue]) -> tuple[ImageOrigin, ...]:
     """Tell where the values in `wanted` came from that `source` has, and where their branches end.
 
     Only images whose source commit is recorded are asked for. Raises what `ports.Sources` raises.
     """
-    revisions = origins(releases_of(session, tip, source), wanted) if wanted else {}
+    revisions = origins(releases_of(source), wanted) if wanted else {}
     told = [
         image
         for image, text in revisions.items()
         if (revision := parse_revision(text)) is not None and revision.commit is not None
     ]
-    heads = source_heads(session, tip, told)
+    heads = source_heads(source.session, source.tip, told)
     return tuple(ImageOrigin(image, text, heads.get(image)) for image, text in revisions.items())
 
 
 def _read_before(
-    session: Session, tip: Tip, overlay: Overlay, name: str, changes: Sequence[ImageChange]
+    view: OverlayView, name: str, changes: Sequence[ImageChange]
 ) -> tuple[Upstream, tuple[str, ...]]:
     try:
-        before = counterpart(tip, name, overlay.app)
-        present = pinned_images(tip, before)
+        before = view.beside(counterpart(view.tip, name, view.overlay.app))
+        present = before.images
     except NotFound as error:
         return Upstream(name, {}, (), problem=error.message), ()
     released: list[str] = []
@@ -65,30 +60,26 @@ def _read_before(
         if present.get(change.image) == change.after:
             released.append(change.image)
         elif change.image in present:
-            stream = releases_of(session, tip, before)
+            stream = releases_of(before)
             if was_released(stream, change.image, change.after):
                 released.append(change.image)
             else:
                 unseen = stream.unseen()
     ledger = ledger_of(
-        session,
-        tip,
         before,
         about=lambda images: any(images.get(change.image) == change.after for change in changes),
     )
-    releases = _releases(session, tip, before, ledger.entries) if ledger.entries else ()
+    releases = _releases(before, ledger.entries) if ledger.entries else ()
     sets = judged_sets(ledger.entries, releases)
     told = Upstream(before.label, present, released, sets, unseen=unseen)
     return told, ledger.warnings
 
 
-def _releases(
-    session: Session, tip: Tip, overlay: Overlay, entries: Sequence[LedgerEntry]
-) -> tuple[Release, ...]:
+def _releases(view: OverlayView, entries: Sequence[LedgerEntry]) -> tuple[Release, ...]:
     """Return the releases back to the oldest one that the ledger has a word on."""
     wanted = {entry.record.commit for entry in entries if entry.record.verdict != "approved"}
     found: list[Release] = []
-    for release in releases_of(session, tip, overlay):
+    for release in releases_of(view):
         if not wanted:
             break
         found.append(release)

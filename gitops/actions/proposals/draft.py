@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.context.overlays import OverlayFile
 from gitops.actions.context.plan import Draft, ProposalDraft
-from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.find import OpenProposal, look, proposal_branch
 from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization import Edit, edit_images
@@ -30,8 +29,7 @@ class ProposalRequest(Struct, frozen=True):
         extra: more files that it writes (a rollback: the hold).
     """
 
-    overlay: Overlay
-    file: OverlayFile
+    view: OverlayView
     requests: tuple[ImageRequest, ...]
     restores: str | None = None
     extra: tuple[tuple[str, bytes | None], ...] = ()
@@ -46,8 +44,6 @@ class DraftedProposals(Struct, frozen=True):
 
 
 def propose(
-    session: Session,
-    tip: Tip,
     wanted: Sequence[ProposalRequest],
     *,
     render: Callable[[Overlay, Sequence[ImageChange]], str],
@@ -63,12 +59,13 @@ def propose(
     waiting: list[Proposal] = []
     notes: list[str] = []
     for entry in wanted:
-        overlay = entry.overlay
+        view, file = entry.view, entry.view.target
+        overlay = view.overlay
         branch = proposal_branch(overlay)
-        found = look(session, tip, overlay)
+        found = look(view)
         present = found.present
         kept = _kept(entry, present)
-        edit = edit_images(entry.file.content, entry.file.path, [*entry.requests, *kept], add=add)
+        edit = edit_images(file.content, file.path, [*entry.requests, *kept], add=add)
         if present is not None and not refresh and _says_so(entry, present, edit):
             waiting.append(present.report(overlay, pull=found.pull))
             notes.append(f"{branch} already proposes this; it waits for approval")
@@ -76,10 +73,9 @@ def propose(
         if kept:
             names = ", ".join(request.image for request in kept)
             notes.append(f"{branch} keeps what it already proposed: {names}")
-        files: dict[str, bytes | None] = {entry.file.path: edit.after}
+        files: dict[str, bytes | None] = {file.path: edit.after}
         files |= dict(entry.extra)
-        home = tip.of(overlay.environment)
-        before = {path: home.read(path) for path in files}
+        before = {path: view.home.read(path) for path in files}
         message = render(overlay, edit.changes)
         replaced = None
         if present is not None:
@@ -88,7 +84,7 @@ def propose(
                 # Whoever proposed what stays in it is an author still, and must not approve it.
                 message = with_authors(message, authors_of(present.author, present.message))
         draft = Draft(files, message, before=before)
-        drafts.append(ProposalDraft(overlay, branch, home.branch, draft, found.head, replaced))
+        drafts.append(ProposalDraft(overlay, branch, view.branch, draft, found.head, replaced))
         notes.append(f"{overlay.label} waits for approval on branch {branch}")
     return DraftedProposals(tuple(drafts), tuple(waiting), tuple(notes))
 

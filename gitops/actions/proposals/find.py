@@ -12,7 +12,8 @@ from itertools import islice
 
 from msgspec import Struct
 
-from gitops.actions.context.session import Session, Tip, require_commit
+from gitops.actions.context.session import Session, require_commit
+from gitops.actions.context.view import OverlayView
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import trailers
@@ -102,15 +103,14 @@ def proposal_branch(overlay: Overlay) -> str:
     return f"gitops/{name}" if overlay.app is None else f"gitops/{overlay.app}/{name}"
 
 
-def find_proposal(
-    session: Session, tip: Tip, overlay: Overlay
-) -> tuple[str | None, OpenProposal | None]:
+def find_proposal(view: OverlayView) -> tuple[str | None, OpenProposal | None]:
     """Return the head of the proposal branch and the open proposal, None where there is none.
 
     A branch whose commit has landed, or that wants nothing that the tip does not have, is not
     open: it was merged, and left standing.
     """
-    head = tip.beside(proposal_branch(overlay))
+    session, overlay = view.session, view.overlay
+    head = view.tip.beside(proposal_branch(overlay))
     if head is None:
         return None, None
     versions = list(islice(session.repository.history(head.commit, overlay.directory), 2))
@@ -119,15 +119,14 @@ def find_proposal(
     wanted = _values(versions[0].content)
     before = versions[1].content if len(versions) > 1 else None
     known = _values(before)
-    current = _values(head_content(tip, overlay))
+    current = _values(head_content(view))
     pending = {
         image: value
         for image, value in wanted.items()
         if known.get(image) != value and current.get(image) != value
     }
     info = versions[0].commit
-    home = tip.of(overlay.environment)
-    if not pending or _has_landed(session, home.commit, info.message, info.parents):
+    if not pending or _has_landed(session, view.home.commit, info.message, info.parents):
         return head.commit, None
     return head.commit, OpenProposal(
         commit=head.commit,
@@ -136,24 +135,24 @@ def find_proposal(
         author=info.author,
         since=info.time,
         message=info.message,
-        base=home.branch,
+        base=view.branch,
         before=before,
         content=versions[0].content,
     )
 
 
-def look(session: Session, tip: Tip, overlay: Overlay) -> ProposalLookup:
+def look(view: OverlayView) -> ProposalLookup:
     """Find the proposal as Git and the forge tell it.
 
     Raises what `find_proposal`, `Session.forge` and `ports.Forge` raise.
     """
-    head, present = find_proposal(session, tip, overlay)
+    head, present = find_proposal(view)
     if head is None:
         return ProposalLookup(None, None)
-    forge = session.forge(tip.config)
+    forge = view.session.forge(view.tip.config)
     if isinstance(forge, NoForge):
         return ProposalLookup(head, present)
-    pull = forge.find(proposal_branch(overlay), tip.branch_of(overlay.environment))
+    pull = forge.find(proposal_branch(view.overlay), view.branch)
     if pull is not None and pull.state != "open" and pull.head == head:
         present = None  # a person ended it in the forge's page
     return ProposalLookup(head, present, pull)
@@ -195,11 +194,11 @@ def check_head(overlay: Overlay, head: str, wanted: str | None) -> None:
         )
 
 
-def head_content(tip: Tip, overlay: Overlay) -> bytes | None:
+def head_content(view: OverlayView) -> bytes | None:
     """Return the overlay's kustomization at the tip, None when it has none."""
-    snapshot = tip.of(overlay.environment)
-    name = choose_file(snapshot.entries(overlay.directory), overlay.directory)
-    return None if name is None else snapshot.read(f"{overlay.directory}/{name}")
+    directory = view.overlay.directory
+    name = choose_file(view.home.entries(directory), directory)
+    return None if name is None else view.home.read(f"{directory}/{name}")
 
 
 def _values(content: bytes | None) -> dict[str, ImageValue]:

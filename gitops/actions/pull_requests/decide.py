@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gitops.actions.context.overlays import find_overlay
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.judge import Override
 from gitops.actions.proposals.find import (
     OpenProposal,
@@ -18,7 +19,6 @@ from gitops.actions.proposals.find import (
     require_open,
 )
 from gitops.actions.pull_requests.review import judge_proposal, proposed_edit
-from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
@@ -63,7 +63,7 @@ class Decided(Struct, frozen=True):
         passed: reasons that an override of this call passes.
     """
 
-    overlay: Overlay
+    view: OverlayView
     found: ProposalLookup
     present: OpenProposal
     edit: Edit
@@ -85,36 +85,36 @@ class Approving(Struct):
     override: Override
     shown: str | None = None
 
-    def look(self, tip: Tip) -> tuple[Overlay, ProposalLookup]:
+    def look(self, tip: Tip) -> tuple[OverlayView, ProposalLookup]:
         """Find the overlay and what there is of its proposal, as of `tip`."""
         overlay = find_overlay(tip, self.request.environment, self.request.app)
-        return overlay, look(self.session, tip, overlay)
+        view = view_of(self.session, tip, overlay)
+        return view, look(view)
 
-    def decide(self, tip: Tip, overlay: Overlay, found: ProposalLookup) -> Decided:
-        """Ask whether this head is the one that is meant, and policy, as of `tip`.
+    def decide(self, view: OverlayView, found: ProposalLookup) -> Decided:
+        """Ask whether this head is the one that is meant, and policy, as of the tip.
 
         Raises NotFound without an open proposal, Refused when it moved, holds more than images or
         policy says no, and what the ports raise.
         """
-        session, request = self.session, self.request
-        present = require_open(overlay, found)
-        check_head(overlay, present.commit, self.shown or request.head)
-        edit = proposed_edit(session, tip, overlay, present)
-        reasons = judge_proposal(session, tip, overlay, present, edit.changes).reasons
+        present = require_open(view.overlay, found)
+        check_head(view.overlay, present.commit, self.shown or self.request.head)
+        edit = proposed_edit(view, present)
+        reasons = judge_proposal(view, present, edit.changes).reasons
         barred = self.override.barred(reasons)
         if barred:
             raise self.override.refusal(barred)
-        return Decided(overlay, found, present, edit, reasons)
+        return Decided(view, found, present, edit, reasons)
 
     def ask(self, decided: Decided) -> None:
         """Ask once whether this head is meant. Raises Refused when the answer is no."""
         if self.shown is not None:
             return
         present, pull = decided.present, decided.found.pull
-        label = decided.overlay.label
+        label = decided.view.label
         preview = ApprovalPreview(
             label,
-            proposal_branch(decided.overlay),
+            proposal_branch(decided.view.overlay),
             present.commit,
             present.author.name,
             tuple((label, change) for change in decided.edit.changes),

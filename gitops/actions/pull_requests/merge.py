@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from gitops.actions.context.overlays import read_overlay
-from gitops.actions.context.session import Session, Tip, check_policy, open_tip
+from gitops.actions.context.session import Session, check_policy, open_tip
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, proposal_branch
 from gitops.actions.pull_requests.decide import Approving, Decided
 from gitops.actions.pull_requests.readiness import waits_for
@@ -36,7 +36,6 @@ from gitops.ports import Forge, Merged, NotMerged, PullRequest, RefUpdate
 class _Ready(Struct, frozen=True):
     """A proposal that policy and the forge's rules let in, and the message of its merge."""
 
-    tip: Tip
     decided: Decided
     pull: PullRequest
     message: str
@@ -60,15 +59,15 @@ def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> 
             if sent is not None and (commit := _landed(session, forge, sent)) is not None:
                 return _finish(session, sent, commit, tries)
             tip = open_tip(session)
-            overlay, found = approving.look(tip)
-            if (report := _merged_by_hand(session, approving, overlay, found)) is not None:
+            view, found = approving.look(tip)
+            if (report := _merged_by_hand(session, approving, view.overlay, found)) is not None:
                 return report
-            ready = _prepare(session, forge, approving, tip, overlay, found)
+            ready = _prepare(forge, approving, view, found)
             if session.dry_run:
                 return _report(session, ready, "planned", None)
             sent = ready
             title, _, message = ready.message.partition("\n")
-            method = ready.tip.config.pulls.method
+            method = ready.decided.view.tip.config.pulls.method
             head = ready.decided.present.commit
             answer = forge.merge(ready.pull.number, head, method, title, message.strip("\n"))
             if isinstance(answer, Merged):
@@ -107,15 +106,11 @@ def _merged_by_hand(
 
 
 def _prepare(
-    session: Session,
-    forge: Forge,
-    approving: Approving,
-    tip: Tip,
-    overlay: Overlay,
-    found: ProposalLookup,
+    forge: Forge, approving: Approving, view: OverlayView, found: ProposalLookup
 ) -> _Ready:
     """Ask everybody, and the person once; raises when anything is in the way."""
-    decided = approving.decide(tip, overlay, found)
+    session, tip, overlay = view.session, view.tip, view.overlay
+    decided = approving.decide(view, found)
     present, pull = decided.present, found.pull
     name = overlay.environment.name
     check_policy(session, tip, [present.base])
@@ -154,8 +149,8 @@ def _prepare(
         overrides=record_overrides(override, decided.passed),
         squashes=method == "squash",
     )
-    hold = hold_brought(tip, overlay, present)
-    return _Ready(tip, decided, pull, message, hold[1] if hold is not None else None)
+    hold = hold_brought(view, present)
+    return _Ready(decided, pull, message, hold[1] if hold is not None else None)
 
 
 def _landed(session: Session, forge: Forge, sent: _Ready) -> str | None:
@@ -167,13 +162,13 @@ def _landed(session: Session, forge: Forge, sent: _Ready) -> str | None:
         return None
     if pull.merged_as is not None:
         return pull.merged_as
-    since = sent.tip.at(pull.base).commit
+    since = sent.decided.view.tip.at(pull.base).commit
     return session.repository.find_intent(pull.base, session.intent, since)
 
 
 def _refusal(ready: _Ready, answer: NotMerged) -> TryAgain:
     """Return what may be tried again, raise what may not."""
-    label, pull = ready.decided.overlay.label, ready.pull
+    label, pull = ready.decided.view.label, ready.pull
     where = f"{label}: #{pull.number}"
     if answer.kind == "not-yet":
         return Unavailable(f"{where}: the forge still finds out whether it merges: {answer.words}")
@@ -183,7 +178,7 @@ def _refusal(ready: _Ready, answer: NotMerged) -> TryAgain:
             hint="nothing was merged: look at the proposal again",
         )
     if answer.kind == "conflict":
-        name = ready.decided.overlay.environment.name
+        name = ready.decided.view.row.name
         raise Refused(
             f"{where} does not merge into {pull.base} any more: {answer.words}",
             hint=f"`gitops promote --to {name} --refresh` makes it anew; it needs new approvals",
@@ -217,11 +212,10 @@ def _delete_branch(session: Session, branch: str, head: str) -> list[str]:
 
 def _look_again(session: Session, ready: _Ready) -> list[str]:
     """A forge merges text: say so when the outcome is not what was approved."""
-    overlay, edit = ready.decided.overlay, ready.decided.edit
+    overlay, edit = ready.decided.view.overlay, ready.decided.edit
     try:
-        tip = open_tip(session)
-        file = read_overlay(tip.of(overlay.environment), overlay)
-        present = file.read_images()
+        view = view_of(session, open_tip(session), overlay)
+        file, present = view.file, view.images
     except GitopsError as error:
         return [f"what landed could not be looked at: {error.message}"]
     return [
@@ -239,7 +233,7 @@ def _report(
     tries: int = 0,
     warnings: list[str] | None = None,
 ) -> WriteReport:
-    overlay, present, edit = ready.decided.overlay, ready.decided.present, ready.decided.edit
+    overlay, present, edit = ready.decided.view.overlay, ready.decided.present, ready.decided.edit
     base = present.base
     state = "merged" if commit is not None else "open"
     proposal: Proposal = present.report(overlay, state, pull=ready.pull)

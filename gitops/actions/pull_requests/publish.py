@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.context.session import Session, open_tip
+from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import find_proposal, look, proposal_branch
 from gitops.actions.pull_requests.review import make_review
 from gitops.actions.write.retry import pause
@@ -65,16 +66,16 @@ def publish(session: Session, report: WriteReport) -> WriteReport:
 
 
 def end_pull_request(
-    session: Session, tip: Tip, overlay: Overlay, head: str, comment: str
+    view: OverlayView, head: str, comment: str
 ) -> tuple[PullRequest | None, tuple[str, ...]]:
     """Comment on and close the pull request of a proposal whose branch, at `head`, is gone.
 
     Returns it, None where there is none, and warnings: what the forge does not take is no error,
     since a branch that is gone closes its pull request on every forge.
     """
-    branch, base = proposal_branch(overlay), tip.branch_of(overlay.environment)
+    branch, base = proposal_branch(view.overlay), view.branch
     try:
-        forge = session.forge(tip.config)
+        forge = view.session.forge(view.tip.config)
         if isinstance(forge, NoForge):
             return None, ()
         pull = forge.find(branch, base)
@@ -103,12 +104,13 @@ def refresh(session: Session, overlays: Iterable[Overlay]) -> tuple[str, ...]:
         return (f"pull requests are as they were: {error.message}",)
     for overlay in overlays:
         try:
-            forge, found = session.forge(tip.config), look(session, tip, overlay)
+            view = view_of(session, tip, overlay)
+            forge, found = session.forge(tip.config), look(view)
             pull, present = found.pull, found.present
             if isinstance(forge, NoForge) or present is None or pull is None:
                 continue
             if pull.state == "open":
-                text = render_pull_request(make_review(session, tip, overlay, present))
+                text = render_pull_request(make_review(view, present))
                 _show(forge, pull, pull.branch, pull.base, text, tip.config.pulls)
         except GitopsError as error:
             warnings.append(f"the pull request of {overlay.label} is as it was: {error.message}")
@@ -126,11 +128,12 @@ def _publish(session: Session, proposal: Proposal) -> NoForge | tuple[PullReques
             forge = session.forge(tip.config)
             if isinstance(forge, NoForge):
                 return forge
-            branch, base = proposal.branch, tip.branch_of(proposal.overlay.environment)
-            head, present = find_proposal(session, tip, proposal.overlay)
+            view = view_of(session, tip, proposal.overlay)
+            branch, base = proposal.branch, view.branch
+            head, present = find_proposal(view)
             if present is None:
                 return None, proposal  # somebody ended it meanwhile
-            review = make_review(session, tip, proposal.overlay, present)
+            review = make_review(view, present)
             pull = forge.find(branch, base)
             if pull is not None and pull.state != "open":
                 pull = None  # of an earlier head

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops.actions.context.holds import own_hold_path, readable_hold
-from gitops.actions.context.session import Session, Tip
-from gitops.actions.context.targets import read_target
+from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.builds import source_heads
 from gitops.actions.policy.judge import judge, judge_carried
 from gitops.actions.policy.upstream import read_befores
@@ -14,7 +13,6 @@ from gitops.actions.proposals.find import OpenProposal, proposal_branch
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.actions.releases.rollback_target import foresee
-from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import subject, trailers
 from gitops.core.git.revision import parse_revision
 from gitops.core.hold import Hold
@@ -29,19 +27,19 @@ from gitops.core.releases.selection import stability_of
 from gitops.errors import Refused
 
 
-def proposed_edit(session: Session, tip: Tip, overlay: Overlay, present: OpenProposal) -> Edit:
+def proposed_edit(view: OverlayView, present: OpenProposal) -> Edit:
     """Put what the proposal wants into the overlay as the tip has it.
 
     Only that is merged, so a branch that holds more is refused: it would count as merged, too.
     """
-    file = read_target(session, tip, overlay)
-    own = {file.path, own_hold_path(overlay)}
-    more = [path for path in session.evidence.changed_paths(present.commit) if path not in own]
+    file = view.target
+    own = {file.path, own_hold_path(view.overlay)}
+    more = [path for path in view.session.evidence.changed_paths(present.commit) if path not in own]
     if not present.only_images:
         more.append(file.path)
     if more:
         raise Refused(
-            f"{proposal_branch(overlay)} changes more than images: {', '.join(more[:5])}",
+            f"{proposal_branch(view.overlay)} changes more than images: {', '.join(more[:5])}",
             hint="merge it with Git, or propose the images again",
         )
     requests = [ImageRequest.exactly(image, value) for image, value in present.images.items()]
@@ -49,11 +47,7 @@ def proposed_edit(session: Session, tip: Tip, overlay: Overlay, present: OpenPro
 
 
 def judge_proposal(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
-    present: OpenProposal,
-    changes: Sequence[ImageChange],
+    view: OverlayView, present: OpenProposal, changes: Sequence[ImageChange]
 ) -> Judgement:
     """Ask policy as of now; without the reasons that an override of the proposal covers."""
     if present.action == "rollback":
@@ -61,21 +55,21 @@ def judge_proposal(
     if present.action == "promote":
         # Its release branches must not have moved since: what QA passed is what goes.
         told = sources_of(present.message, [change.image for change in changes])
-        heads = source_heads(session, tip, told)
+        heads = source_heads(view.session, view.tip, told)
         came = tuple(ImageOrigin(image, text, heads[image]) for image, text in told.items())
-        found = judge_carried(session, tip, overlay, changes, origins=came)
+        found = judge_carried(view, changes, origins=came)
         return Judgement(uncovered(found.reasons, present.message), found.warnings)
     source = source_of(present.message)
     ref = source.branch if source is not None else None
-    return Judgement(uncovered(judge(session, tip, overlay, changes, ref=ref), present.message))
+    return Judgement(uncovered(judge(view, changes, ref=ref), present.message))
 
 
-def hold_brought(tip: Tip, overlay: Overlay, present: OpenProposal) -> tuple[bytes, Hold] | None:
+def hold_brought(view: OverlayView, present: OpenProposal) -> tuple[bytes, Hold] | None:
     """Return the hold that a proposed rollback brings along, its bytes first."""
     if present.restores is None:
         return None
-    path = own_hold_path(overlay)
-    head = tip.beside(proposal_branch(overlay))
+    path = own_hold_path(view.overlay)
+    head = view.tip.beside(proposal_branch(view.overlay))
     content = head.read(path) if head is not None else None
     if content is None:
         return None
@@ -83,48 +77,37 @@ def hold_brought(tip: Tip, overlay: Overlay, present: OpenProposal) -> tuple[byt
     return (content, hold) if hold.restores == present.restores else None
 
 
-def make_review(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
-    present: OpenProposal,
-) -> Review:
+def make_review(view: OverlayView, present: OpenProposal) -> Review:
     """Gather what the pull request of an open proposal says.
 
     Raises Refused for a branch that holds more than images, and what the ports raise.
     """
-    edit = proposed_edit(session, tip, overlay, present)
-    found = judge_proposal(session, tip, overlay, present, edit.changes)
+    edit = proposed_edit(view, present)
+    found = judge_proposal(view, present, edit.changes)
     befores: tuple[Upstream, ...] = ()
     doubts: tuple[str, ...] = ()
     if present.action != "rollback":
-        befores, doubts = read_befores(session, tip, overlay, edit.changes)
+        befores, doubts = read_befores(view, edit.changes)
     told = dict.fromkeys([*edit.warnings, *doubts, *found.warnings])
     return Review(
-        overlay=overlay,
+        overlay=view.overlay,
         head=present.commit,
         message=present.message,
         by=present.author.name,
         since=present.since,
-        rows=_rows(session, tip, overlay, present, edit.changes),
+        rows=_rows(view, present, edit.changes),
         befores=befores,
         reasons=found.reasons,
         warnings=tuple(told),
-        way_back=foresee(
-            session, tip, overlay, image_values(edit.after, edit.path), _upcoming(present, edit)
-        ),
-        restored=_restored(session, tip, overlay, present),
-        brings_hold=hold_brought(tip, overlay, present) is not None,
+        way_back=foresee(view, image_values(edit.after, edit.path), _upcoming(present, edit)),
+        restored=_restored(view, present),
+        brings_hold=hold_brought(view, present) is not None,
         adds=present.adds,
     )
 
 
 def _rows(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
-    present: OpenProposal,
-    changes: Sequence[ImageChange],
+    view: OverlayView, present: OpenProposal, changes: Sequence[ImageChange]
 ) -> tuple[ProposalImage, ...]:
     told = sources_of(present.message, [change.image for change in changes])
     before = {
@@ -132,28 +115,26 @@ def _rows(
         for change in changes
         if told.get(change.image) and change.before != ImageValue()
     }
-    old = origins(releases_of(session, tip, overlay), before) if before else {}
+    old = origins(releases_of(view), before) if before else {}
     return tuple(
         ProposalImage(
             change,
             told.get(change.image),
             _commit(old.get(change.image)),
-            tip.config.sources.get(change.image),
+            view.tip.config.sources.get(change.image),
         )
         for change in changes
     )
 
 
-def _restored(
-    session: Session, tip: Tip, overlay: Overlay, present: OpenProposal
-) -> tuple[Release, str] | None:
+def _restored(view: OverlayView, present: OpenProposal) -> tuple[Release, str] | None:
     if present.action != "rollback" or present.restores is None:
         return None
-    found = (one for one in releases_of(session, tip, overlay) if one.commit == present.restores)
+    found = (one for one in releases_of(view) if one.commit == present.restores)
     release = next(found, None)
     if release is None:
         return None
-    verdicts = ledger_of(session, tip, overlay).verdicts([release])
+    verdicts = ledger_of(view).verdicts([release])
     return release, stability_of(verdicts.health.get(release.commit))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion, Release, releases
@@ -43,7 +43,8 @@ class Releases(Iterator[Release]):
         )
 
 
-def releases_of(session: Session, tip: Tip, overlay: Overlay) -> Releases:
+def releases_of(view: OverlayView) -> Releases:
     """Return the overlay's releases, newest first."""
-    versions = session.repository.history(tip.of(overlay.environment).commit, overlay.directory)
-    return Releases(versions, overlay, session.repository.describe())
+    repository = view.session.repository
+    versions = repository.history(view.home.commit, view.overlay.directory)
+    return Releases(versions, view.overlay, repository.describe())

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView
 from gitops.actions.write.retry import moved_on, pause
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import CommitMessage
@@ -107,49 +108,41 @@ class Appended(Struct, frozen=True):
     diffs: tuple[FileDiff, ...]
 
 
-def ledger_of(
-    session: Session, tip: Tip, overlay: Overlay, *, about: Concerns | None = None
-) -> OverlayLedger:
-    """Read what the ledger has on `overlay`; empty when there is no ledger.
+def ledger_of(view: OverlayView, *, about: Concerns | None = None) -> OverlayLedger:
+    """Read what the ledger has on the overlay; empty when there is no ledger.
 
     `about` says which sets of images the caller cares for, so that no other signature needs to be
     checked; None: all. Without `signers` it changes nothing.
 
     Raises NotFound or Denied when this machine cannot check signatures, and Unavailable.
     """
-    return _read(session, tip, tip.beside(LEDGER_BRANCH), overlay, about)
+    return _read(view, view.tip.beside(LEDGER_BRANCH), about)
 
 
-def _read(
-    session: Session, tip: Tip, snapshot: Snapshot | None, overlay: Overlay, about: Concerns | None
-) -> OverlayLedger:
+def _read(view: OverlayView, snapshot: Snapshot | None, about: Concerns | None) -> OverlayLedger:
     if snapshot is None:
         return OverlayLedger()
-    path = ledger_path(overlay.environment.name, overlay.app)
-    if tip.config.signers is None:
+    if view.tip.config.signers is None:
+        path = ledger_path(view.row.name, view.overlay.app)
         ledger = read_ledger(snapshot.read(path))
         return OverlayLedger(ledger.entries, _warnings(path, ledger))
-    return _signed(session, tip, snapshot, overlay, tip.config.signers, about)
+    return _signed(view, snapshot, view.tip.config.signers, about)
 
 
 def words_on(
-    session: Session, tip: Tip, overlay: Overlay, release: Release
+    view: OverlayView, release: Release
 ) -> tuple[tuple[CountedVerdict, ...], tuple[str, ...]]:
     """Return what counts of the words on one release (health, then QA), and the warnings."""
-    ledger = ledger_of(session, tip, overlay, about=lambda images: images == release.images)
+    ledger = ledger_of(view, about=lambda images: images == release.images)
     return ledger.words([release]).get(release.commit, ()), ledger.warnings
 
 
 def _signed(
-    session: Session,
-    tip: Tip,
-    snapshot: Snapshot,
-    overlay: Overlay,
-    signers: str,
-    about: Concerns | None,
+    view: OverlayView, snapshot: Snapshot, signers: str, about: Concerns | None
 ) -> OverlayLedger:
     """Judge each line by the commit that added it."""
-    path = ledger_path(overlay.environment.name, overlay.app)
+    session, tip = view.session, view.tip
+    path = ledger_path(view.row.name, view.overlay.app)
     line = line_of(session.evidence.branch_history(snapshot.commit), snapshot.commit)
     changes = [
         change
@@ -162,9 +155,9 @@ def _signed(
     if listed is not None:
         wanted = [change.commit.commit for change in changes if change.complete]
         signed = session.evidence.signed_by(wanted, listed)
-    named = names_of(session, tip, overlay)
+    named = names_of(session, tip, view.overlay)
     ledger = judge_signatures(
-        (_commit(change, signed, line, path, overlay.label) for change in changes), named
+        (_commit(change, signed, line, path, view.label) for change in changes), named
     )
     warnings = tuple(
         f"{LEDGER_BRANCH}: {problem}" for problem in history_problems(line)
@@ -226,9 +219,7 @@ def _warnings(path: str, ledger: Ledger) -> tuple[str, ...]:
 
 
 def append_records(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
+    view: OverlayView,
     records: Sequence[Record],
     *,
     action: str,
@@ -239,7 +230,7 @@ def append_records(
     """Append `records` to the overlay's file, again on the next tip when a push loses.
 
     `unless` is asked about the ledger that each try builds on, which is read as `ledger_of` reads
-    it for `tip`: when it says True nothing is written. Two machines that say the same at once so
+    it: when it says True nothing is written. Two machines that say the same at once so
     say it once. `vet` is told each commit before it is pushed, and may raise.
 
     The branch is made by the first one. Records carry the `intent` of the call, so that after an
@@ -248,9 +239,10 @@ def append_records(
     Raises Conflict when the budget is spent on lost races, Unavailable or TimedOut when it is
     spent on a server that does not answer, Denied.
     """
+    session, overlay = view.session, view.overlay
     deadline = session.clock.monotonic() + session.budget
     path = ledger_path(overlay.environment.name, overlay.app)
-    about = _about(session, tip, overlay)
+    about = _about(session, view.tip, overlay)
     tries = pushes = 0
     since = _NOWHERE
     message = CommitMessage(
@@ -265,7 +257,7 @@ def append_records(
         tries += 1
         try:
             snapshot = _newest(session)
-            if unless is not None and unless(_read(session, tip, snapshot, overlay, None)):
+            if unless is not None and unless(_read(view, snapshot, None)):
                 return Appended(None, pushes, ())
             before = after = snapshot.read(path) if snapshot is not None else None
             for record in records:

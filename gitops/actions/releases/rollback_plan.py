@@ -8,9 +8,9 @@ from functools import partial
 from msgspec import Struct
 
 from gitops.actions.context.holds import own_hold_path, readable_hold
-from gitops.actions.context.overlays import OverlayFile
 from gitops.actions.context.plan import Draft, Plan
-from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.session import Session
+from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.draft import ProposalRequest, propose
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import ChangeLine, CommitMessage, subject
@@ -46,9 +46,7 @@ class RollbackRequest(Struct, frozen=True):
 
 
 def assemble_rollback(
-    session: Session,
-    tip: Tip,
-    file: OverlayFile,
+    view: OverlayView,
     edit: Edit,
     requests: tuple[ImageRequest, ...],
     choice: Choice,
@@ -59,8 +57,8 @@ def assemble_rollback(
 
     `edit` is what `requests` make of the overlay's file.
     """
-    overlay = file.overlay
-    home = tip.of(overlay.environment)
+    session, overlay, file = view.session, view.overlay, view.target
+    home = view.home
     reported = tuple(
         OverlayChange(overlay, file.path, change, home.branch) for change in edit.changes
     )
@@ -82,8 +80,8 @@ def assemble_rollback(
     message = partial(_message, session, restored, choice, request)
     if overlay.environment.rollback == "pull-request":
         extra = tuple((path, content) for path, content in files.items() if path != file.path)
-        wanted = ProposalRequest(overlay, file, requests, restores=restored.commit, extra=extra)
-        proposed = propose(session, tip, [wanted], render=message)
+        wanted = ProposalRequest(view, requests, restores=restored.commit, extra=extra)
+        proposed = propose([wanted], render=message)
         return Plan(
             action="rollback",
             proposals=proposed.drafts,
@@ -146,17 +144,13 @@ def _hold(
     )
 
 
-def landed_since(
-    session: Session, tip: Tip, overlay: Overlay, restored: Release, choice: Choice
-) -> tuple[str, ...]:
+def landed_since(view: OverlayView, restored: Release, choice: Choice) -> tuple[str, ...]:
     """Say what landed while the rollback was pushed, and what else changed in the overlay since.
 
     The first is taken back too; the second stays, since only image values are restored.
     """
     versions: list[OverlayVersion] = []
-    for version in session.repository.history(
-        tip.of(overlay.environment).commit, overlay.directory
-    ):
+    for version in view.session.repository.history(view.home.commit, view.overlay.directory):
         versions.append(version)
         if version.commit.commit == restored.commit:
             break

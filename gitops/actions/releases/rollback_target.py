@@ -7,10 +7,9 @@ from itertools import chain, islice
 
 from msgspec.structs import replace
 
-from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
-from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.release import Release
 from gitops.core.releases.rollback import choose
@@ -21,9 +20,7 @@ _FIRST = 8  # releases that are looked at first, then twice as many: older ones 
 
 
 def choose_release(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
+    view: OverlayView,
     current: Mapping[str, ImageValue],
     *,
     only: frozenset[str] | None = None,
@@ -31,15 +28,15 @@ def choose_release(
     override: str | None = None,
     upcoming: Release | None = None,
 ) -> Choice:
-    """Choose the release that a rollback of `overlay` restores: `core.releases.rollback.choose`.
+    """Choose the release that a rollback of the overlay restores: `core.releases.rollback.choose`.
 
     `upcoming` is taken for the newest release: one that is not there yet.
     Raises what `choose` raises, but NeedMore.
     """
     newest = () if upcoming is None else (upcoming,)
-    history = releases_of(session, tip, overlay)
+    history = releases_of(view)
     stream = chain(newest, history)
-    ledger = ledger_of(session, tip, overlay)
+    ledger = ledger_of(view)
     read: list[Release] = []
     most = _FIRST
     while True:
@@ -65,17 +62,13 @@ def choose_release(
 
 
 def foresee(
-    session: Session,
-    tip: Tip,
-    overlay: Overlay,
-    current: Mapping[str, ImageValue],
-    upcoming: Release,
+    view: OverlayView, current: Mapping[str, ImageValue], upcoming: Release
 ) -> Choice | None:
     """Return what `gitops rollback` would choose once `upcoming` has landed; None: nothing is left.
 
     `current` are the images that the overlay would pin then.
     """
     try:
-        return choose_release(session, tip, overlay, current, upcoming=upcoming)
+        return choose_release(view, current, upcoming=upcoming)
     except Refused:
         return None

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from gitops.actions.context.plan import Draft, Plan
-from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.targets import Target
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import ChangeLine
@@ -34,7 +33,7 @@ class Edited(Struct, frozen=True):
     @property
     def label(self) -> str:
         """What messages call the overlay."""
-        return self.target.overlay.label
+        return self.target.view.label
 
     @property
     def lines(self) -> tuple[ChangeLine, ...]:
@@ -44,12 +43,10 @@ class Edited(Struct, frozen=True):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the edit has to say, each with the file that it is about."""
-        return tuple(f"{self.target.file.path}: {text}" for text in self.edit.warnings)
+        return tuple(f"{self.edit.path}: {text}" for text in self.edit.warnings)
 
 
 def assemble(
-    session: Session,
-    tip: Tip,
     action: str,
     entries: Sequence[Edited],
     *,
@@ -64,11 +61,11 @@ def assemble(
     """
     by_mode: dict[str, list[Edited]] = {"commit": [], "pull-request": [], "work-tree": []}
     for entry in entries:
-        by_mode[entry.target.overlay.environment.change].append(entry)
+        by_mode[entry.target.view.row.change].append(entry)
     by_branch: dict[str, list[Edited]] = {}
     for entry in by_mode["commit"]:
-        by_branch.setdefault(tip.branch_of(entry.target.overlay.environment), []).append(entry)
-    proposed = _propose(session, tip, by_mode["pull-request"], render, add=add, refresh=refresh)
+        by_branch.setdefault(entry.target.view.branch, []).append(entry)
+    proposed = _propose(by_mode["pull-request"], render, add=add, refresh=refresh)
     waiting = proposed.waiting if proposed is not None else ()
     open_already = {proposal.overlay.label for proposal in waiting}
     return Plan(
@@ -76,14 +73,14 @@ def assemble(
         commits={branch: _draft(found, render) for branch, found in by_branch.items()},
         proposals=proposed.drafts if proposed is not None else (),
         waiting=waiting,
-        edits={entry.target.file.path: entry.edit.after for entry in by_mode["work-tree"]},
-        before={entry.target.file.path: entry.edit.before for entry in by_mode["work-tree"]},
+        edits={entry.edit.path: entry.edit.after for entry in by_mode["work-tree"]},
+        before={entry.edit.path: entry.edit.before for entry in by_mode["work-tree"]},
         changes=tuple(
             OverlayChange(
-                entry.target.overlay,
-                entry.target.file.path,
+                entry.target.view.overlay,
+                entry.edit.path,
                 change,
-                tip.branch_of(entry.target.overlay.environment),
+                entry.target.view.branch,
             )
             for entry in entries
             if entry.label not in open_already
@@ -97,15 +94,11 @@ def assemble(
 def reached_by(entries: Sequence[Edited]) -> tuple[Overlay, ...]:
     """Return the overlays that `entries` change on their branch, without waiting for approval."""
     return tuple(
-        entry.target.overlay
-        for entry in entries
-        if entry.target.overlay.environment.change == "commit"
+        entry.target.view.overlay for entry in entries if entry.target.view.row.change == "commit"
     )
 
 
 def _propose(
-    session: Session,
-    tip: Tip,
     entries: Sequence[Edited],
     render: Callable[[Sequence[str], Sequence[ChangeLine]], str],
     *,
@@ -120,14 +113,8 @@ def _propose(
         propose,
     )
 
-    wanted = [
-        ProposalRequest(entry.target.overlay, entry.target.file, entry.target.requests)
-        for entry in entries
-    ]
     return propose(
-        session,
-        tip,
-        wanted,
+        [ProposalRequest(entry.target.view, entry.target.requests) for entry in entries],
         render=lambda overlay, changes: render(
             [overlay.label], [ChangeLine(overlay.label, change) for change in changes]
         ),
@@ -141,9 +128,9 @@ def _draft(
 ) -> Draft:
     """Return the one commit that a branch gets."""
     return Draft(
-        {entry.target.file.path: entry.edit.after for entry in entries},
+        {entry.edit.path: entry.edit.after for entry in entries},
         render(
             [entry.label for entry in entries], [line for entry in entries for line in entry.lines]
         ),
-        before={entry.target.file.path: entry.edit.before for entry in entries},
+        before={entry.edit.path: entry.edit.before for entry in entries},
     )

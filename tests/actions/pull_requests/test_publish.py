@@ -10,6 +10,7 @@ from gitops.actions.argocd.verdicts import record_verdict
 from gitops.actions.close import close
 from gitops.actions.context.overlays import find_overlay
 from gitops.actions.context.session import open_tip
+from gitops.actions.context.view import view_of
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
 from gitops.actions.hold import hold, resume
@@ -127,11 +128,11 @@ def test_a_verdict_comes_into_the_text(world: World) -> None:
     world.propose()
     session = world.session(BEN)
     tip = open_tip(session)
-    stage = find_overlay(tip, "stage", None)
-    release = next(releases_of(session, tip, stage))
+    view = view_of(session, tip, find_overlay(tip, "stage", None))
+    release = next(releases_of(view))
     calls = len(world.forge.calls)
     for _ in range(2):
-        assert record_verdict(session, tip, stage, release, "stable", [], reason=None)
+        assert record_verdict(view, release, "stable", [], reason=None)
 
     assert "- `stage`: `stable`" in world.forge.pulls[1].shown.body
     assert ["update"] == world.forge.calls[calls:]
@@ -143,10 +144,10 @@ def test_a_verdict_needs_no_forge(world: World) -> None:
     world.forge.down = Unavailable("no answer")
     session = world.session(BEN)
     tip = open_tip(session)
-    stage = find_overlay(tip, "stage", None)
-    release = next(releases_of(session, tip, stage))
+    view = view_of(session, tip, find_overlay(tip, "stage", None))
+    release = next(releases_of(view))
 
-    assert record_verdict(session, tip, stage, release, "degraded", [], reason="crash")
+    assert record_verdict(view, release, "degraded", [], reason="crash")
     assert ["the pull request of prod is as it was: no answer"] == world.said
 
 

@@ -1,0 +1,119 @@
+"""One overlay as one tip of a call has it: what is read of it is read when it is asked for, once.
+
+The rooms above read more of it: its releases, its ledger, its proposal. Each takes the view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from gitops.actions.context.holds import own_hold_path, readable_hold
+from gitops.actions.context.overlays import OverlayFile, read_overlay
+from gitops.actions.context.session import Session, Tip
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path
+from gitops.core.kustomization.image import ImageValue
+from gitops.errors import NotFound, UsageError
+from gitops.ports import Snapshot
+
+if TYPE_CHECKING:
+    from gitops.core.environments.freeze import FreezeHit
+
+
+class OverlayView:
+    """What a call knows of one overlay, as of one tip. Made by `view_of`, once for each.
+
+    Attributes:
+        row: the environment.
+        label: what messages call the overlay.
+    """
+
+    def __init__(self, session: Session, tip: Tip, overlay: Overlay) -> None:
+        self.session = session
+        self.tip = tip
+        self.overlay = overlay
+        self.row: Environment = overlay.environment
+        self.label = overlay.label
+
+    def beside(self, overlay: Overlay) -> OverlayView:
+        """Return the view of another overlay on the same tip."""
+        return view_of(self.session, self.tip, overlay)
+
+    @property
+    def branch(self) -> str:
+        """The branch that it lives on."""
+        return self.tip.branch_of(self.row)
+
+    @cached_property
+    def home(self) -> Snapshot:
+        """The tip of that branch. Raises what `Tip.of` raises."""
+        return self.tip.of(self.row)
+
+    @cached_property
+    def file(self) -> OverlayFile:
+        """Its kustomization on that branch. Raises what `read_overlay` and `home` raise."""
+        return read_overlay(self.home, self.overlay)
+
+    @cached_property
+    def images(self) -> Mapping[str, ImageValue]:
+        """What it pins there. Raises what `file` raises, and ManifestError."""
+        return self.file.read_images()
+
+    @cached_property
+    def target(self) -> OverlayFile:
+        """The file that is to be edited: the one of the caller's checkout when changes go there.
+
+        Raises what `file` raises, UsageError without a checkout, NotFound when it is not in it.
+        """
+        if self.row.change != "work-tree":
+            return self.file
+        session = self.session
+        if session.work_tree is None:
+            raise UsageError(
+                f"environment {self.label} is edited in a checkout, and "
+                f"{session.repository.describe()} has none",
+                hint="run it in a clone of the repository: --repo PATH",
+            )
+        file = read_overlay(self.tip.snapshot, self.overlay)
+        content = session.work_tree.read(file.path)
+        if content is None:
+            raise NotFound(f"{file.path} is not in this checkout", hint="pull, then try again")
+        return OverlayFile(self.overlay, file.path, content)
+
+    @cached_property
+    def hold(self) -> Hold | None:
+        """The hold that keeps automation away from it: its own, else a wider one.
+
+        Its own stands on the branch that the environment lives on, the one of everything on the
+        top-level branch. A hold that cannot be read still holds: whoever wrote it wanted automation
+        to stop.
+        """
+        own = (own_hold_path(self.overlay), hold_path(self.row.name, None))
+        for snapshot, path in (
+            *((self.home, path) for path in own),
+            (self.tip.snapshot, HOLD_ALL_PATH),
+        ):
+            content = snapshot.read(path)
+            if content is not None:
+                return readable_hold(content, path)
+        return None
+
+    @property
+    def freeze(self) -> FreezeHit | None:
+        """The freeze that it is in now, None when it is open."""
+        if not self.tip.config.freezes:
+            return None
+        from gitops.core.environments.freeze import closed  # time zones, only with windows
+
+        return closed(self.tip.config.freezes, self.row.name, self.session.clock.now())
+
+
+def view_of(session: Session, tip: Tip, overlay: Overlay) -> OverlayView:
+    """Return the view of `overlay` on `tip`: the same one for the same call."""
+    view = tip.views.get(overlay)
+    # A tip may be another one's copy that moved on, and be planned on for another writer.
+    if not isinstance(view, OverlayView) or view.tip is not tip or view.session is not session:
+        view = tip.views[overlay] = OverlayView(session, tip, overlay)
+    return view
