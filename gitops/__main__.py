@@ -37,19 +37,16 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; a plain deploy without loading typer."""
-    from gitops.cli.fast_path import begin, understand
+    from gitops.cli.fast_path import begin, plain_deploy, understand, verb_of
 
     spoken = understand(arguments)
     if spoken is not None:
         begin(spoken, os.environ)
-        from gitops.cli.plain import plain_deploy
-
         deploy = plain_deploy(spoken, os.environ)
         if deploy is not None:
             from gitops.cli.errors import guarded
-            from gitops.cli.run_deploy import run_deploy
 
-            return guarded(lambda: run_deploy(**deploy), arguments)
+            return guarded(lambda: verb_of("deploy")(**deploy), arguments)
     from gitops.cli.app import run as run_any
 
     return run_any(arguments)

@@ -89,7 +89,8 @@ class NotFound(GitopsError):
 class ManifestError(GitopsError):
     """A file that cannot be read or edited safely.
 
-    `path`, `line` and `column` (1-based) say where; the message starts with `path:line:column: `.
+    `path`, `line` and `column` (1-based) say where; the message starts with `path:line:column: `,
+    or with `path:line: ` where the column is None.
     """
 
     code, exit_code = "unsafe-edit", 3
@@ -100,13 +101,14 @@ class ManifestError(GitopsError):
         *,
         path: str,
         line: int = 1,
-        column: int = 1,
+        column: int | None = 1,
         hint: str | None = None,
     ) -> None:
-        super().__init__(f"{path}:{line}:{column}: {message}", hint=hint)
+        place = f"{path}:{line}" if column is None else f"{path}:{line}:{column}"
+        super().__init__(f"{place}: {message}", hint=hint)
         self.path = path
         self.line = line
-        self.column = column
+        self.column = column or 1
         self.problem = message
 
 

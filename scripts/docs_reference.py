@@ -23,7 +23,7 @@ from gitops.adapters.argocd.clusters import SERVER, TOKEN
 from gitops.adapters.forges.transport import tls
 from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
-from gitops.cli.ci import JOB_VARIABLES
+from gitops.cli.fast_path import JOB_VARIABLES
 from gitops.cli.lazy_group import load_all
 from gitops.config import config_schema
 from gitops.core.batch.intents import REF_PREFIX

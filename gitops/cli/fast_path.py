@@ -1,45 +1,37 @@
-"""Begins to read the repository before the command line is loaded: both take about as long.
+"""What runs before typer is loaded: the reading of the repository, and a deploy of plain words.
 
 The words of the commonest commands are looked at without typer. What is not understood at once is
 left alone: then nothing begins early, and nothing else changes. Only what stands where `--repo`
 stands is contacted; a value of another option is never taken for one.
+
+A deploy, the call that pipelines make all day, then needs no typer at all: loading it costs as much
+as reading the repository, and in a crowd of jobs that share processors it is what everybody waits
+for. Help and errors of the command line are typer's; tests/cli/test_plain_deploy.py holds the two
+readings together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from gitops.errors import UsageError
 
 if TYPE_CHECKING:
     from gitops.ports.repository import Start
 
-_SHARED = frozenset({"--repo", "--branch", "--app", "--output", "-o"})
-_TIME = frozenset({"--push-timeout"})
-_MORE = frozenset({"--verbose", "-v"})
-
-
-COMMANDS: Mapping[str, tuple[Start, frozenset[str], frozenset[str]]] = {
-    "deploy": (
-        "remembered",
-        _SHARED | _TIME | {"--to", "--ref", "--commit", "--override", "--reason"},
-        _MORE | {"--add", "--dry-run"},
-    ),
-    "rollback": (
-        "history",
-        _SHARED | _TIME | {"--to", "--image", "--reason", "--override"},
-        _MORE | {"--yes", "-y", "--hold", "--no-hold", "--dry-run"},
-    ),
-    "status": ("history", _SHARED, frozenset()),
-    "history": ("history", _SHARED | {"--limit", "-n"}, frozenset()),
+COMMANDS: Mapping[str, tuple[str, Start]] = {
+    "deploy": ("deploy", "remembered"),
+    "rollback": ("rollback", "history"),
+    "status": ("read", "history"),
+    "history": ("read", "history"),
 }
-"""Command -> (what it reads first, options that take a value, options that take none).
-
-The commands that begin early; an option that is missing here costs that, and nothing else.
-"""
+"""Command -> (module of `gitops.cli.commands`, what it reads first): those that begin early."""
 
 # A look at what stands now cannot begin on what was remembered.
-_ASK_FIRST = frozenset({"--dry-run", "--override"})
+_ASK_FIRST = ("dry_run", "override")
 
 
 class Spoken:
@@ -48,57 +40,64 @@ class Spoken:
     Attributes:
         command: its name.
         arguments: what is no option, in order.
-        values: option -> its values, in order; options that take none have none.
+        values: field of an option group -> its value.
     """
 
     # A plain class: anything that writes its methods for it is felt by `gitops --help`.
-    def __init__(
-        self, command: str, arguments: tuple[str, ...], values: Mapping[str, Sequence[str]]
-    ) -> None:
+    def __init__(self, command: str, arguments: tuple[str, ...], values: Mapping[str, Any]) -> None:
         self.command = command
         self.arguments = arguments
         self.values = values
-
-    def last(self, name: str) -> str | None:
-        """Return what counts where an option was given several times."""
-        found = self.values.get(name)
-        return found[-1] if found else None
 
 
 def understand(arguments: Sequence[str]) -> Spoken | None:
     """Read a command line; None when a word of it is not plain."""
     if not arguments or arguments[0] not in COMMANDS:
         return None
-    _, taking, bare = COMMANDS[arguments[0]]
+    from gitops.cli.options import named_options
+
+    options = named_options(verb_of(arguments[0]))
     plain: list[str] = []
-    values: dict[str, list[str]] = {}
+    values: dict[str, Any] = {}
     rest = iter(arguments[1:])
     for word in rest:
         if not word.startswith("-"):
             plain.append(word)
             continue
         name, equals, value = word.partition("=") if word.startswith("--") else (word, "", "")
-        if name in taking:
-            given = value if equals else next(rest, None)
-            if given is None:
-                return None
-            values.setdefault(name, []).append(given)
-        elif not equals and name in bare:
-            values.setdefault(name, [])
-        else:
+        field = options.get(name)
+        if field is None or (field.is_flag and equals):
             return None
+        given: Any = not name.startswith("--no-")
+        if not field.is_flag:
+            given = value if equals else next(rest, None)
+        if given is None or (field.choices and given not in field.choices):
+            return None
+        if field.is_many:
+            values[field.name] = (*values.get(field.name, ()), given)
+        elif field.name in values and not field.is_flag:
+            return None  # one value was asked for: typer says so
+        else:
+            values[field.name] = given
     return Spoken(arguments[0], tuple(plain), values)
+
+
+def verb_of(command: str) -> Callable[..., int]:
+    """Return the function of one of `COMMANDS`."""
+    module = import_module(f"gitops.cli.commands.{COMMANDS[command][0]}")
+    verb: Callable[..., int] = getattr(module, command)
+    return verb
 
 
 def wanted(spoken: Spoken, environ: Mapping[str, str]) -> tuple[str, str | None, Start]:
     """Return what the command will open: the repository, the branch, and what it reads first."""
-    location = spoken.last("--repo")
+    location = spoken.values.get("repo")
     if location is None:
         location = environ.get("GITOPS_REPO") or "."
-    start = COMMANDS[spoken.command][0]
-    if start == "remembered" and not _ASK_FIRST.isdisjoint(spoken.values):
+    start = COMMANDS[spoken.command][1]
+    if start == "remembered" and any(spoken.values.get(name) for name in _ASK_FIRST):
         start = "tip"
-    return location, spoken.last("--branch"), start
+    return location, spoken.values.get("branch"), start
 
 
 def begin(spoken: Spoken, environ: Mapping[str, str]) -> None:
@@ -110,3 +109,69 @@ def begin(spoken: Spoken, environ: Mapping[str, str]) -> None:
 
     with suppress(Exception):
         begin_reading(*wanted(spoken, environ))
+
+
+def plain_deploy(spoken: Spoken, environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the arguments of `deploy`; None for another command, or one that is not plain."""
+    if spoken.command != "deploy" or not spoken.arguments or "_GITOPS_COMPLETE" in environ:
+        return None
+    from gitops.cli.options import FollowOptions, Format, option_groups
+
+    values = {**spoken.values, "repo": wanted(spoken, environ)[0]}
+    if not values.keys().isdisjoint(FollowOptions.__annotations__):
+        return None  # who waits for a cluster does not wait for typer
+    if "output" in values:
+        values["output"] = Format(values["output"])
+    told: dict[str, Any] = {"images": spoken.arguments}
+    for name, group in option_groups(verb_of("deploy")).items():
+        fields = group.__annotations__
+        told[name] = group(**{one: values[one] for one in fields if one in values})
+    return told
+
+
+# For a pull or merge request the source branch, else the branch; in the words of each CI system.
+_BRANCHES = (
+    "GITHUB_HEAD_REF",  # GitHub Actions, Gitea and Forgejo Actions
+    "GITHUB_REF_NAME",
+    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",  # GitLab CI
+    "CI_COMMIT_BRANCH",
+)
+_KIND = "GITHUB_REF_TYPE"
+_TAG = "CI_COMMIT_TAG"
+JOB_VARIABLES = (*_BRANCHES, _KIND, _TAG)
+"""What `--ref auto` reads, in this order."""
+
+
+def branch_of_job(environ: Mapping[str, str]) -> str:
+    """Return the source branch that a CI job builds.
+
+    Raises UsageError outside of a job that says it, and for a job that builds a tag.
+    """
+    tag = environ.get("GITHUB_REF_NAME") if environ.get(_KIND) == "tag" else environ.get(_TAG)
+    if tag:
+        raise refused_tag(tag)
+    for name in _BRANCHES:
+        if environ.get(name):
+            return environ[name]
+    asked = ", ".join(_BRANCHES)
+    raise UsageError(
+        "--ref auto finds no branch: this is no CI job that it knows",
+        hint=f"it reads {asked}; else name the branch: --ref main",
+    )
+
+
+def check_ref(ref: str) -> str:
+    """Return the branch that `--ref` names. Raises UsageError for a tag or another kind of ref."""
+    if ref.startswith("refs/tags/"):
+        raise refused_tag(ref.removeprefix("refs/tags/"))
+    if ref.startswith("refs/") and not ref.startswith("refs/heads/"):
+        raise UsageError(f"--ref {ref} is no branch", hint="name one: --ref main")
+    return ref
+
+
+def refused_tag(tag: str) -> UsageError:
+    """Return the error for a tag: no environment follows one."""
+    return UsageError(
+        f"{tag} is a tag, and environments follow branches",
+        hint="name the branch that it was made on: --ref release/1.4",
+    )

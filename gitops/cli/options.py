@@ -1,14 +1,80 @@
-"""Options that many commands share, each defined once."""
+"""Options of the command line, each defined once: typer and the fast path read the same table.
 
-from __future__ import annotations
+A verb's parameters are its arguments and *option groups*: frozen values whose annotations say
+which option fills which field. `flat` spreads the groups for typer; `named_options` is the table by
+name. Annotations are real objects here and in gitops/cli/commands (no postponed evaluation), since
+a plain deploy reads them without `typing.get_type_hints`. Nothing here loads typer before it must.
+"""
 
 import sys
+from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated
-
-import typer
+from typing import Annotated, Any, NoReturn, dataclass_transform
 
 from gitops.cli.render.annotations import Annotations
+
+
+class Option:
+    """One option: its names, and what help says of it.
+
+    Attributes:
+        names: as typed; `--hold/--no-hold` is on and off.
+        help: a sentence.
+        metavar: what stands for the value in help.
+        envvar: the variable that is read where the option is not given.
+        least: the smallest number that it takes.
+    """
+
+    # A plain class: writing the methods of a struct is felt by a plain deploy.
+    def __init__(
+        self,
+        *names: str,
+        help: str,
+        metavar: str | None = None,
+        envvar: str | None = None,
+        least: int | None = None,
+    ) -> None:
+        self.names = names
+        self.help = help
+        self.metavar = metavar
+        self.envvar = envvar
+        self.least = least
+
+
+class Argument:
+    """One argument: what help calls it, and says of it."""
+
+    def __init__(self, metavar: str, help: str) -> None:
+        self.metavar = metavar
+        self.help = help
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True)
+class OptionGroup:
+    """Options that belong together: each field is annotated with its `Option`.
+
+    Frozen, and equal where all fields are. Made by keyword; a field's value in the class is its
+    default. Written by hand because msgspec takes a third of the time of `gitops --help` to load.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        fields = type(self).__annotations__
+        if not values.keys() <= fields.keys() or not all(
+            hasattr(self, one) or one in values for one in fields
+        ):
+            raise TypeError(f"{type(self).__name__} has the fields {', '.join(fields)}")
+        self.__dict__.update(values)
+
+    def __setattr__(self, name: str, value: object) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(
+            getattr(self, name) == getattr(other, name) for name in type(self).__annotations__
+        )
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in type(self).__annotations__))
 
 
 class Format(StrEnum):
@@ -18,57 +84,45 @@ class Format(StrEnum):
     json = "json"
 
 
+Environment = Annotated[str, Argument("ENV", "The environment.")]
 Repo = Annotated[
     str,
-    typer.Option(
-        "--repo", metavar="PATH|URL", envvar="GITOPS_REPO", help="The manifest repository."
-    ),
+    Option("--repo", metavar="PATH|URL", envvar="GITOPS_REPO", help="The manifest repository."),
 ]
 Branch = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--branch",
         help="The top-level branch, which policy is read from; default: what gitops.yaml says.",
     ),
 ]
-Output = Annotated[Format, typer.Option("-o", "--output", help="text or json.")]
+Output = Annotated[Format, Option("-o", "--output", help="text or json.")]
 Marks = Annotated[
     Annotations,
-    typer.Option("--annotations", help="github: print marks for the page of a CI job, too."),
+    Option("--annotations", help="github: print marks for the page of a CI job, too."),
 ]
-DryRun = Annotated[
-    bool, typer.Option("--dry-run", help="Plan, show the difference, write nothing.")
-]
+DryRun = Annotated[bool, Option("--dry-run", help="Plan, show the difference, write nothing.")]
 App = Annotated[
-    str | None,
-    typer.Option("--app", help="The app, where each app has overlays of its own."),
+    str | None, Option("--app", help="The app, where each app has overlays of its own.")
+]
+Override = Annotated[
+    str | None, Option("--override", metavar="REASON", help="Pass policy; the reason is recorded.")
+]
+Yes = Annotated[bool, Option("--yes", "-y", help="Do not ask.")]
+Reason = Annotated[
+    str | None, Option("--reason", metavar="TEXT", help="Why; goes into the commit.")
 ]
 PushTimeout = Annotated[
     str,
-    typer.Option(
+    Option(
         "--push-timeout",
         metavar="DURATION",
         help="How long lost races and an unreachable server are tried again.",
     ),
 ]
-
-Verbose = Annotated[
-    bool,
-    typer.Option("-v", "--verbose", help="Tell on standard error what else goes on: lost races."),
-]
-
-Wait = Annotated[
-    bool,
-    typer.Option(
-        "--wait/--no-wait",
-        help="Then follow Argo CD as `gitops wait` does; its exit code, and its answer with `wait` "
-        "in the JSON.",
-    ),
-]
-
 Soak = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--soak",
         metavar="DURATION",
         help="How long it must stay Healthy; default: `wait.soak` in gitops.yaml, 5m for stage, "
@@ -77,16 +131,165 @@ Soak = Annotated[
 ]
 Timeout = Annotated[
     str | None,
-    typer.Option(
+    Option(
         "--timeout",
         metavar="DURATION",
         help="How long it may take to become Healthy, the soak apart; default: `wait.timeout` in "
         "gitops.yaml, else 15m.",
     ),
 ]
-Record = Annotated[
-    bool, typer.Option("--record/--no-record", help="Write the verdict to the ledger.")
-]
+Record = Annotated[bool, Option("--record/--no-record", help="Write the verdict to the ledger.")]
+
+
+class RepositoryOptions(OptionGroup):
+    """Which repository, and how the result is printed."""
+
+    repo: Repo = "."
+    branch: Branch = None
+    output: Output = Format.text
+
+
+class WriteOptions(OptionGroup):
+    """How a write goes."""
+
+    dry_run: DryRun = False
+    push_timeout: PushTimeout = "60s"
+    verbose: Annotated[
+        bool,
+        Option("-v", "--verbose", help="Tell on standard error what else goes on: lost races."),
+    ] = False
+
+
+class FollowOptions(OptionGroup):
+    """Whether Argo CD is followed after a write, and how."""
+
+    wait: Annotated[
+        bool,
+        Option(
+            "--wait/--no-wait",
+            help="Then follow Argo CD as `gitops wait` does; its exit code, and its answer with "
+            "`wait` in the JSON.",
+        ),
+    ] = False
+    soak: Soak = None
+    timeout: Timeout = None
+    record: Record = True
+
+
+class OptionField:
+    """Where the value of an option goes.
+
+    Attributes:
+        name: the field of the group, or the parameter of the verb.
+        kind: the type of its value: bool, str, int, `str | None`, `tuple[str, ...]` or an enum.
+        option: what help says of it.
+    """
+
+    def __init__(self, name: str, kind: Any, option: Option) -> None:
+        self.name = name
+        self.kind = kind
+        self.option = option
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether it takes no value."""
+        return self.kind is bool
+
+    @property
+    def is_many(self) -> bool:
+        """Whether it may be given several times."""
+        return getattr(self.kind, "__origin__", None) is tuple
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The words that it takes; none where it takes any."""
+        return tuple(self.kind) if isinstance(self.kind, type(StrEnum)) else ()
+
+
+def option_groups(verb: Callable[..., int]) -> Mapping[str, type[OptionGroup]]:
+    """Return the option groups of a verb by the name of the parameter, in order."""
+    return {
+        name: kind
+        for name, kind in verb.__annotations__.items()
+        if isinstance(kind, type) and issubclass(kind, OptionGroup)
+    }
+
+
+def named_options(verb: Callable[..., int]) -> Mapping[str, OptionField]:
+    """Return every option of a verb by each of its names, on and off apart."""
+    found = [*verb.__annotations__.items()]
+    for group in option_groups(verb).values():
+        found += group.__annotations__.items()
+    table: dict[str, OptionField] = {}
+    for name, kind in found:
+        option = next(iter(getattr(kind, "__metadata__", ())), None)
+        if isinstance(option, Option):
+            field = OptionField(name, kind.__origin__, option)
+            table |= {one: field for names in option.names for one in names.split("/")}
+    return table
+
+
+def flat(verb: Callable[..., int]) -> Callable[..., int]:
+    """Return `verb` with every option as a parameter of its own, annotated as typer reads it."""
+    import inspect
+
+    groups = option_groups(verb)
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(verb).parameters.values():
+        group = groups.get(parameter.name)
+        fields = group.__annotations__ if group else {parameter.name: parameter.annotation}
+        defaults = vars(group) if group else {parameter.name: parameter.default}
+        parameters += (
+            inspect.Parameter(
+                name,
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=kind,
+                default=defaults.get(name, inspect.Parameter.empty),
+            )
+            for name, kind in fields.items()
+        )
+    parameters.sort(key=lambda one: one.name == "output")  # help ends with how it is printed
+    many = {one.name for one in parameters if _is_tuple(one)}
+
+    def call(**values: Any) -> int:
+        values |= {name: tuple(values[name] or ()) for name in many}
+        for name, group in groups.items():
+            values[name] = group(**{one: values.pop(one) for one in group.__annotations__})
+        return verb(**values)
+
+    shown = [
+        one.replace(
+            annotation=_for_typer(one),
+            default=None if one.name in many and one.default == () else one.default,
+        )
+        for one in parameters
+    ]
+    vars(call)["__signature__"] = inspect.Signature(shown)
+    call.__annotations__ = {one.name: one.annotation for one in shown}
+    call.__name__, call.__doc__ = verb.__name__, verb.__doc__
+    return call
+
+
+def _is_tuple(parameter: Any) -> bool:
+    return getattr(parameter.annotation.__origin__, "__origin__", None) is tuple
+
+
+def _for_typer(parameter: Any) -> Any:
+    """Return the annotation of one parameter in typer's words."""
+    import typer
+
+    (told,) = parameter.annotation.__metadata__
+    kind = parameter.annotation.__origin__
+    if _is_tuple(parameter):
+        kind = list[str] | None if parameter.default == () else list[str]
+    if isinstance(told, Argument):
+        return Annotated[kind, typer.Argument(metavar=told.metavar, help=told.help)]
+    return Annotated[
+        kind,
+        typer.Option(
+            *told.names, metavar=told.metavar, envvar=told.envvar, min=told.least, help=told.help
+        ),
+    ]
 
 
 def may_ask(output: Format) -> bool:

@@ -1,4 +1,4 @@
-"""Opens the session of a command that writes, as its options say. Loads no typer."""
+"""Opens the session of a command as its options say, and ends a write. Loads no typer."""
 
 from __future__ import annotations
 
@@ -6,22 +6,28 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from gitops.cli.duration import seconds
+from gitops.core.text.plain import read_duration
+from gitops.errors import UsageError
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
+    from gitops.actions.wait import WaitOptions
+    from gitops.cli.options import FollowOptions, RepositoryOptions, WriteOptions
+    from gitops.core.report import WriteReport
     from gitops.ports.repository import Start
 
 
+def open_for_reading(
+    where: RepositoryOptions, *, dry_run: bool = False, start: Start = "tip"
+) -> AbstractContextManager[Callable[[], Session]]:
+    """Open a session that writes nothing. See `gitops.wiring.open_session`."""
+    from gitops.wiring import open_session
+
+    return open_session(where.repo, where.branch, dry_run=dry_run, start=start)
+
+
 def open_for_writing(
-    repo: str,
-    branch: str | None,
-    push_timeout: str,
-    *,
-    dry_run: bool = False,
-    verbose: bool = False,
-    combines: bool = False,
-    start: Start = "tip",
+    where: RepositoryOptions, write: WriteOptions, *, combines: bool = False, start: Start = "tip"
 ) -> AbstractContextManager[Callable[[], Session]]:
     """Open a session as the options say. See `gitops.wiring.open_session`.
 
@@ -30,12 +36,57 @@ def open_for_writing(
     from gitops.wiring import open_session
 
     return open_session(
-        repo,
-        branch,
-        dry_run=dry_run,
-        budget=seconds(push_timeout),
+        where.repo,
+        where.branch,
+        dry_run=write.dry_run,
+        budget=seconds(write.push_timeout),
         writes=True,
         start=start,
         combines=combines,
-        verbose=verbose,
+        verbose=write.verbose,
     )
+
+
+def seconds(text: str) -> float:
+    """Read a duration of the command line: `90s`, `10m`, `24h`, `7d`, or seconds.
+
+    Raises UsageError.
+    """
+    try:
+        return read_duration(text).total_seconds()
+    except ValueError:
+        raise UsageError(f"{text!r} is no duration", hint="write 90s, 10m or 24h") from None
+
+
+def optional_seconds(text: str | None) -> float | None:
+    """Read a duration where one was given. Raises UsageError."""
+    return None if text is None else seconds(text)
+
+
+def wait_options(follow: FollowOptions) -> WaitOptions | None:
+    """Return what `--wait` and its companions ask for; None without `--wait`.
+
+    Raises UsageError.
+    """
+    if not follow.wait:
+        if follow.soak is not None or follow.timeout is not None:
+            raise UsageError("--soak and --timeout go with --wait")
+        return None
+    from gitops.actions.wait import WaitOptions
+
+    return WaitOptions(
+        soak=optional_seconds(follow.soak),
+        timeout=optional_seconds(follow.timeout),
+        record=follow.record,
+    )
+
+
+def finish(session: Session, report: WriteReport, options: WaitOptions | None, output: str) -> int:
+    """Print what a write did and, where `--wait` asks for it, what became of it."""
+    if options is None or report.outcome == "planned":
+        from gitops.cli.render.text import print_write
+
+        return print_write(report, output)
+    from gitops.cli.render.wait import follow  # what health is takes time to load
+
+    return follow(session, report, options, output)

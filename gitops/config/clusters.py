@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitops.config.durations import duration
 from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value, nearest, shown
 from gitops.core.environments.environment import ClusterRow, Patience
+from gitops.core.text.plain import read_duration
 
 _CONTEXT = r"[^\u0000-\u001f\u007f]{1,253}"
 _NAMESPACE = r"\*|[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
@@ -73,8 +73,8 @@ def make_patience(table: Value | None) -> Patience:
     if table is None:
         return Patience()
     return Patience(
-        soak=duration(table.get("soak")) if "soak" in table.keys else None,
-        timeout=duration(table.get("timeout", "15m")),
+        soak=read_duration(table.get("soak")) if "soak" in table.keys else None,
+        timeout=read_duration(table.get("timeout", "15m")),
     )
 
 

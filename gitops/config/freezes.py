@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from gitops.config.durations import duration
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environments.cron import parse_cron
 from gitops.core.environments.freeze import (
@@ -16,6 +15,7 @@ from gitops.core.environments.freeze import (
     find_zone,
     parse_moment,
 )
+from gitops.core.text.plain import read_duration
 from gitops.errors import ConfigError
 
 _PAIRS = (("from", "to"), ("cron", "duration"))
@@ -37,7 +37,7 @@ def make_freeze(row: Value) -> Freeze:
     """Return the value of a window without problems."""
     window: Stretch | Recurrence
     if "cron" in row.keys:
-        window = Recurrence(parse_cron(row.get("cron")), duration(row.get("duration")))
+        window = Recurrence(parse_cron(row.get("cron")), read_duration(row.get("duration")))
     else:
         window = Stretch(parse_moment(row.get("from")), parse_moment(row.get("to")))
     return Freeze(

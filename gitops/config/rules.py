@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
-from gitops.config.durations import duration
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environments.environment import (
     Approvals,
@@ -23,6 +22,7 @@ from gitops.core.environments.environment import (
     Required,
     RollbackMode,
 )
+from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
     from gitops.core.environments.environment import BranchRule
@@ -92,7 +92,7 @@ def _make_environment(row: Value) -> Environment:
         follow=cast(Follow, row.get("follow", "newest")),
         database=cast("Database | None", row.get("database") or None),
         requires=tuple(cast(Required, item.text) for item in row.list("requires")),
-        soak=duration(row.get("soak")) if "soak" in row.keys else None,
+        soak=read_duration(row.get("soak")) if "soak" in row.keys else None,
         branch=row.get("branch") or None,
         approvals=_make_approvals(row.keys.get("approvals")),
         wait=make_patience(row.keys.get("wait")),

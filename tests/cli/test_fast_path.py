@@ -14,14 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.cli.app import app
-from gitops.cli.fast_path import COMMANDS, understand, wanted
+from gitops.cli.fast_path import COMMANDS, understand, verb_of, wanted
 from gitops.cli.lazy_group import load_all
+from gitops.cli.options import named_options
 from manifests import Manifests
 from servers.git_http import GitServer
 
 GROUP = load_all(app)
 URL = "https://git.example.com/m.git"
-NAMES = sorted({name for words in COMMANDS.values() for name in words[1] | words[2]})
+TABLES = {name: named_options(verb_of(name)) for name in COMMANDS}
+NAMES = sorted({name for table in TABLES.values() for name in table})
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -31,8 +33,8 @@ def test_the_table_says_which_options_take_a_value(name: str) -> None:
     flags = {word for one in options if one.is_flag for word in (*one.opts, *one.secondary_opts)}
     values = {word for one in options if not one.is_flag for word in one.opts}
 
-    assert COMMANDS[name][2] <= flags
-    assert COMMANDS[name][1] <= values
+    assert {word for word, field in TABLES[name].items() if field.is_flag} == flags
+    assert {word for word, field in TABLES[name].items() if not field.is_flag} == values
 
 
 WORDS = st.one_of(

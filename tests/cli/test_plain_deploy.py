@@ -13,14 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.cli.fast_path import COMMANDS, understand
+from gitops.cli import fast_path
+from gitops.cli.fast_path import COMMANDS, understand, verb_of
 from gitops.cli.lazy_group import load
-from gitops.cli.plain import plain_deploy
+from gitops.cli.options import named_options
 from manifests import Manifests
 
 DEPLOY = load("deploy")
-_, TAKING, BARE = COMMANDS["deploy"]
-NAMES = sorted({*TAKING, *BARE, "--wait", "--soak", "--record", "-h", "--help"})
+NAMES = sorted({*named_options(verb_of("deploy")), "-h", "--help"})
 VALUES = ["json", "text", "yaml", "", "dev", "shop/api:1.2", "-x", "-", "--", "--to", "10s", "main"]
 WORD = st.one_of(
     st.sampled_from(VALUES),
@@ -29,6 +29,17 @@ WORD = st.one_of(
     st.sampled_from(["-ojson", "-vo", "-o=json", "--dry", "--add=true"]),
 )
 ENVIRONS = [{}, {"GITOPS_REPO": ""}, {"GITOPS_REPO": "https://example.com/other.git"}]
+
+
+def plain_deploy(spoken: fast_path.Spoken, environ: dict[str, str]) -> dict[str, Any] | None:
+    """Return what the quick reading says, option by option; None where it does not."""
+    told = fast_path.plain_deploy(spoken, environ)
+    if told is None:
+        return None
+    values: dict[str, Any] = {"images": told.pop("images")}
+    for group in told.values():
+        values |= {name: getattr(group, name) for name in type(group).__annotations__}
+    return values
 
 
 def by_typer(words: list[str], environ: dict[str, str]) -> dict[str, Any] | None:

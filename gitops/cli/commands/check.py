@@ -1,40 +1,45 @@
 """`gitops check`."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Annotated
 
-from typing import Annotated
-
-import typer
-
-from gitops.cli.options import Format, Marks, Output, Repo
+from gitops.cli.options import Argument, Format, Marks, Option, OptionGroup, Output, Repo, flat
 from gitops.cli.render.annotations import Annotations
 
+if TYPE_CHECKING:
+    import typer
 
-def register(app: typer.Typer) -> None:
+
+def register(app: "typer.Typer") -> None:
     """Add the command of this file to `app`."""
-    app.command("check")(check)
+    app.command("check")(flat(check))
 
 
-def check(
-    revision: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[COMMIT|RANGE]",
-            help="A commit, or a range A..B; default: what is checked out, a commit of the branch "
-            "or all that it has over the branch.",
-        ),
-    ] = None,
-    repo: Repo = ".",
+class CheckOptions(OptionGroup):
+    """Where the change is, and how the report is printed."""
+
+    repo: Repo = "."
     branch: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--branch",
             help="The branch that the change is on, or goes to; default: the one that Argo CD "
             "follows, or an environment's own that is nearer.",
         ),
+    ] = None
+    annotations: Marks = Annotations.none
+    output: Output = Format.text
+
+
+def check(
+    options: CheckOptions,
+    revision: Annotated[
+        str | None,
+        Argument(
+            "[COMMIT|RANGE]",
+            "A commit, or a range A..B; default: what is checked out, a commit of the branch or "
+            "all that it has over the branch.",
+        ),
     ] = None,
-    annotations: Marks = Annotations.none,
-    output: Output = Format.text,
 ) -> int:
     """Report commits that change a protected environment without anybody's word.
 
@@ -43,9 +48,9 @@ def check(
     """
     from gitops.wiring import open_session
 
-    with open_session(repo, branch) as session:
+    with open_session(options.repo, options.branch) as session:
         from gitops.actions.check import check as run
         from gitops.cli.render.check import print_check
 
         report = run(session(), revision)
-    return print_check(report, output.value, annotations)
+    return print_check(report, options.output, options.annotations)

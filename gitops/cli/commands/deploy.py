@@ -1,110 +1,107 @@
 """`gitops deploy` and `gitops set-image`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+import os
+from typing import TYPE_CHECKING, Annotated
 
 from gitops.cli.options import (
     App,
-    Branch,
+    Argument,
     DryRun,
+    FollowOptions,
     Format,
+    Option,
+    OptionGroup,
     Output,
-    PushTimeout,
-    Record,
-    Repo,
-    Soak,
-    Timeout,
-    Verbose,
-    Wait,
+    Override,
+    Reason,
+    RepositoryOptions,
+    WriteOptions,
+    flat,
 )
+from gitops.cli.session import finish, open_for_writing, wait_options
+
+if TYPE_CHECKING:
+    import typer
+
+    from gitops.ports.repository import Start
 
 Images = Annotated[
-    list[str],
-    typer.Argument(
-        metavar="IMAGE...",
-        help="NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST, NAME=NEWNAME[:TAG][@DIGEST] or NAME=*:TAG.",
+    tuple[str, ...],
+    Argument(
+        "IMAGE...",
+        "NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST, NAME=NEWNAME[:TAG][@DIGEST] or NAME=*:TAG.",
     ),
 ]
-Add = Annotated[bool, typer.Option("--add", help="Make entries that are not in the list yet.")]
+Add = Annotated[bool, Option("--add", help="Make entries that are not in the list yet.")]
 
 
-def register(app: typer.Typer) -> None:
+def register(app: "typer.Typer") -> None:
     """Add the commands of this file to `app`."""
-    app.command("deploy")(deploy)
-    app.command("set-image")(set_image)
+    app.command("deploy")(flat(deploy))
+    app.command("set-image")(flat(set_image))
 
 
-def deploy(
-    images: Images,
+class DeployOptions(OptionGroup):
+    """Where images go, and on whose word."""
+
     to: Annotated[
-        list[str] | None,
-        typer.Option("--to", metavar="ENV", help="An environment; may be given several times."),
-    ] = None,
+        tuple[str, ...],
+        Option("--to", metavar="ENV", help="An environment; may be given several times."),
+    ] = ()
     ref: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--ref",
             metavar="BRANCH",
             help="The source branch: policy decides which environments follow it; auto: the one "
             "that this CI job builds.",
         ),
-    ] = None,
+    ] = None
     commit: Annotated[
         str | None,
-        typer.Option("--commit", metavar="SHA", help="The source commit of the images."),
-    ] = None,
-    override: Annotated[
-        str | None,
-        typer.Option("--override", metavar="REASON", help="Pass policy; the reason is recorded."),
-    ] = None,
-    reason: Annotated[
-        str | None, typer.Option("--reason", metavar="TEXT", help="Why; goes into the commit.")
-    ] = None,
-    add: Add = False,
-    wait: Wait = False,
-    soak: Soak = None,
-    timeout: Timeout = None,
-    record: Record = True,
-    app: App = None,
-    repo: Repo = ".",
-    branch: Branch = None,
-    dry_run: DryRun = False,
-    push_timeout: PushTimeout = "60s",
-    verbose: Verbose = False,
-    output: Output = Format.text,
+        Option("--commit", metavar="SHA", help="The source commit of the images."),
+    ] = None
+    override: Override = None
+    reason: Reason = None
+    add: Add = False
+    app: App = None
+
+
+def deploy(
+    images: Images,
+    options: DeployOptions,
+    follow: FollowOptions,
+    where: RepositoryOptions,
+    write: WriteOptions,
 ) -> int:
     """Put images into environments: named ones (--to), or those that follow a branch (--ref)."""
-    from gitops.cli.run_deploy import run_deploy
+    ref = options.ref
+    if ref is not None:
+        from gitops.cli.fast_path import branch_of_job, check_ref
 
-    return run_deploy(
-        images=images,
-        to=to or (),
-        ref=ref,
-        commit=commit,
-        override=override,
-        reason=reason,
-        add=add,
-        wait=wait,
-        soak=soak,
-        timeout=timeout,
-        record=record,
-        app=app,
-        repo=repo,
-        branch=branch,
-        dry_run=dry_run,
-        push_timeout=push_timeout,
-        verbose=verbose,
-        output=output.value,
-    )
+        ref = branch_of_job(os.environ) if ref == "auto" else check_ref(ref)
+    start: Start = "tip" if write.dry_run or options.override is not None else "remembered"
+    with open_for_writing(where, write, combines=True, start=start) as session:
+        from gitops.actions.deploy import DeployRequest
+        from gitops.actions.deploy import deploy as run
+
+        waits = wait_options(follow)
+        request = DeployRequest(
+            images=images,
+            to=options.to,
+            ref=ref,
+            commit=options.commit,
+            app=options.app,
+            override=options.override,
+            reason=options.reason,
+            add=options.add,
+        )
+        opened = session()
+        return finish(opened, run(opened, request), waits, where.output)
 
 
 def set_image(
-    directory: Annotated[
-        str, typer.Argument(metavar="DIR", help="The folder with the kustomization file.")
-    ],
+    directory: Annotated[str, Argument("DIR", "The folder with the kustomization file.")],
     images: Images,
     add: Add = False,
     dry_run: DryRun = False,
@@ -114,4 +111,4 @@ def set_image(
     from gitops.cli.render.text import print_write
     from gitops.wiring import set_image as run
 
-    return print_write(run(directory, images, add=add, dry_run=dry_run), output.value)
+    return print_write(run(directory, list(images), add=add, dry_run=dry_run), output)

@@ -1,80 +1,82 @@
 """`gitops hold` and `gitops resume`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from gitops.cli.options import (
     App,
-    Branch,
-    DryRun,
-    Format,
-    Output,
-    PushTimeout,
-    Repo,
-    Verbose,
+    Argument,
+    Option,
+    OptionGroup,
+    RepositoryOptions,
+    WriteOptions,
+    flat,
 )
 from gitops.cli.session import open_for_writing
 from gitops.errors import UsageError
 
-Environment = Annotated[
-    str | None, typer.Argument(metavar="[ENV]", help="The environment; or all of them: --all.")
+if TYPE_CHECKING:
+    import typer
+
+HeldEnvironment = Annotated[
+    str | None, Argument("[ENV]", "The environment; or all of them: --all.")
 ]
-All = Annotated[bool, typer.Option("--all", help="Every environment: the emergency stop.")]
+Everything = Annotated[bool, Option("--all", help="Every environment: the emergency stop.")]
 
 
-def register(app: typer.Typer) -> None:
+def register(app: "typer.Typer") -> None:
     """Add the commands of this file to `app`."""
-    app.command("hold")(hold)
-    app.command("resume")(resume)
+    app.command("hold")(flat(hold))
+    app.command("resume")(flat(resume))
+
+
+class HoldOptions(OptionGroup):
+    """What is held, and why."""
+
+    reason: Annotated[
+        str,
+        Option("--reason", metavar="TEXT", help="Why; whoever is stopped by it reads it."),
+    ]
+    everything: Everything = False
+    app: App = None
+
+
+class ResumeOptions(OptionGroup):
+    """What is no longer held."""
+
+    everything: Everything = False
+    app: App = None
 
 
 def hold(
-    reason: Annotated[
-        str,
-        typer.Option("--reason", metavar="TEXT", help="Why; whoever is stopped by it reads it."),
-    ],
-    environment: Environment = None,
-    everything: All = False,
-    app: App = None,
-    repo: Repo = ".",
-    branch: Branch = None,
-    dry_run: DryRun = False,
-    push_timeout: PushTimeout = "60s",
-    verbose: Verbose = False,
-    output: Output = Format.text,
+    options: HoldOptions,
+    where: RepositoryOptions,
+    write: WriteOptions,
+    environment: HeldEnvironment = None,
 ) -> int:
     """Keep automation away from an environment, or from all (--all), until `gitops resume`."""
-    _check(environment, everything=everything, app=app)
-    with open_for_writing(repo, branch, push_timeout, dry_run=dry_run, verbose=verbose) as session:
+    _check(environment, everything=options.everything, app=options.app)
+    with open_for_writing(where, write) as session:
         from gitops.actions.hold import hold as run
         from gitops.cli.render.text import print_write
 
-        report = run(session(), environment, reason=reason, app=app)
-    return print_write(report, output.value)
+        report = run(session(), environment, reason=options.reason, app=options.app)
+    return print_write(report, where.output)
 
 
 def resume(
-    environment: Environment = None,
-    everything: All = False,
-    app: App = None,
-    repo: Repo = ".",
-    branch: Branch = None,
-    dry_run: DryRun = False,
-    push_timeout: PushTimeout = "60s",
-    verbose: Verbose = False,
-    output: Output = Format.text,
+    options: ResumeOptions,
+    where: RepositoryOptions,
+    write: WriteOptions,
+    environment: HeldEnvironment = None,
 ) -> int:
     """Lift the hold of an environment, or of all (--all), so that automation may write again."""
-    _check(environment, everything=everything, app=app)
-    with open_for_writing(repo, branch, push_timeout, dry_run=dry_run, verbose=verbose) as session:
+    _check(environment, everything=options.everything, app=options.app)
+    with open_for_writing(where, write) as session:
         from gitops.actions.hold import resume as run
         from gitops.cli.render.text import print_write
 
-        report = run(session(), environment, app=app)
-    return print_write(report, output.value)
+        report = run(session(), environment, app=options.app)
+    return print_write(report, where.output)
 
 
 def _check(environment: str | None, *, everything: bool, app: str | None) -> None:

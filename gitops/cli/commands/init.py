@@ -1,27 +1,24 @@
 """`gitops init` and `gitops demo`: the first minute."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Annotated
 
-from typing import Annotated
+from gitops.cli.options import Argument, DryRun, Format, Option, Output, flat
 
-import typer
+if TYPE_CHECKING:
+    import typer
 
-from gitops.cli.options import DryRun, Format, Output
 
-
-def register(app: typer.Typer) -> None:
+def register(app: "typer.Typer") -> None:
     """Add the commands of this file to `app`."""
-    app.command("init")(init)
-    app.command("demo")(demo)
+    app.command("init")(flat(init))
+    app.command("demo")(flat(demo))
 
 
 def init(
-    directory: Annotated[
-        str, typer.Argument(metavar="[DIR]", help="Where to; default: here.")
-    ] = ".",
+    directory: Annotated[str, Argument("[DIR]", "Where to; default: here.")] = ".",
     repo_url: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--repo-url", metavar="URL", help="What the Argo CD Applications read; default: origin."
         ),
     ] = None,
@@ -32,13 +29,13 @@ def init(
     from gitops.cli.render.text import print_init
     from gitops.wiring import init as run
 
-    return print_init(run(directory, repo_url, dry_run=dry_run), output.value)
+    return print_init(run(directory, repo_url, dry_run=dry_run), output)
 
 
 def demo(
     directory: Annotated[
         str | None,
-        typer.Argument(metavar="[DIR]", help="Keep the repository here; default: throw it away."),
+        Argument("[DIR]", "Keep the repository here; default: throw it away."),
     ] = None,
 ) -> int:
     """Tell the whole story on a throw-away repository, printing each command that it runs."""

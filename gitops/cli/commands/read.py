@@ -1,89 +1,99 @@
 """Commands that only look: `history`, `status`, `diff`, `schema`."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Annotated
 
-from typing import Annotated
+from gitops.cli.options import (
+    App,
+    Argument,
+    Environment,
+    Option,
+    OptionGroup,
+    RepositoryOptions,
+    flat,
+)
+from gitops.cli.session import open_for_reading
 
-import typer
-
-from gitops.cli.options import App, Branch, Format, Output, Repo
-
-Environment = Annotated[str, typer.Argument(metavar="ENV", help="The environment.")]
+if TYPE_CHECKING:
+    import typer
 
 
-def register(app: typer.Typer) -> None:
+def register(app: "typer.Typer") -> None:
     """Add the commands of this file to `app`."""
-    app.command("history")(history)
-    app.command("status")(status)
-    app.command("diff")(diff)
-    app.command("schema")(schema)
+    app.command("history")(flat(history))
+    app.command("status")(flat(status))
+    app.command("diff")(flat(diff))
+    app.command("schema")(flat(schema))
 
 
-def history(
-    environment: Environment,
-    app: App = None,
+class HistoryOptions(OptionGroup):
+    """Whose releases are shown, and how many."""
+
+    app: App = None
     limit: Annotated[
-        int, typer.Option("--limit", "-n", min=0, help="How many releases; 0: all of them.")
-    ] = 20,
-    repo: Repo = ".",
-    branch: Branch = None,
-    output: Output = Format.text,
-) -> int:
-    """Show the releases of an environment, newest first."""
-    from gitops.wiring import open_session
+        int, Option("--limit", "-n", least=0, help="How many releases; 0: all of them.")
+    ] = 20
 
-    with open_session(repo, branch, start="history") as session:
+
+def history(environment: Environment, options: HistoryOptions, where: RepositoryOptions) -> int:
+    """Show the releases of an environment, newest first."""
+    with open_for_reading(where, start="history") as session:
         from gitops.actions.history import history as run
         from gitops.cli.render.text import print_history
 
-        report = run(session(), environment, app=app, limit=limit)
-    return print_history(report, output.value)
+        report = run(session(), environment, app=options.app, limit=options.limit)
+    return print_history(report, where.output)
+
+
+class StatusOptions(OptionGroup):
+    """What is shown."""
+
+    app: App = None
 
 
 def status(
+    options: StatusOptions,
+    where: RepositoryOptions,
     environments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ENV...]", help="The environments; default: all of them."),
-    ] = None,
-    app: App = None,
-    repo: Repo = ".",
-    branch: Branch = None,
-    output: Output = Format.text,
+        tuple[str, ...],
+        Argument("[ENV...]", "The environments; default: all of them."),
+    ] = (),
 ) -> int:
     """Show what is where, since when, by whom, and which holds and proposals stand."""
-    from gitops.wiring import open_session
-
-    with open_session(repo, branch, start="history") as session:
+    with open_for_reading(where, start="history") as session:
         from gitops.actions.status import status as run
         from gitops.cli.render.text import print_status
 
-        report = run(session(), environments or (), app=app)
-    return print_status(report, output.value)
+        report = run(session(), environments, app=options.app)
+    return print_status(report, where.output)
+
+
+class DiffOptions(OptionGroup):
+    """What is compared."""
+
+    app: App = None
 
 
 def diff(
     environment: Environment,
-    other: Annotated[str, typer.Argument(metavar="OTHER", help="The environment to compare with.")],
-    app: App = None,
-    repo: Repo = ".",
-    branch: Branch = None,
-    output: Output = Format.text,
+    other: Annotated[str, Argument("OTHER", "The environment to compare with.")],
+    options: DiffOptions,
+    where: RepositoryOptions,
 ) -> int:
     """Show which images differ between two environments; exit 1 when any does."""
-    from gitops.wiring import open_session
-
-    with open_session(repo, branch) as session:
+    with open_for_reading(where) as session:
         from gitops.actions.status import diff as run
         from gitops.cli.render.text import print_diff
 
-        report = run(session(), environment, other, app=app)
-    return print_diff(report, output.value)
+        report = run(session(), environment, other, app=options.app)
+    return print_diff(report, where.output)
 
 
-def schema() -> None:
+def schema() -> int:
     """Print the JSON Schema of gitops.yaml, for editors."""
     import json
 
+    from gitops.cli.render.terminal import line
     from gitops.config import config_schema
 
-    typer.echo(json.dumps(config_schema(), indent=2))
+    line(json.dumps(config_schema(), indent=2))
+    return 0

@@ -1,107 +1,93 @@
 """`gitops rollback`."""
 
-from __future__ import annotations
-
-from typing import Annotated
-
-import typer
+from typing import TYPE_CHECKING, Annotated
 
 from gitops.cli.options import (
     App,
-    Branch,
-    DryRun,
-    Format,
-    Output,
-    PushTimeout,
-    Record,
-    Repo,
-    Soak,
-    Timeout,
-    Verbose,
-    Wait,
+    Environment,
+    FollowOptions,
+    Option,
+    OptionGroup,
+    RepositoryOptions,
+    WriteOptions,
+    Yes,
+    flat,
     may_ask,
 )
-from gitops.cli.session import open_for_writing
+from gitops.cli.session import finish, open_for_writing, wait_options
+
+if TYPE_CHECKING:
+    import typer
 
 
-def register(app: typer.Typer) -> None:
+def register(app: "typer.Typer") -> None:
     """Add the command of this file to `app`."""
-    app.command("rollback")(rollback)
+    app.command("rollback")(flat(rollback))
 
 
-def rollback(
-    environment: Annotated[str, typer.Argument(metavar="ENV", help="The environment.")],
+class RollbackOptions(OptionGroup):
+    """What is restored, and what goes with it."""
+
     to: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--to",
             metavar="RELEASE",
             help="A commit of its history, a tag, or `previous`; default: the last stable release.",
         ),
-    ] = None,
+    ] = None
     image: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--image", metavar="NAME", help="Only this image; may be given several times."
-        ),
-    ] = None,
+        tuple[str, ...],
+        Option("--image", metavar="NAME", help="Only this image; may be given several times."),
+    ] = ()
     reason: Annotated[
         str | None,
-        typer.Option("--reason", metavar="TEXT", help="Why; stands in the commit and the hold."),
-    ] = None,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+        Option("--reason", metavar="TEXT", help="Why; stands in the commit and the hold."),
+    ] = None
+    yes: Yes = False
     hold: Annotated[
         bool,
-        typer.Option(
-            "--hold/--no-hold", help="Hold the environment, so that automation stays away."
-        ),
-    ] = True,
+        Option("--hold/--no-hold", help="Hold the environment, so that automation stays away."),
+    ] = True
     override: Annotated[
         str | None,
-        typer.Option(
-            "--override", metavar="REASON", help="Take a release that the rule leaves out."
-        ),
-    ] = None,
+        Option("--override", metavar="REASON", help="Take a release that the rule leaves out."),
+    ] = None
     abort: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--abort/--no-abort",
             help="Stop a Rollout that is in the middle of what is taken back, before the commit.",
         ),
-    ] = True,
-    wait: Wait = False,
-    soak: Soak = None,
-    timeout: Timeout = None,
-    record: Record = True,
-    app: App = None,
-    repo: Repo = ".",
-    branch: Branch = None,
-    dry_run: DryRun = False,
-    push_timeout: PushTimeout = "60s",
-    verbose: Verbose = False,
-    output: Output = Format.text,
+    ] = True
+    app: App = None
+
+
+def rollback(
+    environment: Environment,
+    options: RollbackOptions,
+    follow: FollowOptions,
+    where: RepositoryOptions,
+    write: WriteOptions,
 ) -> int:
     """Restore an earlier release as a new commit, and hold the environment."""
-    with open_for_writing(
-        repo, branch, push_timeout, dry_run=dry_run, verbose=verbose, start="history"
-    ) as session:
+    with open_for_writing(where, write, start="history") as session:
         from gitops.actions.rollback import RollbackRequest
         from gitops.actions.rollback import rollback as run
-        from gitops.cli.followup import finish, wait_options
         from gitops.cli.render.text import confirm_rollback
 
-        options = wait_options(wait, soak, timeout, record)
-        ask = not yes and not dry_run and may_ask(output)
+        waits = wait_options(follow)
+        ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = RollbackRequest(
             environment=environment,
-            to=to,
-            images=tuple(image or ()),
-            reason=reason,
-            hold=hold,
-            override=override,
-            app=app,
-            abort=abort,
+            to=options.to,
+            images=options.image,
+            reason=options.reason,
+            hold=options.hold,
+            override=options.override,
+            app=options.app,
+            abort=options.abort,
         )
         opened = session()
         report = run(opened, request, confirm=confirm_rollback if ask else None)
-        return finish(opened, report, options, output.value)
+        return finish(opened, report, waits, where.output)

@@ -1,101 +1,105 @@
 """`gitops validate`: the repository as it is, a change beside a branch, rules of the forge."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Annotated
 
-from typing import Annotated
-
-import typer
-
-from gitops.cli.options import Branch, DryRun, Format, Marks, Output, Repo
+from gitops.cli.options import DryRun, Marks, Option, OptionGroup, RepositoryOptions, flat
 from gitops.cli.render.annotations import Annotations
+from gitops.cli.session import open_for_reading
 from gitops.errors import UsageError
 
+if TYPE_CHECKING:
+    import typer
 
-def register(app: typer.Typer) -> None:
+
+def register(app: "typer.Typer") -> None:
     """Add the command of this file to `app`."""
-    app.command("validate")(validate)
+    app.command("validate")(flat(validate))
 
 
-def validate(
+class ValidateOptions(OptionGroup):
+    """What is asked beside the repository itself."""
+
     against: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--against",
             metavar="BASE",
             help="Also say what the checked-out commit changes beside BASE (a branch or a commit): "
             "images, files, policy, and the manifests that are built.",
         ),
-    ] = None,
+    ] = None
     comment: Annotated[
         str | None,
-        typer.Option(
-            "--comment", metavar="FILE", help="With --against: write it as Markdown, too."
-        ),
-    ] = None,
+        Option("--comment", metavar="FILE", help="With --against: write it as Markdown, too."),
+    ] = None
     require_isolation: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--require-isolation",
             help="With --against: build nothing where a build could see this machine or a network.",
         ),
-    ] = False,
+    ] = False
     forge: Annotated[
         bool,
-        typer.Option(
+        Option(
             "--forge", help="Compare `branches:` with the rules that the forge keeps for branches."
         ),
-    ] = False,
+    ] = False
     fix: Annotated[
-        bool, typer.Option("--fix", help="With --forge: set what is missing there, where it can.")
-    ] = False,
-    annotations: Marks = Annotations.none,
-    repo: Repo = ".",
-    branch: Branch = None,
-    dry_run: DryRun = False,
-    output: Output = Format.text,
-) -> int:
+        bool, Option("--fix", help="With --forge: set what is missing there, where it can.")
+    ] = False
+    annotations: Marks = Annotations.none
+
+
+def validate(options: ValidateOptions, where: RepositoryOptions, dry_run: DryRun = False) -> int:
     """Check gitops.yaml, every overlay and every hold.
 
     A checkout is checked as it stands, uncommitted edits included; --branch, a URL or a bare
     repository: the newest tip.
     """
-    if comment is not None and against is None:
+    if options.comment is not None and options.against is None:
         raise UsageError("--comment tells what changes: say beside what, with --against BASE")
-    if require_isolation and against is None:
+    if options.require_isolation and options.against is None:
         raise UsageError("--require-isolation is about what --against builds")
-    if (fix or dry_run) and not forge:
+    if (options.fix or dry_run) and not options.forge:
         raise UsageError("--fix and --dry-run go with --forge")
-    if forge and against is not None:
+    if options.forge and options.against is not None:
         raise UsageError("--forge and --against are two questions: ask one after the other")
-    from gitops.cli.render.validate import (
-        print_comparison,
-        print_problems,
-        print_protection,
-        write_comment,
-    )
-
-    if against is not None:
-        from gitops.wiring import open_renderer, open_session
-
-        with open_session(repo, branch) as session:
-            from gitops.actions.validate_against import compare
-
-            renderer = open_renderer(require_isolation=require_isolation)
-            report, comparison = compare(session(), against, renderer)
-        if comment is not None:
-            write_comment(comment, report, comparison)
-        return print_comparison(report, comparison, output.value, annotations)
-    if forge:
-        from gitops.wiring import forge_of_source, open_session
-
-        with open_session(repo, branch, dry_run=dry_run) as session:
-            from gitops.actions.context.session import open_tip
-            from gitops.actions.validate_forge import check_protection
-
-            opened = session()
-            config = open_tip(opened).config
-            found = check_protection(opened, config, forge_of_source(repo), fix=fix)
-        return print_protection(found, output.value, annotations)
+    if options.against is not None:
+        return _against(options.against, options, where)
+    if options.forge:
+        return _forge(options, where, dry_run=dry_run)
+    from gitops.cli.render.validate import print_problems
     from gitops.wiring import validate as run
 
-    return print_problems(run(repo, branch), output.value, annotations)
+    return print_problems(run(where.repo, where.branch), where.output, options.annotations)
+
+
+def _against(base: str, options: ValidateOptions, where: RepositoryOptions) -> int:
+    """Compare what is checked out with `base`."""
+    from gitops.cli.render.validate import print_comparison, write_comment
+    from gitops.wiring import open_renderer
+
+    with open_for_reading(where) as session:
+        from gitops.actions.validate_against import compare
+
+        renderer = open_renderer(require_isolation=options.require_isolation)
+        report, comparison = compare(session(), base, renderer)
+    if options.comment is not None:
+        write_comment(options.comment, report, comparison)
+    return print_comparison(report, comparison, where.output, options.annotations)
+
+
+def _forge(options: ValidateOptions, where: RepositoryOptions, *, dry_run: bool) -> int:
+    """Compare `branches:` with the rules of the forge."""
+    from gitops.cli.render.validate import print_protection
+    from gitops.wiring import forge_of_source
+
+    with open_for_reading(where, dry_run=dry_run) as session:
+        from gitops.actions.context.session import open_tip
+        from gitops.actions.validate_forge import check_protection
+
+        opened = session()
+        config = open_tip(opened).config
+        found = check_protection(opened, config, forge_of_source(where.repo), fix=options.fix)
+    return print_protection(found, where.output, options.annotations)

@@ -1,62 +1,64 @@
 """`gitops wait` and `gitops watch`."""
 
-from __future__ import annotations
+from typing import TYPE_CHECKING, Annotated
 
-from typing import Annotated
-
-import typer
-
-from gitops.cli.duration import seconds
 from gitops.cli.options import (
     App,
-    Branch,
-    Format,
-    Output,
+    Argument,
+    Option,
+    OptionGroup,
     PushTimeout,
     Record,
-    Repo,
+    RepositoryOptions,
     Soak,
     Timeout,
+    WriteOptions,
+    flat,
 )
-from gitops.cli.session import open_for_writing
+from gitops.cli.session import open_for_writing, optional_seconds
 from gitops.errors import Unavailable, UsageError
 
+if TYPE_CHECKING:
+    import typer
 
-def register(app: typer.Typer) -> None:
+
+def register(app: "typer.Typer") -> None:
     """Add the commands of this file to `app`."""
-    app.command("wait")(wait)
-    app.command("watch")(watch)
+    app.command("wait")(flat(wait))
+    app.command("watch")(flat(watch))
 
 
-def wait(
-    environment: Annotated[
-        str | None, typer.Argument(metavar="[ENV]", help="The environment; or --for ENV=TAG.")
-    ] = None,
-    commit: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[COMMIT]", help="A commit of its branch; default: the newest release."
-        ),
-    ] = None,
+class ReleaseWaitOptions(OptionGroup):
+    """What is waited for, and how long."""
+
     wanted: Annotated[
         str | None,
-        typer.Option(
+        Option(
             "--for",
             metavar="ENV=TAG",
             help="Until ENV runs TAG (or NAME:TAG), also when Git does not ask for it yet.",
         ),
-    ] = None,
-    soak: Soak = None,
-    timeout: Timeout = None,
+    ] = None
+    soak: Soak = None
+    timeout: Timeout = None
     follow: Annotated[
-        bool, typer.Option("--follow", help="Go on with a newer release when one comes.")
-    ] = False,
-    record: Record = True,
-    app: App = None,
-    repo: Repo = ".",
-    branch: Branch = None,
+        bool, Option("--follow", help="Go on with a newer release when one comes.")
+    ] = False
+    record: Record = True
+    app: App = None
+
+
+def wait(
+    options: ReleaseWaitOptions,
+    where: RepositoryOptions,
+    environment: Annotated[
+        str | None, Argument("[ENV]", "The environment; or --for ENV=TAG.")
+    ] = None,
+    commit: Annotated[
+        str | None,
+        Argument("[COMMIT]", "A commit of its branch; default: the newest release."),
+    ] = None,
     push_timeout: PushTimeout = "60s",
-    output: Output = Format.text,
 ) -> int:
     """Follow Argo CD until a release is live and Healthy, or is not going to be.
 
@@ -65,31 +67,30 @@ def wait(
     Exit code 0: Healthy. 1: degraded, or its sync failed. 75: not known yet: too slow, superseded,
     suspended, or it waits for a sync by hand.
     """
-    name, asked = _asked(environment, commit, wanted)
-    with open_for_writing(repo, branch, push_timeout) as session:
+    name, asked = _asked(environment, commit, options.wanted)
+    with open_for_writing(where, WriteOptions(push_timeout=push_timeout)) as session:
         from gitops.actions.argocd.tracker import AwaitedImage
         from gitops.actions.wait import WaitOptions, WaitRequest
         from gitops.actions.wait import wait as run
         from gitops.cli.render.wait import print_waits, view
 
-        options = WaitOptions(
-            soak=seconds(soak) if soak is not None else None,
-            timeout=seconds(timeout) if timeout is not None else None,
-            follow=follow,
-            record=record,
+        waits = WaitOptions(
+            soak=optional_seconds(options.soak),
+            timeout=optional_seconds(options.timeout),
+            follow=options.follow,
+            record=options.record,
         )
         request = WaitRequest(
             environment=name,
             commit=commit,
             asked=AwaitedImage(asked[1], asked[0]) if asked is not None else None,
-            app=app,
-            options=options,
+            app=options.app,
+            options=waits,
         )
-        with view(output.value) as show:
+        with view(where.output) as show:
             reports = run(session(), request, show=show)
-    return print_waits(
-        reports, output.value, several=reports[0].overlay.app is not None and not app
-    )
+    several = reports[0].overlay.app is not None and not options.app
+    return print_waits(reports, where.output, several=several)
 
 
 def _asked(
@@ -110,17 +111,13 @@ def _asked(
 
 
 def watch(
+    where: RepositoryOptions,
     environments: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[ENV...]", help="The environments; default: all in a cluster."),
-    ] = None,
-    once: Annotated[
-        bool, typer.Option("--once", help="Look once and end, for a cron job.")
-    ] = False,
-    repo: Repo = ".",
-    branch: Branch = None,
+        tuple[str, ...],
+        Argument("[ENV...]", "The environments; default: all in a cluster."),
+    ] = (),
+    once: Annotated[bool, Option("--once", help="Look once and end, for a cron job.")] = False,
     push_timeout: PushTimeout = "60s",
-    output: Output = Format.text,
 ) -> int:
     """Watch environments, and write what becomes of their releases to the ledger.
 
@@ -134,12 +131,12 @@ def watch(
     missed = False
     while True:
         # Opened anew every hour: what a long time of fetching leaves behind goes with it.
-        with open_for_writing(repo, branch, push_timeout) as session:
+        with open_for_writing(where, WriteOptions(push_timeout=push_timeout)) as session:
             from gitops.actions.watch import watch as run
             from gitops.cli.render.wait import print_event
 
-            for event in run(session(), environments or [], known, once=once):
-                print_event(event, output.value)
+            for event in run(session(), environments, known, once=once):
+                print_event(event, where.output)
                 missed = missed or event.is_trouble
         if once:
             return Unavailable.exit_code if missed else 0

@@ -23,7 +23,7 @@ from gitops.core.environments.environment import CONFIG_PATH
 from gitops.core.forges.branch_rules import Gap
 from gitops.core.kustomization.image import describe_value
 from gitops.core.text.plain import count, shown_paths
-from gitops.errors import Denied, GitopsError, ManifestError, Refused
+from gitops.errors import ConfigError, Denied, GitopsError, ManifestError, Refused
 
 _TITLE = "gitops validate"
 _MOST_PATHS = 20
@@ -235,9 +235,9 @@ def _comparison_error(report: ValidateReport, comparison: Comparison) -> GitopsE
     """Return the worst of what is wrong: the config, a file, a build, then policy."""
     if report.exit_code:
         first = next(one for one in report.problems if one.level == "error")
-        error: GitopsError = Refused(f"{first.path}:{first.line}: {first.message}")
-        error.code, error.exit_code = ("config", 2) if report.exit_code == 2 else ("unsafe-edit", 3)
-        return error
+        if report.exit_code == ConfigError.exit_code:
+            return ConfigError(f"{first.path}:{first.line}: {first.message}")
+        return ManifestError(first.message, path=first.path, line=first.line, column=None)
     for one in comparison.environments:
         if one.rendering is not None and one.rendering.state == "failed":
             what = f"{one.label} does not build: {one.rendering.problem}"

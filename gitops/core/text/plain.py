@@ -1,9 +1,9 @@
-"""Plain text: one line, counts, timestamps, and what a misspelt word may have meant."""
+"""Plain text: one line, counts, times and durations, and what a misspelt word may have meant."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def nearest_word(word: str, words: Iterable[str]) -> str | None:
@@ -31,6 +31,21 @@ def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
 def timestamp(moment: datetime) -> str:
     """Return `2026-11-24T14:02:00Z`: RFC 3339, in UTC, whole seconds."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def read_duration(text: str) -> timedelta:
+    """Return what `90s`, `10m`, `24h`, `7d` or a bare number of seconds says.
+
+    Raises ValueError for any other text, and for ten million units or more.
+    """
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    value = float(number)
+    if not 0 <= value < 10**7:
+        raise ValueError(text)
+    return timedelta(seconds=value * _UNITS[unit])
 
 
 def count(number: int, word: str, words: str | None = None) -> str:
