@@ -14,7 +14,7 @@ from gitops.adapters.gitrepo.archive.history import HistoryReader
 from gitops.adapters.gitrepo.archive.lazy_fetch import LazyFetch
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
-from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.command.process import OFFLINE, Git
 from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, ObjectEntry, TreeContent
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import BranchTip
@@ -120,7 +120,7 @@ class CommitReader:
         branches = [f"refs/remotes/{name}", f"refs/heads/{name}"] if _PLAIN.fullmatch(name) else []
         for one in (*branches, name):
             words = ("rev-parse", "--verify", "-q", f"{one}^{{commit}}")
-            answer = self._git.run([f"--git-dir={self._place.git_dir}", *words])
+            answer = self._git.run([f"--git-dir={self._place.git_dir}", *words], extra=OFFLINE)
             if answer.code == 0 and _FULL.fullmatch(answer.text):
                 return answer.text
         return None
@@ -239,7 +239,7 @@ class CommitReader:
             else:
                 here = [f"--git-dir={self._place.git_dir}"] if self._place is not None else []
                 listing = ("for-each-ref", "--format=%(objectname)%09%(refname)", "refs/heads")
-                lines = self._git.run([*here, *listing]).text.split("\n")
+                lines = self._git.run([*here, *listing], extra=OFFLINE).text.split("\n")
                 refs = {ref: oid for oid, _, ref in (line.partition("\t") for line in lines) if ref}
             self._branches = {ref.removeprefix("refs/heads/"): oid for ref, oid in refs.items()}
         return self._branches

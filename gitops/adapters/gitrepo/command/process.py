@@ -33,6 +33,13 @@ _KEPT = re.compile(
     r"|ALLOW_PROTOCOL|PROTOCOL_FROM_USER|CEILING_DIRECTORIES|DISCOVERY_ACROSS_FILESYSTEM"
     r"|TRACE\w*|CURL_\w+|REDIRECT_\w+)"
 )
+OFFLINE = {"GIT_ALLOW_PROTOCOL": "none", "GIT_NO_LAZY_FETCH": "1"}
+"""For commands that read a repository on this machine with its own configuration.
+
+A partial clone may name a command that fetches what it lacks. Git 2.44 knows the second variable;
+before, no protocol at all is allowed, whatever the configuration says.
+"""
+
 _SECRETS = ("GITOPS_COMBINE_KEY",)  # ours: no hook and no helper needs to see it
 _SSH = "ssh -o BatchMode=yes"
 _PATIENCE = 1.0  # seconds before somebody is told whom we wait for
@@ -63,6 +70,9 @@ def clean_environment(
     ]
     if any(parameters):
         kept["GIT_CONFIG_PARAMETERS"] = " ".join(filter(None, parameters))
+    # A relative entry would find a `git`, or a helper of it, that the repository brings along.
+    path = kept.get("PATH", os.defpath).split(os.pathsep)
+    kept["PATH"] = os.pathsep.join(entry for entry in path if os.path.isabs(entry))
     kept["LC_ALL"] = "C"
     kept["GIT_TERMINAL_PROMPT"] = "0"
     return kept

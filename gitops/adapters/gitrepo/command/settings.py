@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -15,6 +17,13 @@ _CARRIED = re.compile(
     r"(user|author|committer|commit|gpg|credential|http|url|ssh|protocol)\..+"
     r"|core\.(sshcommand|askpass|gitproxy)"
 )
+# Of a repository that is not the caller's: names, places, and headers that a CI job put there.
+_HARMLESS = re.compile(
+    r"(user|author|committer)\.(name|email)|remote\..+\.(url|pushurl|fetch)"
+    r"|branch\..+\.(remote|merge)|http\..*extraheader|commit\.gpgsign|core\.(bare|worktree)",
+    re.DOTALL,
+)
+_ITS_OWN = ("local", "worktree")
 _TRUE = ("true", "yes", "on", "1")
 
 
@@ -64,6 +73,32 @@ def carried(lines: Sequence[SettingLine], *, credentials: bool = True) -> tuple[
                 continue
         found.append((line.key, line.value))
     return tuple(found)
+
+
+def without_programs(lines: Sequence[SettingLine]) -> tuple[SettingLine, ...]:
+    """Return settings without those of the repository itself that could start a program."""
+    return tuple(
+        line for line in lines if line.scope not in _ITS_OWN or _HARMLESS.fullmatch(line.key)
+    )
+
+
+def is_safe(lines: Sequence[SettingLine], places: Sequence[Path]) -> bool:
+    """Say whether the caller's own `safe.directory` lists one of `places`.
+
+    Git itself looks at it since 2.35.2 (and its fixes of older versions), more strictly than this.
+    """
+    listed: list[str] = []
+    for line in lines:
+        if line.key == "safe.directory" and line.scope not in _ITS_OWN:
+            listed = [*listed, line.value] if line.value else []
+    wanted = {str(place) for place in places}
+    return any(
+        one == "*"
+        or os.path.expanduser(one.rstrip("/")) in wanted
+        or (one.endswith("/*") and any(place.startswith(one[:-1]) for place in wanted))
+        or one.startswith("%(")
+        for one in listed
+    )
 
 
 def remotes(lines: Sequence[SettingLine]) -> dict[str, str]:

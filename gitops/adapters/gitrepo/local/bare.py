@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
-from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.command.process import OFFLINE, Git
 from gitops.adapters.gitrepo.command.push import push_args, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.source import BranchTip
@@ -77,7 +77,8 @@ class Bare:
     def refs(self, prefix: str = "refs/heads/") -> dict[str, str]:
         """Return ref -> object id of every ref under `prefix`."""
         answer = self._git.run(
-            [self._here, "for-each-ref", "--format=%(objectname) %(refname)", prefix]
+            [self._here, "for-each-ref", "--format=%(objectname) %(refname)", prefix],
+            extra=OFFLINE,
         )
         if answer.code != 0:
             raise messages.error_of(messages.read_transport(answer.err), self._place.name)

@@ -24,6 +24,7 @@ from gitops.errors import Denied, Unavailable
 from gitops.ports import Lost, RefUpdate
 
 _NOTE = "gitops-follow"
+_IN_TREE = ("-c", "core.fsmonitor=false", "-C")  # a monitor is a program that the repository names
 _QUIET = ("-c", "gc.auto=0", "-c", "maintenance.auto=false", "-c", "protocol.file.allow=always")
 
 
@@ -40,7 +41,7 @@ class Checkout(Bare):
 
     def tip(self, branch: str | None) -> BranchTip:
         """Read where the branch is now; first finish what a killed writer began."""
-        if self._note.exists():
+        if self._place.own and self._note.exists():
             with self._alone():
                 self._finish_note()
         return super().tip(branch)
@@ -159,7 +160,7 @@ class Checkout(Bare):
 
     def _check(self, follow: _Follow) -> None:
         """Raise Denied when the files cannot follow without losing somebody's edits."""
-        there = ["-C", follow.top]
+        there = [*_IN_TREE, follow.top]
         diff = ["diff-tree", "-r", "-z", "--name-only", "--no-renames", follow.old, follow.new]
         names = self._git.run([*there, *diff])
         paths = [name for name in names.out.decode("utf-8", "surrogateescape").split("\0") if name]
@@ -183,7 +184,7 @@ class Checkout(Bare):
             raise Denied(f"the files in {follow.top} cannot follow the change: {words}")
 
     def _follow(self, follow: _Follow) -> None:
-        move = ["-C", follow.top, "read-tree", "-m", "-u", follow.old, follow.new]
+        move = [*_IN_TREE, follow.top, "read-tree", "-m", "-u", follow.old, follow.new]
         answer = self._git.run(move)
         if answer.code != 0 and self._git.progress is not None:
             words = messages.words_of(answer.err)
@@ -213,6 +214,6 @@ class Checkout(Bare):
         refs, trees = self.refs(), self._trees()
         for fields in (line.split(" ") for line in lines):
             if len(fields) == 3 and refs.get(fields[0]) == fields[2] and fields[0] in trees:
-                self._git.run(["-C", trees[fields[0]], "update-index", "-q", "--refresh"])
+                self._git.run([*_IN_TREE, trees[fields[0]], "update-index", "-q", "--refresh"])
                 self._follow(_Follow(trees[fields[0]], fields[1], fields[2]))
         self._drop_note()
