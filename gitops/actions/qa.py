@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -16,13 +16,13 @@ from gitops.core.environments.environment import Overlay
 from gitops.core.ledger.records import LEDGER_BRANCH, Record
 from gitops.core.ledger.verdicts import LatestVerdicts, judged_sets
 from gitops.core.releases.history import Release
+from gitops.core.releases.lookup import find_commit, read_until_sure
 from gitops.core.releases.release import Quality
 from gitops.core.releases.selection import describe
 from gitops.core.report import Committed, Outcome, WriteReport
 from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, Refused, UsageError
 
-_FULL = (40, 64)
 _LISTED = 10
 
 
@@ -112,27 +112,18 @@ def _find(view: OverlayView, word: str | None) -> Release:
             raise NotFound(f"{overlay.label} has no release yet")
         return _readable(overlay, newest)
     wanted = require_commit(word, "--release")
-    found: list[Release] = []
-    newest_ones: list[Release] = []
-    for release in stream:
-        newest_ones += [release] if len(newest_ones) < _LISTED else []
-        if release.commit.startswith(wanted):
-            found.append(release)
-            if len(wanted) in _FULL:
-                break
-    if len(found) > 1:
-        raise UsageError(
-            f"--release {word!r} fits {len(found)} releases",
-            hint="give more digits of the one that you mean",
-            reasons=tuple(describe(release) for release in found),
-        )
-    if not found:
-        raise NotFound(
-            f"{word!r} is no release of {overlay.label}: no commit that changed its images",
-            hint=f"`gitops history {overlay.environment.name}` lists them",
-            reasons=tuple(describe(release) for release in newest_ones),
-        )
-    return _readable(overlay, found[0])
+
+    def ask(read: Sequence[Release], complete: bool) -> Release:
+        found = find_commit(read, wanted, complete=complete)
+        if found is None:
+            raise NotFound(
+                f"{word!r} is no release of {overlay.label}: no commit that changed its images",
+                hint=f"`gitops history {overlay.environment.name}` lists them",
+                reasons=tuple(describe(release) for release in read[:_LISTED]),
+            )
+        return found
+
+    return _readable(overlay, read_until_sure(stream, ask))
 
 
 def _readable(overlay: Overlay, release: Release) -> Release:

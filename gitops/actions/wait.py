@@ -14,11 +14,10 @@ from gitops.actions.releases.history import releases_of
 from gitops.core.argocd.reports import WaitReport
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.releases.history import Release
-from gitops.core.releases.selection import describe
+from gitops.core.releases.lookup import FULL, find_commit, read_until_sure
 from gitops.core.report import WriteReport
 from gitops.errors import NotFound, UsageError
 
-_FULL = (40, 64)
 _MOST_PAUSE = 5.0
 _LEAST_PAUSE = 0.15  # events come in bursts
 
@@ -172,25 +171,27 @@ def _find(view: OverlayView, word: str | None) -> Release:
     if word is None:
         return _written(view, None)
     wanted = require_commit(word)
-    head, contains = view.home.commit, view.session.evidence.contains
-    found: list[Release] = []
-    for release in releases_of(view):
-        if release.commit.startswith(wanted):
-            found.append(release)
-            if len(wanted) in _FULL:
-                break
-        elif len(wanted) in _FULL and contains(head, wanted, release.commit):
-            return release  # a commit that changed something else: what was in force there
-    if len(found) > 1:
-        raise UsageError(
-            f"{word!r} fits {len(found)} releases",
-            hint="give more digits of the one that you mean",
-            reasons=tuple(describe(release) for release in found),
-        )
-    if not found:
-        raise NotFound(
-            f"{word!r} is no release of {view.label}",
-            hint=f"`gitops history {view.row.name}` lists them; other commits are "
-            "found by all of their digits",
-        )
-    return found[0]
+    head = view.home.commit
+    asked: set[str] = set()
+
+    def in_force(release: Release) -> bool:
+        asked.add(release.commit)
+        return view.session.evidence.contains(head, wanted, release.commit)
+
+    def ask(read: Sequence[Release], complete: bool) -> Release:
+        named = next((one for one in read if one.commit == wanted), None)
+        if named is None and len(wanted) in FULL:  # it may have changed something else
+            fresh = (one for one in read if one.commit not in asked)
+            named = next((one for one in fresh if in_force(one)), None)
+        if named is not None:
+            return named
+        found = find_commit(read, wanted, complete=complete)
+        if found is None:
+            raise NotFound(
+                f"{word!r} is no release of {view.label}",
+                hint=f"`gitops history {view.row.name}` lists them; other commits are "
+                "found by all of their digits",
+            )
+        return found
+
+    return read_until_sure(releases_of(view), ask)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import islice
 
 from msgspec import Struct
 
@@ -23,12 +22,11 @@ from gitops.core.environments.environment import Config, Overlay
 from gitops.core.hold import Hold, hold_path, parse_hold
 from gitops.core.kustomization import choose_file, image_values
 from gitops.core.releases.history import Release, releases
-from gitops.core.releases.selection import NeedMore
+from gitops.core.releases.lookup import read_until_sure
 from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 from gitops.ports import Archive, Tree
 
-_DEPTHS = (20, 200, 2000)  # releases looked at before the whole history is
 _HOLDS = ".gitops/holds/"
 
 
@@ -127,17 +125,11 @@ def _restored(
     except ManifestError:
         return None, ()  # `judge_kustomization` tells
     stream = releases(archive.history(parent, overlay.directory), environment=overlay.label)
-    read: list[Release] = []
-    for depth in (*_DEPTHS, None):
-        lot = list(stream if depth is None else islice(stream, depth - len(read)))
-        read += lot
-        complete = depth is None or len(read) < depth
-        try:
-            verdicts = ledger.verdicts(read)
-            return find_restored(claim, old, new, read, verdicts, complete=complete)
-        except NeedMore:
-            continue
-    raise AssertionError("the whole history was read")
+
+    def ask(read: Sequence[Release], complete: bool) -> tuple[Release | None, tuple[str, ...]]:
+        return find_restored(claim, old, new, read, ledger.verdicts(read), complete=complete)
+
+    return read_until_sure(stream, ask)
 
 
 def _file(before: Tree, after: Tree, path: str) -> ChangedFile:

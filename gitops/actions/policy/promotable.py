@@ -44,7 +44,7 @@ def _promotable(view: OverlayView, name: str) -> tuple[str, ...]:
     command = "`gitops promote --eligible`" if automatic else command
     notes = [f"{command} would carry from {source.label}: {what}"]
     lineage = trace(list(releases_of(view)), complete=True)
-    taken = [change for change in edit.changes if lineage.was_taken(change.image, change.after)]
+    taken = [change for change in edit.changes if lineage.taken_by(change.image, change.after)]
     if taken:
         named = ", ".join(f"{one.image} {describe_value(one.after)}" for one in taken)
         notes.append(f"a rollback took this away from {view.label}: {named}")

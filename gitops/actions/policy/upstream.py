@@ -14,7 +14,8 @@ from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.ledger.records import LedgerEntry
 from gitops.core.ledger.verdicts import judged_sets
 from gitops.core.policy.promotion import ImageOrigin, Upstream
-from gitops.core.releases.history import Release, was_released
+from gitops.core.releases.history import Release
+from gitops.core.releases.lookup import was_released
 from gitops.core.releases.provenance import origins
 from gitops.errors import NotFound
 

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from itertools import chain, islice
+from collections.abc import Mapping, Sequence
+from itertools import chain
 
 from msgspec.structs import replace
 
 from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
+from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization.image import ImageValue
+from gitops.core.releases.lookup import read_until_sure
 from gitops.core.releases.release import Release
 from gitops.core.releases.rollback import choose
-from gitops.core.releases.selection import Choice, NeedMore
+from gitops.core.releases.selection import Choice
 from gitops.errors import NotFound, Refused
-
-_FIRST = 8  # releases that are looked at first, then twice as many: older ones cost requests
 
 
 def choose_release(
@@ -33,32 +33,34 @@ def choose_release(
     `upcoming` is taken for the newest release: one that is not there yet.
     Raises what `choose` raises, but NeedMore.
     """
-    newest = () if upcoming is None else (upcoming,)
     history = releases_of(view)
-    stream = chain(newest, history)
     ledger = ledger_of(view)
-    read: list[Release] = []
-    most = _FIRST
-    while True:
-        read += islice(stream, most - len(read))
-        complete = len(read) < most
-        try:
-            choice = choose(
-                read,
-                current,
-                only=only,
-                to=to,
-                override=override,
-                verdicts=ledger.verdicts(read),
-                complete=complete,
-            )
-            unseen = filter(None, [history.unseen()])
-            return replace(choice, warnings=(*choice.warnings, *unseen, *ledger.warnings))
-        except NeedMore:
-            most *= 2
-        except (NotFound, Refused) as error:
-            error.reasons += tuple(filter(None, [history.unseen()]))
-            raise
+
+    def ask(read: Sequence[Release], complete: bool) -> Choice:
+        return choose(
+            read,
+            current,
+            only=only,
+            to=to,
+            override=override,
+            verdicts=ledger.verdicts(read),
+            complete=complete,
+            command=rollback_command(view.overlay),
+        )
+
+    try:
+        choice = read_until_sure(chain(() if upcoming is None else (upcoming,), history), ask)
+    except (NotFound, Refused) as error:
+        error.reasons += tuple(filter(None, [history.unseen()]))
+        raise
+    unseen = filter(None, [history.unseen()])
+    return replace(choice, warnings=(*choice.warnings, *unseen, *ledger.warnings))
+
+
+def rollback_command(overlay: Overlay) -> str:
+    """Return what a person types to roll `overlay` back."""
+    app = f" --app {overlay.app}" if overlay.app is not None else ""
+    return f"gitops rollback {overlay.environment.name}{app}"
 
 
 def foresee(

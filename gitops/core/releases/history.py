@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
-from itertools import islice
 from types import MappingProxyType
 
 from msgspec import Struct
@@ -14,11 +13,8 @@ from gitops.core.git.message import subject, trailers
 from gitops.core.hold import Hold
 from gitops.core.kustomization import image_values
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.releases.lineage import trace
-from gitops.core.releases.release import NO_VERDICTS, Release, Verdicts
+from gitops.core.releases.release import Release
 from gitops.errors import ManifestError
-
-_FIRST = 8  # releases that are looked at first, then twice as many: older ones cost requests
 
 
 class OverlayVersion(Struct, frozen=True):
@@ -63,44 +59,6 @@ def releases(
         newer = older
     if newer is not None and newer.complete and newer.content is not None:
         yield _release(newer, environment, holds)
-
-
-def was_released(
-    releases: Iterable[Release],
-    image: str,
-    value: ImageValue,
-    *,
-    verdicts: Verdicts = NO_VERDICTS,
-) -> bool:
-    """Is or was `value` (name, tag and digest) of `image` a release, with nothing against it?
-
-    It does not count when a rollback took it away and nobody deployed it again on purpose, or when
-    its newest verdicts say degraded or qa-failed. `releases` are newest first; with no verdicts
-    they are read only as far as the answer needs.
-    """
-    if verdicts:
-        releases = list(releases)
-        holding = [entry.commit for entry in releases if _pins(entry, image, value)]
-        health = next((verdicts.health[key] for key in holding if key in verdicts.health), None)
-        quality = next((verdicts.quality[key] for key in holding if key in verdicts.quality), None)
-        if health == "degraded" or quality == "qa-failed":
-            return False
-    stream = iter(releases)
-    read: list[Release] = []
-    most = _FIRST
-    while True:
-        read += islice(stream, most - len(read))
-        newest = next((entry for entry in read if entry.images is not None), None)
-        if newest is not None and _pins(newest, image, value):
-            return True
-        taken = trace(read, complete=len(read) < most).was_taken(image, value)
-        if taken is not None:
-            return not taken and any(_pins(entry, image, value) for entry in read)
-        most *= 2
-
-
-def _pins(release: Release, image: str, value: ImageValue) -> bool:
-    return release.images is not None and release.images.get(image) == value
 
 
 def _differ(newer: OverlayVersion, older: OverlayVersion) -> bool:
@@ -175,5 +133,4 @@ __all__ = [
     "OverlayVersion",
     "Release",
     "releases",
-    "was_released",
 ]

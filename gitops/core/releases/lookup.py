@@ -1,18 +1,65 @@
-"""The release that `--to` names: a commit of the overlay's history, else a tag."""
+"""Find a release by what people call it, with no more history than it takes.
+
+A release is named by a commit, which may be abbreviated, or by a tag that one of its images has.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import islice
+from typing import TypeVar
 
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.releases.release import Release
+from gitops.core.releases.lineage import trace
+from gitops.core.releases.release import NO_VERDICTS, Release, Verdicts
 from gitops.core.releases.selection import NeedMore, describe
 from gitops.errors import NotFound, UsageError
 
-_COMMIT = re.compile(r"[0-9a-fA-F]{4,64}")  # Git's shortest abbreviation is 4
-_FULL = 40
+_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")  # messages show 7: fewer are more likely a tag
+FULL = (40, 64)
+"""Digits of a whole commit: SHA-1, SHA-256."""
+
+_FIRST = 8  # releases that are looked at first, then twice as many: older ones cost requests
 _LISTED = 10
+
+Answer = TypeVar("Answer")
+
+
+def read_until_sure(
+    releases: Iterable[Release], answer: Callable[[Sequence[Release], bool], Answer]
+) -> Answer:
+    """Return what `answer` says of the releases read so far, newest first, once it is sure.
+
+    It gets them and whether these are all, and raises NeedMore while older ones could change what
+    it says; they are read then. It must not raise it when it has all.
+    """
+    stream = iter(releases)
+    read: list[Release] = []
+    most = _FIRST
+    while True:
+        read += islice(stream, most - len(read))
+        complete = len(read) < most
+        try:
+            return answer(read, complete)
+        except NeedMore:
+            if complete:
+                raise AssertionError("all releases were read") from None
+            most *= 2
+
+
+def find_commit(releases: Sequence[Release], word: str, *, complete: bool) -> Release | None:
+    """Return the release whose commit `word` names, None when there is none.
+
+    Raises UsageError, listing them, when a short word fits several, and NeedMore when `complete` is
+    False and older releases could fit.
+    """
+    found = _commits(releases, word)
+    if len(found) > 1:
+        raise _several(word, [("commit", release) for release in found])
+    if not complete and not (found and len(word) in FULL):
+        raise NeedMore
+    return next(iter(found), None)
 
 
 def find_release(
@@ -21,34 +68,26 @@ def find_release(
     wanted: Mapping[str, ImageValue],
     *,
     complete: bool,
+    other: bool = True,
 ) -> Release:
     """Return the release that `word` names.
 
-    A commit may be abbreviated. A tag stands for the newest release that has one of the `wanted`
-    images at it; one that would bring an image to the tag goes before one that only has an image
-    which is there already. Raises UsageError, listing them, when a word fits several; NotFound;
-    and NeedMore when `complete` is False and older releases could fit too.
+    A tag stands for the newest release that has one of the `wanted` images at it; with `other`, one
+    that would bring an image to the tag goes before one that only has an image which is there
+    already. Raises UsageError, listing them, when a word fits several; NotFound; and NeedMore when
+    `complete` is False and older releases could fit too.
     """
-    commits = []
-    if _COMMIT.fullmatch(word):
-        commits = [release for release in releases if release.commit.startswith(word.lower())]
-    away = {image for image, value in wanted.items() if value.tag != word}
+    commits = _commits(releases, word)
+    away = {image for image, value in wanted.items() if value.tag != word} if other else set()
     tagged = _newest_tagged(releases, word, away)
     if tagged is None and (complete or not away):
         tagged = _newest_tagged(releases, word, wanted)
-    found = {release.commit: release for release in commits}
+    found = {release.commit: ("commit", release) for release in commits}
     if tagged is not None:
-        found.setdefault(tagged.commit, tagged)
+        found.setdefault(tagged.commit, ("tag", tagged))
     if len(found) > 1:
-        raise UsageError(
-            f"{word!r} fits more than one release",
-            hint="give all digits of the commit that you mean",
-            reasons=tuple(
-                f"{'commit' if release in commits else 'tag'}: {describe(release)}"
-                for release in found.values()
-            ),
-        )
-    is_sure = bool(commits and len(word) >= _FULL) or (
+        raise _several(word, tuple(found.values()))
+    is_sure = bool(commits and len(word) in FULL) or (
         tagged is not None and not _COMMIT.fullmatch(word)
     )
     if not complete and not is_sure:
@@ -56,10 +95,59 @@ def find_release(
     if not found:
         raise NotFound(
             f"{word!r} is neither a commit that changed the images of this overlay nor a tag there",
-            hint="`gitops history ENV` lists the releases",
+            hint="`gitops history ENV` lists the releases; a commit needs 7 digits or more",
             reasons=tuple(describe(release) for release in releases[:_LISTED]),
         )
-    return next(iter(found.values()))
+    return next(iter(found.values()))[1]
+
+
+def was_released(
+    releases: Iterable[Release],
+    image: str,
+    value: ImageValue,
+    *,
+    verdicts: Verdicts = NO_VERDICTS,
+) -> bool:
+    """Is or was `value` (name, tag and digest) of `image` a release, with nothing against it?
+
+    It does not count when a rollback took it away and nobody deployed it again, or when its newest
+    verdicts say degraded or qa-failed. `releases` are newest first; with no verdicts they are read
+    only as far as the answer needs.
+    """
+    if verdicts:
+        releases = list(releases)
+        holding = [entry.commit for entry in releases if _pins(entry, image, value)]
+        health = next((verdicts.health[key] for key in holding if key in verdicts.health), None)
+        quality = next((verdicts.quality[key] for key in holding if key in verdicts.quality), None)
+        if health == "degraded" or quality == "qa-failed":
+            return False
+
+    def stands(read: Sequence[Release], complete: bool) -> bool:
+        newest = next((entry for entry in read if entry.images is not None), None)
+        if newest is not None and _pins(newest, image, value):
+            return True
+        taken = trace(read, complete=complete).taken_by(image, value)
+        return taken is None and any(_pins(entry, image, value) for entry in read)
+
+    return read_until_sure(releases, stands)
+
+
+def _pins(release: Release, image: str, value: ImageValue) -> bool:
+    return release.images is not None and release.images.get(image) == value
+
+
+def _commits(releases: Sequence[Release], word: str) -> list[Release]:
+    if not _COMMIT.fullmatch(word):
+        return []
+    return [release for release in releases if release.commit.startswith(word.lower())]
+
+
+def _several(word: str, found: Iterable[tuple[str, Release]]) -> UsageError:
+    return UsageError(
+        f"{word!r} fits more than one release",
+        hint="give all digits of the commit that you mean",
+        reasons=tuple(f"{kind}: {describe(release)}" for kind, release in found),
+    )
 
 
 def _newest_tagged(

@@ -1,19 +1,24 @@
-"""What a rollback chose, and the words that say why."""
+"""What a rollback chose, what it passed over, and the words that say why."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC
 from typing import Literal
 
 from msgspec import Struct
 
 from gitops.core.kustomization.image import ImageRequest, ImageValue, describe_value
-from gitops.core.releases.release import Health, Release
+from gitops.core.releases.release import Health, Release, Verdicts
 from gitops.core.text.plain import one_line
 
 _SHORT = 7
 _LISTED = 20
+
+Kind = Literal["same", "foreign", "unreadable", "newer", "taken", "verdict", "unproven", "unjudged"]
+
+IMPOSSIBLE: frozenset[Kind] = frozenset({"unreadable", "foreign"})
+"""What no override passes."""
 
 
 class NeedMore(Exception):
@@ -21,23 +26,35 @@ class NeedMore(Exception):
 
 
 class Objection(Struct, frozen=True):
-    """One reason why a release is left out.
+    """The one reason why a release is not taken.
 
     Attributes:
-        kind: same (it would change nothing), foreign (it has none of the images), taken (a rollback
-            took a value away that it holds), verdict, unreadable.
+        kind: same (it would change nothing), foreign (it has none of the images), unreadable,
+            newer (than what the newest rollback restored), taken (a rollback took a value away
+            that it holds), verdict (degraded or qa-failed), unproven (nobody saw that it was
+            stable, and an older one was), unjudged (the same, and nobody said anything of it).
         text: the reason, to stand behind the name of the release.
     """
 
-    kind: Literal["same", "foreign", "taken", "verdict", "unreadable"]
+    kind: Kind
     text: str
 
 
 class LeftOut(Struct, frozen=True):
-    """A release that the search met and did not take."""
+    """A release that is newer than the one that was taken, and the reason why it was not.
+
+    Attributes:
+        seen: what stands in its favour: `stable`, `qa-passed`.
+    """
 
     release: Release
-    objections: tuple[Objection, ...]
+    objection: Objection
+    seen: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Say what is passed over, and why."""
+        seen = f" [{', '.join(self.seen)}]" if self.seen else ""
+        return f"{describe(self.release)}{seen}: {self.objection.text}"
 
 
 class Choice(Struct, frozen=True):
@@ -47,11 +64,12 @@ class Choice(Struct, frozen=True):
         release: the release to restore; None when it already runs, and nothing is to be done.
         requests: its value for each image to be restored that the overlay still has.
         rolled_back: commit of the newest release, which is judged bad by this.
-        passed_over: newer releases without a verdict, when an older one was seen stable.
+        passed_over: newer releases that nobody judged, when an older one was seen stable.
         stability: what is known of its health, in words.
         notes: what a person should know before saying yes, in full sentences.
         warnings: entries added or removed since, overlays that cannot be read.
-        left_out: what the search met before.
+        left_out: every release that is newer than `release` and older than the one judged bad,
+            or changed nothing since, newest first; () for one that was named.
         overridden: the objections that an override passed.
     """
 
@@ -73,13 +91,39 @@ def short(release: Release) -> str:
 
 def describe(release: Release) -> str:
     """Return what messages call a release: its commit, subject and day."""
-    day = release.time.astimezone(UTC).date().isoformat()
+    time = release.time
+    day = time.astimezone(UTC).date().isoformat() if time is not None else "unknown"
     return f"{short(release)} ({one_line(release.subject, 80)}, {day})"
 
 
 def stability_of(health: Health | None) -> str:
     """Return what is known of a release's health, in words."""
     return f"it was seen {health}" if health else "nobody recorded its health"
+
+
+def words_for(release: Release, verdicts: Verdicts) -> tuple[str, ...]:
+    """Return what stands in favour of a release."""
+    quality = verdicts.quality.get(release.commit)
+    return (
+        *(["stable"] if verdicts.is_stable(release.commit) else []),
+        *(["qa-passed"] if quality == "qa-passed" else []),
+    )
+
+
+def passed_over_notes(left_out: Sequence[LeftOut]) -> tuple[str, ...]:
+    """Name what was passed over: what was seen stable or passed QA first, the unjudged counted."""
+    named = [entry for entry in left_out if entry.objection.kind != "unjudged"]
+    named.sort(key=lambda entry: not entry.seen)  # stays newest first otherwise
+    judged = sum(bool(entry.seen) for entry in named)
+    shown = named[: max(judged, _LISTED)]
+    notes = [f"passes over {entry}" for entry in shown]
+    if len(named) > len(shown):
+        notes.append(f"and {len(named) - len(shown)} older ones that are no way back either")
+    unjudged = len(left_out) - len(named)
+    if unjudged:
+        plural = "release that nobody" if unjudged == 1 else "releases that nobody"
+        notes.append(f"passes over {unjudged} newer {plural} judged")
+    return tuple(notes)
 
 
 def stay_warnings(
@@ -98,35 +142,31 @@ def stay_warnings(
     )
 
 
-def unreadable_warnings(left_out: Sequence[LeftOut]) -> tuple[str, ...]:
+def unreadable_warnings(left_out: Iterable[LeftOut]) -> tuple[str, ...]:
     """Say which overlays of the past could not be read."""
     return tuple(
-        f"{describe(entry.release)} is left out: {objection.text}"
+        f"{describe(entry.release)} is left out: {entry.objection.text}"
         for entry in left_out
-        for objection in entry.objections
-        if objection.kind == "unreadable"
+        if entry.objection.kind == "unreadable"
     )
 
 
 def list_history(
     releases: Sequence[Release],
-    start: int,
-    left_out: Sequence[LeftOut],
+    why: Mapping[str, str],
     current: Mapping[str, ImageValue],
 ) -> tuple[str, ...]:
-    """Return one line for each of the newest releases: what it pins, and why it is no way back."""
-    why = {entry.release.commit: entry.objections for entry in left_out}
+    """Return one line for each of the newest releases: what it pins, and why it is no way back.
+
+    `why` is the reason by commit.
+    """
     lines = []
-    for position, release in enumerate(releases[:_LISTED]):
+    for release in releases[:_LISTED]:
         images = release.images or {}
         pins = ", ".join(
             f"{image} {describe_value(images[image])}" for image in current if image in images
         )
-        objections = why.get(release.commit, ())
-        reason = "; ".join(objection.text for objection in objections)
-        if position < start:
-            reason = "a rollback only goes further back" if position else "is the newest release"
-        lines.append(one_line(f"{describe(release)} {pins}: {reason}"))
+        lines.append(one_line(f"{describe(release)} {pins}: {why.get(release.commit, '')}"))
     if len(releases) > _LISTED:
         lines.append(f"and {len(releases) - _LISTED} older ones")
     return tuple(lines)

@@ -12,7 +12,8 @@ from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import ChangeLine, CommitMessage
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
-from gitops.core.releases.history import Identity, OverlayVersion, Release, releases, was_released
+from gitops.core.releases.history import Identity, OverlayVersion, Release, releases
+from gitops.core.releases.lookup import was_released
 from gitops.core.releases.release import Verdicts
 
 ANA = Identity("Ana", "ana@example.com")
