@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker, WaitTerms
+from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker
 from gitops.actions.context.overlays import find_environment, find_overlay, overlays_of
 from gitops.actions.context.session import Session, Tip, open_tip, require_commit
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
+from gitops.core.argocd.progress import WaitTerms
 from gitops.core.argocd.reports import WaitReport
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.releases.history import Release
@@ -73,15 +74,15 @@ def wait(
     not known to be, is no error here: see `WaitReport.error`.
     """
     tip = open_tip(session)
-    pursuits = []
+    trackers = []
     for overlay in _overlays(tip, request):
         view = view_of(session, tip, overlay)
         release: Release | None = None
         if request.asked is None:
             release = _find(view, request.commit)
         terms = request.options.terms(overlay.environment)
-        pursuits.append(ReleaseTracker(view, release, terms, asked=request.asked))
-    return _pursue(session, pursuits, show)
+        trackers.append(ReleaseTracker(view, release, terms, asked=request.asked))
+    return _follow(session, trackers, show)
 
 
 def _overlays(tip: Tip, request: WaitRequest) -> tuple[Overlay, ...]:
@@ -117,7 +118,7 @@ def wait_for(
     the same is followed in its place.
     """
     tip = open_tip(session)
-    pursuits = []
+    trackers = []
     for overlay in dict.fromkeys(written.reached):
         if overlay.environment.change == "work-tree":
             continue
@@ -126,22 +127,22 @@ def wait_for(
         release = _written(view, written if changes else None)
         terms = options.terms(overlay.environment)
         own = {change.image: change.after for change in changes}
-        pursuits.append(ReleaseTracker(view, release, terms, own=own))
-    return _pursue(session, pursuits, show)
+        trackers.append(ReleaseTracker(view, release, terms, own=own))
+    return _follow(session, trackers, show)
 
 
-def _pursue(session: Session, pursuits: list[ReleaseTracker], show: Show) -> tuple[WaitReport, ...]:
-    for pursuit in pursuits:
-        pursuit.begin()
+def _follow(session: Session, trackers: list[ReleaseTracker], show: Show) -> tuple[WaitReport, ...]:
+    for tracker in trackers:
+        tracker.begin()
     while True:
-        going = [pursuit for pursuit in pursuits if pursuit.report is None]
-        for pursuit in going:
-            pursuit.step()
-        show(pursuits)
-        going = [pursuit for pursuit in going if pursuit.report is None]
+        going = [tracker for tracker in trackers if tracker.report is None]
+        for tracker in going:
+            tracker.step()
+        show(trackers)
+        going = [tracker for tracker in going if tracker.report is None]
         if not going:
-            return tuple(pursuit.report for pursuit in pursuits if pursuit.report is not None)
-        pause = min(pursuit.due for pursuit in going)
+            return tuple(tracker.report for tracker in trackers if tracker.report is not None)
+        pause = min(tracker.progress.due for tracker in going)
         if session.clusters is not None:
             session.clusters.bell.wait(max(min(pause, _MOST_PAUSE), _LEAST_PAUSE))
 

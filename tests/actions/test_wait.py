@@ -416,7 +416,9 @@ def test_unreachable_for_a_while(world: ArgoWorld) -> None:
     (report,) = wait(
         world.session(),
         request,
-        show=lambda pursuits: shown.extend(one.trouble for one in pursuits if one.trouble),
+        show=lambda trackers: shown.extend(
+            text for one in trackers if (text := one.progress.unreadable)
+        ),
     )
 
     assert "healthy" == report.verdict

@@ -16,7 +16,7 @@ from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
 from gitops.adapters.argocd.server_api import ServerCluster
 from gitops.adapters.argocd.server_http import ServerConnection, ServerToken
 from gitops.core.argocd.application import NOTICE, REFRESH, Application, ApplicationRef
-from gitops.core.argocd.diagnosis import find_troubles
+from gitops.core.argocd.diagnosis import diagnose
 from gitops.errors import Denied, NotFound
 from gitops.ports import Cluster
 
@@ -158,7 +158,7 @@ def test_the_contract_on_the_real_apis(real: Cluster, shop: Shop) -> None:
     assert bad == found.revision(0)
     workloads = real.workloads(found)
     if workloads.unread is None:
-        reasons = [one.reason for one in find_troubles(workloads)]
+        reasons = [one.reason for one in diagnose(workloads)]
         assert {"ProgressDeadlineExceeded", "CrashLoopBackOff"} <= set(reasons)
     else:
         assert "forbidden" in workloads.unread or "cannot" in workloads.unread

@@ -17,7 +17,7 @@ from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
 from gitops.adapters.argocd.server_api import ServerCluster
 from gitops.adapters.argocd.server_http import ServerConnection, ServerToken
 from gitops.core.argocd.application import NOTICE, REFRESH, ApplicationRef, Resource
-from gitops.core.argocd.diagnosis import find_troubles
+from gitops.core.argocd.diagnosis import diagnose
 from gitops.core.argocd.rollout import read_rollout
 from gitops.errors import NotFound
 from gitops.ports import Cluster
@@ -216,7 +216,7 @@ def test_workloads_and_pods(world: World) -> None:
     assert None is found.unread
     assert ["api"] == [one["metadata"]["name"] for one in found.objects]
     assert ["api-1"] == [one["metadata"]["name"] for one in found.pods]
-    (trouble,) = find_troubles(found)
+    (trouble,) = diagnose(found)
     assert ("CrashLoopBackOff", "cannot connect to the database") == (
         trouble.reason,
         trouble.words,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops.actions.argocd.commit_index import CommitIndex
+from gitops.actions.argocd.observation import observe
 from gitops.actions.argocd.tracking import Readings, TrackingApplication, read_feeds, rollouts_of
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
-from gitops.core.argocd.health import ExpectedRelease, drift, judge
+from gitops.core.argocd.health import drift
 from gitops.core.argocd.reports import Live, LiveApplication
 from gitops.core.argocd.rollout import read_rollout
 from gitops.core.environments.environment import Environment, Overlay
@@ -59,13 +60,7 @@ class LiveView:
         self, fed: TrackingApplication, placing: CommitIndex, newest: Release
     ) -> LiveApplication:
         application = fed.feed.application
-        seen = judge(
-            fed.feed,
-            ExpectedRelease(newest.commit, newest.time, newest.images or {}),
-            lambda commit: placing.place(commit, newest),
-            now=fed.reading.time,
-            asked=newest.time,
-        )
+        seen = observe(fed, newest, placing, asked=newest.time)
         there = placing.release_at(seen.revision) if seen.revision is not None else None
         return LiveApplication(
             ref=application.ref,

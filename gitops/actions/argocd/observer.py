@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from gitops.actions.argocd.cluster_actions import show_hold
 from gitops.actions.argocd.commit_index import CommitIndex
+from gitops.actions.argocd.observation import degraded_because, diagnose_worst, observe
 from gitops.actions.argocd.tracking import TrackingApplication, read_feeds
 from gitops.actions.argocd.verdicts import record_verdict
 from gitops.actions.context.session import Session
 from gitops.actions.releases.ledger import ledger_of
-from gitops.core.argocd.diagnosis import Diagnosis, find_troubles
-from gitops.core.argocd.health import ExpectedRelease, judge
+from gitops.core.argocd.diagnosis import Diagnosis
+from gitops.core.argocd.health import Observation
 from gitops.core.argocd.reports import WatchEvent
 from gitops.core.argocd.stability import Following, follow
 from gitops.core.environments.environment import Overlay
@@ -106,16 +107,7 @@ class Observer:
 
     def _judge(self, fed: Sequence[TrackingApplication], release: Release) -> Iterator[WatchEvent]:
         label = self._overlay.label
-        wanted = ExpectedRelease(release.commit, release.time, release.images or {})
-        observations = [
-            judge(
-                one.feed,
-                wanted,
-                lambda commit: self._placing.place(commit, release),
-                now=one.reading.time,
-            )
-            for one in fed
-        ]
+        observations = [observe(one, release, self._placing) for one in fed]
         commit, before = self._known.following.get(label, ("", Following()))
         if commit != release.commit:
             before = Following()
@@ -161,11 +153,10 @@ class Observer:
         if not is_news(ledger.entries, release.commit, verdict):
             self._known.written.add(key)
             return
-        troubles = _troubles(fed, now) if verdict == "degraded" else ()
         worst = now.worst
         reason = None
         if verdict == "degraded" and worst is not None:
-            reason = "; ".join(map(str, troubles[:3])) or worst.text
+            reason = degraded_because(_diagnose(fed, worst), worst.text)
         try:
             record_verdict(
                 self._view,
@@ -205,12 +196,8 @@ class Observer:
             yield WatchEvent(self._overlay, text, is_trouble=is_trouble)
 
 
-def _troubles(fed: Sequence[TrackingApplication], now: Following) -> tuple[Diagnosis, ...]:
-    worst = now.worst
-    for one in fed:
-        if worst is not None and one.feed.application.ref == worst.ref:
-            try:
-                return find_troubles(one.cluster.workloads(one.feed.application))
-            except GitopsError:
-                return ()
-    return ()
+def _diagnose(fed: Sequence[TrackingApplication], worst: Observation) -> tuple[Diagnosis, ...]:
+    try:
+        return diagnose_worst(fed, worst)
+    except GitopsError:
+        return ()  # it only explains

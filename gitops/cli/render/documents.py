@@ -175,7 +175,7 @@ def wait_document(report: WaitReport) -> JsonDocument:
                 "message": one.message,
                 "words": one.words,
             }
-            for one in report.troubles
+            for one in report.diagnoses
         ],
         "notes": list(report.notes),
         "warnings": list(report.warnings),

@@ -44,19 +44,19 @@ def view(output: str) -> Iterator[Callable[[Sequence[ReleaseTracker]], None]]:
         yield _Log().show
 
 
-def _rows(pursuit: ReleaseTracker) -> Iterator[tuple[str, str, str]]:
+def _rows(tracker: ReleaseTracker) -> Iterator[tuple[str, str, str]]:
     """Yield (who, state, words) for each Application, and for what is about all of them."""
-    label = pursuit.overlay.label
-    if pursuit.trouble is not None:
-        yield label, "unknown", f"{pursuit.trouble}; trying again"
-    elif not pursuit.observations:
+    label = tracker.overlay.label
+    if tracker.progress.unreadable is not None:
+        yield label, "unknown", f"{tracker.progress.unreadable}; trying again"
+    elif not tracker.observations:
         yield label, "unseen", "waiting for Git to ask for it"
-    for one in pursuit.observations:
+    for one in tracker.observations:
         at = f" at {one.revision[:_SHORT]}" if one.revision is not None else ""
         state = f"{one.sync or '-'}/{one.health or '-'}{at}"
         yield f"{label} {one.ref.name}", one.state, f"{state}: {one.text}"
-    for trouble in pursuit.troubles[:3]:
-        yield label, "progressing", str(trouble)
+    for diagnosis in tracker.diagnoses[:3]:
+        yield label, "progressing", str(diagnosis)
 
 
 class _Log:
@@ -65,10 +65,10 @@ class _Log:
     def __init__(self) -> None:
         self._said: dict[tuple[str, int], str] = {}
 
-    def show(self, pursuits: Sequence[ReleaseTracker]) -> None:
+    def show(self, trackers: Sequence[ReleaseTracker]) -> None:
         """Print what is new."""
-        for pursuit in pursuits:
-            for number, (who, _, words) in enumerate(_rows(pursuit)):
+        for tracker in trackers:
+            for number, (who, _, words) in enumerate(_rows(tracker)):
                 if self._said.get((who, number)) != words:
                     self._said[who, number] = words
                     print(f"… {safe(who)}: {safe(words)}", file=sys.stderr, flush=True)
@@ -80,10 +80,10 @@ class _Live:
     def __init__(self) -> None:
         self._lines = 0
 
-    def show(self, pursuits: Sequence[ReleaseTracker]) -> None:
+    def show(self, trackers: Sequence[ReleaseTracker]) -> None:
         """Write the lines anew."""
         width = shutil.get_terminal_size().columns
-        rows = [row for pursuit in pursuits for row in _rows(pursuit)]
+        rows = [row for tracker in trackers for row in _rows(tracker)]
         self.clear()
         for who, state, words in rows:
             text = f"{safe(who)}: {safe(words)}"[: max(width - 1, 20)]

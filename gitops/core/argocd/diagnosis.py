@@ -57,12 +57,12 @@ class Diagnosis(Struct, frozen=True):
         return text + (f" (its last words: {self.words})" if self.words else "")
 
 
-def find_troubles(workloads: Workloads) -> tuple[Diagnosis, ...]:
+def diagnose(workloads: Workloads) -> tuple[Diagnosis, ...]:
     """Return what is not well, workloads first, each kind of pod trouble once."""
-    found = [one for told in workloads.objects if (one := workload_trouble(told)) is not None]
+    found = [one for told in workloads.objects if (one := diagnose_workload(told)) is not None]
     seen: set[tuple[str, str]] = set()
     for pod in workloads.pods:
-        for one in pod_troubles(pod, workloads.words):
+        for one in diagnose_pod(pod, workloads.words):
             # Ten replicas with the same fault are one trouble.
             key = (one.reason, _container(one))
             if key not in seen:
@@ -71,7 +71,7 @@ def find_troubles(workloads: Workloads) -> tuple[Diagnosis, ...]:
     return tuple(found)
 
 
-def workload_trouble(told: Mapping[str, Any]) -> Diagnosis | None:
+def diagnose_workload(told: Mapping[str, Any]) -> Diagnosis | None:
     """Return what a workload says of itself, None when it is well or says nothing."""
     status = table(told, "status")
     resource = f"{told.get('kind') or 'Resource'} {_name(told)}"
@@ -88,7 +88,7 @@ def workload_trouble(told: Mapping[str, Any]) -> Diagnosis | None:
     return None
 
 
-def pod_troubles(
+def diagnose_pod(
     told: Mapping[str, Any], words: Mapping[tuple[str, str], str] | None = None
 ) -> tuple[Diagnosis, ...]:
     """Return what the containers of a pod wait for, or why it has no node."""
@@ -100,13 +100,13 @@ def pod_troubles(
             found.append(Diagnosis(f"Pod {_name(told)}", reason, _short(condition.get("message"))))
     for key in ("initContainerStatuses", "containerStatuses"):
         for container in tables(status, key):
-            one = _container_trouble(_name(told), container, words or {})
+            one = _diagnose_container(_name(told), container, words or {})
             if one is not None:
                 found.append(one)
     return tuple(found)
 
 
-def _container_trouble(
+def _diagnose_container(
     pod: str, told: Mapping[str, Any], words: Mapping[tuple[str, str], str]
 ) -> Diagnosis | None:
     name = str(told.get("name") or "")

@@ -45,7 +45,7 @@ class WaitReport(Struct, frozen=True):
         verdict: `healthy`: live and Healthy in two readings; `stable`: that for the whole soak.
         message: one sentence on why, for people.
         observations: of the last reading.
-        troubles: what is not well in the cluster, where that can be read.
+        diagnoses: what is not well in the cluster, where that can be read.
         since: from when on it has been so, on the cluster's clock.
         recorded: the verdict that was written to the ledger, or stood there already; else None.
         notes: what happened on the way (superseded, a refresh that was not allowed).
@@ -56,7 +56,7 @@ class WaitReport(Struct, frozen=True):
     verdict: WaitVerdict
     message: str
     observations: tuple[Observation, ...] = ()
-    troubles: tuple[Diagnosis, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
     since: datetime | None = None
     recorded: Literal["stable", "degraded"] | None = None
     notes: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class WaitReport(Struct, frozen=True):
         if self.verdict in GOOD:
             return None
         text = f"{self.name}: {self.message}"
-        reasons = tuple(str(trouble) for trouble in self.troubles)
+        reasons = tuple(str(one) for one in self.diagnoses)
         hint = _HINTS.get(self.verdict)
         hint = hint.replace("ENV", self.overlay.environment.name) if hint is not None else None
         kind: type[GitopsError] = TimedOut

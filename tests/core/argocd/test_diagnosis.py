@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gitops.core.argocd.diagnosis import Workloads, find_troubles, is_starting, workload_trouble
+from gitops.core.argocd.diagnosis import Workloads, diagnose, diagnose_workload, is_starting
 
 DEADLINE = {
     "kind": "Deployment",
@@ -42,7 +42,7 @@ PULLING = {"name": "web", "state": {"waiting": {"reason": "ImagePullBackOff", "m
 
 def test_workload() -> None:
     """A workload that is past its deadline says so."""
-    trouble = workload_trouble(DEADLINE)
+    trouble = diagnose_workload(DEADLINE)
 
     assert (
         'Deployment api: ProgressDeadlineExceeded, ReplicaSet "api-1" has timed out progressing.'
@@ -60,7 +60,7 @@ def test_workload() -> None:
 )
 def test_other_conditions(condition: dict[str, Any], reason: str) -> None:
     """Quotas, failed Jobs and specs that a controller refuses are told, too."""
-    found = workload_trouble({"kind": "Job", "status": {"conditions": [condition]}})
+    found = diagnose_workload({"kind": "Job", "status": {"conditions": [condition]}})
 
     assert found is not None
     assert found.reason.startswith(reason)
@@ -70,15 +70,15 @@ def test_what_is_well_says_nothing() -> None:
     """A workload without trouble, and one without a status, are passed over."""
     fine = {"status": {"conditions": [{"type": "Progressing", "status": "True"}]}}
 
-    assert None is workload_trouble(fine)
-    assert None is workload_trouble({})
-    assert () == find_troubles(Workloads())
+    assert None is diagnose_workload(fine)
+    assert None is diagnose_workload({})
+    assert () == diagnose(Workloads())
 
 
 def test_pods_tell_with_last_words() -> None:
     """Containers tell what they wait for, how they ended, and what they printed last."""
     words = {("api-1", "api"): "line one\nconnection refused\n"}
-    found = find_troubles(Workloads((DEADLINE,), (), (pod("api-1", CRASHING, PULLING),), words))
+    found = diagnose(Workloads((DEADLINE,), (), (pod("api-1", CRASHING, PULLING),), words))
 
     assert [
         'Deployment api: ProgressDeadlineExceeded, ReplicaSet "api-1" has timed out progressing.',
@@ -92,7 +92,7 @@ def test_same_trouble_of_many_replicas_is_told_once() -> None:
     """Ten pods that crash in the same way are one trouble."""
     pods = tuple(pod(f"api-{number}", CRASHING) for number in range(10))
 
-    assert 1 == len(find_troubles(Workloads((), (), pods)))
+    assert 1 == len(diagnose(Workloads((), (), pods)))
 
 
 def test_termination_message_and_scheduling() -> None:
@@ -108,7 +108,7 @@ def test_termination_message_and_scheduling() -> None:
             }
         ],
     )
-    found = find_troubles(Workloads((), (), (pod("api-1", CRASHING), unschedulable)))
+    found = diagnose(Workloads((), (), (pod("api-1", CRASHING), unschedulable)))
 
     assert "no database" == found[0].words
     assert "Pod api-2: Unschedulable, 0/3 nodes are available" == str(found[1])
@@ -119,7 +119,7 @@ def test_starting_containers_are_no_trouble() -> None:
     creating = {"name": "a", "state": {"waiting": {"reason": "ContainerCreating"}}}
     done = {"name": "b", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
     killed = {"name": "c", "state": {"terminated": {"exitCode": 137, "reason": "OOMKilled"}}}
-    found = find_troubles(Workloads((), (), (pod("api-1", creating, done, killed),)))
+    found = diagnose(Workloads((), (), (pod("api-1", creating, done, killed),)))
 
     assert ["OOMKilled"] == [one.reason for one in found]
 
@@ -133,7 +133,7 @@ def test_readiness() -> None:
 
 def test_escape_sequences_do_not_get_through() -> None:
     """What a container printed is one printable line."""
-    found = find_troubles(
+    found = diagnose(
         Workloads((), (), (pod("api-1", CRASHING),), {("api-1", "api"): "\x1b[31mred\x07\nnext"})
     )
 

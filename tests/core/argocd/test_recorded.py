@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gitops.core.argocd.application import read_application
-from gitops.core.argocd.diagnosis import Workloads, find_troubles
+from gitops.core.argocd.diagnosis import Workloads, diagnose
 from gitops.core.argocd.health import (
     ExpectedRelease,
     Observation,
@@ -123,7 +123,7 @@ def test_pods_of_before() -> None:
 
 def test_troubles() -> None:
     """The recorded Deployment and Pod say what is wrong with them."""
-    found = find_troubles(
+    found = diagnose(
         Workloads(
             (recorded(WORKLOADS, "deployment-degraded"),),
             (),

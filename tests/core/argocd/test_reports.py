@@ -45,7 +45,7 @@ def test_codes() -> None:
 
 def test_troubles_are_reasons() -> None:
     """What is not well in the cluster is told with the error."""
-    error = report("degraded", troubles=(Diagnosis("Pod x", "CrashLoopBackOff"),)).error
+    error = report("degraded", diagnoses=(Diagnosis("Pod x", "CrashLoopBackOff"),)).error
 
     assert error is not None
     assert ("Pod x: CrashLoopBackOff",) == error.reasons
