@@ -18,7 +18,7 @@ from gitops import interrupts
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Combining, Session
-    from gitops.actions.init import ScaffoldReport
+    from gitops.actions.init import AdoptReport, InitRequest, ScaffoldReport
     from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
     from gitops.core.environments.environment import Config, ForgeSetting
@@ -223,10 +223,13 @@ def _load_config(content: bytes) -> Config:
     return load_config(content)
 
 
-def init(directory: str, repo_url: str | None, *, dry_run: bool) -> ScaffoldReport:
+def init(
+    directory: str, request: InitRequest, confirm: Callable[[AdoptReport], bool] | None
+) -> ScaffoldReport | AdoptReport:
     """Write the first files of a manifest repository. See `gitops.actions.init`."""
-    from gitops.actions.init import scaffold
+    from gitops.actions.init import init as run
     from gitops.adapters.local.folder import LocalFolder
     from gitops.adapters.local.sample import sample_files
 
-    return scaffold(LocalFolder(directory), sample_files(), repo_url, dry_run=dry_run)
+    folder, sample = LocalFolder(directory), sample_files()
+    return run(folder, sample, request, load_config=_load_config, confirm=confirm)

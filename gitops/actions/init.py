@@ -1,16 +1,29 @@
-"""`gitops init`: the first files of a manifest repository, written only where nothing is."""
+"""`gitops init`: the first files of a manifest repository, or `gitops.yaml` for one that is there.
+
+Where kustomizations lie already, only `gitops.yaml` is written, and nothing of theirs is touched.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from gitops.core.kustomization import FILE_NAMES
+from gitops.core.audit.application_files import names_by_folder
+from gitops.core.environments.environment import CONFIG_PATH, Config
+from gitops.core.environments.layout import (
+    KustomizedFolder,
+    Layout,
+    find_layout,
+    render_config,
+    word_of,
+)
+from gitops.core.kustomization import FILE_NAMES, image_values
 from gitops.core.yamltext import quote
-from gitops.errors import Refused, UsageError
+from gitops.errors import ManifestError, Refused, UsageError
 
 
 class EmptyPlace(Protocol):
@@ -33,6 +46,31 @@ class EmptyPlace(Protocol):
         ...
 
 
+class ManifestFolder(EmptyPlace, Protocol):
+    """A folder on disk that may hold a manifest repository."""
+
+    def manifests(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of every file that may be a manifest, sorted; no hidden ones."""
+        ...
+
+
+class AdoptReport(Struct, frozen=True):
+    """What `gitops init` found in a repository, and wrote or would write.
+
+    Attributes:
+        outcome: `written`, `planned` for a dry run, `unchanged` where the person said no.
+        content: the text of `gitops.yaml`.
+        layout: what was found.
+        warnings: what it does not understand, or what stands in the way of the first deploy.
+    """
+
+    outcome: Literal["written", "planned", "unchanged"]
+    directory: str
+    content: str
+    layout: Layout
+    warnings: tuple[str, ...] = ()
+
+
 class ScaffoldReport(Struct, frozen=True):
     """What `gitops init` wrote, or would write.
 
@@ -49,6 +87,125 @@ class ScaffoldReport(Struct, frozen=True):
     files: tuple[str, ...]
     repo_url: str
     warnings: tuple[str, ...] = ()
+
+
+def init(
+    place: ManifestFolder,
+    sample: Mapping[str, bytes],
+    request: InitRequest,
+    *,
+    load_config: Callable[[bytes], Config],
+    confirm: Callable[[AdoptReport], bool] | None = None,
+) -> ScaffoldReport | AdoptReport:
+    """Adopt the manifests that lie in `place`, or write the sample where there are none.
+
+    `confirm` shows what was found and asks; None writes at once. Raises what `scaffold` raises, and
+    Refused where there are manifests that tell of no environment.
+    """
+    if request.sample:
+        return scaffold(place, sample, request.repo_url, dry_run=request.dry_run)
+    folders: dict[str, KustomizedFolder] = {}
+    applications: dict[str, str] = {}
+    others = 0
+    for path, content in place.manifests():
+        folder, _, name = path.rpartition("/")
+        if path in (CONFIG_PATH, *_MISSPELT):
+            raise _is_there(place, path)
+        if name in FILE_NAMES:
+            folders[folder] = KustomizedFolder(folder, _pinned(content, path))
+        else:
+            others += 1
+            applications |= names_by_folder(content, path)
+    if not folders:
+        if others:
+            raise Refused(
+                f"{place.describe()} holds manifests but no kustomization; nothing was written",
+                hint="`gitops init --sample` puts the sample beside them; or name an empty folder",
+            )
+        return scaffold(place, sample, request.repo_url, dry_run=request.dry_run)
+    return _adopt(place, tuple(folders.values()), applications, request, load_config, confirm)
+
+
+class InitRequest(Struct, frozen=True):
+    """What `gitops init` was asked.
+
+    Attributes:
+        repo_url: what the Applications of the sample read; None: the remote `origin`.
+        sample: write the sample, whatever lies there.
+    """
+
+    repo_url: str | None = None
+    sample: bool = False
+    dry_run: bool = False
+
+
+_MISSPELT = ("gitops.yml", ".gitops.yaml", ".gitops.yml")
+_SHOWN = 5  # folders that a warning names
+
+
+def _is_there(place: EmptyPlace, path: str) -> Refused:
+    if path == CONFIG_PATH:
+        hint = "`gitops validate` looks at it; move it away to have another proposal"
+    else:
+        hint = f"gitops reads {CONFIG_PATH} alone: rename it"
+    return Refused(
+        f"{path} is in the way in {place.describe()}; nothing was written",
+        reasons=(path,),
+        hint=hint,
+    )
+
+
+def _pinned(content: bytes, path: str) -> tuple[str, ...] | None:
+    try:
+        return tuple(image_values(content, path))
+    except ManifestError:
+        return None
+
+
+def _adopt(
+    place: ManifestFolder,
+    folders: tuple[KustomizedFolder, ...],
+    applications: Mapping[str, str],
+    request: InitRequest,
+    load_config: Callable[[bytes], Config],
+    confirm: Callable[[AdoptReport], bool] | None,
+) -> AdoptReport:
+    known = {folder: word for folder, name in applications.items() if (word := word_of(name))}
+    layout = find_layout(folders, known)
+    if not layout.environments:
+        there = ", ".join(one.path or "." for one in folders[:_SHOWN])
+        raise Refused(
+            f"no folder in {place.describe()} is named like an environment; nothing was written",
+            reasons=tuple(f"{one.path or '.'}: a kustomization" for one in folders[:_SHOWN]),
+            hint=f"write {CONFIG_PATH} by hand (docs/how-to/bring-your-repository.md); there are "
+            f"{there}",
+        )
+    content = render_config(layout)
+    load_config(content.encode())
+    report = AdoptReport("planned", place.describe(), content, layout, tuple(_doubts(layout)))
+    if request.dry_run:
+        return report
+    if confirm is not None and not confirm(report):
+        return replace(report, outcome="unchanged")
+    place.write_new({CONFIG_PATH: content.encode()})
+    return replace(report, outcome="written")
+
+
+def _doubts(layout: Layout) -> Iterator[str]:
+    if layout.unpinned:
+        yield (
+            f"{_some(layout.unpinned)} pin no image: name them in `images:`, else there is nothing "
+            "to change"
+        )
+    if layout.unknown:
+        yield f"{_some(layout.unknown)} pin images and belong to no environment here"
+    if not any(row.kind == "prod" for row in layout.environments):
+        yield "no environment looks like prod: none asks for an approval"
+
+
+def _some(paths: Sequence[str]) -> str:
+    more = len(paths) - _SHOWN
+    return ", ".join(paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def scaffold(

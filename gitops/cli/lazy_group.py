@@ -20,7 +20,7 @@ from gitops.errors import Bug
 VERBS: Mapping[str, tuple[str, str]] = {
     "init": (
         "init",
-        "Write gitops.yaml, base/, five overlays/ and Argo CD Applications; never overwrites.",
+        "Write gitops.yaml for the overlays that are there, else a whole sample; never overwrites.",
     ),
     "demo": (
         "init",

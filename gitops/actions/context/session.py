@@ -238,6 +238,17 @@ def read_config(session: Session, snapshot: Snapshot) -> Config:
     if content is None:
         raise ConfigError(
             f"no {CONFIG_PATH} at the root of {snapshot.branch} in {session.repository.describe()}",
-            hint="`gitops init` writes one; commit and push it",
+            hint=_why_missing(session, snapshot),
         )
     return session.load_config(content)
+
+
+def _why_missing(session: Session, snapshot: Snapshot) -> str:
+    """Return what to do about a `gitops.yaml` that is not on the branch."""
+    present = snapshot.entries("")
+    near = [name for name in present if name.lower() in ("gitops.yml", "gitops.yaml")]
+    if near:
+        return f"{near[0]} is there, and is not read: rename it to {CONFIG_PATH}"
+    if session.work_tree is not None and session.work_tree.read(CONFIG_PATH) is not None:
+        return f"{CONFIG_PATH} is in the checkout alone: commit it, and push it"
+    return "`gitops init` writes one; commit and push it"

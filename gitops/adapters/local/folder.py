@@ -18,6 +18,11 @@ from pathlib import Path
 
 from gitops.errors import Denied, ManifestError, Refused
 
+_MANIFEST = re.compile(r"\.?[^.].*\.(?:yaml|yml)|Kustomization")
+_FOREIGN = frozenset(("node_modules", "vendor", "__pycache__", "venv"))
+_MOST_MANIFESTS = 100_000
+_LARGEST_MANIFEST = 1 << 20  # bytes
+
 
 class LocalFolder:
     """One folder, by the path that the user gave; it need not exist yet."""
@@ -76,6 +81,31 @@ class LocalFolder:
                 if os.path.lexists(self._path / path):
                     found[path] = None
         return tuple(found)
+
+    def manifests(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of every YAML file and kustomization below it, sorted by folder.
+
+        Nothing hidden, no link, no dependency's files; what is larger than a manifest is left out.
+        Raises Denied, Refused for more than `_MOST_MANIFESTS`.
+        """
+        count = 0
+        with _denied("read", self._given):
+            for folder, folders, names in os.walk(self._path):
+                folders[:] = sorted(
+                    name for name in folders if name[0] != "." and name not in _FOREIGN
+                )
+                for name in sorted(names):
+                    place = Path(folder) / name
+                    if not _MANIFEST.fullmatch(name) or place.is_symlink():
+                        continue
+                    count += 1
+                    if count > _MOST_MANIFESTS:
+                        raise Refused(
+                            f"{self._given} holds more than {_MOST_MANIFESTS} YAML files",
+                            hint="is it the root of one manifest repository?",
+                        )
+                    if place.stat().st_size <= _LARGEST_MANIFEST:
+                        yield place.relative_to(self._path).as_posix(), place.read_bytes()
 
     def write_new(self, files: Mapping[str, bytes]) -> None:
         """Write all `files` and the folders that they need, or none of them.

@@ -113,12 +113,12 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _prepare(stage: _Stage) -> None:
+    from gitops.actions.init import InitRequest
     from gitops.wiring import init
 
     stage.say("A bare repository with the sample: five environments of one web service")
-    init(
-        str(stage.folder / "checkout"), "https://git.example.com/shop/manifests.git", dry_run=False
-    )
+    url = "https://git.example.com/shop/manifests.git"
+    init(str(stage.folder / "checkout"), InitRequest(repo_url=url), None)
     for command in (
         "git init -q --bare -b main manifests.git",
         "git -C checkout init -q -b main",

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Annotated
 
-from gitops.cli.options import Argument, DryRun, Format, Option, Output, flat
+from gitops.cli.options import Argument, DryRun, Format, Option, Output, Yes, flat, may_ask
 
 if TYPE_CHECKING:
     import typer
@@ -22,14 +22,22 @@ def init(
             "--repo-url", metavar="URL", help="What the Argo CD Applications read; default: origin."
         ),
     ] = None,
+    sample: Annotated[
+        bool,
+        Option("--sample", help="Write the sample, also where other manifests lie."),
+    ] = False,
+    yes: Yes = False,
     dry_run: DryRun = False,
     output: Output = Format.text,
 ) -> int:
-    """Write gitops.yaml, base/, five overlays/ and Argo CD Applications; never overwrites."""
-    from gitops.cli.render.text import print_init
+    """Write gitops.yaml for the overlays that are there, else a whole sample; never overwrites."""
+    from gitops.actions.init import InitRequest
+    from gitops.cli.render.init import confirm_adoption, print_init
     from gitops.wiring import init as run
 
-    return print_init(run(directory, repo_url, dry_run=dry_run), output)
+    ask = not (yes or dry_run) and may_ask(output)
+    request = InitRequest(repo_url=repo_url, sample=sample, dry_run=dry_run)
+    return print_init(run(directory, request, confirm_adoption if ask else None), output)
 
 
 def demo(

@@ -25,7 +25,7 @@ from gitops.core.text.plain import timestamp
 from gitops.errors import GitopsError, Interrupted
 
 if TYPE_CHECKING:
-    from gitops.actions.init import ScaffoldReport
+    from gitops.actions.init import AdoptReport, ScaffoldReport
     from gitops.actions.validate import ValidateReport
     from gitops.core.argocd.reports import LiveApplication, WaitReport, WatchEvent
     from gitops.core.environments.freeze import FreezeHit
@@ -240,8 +240,22 @@ def problems_document(report: ValidateReport) -> JsonDocument:
     }
 
 
-def init_document(report: ScaffoldReport) -> JsonDocument:
+def init_document(report: ScaffoldReport | AdoptReport) -> JsonDocument:
     """The document of `init`."""
+    from gitops.actions.init import AdoptReport
+
+    if isinstance(report, AdoptReport):
+        return {
+            "action": "init",
+            "outcome": "edited" if report.outcome == "written" else report.outcome,
+            "directory": report.directory,
+            "files": ["gitops.yaml"],
+            "content": report.content,
+            "environments": [
+                {"name": row.name, "overlay": row.overlay} for row in report.layout.environments
+            ],
+            "warnings": list(report.warnings),
+        }
     return {
         "action": "init",
         "outcome": "planned" if report.outcome == "planned" else "edited",

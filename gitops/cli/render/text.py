@@ -28,7 +28,6 @@ from gitops.errors import Differs, GitopsError
 
 if TYPE_CHECKING:
     from gitops.actions.approve import ApprovalPreview
-    from gitops.actions.init import ScaffoldReport
     from gitops.actions.qa import QaPreview
     from gitops.actions.rollback import Preview
 
@@ -370,18 +369,3 @@ def print_diff(report: DiffReport, output: str) -> int:
 
 def _side(value: ImageValue | None) -> str:
     return "(not there)" if value is None else describe_value(value)
-
-
-def print_init(report: ScaffoldReport, output: str) -> int:
-    """Print what `init` wrote, and what comes next."""
-    if output == "json":
-        print_json(documents.init_document(report))
-        return 0
-    for path in report.files:
-        line(safe(path))
-    verb = "wrote" if report.outcome == "written" else "would write"
-    line(paint(safe(f"{verb} {len(report.files)} files to {report.directory}"), "bold", sys.stdout))
-    for warning in report.warnings:
-        aside("warning", warning)
-    aside("hint", "commit and push them, then: gitops status")
-    return 0

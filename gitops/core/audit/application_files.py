@@ -31,13 +31,25 @@ def folders_read(content: bytes, path: str) -> tuple[str, ...]:
 
     A text that cannot be read holds none, as Argo CD would not take it either.
     """
+    return tuple(folder for root in _roots(content, path) for folder in _folders(root))
+
+
+def names_by_folder(content: bytes, path: str) -> dict[str, str]:
+    """Return folder -> name of the Application in `content` that reads it, as written there."""
+    return {
+        folder: _text(_field(root, "metadata"), "name")
+        for root in _roots(content, path)
+        for folder in _folders(root)
+    }
+
+
+def _roots(content: bytes, path: str) -> tuple[Any, ...]:
     if _GROUP not in content or len(content) > _LONGEST:
         return ()
     try:
-        documents = compose_all(content, path)
+        return tuple(document.root for document in compose_all(content, path))
     except ManifestError:
         return ()
-    return tuple(folder for document in documents for folder in _folders(document.root))
 
 
 def _folders(root: Any) -> Iterator[str]:

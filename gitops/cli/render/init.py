@@ -1,0 +1,55 @@
+"""What `gitops init` wrote, or found in a repository and proposes."""
+
+from __future__ import annotations
+
+import sys
+
+from gitops.actions.init import AdoptReport, ScaffoldReport
+from gitops.cli.render import documents
+from gitops.cli.render.terminal import aside, line, paint, safe
+from gitops.cli.render.text import print_json
+
+
+def print_init(report: ScaffoldReport | AdoptReport, output: str) -> int:
+    """Print what `init` wrote, and what comes next."""
+    if output == "json":
+        print_json(documents.init_document(report))
+        return 0
+    if isinstance(report, AdoptReport):
+        return _print_adoption(report)
+    for path in report.files:
+        line(safe(path))
+    verb = "wrote" if report.outcome == "written" else "would write"
+    line(paint(safe(f"{verb} {len(report.files)} files to {report.directory}"), "bold", sys.stdout))
+    for warning in report.warnings:
+        aside("warning", warning)
+    aside("hint", "commit and push them, then: gitops status")
+    return 0
+
+
+def confirm_adoption(report: AdoptReport) -> bool:
+    """Show the `gitops.yaml` that is proposed, and ask."""
+    import typer
+
+    for text in report.content.splitlines():
+        print(safe(text), file=sys.stderr)
+    for warning in report.warnings:
+        aside("warning", warning)
+    return bool(typer.confirm("Write gitops.yaml?", default=True, err=True))
+
+
+def _print_adoption(report: AdoptReport) -> int:
+    if report.outcome == "unchanged":
+        line("nothing was written")
+        return 0
+    if report.outcome == "planned":
+        for text in report.content.splitlines():
+            line(safe(text))
+    count = len(report.layout.environments)
+    what = "1 environment" if count == 1 else f"{count} environments"
+    verb = "wrote" if report.outcome == "written" else "would write"
+    line(paint(safe(f"{verb} gitops.yaml to {report.directory}: {what}"), "bold", sys.stdout))
+    for warning in report.warnings:
+        aside("warning", warning)
+    aside("hint", "read it, then: gitops validate; commit and push it, then: gitops status")
+    return 0

@@ -1,0 +1,162 @@
+"""Which folder of an existing repository is which environment."""
+
+from __future__ import annotations
+
+import pytest
+
+from gitops.config import load_config
+from gitops.core.environments.layout import (
+    KustomizedFolder,
+    Layout,
+    find_layout,
+    kind_of,
+    render_config,
+    word_of,
+)
+
+
+def found(*paths: str, **named: str) -> Layout:
+    """Find the layout of folders; one that begins with `!` pins no image."""
+    folders = [
+        KustomizedFolder(path.lstrip("!"), () if path.startswith("!") else ("web",))
+        for path in paths
+    ]
+    return find_layout(folders, {path.replace("__", "/"): name for path, name in named.items()})
+
+
+LAYOUTS: dict[str, tuple[list[str], dict[str, str]]] = {
+    "overlays": (
+        ["overlays/dev", "overlays/prod", "!base"],
+        {"dev": "overlays/dev", "prod": "overlays/prod"},
+    ),
+    "below a folder for all there is": (
+        ["k8s/overlays/dev", "k8s/overlays/prod"],
+        {"dev": "k8s/overlays/dev", "prod": "k8s/overlays/prod"},
+    ),
+    "an app at the root": (
+        ["web/overlays/dev", "api/overlays/dev", "web/overlays/prod", "!web/base"],
+        {"dev": "{app}/overlays/dev", "prod": "{app}/overlays/prod"},
+    ),
+    "one app at the root": (
+        ["web/overlays/dev", "web/overlays/prod"],
+        {"dev": "{app}/overlays/dev", "prod": "{app}/overlays/prod"},
+    ),
+    "apps": (
+        ["apps/web/overlays/staging", "apps/web/overlays/production", "apps/api/overlays/staging"],
+        {"staging": "apps/{app}/overlays/staging", "production": "apps/{app}/overlays/production"},
+    ),
+    "the environment first": (
+        ["dev/web", "dev/api", "prod/web"],
+        {"dev": "dev/{app}", "prod": "prod/{app}"},
+    ),
+    "clusters": (
+        ["clusters/dev/apps/web", "clusters/prod/apps/web", "!clusters/prod", "!clusters/dev"],
+        {"dev": "clusters/dev/apps/{app}", "prod": "clusters/prod/apps/{app}"},
+    ),
+    "environments with regions": (
+        ["environments/dev/web", "environments/prod-eu/web", "environments/prod-us/web"],
+        {
+            "dev": "environments/dev/{app}",
+            "prod-eu": "environments/prod-eu/{app}",
+            "prod-us": "environments/prod-us/{app}",
+        },
+    ),
+    "regions first": (
+        ["overlays/eu-prod", "overlays/us-prod", "overlays/staging"],
+        {
+            "staging": "overlays/staging",
+            "eu-prod": "overlays/eu-prod",
+            "us-prod": "overlays/us-prod",
+        },
+    ),
+    "an app that is called like one": (
+        [
+            "apps/test-run/overlays/prod",
+            "apps/test-run/overlays/qa",
+            "apps/web/overlays/prod",
+        ],
+        {"qa": "apps/{app}/overlays/qa", "prod": "apps/{app}/overlays/prod"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts(name: str) -> None:
+    """The layouts that teams have are found, in the order in which images go through them."""
+    paths, wanted = LAYOUTS[name]
+    layout = found(*paths)
+
+    assert list(wanted.items()) == [(row.name, row.overlay) for row in layout.environments]
+    assert layout.unknown == ()
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_what_is_written_can_be_read(name: str) -> None:
+    """The proposal is a valid `gitops.yaml` that says what was found."""
+    layout = found(*LAYOUTS[name][0])
+    config = load_config(render_config(layout).encode())
+
+    assert [(row.name, row.overlay, row.after) for row in layout.environments] == [
+        (row.name, row.overlay, row.after) for row in config.environments
+    ]
+
+
+def test_what_is_not_understood_is_told() -> None:
+    """Folders with images that nobody names like an environment, and overlays without images."""
+    layout = found("overlays/prod", "infra/redis", "!overlays/dev", "!base")
+
+    assert layout.unknown == ("infra/redis",)
+    assert layout.unpinned == ("overlays/dev",)
+
+
+def test_an_application_tells() -> None:
+    """A folder that is named like nothing is what the Application that reads it is called."""
+    layout = found("k8s/blue", "k8s/green", k8s__blue="prod")
+
+    assert [("prod", "k8s/blue")] == [(row.name, row.overlay) for row in layout.environments]
+    assert layout.unknown == ("k8s/green",)
+
+
+def test_prod_comes_after_the_nearest_environment() -> None:
+    """Where there is no stage, prod asks for what the last test environment has."""
+    assert [(), (), ("qa",)] == [
+        row.after for row in found("envs/prod", "envs/dev", "envs/qa").environments
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("prod", "prod"),
+        ("live", "prod"),
+        ("prod-eu-west-1", "prod"),
+        ("pre-prod", "stage"),
+        ("qa", "test"),
+        ("development", "dev"),
+        ("web", None),
+        ("dev-prod", None),
+    ],
+)
+def test_kinds(name: str, kind: str | None) -> None:
+    """A name tells what an environment is for, also with a region; two such words tell nothing."""
+    assert kind == kind_of(name)
+
+
+def test_words_of_applications() -> None:
+    """`shop-prod` is about prod; `shop` and `dev-to-prod` tell nothing."""
+    assert ["prod", None, None] == [word_of(one) for one in ("shop-prod", "shop", "dev-to-prod")]
+
+
+@pytest.mark.parametrize(
+    ("paths", "accepts"),
+    [
+        (["o/dev", "o/prod"], ("main",)),
+        (["o/dev", "o/stage", "o/prod"], ("release/{version}",)),
+        (["o/prod"], ("release/{version}",)),
+    ],
+)
+def test_prod_takes_what_its_way_brings(paths: list[str], accepts: tuple[str, ...]) -> None:
+    """Without a stage images of main go to prod: a policy that refuses them would help nobody."""
+    config = load_config(render_config(found(*paths)).encode())
+
+    assert accepts == config.environments[-1].accepts
