@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -23,6 +24,9 @@ from gitops.core.report import WriteReport
 from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, Refused
 from gitops.ports import Snapshot
+
+if TYPE_CHECKING:
+    from gitops.actions.argocd.cluster_actions import ClusterActions
 
 
 class _Scope(Struct, frozen=True):
@@ -71,6 +75,7 @@ def hold(
     """
     require_words(reason, "--reason")
     tips: list[Tip] = []
+    begun: list[ClusterActions] = []
 
     def plan(tip: Tip) -> Plan:
         tips.append(tip)
@@ -100,6 +105,7 @@ def hold(
             reason=reason,
             subject=f"{scope.title}: hold ({one_line(reason)})",
         ).render()
+        _begin(session, tip, environment, app, begun)
         note = f"{scope.label} is held: automation leaves it alone"
         if scope.overlay is None:
             note = "every environment is held: automation leaves all of them alone"
@@ -110,7 +116,9 @@ def hold(
             hint=f"`gitops resume {scope.argument}` lifts it",
         )
 
-    return _tell(session, write(session, plan), tips[-1], environment, app)
+    report = write(session, plan)
+    overlays = _overlays(tips[-1], environment, app)
+    return _tell(session, report, overlays, begun)
 
 
 def resume(session: Session, environment: str | None, *, app: str | None = None) -> WriteReport:
@@ -119,11 +127,13 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
     Holds of single environments outlast the one of all.
     """
     tips: list[Tip] = []
+    begun: list[ClusterActions] = []
 
     def plan(tip: Tip) -> Plan:
         tips.append(tip)
         scope = _scope(tip, environment, app)
         present = scope.home.read(scope.path)
+        _begin(session, tip, environment, app, begun)
         if present is None:
             return _not_held(session, tip, scope)
         standing = readable_hold(present, scope.path)
@@ -144,7 +154,9 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
             warnings=tuple(f"{label} stays held: it has a hold of its own" for label in outlasting),
         )
 
-    return _tell(session, write(session, plan), tips[-1], environment, app)
+    report = write(session, plan)
+    overlays = _overlays(tips[-1], environment, app)
+    return _tell(session, report, overlays, begun)
 
 
 def _prospects(session: Session, tip: Tip, overlay: Overlay | None) -> tuple[str, ...]:
@@ -153,30 +165,50 @@ def _prospects(session: Session, tip: Tip, overlay: Overlay | None) -> tuple[str
     return ("automation may write it again", *outlook(view_of(session, tip, overlay)))
 
 
-def _tell(
-    session: Session, report: WriteReport, tip: Tip, environment: str | None, app: str | None
-) -> WriteReport:
-    """Bring the pull requests of what was held or resumed up to date, and Argo CD's notices."""
-    if report.outcome != "committed":
-        return report
+def _overlays(tip: Tip, environment: str | None, app: str | None) -> list[Overlay]:
+    """Return the overlays that a hold of an environment (None: of all) and app holds."""
     overlays: list[Overlay] = []
     for row in tip.config.environments:
         if environment in (None, row.name):
             with suppress(NotFound):  # its branch is not there yet
                 overlays += overlays_of(tip.of(row), row)
-    overlays = [one for one in overlays if app in (None, one.app)]
+    return [one for one in overlays if app in (None, one.app)]
+
+
+def _begin(
+    session: Session,
+    tip: Tip,
+    environment: str | None,
+    app: str | None,
+    begun: list[ClusterActions],
+) -> None:
+    """Begin to read what Argo CD shows, once, while the change is made and pushed."""
+    if begun or session.clusters is None or session.dry_run:
+        return
+    from gitops.actions.argocd.cluster_actions import ClusterActions  # only where a cluster is
+
+    begun.append(ClusterActions(session, tip, _overlays(tip, environment, app)))
+
+
+def _tell(
+    session: Session,
+    report: WriteReport,
+    overlays: Sequence[Overlay],
+    begun: Sequence[ClusterActions],
+) -> WriteReport:
+    """Bring the pull requests of what was held or resumed up to date, and Argo CD's notices.
+
+    Those also where nothing was held: a notice may have stayed.
+    """
     asking = [one for one in overlays if asks_for_approval(one.environment)]
-    if asking:
+    if asking and report.outcome == "committed":
         from gitops.actions.pull_requests.publish import refresh  # only where somebody must agree
 
         report = replace(report, warnings=report.warnings + refresh(session, asking))
-    if session.clusters is None:
-        return report
-    from gitops.actions.argocd.cluster_actions import ClusterActions  # only where a cluster is
-
-    steering = ClusterActions(session, tip, overlays)
-    steering.show_holds()
-    return steering.told(report)
+    for actions in begun:
+        actions.show_holds()
+        report = actions.told(report)
+    return report
 
 
 def _not_held(session: Session, tip: Tip, scope: _Scope) -> Plan:

@@ -3,6 +3,9 @@
 All of it is a courtesy. Git decides, and none of this may fail a write, hold it up for long, or
 say anything where no cluster is set up. The Applications are read in the background while Git is
 read, so that a bad canary can be stopped before the commit is made.
+
+A notice that stays though its hold is gone says what is not so. Its end is waited for, and whoever
+lifted the hold is told where it may still stand, and what takes it away (decision 51).
 """
 
 from __future__ import annotations
@@ -22,13 +25,21 @@ from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageChange, ImageValue, split_reference
 from gitops.core.report import WriteReport
 from gitops.core.text.plain import one_line
-from gitops.errors import GitopsError
+from gitops.errors import GitopsError, TryAgain
 from gitops.ports import Cluster, Reading
 
 WITHIN = 2.5
 """Seconds that one question to a cluster may take, and that anybody waits for all of them."""
 
+PATIENCE = 10.0
+"""Seconds that anybody waits for a notice to go: one that stays says what is not so.
+
+Loading the Kubernetes client alone takes seconds on a busy machine, and counts.
+"""
+
+_PAUSE = 0.5  # seconds before a cluster that did not take a change is asked again
 _OURS = "gitops: held"
+_NOT_DONE = "nothing is done there: "
 _LONGEST_NOTICE = 500  # Argo CD cuts there
 
 
@@ -52,6 +63,7 @@ class ClusterActions:
         self._tip = tip
         self._overlays = tuple(overlays)
         self._found: dict[Overlay, TrackingResult] | None = None
+        self._unread: dict[Overlay, list[str]] = {}  # why somebody who matters was not read
         self.notes: list[str] = []
         self.warnings: list[str] = []
         rows = [overlay.environment for overlay in self._overlays]
@@ -117,12 +129,74 @@ class ClusterActions:
             return
         try:
             tip = open_tip(self._session)
-            for overlay in self._overlays:
-                hold = view_of(self._session, tip, overlay).hold
-                for fed in self._fed(overlay):
-                    show_hold(fed, overlay, hold)
+            holds = {one: view_of(self._session, tip, one).hold for one in self._overlays}
         except GitopsError as error:
             self._warn(f"the hold is not shown in Argo CD: {error.message}")
+            return
+        goes = [overlay for overlay, hold in holds.items() if hold is None]
+        begun = self._session.clock.monotonic()
+        end = begun + (PATIENCE if goes else WITHIN)
+        self._look_again(begun + WITHIN)
+        before = list(self.warnings)
+        if any(self._are_late(overlay) for overlay in goes):
+            self._session.say("waiting for Argo CD, which may still say that there is a hold")
+            self.warnings = before  # what is said in the end counts
+            self._look_again(end)
+        for overlay, hold in holds.items():
+            for fed in self._fed(overlay):
+                try:
+                    self._show(fed, overlay, hold, end)
+                except GitopsError as error:
+                    self._stays(overlay, hold, f"{fed.feed.application.ref.name}: {error.message}")
+        for overlay in goes:
+            for problem in self._unread.get(overlay, ()):
+                self._stays(overlay, None, problem)
+
+    def _show(
+        self, fed: TrackingApplication, overlay: Overlay, hold: Hold | None, end: float
+    ) -> None:
+        """Show the hold, or take a notice away; that is tried until `end`."""
+        clock = self._session.clock
+        while True:
+            try:
+                changed = show_hold(fed, overlay, hold)
+            except TryAgain:
+                if hold is not None or clock.monotonic() + _PAUSE >= end:
+                    raise
+                clock.pause(_PAUSE, _PAUSE)
+                continue
+            if changed and hold is None:
+                self.notes.append(
+                    f"{fed.feed.application.ref.name} does not say any more that it is held"
+                )
+            return
+
+    def _stays(self, overlay: Overlay, hold: Hold | None, why: str) -> None:
+        """Say that Argo CD shows what is not so, and what mends it."""
+        if hold is not None:
+            self._warn(f"the hold is not shown in Argo CD: {why}; `gitops watch` shows it")
+            return
+        if _NOT_DONE + why in self.warnings:
+            self.warnings.remove(_NOT_DONE + why)
+        text = f"Argo CD may still say that {overlay.label} is held: {why}; "
+        resume = f"gitops resume {overlay.environment.name}"
+        resume += f" --app {overlay.app}" if overlay.app is not None else ""
+        text += f"`{resume}` again takes the notice away, and so does `gitops watch`"
+        if text not in self.warnings:
+            self.warnings.append(text)
+
+    def _look_again(self, end: float) -> None:
+        """Wait until `end` for clusters that were late: what they say counts now."""
+        self._readings.wait_until(end)
+        if self._unread:
+            self._found = None
+            self._unread.clear()
+
+    def _are_late(self, overlay: Overlay) -> bool:
+        """Say whether a cluster of an overlay has been waited for, and may still answer."""
+        self._fed(overlay)
+        clusters = self._readings.clusters.get(overlay.environment.name, ())
+        return any(self._readings.was_late(cluster) for cluster in clusters)
 
     def told(self, report: WriteReport) -> WriteReport:
         """Return `report` with what there is to say."""
@@ -142,7 +216,7 @@ class ClusterActions:
                 readings = [
                     (cluster, reading)
                     for cluster in clusters
-                    if (reading := self._reading(cluster)) is not None
+                    if (reading := self._reading(cluster, one)) is not None
                 ]
                 try:
                     view = view_of(self._session, self._tip, one)
@@ -152,12 +226,15 @@ class ClusterActions:
         found = self._found.get(overlay)
         return found.fed if found is not None else ()
 
-    def _reading(self, cluster: Cluster) -> Reading | None:
+    def _reading(self, cluster: Cluster, overlay: Overlay) -> Reading | None:
         """Return what was read in time, None when nothing was."""
         try:
             return self._readings.of(cluster)
         except GitopsError as error:
-            self._warn(f"nothing is done there: {error.message}")
+            # Who refuses a connection and was never named has no notice of ours.
+            if self._readings.are_named or self._readings.was_late(cluster):
+                self._unread.setdefault(overlay, []).append(error.message)
+            self._warn(_NOT_DONE + error.message)
             return None
 
     def _warn(self, text: str) -> None:

@@ -83,6 +83,15 @@ class Readings:
         self._futures = {cluster: pool.submit(cluster.applications) for cluster in asked}
         pool.shutdown(wait=False)
 
+    def wait_until(self, end: float) -> None:
+        """Wait longer: until `end` on the clock of the session, also for those that were late."""
+        self._end = max(self._end, end)
+        self._late.clear()
+
+    def was_late(self, cluster: Cluster) -> bool:
+        """Say whether a cluster has not answered yet, which may mean that it only takes long."""
+        return cluster in self._late
+
     def of(self, cluster: Cluster) -> Reading:
         """Return what one of the clusters said.
 

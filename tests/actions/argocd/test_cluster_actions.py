@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from threading import Event
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from argo_world import CONFIG, ArgoWorld
+from gitops.actions.argocd import cluster_actions
 from gitops.actions.hold import hold, resume
 from gitops.actions.rollback import Preview, RollbackRequest, rollback
 from gitops.core.argocd.application import NOTICE
 from gitops.core.report import WriteReport
 from gitops.errors import Denied, Refused, Unavailable
+from gitops.ports import Reading
 
 
 @pytest.fixture
@@ -109,6 +113,117 @@ def test_resume_takes_the_notice_away(world: ArgoWorld) -> None:
     resume(world.session(intent="intent-2"), "dev")
 
     assert {"mine": "x"} == world.plane.annotations("shop-dev")
+
+
+class Slow:
+    """Keeps the Applications of a cluster back until it is told to answer."""
+
+    def __init__(self, world: ArgoWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.answer = Event()
+        read = world.cluster.applications
+
+        def applications() -> Reading:
+            self.answer.wait(10)
+            return read()
+
+        monkeypatch.setattr(world.cluster, "applications", applications)
+        monkeypatch.setattr(cluster_actions, "WITHIN", 0.02)
+        monkeypatch.setattr(cluster_actions, "PATIENCE", 0.04)
+
+
+def unnamed(world: ArgoWorld) -> None:
+    """Leave it to the current context which cluster there is."""
+    world.repository.commit({"gitops.yaml": CONFIG.partition("clusters:")[0].encode()})
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_resume_waits_for_the_notice_to_go(
+    world: ArgoWorld, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """A cluster that takes longer than a courtesy may is waited for, and the person is told so."""
+    if not named:
+        unnamed(world)
+    back(world)
+    slow = Slow(world, monkeypatch)
+
+    def say(text: str) -> None:
+        if text.startswith("waiting for Argo CD"):
+            slow.answer.set()
+
+    monkeypatch.setattr(cluster_actions, "PATIENCE", 10.0)
+    report = resume(replace(world.session(intent="intent-2"), say=say), "dev")
+
+    assert NOTICE not in world.plane.annotations("shop-dev")
+    assert () == report.warnings
+    assert "shop-dev does not say any more that it is held" in report.notes
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_notice_that_may_stay_is_told(
+    world: ArgoWorld, monkeypatch: pytest.MonkeyPatch, named: bool
+) -> None:
+    """The hold is lifted, the way out is told, and the same command again mends it."""
+    if not named:
+        unnamed(world)
+    back(world)
+    with monkeypatch.context() as patch:
+        slow = Slow(world, patch)
+        report = resume(world.session(intent="intent-2"), "dev")
+        slow.answer.set()
+    again = resume(world.session(intent="intent-3"), "dev")
+
+    assert "committed" == report.outcome
+    (warning,) = report.warnings
+    assert warning.startswith("Argo CD may still say that dev is held: fake did not answer in time")
+    assert "`gitops resume dev` again takes the notice away" in warning
+    assert ("unchanged", ()) == (again.outcome, again.warnings)
+    assert "shop-dev does not say any more that it is held" in again.notes
+    assert NOTICE not in world.plane.annotations("shop-dev")
+
+
+def test_what_cannot_be_patched_is_told(world: ArgoWorld) -> None:
+    """Without the right to take a notice away, resume says that it stays; every one is tried."""
+    hold(world.session(), None, reason="stop")
+    world.cluster.read_only = Denied("may not patch applications")
+
+    report = resume(world.session(intent="intent-2"), None)
+
+    assert [
+        f"Argo CD may still say that {name} is held: shop-{name}: may not patch applications; "
+        f"`gitops resume {name}` again takes the notice away, and so does `gitops watch`"
+        for name in ("dev", "prod")
+    ] == list(report.warnings)
+
+
+def test_a_change_that_is_not_taken_is_tried_again(
+    world: ArgoWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An API server that stumbles over the patch is asked again, in the time that there is."""
+    back(world)
+    annotate, tries = world.cluster.annotate, []
+
+    def stumble(*arguments: Any) -> None:
+        tries.append(arguments)
+        if len(tries) < 3:
+            raise Unavailable("fake is busy")
+        annotate(*arguments)
+
+    monkeypatch.setattr(world.cluster, "annotate", stumble)
+    report = resume(world.session(intent="intent-2"), "dev")
+
+    assert (3, ()) == (len(tries), report.warnings)
+    assert NOTICE not in world.plane.annotations("shop-dev")
+
+
+def test_resume_where_nobody_configured_a_cluster(world: ArgoWorld) -> None:
+    """Whatever the current context is: what refuses every connection is no Argo CD of ours."""
+    back(world)
+    unnamed(world)
+    world.cluster.trouble = Unavailable("fake is away")
+
+    report = resume(world.session(intent="intent-2"), "dev")
+
+    assert ("committed", ()) == (report.outcome, report.warnings)
 
 
 def test_holds_of_everything(world: ArgoWorld) -> None:
