@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec.structs import replace
 
-from fakes import FakeRepository, FakeSnapshot
+from fakes import FakeRepository, FakeTree
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import NotFound, UsageError
-from gitops.ports import Tree, TreeEntry
-
-
-class FakeTree(FakeSnapshot):
-    """`ports.Tree` of a FakeCommit; a file whose content starts with `-> ` is a link."""
-
-    def entry(self, path: str) -> TreeEntry | None:
-        """See `ports.Tree`."""
-        content = self.files.get(path)
-        if content is not None:
-            kind = "link" if content.startswith(b"-> ") else "file"
-            return TreeEntry(kind, hashlib.sha1(content, usedforsecurity=False).hexdigest())
-        inside = sorted(one for one in self.files if one.startswith(f"{path}/" if path else ""))
-        if not inside:
-            return None
-        parts = repr([(one, self.files[one]) for one in inside]).encode()
-        return TreeEntry("folder", hashlib.sha1(parts, usedforsecurity=False).hexdigest())
-
-    def target(self, path: str) -> str:
-        """See `ports.Tree`."""
-        return self.files[path].decode().removeprefix("-> ")
+from gitops.ports import Tree
 
 
 class FakeArchive:

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from msgspec.structs import replace
+
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import trailers
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.ledger.signatures import BranchCommit
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import GitopsError, NoAtomicPush, NotFound
-from gitops.ports import FileChange, Gathered, Lost, NewCommit, RefUpdate, Unproven
+from gitops.ports import FileChange, Gathered, Lost, NewCommit, RefUpdate, TreeEntry, Unproven
 
 ANA = Identity("Ana", "ana@example.com")
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -68,6 +70,26 @@ class FakeSnapshot:
         return tuple(sorted(names))
 
 
+class FakeTree(FakeSnapshot):
+    """`ports.Tree` of a FakeCommit; a file whose content starts with `-> ` is a link."""
+
+    def entry(self, path: str) -> TreeEntry | None:
+        """See `ports.Tree`."""
+        content = self.files.get(path)
+        if content is not None:
+            kind = "link" if content.startswith(b"-> ") else "file"
+            return TreeEntry(kind, hashlib.sha1(content, usedforsecurity=False).hexdigest())
+        inside = sorted(one for one in self.files if one.startswith(f"{path}/" if path else ""))
+        if not inside:
+            return None
+        parts = repr([(one, self.files[one]) for one in inside]).encode()
+        return TreeEntry("folder", hashlib.sha1(parts, usedforsecurity=False).hexdigest())
+
+    def target(self, path: str) -> str:
+        """See `ports.Tree`."""
+        return self.files[path].decode().removeprefix("-> ")
+
+
 class FakeRepository:
     """`ports.Repository` in memory.
 
@@ -79,6 +101,7 @@ class FakeRepository:
         trouble: raised by the next call of `push`, then forgotten; with `lands` True the push
             has landed all the same (a lost answer).
         signatures: commit id -> principal who signed it.
+        signs: the principal who signs every commit that is made from now on, None for nobody.
         atomic: False: several branches cannot be moved at once.
         told: full names of the refs beside the branches, as they were at the newest push.
         memory: branch -> commit, as an earlier call left it on this machine.
@@ -92,6 +115,7 @@ class FakeRepository:
         self.trouble: GitopsError | None = None
         self.lands = False
         self.signatures: dict[str, str] = {}
+        self.signs: str | None = None
         self.atomic = True
         self.told: tuple[str, ...] = ()
         self.memory: dict[str, str] = {}
@@ -191,10 +215,17 @@ class FakeRepository:
             BranchCommit(
                 oid,
                 self.commits[oid].info.parents,
-                self.changed_paths(oid) if len(self.commits[oid].info.parents) < 2 else (),
+                self._wrote(oid),
             )
             for oid in self._newest_first([commit], [])
         )
+
+    def _wrote(self, commit: str) -> tuple[str, ...]:
+        """Return the paths that a commit changed, () for a merge."""
+        parents = self.commits[commit].info.parents
+        if not parents:
+            return tuple(sorted(self.commits[commit].files))
+        return self.changed(parents[0], commit) if len(parents) == 1 else ()
 
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """See `ports.Repository`; `signatures` says who signed what."""
@@ -216,12 +247,20 @@ class FakeRepository:
                 return commit
         return None
 
-    def has_landed(self, intent: str, commit: str, since: str) -> bool:
+    def over(self, tip: str, without: str) -> tuple[CommitInfo, ...]:
         """See `ports.Evidence`."""
-        return any(
-            intent in trailers(self.commits[one].info.message).get("Gitops-Id", ())
-            for one in self._newest_first([commit], [since])
-        )
+        found = self._newest_first([tip], [without])
+        return tuple(replace(self.commits[one].info, merged=()) for one in found)
+
+    def forks(self, one: str, other: str) -> tuple[str, ...]:
+        """See `ports.Evidence`."""
+        both = self._reachable([one]) & self._reachable([other])
+        older = {earlier for commit in both for earlier in self._reachable([commit]) - {commit}}
+        return tuple(sorted(both - older))
+
+    def at(self, commit: str) -> FakeTree:
+        """See `ports.Evidence`."""
+        return FakeTree(commit[:7], commit, self.commits[commit].files)
 
     def _newest_first(self, of: Sequence[str], without: Sequence[str]) -> list[str]:
         found = self._reachable(of) - self._reachable(without)
@@ -238,12 +277,10 @@ class FakeRepository:
                 todo += self.commits[commit].info.parents
         return found
 
-    def changed_paths(self, commit: str) -> tuple[str, ...]:
-        """See `ports.Repository`."""
-        one = self.commits[commit]
-        before = self.commits[one.info.parents[0]].files if one.info.parents else {}
-        paths = sorted({*one.files, *before})
-        return tuple(path for path in paths if one.files.get(path) != before.get(path))
+    def changed(self, before: str, after: str) -> tuple[str, ...]:
+        """See `ports.Evidence`."""
+        old, new = self.commits[before].files, self.commits[after].files
+        return tuple(sorted(path for path in {*old, *new} if old.get(path) != new.get(path)))
 
     def create(self, commit: NewCommit) -> str:
         """See `ports.Repository`."""
@@ -262,6 +299,8 @@ class FakeRepository:
         message = commit.message.rstrip("\n") + "\n"
         parts = repr((commit.parents, sorted(files.items()), message, commit.time, author))
         oid = hashlib.sha1(parts.encode(), usedforsecurity=False).hexdigest()
+        if self.signs is not None:
+            self.signatures.setdefault(oid, self.signs)
         info = CommitInfo(oid, commit.parents, author, commit.time, message, merged)
         self.commits.setdefault(oid, FakeCommit(info, files))
         return oid

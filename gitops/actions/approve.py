@@ -19,13 +19,13 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.judge import Override
 from gitops.actions.proposals.find import OpenProposal, proposal_branch
 from gitops.actions.pull_requests.decide import ApprovalPreview, ApproveRequest, Approving, Decided
-from gitops.actions.pull_requests.review import hold_brought
+from gitops.actions.pull_requests.review import signers_of
 from gitops.actions.releases.ledger import Appended, append_records, ledger_of
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
 from gitops.core.ledger.records import LEDGER_BRANCH, Record, approvals
 from gitops.core.policy.reasons import record_overrides
-from gitops.core.proposals.approval import authors_of, is_author, merge_message, person
+from gitops.core.proposals.approval import is_author, makers, merge_message, person
 from gitops.core.report import Committed, OverlayChange, WriteReport
 from gitops.errors import Refused
 from gitops.ports import NoForge
@@ -60,14 +60,14 @@ def approve(
 
 
 def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteReport:
-    overlays: list[Overlay] = []
+    shown: list[Decided] = []
     recorded: list[Appended] = []
 
     def plan(tip: Tip) -> Plan:
         decided = approving.decide(*approving.look(tip))
         _check_approver(decided.view, decided.present)
         approving.ask(decided)
-        overlays.append(decided.view.overlay)
+        shown.append(decided)
         missing = _missing(decided.view, decided.present) if recorded else 0
         if missing:
             return _waiting(decided.view.overlay, decided.present, missing)
@@ -78,9 +78,7 @@ def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteRe
     # Once before the approval is recorded, so that none is that changes nothing.
     planned = plan(tip)
     check_policy(session, tip, planned.targets)
-    if approving.shown is None:
-        raise AssertionError(f"nothing was shown of {planned.action}")
-    recorded.append(_record(session, overlays[0], approving.shown))
+    recorded.append(_record(shown[0].view, shown[0].present))
     report = write(session, plan)
     if report.outcome != "unchanged":
         return report
@@ -96,23 +94,48 @@ def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteRe
     )
 
 
-def _check_approver(view: OverlayView, present: OpenProposal) -> None:
-    rule = view.row.approvals
+def _check_approver(view: OverlayView, present: OpenProposal, signer: str | None = None) -> None:
+    """Refuse whoever made some of the proposal, by any name and by the key that signs.
+
+    `signer` is who signed the approval, None before anybody knows.
+    """
+    if view.row.approvals.self:
+        return
     approver = view.session.identity()
-    authors = authors_of(present.author, present.message)
-    if not rule.self and is_author(approver, authors):
-        names = ", ".join(author.name for author in authors)
-        raise Refused(
-            f"{view.label}: {approver.name} <{approver.email}> is an author of this proposal",
-            hint=f"somebody else must approve it; its authors: {names}",
-        )
+    if is_author(approver, present.authors):
+        who = f"{approver.name} <{approver.email}>"
+    elif signer is not None and signer.lower() in _makers(view, present):
+        who = f"{signer}, whose key signs as {approver.name}"
+    else:
+        return
+    names = ", ".join(author.name for author in present.authors)
+    raise Refused(
+        f"{view.label}: {who} is an author of this proposal",
+        hint=f"somebody else must approve it; its authors: {names}",
+    )
 
 
-def _record(session: Session, overlay: Overlay, head: str) -> Appended:
-    """Write the approval of `head` to the ledger; nothing when it stands there already."""
+def _makers(view: OverlayView, present: OpenProposal) -> frozenset[str]:
+    return makers(present.commits, signers_of(view, present))
+
+
+def _record(view: OverlayView, present: OpenProposal) -> Appended:
+    """Write the approval of the head to the ledger; nothing when it stands there already.
+
+    Raises Refused, before anything is written, when the key that signs it is an author's.
+    """
+    session, head = view.session, present.commit
     name = session.identity().name
     tip = open_tip(session)
-    known = approvals(ledger_of(view_of(session, tip, overlay)).entries, head)
+    newest = view_of(session, tip, view.overlay)
+    listed = tip.snapshot.read(tip.config.signers) if tip.config.signers is not None else None
+
+    def vet(commit: str) -> None:
+        if listed is not None:
+            signer = session.evidence.signed_by([commit], listed).get(commit)
+            _check_approver(newest, present, signer)
+
+    known = approvals(ledger_of(newest).entries, head)
     if any(entry.record.by == name for entry in known):
         return Appended(None, 0, ())
     record = Record(
@@ -122,18 +145,16 @@ def _record(session: Session, overlay: Overlay, head: str) -> Appended:
         by=name,
         intent=session.intent,
     )
-    subject = f"{overlay.label}: approved {head[:7]}"
-    return append_records(
-        view_of(session, tip, overlay), [record], action="approve", subject=subject
-    )
+    subject = f"{view.label}: approved {head[:7]}"
+    return append_records(newest, [record], action="approve", subject=subject, vet=vet)
 
 
 def _missing(view: OverlayView, present: OpenProposal) -> int:
     """Return how many approvals of the head are still to come; authors count where they may."""
     rule = view.row.approvals
-    names = {author.name for author in authors_of(present.author, present.message)}
+    names = _makers(view, present)
     known = approvals(ledger_of(view).entries, present.commit)
-    counting = [entry for entry in known if rule.self or entry.record.by not in names]
+    counting = [entry for entry in known if rule.self or entry.who.lower() not in names]
     return max(rule.required - len(counting), 0)
 
 
@@ -153,7 +174,7 @@ def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
     session, overlay, home = view.session, view.overlay, view.home
     files: dict[str, bytes | None] = {edit.path: edit.after}
     before: dict[str, bytes | None] = {edit.path: edit.before}
-    hold = hold_brought(view, present)
+    hold = decided.hold
     if hold is not None:
         path = own_hold_path(overlay)
         files[path], before[path] = hold[0], home.read(path)
@@ -163,7 +184,11 @@ def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
         changes=edit.changes,
         approved_by=[person(session.identity())],
         intent=session.intent,
-        overrides=record_overrides(request.override, decided.passed),
+        overrides=(
+            *decided.judged.counting,
+            *record_overrides(request.override, decided.passed),
+        ),
+        rollback=decided.judged.restored is not None,
     )
     return Plan(
         action="approve",
@@ -172,8 +197,11 @@ def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
         changes=tuple(
             OverlayChange(overlay, edit.path, change, home.branch) for change in edit.changes
         ),
-        warnings=tuple(f"{edit.path}: {text}" for text in edit.warnings),
-        notes=(f"{proposal_branch(overlay)} at {present.commit[:7]} by {present.author.name}",),
+        warnings=(*(f"{edit.path}: {text}" for text in edit.warnings), *decided.warnings),
+        notes=(
+            f"{proposal_branch(overlay)} at {present.commit[:7]} by {present.author.name}",
+            *(note for note in decided.notes if note not in decided.warnings),
+        ),
         hold=hold[1] if hold is not None else None,
         judged=True,
     )

@@ -14,6 +14,7 @@ from gitops.actions.proposals.find import (
     find_proposal,
     look,
     proposal_branch,
+    told_commits,
 )
 from gitops.actions.pull_requests.publish import end_pull_request
 from gitops.actions.write.write import write
@@ -55,6 +56,7 @@ def close(
             action="close",
             ending=(ended,),
             notes=(f"{overlay.label}: the proposal {head[:7]} is dropped{because}",),
+            warnings=_with_it(found),
         )
 
     report = write(session, plan)
@@ -72,12 +74,18 @@ def close(
     return replace(report, proposals=told, warnings=report.warnings + warnings)
 
 
+def _with_it(found: ProposalLookup) -> tuple[str, ...]:
+    """Name the commits of others that go with the branch."""
+    others = found.present.others if found.present is not None else found.commits
+    return (f"with it go {told_commits(others)}",) if others else ()
+
+
 def _look(view: OverlayView) -> ProposalLookup:
     """Look at the proposal; a forge that does not answer keeps nobody from closing it."""
     try:
         return look(view)
     except GitopsError:
-        return ProposalLookup(*find_proposal(view))
+        return find_proposal(view)
 
 
 def _name(session: Session) -> str:

@@ -180,7 +180,8 @@ class _Call(Struct):
             return ()
         branch, base = proposal_branch(overlay), view.branch
         try:
-            head, present = find_proposal(view)
+            found = find_proposal(view)
+            head, present = found.head, found.present
         except (ManifestError, NotFound):
             # Whoever may push that branch cannot stop a rollback with what it holds.
             head, present = self.session.repository.snapshot(branch).commit, None

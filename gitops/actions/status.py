@@ -115,8 +115,11 @@ def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
         return ()
     except GitopsError as error:
         warnings.append(f"{overlay.label}: its pull request is not known: {error.message}")
-        found = ProposalLookup(*find_proposal(view))
+        found = find_proposal(view)
     pull = found.pull
+    if found.problem is not None:
+        warnings.append(f"{view.label}: {found.problem}: `gitops close {name}` drops it")
+        return ()
     if found.present is not None:
         return (replace(found.present.report(overlay, pull=pull), waits_for=waits),)
     if pull is not None and pull.state == "open":

@@ -10,6 +10,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from gitops.core.git.commit import CommitInfo
     from gitops.core.ledger.signatures import BranchCommit
+    from gitops.ports.commits import Tree
 
 
 class FileChange(Struct, frozen=True):
@@ -55,16 +56,26 @@ class Evidence(Protocol):
         """
         ...
 
-    def has_landed(self, intent: str, commit: str, since: str) -> bool:
-        """Say whether `commit`, a snapshot's, has a commit with `Gitops-Id: intent` over `since`.
+    def over(self, tip: str, without: str) -> tuple[CommitInfo, ...]:
+        """Return the commits that `tip` has and `without` has not, newest first.
 
-        Messages of merged commits count too. Unlike `Repository.find_intent` it asks no server
-        where a branch is now.
+        Both are snapshots'. None of the commits has `merged`.
         """
         ...
 
-    def changed_paths(self, commit: str) -> tuple[str, ...]:
-        """Return the paths that `commit`, a snapshot's, changed against its first parent."""
+    def forks(self, one: str, other: str) -> tuple[str, ...]:
+        """Return the newest commits that both have, of what `over` has read; () for none.
+
+        There are several where the two were merged crosswise.
+        """
+        ...
+
+    def at(self, commit: str) -> Tree:
+        """Return the files of a commit that `over` or `forks` named, or of a snapshot's."""
+        ...
+
+    def changed(self, before: str, after: str) -> tuple[str, ...]:
+        """Return the paths that differ between two commits as `at` takes them, sorted."""
         ...
 
     def contains(self, tip: str, commit: str, earlier: str) -> bool:

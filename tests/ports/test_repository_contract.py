@@ -337,16 +337,29 @@ def test_find_intent(world: World) -> None:
     assert world.repository.find_intent("main", "abc", last) is None
 
 
-def test_has_landed(world: World) -> None:
-    """The same is told of a commit that was read, wherever its branch has gone since."""
-    since = world.repository.snapshot("main").commit
-    world.other.commit({OTHER: b"tag 2\n"}, "y\n\nGitops-Id: abc\n")
-    read = world.repository.snapshot("main").commit
-    world.other.commit({OTHER: b"tag 3\n"}, "z\n\nGitops-Id: later\n")
+def test_what_a_branch_has_over_another(world: World) -> None:
+    """Its own commits are told, where the two part, and what it changed since, merges or not."""
+    branch = "gitops/prod"
+    first = world.repository.snapshot("main").commit
+    own = world.other.commit({OTHER: b"tag 2\n"}, "own\n", branch=branch, parents=[first])
+    theirs = world.other.commit({FILE: b"tag 3\n"}, "main's\n")
+    base = world.repository.snapshot("main").commit
+    head = world.repository.snapshot(branch).commit
+    evidence = world.repository
 
-    assert world.repository.has_landed("abc", read, since)
-    assert not world.repository.has_landed("later", read, since)
-    assert not world.repository.has_landed("abc", read, read)
+    assert [own] == [one.commit for one in evidence.over(head, base)]
+    assert (first,) == evidence.forks(head, base)
+    assert (OTHER,) == evidence.changed(first, head)
+    assert b"tag 0\n" == evidence.at(first).read(OTHER)
+
+    files = {FILE: b"tag 3\n", "a/new file": b"x\n"}
+    merged = world.other.commit(files, "merge\n", branch=branch, parents=[own, theirs])
+    head = world.repository.snapshot(branch).commit
+    assert [merged, own] == [one.commit for one in evidence.over(head, base)]
+    assert (theirs,) == evidence.forks(head, base)
+    assert ("a/new file", OTHER) == evidence.changed(theirs, head)
+    entry = evidence.at(head).entry("a/new file")
+    assert (entry.kind, entry.executable) == ("file", False)
 
 
 def test_author_time_and_message(world: World) -> None:
@@ -362,18 +375,6 @@ def test_author_time_and_message(world: World) -> None:
 
     assert (bob, NOW, message) == (info.author, info.time, info.message)
     assert (old,) == info.parents
-
-
-def test_changed_paths(world: World) -> None:
-    """The paths that a tip changed are told, added and deleted ones too; a first commit: all."""
-    first = world.repository.snapshot("main").commit
-    expected = tuple(sorted(FILES))
-    assert expected == tuple(sorted(world.repository.changed_paths(first)))
-
-    world.other.commit({FILE: b"tag 2\n"}, "two\n")
-    world.other.commit({OTHER: None, "a/new file": b"x\n"}, "three\n")
-    tip = world.repository.snapshot("main").commit
-    assert ("a/new file", OTHER) == world.repository.changed_paths(tip)
 
 
 def test_file_history(world: World) -> None:
@@ -454,7 +455,7 @@ def test_contains(world: World) -> None:
     side = world.other.commit({OTHER: b"side\n"}, branch="side", parents=[middle])
     merge = world.other.commit({OTHER: b"side\n"}, parents=[middle, side])
     tip = world.repository.snapshot("main").commit
-    contains = world.repository.contains  # type: ignore[attr-defined]
+    contains = world.repository.contains
 
     assert merge == tip
     assert contains(tip, tip, tip)

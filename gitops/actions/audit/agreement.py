@@ -102,7 +102,7 @@ class ApprovalEvidence:
         ledger = LedgerApprovals(self._session, self._archive, policy)
         landed = self._changes.landed
         for head in self._heads(step):
-            approval = ledger.approval(overlay, head, merged=landed)
+            approval = ledger.approval(overlay, head, step.parent, merged=landed)
             change = Change(step.info, step.parent or "", step.commit)
             yield approval, self._strange(change, head, paths) if approval.enough else ()
 

@@ -6,20 +6,20 @@ pull request had, whoever made it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
+from gitops.actions.proposals.merged import MergeSides, brings_nothing
 from gitops.actions.releases.ledger import ledger_of
 from gitops.core.audit.findings import Approval
-from gitops.core.audit.merged_content import merges_to, settled
 from gitops.core.environments.environment import Approvals, Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.ledger.records import approvals
-from gitops.core.proposals.approval import authors_of
-from gitops.ports import Archive, GatedForge, PullRequest, Tree, TreeEntry
+from gitops.core.proposals.approval import makers
+from gitops.ports import Archive, GatedForge, PullRequest, Tree
 
 
 class Change(Struct, frozen=True):
@@ -98,27 +98,55 @@ class LedgerApprovals:
         self._archive = archive
         self._tip = tip
 
-    def approval(self, overlay: Overlay, head: str, *, merged: bool) -> Approval:
-        """Return who approved exactly `head`; its authors count only where the overlay says so."""
+    def approval(self, overlay: Overlay, head: str, start: str | None, *, merged: bool) -> Approval:
+        """Return who approved exactly `head`, which was made on `start`.
+
+        Whoever wrote some of it counts only where the overlay says so: by name and address, and
+        with signers by the key that signed.
+        """
         rule = overlay.environment.approvals
         ledger = ledger_of(view_of(self._session, self._tip, overlay))
-        info = self._archive.info(head)
-        authors = {
-            word.lower()
-            for author in authors_of(info.author, info.message)
-            for word in (author.name, author.email)
-        }
         known = approvals(ledger.entries, head)
+        authors: frozenset[str] = frozenset()
+        if known and not rule.self:
+            authors = self._makers(head, start)
         return Approval(
             kind="signed" if self._tip.config.signers is not None else "claimed",
             place="the ledger",
             head=head,
-            by=tuple(one.who for one in known if rule.self or one.who.lower() not in authors),
+            by=tuple(one.who for one in known if one.who.lower() not in authors),
             required=rule.required,
             merged=merged,
             # Nothing but `gitops approve` merges it.
             enforced=None if merged else True,
         )
+
+    def _makers(self, head: str, start: str | None) -> frozenset[str]:
+        found = self._archive.over(head, start)
+        own = frozenset(one.commit for one in found)
+        wrote = [one for one in found if not brings_nothing(_Past(self._archive), one, own)]
+        signers = self._tip.config.signers
+        listed = self._tip.snapshot.read(signers) if signers is not None else None
+        signed: Mapping[str, str] = {}
+        if listed is not None:
+            signed = self._archive.signed_by([one.commit for one in wrote], listed)
+        return makers(wrote or [self._archive.info(head)], signed)
+
+
+class _Past(Struct, frozen=True):
+    """An archive, as what tells a merge that brings nothing."""
+
+    archive: Archive
+
+    def forks(self, one: str, other: str) -> tuple[str, ...]:
+        found = self.archive.fork(one, other)
+        return () if found is None else (found,)
+
+    def at(self, commit: str) -> Tree:
+        return self.archive.tree(commit)
+
+    def changed(self, before: str, after: str) -> tuple[str, ...]:
+        return self.archive.changed(before, after)
 
 
 def branches_at(archive: Archive, commit: str) -> tuple[str, ...]:
@@ -133,24 +161,5 @@ def other_content(
     fork = archive.fork(change.start, head)
     if fork is None:
         return tuple(paths)
-    trees = tuple(archive.tree(one) for one in (fork, change.start, head, change.end))
-    return tuple(path for path in paths if not _is_merged(archive, trees, path))
-
-
-def _is_merged(archive: Archive, trees: Sequence[Tree], path: str) -> bool:
-    base, ours, theirs, landed = (tree.entry(path) for tree in trees)
-    sure, expected = settled(base, ours, theirs)
-    if sure:
-        return expected == landed
-    contents = [
-        tree.read(path) if _is_file(entry) else None
-        for tree, entry in zip(trees, (base, ours, theirs, landed), strict=True)
-    ]
-    old, one, other, found = contents
-    if old is None or one is None or other is None or found is None:
-        return False
-    return merges_to(old, one, other, found, path, archive.merge_text)
-
-
-def _is_file(entry: TreeEntry | None) -> bool:
-    return entry is not None and entry.kind == "file"
+    trees = (archive.tree(one) for one in (fork, change.start, head, change.end))
+    return MergeSides(*trees).strange(paths, archive.merge_text)

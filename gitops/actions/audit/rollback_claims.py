@@ -8,21 +8,17 @@ from msgspec import Struct
 
 from gitops.actions.audit.build_inputs import overlays_in
 from gitops.actions.audit.changes import BranchStep
+from gitops.actions.releases.claimed_rollback import ClaimedRollback, prove
 from gitops.actions.releases.ledger import OverlayLedger
 from gitops.core.audit.findings import Claim
 from gitops.core.audit.rollback_claim import (
     ChangedFile,
     RollbackOffence,
-    find_restored,
-    judge_hold,
-    judge_kustomization,
-    stray_paths,
 )
 from gitops.core.environments.environment import Config, Overlay
 from gitops.core.hold import Hold, hold_path, parse_hold
-from gitops.core.kustomization import choose_file, image_values
-from gitops.core.releases.history import Release, releases
-from gitops.core.releases.lookup import read_until_sure
+from gitops.core.kustomization import choose_file
+from gitops.core.releases.history import releases
 from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 from gitops.ports import Archive, Tree
@@ -95,41 +91,15 @@ def judge_claim(
     except ManifestError as error:
         return _whole(f"{overlay.label} cannot be read: {error.problem}")
     path = f"{overlay.directory}/{name}"
-    offences = list(stray_paths(label, changed, (path, hold)))
-    file = _file(before, after, path)
-    if path in changed:
-        offences += judge_kustomization(file)
-    restored, reasons = _restored(archive, step.parent, overlay, file, claim, ledger)
-    offences += [RollbackOffence(path, reason) for reason in reasons]
-    if hold in changed:
-        offences += judge_hold(_file(before, after, hold), label, restored)
-    return ClaimVerdict(tuple(offences), (path, hold))
+    claimed = ClaimedRollback(
+        label, changed, _file(before, after, path), _file(before, after, hold)
+    )
+    stream = releases(archive.history(step.parent, overlay.directory), environment=overlay.label)
+    return ClaimVerdict(prove(claimed, claim, stream, ledger).offences, (path, hold))
 
 
 def _whole(what: str) -> ClaimVerdict:
     return ClaimVerdict((RollbackOffence(None, what),))
-
-
-def _restored(
-    archive: Archive,
-    parent: str,
-    overlay: Overlay,
-    file: ChangedFile,
-    claim: Claim,
-    ledger: OverlayLedger,
-) -> tuple[Release | None, tuple[str, ...]]:
-    if file.before is None or file.after is None:
-        return None, ()
-    try:
-        old, new = image_values(file.before, file.path), image_values(file.after, file.path)
-    except ManifestError:
-        return None, ()  # `judge_kustomization` tells
-    stream = releases(archive.history(parent, overlay.directory), environment=overlay.label)
-
-    def ask(read: Sequence[Release], complete: bool) -> tuple[Release | None, tuple[str, ...]]:
-        return find_restored(claim, old, new, read, ledger.verdicts(read), complete=complete)
-
-    return read_until_sure(stream, ask)
 
 
 def _file(before: Tree, after: Tree, path: str) -> ChangedFile:

@@ -33,6 +33,10 @@ class ProposalDraft(Struct, frozen=True):
     Attributes:
         base: the branch whose tip it is made on, and which it is to be merged into.
         replaced: what was open there; None when nothing was, whatever stands on the branch.
+        onto: the head that it is put on top of, so that what others put there stays; None: it is
+            made on the tip of `base`.
+        update: it merges the tip of `base` into `onto`, and has the files of the base beside its
+            own.
     """
 
     overlay: Overlay
@@ -41,6 +45,8 @@ class ProposalDraft(Struct, frozen=True):
     draft: Draft
     replaces: str | None
     replaced: Replaced | None = None
+    onto: str | None = None
+    update: bool = False
 
 
 class Plan(Struct, frozen=True):

@@ -15,7 +15,7 @@ from msgspec import Struct
 from gitops.actions.context.view import OverlayView
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason, judge_hold, judge_source, outstanding
-from gitops.errors import Refused
+from gitops.errors import ManifestError, Refused
 
 if TYPE_CHECKING:
     from gitops.core.policy.promotion import ImageOrigin, Judgement
@@ -70,11 +70,21 @@ def _judge_rollback(view: OverlayView) -> tuple[Reason, ...]:
     if view.row.rollback != "pull-request":
         return ()
     from gitops.actions.proposals.find import look, proposal_branch
+    from gitops.actions.releases.proposed_rollback import rollback_waits
 
-    present = look(view).present
-    if present is None or present.action != "rollback":
+    branch = proposal_branch(view.overlay)
+    present, problem = None, None
+    try:
+        found = look(view)
+        present, problem = found.present, found.problem
+    except ManifestError as error:
+        problem = error.message
+    if problem is not None:
+        text = f"nobody can tell whether a rollback waits on {branch}: {problem}"
+        return (Reason("rollback", view.label, text),)
+    if present is None or not rollback_waits(view, present):
         return ()
-    text = f"a rollback by {present.author.name} waits on {proposal_branch(view.overlay)}"
+    text = f"a rollback by {present.author.name} waits on {branch}"
     return (Reason("rollback", view.label, text),)
 
 

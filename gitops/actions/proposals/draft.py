@@ -13,11 +13,18 @@ from msgspec import Struct
 
 from gitops.actions.context.plan import Draft, ProposalDraft
 from gitops.actions.context.view import OverlayView
-from gitops.actions.proposals.find import OpenProposal, look, proposal_branch
+from gitops.actions.proposals.find import (
+    OpenProposal,
+    ProposalLookup,
+    look,
+    proposal_branch,
+    told_commits,
+)
 from gitops.core.environments.environment import Overlay
+from gitops.core.git.commit import CommitInfo
 from gitops.core.kustomization import Edit, edit_images
 from gitops.core.kustomization.image import ImageChange, ImageRequest
-from gitops.core.proposals.approval import authors_of, with_authors
+from gitops.core.proposals.approval import with_authors
 from gitops.core.report import Proposal, Replaced
 
 
@@ -41,6 +48,7 @@ class DraftedProposals(Struct, frozen=True):
     drafts: tuple[ProposalDraft, ...] = ()
     waiting: tuple[Proposal, ...] = ()
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def propose(
@@ -55,38 +63,87 @@ def propose(
     `render` makes the commit message of one overlay's changes. `refresh` makes a proposal anew that
     already wants the same; each new head drops the approvals of the old one.
     """
-    drafts: list[ProposalDraft] = []
-    waiting: list[Proposal] = []
-    notes: list[str] = []
-    for entry in wanted:
-        view, file = entry.view, entry.view.target
-        overlay = view.overlay
-        branch = proposal_branch(overlay)
-        found = look(view)
-        present = found.present
-        kept = _kept(entry, present)
-        edit = edit_images(file.content, file.path, [*entry.requests, *kept], add=add)
-        if present is not None and not refresh and _says_so(entry, present, edit):
-            waiting.append(present.report(overlay, pull=found.pull))
-            notes.append(f"{branch} already proposes this; it waits for approval")
-            continue
+    found = [_propose(entry, render, add=add, refresh=refresh) for entry in wanted]
+    return DraftedProposals(
+        tuple(one for each in found for one in each.drafts),
+        tuple(one for each in found for one in each.waiting),
+        tuple(one for each in found for one in each.notes),
+        tuple(one for each in found for one in each.warnings),
+    )
+
+
+def _propose(
+    entry: ProposalRequest,
+    render: Callable[[Overlay, Sequence[ImageChange]], str],
+    *,
+    add: bool,
+    refresh: bool,
+) -> DraftedProposals:
+    view, file = entry.view, entry.view.target
+    overlay, home = view.overlay, view.home
+    branch = proposal_branch(overlay)
+    found = look(view)
+    present = found.present
+    kept = _kept(entry, present)
+    edit = edit_images(file.content, file.path, [*entry.requests, *kept], add=add)
+    if present is not None and not refresh and _says_so(entry, present, edit):
+        note = f"{branch} already proposes this; it waits for approval"
+        return DraftedProposals((), (present.report(overlay, pull=found.pull),), (note,))
+    notes = [f"{overlay.label} waits for approval on branch {branch}"]
+    if kept:
+        names = ", ".join(request.image for request in kept)
+        notes.insert(0, f"{branch} keeps what it already proposed: {names}")
+    replaced = None
+    onto, drop = _others(entry, found, refresh=refresh)
+    files: dict[str, bytes | None] = {file.path: edit.after}
+    before = {path: home.read(path) for path in (file.path, *dict(entry.extra))}
+    if onto is not None and onto.content is not None:
+        notes.insert(0, f"{branch} keeps {told_commits(onto.others or onto.commits)}")
+        added = edit_images(onto.content, onto.file, [*entry.requests, *kept], add=add)
+        files, before = {onto.file: added.after}, {onto.file: onto.content}
+    files |= dict(entry.extra)
+    message = render(overlay, edit.changes)
+    if present is not None:
+        replaced = Replaced(present.commit, present.action, present.images)
         if kept:
-            names = ", ".join(request.image for request in kept)
-            notes.append(f"{branch} keeps what it already proposed: {names}")
-        files: dict[str, bytes | None] = {file.path: edit.after}
-        files |= dict(entry.extra)
-        before = {path: view.home.read(path) for path in files}
-        message = render(overlay, edit.changes)
-        replaced = None
-        if present is not None:
-            replaced = Replaced(present.commit, present.action, present.images)
-            if kept:
-                # Whoever proposed what stays in it is an author still, and must not approve it.
-                message = with_authors(message, authors_of(present.author, present.message))
-        draft = Draft(files, message, before=before)
-        drafts.append(ProposalDraft(overlay, branch, view.branch, draft, found.head, replaced))
-        notes.append(f"{overlay.label} waits for approval on branch {branch}")
-    return DraftedProposals(tuple(drafts), tuple(waiting), tuple(notes))
+            # Whoever proposed what stays in it is an author still, and must not approve it.
+            message = with_authors(message, present.authors)
+    draft = ProposalDraft(
+        overlay,
+        branch,
+        home.branch,
+        Draft(files, message, before=before),
+        found.head,
+        replaced,
+        onto=onto.commit if onto is not None else None,
+    )
+    warnings: tuple[str, ...] = ()
+    if drop:
+        warnings = (
+            f"{branch} drops {told_commits(drop)}; "
+            f"`git fetch origin {drop[0].commit}` still gets it",
+        )
+    return DraftedProposals((draft,), (), tuple(notes), warnings)
+
+
+def _others(
+    entry: ProposalRequest, found: ProposalLookup, *, refresh: bool
+) -> tuple[OpenProposal | None, tuple[CommitInfo, ...]]:
+    """Say what becomes of what others put on the branch: stay below this, or be dropped.
+
+    Image values are not lost: they stay in it, or are told as replaced. What else somebody wrote
+    there stays, unless a rollback takes the place of something else or it is to be made anew.
+    """
+    present = found.present
+    if present is None:
+        return None, found.commits
+    extra = present.beside(entry.view.overlay, hold=present.action == "rollback")
+    if not extra:
+        return None, ()
+    same_kind = (entry.restores is not None) == (present.action == "rollback")
+    if same_kind and entry.restores is None and not refresh and present.content is not None:
+        return present, ()
+    return None, present.others or present.commits
 
 
 def _kept(entry: ProposalRequest, present: OpenProposal | None) -> list[ImageRequest]:

@@ -1,28 +1,35 @@
 """Proposal branches: `gitops/ENV`, one for each environment that asks for approval.
 
-A proposal is open by what Git says of it: the branch wants images that its base does not have. A
-forge adds one thing: a pull request that somebody closed or merged in its page ends the head that
-it was for.
+A proposal is what its branch would change against its base, from the commit where the two parted.
+People, bots and the forge's "update branch" may put commits on top: they are part of it, and what
+any of them says of itself decides nothing. It is open while the branch wants images that its base
+does not have and did not have since. A forge adds one thing: a pull request that somebody closed or
+merged in its page ends the head that it was for.
 """
 
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import islice
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, require_commit
 from gitops.actions.context.view import OverlayView
+from gitops.actions.proposals.merged import brings_nothing
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.commit import Identity
-from gitops.core.git.message import trailers
+from gitops.core.git.commit import CommitInfo, Identity
+from gitops.core.git.message import subject, trailers
+from gitops.core.hold import hold_path
 from gitops.core.kustomization import choose_file, image_values
 from gitops.core.kustomization.edit import only_images
 from gitops.core.kustomization.image import ImageValue
+from gitops.core.proposals.approval import authors_of
 from gitops.core.report import Proposal
-from gitops.errors import NotFound, Refused
-from gitops.ports import NoForge, PullRequest
+from gitops.errors import ManifestError, NotFound, Refused
+from gitops.ports import NoForge, PullRequest, Snapshot
+
+_TOLD = 5  # commits that a message names
 
 
 class OpenProposal(Struct, frozen=True):
@@ -30,40 +37,79 @@ class OpenProposal(Struct, frozen=True):
 
     Attributes:
         commit: its head.
+        fork: the commit where it left its base.
         images: what it would change, with the values that it wants.
         adds: True when an image has no entry yet in the overlay that it was made for.
-        author: of its head.
-        since: when the head was made, UTC.
-        message: of its head.
+        commits: what the branch has over its base and that brings something, newest first; a merge
+            that only brought the base in is not among them.
+        made: the newest of these that says it proposes something for this overlay; without one the
+            newest.
+        paths: every path that differs between `fork` and `commit`.
+        file: path of the kustomization.
         base: the branch that it is to be merged into.
-        before, content: the kustomization just before its head, and there; None: there was none.
+        before, content: the kustomization at `fork`, and at the head; None: there is none, or it
+            has another name or mode.
+        behind: the base has moved on since it was last brought in.
     """
 
     commit: str
+    fork: str
     images: dict[str, ImageValue]
     adds: bool
-    author: Identity
-    since: datetime
-    message: str
+    commits: tuple[CommitInfo, ...]
+    made: CommitInfo
+    paths: tuple[str, ...]
+    file: str
     base: str
     before: bytes | None
     content: bytes | None
+    behind: bool = False
 
     @property
-    def only_images(self) -> bool:
-        """True when the head's kustomization is the one before with other images, and no more."""
-        if self.content is None or self.before is None:
-            return False
-        return only_images(self.before, self.content, "kustomization")
+    def author(self) -> Identity:
+        """Who proposed it."""
+        return self.made.author
+
+    @property
+    def since(self) -> datetime:
+        """When it was proposed, UTC."""
+        return self.made.time
+
+    @property
+    def message(self) -> str:
+        """What whoever proposed it said; a claim like every message."""
+        return self.made.message
+
+    @property
+    def authors(self) -> tuple[Identity, ...]:
+        """Everybody who wrote some of it."""
+        found = (one for info in self.commits for one in authors_of(info.author, info.message))
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def others(self) -> tuple[CommitInfo, ...]:
+        """The commits that somebody put beside the one that proposed it, newest first."""
+        return tuple(info for info in self.commits if info.commit != self.made.commit)
+
+    def beside(self, overlay: Overlay, *, hold: bool) -> tuple[str, ...]:
+        """Return the paths that it changes beside image values, and (`hold`) its hold."""
+        own = [self.file, *([hold_path(overlay.environment.name, overlay.app)] if hold else [])]
+        found = [path for path in self.paths if path not in own]
+        is_plain = self.before is not None and self.content is not None
+        if self.file in self.paths and not (
+            is_plain and only_images(self.before or b"", self.content or b"", self.file)
+        ):
+            found.append(self.file)
+        return tuple(found)
 
     @property
     def action(self) -> str | None:
-        """What its head was made by (`promote`, …), None when it does not say."""
+        """What it says that it was made by (`promote`, …), None when it does not say."""
         return trailers(self.message).get("Gitops-Action", (None,))[-1]
 
     @property
     def restores(self) -> str | None:
-        """The commit of the release that its head restores, None when it does not say."""
+        """The commit of the release that it says it restores, None when it does not say."""
         return trailers(self.message).get("Gitops-Restores", (None,))[-1]
 
     def report(
@@ -90,11 +136,16 @@ class ProposalLookup(Struct, frozen=True):
         head: commit of the branch; None: there is no branch.
         present: the open proposal, None when there is none.
         pull: its pull request, also one that has ended; None where there is none (yet).
+        commits: what the branch has over its base and that brings something, newest first; () when
+            the base has all of it, or its images.
+        problem: why nobody can tell what the branch changes; None: it can be told.
     """
 
     head: str | None
     present: OpenProposal | None
     pull: PullRequest | None = None
+    commits: tuple[CommitInfo, ...] = ()
+    problem: str | None = None
 
 
 def proposal_branch(overlay: Overlay) -> str:
@@ -103,42 +154,118 @@ def proposal_branch(overlay: Overlay) -> str:
     return f"gitops/{name}" if overlay.app is None else f"gitops/{overlay.app}/{name}"
 
 
-def find_proposal(view: OverlayView) -> tuple[str | None, OpenProposal | None]:
-    """Return the head of the proposal branch and the open proposal, None where there is none.
+def find_proposal(view: OverlayView) -> ProposalLookup:
+    """Find the proposal as Git tells it.
 
-    A branch whose commit has landed, or that wants nothing that the tip does not have, is not
-    open: it was merged, and left standing.
+    A branch that wants no image that its base does not have, or did not have since they parted, is
+    not open: it was merged, and left standing.
+
+    Raises ManifestError for a kustomization that cannot be read.
     """
-    session, overlay = view.session, view.overlay
+    session, overlay, home = view.session, view.overlay, view.home
     head = view.tip.beside(proposal_branch(overlay))
     if head is None:
-        return None, None
-    versions = list(islice(session.repository.history(head.commit, overlay.directory), 2))
-    if not versions or versions[0].commit.commit != head.commit:
-        return head.commit, None
-    wanted = _values(versions[0].content)
-    before = versions[1].content if len(versions) > 1 else None
-    known = _values(before)
+        return ProposalLookup(None, None)
+    infos = session.evidence.over(head.commit, home.commit)
+    if not infos:
+        return ProposalLookup(head.commit, None)
+    forks = _forks(session, infos, head, home)
+    if len(forks) != 1:
+        how = "were merged crosswise" if forks else "share no commit"
+        problem = f"{head.branch} and {home.branch} {how}: nobody can tell what it changes"
+        return ProposalLookup(head.commit, None, commits=infos, problem=problem)
+    fork = forks[0]
+    own = frozenset(info.commit for info in infos)
+    commits = tuple(info for info in infos if not brings_nothing(session.evidence, info, own))
+    paths = session.evidence.changed(fork, head.commit)
+    name, before = kustomization_of(session.evidence.at(fork), overlay)
+    file, content = kustomization_of(session.evidence.at(head.commit), overlay)
+    known, wanted = _values(before), _values(content)
     current = _values(head_content(view))
     pending = {
         image: value
         for image, value in wanted.items()
         if known.get(image) != value and current.get(image) != value
     }
-    info = versions[0].commit
-    if not pending or _has_landed(session, view.home.commit, info.message, info.parents):
-        return head.commit, None
-    return head.commit, OpenProposal(
+    if not pending or not commits or _was_released(view, head, pending, before):
+        lost = bool(pending) is False and _has_more(session, head.commit, home.commit, paths)
+        return ProposalLookup(head.commit, None, commits=commits if lost else ())
+    made = next((info for info in commits if _proposes(info, overlay)), commits[0])
+    present = OpenProposal(
         commit=head.commit,
+        fork=fork,
         images=pending,
         adds=any(image not in known for image in pending),
-        author=info.author,
-        since=info.time,
-        message=info.message,
-        base=view.branch,
-        before=before,
-        content=versions[0].content,
+        commits=commits,
+        made=made,
+        paths=paths,
+        file=file or name or overlay.directory,
+        base=home.branch,
+        before=before if name == file and _same_mode(session, fork, head.commit, file) else None,
+        content=content,
+        behind=fork != home.commit,
     )
+    return ProposalLookup(head.commit, present, commits=commits)
+
+
+def _same_mode(session: Session, fork: str, head: str, path: str | None) -> bool:
+    sides = [session.evidence.at(one).entry(path or "") for one in (fork, head)]
+    return len({entry is not None and entry.executable for entry in sides}) == 1
+
+
+def _has_more(session: Session, head: str, home: str, paths: tuple[str, ...]) -> bool:
+    """Say whether `head` has something at one of `paths` that the base has not."""
+    theirs, ours = session.evidence.at(head), session.evidence.at(home)
+    return any(theirs.entry(path) != ours.entry(path) for path in paths)
+
+
+def _forks(
+    session: Session, infos: tuple[CommitInfo, ...], head: Snapshot, home: Snapshot
+) -> tuple[str, ...]:
+    """Return the commits where a branch left its base: one, unless somebody merged crosswise."""
+    own = {info.commit for info in infos}
+    outside = {parent for info in infos for parent in info.parents if parent not in own}
+    if len(outside) == 1 and all(info.parents for info in infos):
+        return tuple(outside)
+    return session.evidence.forks(head.commit, home.commit)
+
+
+def _proposes(info: CommitInfo, overlay: Overlay) -> bool:
+    said = trailers(info.message)
+    return "Gitops-Action" in said and overlay.label in said.get("Gitops-Environment", ())
+
+
+def _was_released(
+    view: OverlayView, head: Snapshot, wanted: dict[str, ImageValue], before: bytes | None
+) -> bool:
+    """Say whether the base had all of `wanted` at some time since the branch left it.
+
+    A squash or a rebase leaves a branch standing that was merged; the base goes on from there.
+    """
+    session, home = view.session, view.home
+    if head_content(view) == before:
+        return False
+    since = {info.commit for info in session.evidence.over(home.commit, head.commit)}
+    for version in session.repository.history(home.commit, view.overlay.directory):
+        if version.commit.commit not in since:
+            return False
+        try:
+            then = _values(version.content)
+        except ManifestError:
+            continue
+        if all(then.get(image) == value for image, value in wanted.items()):
+            return True
+    return False
+
+
+def told_commits(commits: tuple[CommitInfo, ...]) -> str:
+    """Return what messages say of commits: each with its id, subject and author."""
+    shown = [
+        f"{info.commit[:7]} {subject(info.message)!r} by {info.author.name}"
+        for info in commits[:_TOLD]
+    ]
+    more = [f"{len(commits) - _TOLD} more"] if len(commits) > _TOLD else []
+    return ", ".join([*shown, *more])
 
 
 def look(view: OverlayView) -> ProposalLookup:
@@ -146,16 +273,16 @@ def look(view: OverlayView) -> ProposalLookup:
 
     Raises what `find_proposal`, `Session.forge` and `ports.Forge` raise.
     """
-    head, present = find_proposal(view)
-    if head is None:
-        return ProposalLookup(None, None)
+    found = find_proposal(view)
+    if found.head is None:
+        return found
     forge = view.session.forge(view.tip.config)
     if isinstance(forge, NoForge):
-        return ProposalLookup(head, present)
+        return found
     pull = forge.find(proposal_branch(view.overlay), view.branch)
-    if pull is not None and pull.state != "open" and pull.head == head:
-        present = None  # a person ended it in the forge's page
-    return ProposalLookup(head, present, pull)
+    if pull is not None and pull.state != "open" and pull.head == found.head:
+        return ProposalLookup(found.head, None, pull)  # a person ended it in the forge's page
+    return replace(found, pull=pull)
 
 
 def require_open(overlay: Overlay, found: ProposalLookup) -> OpenProposal:
@@ -164,6 +291,11 @@ def require_open(overlay: Overlay, found: ProposalLookup) -> OpenProposal:
         return found.present
     branch = proposal_branch(overlay)
     name = overlay.environment.name
+    if found.problem is not None:
+        raise Refused(
+            found.problem,
+            hint=f"`gitops close {name}` drops it; then propose it again",
+        )
     if found.head is None:
         raise NotFound(
             f"{overlay.label} has no open proposal: there is no branch {branch}",
@@ -175,9 +307,11 @@ def require_open(overlay: Overlay, found: ProposalLookup) -> OpenProposal:
             f"in the forge ({found.pull.url})",
             hint=f"`gitops close {name}` deletes the branch {branch} that it left",
         )
+    holds = "wants no image that its base does not have"
+    if found.commits:
+        holds += f"; it holds {told_commits(found.commits)}"
     raise NotFound(
-        f"{overlay.label} has no open proposal: {branch} holds no change that gitops made "
-        "and that is still to be merged",
+        f"{overlay.label} has no open proposal: {branch} {holds}",
         hint=f"`gitops close {name}` deletes the branch",
     )
 
@@ -196,17 +330,15 @@ def check_head(overlay: Overlay, head: str, wanted: str | None) -> None:
 
 def head_content(view: OverlayView) -> bytes | None:
     """Return the overlay's kustomization at the tip, None when it has none."""
-    directory = view.overlay.directory
-    name = choose_file(view.home.entries(directory), directory)
-    return None if name is None else view.home.read(f"{directory}/{name}")
+    return kustomization_of(view.home, view.overlay)[1]
+
+
+def kustomization_of(files: Snapshot, overlay: Overlay) -> tuple[str | None, bytes | None]:
+    """Return path and content of the overlay's kustomization, (None, None) without one."""
+    name = choose_file(files.entries(overlay.directory), overlay.directory)
+    path = None if name is None else f"{overlay.directory}/{name}"
+    return path, None if path is None else files.read(path)
 
 
 def _values(content: bytes | None) -> dict[str, ImageValue]:
     return {} if content is None else image_values(content, "kustomization")
-
-
-def _has_landed(session: Session, commit: str, message: str, parents: tuple[str, ...]) -> bool:
-    ids = trailers(message).get("Gitops-Id", ())
-    if not ids or not parents:
-        return False
-    return session.evidence.has_landed(ids[-1], commit, parents[0])

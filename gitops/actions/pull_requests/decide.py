@@ -17,11 +17,19 @@ from gitops.actions.proposals.find import (
     look,
     proposal_branch,
     require_open,
+    told_commits,
 )
-from gitops.actions.pull_requests.review import judge_proposal, proposed_edit
+from gitops.actions.pull_requests.review import (
+    ProposalJudgement,
+    hold_brought,
+    judge_proposal,
+    proposed_edit,
+)
+from gitops.core.hold import Hold
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
+from gitops.core.releases.selection import describe
 from gitops.errors import Refused
 
 
@@ -45,6 +53,8 @@ class ApprovalPreview(Struct, frozen=True):
 
     Attributes:
         url: of the pull request, None without a forge.
+        notes: what else comes with it, one line each: commits of others, the release that it
+            restores, its hold, overrides that it records.
     """
 
     label: str
@@ -53,6 +63,7 @@ class ApprovalPreview(Struct, frozen=True):
     by: str
     changes: tuple[tuple[str, ImageChange], ...]
     url: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Decided(Struct, frozen=True):
@@ -61,6 +72,8 @@ class Decided(Struct, frozen=True):
     Attributes:
         edit: what it changes in the overlay as the tip has it.
         passed: reasons that an override of this call passes.
+        judged: how it stands by itself.
+        hold: the hold that it brings along, its bytes first.
     """
 
     view: OverlayView
@@ -68,6 +81,25 @@ class Decided(Struct, frozen=True):
     present: OpenProposal
     edit: Edit
     passed: tuple[Reason, ...]
+    judged: ProposalJudgement
+    hold: tuple[bytes, Hold] | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What comes with it beside the images, one line each."""
+        found = []
+        if self.judged.restored is not None:
+            found.append(f"a rollback: it restores {describe(self.judged.restored)}")
+        if self.hold is not None:
+            found.append(f"it brings a hold: {self.hold[1].reason}")
+        if self.present.others:
+            found.append(f"with commits beside: {told_commits(self.present.others)}")
+        return (*found, *map(str, self.judged.overrides))
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What nobody was asked about where `--yes` was given."""
+        return tuple(map(str, self.judged.overrides))
 
 
 class Approving(Struct):
@@ -100,11 +132,14 @@ class Approving(Struct):
         present = require_open(view.overlay, found)
         check_head(view.overlay, present.commit, self.shown or self.request.head)
         edit = proposed_edit(view, present)
-        reasons = judge_proposal(view, present, edit.changes).reasons
-        barred = self.override.barred(reasons)
+        judged = judge_proposal(view, present, edit.changes)
+        if judged.false:
+            raise _no_rollback(view, judged.false)
+        barred = self.override.barred(judged.reasons)
         if barred:
             raise self.override.refusal(barred)
-        return Decided(view, found, present, edit, reasons)
+        hold = hold_brought(view, present, judged)
+        return Decided(view, found, present, edit, judged.reasons, judged, hold)
 
     def ask(self, decided: Decided) -> None:
         """Ask once whether this head is meant. Raises Refused when the answer is no."""
@@ -119,7 +154,18 @@ class Approving(Struct):
             present.author.name,
             tuple((label, change) for change in decided.edit.changes),
             pull.url if pull is not None else None,
+            decided.notes,
         )
         if self.confirm is not None and not self.session.dry_run and not self.confirm(preview):
             raise Refused("nothing was approved", hint="--yes does not ask")
         self.shown = present.commit
+
+
+def _no_rollback(view: OverlayView, why: tuple[Reason, ...]) -> Refused:
+    texts = tuple(str(reason) for reason in why)
+    name, branch = view.row.name, proposal_branch(view.overlay)
+    return Refused(
+        f"{branch} says that it is a rollback, and is none: {texts[0]}",
+        hint=f"`gitops rollback {name}` makes one; `gitops close {name}` drops this",
+        reasons=texts,
+    )

@@ -13,7 +13,6 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, proposal_branch
 from gitops.actions.pull_requests.decide import Approving, Decided
 from gitops.actions.pull_requests.readiness import waits_for
-from gitops.actions.pull_requests.review import hold_brought
 from gitops.actions.write.retry import pause
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
@@ -146,10 +145,11 @@ def _prepare(
         changes=decided.edit.changes,
         approved_by=list(ready.approvals),
         intent=session.intent,
-        overrides=record_overrides(override, decided.passed),
+        overrides=(*decided.judged.counting, *record_overrides(override, decided.passed)),
+        rollback=decided.judged.restored is not None,
         squashes=method == "squash",
     )
-    hold = hold_brought(view, present)
+    hold = decided.hold
     return _Ready(decided, pull, message, hold[1] if hold is not None else None)
 
 
@@ -247,8 +247,15 @@ def _report(
         attempts=tries,
         changes=tuple(OverlayChange(overlay, edit.path, change, base) for change in edit.changes),
         proposals=(proposal,),
-        warnings=(*(f"{edit.path}: {text}" for text in edit.warnings), *(warnings or ())),
-        notes=(f"#{ready.pull.number} at {present.commit[:7]} by {present.author.name}",),
+        warnings=(
+            *(f"{edit.path}: {text}" for text in edit.warnings),
+            *ready.decided.warnings,
+            *(warnings or ()),
+        ),
+        notes=(
+            f"#{ready.pull.number} at {present.commit[:7]} by {present.author.name}",
+            *(note for note in ready.decided.notes if note not in ready.decided.warnings),
+        ),
         diffs=(FileDiff(edit.path, edit.before, edit.after, base),),
         hold=ready.hold,
     )

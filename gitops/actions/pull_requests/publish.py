@@ -130,7 +130,8 @@ def _publish(session: Session, proposal: Proposal) -> NoForge | tuple[PullReques
                 return forge
             view = view_of(session, tip, proposal.overlay)
             branch, base = proposal.branch, view.branch
-            head, present = find_proposal(view)
+            found = find_proposal(view)
+            head, present = found.head, found.present
             if present is None:
                 return None, proposal  # somebody ended it meanwhile
             review = make_review(view, present)

@@ -2,29 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.context.holds import own_hold_path, readable_hold
 from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.builds import source_heads
 from gitops.actions.policy.judge import judge, judge_carried
 from gitops.actions.policy.upstream import read_befores
-from gitops.actions.proposals.find import OpenProposal, proposal_branch
+from gitops.actions.proposals.find import OpenProposal, proposal_branch, told_commits
+from gitops.actions.releases.claimed_rollback import RollbackProof
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
+from gitops.actions.releases.proposed_rollback import claim_in, prove_proposed
 from gitops.actions.releases.rollback_target import foresee
 from gitops.core.git.message import subject, trailers
 from gitops.core.git.revision import parse_revision
 from gitops.core.hold import Hold
 from gitops.core.kustomization import Edit, edit_images, image_values
 from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
-from gitops.core.policy.promotion import ImageOrigin, Judgement, Upstream
-from gitops.core.proposals.approval import source_of, sources_of, uncovered
+from gitops.core.policy.promotion import ImageOrigin, Upstream
+from gitops.core.policy.reasons import Reason
+from gitops.core.proposals.approval import (
+    GivenOverride,
+    overrides_in,
+    source_of,
+    sources_of,
+    uncovered,
+)
 from gitops.core.proposals.pull_request import ProposalImage, Review
 from gitops.core.releases.provenance import origins
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import stability_of
+from gitops.core.text.plain import one_line
 from gitops.errors import Refused
+
+_NAMED = 5  # paths that a message names
+
+
+class ProposalJudgement(Struct, frozen=True):
+    """How a proposal stands, as of now.
+
+    Attributes:
+        reasons: what stands against it, and no override of its own covers.
+        overrides: what its commits record, counting or not.
+        restored: it is a rollback, proved, to this release.
+        false: it says that it is a rollback, and is none: why. No override passes that.
+    """
+
+    reasons: tuple[Reason, ...] = ()
+    warnings: tuple[str, ...] = ()
+    overrides: tuple[GivenOverride, ...] = ()
+    restored: Release | None = None
+    false: tuple[Reason, ...] = ()
+
+    @property
+    def counting(self) -> tuple[str, ...]:
+        """The texts of the overrides that count."""
+        return tuple(one.text for one in self.overrides if one.void is None)
 
 
 def proposed_edit(view: OverlayView, present: OpenProposal) -> Edit:
@@ -33,14 +70,15 @@ def proposed_edit(view: OverlayView, present: OpenProposal) -> Edit:
     Only that is merged, so a branch that holds more is refused: it would count as merged, too.
     """
     file = view.target
-    own = {file.path, own_hold_path(view.overlay)}
-    more = [path for path in view.session.evidence.changed_paths(present.commit) if path not in own]
-    if not present.only_images:
-        more.append(file.path)
-    if more:
+    goes_back = claim_in(view, present) is not None
+    more = present.beside(view.overlay, hold=goes_back)
+    if more or present.file != file.path:
+        by = f", by {told_commits(present.others)}" if present.others else ""
+        named = ", ".join(more[:_NAMED]) or present.file
         raise Refused(
-            f"{proposal_branch(view.overlay)} changes more than images: {', '.join(more[:5])}",
-            hint="merge it with Git, or propose the images again",
+            f"{proposal_branch(view.overlay)} changes more than images: {named}{by}",
+            hint="merge it with Git, or propose the images again after "
+            f"`gitops close {view.row.name}`",
         )
     requests = [ImageRequest.exactly(image, value) for image, value in present.images.items()]
     return edit_images(file.content, file.path, requests, add=present.adds)
@@ -48,33 +86,61 @@ def proposed_edit(view: OverlayView, present: OpenProposal) -> Edit:
 
 def judge_proposal(
     view: OverlayView, present: OpenProposal, changes: Sequence[ImageChange]
-) -> Judgement:
-    """Ask policy as of now; without the reasons that an override of the proposal covers."""
-    if present.action == "rollback":
-        return Judgement()  # going back is always allowed
+) -> ProposalJudgement:
+    """Ask policy as of now; without the reasons that a counting override of it covers."""
+    signed = signers_of(view, present) if view.tip.config.signers is not None else None
+    overrides = overrides_in(present.commits, signed)
+    judged = ProposalJudgement(overrides=overrides)
+    proof = prove_proposed(view, present)
+    if proof is not None:
+        return _judge_rollback(view, present, judged, proof)
     if present.action == "promote":
         # Its release branches must not have moved since: what QA passed is what goes.
         told = sources_of(present.message, [change.image for change in changes])
         heads = source_heads(view.session, view.tip, told)
         came = tuple(ImageOrigin(image, text, heads[image]) for image, text in told.items())
         found = judge_carried(view, changes, origins=came)
-        return Judgement(uncovered(found.reasons, present.message), found.warnings)
+        reasons = uncovered(found.reasons, judged.counting)
+        return replace(judged, reasons=reasons, warnings=found.warnings)
     source = source_of(present.message)
     ref = source.branch if source is not None else None
-    return Judgement(uncovered(judge(view, changes, ref=ref), present.message))
+    against = judge(view, changes, ref=ref)
+    return replace(judged, reasons=uncovered(against, judged.counting))
 
 
-def hold_brought(view: OverlayView, present: OpenProposal) -> tuple[bytes, Hold] | None:
+def _judge_rollback(
+    view: OverlayView, present: OpenProposal, judged: ProposalJudgement, proof: RollbackProof
+) -> ProposalJudgement:
+    """Going back is always allowed, to a release that the rule takes or somebody answers for."""
+    if not proof.offences:
+        return replace(judged, restored=proof.restored)
+    against = tuple(Reason("rollback", view.label, one_line(one.message)) for one in proof.offences)
+    passed = prove_proposed(view, present, override="asked for")
+    if passed is None or passed.offences:
+        return replace(judged, false=against)
+    reasons = () if judged.counting else against
+    return replace(judged, restored=passed.restored, reasons=reasons)
+
+
+def signers_of(view: OverlayView, present: OpenProposal) -> Mapping[str, str]:
+    """Return commit -> who signed it, for the commits of a proposal; () without `signers`."""
+    signers = view.tip.config.signers
+    if signers is None:
+        return {}
+    listed = view.tip.snapshot.read(signers)
+    ids = [info.commit for info in present.commits]
+    return view.session.evidence.signed_by(ids, listed) if listed is not None else {}
+
+
+def hold_brought(
+    view: OverlayView, present: OpenProposal, judged: ProposalJudgement
+) -> tuple[bytes, Hold] | None:
     """Return the hold that a proposed rollback brings along, its bytes first."""
-    if present.restores is None:
-        return None
     path = own_hold_path(view.overlay)
-    head = view.tip.beside(proposal_branch(view.overlay))
-    content = head.read(path) if head is not None else None
-    if content is None:
+    if judged.restored is None or path not in present.paths:
         return None
-    hold = readable_hold(content, path)
-    return (content, hold) if hold.restores == present.restores else None
+    content = view.session.evidence.at(present.commit).read(path)
+    return None if content is None else (content, readable_hold(content, path))
 
 
 def make_review(view: OverlayView, present: OpenProposal) -> Review:
@@ -86,7 +152,7 @@ def make_review(view: OverlayView, present: OpenProposal) -> Review:
     found = judge_proposal(view, present, edit.changes)
     befores: tuple[Upstream, ...] = ()
     doubts: tuple[str, ...] = ()
-    if present.action != "rollback":
+    if found.restored is None:
         befores, doubts = read_befores(view, edit.changes)
     told = dict.fromkeys([*edit.warnings, *doubts, *found.warnings])
     return Review(
@@ -97,11 +163,11 @@ def make_review(view: OverlayView, present: OpenProposal) -> Review:
         since=present.since,
         rows=_rows(view, present, edit.changes),
         befores=befores,
-        reasons=found.reasons,
+        reasons=found.reasons + found.false,
         warnings=tuple(told),
         way_back=foresee(view, image_values(edit.after, edit.path), _upcoming(present, edit)),
-        restored=_restored(view, present),
-        brings_hold=hold_brought(view, present) is not None,
+        restored=_restored(view, found),
+        brings_hold=hold_brought(view, present, found) is not None,
         adds=present.adds,
     )
 
@@ -127,11 +193,8 @@ def _rows(
     )
 
 
-def _restored(view: OverlayView, present: OpenProposal) -> tuple[Release, str] | None:
-    if present.action != "rollback" or present.restores is None:
-        return None
-    found = (one for one in releases_of(view) if one.commit == present.restores)
-    release = next(found, None)
+def _restored(view: OverlayView, judged: ProposalJudgement) -> tuple[Release, str] | None:
+    release = judged.restored
     if release is None:
         return None
     verdicts = ledger_of(view).verdicts([release])

@@ -88,6 +88,7 @@ def assemble_rollback(
             waiting=proposed.waiting,
             changes=reported if proposed.drafts else (),
             notes=proposed.notes,
+            warnings=proposed.warnings,
             hold=hold,
         )
     draft = Draft(files, message(overlay, edit.changes), before=before)

@@ -87,6 +87,7 @@ def assemble(
             for change in entry.edit.changes
         ),
         notes=proposed.notes if proposed is not None else (),
+        warnings=proposed.warnings if proposed is not None else (),
         judged=True,
     )
 

@@ -50,7 +50,7 @@ def prepare(session: Session, tip: Tip, plan: Plan) -> Sent:
         updates.append(Update(_move(branch, base, new), branch, new, base))
     for proposal in plan.proposals:
         base = tip.at(proposal.base).commit
-        new = _create(session, base, proposal.draft)
+        new = _propose(session, base, proposal)
         move = _move(proposal.branch, proposal.replaces, new)
         updates.append(Update(move, proposal.branch, new, base, proposal))
     for ended in plan.ending:
@@ -93,6 +93,16 @@ def guards(tip: Tip, moved: Collection[str]) -> tuple[RefUpdate, ...]:
 def _create(session: Session, base: str, draft: Draft) -> str:
     parents = (base, draft.merges) if draft.merges is not None else (base,)
     commit = NewCommit(parents, draft.files, draft.message, session.clock.now())
+    return session.repository.create(commit)
+
+
+def _propose(session: Session, base: str, proposal: ProposalDraft) -> str:
+    onto, draft = proposal.onto, proposal.draft
+    if onto is None:
+        return _create(session, base, draft)
+    parents = (onto, base) if proposal.update else (onto,)
+    files = base if proposal.update else None
+    commit = NewCommit(parents, draft.files, draft.message, session.clock.now(), base=files)
     return session.repository.create(commit)
 
 

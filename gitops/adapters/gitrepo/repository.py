@@ -7,6 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from gitops.adapters.gitrepo.archive.evidence import CommitEvidence
 from gitops.adapters.gitrepo.cache.files import Shelf, open_cache
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.address import Address, address, is_url
@@ -27,17 +28,15 @@ from gitops.ports.repository import Start
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.archive.commits import CommitReader
-    from gitops.adapters.gitrepo.archive.history import HistoryReader
     from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
-    from gitops.core.ledger.signatures import BranchCommit
     from gitops.core.releases.history import OverlayVersion
-    from gitops.ports import FileChange, Intents
+    from gitops.ports import Intents
 
 OWN_BRANCHES = "refs/heads/gitops/"
 """Only branches of our own may leave commits behind: a proposal is made anew in its place."""
 
 
-class GitRepository:
+class GitRepository(CommitEvidence):
     """One repository, wherever it is kept. A context manager; `close` removes what it made."""
 
     def __init__(
@@ -56,7 +55,6 @@ class GitRepository:
         self._place = place
         self._remote = remote  # where pushes go, with its secrets
         self._made: dict[str, tuple[str, ...]] = {}
-        self._reader: HistoryReader | None = None
         self._commits: CommitReader | None = None
         self._swept = False
 
@@ -106,49 +104,6 @@ class GitRepository:
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """Look for a commit with `Gitops-Id: intent`; see `ports.Repository`."""
         return self._history().find_intent(self._source.tip(branch).commit, intent, since)
-
-    def has_landed(self, intent: str, commit: str, since: str) -> bool:
-        """Say whether `commit` has that intent over `since`; see `ports.Evidence`."""
-        return self._history().find_intent(commit, intent, since) is not None
-
-    def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
-        """Return every change of the file `path`, oldest first; see `ports.Evidence`."""
-        return self._history().file_changes(commit, path)
-
-    def branch_history(self, commit: str) -> tuple[BranchCommit, ...]:
-        """Return every commit that `commit` has; see `ports.Evidence`."""
-        return self._history().branch(commit)
-
-    def changed_paths(self, commit: str) -> tuple[str, ...]:
-        """Return the paths that `commit` changed; see `ports.Evidence`."""
-        while commit in self._source.store.boundary():  # it looks as if it had made every file
-            if not self._source.deepen(commit):
-                raise NotFound(f"the parent of {commit[:7]} cannot be read from {self._name}")
-        args = ("diff-tree", "--root", "-r", "-z", "--no-renames", "--name-only", "-m")
-        words = (*args, "--first-parent", "--no-commit-id", commit)
-        answer = self._git.run([*self._source.store.args, *words])
-        if answer.code != 0:
-            raise NotFound(f"{commit[:7]} cannot be read: {messages.words_of(answer.err)}")
-        text = answer.out.decode("utf-8", "surrogateescape")
-        return tuple(filter(None, text.split("\0")))
-
-    def contains(self, tip: str, commit: str, earlier: str) -> bool:
-        """Say whether `earlier` is `commit` or in its history; see `ports.Evidence`."""
-        return self._history().contains(tip, commit, earlier)
-
-    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
-        """Return commit -> principal of a listed key; see `ports.Evidence`."""
-        from gitops.adapters.gitrepo.archive.signatures import signed_by  # few calls need it
-
-        return signed_by(self._git, self._source.store, commits, signers)
-
-    def _history(self) -> HistoryReader:
-        if self._reader is None:
-            # Not needed by a plain write; it brings the kustomization rules along.
-            from gitops.adapters.gitrepo.archive.history import HistoryReader
-
-            self._reader = HistoryReader(self._git, self._source)
-        return self._reader
 
     def commits(self) -> CommitReader:
         """Return what reads any commit by its name, in a store of its own."""

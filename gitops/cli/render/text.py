@@ -157,9 +157,8 @@ def confirm_approval(preview: ApprovalPreview) -> bool:
     for text in change_lines(preview.changes):
         print(text, file=sys.stderr)
     head = f"{preview.branch} at {preview.head[:_SHORT]}, proposed by {preview.by}"
-    print(safe(head), file=sys.stderr)
-    if preview.url is not None:
-        print(safe(preview.url), file=sys.stderr)
+    for text in (head, *preview.notes, *([preview.url] if preview.url is not None else [])):
+        print(safe(text), file=sys.stderr)
     return bool(typer.confirm(f"Approve it for {preview.label}?", default=False, err=True))
 
 

@@ -108,6 +108,7 @@ def find_restored(
     verdicts: Verdicts,
     *,
     complete: bool,
+    override: str | None = None,
 ) -> tuple[Release | None, tuple[str, ...]]:
     """Return the release whose images a rollback restores, and why it must not be that one.
 
@@ -115,6 +116,7 @@ def find_restored(
         before, after: the images that the overlay pins.
         releases: of the overlay before the rollback, newest first.
         complete: False when there are older ones that were not read.
+        override: why a release is restored that the rule leaves out; None: nobody may say.
 
     Raises NeedMore when older releases could change the answer.
     """
@@ -136,6 +138,7 @@ def find_restored(
             to=named,
             verdicts=verdicts,
             complete=complete,
+            override=override,
         )
     except NotFound:
         return None, (f"{one_line(named, 40)[:12]}, which it names, is no earlier release",)

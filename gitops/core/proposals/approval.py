@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from gitops.core.git.commit import Identity
+from msgspec import Struct
+
+from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import ChangeLine, CommitMessage, reason_of, trailers
 from gitops.core.git.revision import Revision, parse_revision
 from gitops.core.kustomization.image import ImageChange
@@ -13,6 +15,9 @@ from gitops.core.policy.reasons import Reason
 from gitops.core.text.plain import one_line
 
 _CO_AUTHOR = "Co-authored-by"
+_FORWARD = ("deploy", "promote")
+_PROVED = {"Gitops-Action", "Gitops-Environment", "Gitops-Override", "Gitops-Approved-By"}
+_GOES_BACK = {"Gitops-Restores", "Gitops-Rolled-Back"}
 _PERSON = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]+)>")
 
 
@@ -36,13 +41,58 @@ def with_authors(message: str, authors: Iterable[Identity]) -> str:
     return _with_trailers(message, [(_CO_AUTHOR, person(author)) for author in authors])
 
 
-def uncovered(reasons: Iterable[Reason], message: str) -> tuple[Reason, ...]:
-    """Return the reasons that no override which the proposal records was given for."""
-    recorded = trailers(message).get("Gitops-Override", ())
+class GivenOverride(Struct, frozen=True):
+    """An override that a commit of a proposal records.
+
+    Attributes:
+        text: `REASON (passed: …)`, as its message has it.
+        by: who gave it: the signer where one is known, else who the commit says.
+        void: why it does not count; None: it does.
+    """
+
+    text: str
+    by: str
+    void: str | None = None
+
+    def __str__(self) -> str:
+        said = f"an override in the proposal, by {one_line(self.by, 80)}: {one_line(self.text)}"
+        return said if self.void is None else f"{said}; it does not count: {self.void}"
+
+
+def overrides_in(
+    commits: Iterable[CommitInfo], signed: Mapping[str, str] | None
+) -> tuple[GivenOverride, ...]:
+    """Return the overrides that the commits of a proposal record.
+
+    `signed` says which commits a listed key signed; None: nobody asks for signatures.
+    """
+    found: list[GivenOverride] = []
+    for info in commits:
+        for text in trailers(info.message).get("Gitops-Override", ()):
+            signer = signed.get(info.commit) if signed is not None else None
+            is_void = signed is not None and signer is None
+            void = "its commit is not signed with a listed key" if is_void else None
+            found.append(GivenOverride(text, signer or info.author.name, void))
+    return tuple(found)
+
+
+def makers(commits: Iterable[CommitInfo], signed: Mapping[str, str]) -> frozenset[str]:
+    """Return every name, address and signer of whoever wrote one of `commits`, in lower case."""
+    found: set[str] = set()
+    for info in commits:
+        for author in authors_of(info.author, info.message):
+            found |= {author.name.lower(), author.email.lower()}
+        if info.commit in signed:
+            found.add(signed[info.commit].lower())
+    return frozenset(found)
+
+
+def uncovered(reasons: Iterable[Reason], overrides: Sequence[str]) -> tuple[Reason, ...]:
+    """Return the reasons that none of `overrides` was given for."""
     return tuple(
         reason
         for reason in reasons
-        if not any(text.endswith(f"(passed: {one_line(str(reason))})") for text in recorded)
+        if not any(text.endswith(f"(passed: {one_line(str(reason))})") for text in overrides)
     )
 
 
@@ -68,22 +118,28 @@ def merge_message(
     approved_by: Sequence[str],
     intent: str,
     overrides: Sequence[str] = (),
+    rollback: bool = False,
     squashes: bool = False,
 ) -> str:
     """Return the message of the commit that lands a proposal.
 
-    It says what changes now, keeps the proposal's reason and trailers, and adds who approved. Its
-    `Gitops-Id` stays on the merged commit; where that one is squashed, it comes along.
+    It says what changes now, keeps the proposal's reason and trailers, and adds who approved. What
+    only counts when it was proved is not taken from the proposal: `overrides` are those that count,
+    and `rollback` says whether it is one. Its `Gitops-Id` stays on the merged commit; where that
+    one is squashed, it comes along.
     """
     said = trailers(proposed)
+    action = said.get("Gitops-Action", ("deploy",))[-1]
+    if rollback or action not in _FORWARD:
+        action = "rollback" if rollback else "deploy"
     text = CommitMessage(
-        action=said.get("Gitops-Action", ("deploy",))[-1],
+        action=action,
         environments=[label],
         changes=[ChangeLine(label, change) for change in changes],
         intent=intent,
         reason=reason_of(proposed),
     ).render()
-    own = {"Gitops-Action", "Gitops-Environment"} | (set() if squashes else {"Gitops-Id"})
+    own = _PROVED | (set() if squashes else {"Gitops-Id"}) | (set() if rollback else _GOES_BACK)
     kept = [(key, value) for key, values in said.items() if key not in own for value in values]
     kept += [("Gitops-Override", override) for override in overrides]
     kept += [("Gitops-Approved-By", who) for who in approved_by]

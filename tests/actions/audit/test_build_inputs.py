@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from fake_archive import FakeArchive, FakeTree
-from fakes import FakeRepository
+from fake_archive import FakeArchive
+from fakes import FakeRepository, FakeTree
 from gitops.actions.audit.build_inputs import belongings_of, holds_of, overlays_in
 from gitops.core.audit.affected import Belongings
 from gitops.core.environments.environment import Environment, Overlay

@@ -6,7 +6,7 @@ import re
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 from msgspec.structs import replace
 
@@ -16,8 +16,9 @@ from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
 from gitops.adapters.gitrepo.command.process import OFFLINE, Git
 from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, ObjectEntry, TreeContent
-from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
+from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot, changed_paths
 from gitops.adapters.gitrepo.objects.source import BranchTip
+from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import NotFound, UsageError
@@ -260,29 +261,8 @@ class CommitReader:
 
     def changed(self, before: str | None, after: str) -> tuple[str, ...]:
         """Return the paths whose entries differ; see `ports.Trees`."""
-        store = self._reach.store
         self._reach.need([after] if before is None else [before, after])
-        old = ObjectEntry(TREE, store.tree_of(before)) if before is not None else None
-        found: list[str] = []
-        self._differ(old, ObjectEntry(TREE, store.tree_of(after)), "", found)
-        return tuple(sorted(set(found)))
-
-    def _differ(
-        self, old: ObjectEntry | None, new: ObjectEntry | None, path: str, found: list[str]
-    ) -> None:
-        if old == new:
-            return
-        before, after = self._below(old), self._below(new)
-        if any(one is not None and one.mode != TREE for one in (old, new)):
-            found.append(path)
-        for name in dict.fromkeys((*before, *after)):
-            below = f"{path}/{name}" if path else name
-            self._differ(before.get(name), after.get(name), below, found)
-
-    def _below(self, entry: ObjectEntry | None) -> TreeContent:
-        if entry is None or entry.mode != TREE:
-            return {}
-        return self._reach.store.tree(entry.oid)
+        return changed_paths(self._reach.store, before, after)
 
     def prepare(self, ids: Sequence[str]) -> None:
         """Fetch contents at once; see `ports.Trees`."""
@@ -305,10 +285,23 @@ class CommitReader:
             self._made = None
 
 
+class BlobSource(Protocol):
+    """A store, and what gets it the contents that it lacks."""
+
+    @property
+    def store(self) -> Store:
+        """Where commits and folders are."""
+        ...
+
+    def fetch_blobs(self, oids: Sequence[str]) -> None:
+        """Get file contents, all at once."""
+        ...
+
+
 class CommitTree(CommitSnapshot):
     """`ports.Tree` of a commit; its `branch` is the commit's short id."""
 
-    def __init__(self, reach: LazyFetch, commit: str) -> None:
+    def __init__(self, reach: BlobSource, commit: str) -> None:
         super().__init__(reach.store, BranchTip(commit[:7], commit))
         self._reach = reach
 

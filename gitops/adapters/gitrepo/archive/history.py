@@ -142,6 +142,20 @@ class HistoryReader:
         """Return the commits that `git rev-list REVISIONS` finds in the store, and no others."""
         return self._walk(revisions)
 
+    def over(self, tips: Sequence[str], without: Sequence[str]) -> list[CommitInfo]:
+        """Return what `tips` have and `without` have not, newest first."""
+        while True:
+            found = self._walk(["--topo-order", *tips, *(f"^{one}" for one in without)])
+            if not self._is_cut(found):
+                return found
+            if not sum(self._source.deepen(one) for one in (*tips, *without)):
+                return found
+
+    def forks(self, one: str, other: str) -> tuple[str, ...]:
+        """Return the newest commits that both have, of what was read."""
+        answer = self._git.run([*self._source.store.args, "merge-base", "--all", one, other])
+        return tuple(answer.text.split())
+
     def contains(self, tip: str, commit: str, earlier: str) -> bool:
         """Is `earlier` `commit` or an ancestor of it, both in the history of `tip`?
 

@@ -52,3 +52,33 @@ class CommitSnapshot:
         if entry is not None and entry.mode in _WHAT:
             raise ManifestError(_WHAT[entry.mode], path=path)
         return entry
+
+
+def changed_paths(store: Store, before: str | None, after: str) -> tuple[str, ...]:
+    """Return the paths whose entries differ between two commits, sorted; None is no commit.
+
+    What is a folder on one side only is told by its files and by what stands there on the other.
+    """
+    old = ObjectEntry(TREE, store.tree_of(before)) if before is not None else None
+    found: list[str] = []
+    _differ(store, old, ObjectEntry(TREE, store.tree_of(after)), "", found)
+    return tuple(sorted(set(found)))
+
+
+def _differ(
+    store: Store, old: ObjectEntry | None, new: ObjectEntry | None, path: str, found: list[str]
+) -> None:
+    if old == new:
+        return
+    before, after = _below(store, old), _below(store, new)
+    if any(one is not None and one.mode != TREE for one in (old, new)):
+        found.append(path)
+    for name in dict.fromkeys((*before, *after)):
+        below = f"{path}/{name}" if path else name
+        _differ(store, before.get(name), after.get(name), below, found)
+
+
+def _below(store: Store, entry: ObjectEntry | None) -> TreeContent:
+    if entry is None or entry.mode != TREE:
+        return {}
+    return store.tree(entry.oid)

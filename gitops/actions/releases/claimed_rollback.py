@@ -1,0 +1,91 @@
+"""Is what says that it is a rollback one? Asked alike of commits and of proposals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from gitops.actions.releases.ledger import OverlayLedger
+from gitops.core.audit.findings import Claim
+from gitops.core.audit.rollback_claim import (
+    ChangedFile,
+    RollbackOffence,
+    find_restored,
+    judge_hold,
+    judge_kustomization,
+    stray_paths,
+)
+from gitops.core.kustomization import image_values
+from gitops.core.releases.history import Release
+from gitops.core.releases.lookup import read_until_sure
+from gitops.errors import ManifestError
+
+
+class ClaimedRollback(Struct, frozen=True):
+    """A change that says it is a rollback of one overlay.
+
+    Attributes:
+        label: of the overlay that it names.
+        paths: all that it changes.
+        file: the kustomization of the overlay, before and after.
+        hold: the hold of the overlay, before and after.
+    """
+
+    label: str
+    paths: Sequence[str]
+    file: ChangedFile
+    hold: ChangedFile
+
+
+class RollbackProof(Struct, frozen=True):
+    """What was found: the release that it restores, and what it does that a rollback must not."""
+
+    restored: Release | None
+    offences: tuple[RollbackOffence, ...]
+
+
+def prove(
+    claimed: ClaimedRollback,
+    claim: Claim,
+    stream: Iterator[Release],
+    ledger: OverlayLedger,
+    *,
+    override: str | None = None,
+) -> RollbackProof:
+    """Judge a change that says it is a rollback.
+
+    Args:
+        stream: the releases of the overlay before it, newest first.
+        override: why a release is restored that the rule leaves out; None: it is an offence.
+    """
+    path, hold = claimed.file.path, claimed.hold.path
+    offences = list(stray_paths(claimed.label, claimed.paths, (path, hold)))
+    if path in claimed.paths:
+        offences += judge_kustomization(claimed.file)
+    restored, reasons = _restored(claimed.file, claim, stream, ledger, override)
+    offences += [RollbackOffence(path, reason) for reason in reasons]
+    if hold in claimed.paths:
+        offences += judge_hold(claimed.hold, claimed.label, restored)
+    return RollbackProof(restored, tuple(offences))
+
+
+def _restored(
+    file: ChangedFile,
+    claim: Claim,
+    stream: Iterator[Release],
+    ledger: OverlayLedger,
+    override: str | None,
+) -> tuple[Release | None, tuple[str, ...]]:
+    if file.before is None or file.after is None:
+        return None, ()
+    try:
+        old, new = image_values(file.before, file.path), image_values(file.after, file.path)
+    except ManifestError:
+        return None, ()  # `judge_kustomization` tells
+
+    def ask(read: Sequence[Release], complete: bool) -> tuple[Release | None, tuple[str, ...]]:
+        verdicts = ledger.verdicts(read)
+        return find_restored(claim, old, new, read, verdicts, complete=complete, override=override)
+
+    return read_until_sure(stream, ask)

@@ -1,0 +1,119 @@
+"""Does a proposal that says it is a rollback restore an earlier release, and do no more?
+
+What it says is a claim of whoever may push its branch. It is proved on what would land: the images
+put into the overlay as the base has it now, and the hold that comes along.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from gitops.actions.context.holds import own_hold_path
+from gitops.actions.context.view import OverlayView
+from gitops.actions.proposals.find import OpenProposal, head_content, kustomization_of
+from gitops.actions.releases.claimed_rollback import ClaimedRollback, RollbackProof, prove
+from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.ledger import ledger_of
+from gitops.core.audit.findings import Claim, claim_of
+from gitops.core.audit.rollback_claim import ChangedFile
+from gitops.core.git.commit import CommitInfo
+from gitops.core.hold import Hold, parse_hold
+from gitops.core.kustomization import edit_images
+from gitops.core.kustomization.image import ImageRequest
+from gitops.errors import GitopsError, ManifestError
+from gitops.ports import Tree
+
+
+def claim_in(view: OverlayView, present: OpenProposal) -> Claim | None:
+    """Return what the proposal says of itself when that is: a rollback; any of its commits may."""
+    for info in present.commits:
+        claim = claim_of(replace(info, merged=()), {})
+        if claim is not None:
+            return claim
+    path = own_hold_path(view.overlay)
+    hold = _hold(view.session.evidence.at(present.commit), path) if path in present.paths else None
+    return claim_of(replace(present.made, message=""), {view.label: hold} if hold else {})
+
+
+def prove_proposed(
+    view: OverlayView, present: OpenProposal, *, override: str | None = None
+) -> RollbackProof | None:
+    """Judge what a proposal says of itself, None when it does not say that it is a rollback.
+
+    `override` is why a release may be restored that the rule leaves out.
+    """
+    session, overlay = view.session, view.overlay
+    claim = claim_in(view, present)
+    if claim is None:
+        return None
+    if claim.labels != (overlay.label,):
+        claim = replace(claim, restores=None)
+    current = head_content(view)
+    requests = [ImageRequest.exactly(image, value) for image, value in present.images.items()]
+    after = None
+    if current is not None:
+        after = edit_images(current, present.file, requests, add=present.adds).after
+    head, fork = session.evidence.at(present.commit), session.evidence.at(present.fork)
+    hold = own_hold_path(overlay)
+    claimed = ClaimedRollback(
+        overlay.label,
+        present.paths,
+        ChangedFile(present.file, current, after, mode=_mode(fork, head, present.file)),
+        ChangedFile(hold, fork.read(hold), head.read(hold), mode=_mode(fork, head, hold)),
+    )
+    ledger = ledger_of(view)
+    return prove(claimed, claim, releases_of(view), ledger, override=override)
+
+
+def rollback_waits(view: OverlayView, present: OpenProposal) -> bool:
+    """Say whether a rollback waits in the proposal, whatever somebody put on top of it.
+
+    A release that the rule leaves out counts where the proposal has an override: whoever approves
+    it is asked, not whoever waits.
+    """
+    if claim_in(view, present) is None:
+        return False
+    proof = prove_proposed(view, present, override="as proposed")
+    if proof is not None and not proof.offences:
+        return True
+    return any(_is_rollback(view, info) for info in present.commits)
+
+
+def _is_rollback(view: OverlayView, info: CommitInfo) -> bool:
+    """Say whether one commit of a proposal is a rollback by itself."""
+    overlay, evidence = view.overlay, view.session.evidence
+    claim = claim_of(replace(info, merged=()), {})
+    if claim is None or claim.labels != (overlay.label,) or len(info.parents) != 1:
+        return False
+    hold = own_hold_path(overlay)
+    try:
+        before, after = evidence.at(info.parents[0]), evidence.at(info.commit)
+        paths = evidence.changed(info.parents[0], info.commit)
+        path, content = kustomization_of(after, overlay)
+        if path is None:
+            return False
+        claimed = ClaimedRollback(
+            overlay.label,
+            paths,
+            ChangedFile(path, before.read(path), content),
+            ChangedFile(hold, before.read(hold), after.read(hold)),
+        )
+        ledger = ledger_of(view)
+        stream = releases_of(view)
+        return not prove(claimed, claim, stream, ledger, override="as proposed").offences
+    except GitopsError:
+        return False
+
+
+def _hold(tree: Tree, path: str) -> Hold | None:
+    try:
+        content = tree.read(path)
+        return parse_hold(content, path) if content is not None else None
+    except ManifestError:
+        return None
+
+
+def _mode(before: Tree, after: Tree, path: str) -> bool:
+    """Say whether the mode of a file changed."""
+    sides = [entry for tree in (before, after) if (entry := tree.entry(path)) is not None]
+    return len({entry.executable for entry in sides}) > 1

@@ -1,0 +1,68 @@
+"""`ports.Evidence` for a repository that reads from one `ObjectSource`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.objects.snapshot import changed_paths
+from gitops.adapters.gitrepo.objects.source import ObjectSource
+
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.archive.history import HistoryReader
+    from gitops.core.git.commit import CommitInfo
+    from gitops.core.ledger.signatures import BranchCommit
+    from gitops.ports import FileChange, Tree
+
+
+class CommitEvidence:
+    """What the commits of a repository prove, read with the store of its tips."""
+
+    _git: Git
+    _source: ObjectSource
+    _reader: HistoryReader | None = None
+
+    def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
+        """Return every change of the file `path`, oldest first; see `ports.Evidence`."""
+        return self._history().file_changes(commit, path)
+
+    def branch_history(self, commit: str) -> tuple[BranchCommit, ...]:
+        """Return every commit that `commit` has; see `ports.Evidence`."""
+        return self._history().branch(commit)
+
+    def over(self, tip: str, without: str) -> tuple[CommitInfo, ...]:
+        """Return the commits that `tip` has over `without`; see `ports.Evidence`."""
+        return tuple(self._history().over([tip], [without]))
+
+    def forks(self, one: str, other: str) -> tuple[str, ...]:
+        """Return the newest commits that both have; see `ports.Evidence`."""
+        return self._history().forks(one, other)
+
+    def at(self, commit: str) -> Tree:
+        """Return the files of a commit; see `ports.Evidence`."""
+        from gitops.adapters.gitrepo.archive.commits import CommitTree  # few calls need it
+
+        return CommitTree(self._source, commit)
+
+    def changed(self, before: str, after: str) -> tuple[str, ...]:
+        """Return the paths that differ; see `ports.Evidence`."""
+        return changed_paths(self._source.store, before, after)
+
+    def contains(self, tip: str, commit: str, earlier: str) -> bool:
+        """Say whether `earlier` is `commit` or in its history; see `ports.Evidence`."""
+        return self._history().contains(tip, commit, earlier)
+
+    def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
+        """Return commit -> principal of a listed key; see `ports.Evidence`."""
+        from gitops.adapters.gitrepo.archive.signatures import signed_by  # few calls need it
+
+        return signed_by(self._git, self._source.store, commits, signers)
+
+    def _history(self) -> HistoryReader:
+        if self._reader is None:
+            # Not needed by a plain write; it brings the kustomization rules along.
+            from gitops.adapters.gitrepo.archive.history import HistoryReader
+
+            self._reader = HistoryReader(self._git, self._source)
+        return self._reader
