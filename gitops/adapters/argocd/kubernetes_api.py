@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
+from gitops.adapters.argocd.api_path import api_path
 from gitops.adapters.argocd.connection import Connection
 from gitops.adapters.argocd.watches import Watcher
 from gitops.core.argocd.application import (
@@ -147,15 +147,15 @@ class KubernetesCluster:
         """Read one workload with its pods; other kinds of resources are passed over."""
         namespace = resource.namespace or application.namespace
         if (resource.group, resource.kind) == ("", "Pod"):
-            path = f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(resource.name)}"
+            path = api_path("api", "v1", "namespaces", namespace, "pods", resource.name)
             pods.append(self._connection.get(path).data)
             return
         plural = _PLURALS.get((resource.group, resource.kind))
         if plural is None:
             return
-        path = f"/apis/{resource.group}/{resource.version}/namespaces/{quote(namespace)}"
+        group = ("apis", resource.group, resource.version, "namespaces", namespace)
         try:
-            told = self._connection.get(f"{path}/{plural}/{quote(resource.name)}").data
+            told = self._connection.get(api_path(*group, plural, resource.name)).data
         except NotFound:
             return  # it is missing: the Application says so
         objects.append(told)
@@ -164,11 +164,11 @@ class KubernetesCluster:
             return
         query = [("labelSelector", selector)]
         if resource.kind == "Rollout":
-            found = self._connection.get(
-                f"/apis/apps/v1/namespaces/{quote(namespace)}/replicasets", query
-            )
+            path = api_path("apis", "apps", "v1", "namespaces", namespace, "replicasets")
+            found = self._connection.get(path, query)
             sets += [one for one in tables(found.data, "items") if _has_hash(one)]
-        found = self._connection.get(f"/api/v1/namespaces/{quote(namespace)}/pods", query)
+        path = api_path("api", "v1", "namespaces", namespace, "pods")
+        found = self._connection.get(path, query)
         pods += tables(found.data, "items")
 
     def _last_words(self, pods: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], str]:
@@ -180,11 +180,12 @@ class KubernetesCluster:
                 if not status.get("restartCount") or len(words) >= _MOST_WORDS:
                     continue
                 container = text(status, "name")
-                path = f"/api/v1/namespaces/{quote(text(meta, 'namespace'))}/pods"
-                path += f"/{quote(text(meta, 'name'))}/log"
+                place = ("namespaces", text(meta, "namespace"), "pods", text(meta, "name"), "log")
                 query = [("container", container), ("previous", "true"), ("tailLines", _LINES)]
                 try:
-                    words[text(meta, "name"), container] = self._connection.text(path, query)
+                    words[text(meta, "name"), container] = self._connection.text(
+                        api_path("api", "v1", *place), query
+                    )
                 except GitopsError:
                     return words
         return words
@@ -199,8 +200,8 @@ class KubernetesCluster:
         if not self._is_here(application):
             raise NotFound(f"{rollout} is in {application.server}, which is not asked")
         namespace = rollout.namespace or application.namespace
-        path = f"/apis/{rollout.group}/{rollout.version}/namespaces/{quote(namespace)}"
-        path += f"/rollouts/{quote(rollout.name)}"
+        group = ("apis", rollout.group, rollout.version, "namespaces", namespace)
+        path = api_path(*group, "rollouts", rollout.name)
         for again in range(_ABORTS):
             if again:
                 self._connection.patch(f"{path}/status", {"status": {"abort": False}})
@@ -217,11 +218,11 @@ class KubernetesCluster:
 
 
 def _collection(namespace: str) -> str:
-    return f"{_APPLICATIONS}/namespaces/{quote(namespace, safe='')}/applications"
+    return _APPLICATIONS + api_path("namespaces", namespace, "applications")
 
 
 def _object(ref: ApplicationRef) -> str:
-    return f"{_collection(ref.namespace)}/{quote(ref.name, safe='')}"
+    return _collection(ref.namespace) + api_path(ref.name)
 
 
 def _selector(told: Mapping[str, Any]) -> str:

@@ -10,8 +10,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
-from urllib.parse import quote
 
+from gitops.adapters.argocd.api_path import api_path
 from gitops.adapters.argocd.server_http import ServerConnection
 from gitops.adapters.argocd.watches import Watcher
 from gitops.core.argocd.application import (
@@ -155,7 +155,7 @@ class ServerCluster:
                 ("tailLines", "3"),
                 ("previous", "true"),
             ]
-            path = f"{_path(ref)}/pods/{quote(name, safe='')}/logs"
+            path = _path(ref) + api_path("pods", name, "logs")
             lines = []
             try:
                 for line in self._connection.stream(path, query, longest=5.0):
@@ -188,7 +188,7 @@ class ServerCluster:
 
 
 def _path(ref: ApplicationRef) -> str:
-    return f"{_PATH}/{quote(ref.name, safe='')}"
+    return _PATH + api_path(ref.name)
 
 
 def _content(line: bytes) -> str:

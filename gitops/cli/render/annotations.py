@@ -24,15 +24,6 @@ def github_line(
     return f"::{_LEVELS.get(level, 'notice')} {told}::{_data(one_line(message, 2000))}"
 
 
-def harmless(text: str) -> str:
-    """Return `text` so that no runner takes it for one of its commands.
-
-    They begin with two colons (blanks before them do not matter), or hold `##[` anywhere.
-    """
-    text = text.replace("##[", "## [")
-    return f"' {text}" if text.lstrip().startswith("::") else text
-
-
 def _data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 

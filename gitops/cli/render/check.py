@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from gitops.cli.render import documents
-from gitops.cli.render.annotations import Annotations, github_line, harmless
+from gitops.cli.render.annotations import Annotations, github_line
 from gitops.cli.render.terminal import aside, line, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.audit.findings import CheckedCommit, CheckReport, Finding
@@ -118,7 +118,7 @@ def _refused(report: CheckReport) -> Refused | None:
 def _print_commit(commit: CheckedCommit, findings: list[Finding]) -> None:
     if commit.standing == "untouched" and not findings:
         return
-    line(harmless(safe(f"{commit.info.commit[:_SHORT]} {commit.subject}")))
+    line(safe(f"{commit.info.commit[:_SHORT]} {commit.subject}"))
     if commit.standing != "reported":
         touched = ", ".join(commit.touches)
         about = f" ({safe(commit.evidence)})" if commit.evidence else ""
@@ -129,7 +129,7 @@ def _print_commit(commit: CheckedCommit, findings: list[Finding]) -> None:
 
 def _finding_text(finding: Finding) -> str:
     level = paint(f"{finding.level}:", _STYLES[finding.level], sys.stdout)
-    return f"{level} {harmless(_place_text(finding))}"
+    return f"{level} {_place_text(finding)}"
 
 
 def _place_text(finding: Finding) -> str:

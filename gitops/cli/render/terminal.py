@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+_COMMAND = re.compile(r"##(\w*\[)")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -32,13 +35,43 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     return ["  ".join(cell.ljust(widths[i]) for i, cell in enumerate(row)).rstrip() for row in rows]
 
 
+def harmless(text: str) -> str:
+    """Return one line so that no CI runner takes it for one of its commands.
+
+    They begin with two colons (blanks before them do not matter), or hold `##[` or `##word[`
+    anywhere (GitHub Actions and its kin; Azure Pipelines, TeamCity).
+    """
+    text = _COMMAND.sub(r"## \1", text)
+    return f"' {text}" if text.lstrip().startswith("::") else text
+
+
+def json_text(document: object, indent: int | None = None) -> str:
+    """Return a document as JSON that a terminal and a CI runner only show.
+
+    What does not print (controls, marks that turn the direction of text) and what a runner might
+    obey is escaped; whoever reads the JSON gets it as it was.
+    """
+    text = json.dumps(document, indent=indent, ensure_ascii=False).replace("##", "#\\u0023")
+    return "".join(
+        one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text
+    )
+
+
 def line(text: str = "") -> None:
     """Print one line of the result on standard output."""
-    print(text)
+    print(harmless(text))
+
+
+def remark(text: str, style: str | None = None) -> None:
+    """Print one line of foreign words on standard error."""
+    shown = harmless(safe(text))
+    sys.stdout.flush()
+    print(paint(shown, style, sys.stderr) if style else shown, file=sys.stderr, flush=True)
 
 
 def aside(word: str, text: str) -> None:
     """Print a warning, hint or error on standard error."""
     styles = {"error": "red", "warning": "yellow", "hint": "dim"}
     sys.stdout.flush()
-    print(f"{paint(word + ':', styles[word], sys.stderr)} {safe(text)}", file=sys.stderr)
+    shown = harmless(safe(text))
+    print(f"{paint(word + ':', styles[word], sys.stderr)} {shown}", file=sys.stderr)

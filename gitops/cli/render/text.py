@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gitops import interrupts
 from gitops.cli.render import documents
-from gitops.cli.render.terminal import aside, columns, line, paint, safe
+from gitops.cli.render.terminal import aside, columns, json_text, line, paint, remark, safe
 from gitops.core.kustomization.image import ImageChange, ImageValue, describe_value
 from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.report import (
@@ -24,6 +23,7 @@ from gitops.core.report import (
     StatusReport,
     WriteReport,
 )
+from gitops.core.text.plain import split_lines
 from gitops.errors import Differs, GitopsError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def print_json(document: documents.JsonDocument) -> None:
     An interrupt that comes later is not told: there would be a second one.
     """
     with interrupts.held():
-        print(json.dumps(document, indent=2, ensure_ascii=False), flush=True)
+        print(json_text(document, indent=2), flush=True)
         interrupts.take()
 
 
@@ -48,13 +48,13 @@ def print_error(error: GitopsError, *, as_json: bool) -> None:
     """Print an error: words on standard error, and the document when JSON was asked for."""
     if as_json:
         print_json(documents.error_document(error))
-    first, *rest = error.message.splitlines() or [""]
+    first, *rest = error.message.split("\n")
     aside("error", first)
     for text in rest:
-        print(f"  {safe(text)}", file=sys.stderr)
+        remark(f"  {text}")
     for reason in error.reasons:
         if reason not in error.message:
-            print(f"  {safe(reason)}", file=sys.stderr)
+            remark(f"  {reason}")
     if error.hint:
         aside("hint", error.hint)
 
@@ -130,8 +130,8 @@ def change_lines(changes: Sequence[tuple[str, ImageChange]]) -> list[str]:
 
 
 def _print_diff(diff: FileDiff) -> None:
-    before = (diff.before or b"").decode("utf-8", "replace").splitlines()
-    after = (diff.after or b"").decode("utf-8", "replace").splitlines()
+    before = split_lines((diff.before or b"").decode("utf-8", "replace"))
+    after = split_lines((diff.after or b"").decode("utf-8", "replace"))
     old = f"a/{diff.path}" if diff.before is not None else "/dev/null"
     new = f"b/{diff.path}" if diff.after is not None else "/dev/null"
     for text in difflib.unified_diff(before, after, old, new, lineterm="", n=1):
@@ -144,10 +144,10 @@ def confirm_rollback(preview: Preview) -> bool:
     import typer
 
     for text in (*change_lines(preview.changes), *preview.notes):
-        print(safe(text), file=sys.stderr)
+        remark(text)
     for warning in preview.warnings:
         aside("warning", warning)
-    return bool(typer.confirm(f"Roll back {preview.label}?", default=False, err=True))
+    return bool(typer.confirm(f"Roll back {safe(preview.label)}?", default=False, err=True))
 
 
 def confirm_approval(preview: ApprovalPreview) -> bool:
@@ -155,11 +155,11 @@ def confirm_approval(preview: ApprovalPreview) -> bool:
     import typer
 
     for text in change_lines(preview.changes):
-        print(text, file=sys.stderr)
+        remark(text)
     head = f"{preview.branch} at {preview.head[:_SHORT]}, proposed by {preview.by}"
     for text in (head, *preview.notes, *([preview.url] if preview.url is not None else [])):
-        print(safe(text), file=sys.stderr)
-    return bool(typer.confirm(f"Approve it for {preview.label}?", default=False, err=True))
+        remark(text)
+    return bool(typer.confirm(f"Approve it for {safe(preview.label)}?", default=False, err=True))
 
 
 def confirm_qa(preview: QaPreview) -> bool:
@@ -169,9 +169,9 @@ def confirm_qa(preview: QaPreview) -> bool:
     release = preview.release
     since = (documents.time_text(release.time) or "").replace("T", " ")[:16]
     head = f"{preview.label} {release.commit[:_SHORT]}, {since} by {release.author.name}:"
-    print(safe(head), file=sys.stderr)
+    remark(head)
     for image, value in (release.images or {}).items():
-        print(safe(f"  {image} {describe_value(value)}"), file=sys.stderr)
+        remark(f"  {image} {describe_value(value)}")
     return bool(typer.confirm(f"Record {preview.verdict}?", default=False, err=True))
 
 

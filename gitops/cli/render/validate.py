@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from gitops.actions.validate import Problem, ValidateReport
 from gitops.actions.validate_forge import ProtectionReport
 from gitops.cli.render import documents
-from gitops.cli.render.annotations import Annotations, github_line, harmless
+from gitops.cli.render.annotations import Annotations, github_line
 from gitops.cli.render.check import place_of, printable
 from gitops.cli.render.terminal import aside, line, paint, safe
 from gitops.cli.render.text import print_json
@@ -58,7 +58,7 @@ def print_comparison(
             _print_environment(one)
         paths, more = shown_paths(comparison.others, _MOST_PATHS)
         for path in paths:
-            line(harmless(safe(f"elsewhere: {path}")))
+            line(safe(f"elsewhere: {path}"))
         if more:
             line(f"elsewhere: {count(more, 'file')} more")
         _print_problems(new)
@@ -91,7 +91,7 @@ def print_protection(report: ProtectionReport, output: str, annotations: Annotat
         wanted = [count(one.change.approvals, "approval")] if one.change.approvals else []
         wanted += [f"check {name}" for name in one.change.checks]
         text = f"{verb} on {one.repository}: {one.change.branch} asks for {', '.join(wanted)}"
-        line(harmless(safe(text)))
+        line(safe(text))
     _print_problems(problems)
     found = count(len(report.gaps), "gap") if report.gaps else "no gap"
     text = safe(f"{found} in {', '.join(report.repositories) or 'no repository'}")
@@ -255,7 +255,7 @@ def _print_problems(problems: Iterable[Problem]) -> None:
         place = f"{problem.path}:{problem.line}:{problem.column}"
         if problem.branch is not None:
             place = f"{problem.branch}:{place}"  # as Git writes a file of a branch
-        line(harmless(safe(f"{place}: {problem.level}: {problem.message}")))
+        line(safe(f"{place}: {problem.level}: {problem.message}"))
 
 
 def _print_environment(one: EnvironmentDifference) -> None:
@@ -294,7 +294,7 @@ def _print_rendering(rendering: Rendering) -> None:
         for text in one.lines:
             style = {"+": "green", "-": "red"}.get(text[:1])
             # The bar keeps a CI runner from taking a line for one of its commands.
-            shown = harmless(f"    | {safe(text)}")
+            shown = f"    | {safe(text)}"
             line(paint(shown, style, sys.stdout) if style else shown)
         if one.cut:
             line(f"    | ({count(one.cut, 'line')} more)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitops.cli.render import documents
 from gitops.cli.render.interruption import interruption
-from gitops.cli.render.terminal import aside, line, paint, safe
+from gitops.cli.render.terminal import aside, json_text, line, paint, remark, safe
 from gitops.cli.render.text import print_error, print_json, print_write
 from gitops.core.argocd.reports import GOOD, WaitReport, worst_error
 from gitops.errors import GitopsError
@@ -71,7 +70,7 @@ class _Log:
             for number, (who, _, words) in enumerate(_rows(tracker)):
                 if self._said.get((who, number)) != words:
                     self._said[who, number] = words
-                    print(f"… {safe(who)}: {safe(words)}", file=sys.stderr, flush=True)
+                    remark(f"… {who}: {words}")
 
 
 class _Live:
@@ -88,7 +87,7 @@ class _Live:
         for who, state, words in rows:
             text = f"{safe(who)}: {safe(words)}"[: max(width - 1, 20)]
             style = _STYLES.get(state)
-            print(paint(text, style, sys.stderr) if style else text, file=sys.stderr)
+            remark(text, style)
         self._lines = len(rows)
         sys.stderr.flush()
 
@@ -171,10 +170,12 @@ def _print_report(report: WaitReport) -> None:
 def print_event(event: WatchEvent, output: str) -> None:
     """Print one line of `watch`, or one JSON document on one line; at once."""
     if output == "json":
-        print(json.dumps(documents.event_document(event), ensure_ascii=False), flush=True)
+        line(json_text(documents.event_document(event)))
+        sys.stdout.flush()
         return
     who = event.overlay.label if event.overlay is not None else "everything"
     at = f" {event.commit[:_SHORT]}" if event.commit is not None else ""
     text = safe(f"{who}{at}: {event.text}")
     style = {"stable": "green", "degraded": "red"}.get(event.verdict or "")
-    print(paint(text, style, sys.stdout) if style else text, flush=True)
+    line(paint(text, style, sys.stdout) if style else text)
+    sys.stdout.flush()

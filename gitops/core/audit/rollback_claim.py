@@ -18,7 +18,7 @@ from gitops.core.kustomization.image import ImageRequest, ImageValue, describe_v
 from gitops.core.releases.release import Release, Verdicts
 from gitops.core.releases.rollback import choose
 from gitops.core.releases.selection import NeedMore, describe
-from gitops.core.text.plain import one_line
+from gitops.core.text.plain import one_line, split_lines
 from gitops.errors import ManifestError, NotFound, Refused, UsageError
 
 
@@ -176,8 +176,8 @@ def _pins(images: Mapping[str, ImageValue]) -> str:
 
 def first_change(before: bytes, after: bytes) -> tuple[int, str]:
     """Return the first line (from 1) of `after` that is another one in `before`, and its text."""
-    ours = before.decode(errors="replace").splitlines()
-    theirs = after.decode(errors="replace").splitlines()
+    ours = split_lines(before.decode(errors="replace"))
+    theirs = split_lines(after.decode(errors="replace"))
     for number, text in enumerate(theirs):
         if number >= len(ours) or ours[number] != text:
             return number + 1, text

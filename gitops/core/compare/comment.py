@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from gitops.core.compare.comparison import Comparison, EnvironmentDifference, Rendering
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.text.markdown import bullets, code, table
-from gitops.core.text.plain import count, shown_paths
+from gitops.core.text.plain import count, one_line, shown_paths
 
 MARK = "<!-- gitops validate -->"
 LONGEST = 60_000
@@ -177,4 +177,5 @@ def _fit(text: str, room: int) -> str:
 
 
 def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    """Return `text` as one line of HTML; a run of backticks or a `[` there means nothing."""
+    return one_line(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

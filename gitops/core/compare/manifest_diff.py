@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
-from gitops.core.text.plain import one_line
+from gitops.core.text.plain import one_line, split_lines
 from gitops.core.yamltext import compose_first
 from gitops.errors import ManifestError
 
@@ -96,7 +96,7 @@ def _difference(name: str, old: _Object | None, new: _Object | None) -> ObjectDi
     before, after = _shown(old), _shown(new)
     if name.casefold().startswith("secret "):
         before, after = _hide(before, after)
-    ours, theirs = before.splitlines(), after.splitlines()
+    ours, theirs = split_lines(before), split_lines(after)
     if max(len(ours), len(theirs)) > _LARGEST_OBJECT:
         return ObjectDiff(name, kind, (), max(len(ours), len(theirs)))
     lines = list(difflib.unified_diff(ours, theirs, lineterm="", n=_CONTEXT))[2:]

@@ -13,6 +13,16 @@ def nearest_word(word: str, words: Iterable[str]) -> str | None:
     return next(iter(get_close_matches(word, list(words), n=1)), None)
 
 
+def split_lines(text: str) -> list[str]:
+    """Return the lines of `text`, without their ends; what follows the last end counts if any.
+
+    Lines end at a newline and nowhere else: `str.splitlines` also ends them at U+2028 and others,
+    which names of branches and files may hold.
+    """
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
 LONGEST_TEXT = 500
 """Characters of a reason or note that are kept."""
 

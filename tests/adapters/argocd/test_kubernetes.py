@@ -266,6 +266,27 @@ def test_objects_that_may_not_be_read(
     assert "cannot" in str(found.unread)
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("name", "../../../secrets/s"), ("name", ".."), ("version", "v1/../../x"), ("name", "a?b=c")],
+)
+def test_names_stay_in_their_place(
+    cluster: KubernetesCluster, stub: KubeStub, plane: Plane, field: str, value: str
+) -> None:
+    """A name in an Application's status asks for nothing beside the object that it should be."""
+    one = {"group": "apps", "version": "v1", "kind": "Deployment", "name": "api", field: value}
+    plane.put(an_application(status={"resources": [one]}))
+    (application,) = cluster.applications().applications
+    stub.requests.clear()
+    cluster.workloads(application)
+
+    for text in stub.requests:
+        path = text.split(" ")[1].partition("?")[0]
+        assert ".." not in path.split("/"), path
+        assert "secrets" not in path.split("/"), path
+        assert path.count("/") <= 7, path
+
+
 class Woken:
     """Counts wake-ups."""
 

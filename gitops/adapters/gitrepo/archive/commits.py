@@ -21,6 +21,7 @@ from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion
+from gitops.core.text.plain import split_lines
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Tree as TreePort
 from gitops.ports import TreeEntry
@@ -150,7 +151,7 @@ class CommitReader:
         )
         if answer.code != 0:
             raise messages.error_of(messages.read_transport(answer.err), self._name)
-        pairs = (line.split("\t") for line in answer.text.splitlines() if "\t" in line)
+        pairs = (line.split("\t") for line in split_lines(answer.text) if "\t" in line)
         return {ref: oid for oid, ref in pairs}
 
     def _step_back(self, commit: str, steps: str, name: str) -> str:

@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote, urlsplit
 
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.core.forges.address import parse_remote
+from gitops.core.text.plain import split_lines
 
 
 def credentials_for(url: str, origin: str) -> tuple[str, str] | None:
@@ -38,6 +39,6 @@ def ask_helper(
     )
     if answer.code != 0:
         return None
-    found = dict(line.split("=", 1) for line in answer.text.splitlines() if "=" in line)
+    found = dict(line.split("=", 1) for line in split_lines(answer.text) if "=" in line)
     password = found.get("password", "")
     return (found.get("username", ""), password) if password else None

@@ -12,6 +12,7 @@ from enum import Enum
 
 from msgspec import Struct
 
+from gitops.core.text.plain import split_lines
 from gitops.errors import (
     Denied,
     GitopsError,
@@ -204,7 +205,7 @@ def read_push(code: int, out: str, err: str) -> PushVerdict:
     The lines for each branch count, not the exit code alone; `remote:` lines come with successes
     too, and mean something only beside a rejection.
     """
-    lines = [found for found in map(_LINE.fullmatch, out.splitlines()) if found]
+    lines = [found for found in map(_LINE.fullmatch, split_lines(out)) if found]
     rejected = [found["what"] for found in lines if found["flag"] == "!"]
     if not rejected:
         if lines and code == 0:
@@ -254,7 +255,7 @@ def _read_rejection(reason: str, err: str) -> PushVerdict:
 
 
 def _inner(reason: str) -> str:
-    first = reason.splitlines()[0]
+    first = reason.split("\n")[0]
     return re.sub(r"^\[[^\]]*\]\s*", "", first).removeprefix("(").removesuffix(")")
 
 

@@ -15,6 +15,7 @@ from gitops.adapters.gitrepo.command.push import push_args, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
+from gitops.core.text.plain import split_lines
 from gitops.errors import NotFound
 from gitops.ports import Lost, RefUpdate
 from gitops.ports.repository import Start
@@ -82,7 +83,7 @@ class Bare:
         )
         if answer.code != 0:
             raise messages.error_of(messages.read_transport(answer.err), self._place.name)
-        pairs = (line.split(" ", 1) for line in answer.text.splitlines())
+        pairs = (line.split(" ", 1) for line in split_lines(answer.text))
         return {ref: oid for oid, ref in pairs}
 
     def deepen(self, commit: str) -> bool:

@@ -20,6 +20,7 @@ from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.push import settle
 from gitops.adapters.gitrepo.local.bare import Bare
 from gitops.adapters.gitrepo.objects.source import BranchTip
+from gitops.core.text.plain import split_lines
 from gitops.errors import Denied, Unavailable
 from gitops.ports import Lost, RefUpdate
 
@@ -134,7 +135,7 @@ class Checkout(Bare):
         answer = self._git.run([self._here, "worktree", "list", "--porcelain"])
         found = {}
         for block in answer.text.split("\n\n"):
-            fields = dict(line.partition(" ")[::2] for line in block.splitlines())
+            fields = dict(line.partition(" ")[::2] for line in split_lines(block))
             if "branch" in fields and "bare" not in fields:
                 found[fields["branch"]] = fields["worktree"]
         # Also right where `core.worktree` points elsewhere, or Git leaves out an unborn branch.
@@ -208,7 +209,7 @@ class Checkout(Bare):
     def _finish_note(self) -> None:
         """Let files follow that a killed writer left behind; edits made since stay as they are."""
         try:
-            lines = self._note.read_text().splitlines()
+            lines = split_lines(self._note.read_text())
         except FileNotFoundError:
             return
         refs, trees = self.refs(), self._trees()

@@ -12,6 +12,7 @@ from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import BranchTip, ObjectSource
 from gitops.core.git.commit import CommitInfo
+from gitops.core.text.plain import split_lines
 from gitops.ports import Gathered, Snapshot
 
 _NEWEST = 256  # commits that are looked at without being asked for more
@@ -56,7 +57,7 @@ class GitIntents:
             doing="reading intents",
         )
         found: dict[str, bytes | None] = dict.fromkeys(oids)
-        for line in answer.text.splitlines():
+        for line in split_lines(answer.text):
             words = line.split()
             if len(words) == 3 and words[1] == "blob" and int(words[2]) <= longest:
                 found[words[0]] = store.read(words[0])[1]

@@ -21,6 +21,7 @@ from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, DeepeningHistory
 from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch
 from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OwnBranches, is_own
+from gitops.core.text.plain import split_lines
 from gitops.errors import Denied, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
 from gitops.ports.repository import Start
@@ -237,7 +238,7 @@ class Remote:
             [*self.store.args, "ls-remote", "--symref", "--", self._url, "HEAD"],
             doing=f"waiting for {self._place}",
         )
-        for line in answer.text.splitlines():
+        for line in split_lines(answer.text):
             target, _, source = line.partition("\t")
             if source == "HEAD" and target.startswith("ref: refs/heads/"):
                 return target.removeprefix("ref: refs/heads/")
@@ -271,7 +272,7 @@ class Remote:
         )
         if answer.code != 0:
             raise messages.error_of(messages.read_transport(answer.err), self._place)
-        pairs = (line.split("\t") for line in answer.text.splitlines())
+        pairs = (line.split("\t") for line in split_lines(answer.text))
         return {ref: oid for oid, ref in pairs}
 
     def _resolve(self, ref: str) -> str:
