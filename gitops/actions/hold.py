@@ -183,7 +183,7 @@ def _begin(
     begun: list[ClusterActions],
 ) -> None:
     """Begin to read what Argo CD shows, once, while the change is made and pushed."""
-    if begun or session.clusters is None or session.dry_run:
+    if begun or session.dry_run:
         return
     from gitops.actions.argocd.cluster_actions import ClusterActions  # only where a cluster is
 

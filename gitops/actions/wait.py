@@ -143,8 +143,7 @@ def _follow(session: Session, trackers: list[ReleaseTracker], show: Show) -> tup
         if not going:
             return tuple(tracker.report for tracker in trackers if tracker.report is not None)
         pause = min(tracker.progress.due for tracker in going)
-        if session.clusters is not None:
-            session.clusters.bell.wait(max(min(pause, _MOST_PAUSE), _LEAST_PAUSE))
+        session.clusters.bell.wait(max(min(pause, _MOST_PAUSE), _LEAST_PAUSE))
 
 
 def _written(view: OverlayView, written: WriteReport | None) -> Release:

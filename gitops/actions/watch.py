@@ -11,7 +11,6 @@ from collections.abc import Iterator, Sequence
 
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.observer import IDLE, SOON, Observer, ObserverState
-from gitops.actions.argocd.tracking import need_clusters
 from gitops.actions.context.overlays import find_environment, overlays_of
 from gitops.actions.context.session import Session, Tip, open_tip
 from gitops.actions.context.view import view_of
@@ -61,7 +60,7 @@ def watch(
         left = end - clock.monotonic()
         if not once and left <= 0:
             return
-        bell = need_clusters(session).bell
+        bell = session.clusters.bell
         if bell.wait(pause if once else min(pause, left)) and not once:
             bell.wait(_REST)
 
@@ -98,7 +97,7 @@ class _Round:
         readings: dict[Cluster, Reading | GitopsError] = {}
         self.pause = IDLE
         for row in _rows(self._tip, self._names):
-            clusters = need_clusters(self._session).of(self._tip.config, row, within=WITHIN)
+            clusters = self._session.clusters.of(self._tip.config, row, within=WITHIN)
             for cluster in clusters:
                 if cluster not in readings:
                     readings[cluster] = self._read(cluster)
@@ -126,7 +125,7 @@ class _Round:
             return error
         if self._watches and cluster not in self._watching:
             self._watching.add(cluster)
-            cluster.watch((), need_clusters(self._session).bell.ring)
+            cluster.watch((), self._session.clusters.bell.ring)
         return reading
 
 

@@ -20,7 +20,7 @@ from gitops.ports.repository import (
 from gitops.ports.sources import Sources
 
 if TYPE_CHECKING:
-    from gitops.ports.cluster import Cluster, Clusters, Reading, Wakeup
+    from gitops.ports.cluster import Cluster, Clusters, NoClusters, Reading, Wakeup
     from gitops.ports.commits import Archive, Commits, Tree, TreeEntry, Trees
     from gitops.ports.evidence import Evidence, FileChange
     from gitops.ports.forge import (
@@ -63,6 +63,7 @@ __all__ = [
     "MergeMethod",
     "Merged",
     "NewCommit",
+    "NoClusters",
     "NoForge",
     "NotMerged",
     "Protection",

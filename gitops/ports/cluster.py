@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
+from gitops.errors import NotFound
+
 if TYPE_CHECKING:
     from gitops.core.argocd.application import Application, ApplicationRef, Resource
     from gitops.core.argocd.diagnosis import Workloads
@@ -121,3 +123,37 @@ class Clusters(Protocol):
         Raises what `of` raises where somebody did, and it does not work.
         """
         ...
+
+
+class NoClusters(Struct, frozen=True):
+    """`Clusters` where nobody can be asked: there are none."""
+
+    @property
+    def bell(self) -> Wakeup:
+        """Raises NotFound."""
+        raise NotFound(_NOBODY)
+
+    @property
+    def repositories(self) -> tuple[str, ...]:
+        """No Application spells the repository anyhow."""
+        return ()
+
+    def is_named(self, config: Config) -> bool:
+        """Nobody named one."""
+        del config
+        return False
+
+    def of(self, config: Config, environment: Environment, *, within: float) -> tuple[Cluster, ...]:
+        """Raises NotFound."""
+        del config, environment, within
+        raise NotFound(_NOBODY)
+
+    def at_hand(
+        self, config: Config, environment: Environment, *, within: float
+    ) -> tuple[Cluster, ...]:
+        """Return none."""
+        del config, environment, within
+        return ()
+
+
+_NOBODY = "no cluster can be asked here"

@@ -9,7 +9,6 @@ from gitops.actions.argocd.observation import diagnose_worst, observe
 from gitops.actions.argocd.tracking import (
     TrackingApplication,
     TrackingResult,
-    need_clusters,
     no_application,
     read_again,
     read_feeds,
@@ -39,7 +38,7 @@ class ReleaseReading:
 
     def __init__(self, view: OverlayView) -> None:
         session = self._session = view.session
-        self._clusters = need_clusters(session).of(view.tip.config, view.row, within=WITHIN)
+        self._clusters = session.clusters.of(view.tip.config, view.row, within=WITHIN)
         self._found = TrackingResult()
         self._now: list[TrackingApplication] = []
         self._listed: float | None = None
@@ -57,7 +56,7 @@ class ReleaseReading:
         self._list()
         if not self._found.fed:
             raise no_application(self.index.view, self._found)
-        bell = need_clusters(self._session).bell
+        bell = self._session.clusters.bell
         for cluster in self._clusters:
             refs = [one.feed.application.ref for one in self._found.fed if one.cluster is cluster]
             if refs:

@@ -17,7 +17,7 @@ from gitops.core.argocd.tracking import TrackedPath, TrackingMatch, asks_for_def
 from gitops.core.environments.environment import Environment
 from gitops.core.kustomization.graph import walk
 from gitops.errors import GitopsError, ManifestError, NotFound, TimedOut
-from gitops.ports import Cluster, Clusters, Reading, Snapshot
+from gitops.ports import Cluster, Reading, Snapshot
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -64,9 +64,7 @@ class Readings:
         self._late: set[Cluster] = set()
         self.clusters: dict[str, tuple[Cluster, ...]] = {}
         self.unusable: dict[str, str] = {}
-        self.are_named = session.clusters is not None and session.clusters.is_named(tip.config)
-        if session.clusters is None:
-            return
+        self.are_named = session.clusters.is_named(tip.config)
         for row in rows:
             try:
                 found = session.clusters.at_hand(tip.config, row, within=within)
@@ -109,17 +107,10 @@ class Readings:
             raise TimedOut(f"{cluster.name} did not answer in time") from None
 
 
-def need_clusters(session: Session) -> Clusters:
-    """Return the control planes. Raises NotFound where nobody can be asked."""
-    if session.clusters is None:
-        raise NotFound("no cluster can be asked here")
-    return session.clusters
-
-
 def read_feeds(view: OverlayView, readings: Sequence[tuple[Cluster, Reading]]) -> TrackingResult:
     """Return the Applications in `readings` that follow the overlay as the tip has it."""
     session, home = view.session, view.home
-    clusters = need_clusters(session)
+    clusters = session.clusters
     place = TrackedPath(
         repositories=clusters.repositories,
         branch=home.branch,
@@ -150,7 +141,7 @@ def read_again(view: OverlayView, fed: TrackingApplication) -> TrackingApplicati
 
 def no_application(view: OverlayView, found: TrackingResult) -> GitopsError:
     """Return the error for an overlay that no Application follows."""
-    where = ", ".join(need_clusters(view.session).repositories)
+    where = ", ".join(view.session.clusters.repositories)
     return NotFound(
         f"no Application follows {view.overlay.directory} on {view.branch} of {where}",
         hint="docs/how-to/set-up-applications.md shows one; GITOPS_ARGOCD_REPO says what Argo CD "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -31,8 +31,6 @@ from gitops.core.kustomization.references import is_pinned
 from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 from gitops.ports import Archive
-
-Touches = Mapping[Overlay, tuple[AffectedPath, ...]]
 
 
 class StepJudge:

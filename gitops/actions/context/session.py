@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
@@ -28,6 +28,12 @@ if TYPE_CHECKING:
         Sources,
         WorkTree,
     )
+
+
+def _no_clusters() -> Clusters:
+    from gitops.ports import NoClusters  # what a cluster can say takes time to define
+
+    return NoClusters()
 
 
 def _no_forge() -> NoForge:
@@ -70,7 +76,7 @@ class Session(Struct, frozen=True):
             there is none, or no token for it. Nothing is loaded or asked before that. Raises Denied
             (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
         combining: None where no key is given.
-        clusters: the control planes of Argo CD; None where nobody can be asked.
+        clusters: the control planes of Argo CD.
         say: tells a waiting person what is going on.
         detail: tells who asked for it (`--verbose`) what else goes on.
     """
@@ -89,7 +95,7 @@ class Session(Struct, frozen=True):
     archive: Callable[[], Archive] | None = None
     forge: Callable[[Config], GatedForge | NoForge] = lambda _: _no_forge()
     combining: Combining | None = None
-    clusters: Clusters | None = None
+    clusters: Clusters = field(default_factory=_no_clusters)
     say: Callable[[str], None] = lambda _: None
     detail: Callable[[str], None] = lambda _: None
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from gitops.adapters.forges.base import BaseForge
+from gitops.adapters.forges.dialect import ForgeDialect
 from gitops.adapters.forges.gitea.answers import (
     DRAFT,
     approvals_of,
@@ -55,7 +55,7 @@ def open_gitea(
     return GiteaForge(calls, GiteaApi(calls, client))
 
 
-class GiteaForge(BaseForge):
+class GiteaForge(ForgeDialect):
     """`ports.GatedForge` for a repository on Gitea or Forgejo."""
 
     refusals = (404, 405, 409, 422)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from gitops.adapters.forges.base import BaseForge
+from gitops.adapters.forges.dialect import ForgeDialect
 from gitops.adapters.forges.github.answers import (
     GithubObject,
     approvals,
@@ -57,7 +57,7 @@ def open_github(
     return GithubForge(calls, GithubApi(calls, requester))
 
 
-class GithubForge(BaseForge):
+class GithubForge(ForgeDialect):
     """`ports.GatedForge` for a repository on GitHub."""
 
     refusals = (405, 409, 422)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from gitops.adapters.forges.base import BaseForge
+from gitops.adapters.forges.dialect import ForgeDialect
 from gitops.adapters.forges.gitlab.answers import (
     CONFLICTS,
     DRAFT,
@@ -62,7 +62,7 @@ def open_gitlab(
     return GitlabForge(calls, GitlabApi(calls, client))
 
 
-class GitlabForge(BaseForge):
+class GitlabForge(ForgeDialect):
     """`ports.GatedForge` for a project on GitLab."""
 
     refusals = (400, 405, 406, 409, 422)

@@ -1,6 +1,6 @@
 """What every forge adapter does alike; a dialect says how its forge is asked.
 
-`BaseForge` keeps the order of things (look before a write is tried again, one open pull request
+`ForgeDialect` keeps the order of things (look before a write is tried again, one open pull request
 for a pair of branches, a merge that is asked for until the forge knows) and the door through which
 errors leave. A dialect fills in the requests.
 """
@@ -28,7 +28,7 @@ Pull = Any
 """A pull request as the library of a forge has it."""
 
 
-class BaseForge(ABC):
+class ForgeDialect(ABC):
     """`ports.GatedForge` over a dialect: see there for what each method promises.
 
     Attributes:
