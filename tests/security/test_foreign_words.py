@@ -55,7 +55,7 @@ APPS = {
     "old command": "##[error]x",
     "azure": "##vso[task.setvariable variable=a]b",
     "other line ends": "x\u2028::error title=pwned::y\u2029::notice::z\x85##[error]w\x0b::debug::v",
-    "markdown": "x`</code></summary><b>@octocat</b> [a](http:b) ``` | y",
+    "markdown": "x`<b>@octocat<b> <img src=x> [a](http:b) ``` | &lt; y",
     "terminal": "x\x1b[2J\x1b]0;pwned\x07\u202ey",
     "long": "x" * 200,
 }
@@ -85,7 +85,7 @@ def test_app_that_is_called_so(manifests: Manifests, name: str) -> None:
     comment = (manifests.elsewhere / "c.md").read_text()
     assert all(text.isprintable() for text in comment.split("\n"))
     assert not re.search(r"^(#|@[a-z]|<b>)", comment, re.MULTILINE)
-    assert "</summary><b>" not in comment
+    assert "<code>x`<b>" not in comment
     hold_back(manifests.gitops("check", repo=repo))
     hold_back(manifests.gitops("check", "-o", "json", repo=repo))
     hold_back(manifests.gitops("validate", repo=repo))

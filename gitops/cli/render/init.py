@@ -6,8 +6,9 @@ import sys
 
 from gitops.actions.init import AdoptReport, ScaffoldReport
 from gitops.cli.render import documents
-from gitops.cli.render.terminal import aside, line, paint, safe
+from gitops.cli.render.terminal import aside, line, paint, remark, safe
 from gitops.cli.render.text import print_json
+from gitops.core.text.plain import split_lines
 
 
 def print_init(report: ScaffoldReport | AdoptReport, output: str) -> int:
@@ -31,8 +32,8 @@ def confirm_adoption(report: AdoptReport) -> bool:
     """Show the `gitops.yaml` that is proposed, and ask."""
     import typer
 
-    for text in report.content.splitlines():
-        print(safe(text), file=sys.stderr)
+    for text in split_lines(report.content):
+        remark(text)
     for warning in report.warnings:
         aside("warning", warning)
     return bool(typer.confirm("Write gitops.yaml?", default=True, err=True))
@@ -43,7 +44,7 @@ def _print_adoption(report: AdoptReport) -> int:
         line("nothing was written")
         return 0
     if report.outcome == "planned":
-        for text in report.content.splitlines():
+        for text in split_lines(report.content):
             line(safe(text))
     count = len(report.layout.environments)
     what = "1 environment" if count == 1 else f"{count} environments"
