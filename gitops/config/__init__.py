@@ -7,6 +7,7 @@ demands of another.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from gitops.config.keys import ROOT
 from gitops.config.rules import check_rules, make_config
@@ -18,6 +19,7 @@ from gitops.errors import ConfigError, ManifestError
 __all__ = ["config_schema", "load_config"]
 
 
+@lru_cache(maxsize=2)  # a call opens the tip of its branch more than once
 def load_config(content: bytes, path: str = CONFIG_PATH) -> Config:
     """Read `gitops.yaml`; `path` is what messages call it.
 

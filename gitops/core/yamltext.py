@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import yaml
@@ -78,7 +79,8 @@ class EventText(Struct, frozen=True):
     """The first YAML document of a file as parser events: half the cost of nodes, aliases kept.
 
     Attributes:
-        events: from DocumentStart to DocumentEnd; empty when the file holds no document.
+        events: from DocumentStart to DocumentEnd; empty when the file holds no document. Nobody
+            changes them: the next reading of the same text gets the same ones.
         text: the whole file, without its byte order mark.
         bom: the byte order mark, or nothing.
     """
@@ -117,10 +119,17 @@ def compose_all(content: bytes, path: str) -> tuple[YamlDocument, ...]:
 
 
 def parse_first(content: bytes, path: str) -> EventText:
-    """Read the first document of `content` as events. Raises ManifestError, with the place."""
+    """Read the first document of `content` as events. Raises ManifestError, with the place.
+
+    What was read lately is not parsed again: one call looks at the same few files many times.
+    """
     text = _decode(content, path)
     bom = BOM if content.startswith(BOM) else b""
-    return EventText(_read(_events, text, path), text, bom, path)
+    try:
+        events = _events_of(text)
+    except ManifestError:
+        events = _read(_events, text, path)  # raises the same, with the path
+    return EventText(events, text, bom, path)
 
 
 def needs_quotes(text: str) -> bool:
@@ -155,6 +164,11 @@ def _decode(content: bytes, path: str) -> str:
         raise ManifestError(
             "is not UTF-8", path=path, line=line, column=column, hint="save the file as UTF-8"
         ) from exc
+
+
+@lru_cache(maxsize=8)
+def _events_of(text: str) -> list[YamlEvent]:
+    return _read(_events, text, "")
 
 
 def _events(loader: Any) -> list[YamlEvent]:

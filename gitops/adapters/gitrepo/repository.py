@@ -221,10 +221,13 @@ class GitRepository(CommitEvidence):
     def _rewritten(self) -> str | None:
         if self._remote is None:
             return None
+        url = address(self._remote).url
+        if isinstance(self._source, Remote) and not self._source.rewrites():
+            return url
         # Arguments are seen by everybody, so what is rewritten has no password.
-        args = ["ls-remote", "--get-url", "--", address(self._remote).url]
+        args = ["ls-remote", "--get-url", "--", url]
         answer = self._git.run([*self._source.store.args, *args])
-        return answer.text if answer.code == 0 and answer.text else address(self._remote).url
+        return answer.text if answer.code == 0 and answer.text else url
 
     def identity(self) -> Identity:
         """Return who writes. Raises NotFound when nobody is known."""

@@ -41,6 +41,7 @@ class HistoryReader:
     def __init__(self, git: Git, source: Depth) -> None:
         self._git = git
         self._source = source
+        self._walks: dict[tuple[str, str, frozenset[str]], list[CommitInfo]] = {}
 
     def versions(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
         """Yield what each first-parent commit that touched `directory` left there, newest first."""
@@ -49,7 +50,10 @@ class HistoryReader:
             boundary = self._source.store.boundary()
             if start in boundary and self._deepen(commit, start):
                 continue  # of this one nothing can be told yet
-            hits = self._walk([start, "--first-parent"], directory)
+            known = (start, directory, boundary)
+            if known not in self._walks:  # a call asks for the same again for each of its tries
+                self._walks[known] = self._walk([start, "--first-parent"], directory)
+            hits = self._walks[known]
             oldest = hits[-1] if hits and hits[-1].commit in boundary else None
             whole = hits[:-1] if oldest is not None else hits
             yield from self._load(commit, whole, directory)
@@ -129,14 +133,15 @@ class HistoryReader:
 
     def find_intent(self, commit: str, intent: str, since: str) -> str | None:
         """Return the commit with `Gitops-Id: intent` among those that `commit` has over `since`."""
-        while True:
+        while commit != since:
             exclude = [f"^{since}"] if self._source.store.find(since) is not None else []
             found = self._walk([commit, *exclude])
             for info in found:
                 if intent in trailers(info.message).get("Gitops-Id", ()):
                     return info.commit
             if not self._is_cut(found) or not self._source.deepen(commit):
-                return None
+                break
+        return None
 
     def commits(self, revisions: Sequence[str]) -> list[CommitInfo]:
         """Return the commits that `git rev-list REVISIONS` finds in the store, and no others."""

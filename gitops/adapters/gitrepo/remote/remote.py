@@ -326,11 +326,18 @@ class Remote:
 
     def setting(self, key: str) -> str | None:
         """Return a value of Git's configuration."""
+        return settings.last(self._known_settings(), key)
+
+    def rewrites(self) -> bool:
+        """Say whether Git's configuration has rules that rewrite URLs."""
+        return any(line.key.startswith("url.") for line in self._known_settings())
+
+    def _known_settings(self) -> tuple[settings.SettingLine, ...]:
         if self._settings is None:
             self._read_settings()
         if self._settings is None and self._reading is not None:
             self._settings = settings.parse_settings(self._reading.wait("reading settings").out)
-        return settings.last(self._settings or (), key)
+        return self._settings or ()
 
     def _read_settings(self) -> None:
         """Start to read Git's configuration, unless it is known or being read."""
