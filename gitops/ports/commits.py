@@ -70,7 +70,10 @@ class Commits(Protocol):
         ...
 
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
-        """Yield versions of `directory`, newest first; as `Repository.history`, for any commit."""
+        """Yield versions of `directory`, newest first; as `Repository.history`, for any commit.
+
+        Raises NotFound where history goes on and nobody has it.
+        """
         ...
 
     def branches(self) -> Mapping[str, str]:

@@ -59,14 +59,15 @@ class Evidence(Protocol):
     def over(self, tip: str, without: str) -> tuple[CommitInfo, ...]:
         """Return the commits that `tip` has and `without` has not, newest first.
 
-        Both are snapshots'. None of the commits has `merged`.
+        Both are snapshots'. None of the commits has `merged`. Raises NotFound where nobody has the
+        history that would tell.
         """
         ...
 
     def forks(self, one: str, other: str) -> tuple[str, ...]:
-        """Return the newest commits that both have, of what `over` has read; () for none.
+        """Return the newest commits that both have; () for none.
 
-        There are several where the two were merged crosswise.
+        There are several where the two were merged crosswise. Raises as `over` does.
         """
         ...
 
@@ -82,6 +83,6 @@ class Evidence(Protocol):
         """Say whether `earlier` is `commit`, or in its history.
 
         Both are looked for in the history of `tip`, which is a snapshot's; False when one of them
-        is not there.
+        is not there. Raises NotFound where nobody has the history that would tell.
         """
         ...

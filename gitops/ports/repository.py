@@ -115,7 +115,9 @@ class Repository(Protocol):
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
         """Yield the first-parent commits, newest first, that changed anything under `directory`.
 
-        Lazy: reads deeper history only as far as the caller iterates. `commit` is a snapshot's.
+        Lazy: reads deeper history only as far as the caller iterates. `commit` is a snapshot's. It
+        ends at a commit without parents and nowhere else; where history goes on and nobody has it,
+        the last version is not `complete`: at that commit the folder may or may not have changed.
         """
         ...
 

@@ -71,7 +71,7 @@ class OpenProposal(Struct, frozen=True):
         return self.made.author
 
     @property
-    def since(self) -> datetime:
+    def since(self) -> datetime | None:
         """When it was proposed, UTC."""
         return self.made.time
 

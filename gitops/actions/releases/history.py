@@ -8,6 +8,7 @@ from gitops.actions.context.view import OverlayView
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion, Release, releases
+from gitops.core.text.plain import day
 
 
 class Releases(Iterator[Release]):
@@ -36,10 +37,9 @@ class Releases(Iterator[Release]):
         """Say how much of the past cannot be read, None when that is nothing."""
         if self.cut is None:
             return None
-        day = self.cut.time.date().isoformat()
         return (
-            f"{self._place} holds no history before {self.cut.commit[:7]} of {day}: "
-            "what was released earlier cannot be seen"
+            f"{self._place} holds no history before {self.cut.commit[:7]} of {day(self.cut.time)}: "
+            "what was released earlier cannot be seen (git fetch --unshallow gets it)"
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import sys
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from gitops import interrupts
@@ -167,7 +168,7 @@ def confirm_qa(preview: QaPreview) -> bool:
     import typer
 
     release = preview.release
-    since = (documents.time_text(release.time) or "").replace("T", " ")[:16]
+    since = _minute(release.time)
     head = f"{preview.label} {release.commit[:_SHORT]}, {since} by {release.author.name}:"
     remark(head)
     for image, value in (release.images or {}).items():
@@ -190,7 +191,7 @@ def print_history(report: HistoryReport, output: str) -> int:
             (
                 "*" if index == 0 else " ",
                 release.commit[:_SHORT],
-                (documents.time_text(release.time) or "").replace("T", " ")[:16],
+                _minute(release.time),
                 release.author.name,
                 release.action or "by hand",
                 _changed(release.images, older) + _said(report.words.get(release.commit, ())),
@@ -248,7 +249,7 @@ def print_status(report: StatusReport, output: str) -> int:
 
 def _status_rows(entry: OverlayStatus, trunk: str) -> list[tuple[str, ...]]:
     label = entry.overlay.label
-    since = (documents.time_text(entry.time) or "").replace("T", " ")[:16]
+    since = _minute(entry.time)
     who = f"{since} by {entry.by} in {(entry.commit or '')[:_SHORT]}" if entry.commit else ""
     who += f" on {entry.branch}" if who and entry.branch != trunk else ""
     rows: list[tuple[str, ...]] = []
@@ -278,8 +279,15 @@ def _live(entry: OverlayStatus) -> list[str]:
     return lines + ([entry.live.problem] if entry.live.problem else [])
 
 
+def _minute(time: datetime | None) -> str:
+    """Return `2026-11-24 14:02`, in UTC."""
+    if time is None:
+        return "unknown date"
+    return (documents.time_text(time) or "").replace("T", " ")[:16]
+
+
 def _word(word: CountedVerdict) -> str:
-    when = (documents.time_text(word.time) or "").replace("T", " ")[:16]
+    when = _minute(word.time)
     return f"{word.verdict}, {when} by {word.by}" + (f": {word.reason}" if word.reason else "")
 
 
@@ -298,7 +306,7 @@ def _frozen(entry: OverlayStatus) -> list[str]:
 
 
 def _waiting(proposal: Proposal) -> str:
-    since = (documents.time_text(proposal.since) or "").replace("T", " ")[:16]
+    since = _minute(proposal.since)
     who = f" since {since}, proposed by {proposal.by}" if proposal.by else ""
     if proposal.number is None:
         return f"waits for approval on {proposal.branch}{who}"

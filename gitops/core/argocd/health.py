@@ -76,13 +76,13 @@ class ExpectedRelease(Struct, frozen=True):
 
     Attributes:
         commit: all digits.
-        time: of that commit.
+        time: of that commit; None for a date that no calendar has.
         images: what the overlay pins there, by name of the entry.
         newest: False when the branch asks for other images by now.
     """
 
     commit: str
-    time: datetime
+    time: datetime | None
     images: Mapping[str, ImageValue]
     newest: bool = True
 
@@ -298,7 +298,7 @@ def _healthy(case: _Case, ours: Operation | None) -> _Found:
     return _Found("healthy", "Synced and Healthy", max(times) if times else None)
 
 
-def _began(case: _Case, ours: Operation | None) -> datetime:
+def _began(case: _Case, ours: Operation | None) -> datetime | None:
     """When the release was applied first; a later self-heal at the same commit does not count."""
     starts = [
         one.started or one.finished for one in case.application.history if case.is_at(one.revisions)

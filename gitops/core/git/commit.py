@@ -21,7 +21,7 @@ class CommitInfo(Struct, frozen=True):
     Attributes:
         commit: 40 (or 64) hex digits.
         parents: commit ids, first parent first; empty for a root commit.
-        time: committer time, UTC.
+        time: committer time, UTC; None for a date that no calendar has.
         message: the whole message, subject included.
         merged: messages of the commits that a merge brought in, newest first.
     """
@@ -29,7 +29,7 @@ class CommitInfo(Struct, frozen=True):
     commit: str
     parents: tuple[str, ...]
     author: Identity
-    time: datetime
+    time: datetime | None
     message: str
     merged: tuple[str, ...] = ()
 

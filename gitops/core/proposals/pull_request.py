@@ -75,7 +75,7 @@ class Review(Struct, frozen=True):
     head: str
     message: str
     by: str
-    since: datetime
+    since: datetime | None
     rows: tuple[ProposalImage, ...]
     befores: tuple[Upstream, ...] = ()
     reasons: tuple[Reason, ...] = ()
@@ -259,5 +259,7 @@ def shown_value(value: ImageValue | None) -> str:
     return NOTHING if value is None else code(describe_value(value))
 
 
-def _time(moment: datetime) -> str:
+def _time(moment: datetime | None) -> str:
+    if moment is None:
+        return "an unknown date"
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -23,8 +23,8 @@ class OverlayVersion(Struct, frozen=True):
     Attributes:
         file: base name of the kustomization file, None when the overlay had none.
         content: its bytes, None when `file` is None.
-        complete: False for the oldest commit of a history that was cut (shallow): its parent
-            is unknown, so it must not be taken for the commit that made the change.
+        complete: False for the last one of a history that goes on where nobody has it (shallow):
+            it must not be taken for the commit that made the change, or for all that came in there.
     """
 
     commit: CommitInfo

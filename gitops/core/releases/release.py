@@ -20,6 +20,7 @@ class Release(Struct, frozen=True):
 
     Attributes:
         commit: 40 (or 64) hex digits.
+        time: of the commit; None for a date that no calendar has.
         action: `Gitops-Action` (deploy, rollback, promote, …), None for a commit by hand.
         images: image name -> value; None when the overlay did not parse at this commit.
         restores: for a rollback, the commit whose images it says that it put back.
@@ -29,7 +30,7 @@ class Release(Struct, frozen=True):
     """
 
     commit: str
-    time: datetime
+    time: datetime | None
     author: Identity
     subject: str
     action: str | None

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC
 from typing import Literal
 
 from msgspec import Struct
 
 from gitops.core.kustomization.image import ImageRequest, ImageValue, describe_value
 from gitops.core.releases.release import Health, Release, Verdicts
-from gitops.core.text.plain import one_line
+from gitops.core.text.plain import day, one_line
 
 _SHORT = 7
 _LISTED = 20
@@ -91,9 +90,7 @@ def short(release: Release) -> str:
 
 def describe(release: Release) -> str:
     """Return what messages call a release: its commit, subject and day."""
-    time = release.time
-    day = time.astimezone(UTC).date().isoformat() if time is not None else "unknown"
-    return f"{short(release)} ({one_line(release.subject, 80)}, {day})"
+    return f"{short(release)} ({one_line(release.subject, 80)}, {day(release.time)})"
 
 
 def stability_of(health: Health | None) -> str:

@@ -58,6 +58,11 @@ def read_duration(text: str) -> timedelta:
     return timedelta(seconds=value * _UNITS[unit])
 
 
+def day(moment: datetime | None) -> str:
+    """Return `2026-11-24`, in UTC; None is a date that no calendar has."""
+    return moment.astimezone(UTC).date().isoformat() if moment is not None else "unknown"
+
+
 def count(number: int, word: str, words: str | None = None) -> str:
     """Return `1 file`, `2 files`."""
     return f"{number} {word}" if number == 1 else f"{number} {words or word + 's'}"

@@ -10,7 +10,7 @@ from typing import Literal, Protocol
 
 from msgspec.structs import replace
 
-from gitops.adapters.gitrepo.archive.history import HistoryReader
+from gitops.adapters.gitrepo.archive.history import HistoryReader, shortfall
 from gitops.adapters.gitrepo.archive.lazy_fetch import LazyFetch
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
@@ -82,7 +82,7 @@ class CommitReader:
                 self._git,
                 url=self._url,
                 name=self._name,
-                place=self._place,
+                clone=self._place,
                 algorithm=self._place.algorithm if self._place else self._algorithm(),
             )
             self._made = (reach, HistoryReader(self._git, reach))
@@ -182,56 +182,23 @@ class CommitReader:
         return self._over([tip], [] if base is None else [base])
 
     def _over(self, tips: Sequence[str], without: Sequence[str]) -> tuple[CommitInfo, ...]:
-        """Walk, with as much history as it takes: none of what is found may end at a cut.
-
-        Where it ends with a root, the other side may only not be known to lead there.
-        """
-        ends = [*tips, *without]
-        self._reach.need(ends)
-        while True:
-            revisions = [*tips, *(f"^{one}" for one in without)]
-            found = self._reader.commits(["--topo-order", *revisions])
-            if all(one.parents for one in found) or not self._reach.reaches_cut(ends):
-                break
-            if not self._reach.extend(ends):
-                raise self._reach.shortfall(ends)
+        self._reach.need([*tips, *without])
+        found = self._reader.over(tips, without)
         self._reach.note(one.commit for one in found)
-        return self._exactly(found, without)
-
-    def _exactly(
-        self, found: Sequence[CommitInfo], without: Sequence[str]
-    ) -> tuple[CommitInfo, ...]:
-        """Leave out what `without` has all the same.
-
-        Git trusts the dates of commits when it looks for the end, and anybody may write any date.
-        A commit too many leads to one whose parents were all left out: it is enough to ask those,
-        in a way that looks at no date.
-        """
-        if not without or not found:
-            return tuple(found)
-        ids = {one.commit for one in found}
-        last = [one.commit for one in found if ids.isdisjoint(one.parents)]
-        if not any(self._leads(other, one) for one in last for other in without):
-            return tuple(found)
-        listing = self._git.run([*self._reach.store.args, "rev-list", *without, "--"]).text
-        known = set(listing.split("\n"))
-        return tuple(one for one in found if one.commit not in known)
-
-    def _leads(self, tip: str, commit: str) -> bool:
-        args = ("merge-base", "--is-ancestor", commit, tip)
-        return self._git.run([*self._reach.store.args, *args]).code == 0
+        return tuple(found)
 
     def fork(self, one: str, other: str) -> str | None:
         """Return the newest commit that both have; see `ports.Commits`."""
-        self.over(one, other)
-        self.over(other, one)
-        answer = self._git.run([*self._reach.store.args, "merge-base", one, other])
-        return answer.text.split("\n")[0] or None
+        self._reach.need([one, other])
+        return next(iter(self._reader.forks(one, other)), None)
 
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
         """Yield the versions of `directory`, newest first; see `ports.Commits`."""
         self._reach.need([commit])
-        yield from self._reader.versions(commit, directory.strip("/"))
+        for version in self._reader.versions(commit, directory.strip("/")):
+            if not version.complete:
+                raise shortfall(self._reach, [commit])
+            yield version
 
     def branches(self) -> Mapping[str, str]:
         """Return branch -> newest commit; see `ports.Commits`."""

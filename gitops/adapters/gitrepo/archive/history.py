@@ -1,18 +1,20 @@
 """First-parent history of one folder, read no deeper than the caller iterates.
 
-A store that holds only the newest commits is deepened by and by. The oldest commit of a cut
-history looks as if it had made every file, so it is looked at again once its parent is there; it
-is shown (`complete` False) only when its parent cannot be had.
+A store that holds only the newest commits is deepened by and by. History is read in spans: one is
+all that the store holds from a commit on, and it says whether it ends at a root or at a cut. Only a
+root ends history. The commit at a cut looks as if it had made every file, so it is looked at again
+once its parent is there; where nobody has its parent it is told, as not `complete`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.adapters.gitrepo.archive.ancestry import Ancestry, Range, newest_first
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import FILE, TREE, ObjectEntry
 from gitops.adapters.gitrepo.objects.source import Depth
@@ -24,15 +26,27 @@ from gitops.core.releases.history import OverlayVersion
 from gitops.errors import NotFound
 from gitops.ports import FileChange
 
-_LOT = 32  # versions whose contents are fetched together
+_LOT = 32  # versions that are looked at together
+_FAR, _GROWTH, _MOST = 64, 20, 16_384  # the same, where contents are fetched: few fetches
 _FORMAT = "--format=%H%n%P%n%an%n%ae%n%ct%n%B%x00"
+
+
+class _Span(Struct, frozen=True):
+    """What the store holds of the first parents from one commit on.
+
+    Attributes:
+        hits: those that changed the folder, newest first.
+        cut: the last one, whose parents were left out; None where the last one is a root.
+    """
+
+    hits: Sequence[CommitInfo]
+    cut: str | None
 
 
 class _Version(Struct, frozen=True):
     info: CommitInfo
     file: str | None
     entry: ObjectEntry | None
-    complete: bool
 
 
 class HistoryReader:
@@ -41,31 +55,58 @@ class HistoryReader:
     def __init__(self, git: Git, source: Depth) -> None:
         self._git = git
         self._source = source
-        self._walks: dict[tuple[str, str, frozenset[str]], list[CommitInfo]] = {}
+        self._ancestry = Ancestry(git, source)
+        self._spans: dict[tuple[str, str, frozenset[str]], _Span] = {}
 
     def versions(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
-        """Yield what each first-parent commit that touched `directory` left there, newest first."""
-        start = commit
+        """Yield what each first-parent commit that touched `directory` left there, newest first.
+
+        The last one is not `complete` where history goes on and nobody has it.
+        """
+        start, seen, far = commit, 0, False
         while True:
-            boundary = self._source.store.boundary()
-            if start in boundary and self._deepen(commit, start):
-                continue  # of this one nothing can be told yet
-            known = (start, directory, boundary)
-            if known not in self._walks:  # a call asks for the same again for each of its tries
-                self._walks[known] = self._walk([start, "--first-parent"], directory)
-            hits = self._walks[known]
-            oldest = hits[-1] if hits and hits[-1].commit in boundary else None
-            whole = hits[:-1] if oldest is not None else hits
-            yield from self._load(commit, whole, directory)
-            end = self._end(start) if boundary else ""
-            if end not in boundary:
+            cut = self._source.store.boundary()
+            span = self._spans.get((start, directory, cut))
+            if span is None:  # a call asks for the same again for each of its tries
+                span = self._spans[start, directory, cut] = self._span(start, directory, cut)
+            for version in self._load(commit, span.hits, directory, seen if far else None):
+                yield version
+                if not version.complete:
+                    return
+                seen += 1
+            if span.cut is None:
                 return
-            if not self._deepen(commit, end):
-                # Nobody has its parent: it may or may not have made the change.
-                if oldest is not None:
-                    yield from self._load(commit, [oldest], directory, complete=False)
+            if not self._uncover(span.cut, commit):
+                yield self._unsure(span.cut, directory)
                 return
-            start = end
+            start, far = span.cut, True
+
+    def _span(self, start: str, directory: str, cut: frozenset[str]) -> _Span:
+        if start in cut:
+            return _Span((), start)
+        hits = self._walk([start, "--first-parent"], directory or ".")
+        if not cut:
+            return _Span(hits, None)  # git itself fails where a parent is missing
+        last = self._walk([start, "--first-parent", "--max-parents=0"])[0].commit
+        if last in cut:
+            return _Span([info for info in hits if info.commit != last], last)
+        if self._source.store.parents(last):
+            raise NotFound(f"the history before {last[:7]} cannot be read")
+        return _Span(hits, None)
+
+    def _uncover(self, cut: str, tip: str) -> bool:
+        """Get more history until the parents of `cut` are there; False when nobody has them."""
+        while cut in self._source.store.boundary():
+            if not self._source.deepen([tip]):
+                return False
+        return True
+
+    def _unsure(self, commit: str, directory: str) -> OverlayVersion:
+        """Return what the folder was at a commit that may or may not have changed it."""
+        found = self._look(self.commits([commit, "--no-walk"])[0], directory)
+        if found.entry is not None:
+            self._source.fetch_blobs([found.entry.oid])
+        return self._version(found, complete=False)
 
     def file_changes(self, commit: str, path: str) -> tuple[FileChange, ...]:
         """Return what each commit did to `path`, oldest first, all sides of merges included.
@@ -103,7 +144,7 @@ class HistoryReader:
         return tuple(_changed(record) for record in records if record)
 
     def _complete(self, commit: str) -> None:
-        while self._reaches_cut(commit) and self._source.deepen(commit):
+        while self._reaches_cut(commit) and self._source.deepen([commit]):
             pass
 
     def _reaches_cut(self, commit: str) -> bool:
@@ -133,103 +174,112 @@ class HistoryReader:
 
     def find_intent(self, commit: str, intent: str, since: str) -> str | None:
         """Return the commit with `Gitops-Id: intent` among those that `commit` has over `since`."""
-        while commit != since:
-            exclude = [f"^{since}"] if self._source.store.find(since) is not None else []
-            found = self._walk([commit, *exclude])
-            for info in found:
-                if intent in trailers(info.message).get("Gitops-Id", ()):
-                    return info.commit
-            if not self._is_cut(found) or not self._source.deepen(commit):
-                break
-        return None
+        if commit == since:
+            return None
+        without = [since] if self._source.store.holds(since) else []
+        near = self._ancestry.at_hand([commit], without)
+        for found in self._with_intent(near, intent):
+            if not without or not self._ancestry.leads(since, found, [commit]):
+                return found
+        # Where history is cut for good, what landed lately lies on this side of the cut.
+        rest = self._ancestry.over([commit], without, [commit]).commits - near
+        return next(self._with_intent(rest, intent), None)
+
+    def _with_intent(self, commits: Collection[str], intent: str) -> Iterator[str]:
+        for info in self.infos(commits):
+            if intent in trailers(info.message).get("Gitops-Id", ()):
+                yield info.commit
+
+    def infos(self, commits: Collection[str]) -> list[CommitInfo]:
+        """Return what these commits say, in no order, with their true parents."""
+        if not commits:
+            return []
+        feed = "".join(f"{one}\n" for one in sorted(commits)).encode()
+        found = self._walk(["--no-walk=unsorted", "--stdin"], feed=feed)
+        parents = self._source.store.parents
+        return [
+            info if info.parents else replace(info, parents=parents(info.commit)) for info in found
+        ]
 
     def commits(self, revisions: Sequence[str]) -> list[CommitInfo]:
         """Return the commits that `git rev-list REVISIONS` finds in the store, and no others."""
         return self._walk(revisions)
 
     def over(self, tips: Sequence[str], without: Sequence[str]) -> list[CommitInfo]:
-        """Return what `tips` have and `without` have not, newest first."""
-        while True:
-            found = self._walk(["--topo-order", *tips, *(f"^{one}" for one in without)])
-            if not self._is_cut(found):
-                return found
-            if not sum(self._source.deepen(one) for one in (*tips, *without)):
-                return found
+        """Return what `tips` have and `without` have not, newest first.
+
+        Raises NotFound where nobody has the history that would tell.
+        """
+        ends = [*tips, *without]
+        found = self._ancestry.over(tips, without, ends)
+        if not found.known:
+            raise shortfall(self._source, ends)
+        return newest_first(self.infos(found.commits))
 
     def forks(self, one: str, other: str) -> tuple[str, ...]:
-        """Return the newest commits that both have, of what was read."""
-        answer = self._git.run([*self._source.store.args, "merge-base", "--all", one, other])
-        return tuple(answer.text.split())
+        """Return the newest commits that both have, by their dates, newest first; () for none.
+
+        None of them leads to another. Raises NotFound where nobody has the history that would tell.
+        """
+        found = self._ancestry.parting(one, other, [one, other])
+        if not found.known:
+            raise shortfall(self._source, [one, other])
+        return tuple(info.commit for info in newest_first(self.infos(found.commits)))
 
     def contains(self, tip: str, commit: str, earlier: str) -> bool:
         """Is `earlier` `commit` or an ancestor of it, both in the history of `tip`?
 
-        A cut history answers yes for good. No is believed when the two stand the other way round,
-        or when there is no more history to get.
+        Raises NotFound where nobody has the history that would tell.
         """
-        while True:
-            store = self._source.store
-            if all(store.find(one) is not None for one in (tip, commit, earlier)):
-                if self._is_ancestor(commit, tip) and self._is_ancestor(earlier, commit):
-                    return True
-                if commit != earlier and self._is_ancestor(commit, earlier):
-                    return False
-            if not self._source.deepen(tip):
+        for newer, older in ((tip, commit), (commit, earlier)):
+            led = self._ancestry.leads(newer, older, [tip])
+            if led is None:
+                raise shortfall(self._source, [tip])
+            if not led:
                 return False
+        return True
 
-    def _is_ancestor(self, earlier: str, commit: str) -> bool:
-        if earlier == commit:
-            return True
-        args = ("merge-base", "--is-ancestor", earlier, commit)
-        return self._git.run([*self._source.store.args, *args]).code == 0
-
-    def _deepen(self, commit: str, end: str) -> bool:
-        """Get more history until the parent of `end` is there; False when nobody has it."""
-        while self._source.deepen(commit):
-            if end not in self._source.store.boundary():
-                return True
-        return False
-
-    def _is_cut(self, found: Sequence[CommitInfo]) -> bool:
-        """Tell whether a walk ended where the store ends, and may have gone too far or too short.
-
-        With a cut somewhere, a walk that reaches a root may have passed what it should exclude.
-        """
-        boundary = self._source.store.boundary()
-        return bool(boundary) and any(info.commit in boundary or not info.parents for info in found)
-
-    def _end(self, start: str) -> str:
-        """Return the oldest first-parent commit that the store has."""
-        answer = self._git.run(
-            [*self._source.store.args, "rev-list", "--first-parent", start],
-        )
-        return answer.text.rpartition("\n")[2]
-
-    def _walk(self, revisions: Sequence[str], directory: str = "") -> list[CommitInfo]:
+    def _walk(
+        self, revisions: Sequence[str], directory: str = "", feed: bytes | None = None
+    ) -> list[CommitInfo]:
         paths = ["--", directory] if directory else ["--"]
         args = ["--literal-pathspecs", "rev-list", "--encoding=UTF-8", _FORMAT]
-        answer = self._git.run([*self._source.store.args, *args, *revisions, *paths])
+        answer = self._git.run([*self._source.store.args, *args, *revisions, *paths], feed=feed)
         if answer.code != 0:
             raise NotFound(f"the history cannot be read: {answer.err.strip()}")
         text = answer.out.decode("utf-8", "replace")
         return [_commit(record) for record in text.split("\0")[:-1]]
 
     def _load(
-        self, tip: str, hits: Sequence[CommitInfo], directory: str, *, complete: bool = True
+        self, tip: str, hits: Sequence[CommitInfo], directory: str, far: int | None
     ) -> Iterator[OverlayVersion]:
-        for at in range(0, len(hits), _LOT):
-            lot = [self._look(info, directory, complete) for info in hits[at : at + _LOT]]
-            self._source.fetch_blobs([one.entry.oid for one in lot if one.entry is not None])
-            for one in lot:
-                content = None
-                if one.entry is not None:
-                    content = self._source.store.read(one.entry.oid)[1]
-                info = one.info
-                if len(info.parents) > 1:
-                    info = replace(info, merged=self._merged(tip, info))
-                yield OverlayVersion(info, one.file, content, one.complete)
+        """Yield versions lot by lot; `far`: so many came before, and contents must be fetched.
 
-    def _look(self, info: CommitInfo, directory: str, complete: bool) -> _Version:
+        A merge of which nobody can tell what it brought in is the last one, and not complete.
+        """
+        at = 0
+        while at < len(hits):
+            size = _LOT if far is None else min(max(_FAR, _GROWTH * (far + at)), _MOST)
+            lot = [self._look(info, directory) for info in hits[at : at + size]]
+            at += size
+            self._source.fetch_blobs([one.entry.oid for one in lot if one.entry is not None])
+            merges = self._merges([one.info for one in lot if len(one.info.parents) > 1])
+            for one in lot:
+                merged: tuple[str, ...] | None = ()
+                if len(one.info.parents) > 1:
+                    merged = merges.get(one.info.commit)
+                    if merged is None:
+                        merged = self._merged(one.info, [tip])
+                info = replace(one.info, merged=merged or ())
+                yield self._version(replace(one, info=info), complete=merged is not None)
+
+    def _version(self, one: _Version, *, complete: bool) -> OverlayVersion:
+        content = None
+        if one.entry is not None:
+            content = self._source.store.read(one.entry.oid)[1]
+        return OverlayVersion(one.info, one.file, content, complete)
+
+    def _look(self, info: CommitInfo, directory: str) -> _Version:
         """Find the kustomization that the folder had at this commit."""
         store = self._source.store
         tree = store.tree(store.tree_of(info.commit))
@@ -239,16 +289,42 @@ class HistoryReader:
         for name in FILE_NAMES:
             entry = tree.get(name)
             if entry is not None and entry.mode.startswith(FILE[:3]):
-                return _Version(info, name, entry, complete)
-        return _Version(info, None, None, complete)
+                return _Version(info, name, entry)
+        return _Version(info, None, None)
 
-    def _merged(self, tip: str, info: CommitInfo) -> tuple[str, ...]:
-        """Return the messages of the commits that a merge brought in, newest first."""
-        first, *others = info.parents
-        while True:
-            brought = self._walk([*others, f"^{first}"])
-            if not self._is_cut(brought) or not self._source.deepen(tip):
-                return tuple(one.message for one in brought)
+    def _merges(self, merges: Sequence[CommitInfo]) -> Mapping[str, tuple[str, ...]]:
+        """Return merge -> messages that it brought in, for those that need no more history."""
+        brought = {info.commit: self._brought(info, ()) for info in merges}
+        ids = {one for some in brought.values() if some.known for one in some.commits}
+        infos = self.infos(ids)
+        return {
+            merge: _messages(info for info in infos if info.commit in some.commits)
+            for merge, some in brought.items()
+            if some.known
+        }
+
+    def _merged(self, merge: CommitInfo, below: Sequence[str]) -> tuple[str, ...] | None:
+        """Return the messages that one merge brought in, None where nobody knows them all."""
+        brought = self._brought(merge, below)
+        return _messages(self.infos(brought.commits)) if brought.known else None
+
+    def _brought(self, merge: CommitInfo, below: Sequence[str]) -> Range:
+        first, *others = merge.parents
+        return self._ancestry.over(others, [first], below)
+
+
+def _messages(infos: Iterable[CommitInfo]) -> tuple[str, ...]:
+    return tuple(info.message for info in newest_first(infos))
+
+
+def shortfall(source: Depth, tips: Sequence[str]) -> NotFound:
+    """Return the error for history of `tips` that is needed and that nobody has."""
+    oldest = min(source.store.boundary(), default=tips[0])
+    return NotFound(
+        f"the history before {oldest[:7]} is not in {source.place}",
+        hint="fetch it: git fetch --unshallow, or check out with the whole history "
+        "(fetch-depth: 0, GIT_DEPTH: 0)",
+    )
 
 
 def _changed(record: bytes) -> BranchCommit:
@@ -259,6 +335,14 @@ def _changed(record: bytes) -> BranchCommit:
     return BranchCommit(commit, tuple(parents), tuple(path for path in paths if path))
 
 
+def _moment(seconds: str) -> datetime | None:
+    """Return a commit's date, None where no calendar has it: anybody may write any number."""
+    try:
+        return datetime.fromtimestamp(int(seconds), UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
 def _commit(record: str) -> CommitInfo:
     # `rev-list` puts a line "commit ID" before each record.
     _, oid, parents, name, email, time, message = record.lstrip("\n").split("\n", 6)
@@ -266,6 +350,6 @@ def _commit(record: str) -> CommitInfo:
         oid,
         tuple(parents.split()),
         Identity(name, email),
-        datetime.fromtimestamp(int(time), UTC),
+        _moment(time),
         message.rstrip("\n") + "\n",
     )

@@ -8,7 +8,6 @@ every commit that it has. Git takes the oldest commits of such a store for roots
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
 
 from gitops.adapters.gitrepo.command import messages
@@ -57,7 +56,7 @@ class LazyFetch:
         git: runs git with the credentials of the remote.
         url: where what is missing is fetched from; None: nowhere.
         name: what messages call the repository.
-        place: the caller's clone or bare repository, whose objects are borrowed.
+        clone: the caller's clone or bare repository, whose objects are borrowed.
         algorithm: `sha1` or `sha256`.
     """
 
@@ -67,14 +66,14 @@ class LazyFetch:
         *,
         url: str | None,
         name: str,
-        place: RepositoryLocation | None,
+        clone: RepositoryLocation | None,
         algorithm: str,
     ) -> None:
         self._git = git
         self._url = url
-        self._name = name
+        self.place = name
         self.store = CheckedStore(
-            git, algorithm=algorithm, borrow=place.common if place is not None else None
+            git, algorithm=algorithm, borrow=clone.common if clone is not None else None
         )
         self._step = 0
         self._there: set[str] = set()
@@ -95,14 +94,10 @@ class LazyFetch:
         """Remember commits that a walk has found here."""
         self._there.update(commits)
 
-    def deepen(self, commit: str) -> bool:
-        """Get the parents of the oldest commits below `commit`; False when nobody has them."""
-        return self.extend([commit])
-
-    def extend(self, tips: Sequence[str]) -> bool:
-        """Get the parents of the oldest commits that `tips` lead to; False: there are no more."""
+    def deepen(self, commits: Sequence[str]) -> bool:
+        """Get the parents of the oldest commits that `commits` lead to; False: nobody has them."""
         cut = self.store.boundary()
-        oldest = [one for one in self._below(tips) if one in cut] if cut else []
+        oldest = [one for one in self._below(commits) if one in cut] if cut else []
         if not oldest:
             return False
         parents = {one: self.store.parents(one) for one in oldest}
@@ -114,13 +109,9 @@ class LazyFetch:
             missing = self._missing(wanted)
         freed = {one for one, some in parents.items() if not set(some) & set(missing)}
         if freed:
-            self._write_boundary(self.store.boundary() - freed)
+            self.store.cut_at(self.store.boundary() - freed)
+            self.store.reopen()  # git reads the list when it starts
         return bool(freed)
-
-    def reaches_cut(self, tips: Sequence[str]) -> bool:
-        """Say whether history below `tips` ends where the store does."""
-        cut = self.store.boundary()
-        return bool(cut) and not cut.isdisjoint(self._below(tips))
 
     def fetch_blobs(self, oids: Sequence[str]) -> None:
         """Fetch contents by id, all at once; what fails is fetched when it is read."""
@@ -135,19 +126,9 @@ class LazyFetch:
         self._git.run(
             [*self.store.args, *args, "--", self._url],
             feed="".join(f"{oid}\n" for oid in missing).encode(),
-            doing=f"reading files from {self._name}",
+            doing=f"reading files from {self.place}",
         )
         self.store.reopen()
-
-    def shortfall(self, tips: Sequence[str]) -> NotFound:
-        """Return the error for history that is needed and that nobody has."""
-        oldest = min(self.store.boundary().intersection(self._below(tips)), default=tips[0])
-        return NotFound(
-            f"the history before {oldest[:7]} is not in this clone, and cannot be read from "
-            f"{self._name}",
-            hint="fetch it: git fetch --unshallow, or check out with the whole history "
-            "(fetch-depth: 0, GIT_DEPTH: 0)",
-        )
 
     def close(self) -> None:
         """Remove the store."""
@@ -188,29 +169,19 @@ class LazyFetch:
         specs = [f"+{commit}:refs/gitops/at/{commit}" for commit in commits]
         answer = self._git.run(
             [*self.store.args, *_FETCH, only, f"--depth={depth}", "--", self._url or "", *specs],
-            doing=f"reading commits from {self._name}",
+            doing=f"reading commits from {self.place}",
         )
         if answer.code == 0:
             return True
         verdict = messages.read_transport(answer.err)
         if verdict.kind in (AnswerKind.UNKNOWN, AnswerKind.NO_BRANCH):
             return False  # "not our ref", in many words
-        raise messages.error_of(verdict, self._name)
+        raise messages.error_of(verdict, self.place)
 
     def _lost(self, commit: str) -> NotFound:
-        where = f"in this clone nor on {self._name}" if self._url else f"in {self._name}"
+        where = f"in this clone nor on {self.place}" if self._url else f"in {self.place}"
         neither = "neither " if self._url else "not "
         return NotFound(
             f"commit {commit[:12]} is {neither}{where}",
             hint=f"fetch it: git fetch origin {commit}" if self._url is None else None,
         )
-
-    def _write_boundary(self, commits: frozenset[str]) -> None:
-        path = self.store.path / "shallow"
-        self.store.reopen()  # git reads the list when it starts
-        if not commits:
-            path.unlink(missing_ok=True)
-            return
-        new = path.with_name("shallow.new")
-        new.write_text("".join(f"{one}\n" for one in sorted(commits)))
-        os.replace(new, path)

@@ -86,7 +86,12 @@ class Bare:
         pairs = (line.split(" ", 1) for line in split_lines(answer.text))
         return {ref: oid for oid, ref in pairs}
 
-    def deepen(self, commit: str) -> bool:
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return self._place.name
+
+    def deepen(self, commits: Sequence[str]) -> bool:
         """All the history that there is can be read."""
         return False
 

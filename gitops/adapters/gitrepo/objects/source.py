@@ -25,12 +25,17 @@ class Depth(Protocol):
     """A store that gets more when a walk needs it."""
 
     @property
+    def place(self) -> str:
+        """What messages call the repository."""
+        ...
+
+    @property
     def store(self) -> Store:
         """The store that holds what was read; asked for anew after every call of `tip`."""
         ...
 
-    def deepen(self, commit: str) -> bool:
-        """Get more history of the branch that `commit` was the tip of; False: there is no more."""
+    def deepen(self, commits: Sequence[str]) -> bool:
+        """Get some of what comes before `commits` and was left out; False: nobody has more."""
         ...
 
     def fetch_blobs(self, oids: Sequence[str]) -> None:

@@ -24,6 +24,7 @@ from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import (
     RAW_LENGTH,
     TreeContent,
+    missing,
     object_id,
     parse_tree,
     write_loose,
@@ -93,6 +94,7 @@ class Store:
         self._git = git
         self._distrust = distrust
         self._resting = False
+        self._borrows = borrow is not None
         self.damaged = False
         self._reader: subprocess.Popen[bytes] | None = None
         self._trees: dict[str, TreeContent] = {}
@@ -176,6 +178,12 @@ class Store:
         body = reader.stdout.read(size + 1)[:size]
         return header[1].decode(), body
 
+    def holds(self, oid: str) -> bool:
+        """Say whether the object is here; unlike `find` this never makes git fetch it."""
+        if not missing(self.path / "objects", [oid]):
+            return True
+        return self._borrows and self.find(oid) is not None
+
     def tree(self, oid: str) -> TreeContent:
         """Return the entries of the tree `oid`; trees that were read once are remembered."""
         tree = self._trees.get(oid)
@@ -204,6 +212,20 @@ class Store:
         except FileNotFoundError:
             return frozenset()
 
+    def join(self) -> None:
+        """Take commits off the boundary whose parents are here.
+
+        A fetch of one commit cuts it off from what was fetched before.
+        """
+        cut = self.boundary()
+        objects = self.path / "objects"
+        parents = {one: self.parents(one) for one in cut.difference(missing(objects, cut))}
+        lacking = set(missing(objects, (one for some in parents.values() for one in some)))
+        joined = {one for one, some in parents.items() if lacking.isdisjoint(some)}
+        if joined:
+            self.cut_at(cut - joined)
+            self.reopen()  # git reads the list when it starts
+
     def has_part_of(self, size: int) -> bool:
         """Return True when a pack was given up at `size` bytes, the limit that git got."""
         return any(
@@ -227,8 +249,15 @@ class Store:
         place.write_text(f"{commit}\n")
 
     def cut_at(self, commits: Iterable[str]) -> None:
-        """Take the parents of `commits` for unknown."""
-        (self.path / "shallow").write_text("".join(f"{one}\n" for one in sorted(set(commits))))
+        """Take the parents of `commits` for unknown, and those of no other commit."""
+        place = self.path / "shallow"
+        lines = "".join(f"{one}\n" for one in sorted(set(commits)))
+        if not lines:
+            place.unlink(missing_ok=True)
+            return
+        new = place.with_name("shallow.new")
+        new.write_text(lines)
+        os.replace(new, place)
 
     def pack(self, commits: Sequence[str]) -> str:
         """Put `commits` and all of their files into one new pack; return its name.

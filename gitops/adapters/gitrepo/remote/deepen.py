@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops.adapters.gitrepo.command import messages
-from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.command.process import Git, GitResult
 from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.fetch import FETCH
 
 AT_ONCE = 50
 """Commits of a first fetch for history: it costs what a fetch of one costs."""
-_STEPS = (AT_ONCE - 1, 950, 19_000, 380_000, 2_147_483_647)  # the last is Git's word for all
+_STEPS = (950, 19_000, 380_000, 2_147_483_647)  # more, each time; the last is Git's word for all
 _WITHOUT_HAVES = ("-c", "fetch.negotiationAlgorithm=noop")  # what is here is not told
 
 
@@ -30,36 +30,51 @@ class DeepeningHistory:
         self._branches: dict[str, str] = {}
         self._steps: dict[str, int] = {}
         self._asked: set[str] = set()
-        self._deepened = ""
+        self._deepened: tuple[str, int] = ("", 1)  # ref or commit, and how deep it was asked for
         self._filters = True
         self._by_id = True
 
-    def note(self, commit: str, branch: str, *, history: bool = False) -> None:
-        """Take note that `commit` is a tip of `branch`; `history`: with `AT_ONCE` commits."""
+    @property
+    def begun(self) -> bool:
+        """Something of the remote was read before."""
+        return bool(self._branches)
+
+    def note(self, commit: str, branch: str) -> None:
+        """Take note that `commit` is a tip of `branch`."""
         self._branches[commit] = branch
-        self._steps[branch] = int(history)
 
     def deepen(self, store: Store, commit: str) -> bool:
-        """Fetch the next lot of commits before the tip `commit`; False: there is no more."""
-        branch = self._branches.get(commit)
+        """Fetch the next lot of commits before `commit`; False: nobody has more."""
         before = store.boundary()
-        if branch is None or not before or self._steps[branch] >= len(_STEPS):
+        branch = self._branches.get(commit)
+        line = branch if branch is not None else commit
+        taken = self._steps.get(line, 0)
+        if commit in before:
+            step = AT_ONCE - 1  # it came alone
+        elif before and taken < len(_STEPS):
+            step = _STEPS[taken]
+            self._steps[line] = taken + 1
+        else:
             return False
-        self._deepened = branch
-        step = _STEPS[self._steps[branch]]
-        filtered = "--filter=blob:none" if self._by_id else "--no-filter"
-        args = [*store.args, *FETCH, filtered, f"--deepen={step}", "--", self._url]
-        doing = f"reading the history of {branch} from {self._place}"
-        # By its id it is found without a list of refs; not every server gives it that way.
-        answer = self._git.run([*args, commit], doing=doing)
-        if answer.code != 0:
-            answer = self._git.run([*args, f"refs/heads/{branch}"], doing=doing)
-        if answer.code != 0:
-            raise messages.error_of(messages.read_transport(answer.err), self._place)
-        self._steps[branch] += 1
+        answer = self._fetch_more(store, commit, branch, step)
         self._filters = "filtering not recognized" not in answer.err
+        store.join()
         store.reopen()
         return store.boundary() != before
+
+    def _fetch_more(self, store: Store, commit: str, branch: str | None, step: int) -> GitResult:
+        filtered = "--filter=blob:none" if self._by_id else "--no-filter"
+        args = [*store.args, *FETCH, filtered, f"--deepen={step}", "--", self._url]
+        doing = f"reading the history of {branch or commit[:7]} from {self._place}"
+        ref = f"refs/heads/{branch}" if branch is not None else commit
+        self._deepened = (ref, self._deepened[1] * (self._deepened[0] == ref) + step)
+        # By its id it is found without a list of refs; not every server gives it that way.
+        answer = self._git.run([*args, commit], doing=doing)
+        if answer.code != 0 and branch is not None:
+            answer = self._git.run([*args, ref], doing=doing)
+        if answer.code != 0:
+            raise messages.error_of(messages.read_transport(answer.err), self._place)
+        return answer
 
     def fetch_blobs(self, store: Store, oids: Sequence[str]) -> None:
         """Fetch those of these blobs that the store lacks, all at once."""
@@ -75,7 +90,8 @@ class DeepeningHistory:
         if self._git.run([*args, self._url], feed=feed, doing=doing).code != 0:
             # Protocol 0 gives nothing by its id but tips: all has to come again, with contents.
             self._by_id = False
-            depth = 1 + sum(_STEPS[: self._steps.get(self._deepened, 0)])
+            ref, depth = self._deepened
             args = [*store.args, *_WITHOUT_HAVES, *FETCH, "--no-filter", f"--depth={depth}", "--"]
-            self._git.run([*args, self._url, f"refs/heads/{self._deepened}"], doing=doing)
+            self._git.run([*args, self._url, ref], doing=doing)
+            store.join()
         store.reopen()

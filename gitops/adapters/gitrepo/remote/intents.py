@@ -74,7 +74,7 @@ class GitIntents:
                 return found
             if len(found) == most:
                 most = _MOST  # there are more here: nothing needs to be fetched
-            elif not self._source.deepen(commit):
+            elif not self._source.deepen([commit]):
                 return found
         return found
 

@@ -60,7 +60,7 @@ class Remote:
         self._git = git
         self._url = url
         self._push_url = push_url or url
-        self._place = place
+        self.place = place
         self._ssh = ssh
         self._settings = read_settings
         self.ears = RefAdvertisement()
@@ -140,7 +140,9 @@ class Remote:
             raise self._missing(branch, verdict)
         name = branch if branch is not None else self._head_branch(fetch)
         commit = self._resolve(fetch.ref)
-        self._past.note(commit, name, history=fetch.history)
+        if self._past.begun:
+            self.store.join()
+        self._past.note(commit, name)
         if fetch.history or not is_own(name):
             self._beside = OwnBranches(self.store.path if fetch.history else None)
         # A cache that is in use is not made larger by history.
@@ -150,8 +152,8 @@ class Remote:
 
     def _tip_beside(self, branch: str, came: str) -> BranchTip:
         if not came:
-            raise NotFound(f"no branch {branch} in {self._place}")
-        self._past.note(came, branch, history=True)
+            raise NotFound(f"no branch {branch} in {self.place}")
+        self._past.note(came, branch)
         return BranchTip(branch, came)
 
     def gather(self, branch: str, prefix: str) -> tuple[BranchTip, Mapping[str, str]]:
@@ -162,8 +164,9 @@ class Remote:
         verdict = self._finish(fetch)
         if verdict is not None:
             if self.store.has_part_of(_MOST):
-                raise Denied(f"more than {_MOST >> 20} MB lies under {prefix} of {self._place}")
+                raise Denied(f"more than {_MOST >> 20} MB lies under {prefix} of {self.place}")
             raise self._missing(branch, verdict)
+        self.store.join()
         commit = self._resolve(fetch.ref)
         self.adopt(branch, commit)
         seen = self.store.path / _SEEN
@@ -179,7 +182,7 @@ class Remote:
     def obstacle(self) -> str | None:
         """Return why no intents can be shared here; see `Source`."""
         if self._push_url != self._url:
-            return f"{self._place} is fetched from one place and pushed to another"
+            return f"{self.place} is fetched from one place and pushed to another"
         return None
 
     def _begin_anew(self, *, algorithm: str = "sha1") -> None:
@@ -188,7 +191,7 @@ class Remote:
         self.store.close()
         self._memory = self._memory.blank()
         self._store = Store(self._git, algorithm=algorithm)
-        self._past = DeepeningHistory(self._git, self._url, self._place)
+        self._past = DeepeningHistory(self._git, self._url, self.place)
         self._slots = {}
         self._beside = OwnBranches(None)
 
@@ -221,7 +224,7 @@ class Remote:
 
     def _finish(self, fetch: Fetch) -> messages.PushVerdict | None:
         """Wait for it; None when the tip is there."""
-        doing = f"waiting for {self._place}"
+        doing = f"waiting for {self.place}"
         try:
             answer = fetch.running.wait(doing)
         except BaseException:
@@ -236,31 +239,31 @@ class Remote:
             return name
         answer = self._git.run(
             [*self.store.args, "ls-remote", "--symref", "--", self._url, "HEAD"],
-            doing=f"waiting for {self._place}",
+            doing=f"waiting for {self.place}",
         )
         for line in split_lines(answer.text):
             target, _, source = line.partition("\t")
             if source == "HEAD" and target.startswith("ref: refs/heads/"):
                 return target.removeprefix("ref: refs/heads/")
         raise NotFound(
-            f"{self._place} does not say which branch is the default one",
+            f"{self.place} does not say which branch is the default one",
             hint="name it with --branch",
         )
 
     def _missing(self, branch: str | None, verdict: messages.PushVerdict) -> Exception:
         if verdict.kind is not AnswerKind.NO_BRANCH:
-            return messages.error_of(verdict, self._place)
+            return messages.error_of(verdict, self.place)
         if branch is not None:
             self._memory.gone(branch)
-            return NotFound(f"no branch {branch} in {self._place}")
+            return NotFound(f"no branch {branch} in {self.place}")
         heads = self._list("refs/heads/*")
         if not heads:
             return NotFound(
-                f"{self._place} is empty", hint="push a first commit (`gitops init` writes one)"
+                f"{self.place} is empty", hint="push a first commit (`gitops init` writes one)"
             )
         names = ", ".join(sorted(ref.removeprefix("refs/heads/") for ref in heads)[:10])
         return NotFound(
-            f"the HEAD of {self._place} names a branch that does not exist",
+            f"the HEAD of {self.place} names a branch that does not exist",
             hint=f"name one with --branch: {names}",
         )
 
@@ -268,10 +271,10 @@ class Remote:
         """Return ref -> id of what the remote has now."""
         answer = self._git.run(
             [*self.store.args, "ls-remote", "--", self._push_url, *patterns],
-            doing=f"waiting for {self._place}",
+            doing=f"waiting for {self.place}",
         )
         if answer.code != 0:
-            raise messages.error_of(messages.read_transport(answer.err), self._place)
+            raise messages.error_of(messages.read_transport(answer.err), self.place)
         pairs = (line.split("\t") for line in split_lines(answer.text))
         return {ref: oid for oid, ref in pairs}
 
@@ -281,14 +284,14 @@ class Remote:
         except FileNotFoundError:
             answer = self._git.run([*self.store.args, "rev-parse", "--verify", "-q", ref])
             if answer.code != 0:
-                raise Unavailable(f"{self._place} sent no commit") from None
+                raise Unavailable(f"{self.place} sent no commit") from None
             return answer.text
 
-    def deepen(self, commit: str) -> bool:
-        """Fetch the next lot of commits of the branch that `commit` was the tip of."""
+    def deepen(self, commits: Sequence[str]) -> bool:
+        """Fetch the next lot of commits before `commits`."""
         self._may_ask()
         self._memory.mixed(self.store)
-        return self._past.deepen(self.store, commit)
+        return any(self._past.deepen(self.store, one) for one in commits)
 
     def fetch_blobs(self, oids: Sequence[str]) -> None:
         """Fetch the contents that `deepen` left out."""
@@ -308,7 +311,7 @@ class Remote:
         answer = self._git.run(
             [*self.store.args, *push_args(updates, self._push_url)],
             extra=self.ears.environ(self.store.path),
-            doing=f"waiting for {self._place} to take the commit",
+            doing=f"waiting for {self.place} to take the commit",
         )
         verdict = messages.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
         if verdict.kind is AnswerKind.LANDED:
@@ -318,7 +321,7 @@ class Remote:
         elif verdict.kind in _BLAMED and self._memory.filled:
             self._begin_anew()
             return Lost(verdict.words)
-        return settle(verdict, updates, self._place, lambda: self._moved(updates))
+        return settle(verdict, updates, self.place, lambda: self._moved(updates))
 
     def _moved(self, updates: Sequence[RefUpdate]) -> bool:
         now = self._list(*(update.ref for update in updates))

@@ -247,6 +247,86 @@ def test_old_merge_behind_the_cut(tmp_path: Path) -> None:
     assert newest.commit.merged == ("side\n",)
 
 
+@pytest.mark.parametrize(("waits", "after"), [(1, 47), (1, 48), (20, 35), (3, 46), (60, 10)])
+def test_history_goes_on_before_a_merge_near_the_cut(
+    tmp_path: Path, waits: int, after: int
+) -> None:
+    """A merge whose sides begin where the first fetch ends does not end history."""
+    repo = Repo.bare(tmp_path / "m.git")
+    repo.commits([({PROD: b"%d\n" % number}, f"prod {number}\n") for number in range(10)])
+    base = repo.head()
+    assert base is not None
+    side = repo.commit({PROD: b"new\n"}, "side\n", branch="side", parents=[base])
+    main = repo.commits([({DEV: b"w%d\n" % one}, f"waits {one}\n") for one in range(waits)])[-1]
+    repo.commit({PROD: b"new\n"}, "merge\n", parents=[main, side])
+    repo.commits([({DEV: b"a%d\n" % one}, f"after {one}\n") for one in range(after)])
+
+    with GitServer(tmp_path) as server, opened(server) as repository:
+        repository.begin("main", "history")
+        tip = repository.snapshot("main").commit
+        versions = list(repository.history(tip, "overlays/prod"))
+
+    told = ["merge\n", *(f"prod {number}\n" for number in range(9, -1, -1))]
+    assert told == [version.commit.message for version in versions]
+    assert ("side\n",) == versions[0].commit.merged
+    assert all(version.complete for version in versions)
+
+
+def test_long_bot_history_comes_in_few_fetches(tmp_path: Path) -> None:
+    """The more was read, the more comes at once: thousands of contents cost a few fetches."""
+    repo = Repo.bare(tmp_path / "m.git")
+    repo.commits([({DEV: b"dev %d\n" % number}, f"{number}\n") for number in range(6300)])
+    repo.git("config", "uploadpack.allowFilter", "true")
+    with GitServer(tmp_path) as server, opened(server) as repository:
+        repository.begin("main", "history")
+        tip = repository.snapshot("main").commit
+        found = list(repository.history(tip, "overlays/dev"))
+        fetches = [one for one in server.requests if one.method == "GET"]
+
+    assert [b"dev %d\n" % number for number in range(6299, -1, -1)] == [
+        one.content for one in found
+    ]
+    assert len(fetches) <= 5
+
+
+def test_nothing_comes_twice(deep: Repo, tmp_path: Path) -> None:
+    """After the tip was read anew, what was read before is still there."""
+    repo = deep.copy(tmp_path / "m.git")
+    repo.git("config", "uploadpack.allowFilter", "true")
+    with GitServer(tmp_path) as server, opened(server) as repository:
+        repository.begin("main", "history")
+        assert DEPTH == len(list(repository.history(repository.snapshot().commit, "overlays/dev")))
+        repo.commit({DEV: b"newer\n"})
+        before = server.count()
+        tip = repository.snapshot("main").commit
+        found = list(repository.history(tip, "overlays/dev"))
+
+        assert DEPTH + 1 == len(found)
+        assert server.count() - before == 3
+
+
+@pytest.mark.parametrize("digits", ["1700000000000", "253402300800", "-1", "99999999999999999999"])
+def test_dates_that_no_calendar_has(tmp_path: Path, digits: str) -> None:
+    """A commit in milliseconds, of the year 10000 or before 1970 is read; its date is unknown."""
+    repo = Repo.bare(tmp_path / "m.git")
+    first = repo.commit({DEV: b"1\n"}, "first\n")
+    blob = repo.git("hash-object", "-w", "--stdin", feed=b"2\n").strip()
+    tree = repo.git("mktree", feed=f"100644 blob {blob}\tkustomization.yaml\n".encode()).strip()
+    for name in ("dev", "overlays"):
+        tree = repo.git("mktree", feed=f"040000 tree {tree}\t{name}\n".encode()).strip()
+    who = f"Eve <eve@e.com> {digits} +0000"
+    text = f"tree {tree}\nparent {first}\nauthor {who}\ncommitter {who}\n\nodd\n"
+    args = ("hash-object", "-t", "commit", "-w", "--literally", "--stdin")
+    odd = repo.git(*args, feed=text.encode()).strip()
+    repo.git("update-ref", "refs/heads/main", odd)
+    with open_repository(str(repo.path), environ=ENVIRON) as repository:
+        versions = list(repository.history(odd, "overlays/dev"))
+
+    assert [("odd\n", None), ("first\n", True)] == [
+        (one.commit.message, one.commit.time and True) for one in versions
+    ]
+
+
 def test_user_settings_change_nothing(deep: Repo, tmp_path: Path) -> None:
     """A user's settings for logs, colours and filters do not disturb the reading."""
     config = tmp_path / "gitconfig"
