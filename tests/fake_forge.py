@@ -12,6 +12,7 @@ from fakes import FakeRepository
 from gitops.errors import GitopsError, NotFound, Refused
 from gitops.ports import (
     CheckState,
+    Contribution,
     Merged,
     MergeMethod,
     NewCommit,
@@ -34,6 +35,7 @@ class Pull:
     reviewers: list[str] = field(default_factory=list)
     comments: list[str] = field(default_factory=list)
     approvals: list[tuple[str, str]] = field(default_factory=list)  # who, which head
+    pushes: list[Contribution] = field(default_factory=list)
 
 
 class FakeForge:
@@ -174,6 +176,17 @@ class FakeForge:
             checks_wanted=rule.checks or (),
             reasons=() if refusal is None else (refusal.words,),
         )
+
+    def makers(self, number: int) -> Sequence[Contribution]:
+        """See `ports.Forge`; the login name of an author is their name in lower case."""
+        self._look()
+        pull = self._pull(number)
+        shown = self._shown(pull)
+        base = self.repository.branches[shown.base]
+        merged = shown.merged_as and self.repository.commits[shown.merged_as].info.parents[0]
+        infos = self.repository.over(shown.head, merged or base)
+        wrote = (Contribution(info.author.name.lower(), info.commit) for info in infos)
+        return (*wrote, *pull.pushes)
 
     # ports.Gates
 

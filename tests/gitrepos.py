@@ -61,9 +61,11 @@ class Repo:
         branch: str = "main",
         parents: Sequence[str] | None = None,
         modes: Mapping[str, str] | None = None,
+        by: str = "Ana",
     ) -> str:
         """Commit `files` on `branch` behind everybody's back; None deletes. Returns the id."""
-        return self.commits([(files, message)], branch=branch, parents=parents, modes=modes)[-1]
+        changes = [(files, message)]
+        return self.commits(changes, branch=branch, parents=parents, modes=modes, by=by)[-1]
 
     def commits(
         self,
@@ -72,6 +74,7 @@ class Repo:
         branch: str = "main",
         parents: Sequence[str] | None = None,
         modes: Mapping[str, str] | None = None,
+        by: str = "Ana",
     ) -> list[str]:
         """Commit many changes at once, oldest first. Returns their ids."""
         tip = self.head(branch) if parents is None else (parents or [None])[0]
@@ -80,7 +83,8 @@ class Repo:
         for number, (files, message) in enumerate(changes):
             text = message.encode()
             stream += f"commit refs/heads/{branch}\nmark :{number + 1}\n".encode()
-            stream += f"committer Ana <ana@example.com> {START + number} +0000\n".encode()
+            who = f"{by} <{by.lower()}@example.com> {START + number} +0000"
+            stream += f"author {who}\ncommitter {who}\n".encode()
             stream += f"data {len(text)}\n".encode() + text + b"\n"
             if number == 0 and tip is not None:
                 stream += f"from {tip}\n".encode()

@@ -16,7 +16,7 @@ from gitops.actions.context.overlays import (
 from gitops.actions.context.session import Session, open_tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
-from gitops.actions.pull_requests.readiness import waits_for
+from gitops.actions.pull_requests.readiness import makers_of, waits_for
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Overlay, asks_for_approval
@@ -137,8 +137,10 @@ def _waits(view: OverlayView, found: ProposalLookup) -> tuple[str, ...]:
         return ()
     if found.pull is None or found.pull.state != "open":
         return ("its pull request, which nobody opened yet",)
-    ready = forge.readiness(found.pull.number)
-    return waits_for(found.pull, ready, view.row.approvals)
+    number, rule = found.pull.number, view.row.approvals
+    ready = forge.readiness(number)
+    makers = makers_of(forge, number, ready, rule, found.present)
+    return waits_for(found.pull, ready, rule, makers)
 
 
 def diff(session: Session, left: str, right: str, *, app: str | None = None) -> DiffReport:

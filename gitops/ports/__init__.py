@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gitops.ports.evidence import Evidence, FileChange
     from gitops.ports.forge import (
         CheckState,
+        Contribution,
         Forge,
         GatedForge,
         Gates,
@@ -52,6 +53,7 @@ __all__ = [
     "Cluster",
     "Clusters",
     "Commits",
+    "Contribution",
     "Evidence",
     "FileChange",
     "Forge",

@@ -82,6 +82,21 @@ class Readiness(Struct, frozen=True):
     reasons: tuple[str, ...] = ()
 
 
+class Contribution(Struct, frozen=True):
+    """Somebody through whose hands a commit of a pull request went, as the forge tells it.
+
+    Attributes:
+        who: login name; where a forge knows none for the author of a commit, what the commit says.
+        commit: what they wrote, or the head that they pushed.
+        before: of a push, the head before it; None for whoever wrote the commit, or where it is
+            not told.
+    """
+
+    who: str
+    commit: str
+    before: str | None = None
+
+
 class Merged(Struct, frozen=True):
     """A merge that happened: now, or before an answer got lost. `commit` is on the base."""
 
@@ -150,6 +165,13 @@ class Forge(Protocol):
 
     def readiness(self, number: int) -> Readiness:
         """Say what it still waits for."""
+        ...
+
+    def makers(self, number: int) -> Sequence[Contribution]:
+        """Return who wrote, committed or pushed its commits, as far as the forge tells.
+
+        GitHub and Gitea tell who pushed, GitLab to members.
+        """
         ...
 
 

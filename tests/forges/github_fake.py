@@ -38,6 +38,8 @@ class GithubFake(JsonServer):
             "GET /pulls/{}": self._get,
             "PATCH /pulls/{}": self._edit,
             "PUT /pulls/{}/merge": self._merge,
+            "GET /pulls/{}/commits": self._commits_of,
+            "GET /activity": self._activity,
             "GET /pulls/{}/reviews": self._reviews,
             "POST /pulls/{}/reviews": self._review,
             "POST /pulls/{}/requested_reviewers": self._ask_reviewers,
@@ -123,6 +125,30 @@ class GithubFake(JsonServer):
 
     def _get(self, call: Call, who: str, number: str) -> Reply:
         return Reply(200, self._whole(call, self._pull(number)))
+
+    def _commits_of(self, call: Call, who: str, number: str) -> Reply:
+        found = []
+        for commit, login in self.state.written(self._pull(number)):
+            person = {"login": login} if login in self.state.people else None
+            found.append({"sha": commit, "author": person, "committer": {"login": "web-flow"}})
+        return Reply(200, _page(call, found))
+
+    def _activity(self, call: Call, who: str) -> Reply:
+        pushes = self.state.pushes.get(call.query["ref"].removeprefix("refs/heads/"), ())
+        found = [
+            {
+                "id": number,
+                "node_id": f"n{number}",
+                "ref": call.query["ref"],
+                "before": before,
+                "after": after,
+                "timestamp": "2026-01-05T09:00:00Z",
+                "activity_type": "push",
+                "actor": {"login": pusher},
+            }
+            for number, (pusher, before, after) in enumerate(pushes)
+        ]
+        return Reply(200, found)
 
     def _edit(self, call: Call, who: str, number: str) -> Reply:
         self._may(who, "admin", "write")

@@ -47,6 +47,8 @@ class GitlabFake(JsonServer):
             "GET /projects/{}/merge_requests/{}/approvals": self._approvals,
             "POST /projects/{}/merge_requests/{}/approve": self._approve,
             "GET /projects/{}/merge_requests/{}/versions": self._versions,
+            "GET /projects/{}/merge_requests/{}/commits": self._commits_of,
+            "GET /projects/{}/events": self._events,
             "GET /projects/{}/merge_requests/{}/notes": self._notes,
             "POST /projects/{}/merge_requests/{}/notes": self._note,
             "GET /projects/{}/repository/commits/{}/statuses": self._statuses,
@@ -105,7 +107,37 @@ class GitlabFake(JsonServer):
         shown = {"id": self.ids[name], "username": name, "name": name.capitalize()}
         return {**shown, "state": "active"}
 
+    def _events(self, call: Call, who: str) -> Reply:
+        found = [
+            {
+                "action_name": "pushed to",
+                "author_username": pusher,
+                "push_data": {
+                    "ref_type": "branch",
+                    "ref": branch,
+                    "commit_from": before,
+                    "commit_to": after,
+                },
+            }
+            for branch, pushes in self.state.pushes.items()
+            for pusher, before, after in pushes
+        ]
+        return Reply(200, found)
+
     # Merge requests.
+
+    def _commits_of(self, call: Call, who: str, number: str) -> Reply:
+        pull = self._pull(number)
+        found = []
+        for commit, name in self.state.written(pull):
+            person = {"name": name.capitalize(), "email": f"{name}@example.com"}
+            roles = {
+                f"{role}_{key}": value
+                for role in ("author", "committer")
+                for key, value in person.items()
+            }
+            found.append({"id": commit, **roles})
+        return Reply(200, _page(call, found))
 
     def _list(self, call: Call, who: str) -> Reply:
         pulls = [self.state.look(pull) for pull in self.state.pulls.values()]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from fakes import FakeRepository
+from gitops.core.git.commit import Identity
 from gitrepos import ENVIRON, Repo
 
 Files = Mapping[str, bytes | None]
@@ -17,7 +18,13 @@ class Hands(Protocol):
     """What somebody with a clone does."""
 
     def commit(
-        self, branch: str, files: Files, message: str = "change\n", *, on: str | None = None
+        self,
+        branch: str,
+        files: Files,
+        message: str = "change\n",
+        *,
+        on: str | None = None,
+        by: str = "Ana",
     ) -> str:
         """Commit on `branch`, anew on top of commit `on` when that is given; return the id."""
         ...
@@ -50,9 +57,16 @@ class MemoryHands:
         self._repository = repository
 
     def commit(
-        self, branch: str, files: Files, message: str = "change\n", *, on: str | None = None
+        self,
+        branch: str,
+        files: Files,
+        message: str = "change\n",
+        *,
+        on: str | None = None,
+        by: str = "Ana",
     ) -> str:
         """See `Hands`."""
+        self._repository.author = Identity(by, f"{by.lower()}@example.com")
         parents = None if on is None else [on]
         return self._repository.commit(files, message, branch=branch, parents=parents)
 
@@ -87,14 +101,20 @@ class RemoteHands:
         self._environ = {**ENVIRON, **(environ or {})}
 
     def commit(
-        self, branch: str, files: Files, message: str = "change\n", *, on: str | None = None
+        self,
+        branch: str,
+        files: Files,
+        message: str = "change\n",
+        *,
+        on: str | None = None,
+        by: str = "Ana",
     ) -> str:
         """See `Hands`."""
         if on is None or on not in self._known:
             self._fetch()
         known = self._repo.head(branch)
         parents = [on] if on is not None else None if known else []
-        commit = self._repo.commit(files, message, branch=branch, parents=parents)
+        commit = self._repo.commit(files, message, branch=branch, parents=parents, by=by)
         self._known.add(commit)
         self._run("push", "-q", "--force", self._url, f"refs/heads/{branch}:refs/heads/{branch}")
         return commit

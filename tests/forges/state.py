@@ -92,6 +92,7 @@ class ForgeState:
         self.statuses: dict[str, list[Status]] = {}
         self.labels: set[str] = set()
         self.slow_checks = 1
+        self.pushes: dict[str, list[tuple[str, str, str]]] = {}  # branch -> who, before, after
         self._ticks = 0
 
     def token(self, who: str) -> str:
@@ -178,6 +179,13 @@ class ForgeState:
     def in_base(self, commit: str, base: str) -> bool:
         """Is a commit on a branch?"""
         return self._run("merge-base", "--is-ancestor", commit, base).returncode == 0
+
+    def written(self, pull: Pull) -> list[tuple[str, str]]:
+        """Return the commits of a pull request, each with the login name of its author."""
+        base = f"{pull.merged_as}^1" if pull.merged_as else pull.base
+        found = self._git("log", "--format=%H %ae", pull.head, f"^{base}", "--")
+        pairs = (line.split(" ") for line in found.splitlines() if line)
+        return [(commit, email.partition("@")[0]) for commit, email in pairs]
 
     def brought(self, pull: Pull) -> list[str]:
         """Return the commits of a pull request, and what its merge made."""

@@ -487,6 +487,25 @@ def test_a_new_head_has_no_approvals(world: World) -> None:
     assert () == tuple(world.forge.approvers(made.number))
 
 
+def test_who_made_it(world: World) -> None:
+    """Whoever wrote a commit of it is told, while it is open and once it is merged."""
+    made = propose(world)
+    second = world.second.capitalize()
+    files = {"overlay.yaml": b"tag: 3\n"}
+    mine = world.hands.commit(world.branch, files, on=made.head, by=second)
+    world.people.approve(made.number)
+
+    def told() -> set[tuple[str, str]]:
+        return {(one.who, one.commit) for one in world.forge.makers(made.number)}
+
+    assert eventually(lambda: (world.second, mine) in told())
+    assert (world.second, made.head) not in told()
+    shown = world.forge.find(world.branch, world.base)
+    assert shown is not None
+    assert isinstance(merge(world, shown), Merged)
+    assert (world.second, mine) in told()
+
+
 def test_statuses(world: World) -> None:
     """The newest state of every name counts; nothing is reported for a new commit."""
     head = world.propose()

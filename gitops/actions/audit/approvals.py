@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
+from gitops.actions.proposals.makers import counted, made_by
 from gitops.actions.proposals.merged import MergeSides, brings_nothing
 from gitops.actions.releases.ledger import ledger_of
 from gitops.core.audit.findings import Approval
@@ -19,6 +20,7 @@ from gitops.core.environments.environment import Approvals, Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.ledger.records import approvals
 from gitops.core.proposals.approval import makers
+from gitops.errors import NotFound
 from gitops.ports import Archive, GatedForge, PullRequest, Tree
 
 
@@ -66,7 +68,7 @@ class ForgeApprovals:
     def approval(self, pull: PullRequest, rule: Approvals) -> Approval:
         """Return who approved `pull`; its author counts only where the environment says so."""
         if pull.number not in self._approvers:
-            self._approvers[pull.number] = tuple(self._forge.approvers(pull.number))
+            self._approvers[pull.number] = tuple(self._counted(pull, rule))
         by = self._approvers[pull.number]
         if rule.self and pull.author not in by:
             by = (*by, pull.author)
@@ -81,6 +83,27 @@ class ForgeApprovals:
             enforced=None if merged else self._enforced(rule.required),
             url=pull.url,
         )
+
+    def _counted(self, pull: PullRequest, rule: Approvals) -> Sequence[str]:
+        """Return who approved, without those who wrote or pushed some of it."""
+        found = tuple(self._forge.approvers(pull.number))
+        if rule.self or not found:
+            return found
+        told = tuple(self._forge.makers(pull.number))
+        own = frozenset(one.commit for one in told)
+        infos = [self._archive.info(one) for one in sorted(own) if self._has(one)]
+        past = _Past(self._archive)
+        updates = [one for one in infos if brings_nothing(past, one, own)]
+        empty = {one.commit for one in updates}
+        makers = made_by(told, [one for one in infos if one.commit not in empty], updates)
+        return counted(found, makers)
+
+    def _has(self, commit: str) -> bool:
+        """Say whether a commit can be read; one that was forced away need not be there."""
+        try:
+            return bool(self._archive.find(commit))
+        except NotFound:
+            return False
 
     def _enforced(self, required: int) -> bool | None:
         """Say whether the forge keeps out what fewer than `required` people approved."""

@@ -42,6 +42,7 @@ class OpenProposal(Struct, frozen=True):
         adds: True when an image has no entry yet in the overlay that it was made for.
         commits: what the branch has over its base and that brings something, newest first; a merge
             that only brought the base in is not among them.
+        updates: merges that only brought the base in.
         made: the newest of these that says it proposes something for this overlay; without one the
             newest.
         paths: every path that differs between `fork` and `commit`.
@@ -64,6 +65,7 @@ class OpenProposal(Struct, frozen=True):
     before: bytes | None
     content: bytes | None
     behind: bool = False
+    updates: tuple[CommitInfo, ...] = ()
 
     @property
     def author(self) -> Identity:
@@ -204,6 +206,7 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
         before=before if name == file and _same_mode(session, fork, head.commit, file) else None,
         content=content,
         behind=fork != home.commit,
+        updates=tuple(info for info in infos if info not in commits),
     )
     return ProposalLookup(head.commit, present, commits=commits)
 

@@ -11,8 +11,9 @@ from msgspec import Struct
 from gitops.actions.context.session import Session, check_policy, open_tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, proposal_branch
+from gitops.actions.proposals.makers import counted
 from gitops.actions.pull_requests.decide import Approving, Decided
-from gitops.actions.pull_requests.readiness import waits_for
+from gitops.actions.pull_requests.readiness import makers_of, waits_for
 from gitops.actions.write.retry import pause
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
@@ -130,7 +131,9 @@ def _prepare(
             hint=f"give it to the proposal: gitops promote --to {name} --override REASON",
         )
     ready = forge.readiness(pull.number)
-    waits = waits_for(pull, ready, overlay.environment.approvals)
+    rule = overlay.environment.approvals
+    makers = makers_of(forge, pull.number, ready, rule, present)
+    waits = waits_for(pull, ready, rule, makers)
     if waits:
         anew = f"; `gitops promote --to {name} --refresh` makes it anew on {pull.base}"
         raise Refused(
@@ -143,7 +146,7 @@ def _prepare(
         present.message,
         label=overlay.label,
         changes=decided.edit.changes,
-        approved_by=list(ready.approvals),
+        approved_by=counted(ready.approvals, makers),
         intent=session.intent,
         overrides=(*decided.judged.counting, *record_overrides(override, decided.passed)),
         rollback=decided.judged.restored is not None,

@@ -8,18 +8,27 @@ forge's reviews: a token in the environment must not make a rule weaker.
 
 from __future__ import annotations
 
+from gitops.actions.proposals.find import OpenProposal
+from gitops.actions.proposals.makers import counted, made_by
 from gitops.core.environments.environment import Approvals
-from gitops.ports import PullRequest, Readiness
+from gitops.ports import Forge, PullRequest, Readiness
 
 
-def waits_for(pull: PullRequest, ready: Readiness, rule: Approvals) -> tuple[str, ...]:
+def waits_for(
+    pull: PullRequest,
+    ready: Readiness,
+    rule: Approvals,
+    makers: frozenset[str] = frozenset(),
+) -> tuple[str, ...]:
     """Return what is in the way of an ordinary merge, the forge's own words last; () when nothing.
 
     Args:
         rule: `approvals:` of the environment.
+        makers: login names, in lower case, of who wrote or pushed some of it: their approvals are
+            not counted.
     """
     texts = ["somebody to say that it is no draft any more"] if pull.draft else []
-    texts += _approvals(ready, rule)
+    texts += _approvals(ready, rule, makers)
     states = ready.checks
     if states is not None:
         for name in ready.checks_wanted:
@@ -33,8 +42,27 @@ def waits_for(pull: PullRequest, ready: Readiness, rule: Approvals) -> tuple[str
     return tuple(texts)
 
 
-def _approvals(ready: Readiness, rule: Approvals) -> list[str]:
-    given = len(set(ready.approvals))
+def makers_of(
+    forge: Forge,
+    number: int,
+    ready: Readiness,
+    rule: Approvals,
+    present: OpenProposal,
+) -> frozenset[str]:
+    """Return who wrote, committed or pushed something of a pull request, in lower case.
+
+    Nobody is asked for where nobody approved, or an author may. Whoever pushed a merge that only
+    brings the base in on top of the head before it wrote nothing; with anything else below it, they
+    did.
+    """
+    if rule.self or not ready.approvals:
+        return frozenset()
+    return made_by(forge.makers(number), present.commits, present.updates)
+
+
+def _approvals(ready: Readiness, rule: Approvals, makers: frozenset[str]) -> list[str]:
+    names = counted(ready.approvals, makers)
+    given = len(names)
     wanted, whose = ready.approvals_wanted or 0, "the forge"
     if wanted == 0:
         # Whoever merges has looked, too, where an author may approve.
@@ -43,5 +71,7 @@ def _approvals(ready: Readiness, rule: Approvals) -> list[str]:
     if missing <= 0:
         return []
     plural = "approval" if missing == 1 else "approvals"
-    have = f"; {', '.join(sorted(set(ready.approvals)))} approved" if given else ""
+    have = f"; {', '.join(sorted(names))} approved" if given else ""
+    void = sorted(set(ready.approvals) - set(names))
+    have += f"; {', '.join(void)} approved, and made some of it" if void else ""
     return [f"{missing} {plural} ({whose} asks for {wanted}{have})"]

@@ -15,6 +15,7 @@ from gitops.adapters.forges.transport.calls import PATIENCE, Calls, ForgeRespons
 from gitops.core.forges.address import NAMES
 from gitops.ports import (
     CheckState,
+    Contribution,
     Merged,
     MergeMethod,
     NotMerged,
@@ -118,6 +119,11 @@ class ForgeDialect(ABC):
         """See `ports.Forge`."""
         with self._calls.door():
             return self._readiness(self._pull(number))
+
+    def makers(self, number: int) -> Sequence[Contribution]:
+        """See `ports.Forge`."""
+        with self._calls.door():
+            return tuple(dict.fromkeys(self._makers(self._pull(number))))
 
     def statuses(self, commit: str) -> Mapping[str, CheckState]:
         """See `ports.Gates`."""
@@ -234,6 +240,9 @@ class ForgeDialect(ABC):
 
     @abstractmethod
     def _readiness(self, pull: Pull) -> Readiness: ...
+
+    @abstractmethod
+    def _makers(self, pull: Pull) -> Iterable[Contribution]: ...
 
     @abstractmethod
     def _statuses(self, commit: str) -> dict[str, CheckState]: ...

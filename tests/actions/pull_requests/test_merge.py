@@ -13,11 +13,12 @@ from gitops.actions.context.session import Tip
 from gitops.actions.history import history
 from gitops.actions.hold import hold, resume
 from gitops.actions.pull_requests.decide import Approving, Decided
+from gitops.actions.status import status
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import trailers
 from gitops.core.report import WriteReport
 from gitops.errors import Conflict, NotFound, Refused, Unavailable, UsageError
-from gitops.ports import NoForge, Protection
+from gitops.ports import Contribution, NoForge, Protection
 
 BEN = Identity("Ben", "ben@example.com")
 
@@ -100,6 +101,59 @@ def test_trailers_outlive_every_merge_method(method: str) -> None:
     assert intent in said["Gitops-Id"]
     assert 1 == len(world.repository.commits[report.commit or ""].info.parents)
     assert "promote" == history(world.session(), "prod").releases[0].action
+
+
+@pytest.mark.parametrize("how", ["wrote", "pushed", "signed off"])
+def test_who_made_some_of_it_does_not_count(world: World, how: str) -> None:
+    """An approval by somebody who wrote or pushed a commit of the pull request is none."""
+    head = world.repository.branches[BRANCH]
+    if how == "wrote":
+        world.repository.author = BEN
+        head = world.repository.commit({PROD: overlay("1.5.0") + b"# x\n"}, "x\n", branch=BRANCH)
+        world.repository.commit({PROD: overlay("1.5.0")}, "back\n", branch=BRANCH)
+    elif how == "pushed":
+        world.forge.pulls[1].pushes.append(Contribution("Ben", head, "a" * 40))
+    else:
+        world.forge.pulls[1].pushes.append(Contribution("ben", head))
+    world.forge.approve(1, "ben")
+
+    with pytest.raises(Refused, match="ben approved, and made some of it"):
+        run(world)
+    told = status(world.session(), ["prod"]).overlays[0].proposals[0].waits_for
+    assert any("ben approved, and made some of it" in text for text in told)
+    world.forge.approve(1, "cara")
+    report = run(world)
+    assert ("cara",) == trailers(message(world, report.commit))["Gitops-Approved-By"]
+
+
+@pytest.mark.parametrize("below", [True, False])
+def test_update_branch_makes_nobody_an_author(world: World, below: bool) -> None:
+    """Whoever presses it wrote nothing; with a commit of theirs pushed below it, they did."""
+    head = world.repository.branches[BRANCH]
+    main = world.repository.commit({"note.md": b"x\n"}, "main goes on\n")
+    before = head
+    if below:
+        head = world.repository.commit({}, "an empty one\n", branch=BRANCH)
+    world.repository.author = BEN
+    files = {"note.md": b"x\n"}
+    merge = world.repository.commit(files, "Merge main\n", branch=BRANCH, parents=[head, main])
+    world.forge.pulls[1].pushes.append(Contribution("ben", merge, before))
+    world.forge.approve(1, "ben")
+
+    if below:
+        with pytest.raises(Refused, match="ben approved, and made some of it"):
+            run(world)
+    else:
+        assert "committed" == run(world).outcome
+
+
+def test_where_authors_may_approve_they_count() -> None:
+    """`approvals: {self: true}` is about who wrote some of it, too."""
+    world = make_world(prod="approvals: {required: 1, self: true}")
+    world.propose()
+    world.forge.pulls[1].pushes.append(Contribution("ben", world.repository.branches[BRANCH]))
+    world.forge.approve(1, "ben")
+    assert "committed" == run(world).outcome
 
 
 def test_a_check_is_waited_for(world: World) -> None:

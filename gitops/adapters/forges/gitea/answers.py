@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -52,6 +53,16 @@ def is_of(pull: Any, branch: str, base: str) -> bool:
     """Is it of our branch, and not of a fork's with the same name?"""
     same = (branch_of(pull), pull.base.ref) == (branch, base)
     return same and pull.head.repo_id == pull.base.repo_id
+
+
+def pushed(body: str | None) -> tuple[str, ...]:
+    """Return the commits that a note of a push names; of a forced one the last is the new head."""
+    try:
+        told = json.loads(body or "")
+    except ValueError:
+        return ()
+    found = told.get("commit_ids") if isinstance(told, dict) else None
+    return tuple(one for one in found or () if isinstance(one, str))
 
 
 def spelled_out(wanted: Sequence[str], checks: Mapping[str, CheckState]) -> tuple[str, ...]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import quote
 
-from gitops.adapters.forges.gitea.answers import STATES, branch_of, is_of
+from gitops.adapters.forges.gitea.answers import STATES, branch_of, is_of, pushed
 from gitops.adapters.forges.transport.calls import Calls, ForgeResponse, NoAnswer, no_library
 from gitops.adapters.forges.transport.tls import ca_file
 from gitops.core.forges.address import ForgeAddress
@@ -85,6 +85,22 @@ class GiteaApi:
         """Return the reviews of a pull request by people, oldest first."""
         found = self._pages("repo_list_pull_reviews", index=number)
         return [review for review in found if review.user is not None]
+
+    def commits(self, number: int) -> Iterator[Any]:
+        """Yield the commits of a pull request."""
+        return self._pages("repo_get_pull_request_commits", index=number)
+
+    def pushes(self, number: int) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield who pushed what to the branch of a pull request, since it was opened."""
+        method = self._issues.get_comments_and_timeline
+        for page in range(1, _PAGES + 1):
+            asked = {"index": number, "page": page, "limit": _PAGE}
+            found = self._calls.read(partial(self._call, method, asked)) or []
+            for one in found:
+                if one.type == "pull_push" and one.user is not None:
+                    yield one.user.login, pushed(one.body)
+            if len(found) < _PAGE:
+                return
 
     def statuses(self, commit: str) -> dict[str, CheckState]:
         """Return name -> newest state of what was reported for `commit`."""

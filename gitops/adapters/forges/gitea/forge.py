@@ -30,6 +30,7 @@ from gitops.core.forges.token import ForgeToken
 from gitops.ports import (
     CheckState,
     Clock,
+    Contribution,
     MergeMethod,
     NotMerged,
     Protection,
@@ -184,6 +185,14 @@ class GiteaForge(ForgeDialect):
             checks=checks,
             checks_wanted=spelled_out(wanted, checks),
         )
+
+    def _makers(self, pull: Any) -> Iterator[Contribution]:
+        for one in self._api.commits(pull.number):
+            for user in (one.author, one.committer):
+                if user is not None and user.login:
+                    yield Contribution(user.login, one.sha)
+        for who, commits in self._api.pushes(pull.number):
+            yield from (Contribution(who, commit) for commit in commits)
 
     def _statuses(self, commit: str) -> dict[str, CheckState]:
         return self._api.statuses(commit)

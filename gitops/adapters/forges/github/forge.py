@@ -30,6 +30,7 @@ from gitops.core.forges.token import ForgeToken
 from gitops.ports import (
     CheckState,
     Clock,
+    Contribution,
     MergeMethod,
     NotMerged,
     Protection,
@@ -38,6 +39,7 @@ from gitops.ports import (
     Readiness,
 )
 
+_PAGE_USER = "web-flow"  # commits what somebody else does in the page
 _LONGEST_BODY = 65_000  # characters; GitHub takes 65,536
 
 
@@ -179,6 +181,18 @@ class GithubForge(ForgeDialect):
             checks_wanted=rule.checks or (),
             reasons=reasons(pull),
         )
+
+    def _makers(self, pull: GithubObject) -> Iterator[Contribution]:
+        for one in self._api.pages("/pulls/{}/commits", pull["number"]):
+            for user in (one.get("author"), one.get("committer")):
+                if login(user) not in ("", _PAGE_USER):
+                    yield Contribution(login(user), one["sha"])
+        ref = f"refs/heads/{pull['head']['ref']}"
+        # Who may not read it is told that there is no such thing.
+        pushes = self._api.find("/activity", hidden=(403,), ref=ref, per_page=100)
+        for one in pushes or ():
+            if login(one.get("actor")):
+                yield Contribution(login(one["actor"]), one["after"], one["before"])
 
     def _statuses(self, commit: str) -> dict[str, CheckState]:
         statuses = self._api.pages("/commits/{}/status", commit, inside="statuses")

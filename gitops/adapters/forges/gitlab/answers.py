@@ -102,6 +102,16 @@ def state_of(status: GitlabObject) -> CheckState:
     return "failure" if said in ("failed", "canceled") else "pending"
 
 
+def users_called(users: Iterable[GitlabObject], name: str, email: str) -> list[str]:
+    """Return the login names of those users that an author may be, by name or public address."""
+    return [
+        str(user["username"])
+        for user in users
+        if (name and name.lower() in (user.get("name", "").lower(), user["username"].lower()))
+        or (email and email.lower() == (user.get("public_email") or "").lower())
+    ]
+
+
 def approved_by(
     pull: GitlabObject, approvals: GitlabObject, heads: Sequence[GitlabObject]
 ) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from gitops.adapters.forges.gitlab.answers import (
     sent,
     shown,
     state_of,
+    users_called,
     words_of,
 )
 from gitops.adapters.forges.gitlab.api import GitlabApi, make_client
@@ -35,6 +36,7 @@ from gitops.errors import Refused
 from gitops.ports import (
     CheckState,
     Clock,
+    Contribution,
     MergeMethod,
     NotMerged,
     Protection,
@@ -204,6 +206,22 @@ class GitlabForge(ForgeDialect):
             checks_wanted=(PIPELINE,) if wanted else (),
             reasons=() if fine or pull["state"] != "opened" else (words_of(pull),),
         )
+
+    def _makers(self, pull: GitlabObject) -> Iterator[Contribution]:
+        known = [one["user"] for one in self._approvals(pull).get("approved_by") or ()]
+        for one in self._api.pages("/merge_requests/{}/commits", pull["iid"]):
+            for role in ("author", "committer"):
+                name, email = one.get(f"{role}_name") or "", one.get(f"{role}_email") or ""
+                for who in (*users_called(known, name, email), email or name):
+                    yield Contribution(who, one["id"])
+        # Who is no member is not told.
+        events = self._api.find("/events", hidden=(401, 403), action="pushed", per_page=100)
+        for one in events or ():
+            push = one.get("push_data") or {}
+            is_ours = (push.get("ref_type"), push.get("ref")) == ("branch", pull["source_branch"])
+            if is_ours and push.get("commit_to"):
+                before = push.get("commit_from")
+                yield Contribution(one["author_username"], push["commit_to"], before)
 
     def _statuses(self, commit: str) -> dict[str, CheckState]:
         found = self._api.pages("/repository/commits/{}/statuses", commit)
