@@ -1,0 +1,201 @@
+"""What the texts of `gitops.yaml` may be: patterns, and words for what does not match.
+
+Patterns are read by Python and, in the JSON Schema, by editors: both take them the same way.
+"""
+
+from __future__ import annotations
+
+import re
+
+from gitops.config.shapes import shown
+
+# The characters that no branch name and no path of ours may hold; U+0020 ends the control range.
+_CONTROL = r"\u0000-\u0020\u007f"
+_BRANCH_PART = rf"(?![-.])(?:(?!\.\.|@\{{|\.lock(?:/|$))[^/~^:?*\[\]\\{{}}{_CONTROL}])+(?<!\.)"
+BRANCH = rf"(?!refs/|gitops(?:/|$)|HEAD$|@$){_BRANCH_PART}(?:/{_BRANCH_PART})*"
+
+_PATTERN_PART = rf"(?:\{{version\}}|(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+)"
+ACCEPTS = rf"(?!refs/|[^{{]*\{{version\}}.*\{{version\}}){_PATTERN_PART}(?:/{_PATTERN_PART})*"
+
+BRANCH_PATTERN = (
+    rf"(?!refs/|gitops(?:/|$)|HEAD$|@$)(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+"
+    rf"(?:/(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+)*"
+)
+
+_PATH_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:ops)?(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
+OVERLAY = (
+    rf"(?![^{{]*\{{app\}}.*\{{app\}})(?:\./)*"
+    rf"(?:{_PATH_PART}|\{{app\}})(?:/(?:{_PATH_PART}|\{{app\}}))*/?"
+)
+
+NAME = r"(?!ledger$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+
+
+_FILE_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
+FILE = rf"{_FILE_PART}(?:/{_FILE_PART})*"
+
+
+def explain_file(text: str) -> str:
+    """Say what is wrong with the path of a file."""
+    return f"{shown(text)} is not a file below the root, like .gitops/signers"
+
+
+DURATION = r"(?!0+[smhd]?$)[0-9]{1,7}[smhd]?"
+WORDS = r"(?=.*[^ ])[^\u0000-\u001f\u007f]{1,200}"
+MOMENT = (
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
+ZONE = r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*"
+CRON = r"[^ ]+(?: +[^ ]+){4}"
+
+
+def explain_duration(text: str) -> str:
+    """Say what is wrong with a duration."""
+    return f"{shown(text)} is no duration: 90s, 10m, 24h or 7d"
+
+
+def explain_words(text: str) -> str:
+    """Say what is wrong with a name or a reason."""
+    return f"{shown(text)} must be some words on one line, at most 200 characters"
+
+
+def explain_moment(text: str) -> str:
+    """Say what is wrong with a date or a time."""
+    return f"{shown(text)} is neither a date nor a time: 2026-12-20, or 2026-12-20T18:00"
+
+
+def explain_zone(text: str) -> str:
+    """Say what is wrong with the name of a time zone."""
+    return f"{shown(text)} is no time zone: an IANA name such as Asia/Seoul"
+
+
+def explain_cron(text: str) -> str:
+    """Say what is wrong with cron fields."""
+    return (
+        f"{shown(text)} is no cron: five fields, minute hour day month weekday, "
+        'as in "0 18 * * 1-5"'
+    )
+
+
+def explain_name(text: str) -> str:
+    """Say what is wrong with an environment's name."""
+    if text == "ledger":
+        return "'ledger' is taken: gitops keeps its ledger on the branch gitops/ledger"
+    return f"{shown(text)} must be lower-case letters, digits and inner dashes, at most 63"
+
+
+def explain_branch(text: str) -> str:
+    """Say what is wrong with the name of a branch."""
+    if text.startswith("refs/heads/"):
+        return f"write the short name, {shown(text.removeprefix('refs/heads/'))}"
+    if text == "gitops" or text.startswith("gitops/"):
+        return f"{shown(text)} is taken: proposals and the ledger live on branches gitops/…"
+    return f"{shown(text)} is not the name of a branch"
+
+
+def explain_branch_pattern(text: str) -> str:
+    """Say what is wrong with the name of a branch, or a pattern of names."""
+    if "***" in text or set(text) & set("?[]{}"):
+        return f"{shown(text)}: the wildcards are * and **, and no others"
+    return explain_branch(text)
+
+
+def explain_accepts(text: str) -> str:
+    """Say what is wrong with a source-branch pattern."""
+    if text.startswith("refs/"):
+        return f"write the short name, {shown(text.removeprefix('refs/heads/'))}"
+    wrong = _explain_placeholders(text, "{version}")
+    if wrong is not None:
+        return wrong
+    if set(text) & set("?[]"):
+        return f"{shown(text)}: the wildcards are *, ** and {{version}}; ? and [ ] are not"
+    if "***" in text:
+        return f"{shown(text)}: the wildcards are *, ** and {{version}}; *** is not"
+    return f"{shown(text)} matches no branch"
+
+
+def _explain_placeholders(text: str, known: str) -> str | None:
+    """Say what is wrong with the words in braces: `known` may be one whole part, once."""
+    words = re.findall(r"\{[^}]*\}?|\}", text)
+    unknown = next((word for word in words if word != known), None)
+    if unknown is not None:
+        return f"unknown {shown(unknown)} in {shown(text)}: only {known} has a meaning"
+    if len(words) > 1:
+        return f"{known} stands twice in {shown(text)}"
+    if words and known not in text.rstrip("/").split("/"):
+        return f"{known} must be a whole part between slashes, not {shown(text)}"
+    return None
+
+
+def explain_overlay(text: str) -> str:
+    """Say what is wrong with the path of an overlay."""
+    parts = text.rstrip("/").split("/")
+    if text.startswith("/"):
+        return f"{shown(text)} must be relative to the root of the repository"
+    if "\\" in text:
+        return f"write forward slashes, {shown(text.replace(chr(92), '/'))}"
+    if ".." in parts:
+        return f"{shown(text)} must not hold '..'"
+    wrong = _explain_placeholders(text, "{app}")
+    if wrong is not None:
+        return wrong
+    for own in (".git", ".gitops"):
+        if own in parts:
+            return f"{shown(text)} must not be inside {own}"
+    return f"{shown(text)} is not a directory below the root, like overlays/dev"
+
+
+SOURCE = (
+    r"(?:(?:https?|ssh|git|file)://(?![^/]*:[^/@]*@)[^\s\u0000-\u0020\u007f]{1,400}"
+    r"|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s\u0000-\u0020\u007f]{1,400})"
+)
+IMAGE = r"[^\s:@*=\u0000-\u0020\u007f]{1,255}"
+
+
+def explain_source(text: str) -> str:
+    """Say what is wrong with the URL of a source repository."""
+    if re.match(r"[a-z+]+://[^/]*:[^/@]*@", text):
+        return "holds a password: give it to Git's credential helper instead"
+    return f"{shown(text)} is not the URL of a repository"
+
+
+def explain_image(text: str) -> str:
+    """Say what is wrong with the name of an image."""
+    return f"{shown(text)} is not an image's name as it stands in `images:`, without a tag"
+
+
+_PORT = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
+_HOST = rf"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{{0,252}}[A-Za-z0-9_])?(?::{_PORT})?"
+FORGE_URL = rf"https?://{_HOST}(?:/[A-Za-z0-9._~-]+)*/?"
+
+
+def explain_forge_url(text: str) -> str:
+    """Say what is wrong with the URL of a forge."""
+    if re.match(r"[A-Za-z+]+://[^/]*@", text):
+        return "holds a user or a password: tokens come from the environment"
+    return f"{shown(text)} is not the address of a forge's pages, like https://git.example.com"
+
+
+REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}"
+
+
+def explain_repository(text: str) -> str:
+    """Say what is wrong with the name of the repository."""
+    return f"{shown(text)} must be letters, digits and . _ / -, at most 200, like shop/manifests"
+
+
+LABEL = r"(?! )[^\u0000-\u001f\u007f,]{1,50}(?<! )"
+REVIEWER = r"(?:team:)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-])?"
+
+
+def explain_label(text: str) -> str:
+    """Say what is wrong with a label of pull requests."""
+    return f"{shown(text)} is no label: at most 50 characters on one line, without a comma"
+
+
+def explain_reviewer(text: str) -> str:
+    """Say what is wrong with a reviewer of pull requests."""
+    name = text.removeprefix("@")
+    if name != text and re.fullmatch(REVIEWER, name):
+        return f"write the login name without @, {shown(name)}"
+    return f"{shown(text)} is neither a login name nor team:NAME"
