@@ -80,7 +80,9 @@ def open_session(
     begun = _begun.pop((location, branch), None)
     with (
         begun or open_repository(location, environ=os.environ, progress=_say) as repository,
-        open_sources(os.environ, progress=_say, timeout=timeout) as sources,
+        open_sources(
+            os.environ, home=repository.remote_url, progress=_say, timeout=timeout
+        ) as sources,
         open_clusters(os.environ, repository.describe(), location) as clusters,
     ):
         repository.wait_at_most(timeout)

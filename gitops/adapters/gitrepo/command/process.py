@@ -41,7 +41,8 @@ before, no protocol at all is allowed, whatever the configuration says.
 """
 
 _SECRETS = ("GITOPS_COMBINE_KEY",)  # ours: no hook and no helper needs to see it
-_SSH = "ssh -o BatchMode=yes"
+SSH = "ssh -o BatchMode=yes"
+"""Starts ssh without questions."""
 _PATIENCE = 1.0  # seconds before somebody is told whom we wait for
 _ULIMIT_BLOCK = 512  # bytes, as POSIX says
 _GRACE = 2.0  # seconds that a stopped git gets for removing its lock files
@@ -199,10 +200,10 @@ class Git:
         self.progress = progress
         self.scrub = Scrubber(secrets)
 
-    def never_ask(self, ssh_command: str | None) -> None:
+    def never_ask(self, ssh_command: str | None, command: str = SSH) -> None:
         """Keep ssh from asking questions, unless the user set a command of their own."""
         if ssh_command is None and not {"GIT_SSH", "GIT_SSH_COMMAND"} & self._environ.keys():
-            self._environ["GIT_SSH_COMMAND"] = _SSH
+            self._environ["GIT_SSH_COMMAND"] = command
 
     def popen(
         self,

@@ -11,11 +11,11 @@ from contextlib import contextmanager, suppress
 
 from gitops import interrupts
 from gitops.adapters.gitrepo.command import messages
-from gitops.adapters.gitrepo.command.address import address
 from gitops.adapters.gitrepo.command.messages import AnswerKind
-from gitops.adapters.gitrepo.command.process import Git, GitResult
+from gitops.adapters.gitrepo.command.process import GitResult
 from gitops.adapters.gitrepo.command.push import push_args, settle
 from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.remote.source_access import SourceAccess, SourceAccesses
 from gitops.core.text.plain import split_lines
 from gitops.ports import RefUpdate
 
@@ -31,12 +31,11 @@ class GitSources:
         self,
         environ: Mapping[str, str],
         *,
+        home: Callable[[], str | None] = lambda: None,
         progress: Callable[[str], None] | None = None,
         timeout: float = 60.0,
     ) -> None:
-        self._environ = environ
-        self._progress = progress
-        self._timeout = timeout
+        self._accesses = SourceAccesses(environ, home, timeout=timeout, progress=progress)
         self._open: dict[str, _Source] = {}
 
     def heads(self, url: str) -> Mapping[str, str]:
@@ -57,17 +56,7 @@ class GitSources:
 
     def _source(self, url: str) -> _Source:
         if url not in self._open:
-            where = address(url)
-            git = Git(
-                self._environ,
-                after=where.settings,
-                secrets=where.secrets,
-                timeout=self._timeout,
-                progress=self._progress,
-            )
-            if where.ssh:
-                git.never_ask(None)
-            self._open[url] = _Source(git, where.url)
+            self._open[url] = _Source(self._accesses.of(url))
         return self._open[url]
 
     def close(self) -> None:
@@ -80,11 +69,16 @@ class GitSources:
 def open_sources(
     environ: Mapping[str, str],
     *,
+    home: Callable[[], str | None] = lambda: None,
     progress: Callable[[str], None] | None = None,
     timeout: float = 60.0,
 ) -> Iterator[GitSources]:
-    """Yield the source repositories; nobody is contacted before a question is asked."""
-    sources = GitSources(environ, progress=progress, timeout=timeout)
+    """Yield the source repositories; nobody is contacted before a question is asked.
+
+    Args:
+        home: returns the remote of the manifests, whose server the caller named.
+    """
+    sources = GitSources(environ, home=home, progress=progress, timeout=timeout)
     try:
         yield sources
     finally:
@@ -92,9 +86,10 @@ def open_sources(
 
 
 class _Source:
-    def __init__(self, git: Git, url: str) -> None:
-        self._git = git
-        self._url = url
+    def __init__(self, access: SourceAccess) -> None:
+        self._access = access
+        self._git = access.git
+        self._url = access.url
         self._store: Store | None = None
         self._heads: dict[str, str] = {}
 
@@ -185,7 +180,7 @@ class _Source:
             return answer
         if verdict.kind is AnswerKind.NO_BRANCH:
             raise _NoBranch
-        raise messages.error_of(verdict, self._url)
+        raise self._access.explained(messages.error_of(verdict, self._url))
 
     def _run(self, args: tuple[str, ...]) -> GitResult:
         return self._git.run([*self._ready().args, *args], doing=f"waiting for {self._url}")

@@ -1,0 +1,158 @@
+"""No credential of the caller's goes to a server that only gitops.yaml names."""
+
+from __future__ import annotations
+
+import base64
+import stat
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from gitops.adapters.gitrepo import open_sources
+from gitops.errors import Denied, GitopsError
+
+SECRET = "ghs_TOPSECRET"
+PASSWORD = base64.b64encode(f"bot:{SECRET}".encode()).decode()
+
+
+class Curious:
+    """A server that asks for a password, and keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+        heard = self.heard
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                given = self.headers.get("Authorization")
+                heard.extend([given] if given else [])
+                self.send_response(404 if given else 401)
+                self.send_header("WWW-Authenticate", "Basic realm=x")
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            def log_message(self, format: str, *args: object) -> None:
+                """Say nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
+
+    def __enter__(self) -> Curious:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+@pytest.fixture
+def curious() -> Iterator[Curious]:
+    """Return a server that wants to know."""
+    with Curious() as server:
+        yield server
+
+
+def script(path: Path, text: str) -> str:
+    """Write a program."""
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return str(path)
+
+
+def caller(kind: str, home: Path) -> dict[str, str]:
+    """Return the environment of a caller who keeps the password in one of the usual ways."""
+    environ = {"PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": str(home)}
+    environ["GIT_CONFIG_NOSYSTEM"] = "1"
+    helper = script(home / "helper", f"echo username=bot; echo password={SECRET}")
+    header = f"Authorization: Basic {PASSWORD}"
+    match kind:
+        case "askpass":
+            environ["GIT_ASKPASS"] = script(home / "askpass", f"echo {SECRET}")
+        case "ssh-askpass":
+            environ["SSH_ASKPASS"] = script(home / "askpass", f"echo {SECRET}")
+        case "core.askpass":
+            program = script(home / "askpass", f"echo {SECRET}")
+            (home / ".gitconfig").write_text(f"[core]\n\taskPass = {program}\n")
+        case "helper":
+            (home / ".gitconfig").write_text(f"[credential]\n\thelper = {helper}\n")
+        case "netrc":
+            (home / ".netrc").write_text(f"default login bot password {SECRET}\n")
+        case "header":
+            environ |= {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "http.extraHeader"}
+            environ["GIT_CONFIG_VALUE_0"] = header
+        case "header in a file":
+            (home / ".gitconfig").write_text(f'[http]\n\textraHeader = "{header}"\n')
+        case "header for a pattern":
+            text = f'[http "http://127.0.0.*:*"]\n\textraHeader = "{header}"\n'
+            (home / ".gitconfig").write_text(text)
+    return environ
+
+
+KINDS = ["askpass", "ssh-askpass", "core.askpass", "helper", "netrc", "header", "header in a file"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_server_that_only_the_file_names(kind: str, curious: Curious, tmp_path: Path) -> None:
+    """In the clear it is not even asked, and the error says how to allow it."""
+    url = f"http://127.0.0.1:{curious.port}/x/app.git"
+    with open_sources(caller(kind, tmp_path)) as sources, pytest.raises(Denied) as caught:
+        sources.heads(url)
+
+    assert curious.heard == []
+    assert f"GITOPS_SOURCE_HOSTS=http://127.0.0.1:{curious.port}" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "header for a pattern"])
+def test_nothing_is_sent_without_being_named(
+    kind: str, curious: Curious, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where it is asked, over an address that is not read in the clear, it gets nothing."""
+    monkeypatch.setattr("gitops.adapters.gitrepo.remote.source_access.is_plain", lambda _: False)
+    url = f"http://127.0.0.1:{curious.port}/x/app.git"
+    with open_sources(caller(kind, tmp_path)) as sources, pytest.raises(GitopsError) as caught:
+        sources.heads(url)
+
+    assert curious.heard == []
+    assert "GITOPS_SOURCE_HOSTS" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("by", ["variable", "home", "configuration"])
+def test_a_server_that_the_caller_names(
+    kind: str, by: str, curious: Curious, tmp_path: Path
+) -> None:
+    """Named by the variable, by Git's configuration or by the manifests, it gets what Git has."""
+    origin = f"http://127.0.0.1:{curious.port}"
+    environ = caller(kind, tmp_path)
+    home = f"{origin}/x/manifests.git" if by == "home" else None
+    if by == "variable":
+        environ["GITOPS_SOURCE_HOSTS"] = origin
+    if by == "configuration":
+        with (tmp_path / ".gitconfig").open("a") as file:
+            file.write(f'[credential "{origin}"]\n\tusername = bot\n')
+    with open_sources(environ, home=lambda: home) as sources, pytest.raises(GitopsError):
+        sources.heads(f"{origin}/x/app.git")
+
+    secrets = [base64.b64decode(one.split()[1]).decode() for one in curious.heard]
+    assert any(SECRET in one for one in secrets)
+
+
+def test_what_is_no_credential_goes_along(curious: Curious, tmp_path: Path) -> None:
+    """Without credentials, proxies and other addresses of the caller's configuration still hold."""
+    environ = caller("none", tmp_path)
+    text = f'[url "http://127.0.0.1:{curious.port}/"]\n\tinsteadOf = "https://src.example.com/"\n'
+    (tmp_path / ".gitconfig").write_text(text)
+    with open_sources(environ) as sources, pytest.raises(Denied):
+        sources.heads("https://src.example.com/x/app.git")
+
+    (tmp_path / ".gitconfig").write_text(f"[http]\n\tproxy = http://127.0.0.1:{curious.port}\n")
+    with open_sources(environ) as sources, pytest.raises(GitopsError) as caught:
+        sources.heads("https://src.example.com/x/app.git")
+
+    assert "Could not resolve" not in caught.value.message
