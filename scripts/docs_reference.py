@@ -64,8 +64,8 @@ VARIABLES = {
 }
 
 TRAILERS = {
-    "Gitops-Action": "What was done: `deploy`, `promote`, `rollback`, `qa`, `wait`, `hold`, "
-    "`resume`.",
+    "Gitops-Action": "What was done: `deploy`, `promote`, `rollback`, `undo`, `qa`, `wait`, "
+    "`hold`, `resume`.",
     "Gitops-Environment": "The environment, `APP/ENV` where each app has overlays; one for each.",
     "Gitops-Id": "Unique for each call, the same in every attempt of it. After an answer that "
     "got lost it tells whether the commit landed.",
@@ -75,6 +75,7 @@ TRAILERS = {
     "source branch and commit of this image.",
     "Gitops-Restores": "A rollback: the commit whose images it puts back.",
     "Gitops-Rolled-Back": "A rollback: the commit that was judged bad.",
+    "Gitops-Undoes": "`gitops undo`: the rollback that it takes back.",
     "Gitops-Override": "`--override`: one for each reason that was passed over.",
     "Argocd-reference-commit-sha": "The source commit, where Argo CD looks for it.",
 }
@@ -367,6 +368,7 @@ def trailers_page() -> str:
         source=("main", "5f2c" * 10),
         restores="4b1d" * 10,
         rolled_back="9ab1" * 10,
+        undoes="7e57" * 10,
         sources=[f"dev shop/api release/1.5@sha1:{'5f2c' * 10}"],
     ).render()
     agree("trailers", set(trailers(message)), set(TRAILERS))

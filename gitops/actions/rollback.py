@@ -20,14 +20,20 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import find_proposal, proposal_branch
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.rollback_plan import RollbackRequest, assemble_rollback, landed_since
-from gitops.actions.releases.rollback_target import choose_release
+from gitops.actions.releases.rollback_target import (
+    choose_release,
+    judge_bad,
+    preview_lines,
+    rollback_command,
+)
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization import edit_images, missing_image
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.releases.rollback import undo_edits
-from gitops.core.releases.selection import Choice
+from gitops.core.releases.selection import Choice, describe
 from gitops.core.report import Proposal, WriteReport
+from gitops.core.text.plain import timestamp
 from gitops.errors import Denied, ManifestError, NotFound, Protected, Refused
 
 __all__ = ["Preview", "RollbackRequest", "rollback"]
@@ -88,6 +94,7 @@ class _Call(Struct):
         keeps_branch: the server does not let the branch of that proposal go.
         steering: what is done in the cluster; None before, and for a checkout.
         looked: Rollouts were looked at, and stopped where that was wanted.
+        planned_on: the newest commit of the overlay when it was planned first.
     """
 
     session: Session
@@ -99,6 +106,7 @@ class _Call(Struct):
     keeps_branch: bool = False
     steering: ClusterActions | None = None
     looked: bool = False
+    planned_on: str | None = None
 
     def plan(self, tip: Tip) -> Plan:
         """Return what the rollback wants, seen from `tip`."""
@@ -107,6 +115,8 @@ class _Call(Struct):
         view = view_of(session, tip, overlay)
         file = view.target
         _known_images(file, request)
+        if (done := _taken_back(view, file, request)) is not None:
+            return done
         if self.chosen is None:
             if overlay.environment.change != "work-tree":
                 self.steering = ClusterActions(session, tip, [overlay])
@@ -114,26 +124,24 @@ class _Call(Struct):
         choice = self.chosen
         restored = choice.release
         if restored is None:
-            return Plan(
-                action="rollback",
-                notes=choice.notes,
-                warnings=choice.warnings,
-                hint=f"`gitops hold {request.environment} --reason TEXT` keeps it as it is",
-                reached=(overlay,) if self.steering is not None else (),
-            )
+            return self._runs(view, choice.notes)
         present = file.read_images()
         requests = tuple(entry for entry in choice.requests if entry.image in present)
         edit = edit_images(file.content, file.path, requests)
+        since, self.planned_on = landed_since(view, restored, self.planned_on)
+        if not edit.changes:
+            return self._runs(view, (f"{describe(restored)} is what already runs", *since))
         made = assemble_rollback(view, edit, requests, choice, restored, request)
         ending = self._drop(view) if made.commits else ()
         ending = () if self.keeps_branch else ending
         made = replace(
             made,
             ending=ending,
+            passed_over=choice.left_out,
             warnings=choice.warnings + edit.warnings + made.warnings,
             notes=(
                 *choice.notes,
-                *landed_since(view, restored, choice),
+                *since,
                 *made.notes,
                 *(f"drops the proposal {one.branch}{_of(one)}" for one in ending),
             ),
@@ -147,6 +155,17 @@ class _Call(Struct):
         if self.steering is not None:
             self.steering.abort(underway, [change.after for change in edit.changes])
         return made
+
+    def _runs(self, view: OverlayView, notes: tuple[str, ...]) -> Plan:
+        """Return the plan where what is restored runs already: no commit, also not for a hold."""
+        app = f" --app {view.overlay.app}" if view.overlay.app is not None else ""
+        return Plan(
+            action="rollback",
+            notes=notes,
+            warnings=self.chosen.warnings if self.chosen is not None else (),
+            hint=f"`gitops hold {view.row.name}{app} --reason TEXT` keeps it as it is",
+            reached=(view.overlay,) if self.steering is not None else (),
+        )
 
     def _ask(self, preview: Preview) -> None:
         """Ask the person once. Raises Refused when the answer is no."""
@@ -238,6 +257,31 @@ def _known_images(file: OverlayFile, request: RollbackRequest) -> None:
     for image in request.images:
         if image not in present:
             raise missing_image(image, present, file.path, can_add=False)
+
+
+def _taken_back(view: OverlayView, file: OverlayFile, request: RollbackRequest) -> Plan | None:
+    """Ask what became of the release that is called bad; None: it runs, so it is taken back.
+
+    Raises Refused, with what a rollback would do now, when something newer runs.
+    """
+    if request.bad is None:
+        return None
+    current, only = file.read_images(), frozenset(request.images) or None
+    bad = judge_bad(view, current, request.bad, only=only)
+    if bad.taken_by is not None:
+        by = bad.taken_by
+        when = timestamp(by.time) if by.time is not None else "unknown"
+        verb = "by hand" if by.action is None else f"by {by.author.name}"
+        note = f"{describe(bad.release)} was taken back already, {verb}, {when}: {describe(by)}"
+        return Plan(action="rollback", notes=(note,), reached=(view.overlay,))
+    if bad.newer is None:
+        return None
+    raise Refused(
+        f"{view.label} does not run {describe(bad.release)} any more: "
+        f"{describe(bad.newer)} is newer",
+        hint=f"`{rollback_command(view.overlay)} --bad {bad.newer.commit[:7]}` takes that back",
+        reasons=preview_lines(view, current, only=only),
+    )
 
 
 def _choose(view: OverlayView, file: OverlayFile, request: RollbackRequest) -> Choice:

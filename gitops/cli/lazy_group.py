@@ -54,6 +54,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "rollback",
         "Restore an earlier release as a new commit, and hold the environment.",
     ),
+    "undo": (
+        "undo",
+        "Take back the newest rollback: images and hold as they were before it.",
+    ),
     "wait": ("wait", "Follow Argo CD until a release is live and Healthy, or is not going to be."),
     "watch": (
         "wait",

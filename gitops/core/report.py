@@ -13,6 +13,7 @@ from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.history import Release
+from gitops.core.releases.selection import LeftOut
 
 if TYPE_CHECKING:
     from gitops.core.argocd.reports import Live
@@ -113,6 +114,7 @@ class WriteReport(Struct, frozen=True):
         notes: what a person should know beside the warnings (which release a rollback took).
         hint: what to do next, or None.
         reached: overlays that pin what was asked for, by this write or already; no proposals.
+        passed_over: releases newer than the one that a rollback restores, each with its reason.
     """
 
     action: str
@@ -131,6 +133,7 @@ class WriteReport(Struct, frozen=True):
     hint: str | None = None
     commits: tuple[Committed, ...] = ()
     reached: tuple[Overlay, ...] = ()
+    passed_over: tuple[LeftOut, ...] = ()
 
 
 class HistoryReport(Struct, frozen=True):

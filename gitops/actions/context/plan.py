@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
+from gitops.core.releases.selection import LeftOut
 from gitops.core.report import OverlayChange, Proposal, Replaced, Skipped
 
 
@@ -58,6 +59,7 @@ class Plan(Struct, frozen=True):
         waiting: proposals that already say what was asked for.
         ending: proposals whose branch goes, each from exactly its `commit`; `state` says why.
         before: path -> present content of the files in `edits`, for the preview.
+        passed_over: what a rollback passes over, with the reasons.
         judged: policy was asked. What it was read from must still be so when the commits land.
         reached: overlays that pin what was asked for, by this plan or already; no proposals.
     """
@@ -75,6 +77,7 @@ class Plan(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     hold: Hold | None = None
     hint: str | None = None
+    passed_over: tuple[LeftOut, ...] = ()
     judged: bool = False
     reached: tuple[Overlay, ...] = ()
 

@@ -21,7 +21,10 @@ from gitops.core.policy.reasons import record_overrides
 from gitops.core.releases.history import OverlayVersion, Release, releases
 from gitops.core.releases.selection import Choice
 from gitops.core.report import OverlayChange
-from gitops.core.text.plain import one_line
+from gitops.core.text.plain import LONGEST_TEXT, one_line
+
+_AND_THEN = "; then: "
+_EACH = 200  # characters of the first and the newest reason, where there are too many
 
 
 class RollbackRequest(Struct, frozen=True):
@@ -29,6 +32,7 @@ class RollbackRequest(Struct, frozen=True):
 
     Attributes:
         to: a commit, a tag, or `previous`; None: by the rule.
+        bad: the release that is to be taken back: a commit or a tag; None: what runs.
         images: only these; empty means all.
         hold: False leaves the hold out.
         override: why a release that the rule leaves out is taken all the same.
@@ -37,6 +41,7 @@ class RollbackRequest(Struct, frozen=True):
 
     environment: str
     to: str | None = None
+    bad: str | None = None
     images: tuple[str, ...] = ()
     reason: str | None = None
     hold: bool = True
@@ -131,40 +136,49 @@ def _hold(
     standing: bytes | None,
     path: str,
 ) -> Hold:
-    """The hold of a rollback; a second rollback keeps since when the environment is held."""
-    now = session.clock.now()
-    since = readable_hold(standing, path).since if standing is not None else None
-    fallback = f"rolled back to {restored.commit[:7]}"
+    """The hold of a rollback; a second one keeps since when it is held and why, and adds to it."""
+    held = readable_hold(standing, path) if standing is not None else None
+    own = one_line(request.reason or request.override or f"rolled back to {restored.commit[:7]}")
+    reasons = held.reason.split(_AND_THEN) if held is not None else []
+    reasons += [own] if own not in reasons else []
+    if len(_AND_THEN.join(reasons)) > LONGEST_TEXT:
+        reasons = [one_line(reasons[0], _EACH), "…", one_line(own, _EACH)]
     return Hold(
         by=session.identity().name,
-        since=since or now,
-        reason=one_line(request.reason or fallback),
+        since=(held.since if held is not None else None) or session.clock.now(),
+        reason=_AND_THEN.join(reasons),
         release=restored.commit,
         restores=restored.commit,
         rolled_back=choice.rolled_back,
     )
 
 
-def landed_since(view: OverlayView, restored: Release, choice: Choice) -> tuple[str, ...]:
+def landed_since(
+    view: OverlayView, restored: Release, planned_on: str | None
+) -> tuple[tuple[str, ...], str | None]:
     """Say what landed while the rollback was pushed, and what else changed in the overlay since.
 
     The first is taken back too; the second stays, since only image values are restored.
+
+    `planned_on` is the newest commit of the overlay when the rollback was first planned, None when
+    it is planned now; returned with the notes, for the next try.
     """
     versions: list[OverlayVersion] = []
     for version in view.session.repository.history(view.home.commit, view.overlay.directory):
         versions.append(version)
         if version.commit.commit == restored.commit:
             break
+    planned_on = planned_on or (versions[0].commit.commit if versions else None)
     released = {entry.commit for entry in releases(versions)}
     notes: list[str] = []
     later = True
-    for version in versions[:-1]:
+    for version in versions:
         commit = version.commit.commit
-        later = later and commit != choice.rolled_back
+        later = later and commit != planned_on
         about = f"{commit[:7]} ({subject(version.commit.message)})"
         if commit in released:
             if later:
                 notes.append(f"landed meanwhile and is taken back too: {about}")
-        else:
+        elif commit != restored.commit:
             notes.append(f"stays, since it changed no image: {about}")
-    return tuple(notes)
+    return tuple(notes), planned_on

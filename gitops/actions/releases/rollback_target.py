@@ -11,7 +11,8 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.core.environments.environment import Overlay
-from gitops.core.kustomization.image import ImageValue
+from gitops.core.kustomization.image import ImageValue, describe_value
+from gitops.core.releases.bad_release import BadRelease, find_bad
 from gitops.core.releases.lookup import read_until_sure
 from gitops.core.releases.release import Release
 from gitops.core.releases.rollback import choose
@@ -55,6 +56,41 @@ def choose_release(
         raise
     unseen = filter(None, [history.unseen()])
     return replace(choice, warnings=(*choice.warnings, *unseen, *ledger.warnings))
+
+
+def judge_bad(
+    view: OverlayView,
+    current: Mapping[str, ImageValue],
+    word: str,
+    *,
+    only: frozenset[str] | None = None,
+) -> BadRelease:
+    """Say what became of the release that `word` names: `core.releases.bad_release.find_bad`.
+
+    Raises what that raises, but NeedMore.
+    """
+
+    def ask(read: Sequence[Release], complete: bool) -> BadRelease:
+        return find_bad(read, current, word, only=only, complete=complete)
+
+    return read_until_sure(releases_of(view), ask)
+
+
+def preview_lines(
+    view: OverlayView, current: Mapping[str, ImageValue], *, only: frozenset[str] | None = None
+) -> tuple[str, ...]:
+    """Say what a rollback would do now: image by image, and what is passed over."""
+    try:
+        choice = choose_release(view, current, only=only)
+    except Refused as error:
+        return (f"a rollback now is refused: {error.message}",)
+    changes = (
+        f"{request.image} {describe_value(current[request.image])} -> "
+        f"{describe_value(request.apply(current[request.image]))}"
+        for request in choice.requests
+        if request.apply(current[request.image]) != current[request.image]
+    )
+    return (*(f"a rollback now: {change}" for change in changes), *choice.notes)
 
 
 def rollback_command(overlay: Overlay) -> str:

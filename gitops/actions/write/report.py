@@ -62,6 +62,7 @@ def report_of(
         hold=plan.hold,
         hint=plan.hint,
         reached=plan.reached,
+        passed_over=plan.passed_over,
     )
 
 

@@ -36,6 +36,15 @@ class RollbackOptions(OptionGroup):
             help="A commit of its history, a tag, or `previous`; default: the last stable release.",
         ),
     ] = None
+    bad: Annotated[
+        str | None,
+        Option(
+            "--bad",
+            metavar="RELEASE",
+            help="The release to take back, a commit or a tag: one that was taken back already is "
+            "left alone, and so is anything newer.",
+        ),
+    ] = None
     image: Annotated[
         tuple[str, ...],
         Option("--image", metavar="NAME", help="Only this image; may be given several times."),
@@ -81,6 +90,7 @@ def rollback(
         request = RollbackRequest(
             environment=environment,
             to=options.to,
+            bad=options.bad,
             images=options.image,
             reason=options.reason,
             hold=options.hold,

@@ -58,6 +58,17 @@ def write_document(report: WriteReport) -> JsonDocument:
         "warnings": list(report.warnings),
         "notes": list(report.notes),
         "hold": hold_document(report.hold),
+        "passed_over": [
+            {
+                "commit": entry.release.commit,
+                "time": time_text(entry.release.time),
+                "subject": entry.release.subject,
+                "verdicts": list(entry.seen),
+                "kind": entry.objection.kind,
+                "reason": entry.objection.text,
+            }
+            for entry in report.passed_over
+        ],
     }
 
 

@@ -142,13 +142,22 @@ def _print_diff(diff: FileDiff) -> None:
 
 def confirm_rollback(preview: Preview) -> bool:
     """Show what a rollback will do, and ask; on standard error, which is a terminal."""
+    return _confirm(preview, f"Roll back {preview.label}?")
+
+
+def confirm_undo(preview: Preview) -> bool:
+    """Show what an undo will do, and ask; on standard error, which is a terminal."""
+    return _confirm(preview, f"Undo the newest rollback of {preview.label}?")
+
+
+def _confirm(preview: Preview, question: str) -> bool:
     import typer
 
     for text in (*change_lines(preview.changes), *preview.notes):
         remark(text)
     for warning in preview.warnings:
         aside("warning", warning)
-    return bool(typer.confirm(f"Roll back {safe(preview.label)}?", default=False, err=True))
+    return bool(typer.confirm(safe(question), default=False, err=True))
 
 
 def confirm_approval(preview: ApprovalPreview) -> bool:

@@ -23,6 +23,7 @@ _REASON = re.compile(r"^Reason: (.*)$", re.MULTILINE)
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*)")
 _PICKED = re.compile(r"\(cherry picked from commit [0-9a-f]+\)")
 _REVISIONS = {40: "sha1", 64: "sha256"}
+_VERBS = {"rollback": "roll back ", "undo": "undo the rollback of "}
 
 
 class ChangeLine(Struct, frozen=True):
@@ -47,6 +48,7 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         source: (source branch, its full commit id or None), when known.
         restores: for a rollback, the commit whose images it puts back.
         rolled_back: for a rollback, the commit that was judged bad.
+        undoes: for an undo, the rollback that it takes back.
         subject: in place of the one made from `environments` and `changes`.
         sources: where images have different sources, one `ENVIRONMENT IMAGE REVISION` for each.
     """
@@ -60,6 +62,7 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
     source: tuple[str, str | None] | None = None
     restores: str | None = None
     rolled_back: str | None = None
+    undoes: str | None = None
     subject: str | None = None
     sources: Sequence[str] = ()
 
@@ -86,6 +89,7 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         yield from (("Gitops-Source", text) for text in self.sources)
         yield "Gitops-Restores", self.restores
         yield "Gitops-Rolled-Back", self.rolled_back
+        yield "Gitops-Undoes", self.undoes
         yield from (("Gitops-Override", text) for text in self.overrides)
         yield "Argocd-reference-commit-sha", _reference(self.source)
 
@@ -136,14 +140,15 @@ def _paragraphs(message: str) -> list[list[str]]:
 
 def _title(action: str, environments: Sequence[str], changes: Sequence[ChangeLine]) -> str:
     where = ", ".join(environments)
+    verb = _VERBS.get(action, "")
     images = dict.fromkeys(line.change.image for line in changes)
     if not images:
         return f"{where}: {action}"
     if len(images) > 1:
-        return f"{where}: {len(images)} images"
+        return f"{where}: {verb}{len(images)} images"
     old = _join(describe_value(line.change.before) for line in changes)
     new = _join(describe_value(line.change.after) for line in changes)
-    return f"{where}: {next(iter(images))} {old} -> {new}"
+    return f"{where}: {verb}{next(iter(images))} {old} -> {new}"
 
 
 def _join(words: Iterable[str]) -> str:

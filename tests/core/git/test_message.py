@@ -64,7 +64,7 @@ def test_the_whole_message() -> None:
     )
 
     expected = f"""\
-dev, test: shop/api 1.4.1, 1.4.0 -> 1.4.2
+dev, test: roll back shop/api 1.4.1, 1.4.0 -> 1.4.2
 
 dev: shop/api 1.4.1 -> 1.4.2
 test: shop/api 1.4.0 -> 1.4.2

@@ -133,7 +133,7 @@ def test_a_release_in_full() -> None:
         commit="x",
         time=TIME,
         author=ANA,
-        subject="prod: api 1 -> 2",
+        subject="prod: roll back api 1 -> 2",
         action="rollback",
         images={"api": ImageValue(tag="1")},
         restores="a" * 40,

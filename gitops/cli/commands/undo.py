@@ -1,0 +1,69 @@
+"""`gitops undo`."""
+
+from typing import TYPE_CHECKING, Annotated
+
+from gitops.cli.options import (
+    App,
+    Environment,
+    FollowOptions,
+    Option,
+    OptionGroup,
+    Reason,
+    RepositoryOptions,
+    WriteOptions,
+    Yes,
+    flat,
+    may_ask,
+)
+from gitops.cli.session import finish, open_for_writing, wait_options
+
+if TYPE_CHECKING:
+    import typer
+
+
+def register(app: "typer.Typer") -> None:
+    """Add the command of this file to `app`."""
+    app.command("undo")(flat(undo))
+
+
+class UndoOptions(OptionGroup):
+    """Which rollback is taken back."""
+
+    rollback: Annotated[
+        str | None,
+        Option(
+            "--rollback",
+            metavar="COMMIT",
+            help="The rollback that is meant: nothing happens when it was undone already; "
+            "default: the newest.",
+        ),
+    ] = None
+    reason: Reason = None
+    yes: Yes = False
+    app: App = None
+
+
+def undo(
+    environment: Environment,
+    options: UndoOptions,
+    follow: FollowOptions,
+    where: RepositoryOptions,
+    write: WriteOptions,
+) -> int:
+    """Take back the newest rollback: images and hold as they were before it."""
+    with open_for_writing(where, write, start="history") as session:
+        from gitops.actions.undo import UndoRequest
+        from gitops.actions.undo import undo as run
+        from gitops.cli.render.text import confirm_undo
+
+        waits = wait_options(follow)
+        ask = not options.yes and not write.dry_run and may_ask(where.output)
+        request = UndoRequest(
+            environment=environment,
+            rollback=options.rollback,
+            reason=options.reason,
+            app=options.app,
+        )
+        opened = session()
+        report = run(opened, request, confirm=confirm_undo if ask else None)
+        return finish(opened, report, waits, where.output)
