@@ -26,6 +26,8 @@ from gitops.config.patterns import (
     REPOSITORY,
     REVIEWER,
     SOURCE,
+    SUBJECT,
+    TRAILER,
     WORDS,
     ZONE,
     explain_accepts,
@@ -43,6 +45,8 @@ from gitops.config.patterns import (
     explain_repository,
     explain_reviewer,
     explain_source,
+    explain_subject,
+    explain_trailer,
     explain_words,
     explain_zone,
 )
@@ -200,6 +204,20 @@ BRANCH_RULE = Table(
     }
 )
 
+MESSAGE = Table(
+    {
+        "subject": Key(
+            Text(SUBJECT, explain_subject),
+            "The first line, with {summary} where what was done stands; left out: that alone.",
+            default="{summary}",
+        ),
+        "trailers": Key(
+            ListOf(Text(TRAILER, explain_trailer)),
+            "Trailers that every commit gets as well; {author} is who writes it.",
+        ),
+    }
+)
+
 ROOT = Table(
     {
         "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
@@ -232,6 +250,7 @@ ROOT = Table(
             "(`GITOPS_COMBINE_KEY`) and reach it by different addresses; left out: host and path. "
             "Different for each repository that shares the key.",
         ),
+        "message": Key(MESSAGE, "The form of commit messages; what was done stands in it."),
         "pullRequest": Key(PULL_REQUEST, "How proposals look where there is a forge."),
         "branches": Key(
             ListOf(BRANCH_RULE),

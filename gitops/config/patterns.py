@@ -184,6 +184,30 @@ def explain_repository(text: str) -> str:
     return f"{shown(text)} must be letters, digits and . _ / -, at most 200, like shop/manifests"
 
 
+SUBJECT = r"(?=.*\{summary\})[^\u0000-\u001f\u007f]{1,120}"
+
+
+def explain_subject(text: str) -> str:
+    """Say why `text` is no form of a subject."""
+    if "{summary}" not in text:
+        return f"{shown(text)} has no {{summary}} in it, where what was done stands"
+    return f"{shown(text)} is not one line of at most 120 characters"
+
+
+# Not one of those that gitops itself reads: a form must not speak for it.
+TRAILER = (
+    r"(?!(?:[Gg][Ii][Tt][Oo][Pp][Ss]|[Ss][Oo][Uu][Rr][Cc][Ee]|[Aa][Rr][Gg][Oo][Cc][Dd])-)"
+    r"[A-Za-z0-9][A-Za-z0-9-]{0,60}: [^\u0000-\u001f\u007f]{1,200}"
+)
+
+
+def explain_trailer(text: str) -> str:
+    """Say why `text` is no trailer."""
+    if re.match(r"(?i)(?:gitops|source|argocd)-", text):
+        return f"{shown(text)} is one that gitops itself writes"
+    return f"{shown(text)} is no trailer, like `Signed-off-by: {{author}}`"
+
+
 LABEL = r"(?! )[^\u0000-\u001f\u007f,]{1,50}(?<! )"
 REVIEWER = r"(?:team:)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-])?"
 

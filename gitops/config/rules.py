@@ -18,6 +18,7 @@ from gitops.core.environments.environment import (
     ForgeKind,
     ForgeSetting,
     MergeMethod,
+    MessageForm,
     PullRules,
     Required,
     RollbackMode,
@@ -61,6 +62,7 @@ def make_config(root: Value) -> Config:
         signers=root.get("signers") or None,
         forge=_make_forge(root.keys.get("forge")),
         repository=root.get("repository") or None,
+        message=_make_message(root.keys.get("message")),
         pulls=_make_pulls(root.keys.get("pullRequest")),
         branch_rules=_make_branches(root.list("branches")),
         clusters=tuple(make_cluster(row) for row in root.list("clusters")),
@@ -110,6 +112,13 @@ def _make_forge(table: Value | None) -> ForgeSetting | None:
     if table is None:
         return None
     return ForgeSetting(cast(ForgeKind, table.get("kind")), table.get("url").rstrip("/") or None)
+
+
+def _make_message(table: Value | None) -> MessageForm:
+    if table is None:
+        return MessageForm()
+    trailers = tuple(item.text for item in table.list("trailers"))
+    return MessageForm(table.get("subject", "{summary}"), trailers)
 
 
 def _make_pulls(table: Value | None) -> PullRules:

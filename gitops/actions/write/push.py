@@ -8,6 +8,8 @@ from msgspec import Struct
 
 from gitops.actions.context.plan import Draft, Plan, ProposalDraft
 from gitops.actions.context.session import Session, Tip
+from gitops.core.environments.environment import MessageForm
+from gitops.core.git.message import put_in_form
 from gitops.ports import Lost, NewCommit, RefUpdate
 
 _HEADS = "refs/heads/"
@@ -46,11 +48,11 @@ def prepare(session: Session, tip: Tip, plan: Plan) -> Sent:
     updates: list[Update] = []
     for branch, draft in plan.commits.items():
         base = tip.at(branch).commit
-        new = _create(session, base, draft)
+        new = _create(session, tip, base, draft)
         updates.append(Update(_move(branch, base, new), branch, new, base))
     for proposal in plan.proposals:
         base = tip.at(proposal.base).commit
-        new = _propose(session, base, proposal)
+        new = _propose(session, tip, base, proposal)
         move = _move(proposal.branch, proposal.replaces, new)
         updates.append(Update(move, proposal.branch, new, base, proposal))
     for ended in plan.ending:
@@ -90,20 +92,31 @@ def guards(tip: Tip, moved: Collection[str]) -> tuple[RefUpdate, ...]:
     )
 
 
-def _create(session: Session, base: str, draft: Draft) -> str:
+def _create(session: Session, tip: Tip, base: str, draft: Draft) -> str:
     parents = (base, draft.merges) if draft.merges is not None else (base,)
-    commit = NewCommit(parents, draft.files, draft.message, session.clock.now())
-    return session.repository.create(commit)
+    message = _message(session, tip, draft)
+    return session.repository.create(NewCommit(parents, draft.files, message, session.clock.now()))
 
 
-def _propose(session: Session, base: str, proposal: ProposalDraft) -> str:
+def _propose(session: Session, tip: Tip, base: str, proposal: ProposalDraft) -> str:
     onto, draft = proposal.onto, proposal.draft
     if onto is None:
-        return _create(session, base, draft)
+        return _create(session, tip, base, draft)
     parents = (onto, base) if proposal.update else (onto,)
     files = base if proposal.update else None
-    commit = NewCommit(parents, draft.files, draft.message, session.clock.now(), base=files)
+    message = _message(session, tip, draft)
+    commit = NewCommit(parents, draft.files, message, session.clock.now(), base=files)
     return session.repository.create(commit)
+
+
+def _message(session: Session, tip: Tip, draft: Draft) -> str:
+    """Return the message in the form that the team has said in `gitops.yaml`."""
+    form = tip.config.message
+    if form == MessageForm():
+        return draft.message
+    asks = any("{author}" in text for text in form.trailers)
+    author = session.identity() if asks else None
+    return put_in_form(draft.message, form.subject, form.trailers, author)
 
 
 def _move(branch: str, old: str | None, new: str | None) -> RefUpdate:

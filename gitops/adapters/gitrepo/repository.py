@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from gitops.adapters.gitrepo.archive.evidence import CommitEvidence
 from gitops.adapters.gitrepo.cache.files import Shelf, open_cache
 from gitops.adapters.gitrepo.command import messages, settings
@@ -22,6 +24,7 @@ from gitops.adapters.gitrepo.objects.source import ObjectSource
 from gitops.adapters.gitrepo.objects.store import sweep
 from gitops.adapters.gitrepo.remote.remote import Remote
 from gitops.core.git.commit import Identity
+from gitops.core.git.message import SIGN_OFF, put_in_form
 from gitops.errors import Bug, Denied, GitopsError, NotFound
 from gitops.ports import Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 from gitops.ports.repository import Start
@@ -127,6 +130,9 @@ class GitRepository(CommitEvidence):
         base = commit.base or (commit.parents[0] if commit.parents else None)
         root = None if base is None else store.tree_of(base)
         tree = patch_tree(root, commit.files, store.tree, store.write)
+        if settings.is_true(self._source.setting("format.signoff")):
+            message = put_in_form(commit.message, "{summary}", [SIGN_OFF], committer)
+            commit = replace(commit, message=message)
         if settings.is_true(self._source.setting("commit.gpgsign")):
             new = self._signed(commit, tree, author, committer)
         else:

@@ -97,6 +97,18 @@ class PullRules(Struct, frozen=True):
     draft: bool = False
 
 
+class MessageForm(Struct, frozen=True):
+    """The form of commit messages: `message:` of `gitops.yaml`.
+
+    Attributes:
+        subject: the first line, `{summary}` stands for what was done.
+        trailers: what every commit gets as well; `{author}` stands for who writes it.
+    """
+
+    subject: str = "{summary}"
+    trailers: tuple[str, ...] = ()
+
+
 class Patience(Struct, frozen=True):
     """How long `wait` waits.
 
@@ -209,6 +221,7 @@ class Config(Struct, frozen=True):
         forge: where pull requests are; None: to be found from the remote.
         repository: what writers call this repository among themselves; None: by its address.
         pulls: how proposals look on the forge.
+        message: the form of commit messages.
         branch_rules: what pull requests into branches must have.
         clusters: where the environments run, as far as it is said.
     """
@@ -221,6 +234,7 @@ class Config(Struct, frozen=True):
     forge: ForgeSetting | None = None
     repository: str | None = None
     pulls: PullRules = PullRules()
+    message: MessageForm = MessageForm()
     branch_rules: tuple[BranchRule, ...] = ()
     clusters: tuple[ClusterRow, ...] = ()
 

@@ -14,10 +14,16 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from gitops.core.git.commit import Identity
 from gitops.core.kustomization.image import ImageChange, describe_value
 from gitops.core.text.plain import one_line
 
 LONGEST_SUBJECT = 200
+USUAL_SUBJECT = 72
+"""Columns that forges and `git log --oneline` show of a subject."""
+
+SIGN_OFF = "Signed-off-by: {author}"
+"""The trailer of `git commit --signoff`, as `put_in_form` takes it."""
 
 _REASON = re.compile(r"^Reason: (.*)$", re.MULTILINE)
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*)")
@@ -92,6 +98,27 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         yield "Gitops-Undoes", self.undoes
         yield from (("Gitops-Override", text) for text in self.overrides)
         yield "Argocd-reference-commit-sha", _reference(self.source)
+
+
+def put_in_form(
+    message: str, subject_form: str, more: Iterable[str], author: Identity | None
+) -> str:
+    """Return `message` as a team writes its messages.
+
+    Args:
+        subject_form: the first line, with `{summary}` where the subject goes.
+        more: trailers to add, with `{author}` for `author`; one that is there already is not.
+    """
+    summary, rest = message.split("\n", 1) if "\n" in message else (message, "\n")
+    line = subject_form.replace("{summary}", summary)
+    who = f"{author.name} <{author.email}>" if author is not None else ""
+    added = [one_line(text.replace("{author}", who)) for text in more]
+    added = [text for text in dict.fromkeys(added) if f"\n{text}\n" not in f"{rest}\n"]
+    text = f"{one_line(line, max(LONGEST_SUBJECT, len(subject_form)))}\n{rest}"
+    if added:
+        gap = "" if trailers(message) else "\n"
+        text = text.rstrip("\n") + "\n" + gap + "".join(f"{one}\n" for one in added)
+    return text
 
 
 def trailers(message: str) -> dict[str, tuple[str, ...]]:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.core.git.message import ChangeLine, CommitMessage, subject, trailers
+from gitops.core.git.commit import Identity
+from gitops.core.git.message import ChangeLine, CommitMessage, put_in_form, subject, trailers
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.text.plain import LONGEST_TEXT, one_line
 
@@ -237,3 +238,25 @@ def test_one_line_is_bounded() -> None:
     """Long texts end in an ellipsis, and are not longer than the bound."""
     assert one_line("x" * 10_000) == "x" * (LONGEST_TEXT - 1) + "…"
     assert one_line("  a \t\n b ") == "a b"
+
+
+ANA = Identity("Ana", "ana@example.com")
+
+
+def test_the_form_of_a_team() -> None:
+    """The subject stands in the team's words, its trailers behind ours; what it says stays."""
+    plain = message(action="deploy", environments=["dev"], intent="77")
+    formed = put_in_form(
+        plain, "chore(deploy): {summary} [skip ci]", ["Signed-off-by: {author}", "Team: shop"], ANA
+    )
+
+    assert subject(formed) == f"chore(deploy): {subject(plain)} [skip ci]"
+    assert {**trailers(plain), "Signed-off-by": ("Ana <ana@example.com>",), "Team": ("shop",)} == (
+        trailers(formed)
+    )
+    assert formed == put_in_form(formed, "{summary}", ["Team: shop"], None)
+
+
+def test_a_message_without_trailers_gets_a_paragraph() -> None:
+    """A message of one line gets its trailers in a paragraph of their own."""
+    assert put_in_form("Fix it\n", "{summary}", ["Team: shop"], None) == "Fix it\n\nTeam: shop\n"
