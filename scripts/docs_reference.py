@@ -51,8 +51,9 @@ VARIABLES = {
     "GITOPS_REPO": "The manifest repository, where `--repo` is not given.",
     "GITOPS_AUTHOR": "Who writes, as `Name <mail@example.com>`; wins over Git's own identity.",
     "GITOPS_SOURCE_HOSTS": "Servers of source repositories (`source` in gitops.yaml) that get the "
-    "caller's credentials, beside the manifests' own: hosts, parted by commas, with a port or a scheme "
-    "where one is meant ([when](../how-to/release-branches.md#which-server-gets-credentials)).",
+    "caller's credentials, beside the manifests' own: hosts, parted by commas, with a port or a "
+    "scheme where one is meant "
+    "([when](../how-to/release-branches.md#which-server-gets-credentials)).",
     "GITOPS_COMBINE_KEY": "A secret of at least 16 characters that jobs share: `gitops deploy` "
     "then carries the changes of others and is carried ([how](../how-to/many-jobs.md)).",
     "GITOPS_CACHE": "Where what was read of repositories is kept for the next call; default: "

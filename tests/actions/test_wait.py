@@ -51,6 +51,23 @@ def test_a_good_release(world: ArgoWorld) -> None:
     )
 
 
+def test_what_is_left_to_prune_keeps_nothing_back(world: ArgoWorld) -> None:
+    """Out of sync only by what Git does not ask for: stable, and the report names it."""
+    commit = world.push("1.1")
+    left = {"kind": "ConfigMap", "name": "old", "status": "OutOfSync", "requiresPruning": True}
+    there = {"kind": "Deployment", "name": "api", "status": "Synced"}
+    status = {"resources": [left, there]}
+    world.deaf.add("dev")
+    world.put("dev", revision=commit, since=90, sync="OutOfSync", status=status)
+
+    report = run(world)
+
+    assert ("healthy", "stable") == (report.verdict, report.recorded)
+    expected = "shop-dev is out of sync only by what Git does not ask for: ConfigMap old"
+    assert (expected,) == report.warnings
+    assert world.ledger()[0]["verdict"] == "stable"
+
+
 def test_argo_cd_is_asked_to_look(world: ArgoWorld) -> None:
     """The Application is refreshed at once, and no other one."""
     world.push("1.1")

@@ -12,7 +12,7 @@ from gitops.actions.argocd.reading import ReleaseReading
 from gitops.actions.argocd.verdicts import record_verdict
 from gitops.actions.context.view import OverlayView
 from gitops.core.argocd.diagnosis import Diagnosis
-from gitops.core.argocd.health import Observation
+from gitops.core.argocd.health import Observation, describe_leftovers
 from gitops.core.argocd.progress import WaitEnding, WaitProgress, WaitTerms
 from gitops.core.argocd.reports import WaitReport
 from gitops.core.kustomization.image import ImageValue
@@ -169,6 +169,11 @@ class ReleaseTracker:
         message = self.progress.describe(ending.verdict, missing)
         recorded = None
         warnings = self._reading.warnings
+        warnings += [
+            f"{one.ref.name} is {describe_leftovers(one.leftovers)}"
+            for one in self.observations
+            if one.leftovers
+        ]
         if ending.record is not None and self.progress.terms.record and self.release is not None:
             recorded = self._record(self.release, ending.record, message)
         self.report = WaitReport(

@@ -104,6 +104,8 @@ class Resource(Struct, frozen=True):
 
     Attributes:
         health: None where Argo CD keeps it elsewhere (`resourceHealthSource: appTree`).
+        is_extra: it is there, and nothing in Git asks for it (any more): a sync with pruning
+            deletes it, another one leaves it.
     """
 
     group: str
@@ -114,6 +116,7 @@ class Resource(Struct, frozen=True):
     sync: str = ""
     health: str | None = None
     message: str = ""
+    is_extra: bool = False
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name}"
@@ -253,6 +256,7 @@ def read_resource(told: Mapping[str, Any]) -> Resource:
         sync=text(told, "status"),
         health=text(health, "status") or None,
         message=text(health, "message"),
+        is_extra=told.get("requiresPruning") is True,
     )
 
 

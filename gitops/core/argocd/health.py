@@ -69,6 +69,7 @@ _RENDERING = (
     "error unmarshaling",
 )
 _LONGEST = 400
+_MOST_NAMED = 5
 
 
 class ExpectedRelease(Struct, frozen=True):
@@ -99,6 +100,7 @@ class Observation(Struct, frozen=True):
         inherited: degraded since before the release was applied: not its doing, as far as one
             can tell.
         images: live images with the names that the release pins.
+        leftovers: what alone keeps it out of sync: resources that Git does not ask for.
     """
 
     ref: ApplicationRef
@@ -111,6 +113,7 @@ class Observation(Struct, frozen=True):
     since: datetime | None = None
     inherited: bool = False
     images: tuple[str, ...] = ()
+    leftovers: tuple[str, ...] = ()
 
 
 class _Found(Struct, frozen=True):
@@ -166,6 +169,7 @@ def judge(
         since=found.since,
         inherited=found.inherited,
         images=live_images(application, wanted.images),
+        leftovers=leftovers(application) if found.state == "healthy" else (),
     )
 
 
@@ -249,7 +253,7 @@ def _applied(case: _Case) -> _Found:
         return _trouble(case)
     if application.sync == "Unknown":
         return _Found("unknown", "Argo CD cannot compare it with Git")
-    if application.sync != "Synced":
+    if application.sync != "Synced" and not leftovers(application):
         return _out_of_sync(application, ours)
     if ours is not None and _is_older(application.reconciled, ours.finished):
         return _Found("syncing", "it is synced, and its health is not looked at yet")
@@ -295,7 +299,9 @@ def _healthy(case: _Case, ours: Operation | None) -> _Found:
     # Where the release changed nothing that is synced, it counts from its commit on.
     applied = ours.finished if ours is not None else case.wanted.time
     times = [time for time in (application.health_since, applied) if time is not None]
-    return _Found("healthy", "Synced and Healthy", max(times) if times else None)
+    extra = leftovers(application)
+    text = "Synced and Healthy" if not extra else f"Healthy; {describe_leftovers(extra)}"
+    return _Found("healthy", text, max(times) if times else None)
 
 
 def _began(case: _Case, ours: Operation | None) -> datetime | None:
@@ -306,6 +312,29 @@ def _began(case: _Case, ours: Operation | None) -> datetime | None:
     starts.append(ours.started if ours is not None else None)
     known = [time for time in starts if time is not None]
     return min(known) if known else case.wanted.time
+
+
+def leftovers(application: Application) -> tuple[str, ...]:
+    """Return what alone keeps an Application out of sync: resources that Git does not ask for.
+
+    () when anything that Git asks for differs, or when nothing is left that Git asks for: then
+    what was rendered is no release, whatever still runs.
+    """
+    if application.sync != "OutOfSync":
+        return ()
+    differing = [one for one in application.resources if one.sync == "OutOfSync"]
+    if not all(one.is_extra for one in differing):
+        return ()
+    if not any(one.sync == "Synced" for one in application.resources):
+        return ()
+    return tuple(map(str, differing))
+
+
+def describe_leftovers(extra: Sequence[str]) -> str:
+    """Return what a sentence says of `leftovers`."""
+    named = ", ".join(one_line(one, 80) for one in extra[:_MOST_NAMED])
+    more = f" and {len(extra) - _MOST_NAMED} more" if len(extra) > _MOST_NAMED else ""
+    return f"out of sync only by what Git does not ask for: {named}{more}"
 
 
 def live_images(application: Application, images: Mapping[str, ImageValue]) -> tuple[str, ...]:

@@ -47,6 +47,16 @@ def running(revision: str = NEW, **more: Any) -> dict[str, Any]:
     return a_sync(revision, "Running", finished=None, **more)
 
 
+def resources(**states: str) -> dict[str, Any]:
+    """Return a status that lists config maps by name: `Synced`, `OutOfSync` or `extra`."""
+    listed = [
+        {"kind": "ConfigMap", "name": name, "status": "OutOfSync" if state == "extra" else state}
+        | ({"requiresPruning": True} if state == "extra" else {})
+        for name, state in states.items()
+    ]
+    return {"resources": listed}
+
+
 CASES: dict[str, tuple[dict[str, Any], ReleaseState, str]] = {
     "live and healthy": (an_application(), "healthy", "Synced and Healthy"),
     "a later commit with the same images": (an_application(revision=LATER), "healthy", "Healthy"),
@@ -105,6 +115,37 @@ CASES: dict[str, tuple[dict[str, Any], ReleaseState, str]] = {
         an_application(operation=a_sync(NEW, "Failed", message="hook failed")),
         "failed",
         "hook failed",
+    ),
+    "out of sync by what is left to prune": (
+        an_application(sync="OutOfSync", status=resources(live="Synced", old="extra")),
+        "healthy",
+        "out of sync only by what Git does not ask for: ConfigMap old",
+    ),
+    "the same with auto-sync off": (
+        an_application(
+            sync="OutOfSync", status=resources(live="Synced", old="extra"), automated=False
+        ),
+        "healthy",
+        "ConfigMap old",
+    ),
+    "left to prune, and something differs": (
+        an_application(
+            sync="OutOfSync", status=resources(live="Synced", other="OutOfSync", old="extra")
+        ),
+        "syncing",
+        "something there differs from Git",
+    ),
+    "everything is left to prune": (
+        an_application(sync="OutOfSync", status=resources(one="extra", other="extra")),
+        "syncing",
+        "something there differs from Git",
+    ),
+    "left to prune, and degraded": (
+        an_application(
+            sync="OutOfSync", health="Degraded", status=resources(live="Synced", old="extra")
+        ),
+        "degraded",
+        "Degraded",
     ),
     "drifted": (an_application(sync="OutOfSync"), "syncing", "something there differs from Git"),
     "auto-sync is off": (
