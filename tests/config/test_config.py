@@ -340,7 +340,7 @@ KNOWN = (
 )
 TOP = (
     "apiVersion, kind, branch, environments, images, forge, freeze, clusters, signers, repository, "
-    "pullRequest, branches"
+    "message, pullRequest, branches"
 )
 
 ONE_ROW = [
