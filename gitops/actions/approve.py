@@ -60,29 +60,33 @@ def approve(
 
 
 def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteReport:
-    shown: list[Decided] = []
-    recorded: list[Appended] = []
+    recorded: Appended | None = None
 
     def plan(tip: Tip) -> Plan:
         decided = approving.decide(*approving.look(tip))
         _check_approver(decided.view, decided.present)
         approving.ask(decided)
-        shown.append(decided)
-        missing = _missing(decided.view, decided.present) if recorded else 0
+        missing = _missing(decided.view, decided.present) if recorded is not None else 0
         if missing:
             return _waiting(decided.view.overlay, decided.present, missing)
         return _assemble(decided, approving.request)
 
     if session.dry_run:
-        return write(session, plan)
+        return write(session, plan, tip=tip).report
     # Once before the approval is recorded, so that none is that changes nothing.
     planned = plan(tip)
     check_policy(session, tip, planned.targets)
-    recorded.append(_record(shown[0].view, shown[0].present))
-    report = write(session, plan)
+    if approving.confirm is not None:
+        tip = open_tip(session)  # somebody took the time to read
+    decided = planned.result
+    if not isinstance(decided, Decided):
+        raise AssertionError("nothing was recorded yet, so nothing is missing")
+    recorded = _record(view_of(session, tip, decided.view.overlay), decided.present)
+    tip.forget(LEDGER_BRANCH)
+    report = write(session, plan, tip=tip).report
     if report.outcome != "unchanged":
         return report
-    commit = recorded[0].commit
+    commit = recorded.commit
     if commit is None:
         return replace(report, branch=LEDGER_BRANCH)
     return replace(
@@ -124,18 +128,16 @@ def _record(view: OverlayView, present: OpenProposal) -> Appended:
 
     Raises Refused, before anything is written, when the key that signs it is an author's.
     """
-    session, head = view.session, present.commit
+    session, tip, head = view.session, view.tip, present.commit
     name = session.identity().name
-    tip = open_tip(session)
-    newest = view_of(session, tip, view.overlay)
     listed = tip.snapshot.read(tip.config.signers) if tip.config.signers is not None else None
 
     def vet(commit: str) -> None:
         if listed is not None:
             signer = session.evidence.signed_by([commit], listed).get(commit)
-            _check_approver(newest, present, signer)
+            _check_approver(view, present, signer)
 
-    known = approvals(ledger_of(newest).entries, head)
+    known = approvals(ledger_of(view).entries, head)
     if any(entry.record.by == name for entry in known):
         return Appended(None, 0, ())
     record = Record(
@@ -146,7 +148,7 @@ def _record(view: OverlayView, present: OpenProposal) -> Appended:
         intent=session.intent,
     )
     subject = f"{view.label}: approved {head[:7]}"
-    return append_records(newest, [record], action="approve", subject=subject, vet=vet)
+    return append_records(view, [record], action="approve", subject=subject, vet=vet)
 
 
 def _missing(view: OverlayView, present: OpenProposal) -> int:
@@ -204,4 +206,5 @@ def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
         ),
         hold=hold[1] if hold is not None else None,
         judged=True,
+        result=decided,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.overlays import find_overlay
@@ -25,6 +26,14 @@ from gitops.errors import GitopsError, NotFound
 from gitops.ports import PullRequest
 
 
+class _Ended(Struct, frozen=True):
+    """The proposal that goes: its head, and its pull request where there is one."""
+
+    view: OverlayView
+    head: str
+    pull: PullRequest | None
+
+
 def close(
     session: Session, environment: str, *, app: str | None = None, reason: str | None = None
 ) -> WriteReport:
@@ -34,10 +43,10 @@ def close(
     closed, and what `write` raises.
     """
     require_words(reason, "--reason")
-    shown: list[str] = []
-    seen: list[tuple[OverlayView, PullRequest | None]] = []
+    shown: str | None = None
 
     def plan(tip: Tip) -> Plan:
+        nonlocal shown
         overlay = find_overlay(tip, environment, app)
         branch = proposal_branch(overlay)
         view = view_of(session, tip, overlay)
@@ -45,9 +54,8 @@ def close(
         head, present = found.head, found.present
         if head is None:
             return Plan(action="close", notes=(f"{overlay.label} has no proposal",))
-        check_head(overlay, head, shown[0] if shown else None)
-        shown.append(head)
-        seen.append((view, found.pull))
+        check_head(overlay, head, shown)
+        shown = shown or head
         ended = Proposal(overlay, branch, head, state="closed", base=view.branch)
         if present is not None:
             ended = present.report(overlay, state="closed")
@@ -57,16 +65,18 @@ def close(
             ending=(ended,),
             notes=(f"{overlay.label}: the proposal {head[:7]} is dropped{because}",),
             warnings=_with_it(found),
+            result=_Ended(view, head, found.pull),
         )
 
-    report = write(session, plan)
-    if not seen or session.dry_run:
+    done = write(session, plan)
+    report, ended = done.report, done.plan.result
+    if not isinstance(ended, _Ended) or session.dry_run:
         return report
-    view, pull = seen[-1]
+    view, pull = ended.view, ended.pull
     warnings: tuple[str, ...] = ()
     comment = render_closed(view.overlay, _name(session), reason)
     if pull is None or pull.state == "open":  # otherwise it was over before
-        pull, warnings = end_pull_request(view, shown[-1], comment)
+        pull, warnings = end_pull_request(view, ended.head, comment)
     told = tuple(
         replace(one, number=pull.number, url=pull.url) if pull is not None else one
         for one in report.proposals

@@ -82,7 +82,9 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     combining = session.combining
     if combining is None or request.override is not None or session.dry_run:
         # What an override passes is what stands now, and nobody knows that of a remembered tip.
-        return with_pull_requests(session, write(session, plan, eager=request.override is None))
+        return with_pull_requests(
+            session, write(session, plan, eager=request.override is None).report
+        )
     from gitops.actions.batch.join import Batch  # loads what seals need; most calls have no key
     from gitops.core.batch.intents import Intent
 
@@ -98,7 +100,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         add=request.add,
     )
     others = Batch(session, combining, plan, wish, _plan_other)
-    return with_pull_requests(session, write(session, plan, others, eager=True))
+    return with_pull_requests(session, write(session, plan, others, eager=True).report)
 
 
 def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:

@@ -74,11 +74,9 @@ def hold(
     Raises Refused, naming the holder, when it is held already; UsageError without a reason.
     """
     require_words(reason, "--reason")
-    tips: list[Tip] = []
     begun: list[ClusterActions] = []
 
     def plan(tip: Tip) -> Plan:
-        tips.append(tip)
         scope = _scope(tip, environment, app)
         present = scope.home.read(scope.path)
         if present is not None:
@@ -116,9 +114,8 @@ def hold(
             hint=f"`gitops resume {scope.argument}` lifts it",
         )
 
-    report = write(session, plan)
-    overlays = _overlays(tips[-1], environment, app)
-    return _tell(session, report, overlays, begun)
+    done = write(session, plan)
+    return _tell(session, done.report, _overlays(done.tip, environment, app), begun)
 
 
 def resume(session: Session, environment: str | None, *, app: str | None = None) -> WriteReport:
@@ -126,11 +123,9 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
 
     Holds of single environments outlast the one of all.
     """
-    tips: list[Tip] = []
     begun: list[ClusterActions] = []
 
     def plan(tip: Tip) -> Plan:
-        tips.append(tip)
         scope = _scope(tip, environment, app)
         present = scope.home.read(scope.path)
         _begin(session, tip, environment, app, begun)
@@ -154,9 +149,8 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
             warnings=tuple(f"{label} stays held: it has a hold of its own" for label in outlasting),
         )
 
-    report = write(session, plan)
-    overlays = _overlays(tips[-1], environment, app)
-    return _tell(session, report, overlays, begun)
+    done = write(session, plan)
+    return _tell(session, done.report, _overlays(done.tip, environment, app), begun)
 
 
 def _prospects(session: Session, tip: Tip, overlay: Overlay | None) -> tuple[str, ...]:

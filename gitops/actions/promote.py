@@ -77,14 +77,15 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
     require_words(request.override, "--override")
     require_words(request.reason, "--reason")
     ref = plain_branch(request.ref) if request.ref is not None else None
-    settled: list[Mapping[str, ImageValue]] = []
+    settled: Mapping[str, ImageValue] | None = None
     override = Override(request.override)
 
     def plan(tip: Tip) -> Plan:
+        nonlocal settled
         target, source = _ends(session, tip, request)
-        if not settled:
-            settled.append(source.images)
-        found = _carry(source, target, settled[0], request.names)
+        if settled is None:
+            settled = source.images
+        found = _carry(source, target, settled, request.names)
         if not found.edited.target.requests:
             raise NotFound(f"nothing to promote to {target.label}: {'; '.join(found.warnings)}")
         found = _judge(found, expected=ref)
@@ -103,7 +104,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         same = () if found.edited.edit.changes else (target.overlay,)
         return replace(made, reached=same or reached_by([found.edited]))
 
-    return with_pull_requests(session, write(session, plan))
+    return with_pull_requests(session, write(session, plan).report)
 
 
 def promote_eligible(session: Session) -> WriteReport:
@@ -144,7 +145,7 @@ def promote_eligible(session: Session) -> WriteReport:
             reached=reached_by([one.edited for one in go]),
         )
 
-    return with_pull_requests(session, write(session, plan))
+    return with_pull_requests(session, write(session, plan).report)
 
 
 def _ends(session: Session, tip: Tip, request: PromoteRequest) -> tuple[OverlayView, OverlayView]:

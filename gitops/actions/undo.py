@@ -76,7 +76,7 @@ def undo(
     if request.rollback is not None:
         require_commit(request.rollback, "--rollback")
     call = _Call(session, request, confirm)
-    report = write(session, call.plan)
+    report = write(session, call.plan).report
     if session.dry_run or call.view is None:
         return report
     if report.outcome == "proposed":

@@ -52,11 +52,7 @@ def record_verdict(
         seen=_seen(observations, soak),
     )
 
-    standing: list[bool] = []
-
     def is_said(ledger: OverlayLedger) -> bool:
-        word = judged(ledger.entries).get(release.commit, LatestVerdicts()).health
-        standing.append(word is not None and word.verdict == verdict)
         return not is_news(ledger.entries, release.commit, verdict)
 
     done = append_records(
@@ -69,7 +65,10 @@ def record_verdict(
     if done.commit is not None:
         for warning in update_pull_requests(view):
             session.say(warning)
-    return done.commit is not None or standing[-1]
+        return True
+    entries = done.found.entries if done.found is not None else ()
+    word = judged(entries).get(release.commit, LatestVerdicts()).health
+    return word is not None and word.verdict == verdict
 
 
 def _seen(observations: Sequence[Observation], soak: float) -> dict[str, object]:

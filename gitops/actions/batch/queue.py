@@ -19,6 +19,7 @@ from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Combining, Session, Tip, read_config
 from gitops.actions.write.push import Sent, Update
 from gitops.actions.write.report import report_of
+from gitops.actions.write.retry import Attempts
 from gitops.core.batch.intents import Intent
 from gitops.core.batch.landed import landed
 from gitops.core.batch.selection import CARRIER_TRAILER, MOST_AT_ONCE, describe_answer, is_turn
@@ -107,8 +108,9 @@ class Waiting(Struct):
         turn.took(took)
         if self.others_first:
             clock.pause(2 * turn.cycle, turn.cycle)
+        attempts = Attempts(self.session, deadline)
         while True:
-            began = clock.monotonic()
+            attempts.begin()
             outcome: WriteReport | Lost | None = None
             trouble: TryAgain = self._too_late()
             try:
@@ -118,11 +120,9 @@ class Waiting(Struct):
                 trouble = error
             if isinstance(outcome, WriteReport):
                 return outcome
-            left = deadline - clock.monotonic()
-            if left <= 0:
-                raise trouble
+            left = attempts.left(trouble)
             if outcome is None:
-                turn.took(clock.monotonic() - began)
+                turn.took(attempts.took)
                 clock.pause(min(2 * turn.cycle, left), turn.cycle)
             else:  # somebody else has the branch, and may have carried this: look again soon
                 clock.pause(min(turn.cycle / 2, left))

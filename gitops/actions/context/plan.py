@@ -62,6 +62,7 @@ class Plan(Struct, frozen=True):
         passed_over: what a rollback passes over, with the reasons.
         judged: policy was asked. What it was read from must still be so when the commits land.
         reached: overlays that pin what was asked for, by this plan or already; no proposals.
+        result: what whoever made the plan wants to know of it once it is carried out.
     """
 
     action: str
@@ -80,6 +81,7 @@ class Plan(Struct, frozen=True):
     passed_over: tuple[LeftOut, ...] = ()
     judged: bool = False
     reached: tuple[Overlay, ...] = ()
+    result: object = None
 
     @property
     def is_empty(self) -> bool:

@@ -154,6 +154,10 @@ class Tip(Struct, frozen=True, eq=False):
             **{branch: tip for branch, tip in found.items() if tip is not None},
         }
 
+    def forget(self, branch: str) -> None:
+        """Read another branch anew when it is asked for next: this call has moved it."""
+        self.others.pop(branch, None)
+
     def beside(self, branch: str) -> Snapshot | None:
         """Return the newest commit of another branch, None when there is none; asked once."""
         if branch not in self.others:

@@ -14,7 +14,7 @@ from gitops.actions.proposals.find import ProposalLookup, proposal_branch
 from gitops.actions.proposals.makers import counted
 from gitops.actions.pull_requests.decide import Approving, Decided
 from gitops.actions.pull_requests.readiness import makers_of, waits_for
-from gitops.actions.write.retry import pause
+from gitops.actions.write.retry import Attempts
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.policy.reasons import record_overrides
@@ -49,11 +49,10 @@ def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> 
     moved after it was looked at, NotFound without an open proposal or pull request, and what the
     ports raise. In all of these cases nothing was merged.
     """
-    deadline = session.clock.monotonic() + session.budget
-    tries = 0
+    attempts = Attempts(session)
     sent: _Ready | None = None  # a merge whose answer was lost: it may have happened
     while True:
-        tries += 1
+        tries = attempts.begin()
         trouble: TryAgain
         try:
             if sent is not None and (commit := _landed(session, forge, sent)) is not None:
@@ -76,8 +75,7 @@ def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> 
             trouble = _refusal(ready, answer)
         except (Unavailable, TimedOut) as error:
             trouble = error
-        session.say(f"{trouble.message}; trying again")
-        pause(session, deadline, tries, trouble)
+        attempts.failed(trouble)
 
 
 def _merged_by_hand(

@@ -16,7 +16,7 @@ from gitops.actions.context.session import Session, open_tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import find_proposal, look, proposal_branch
 from gitops.actions.pull_requests.review import make_review
-from gitops.actions.write.retry import pause
+from gitops.actions.write.retry import Attempts
 from gitops.core.environments.environment import Overlay, PullRules
 from gitops.core.git.message import reason_of, trailers
 from gitops.core.kustomization.image import ImageValue
@@ -118,11 +118,10 @@ def refresh(session: Session, overlays: Iterable[Overlay]) -> tuple[str, ...]:
 
 
 def _publish(session: Session, proposal: Proposal) -> NoForge | tuple[PullRequest | None, Proposal]:
-    deadline = session.clock.monotonic() + session.budget
-    tries = 0
+    attempts = Attempts(session)
     owed = proposal.replaced  # to be told once, by the call whose push replaced it
     while True:
-        tries += 1
+        attempts.begin()
         try:
             tip = open_tip(session)
             forge = session.forge(tip.config)
@@ -153,8 +152,7 @@ def _publish(session: Session, proposal: Proposal) -> NoForge | tuple[PullReques
             if shown.head == head or head == _head(session, branch):
                 return shown, replace(proposal, number=shown.number, url=shown.url)
         except (Unavailable, TimedOut) as error:
-            session.say(f"{error.message}; trying again")
-            pause(session, deadline, tries, error)
+            attempts.failed(error)
 
 
 def _head(session: Session, branch: str) -> str | None:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView
-from gitops.actions.write.retry import moved_on, pause
+from gitops.actions.write.retry import Attempts, moved_on
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import CommitMessage
 from gitops.core.git.remote_url import normalised_repository
@@ -101,11 +101,13 @@ class Appended(Struct, frozen=True):
         commit: on the ledger's branch; None when nothing was written.
         attempts: pushes tried.
         diffs: the files before and after.
+        found: what the ledger had when `unless` was asked last; None: it was not asked.
     """
 
     commit: str | None
     attempts: int
     diffs: tuple[FileDiff, ...]
+    found: OverlayLedger | None = None
 
 
 def ledger_of(view: OverlayView, *, about: Concerns | None = None) -> OverlayLedger:
@@ -240,10 +242,9 @@ def append_records(
     spent on a server that does not answer, Denied.
     """
     session, overlay = view.session, view.overlay
-    deadline = session.clock.monotonic() + session.budget
     path = ledger_path(overlay.environment.name, overlay.app)
     about = _about(session, view.tip, overlay)
-    tries = pushes = 0
+    pushes = 0
     since = _NOWHERE
     message = CommitMessage(
         action=action,
@@ -253,22 +254,26 @@ def append_records(
         reason=records[0].reason,
         subject=subject,
     ).render()
+    attempts = Attempts(session)
     while True:
-        tries += 1
+        attempts.begin()
         try:
-            snapshot = _newest(session)
-            if unless is not None and unless(_read(view, snapshot, None)):
-                return Appended(None, pushes, ())
+            # Whoever asks nothing of the ledger builds on what was read of it: the push tells.
+            known = pushes == 0 and unless is None
+            snapshot = view.tip.beside(LEDGER_BRANCH) if known else _newest(session)
+            found = _read(view, snapshot, None) if unless is not None else None
+            if found is not None and unless is not None and unless(found):
+                return Appended(None, pushes, (), found)
             before = after = snapshot.read(path) if snapshot is not None else None
             for record in records:
                 after = append(after, replace(record, about=about))
             if after == before:
                 # Nothing to add: an earlier push landed though its answer was lost.
                 landed = session.repository.find_intent(LEDGER_BRANCH, session.intent, since)
-                return Appended(landed, pushes, ())
+                return Appended(landed, pushes, (), found)
             diffs = (FileDiff(path, before, after),)
             if session.dry_run:
-                return Appended(None, 0, diffs)
+                return Appended(None, 0, diffs, found)
             old = snapshot.commit if snapshot is not None else None
             since = old or _NOWHERE
             new = session.repository.create(
@@ -284,11 +289,10 @@ def append_records(
             pushes += 1
             lost = session.repository.push([RefUpdate(f"refs/heads/{LEDGER_BRANCH}", old, new)])
             if lost is None:
-                return Appended(new, pushes, diffs)
-            pause(session, deadline, tries, moved_on(session, LEDGER_BRANCH, pushes, lost))
+                return Appended(new, pushes, diffs, found)
+            attempts.lost(moved_on(session, LEDGER_BRANCH, pushes, lost))
         except (Unavailable, TimedOut) as error:
-            session.say(f"{error.message}; trying again")
-            pause(session, deadline, tries, error)
+            attempts.failed(error)
 
 
 def _about(session: Session, tip: Tip, overlay: Overlay) -> RecordSubject:

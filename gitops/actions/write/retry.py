@@ -23,16 +23,56 @@ def moved_on(session: Session, branch: str, pushes: int, lost: Lost) -> Conflict
     )
 
 
-def pause(
-    session: Session, deadline: float, tries: int, error: TryAgain, took: float = 0.0
-) -> None:
-    """Pause before try number `tries` + 1, or raise `error` when the budget is spent.
+class Attempts:
+    """The tries of one call, within its budget: pauses between them grow with what races take.
 
-    `took` are the seconds that a lost race lasted. The more writers there are the longer each try
-    takes, and the more of them must keep out of the way for one to get through.
+    Each try begins with `begin`. Whoever is not through says why, with `lost` or `failed`: these
+    pause before the next try, or raise what they are given when the time is over.
+
+    Attributes:
+        deadline: when the budget is spent, by the monotonic clock.
     """
-    left = deadline - session.clock.monotonic()
-    if left <= 0:
-        raise error
-    share = _SHARES[min(tries, len(_SHARES)) - 1]
-    session.clock.pause(min(max(_STEP * tries, share * took), _LONGEST, left))
+
+    def __init__(self, session: Session, deadline: float | None = None) -> None:
+        """Begin now; `deadline`: of the call that these tries are a part of."""
+        self._session = session
+        self._clock = session.clock
+        self._number = 0
+        self._began = 0.0
+        self.deadline = self._clock.monotonic() + session.budget if deadline is None else deadline
+
+    def begin(self) -> int:
+        """Begin a try; return its number, from 1."""
+        self._number += 1
+        self._began = self._clock.monotonic()
+        return self._number
+
+    @property
+    def took(self) -> float:
+        """Seconds since this try began."""
+        return self._clock.monotonic() - self._began
+
+    def left(self, error: TryAgain) -> float:
+        """Return the seconds that are left; raise `error` when there are none."""
+        left = self.deadline - self._clock.monotonic()
+        if left <= 0:
+            raise error
+        return left
+
+    def lost(self, error: TryAgain) -> None:
+        """Pause after a lost race.
+
+        The more writers there are the longer each try takes, and the more of them must keep out of
+        the way for one to get through.
+        """
+        self._pause(error, self.took)
+
+    def failed(self, error: TryAgain) -> None:
+        """Pause after a server that did not answer, or not yet; whoever waits is told."""
+        self._session.say(f"{error.message}; trying again")
+        self._pause(error, 0.0)
+
+    def _pause(self, error: TryAgain, took: float) -> None:
+        left = self.left(error)
+        share = _SHARES[min(self._number, len(_SHARES)) - 1]
+        self._clock.pause(min(max(_STEP * self._number, share * took), _LONGEST, left))

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.plan import Plan
@@ -19,7 +20,7 @@ from gitops.actions.context.session import Session, Tip, check_policy, open_tip
 from gitops.actions.write.cached_tip import try_cached_tip
 from gitops.actions.write.push import Sent, prepare, push
 from gitops.actions.write.report import joined, report_of
-from gitops.actions.write.retry import moved_on, pause
+from gitops.actions.write.retry import Attempts, moved_on
 from gitops.core.report import WriteReport
 from gitops.errors import (
     GitopsError,
@@ -57,82 +58,113 @@ class Others(Protocol):
         ...
 
 
+class Written(Struct, frozen=True):
+    """What a write did, and the plan that it carried out with the tip that this was made on."""
+
+    report: WriteReport
+    plan: Plan
+    tip: Tip
+
+
+class _Race(Struct):
+    """What a write knows of its own pushes.
+
+    Attributes:
+        pushes, lost: how many were tried, and how many of them lost.
+        sent: the one that nobody has answered yet.
+        unsure: one whose answer was lost, or that others may make: it may land even later.
+    """
+
+    pushes: int = 0
+    lost: int = 0
+    sent: Sent | None = None
+    unsure: Sent | None = None
+
+    def doubt(self) -> None:
+        """Note that nobody will answer."""
+        self.unsure, self.sent = self.unsure or self.sent, None
+
+
 def write(
     session: Session,
     plan: Callable[[Tip], Plan],
     others: Others | None = None,
     *,
     eager: bool = False,
-) -> WriteReport:
+    tip: Tip | None = None,
+) -> Written:
     """Carry out `plan` on the newest tip, again on the next one when a push loses.
 
     Several branches move in one atomic push; one after the other where the server has none. With
-    `eager` it is tried first on the tip that an earlier call left on this machine.
+    `eager` it is tried first on the tip that an earlier call left on this machine; with `tip` on
+    one that this call has read a moment ago.
 
     Raises Conflict when the budget is spent on lost races, Unavailable or TimedOut when it is
     spent on a server that does not answer, and whatever `plan` and the ports raise.
     """
-    return _write(session, plan, others, eager=eager)
+    race = _Race()
+    if eager and not session.dry_run and (tried := try_cached_tip(session, plan)) is not None:
+        if tried.landed:
+            return _tidied(_finish(session, tried.sent, 1), others)
+        race.unsure = tried.sent
+    return _write(session, plan, race, others, first=tip)
 
 
 def _write(
     session: Session,
     plan: Callable[[Tip], Plan],
+    race: _Race,
     others: Others | None = None,
     *,
     apart: bool = False,
-    eager: bool = False,
-) -> WriteReport:
-    deadline = session.clock.monotonic() + session.budget
-    tries = pushes = lost_pushes = 0
-    unsure: Sent | None = None  # a push whose answer was lost: it may land even later
-    sent: Sent | None = None
-    if eager and not session.dry_run and (tried := try_cached_tip(session, plan)) is not None:
-        if tried.landed:
-            landed = _finish(session, tried.sent, 1)
-            return landed if others is None else others.tidy(landed)
-        unsure = tried.sent
+    first: Tip | None = None,
+) -> Written:
+    attempts = Attempts(session)
     while True:
-        tries += 1
-        began = session.clock.monotonic()
+        attempts.begin()
         try:
-            tip = open_tip(session)
-            if unsure is not None and (report := _landed(session, unsure, pushes)) is not None:
-                return report
+            tip = first or open_tip(session)
+            first = None
+            if race.unsure is not None and (done := _landed(session, race)) is not None:
+                return done
             wanted = plan(tip)
             check_policy(session, tip, wanted.targets)
             if session.dry_run or wanted.is_empty:
-                return report_of(session, tip, wanted, pushes, planned=session.dry_run)
-            sent = prepare(session, tip, wanted)
+                report = report_of(session, tip, wanted, race.pushes, planned=session.dry_run)
+                return Written(report, wanted, tip)
+            sent = race.sent = prepare(session, tip, wanted)
             lost = None
             if sent.updates:
-                pushes += 1
+                race.pushes += 1
                 lost = push(session, sent, apart=apart)
             if lost is None:
-                report = _finish(session, sent, pushes)
-                return report if others is None else others.tidy(report)
-            lost_pushes += 1
-            took = session.clock.monotonic() - began
+                return _tidied(_finish(session, sent, race.pushes), others)
+            race.lost += 1
             moved = ", ".join(entry.branch for entry in sent.updates)
-            session.detail(f"{moved} moved on before push {pushes} ({lost.words})")
-            if others is not None and (lost_pushes >= _ALONE or others.waiting()):
-                carried = others.join(sent, deadline, pushes)
+            session.detail(f"{moved} moved on before push {race.pushes} ({lost.words})")
+            if others is not None and (race.lost >= _ALONE or others.waiting()):
+                carried = others.join(sent, attempts.deadline, race.pushes)
                 if carried is not None:
-                    return carried
-                pushes, unsure = others.pushes, unsure or (sent if others.published else None)
-                others, sent = None, None
+                    return Written(carried, wanted, tip)
+                race.pushes = others.pushes
+                if others.published:
+                    race.doubt()
+                others, race.sent = None, None
                 continue  # it may have landed meanwhile: look before anything else
-            sent = None
-            pause(session, deadline, tries, moved_on(session, moved, pushes, lost), took)
+            race.sent = None
+            attempts.lost(moved_on(session, moved, race.pushes, lost))
         except NoAtomicPush:
-            return _write_apart(session, plan, wanted)
+            return _write_apart(session, plan, wanted, tip)
         except (Unavailable, TimedOut) as error:
-            unsure, sent = unsure or sent, None
-            session.say(f"{error.message}; trying again")
-            pause(session, deadline, tries, error)
+            race.doubt()
+            attempts.failed(error)
 
 
-def _write_apart(session: Session, plan: Callable[[Tip], Plan], wanted: Plan) -> WriteReport:
+def _tidied(written: Written, others: Others | None) -> Written:
+    return written if others is None else replace(written, report=others.tidy(written.report))
+
+
+def _write_apart(session: Session, plan: Callable[[Tip], Plan], wanted: Plan, tip: Tip) -> Written:
     """Carry out `plan` branch by branch, each like a call of its own.
 
     What landed is left alone by the rest. Proposals that end are deleted at last; a branch that
@@ -141,7 +173,8 @@ def _write_apart(session: Session, plan: Callable[[Tip], Plan], wanted: Plan) ->
     done: list[WriteReport] = []
     for part in wanted.parts:
         try:
-            done.append(_write(session, partial(_only, plan, part), apart=True))
+            part_of = partial(_only, plan, part)
+            done.append(_write(session, part_of, _Race(), apart=True).report)
         except GitopsError as error:
             raise _after(error, done) from None
     told = f"{session.repository.describe()} cannot move several branches at once: "
@@ -154,7 +187,7 @@ def _write_apart(session: Session, plan: Callable[[Tip], Plan], wanted: Plan) ->
             warnings.append(f"{ended.branch} was not deleted: {error.message}")
         else:
             warnings += [f"{ended.branch} was not deleted: it moved"] if lost else []
-    return joined(done, ended=wanted.ending, warnings=warnings)
+    return Written(joined(done, ended=wanted.ending, warnings=warnings), wanted, tip)
 
 
 def _only(plan: Callable[[Tip], Plan], part: str | None, tip: Tip) -> Plan:
@@ -172,9 +205,10 @@ def _after(error: GitopsError, done: Sequence[WriteReport]) -> GitopsError:
     return error
 
 
-def _landed(session: Session, sent: Sent, pushes: int) -> WriteReport | None:
+def _landed(session: Session, race: _Race) -> Written | None:
     """Look for an intent whose answer was lost; the push was atomic, so one branch tells."""
-    if not sent.updates:
+    sent = race.unsure
+    if sent is None or not sent.updates:
         return None
     first = sent.updates[0]
     if first.base is None:
@@ -183,13 +217,14 @@ def _landed(session: Session, sent: Sent, pushes: int) -> WriteReport | None:
     if found is None:
         return None
     updates = (replace(first, commit=found), *sent.updates[1:])
-    return _finish(session, replace(sent, updates=updates), pushes)
+    return _finish(session, replace(sent, updates=updates), race.pushes)
 
 
-def _finish(session: Session, sent: Sent, pushes: int) -> WriteReport:
+def _finish(session: Session, sent: Sent, pushes: int) -> Written:
     if sent.plan.edits:
         if session.work_tree is None:
             raise UsageError("an environment with `change: work-tree` needs a checkout")
         for path, content in sent.plan.edits.items():
             session.work_tree.replace(path, content)
-    return report_of(session, sent.tip, sent.plan, pushes, updates=sent.updates)
+    report = report_of(session, sent.tip, sent.plan, pushes, updates=sent.updates)
+    return Written(report, sent.plan, sent.tip)
