@@ -15,11 +15,12 @@ from gitops.actions.audit.affected import TouchReader, fetch_changed, protected
 from gitops.actions.audit.agreement import ApprovalEvidence
 from gitops.actions.audit.changes import Changeset, read_changeset
 from gitops.actions.audit.judge_change import StepJudge
-from gitops.actions.context.policy_branch import config_of, newest, read_trunk
+from gitops.actions.context.policy_branch import PolicyBranch, config_of, newest, read_trunk
 from gitops.actions.context.session import Session, Tip, read_config
+from gitops.core.audit.ci_branch import CiBranch
 from gitops.core.audit.findings import CheckedCommit, CheckReport, Finding
 from gitops.core.environments.environment import CONFIG_PATH, Config
-from gitops.errors import Bug, ConfigError, ManifestError, NotFound
+from gitops.errors import Bug, ConfigError, ManifestError, NotFound, UsageError
 from gitops.ports import Archive, Snapshot
 
 _OLDEST_POLICY = 100  # commits that are gone back for a `gitops.yaml` that can be read
@@ -39,12 +40,12 @@ class ChangeLocation(Struct, frozen=True):
     points: bool = False
 
 
-def check(session: Session, revision: str | None = None) -> CheckReport:
+def check(session: Session, revision: str | None = None, ci: CiBranch | None = None) -> CheckReport:
     """Look at one commit, or at each change of a range `A..B`.
 
     `revision` None is what the caller's clone has checked out: a commit on the branch, or all that
     it has over the branch. `session.branch` is the branch that the changes are on, or go to; None:
-    the one that Argo CD follows, or the one of an environment that is nearer.
+    the one that `ci` tells, else the only one that there is.
 
     Raises ConfigError when the policy from before the change cannot be read, NotFound for a commit
     that cannot be read (it says what to fetch), UsageError, Denied, Unavailable.
@@ -52,17 +53,17 @@ def check(session: Session, revision: str | None = None) -> CheckReport:
     if session.archive is None:
         raise Bug("there is no archive to check")
     archive = session.archive()
-    place = _find_place(session, archive, revision)
+    place = _find_place(session, archive, revision, ci)
     changes, on_policy = place.changes, place.branch == place.top_level
     first = policy = _first_policy(session, archive, place)
     reader = TouchReader(archive, place.branch, place.top_level)
     agreement = ApprovalEvidence(session, archive, place.branch, changes)
     changed = {step.commit: archive.changed(step.parent, step.commit) for step in changes.steps}
     fetch_changed(archive, changes.steps, changed)
-    findings = [*_rewritten(place), *_redirected(session, archive, place)]
+    findings = [*_rewritten(place), *_strayed(place), *_redirected(session, archive, place)]
     commits: list[CheckedCommit] = []
     trusted = True
-    judge = StepJudge(session, archive, reader, agreement, landed=changes.landed)
+    judge = StepJudge(session, archive, reader, agreement, changes=changes)
     for step in changes.steps:
         paths = changed[step.commit]
         after: Config | None = policy.config
@@ -94,26 +95,13 @@ def check(session: Session, revision: str | None = None) -> CheckReport:
     )
 
 
-def _find_place(session: Session, archive: Archive, revision: str | None) -> ChangeLocation:
-    """Find the branch that the changes are on, or go to: the one that they are nearest to.
-
-    What the newest `gitops.yaml` says may be a part of the change, so it only names candidates.
-    """
+def _find_place(
+    session: Session, archive: Archive, revision: str | None, ci: CiBranch | None
+) -> ChangeLocation:
+    """Find the branch that the changes are on, or go to, and the one that policy is on."""
     trunk = read_trunk(session)
     default = trunk.default
-    candidates = [default.branch, trunk.branch, *trunk.own]
-    if session.branch is not None:
-        candidates = [session.branch]
-    found: list[tuple[int, str, Changeset]] = []
-    for branch in dict.fromkeys(candidates):
-        snapshot = default if branch == default.branch else newest(session, branch)
-        if snapshot is None and len(candidates) == 1:
-            raise NotFound(f"no branch {branch} in {session.repository.describe()}")
-        if snapshot is not None:  # an environment may have no branch yet
-            changes = read_changeset(archive, revision, snapshot.commit)
-            far = 0 if changes.landed else len(changes.steps) + changes.inside
-            found.append((far, branch, changes))
-    _, branch, changes = min(found, key=lambda one: one[0])
+    branch, changes = _choose(session, archive, revision, trunk, ci)
     if branch in trunk.own and branch != default.branch:
         return ChangeLocation(branch, trunk.branch, changes)
     if branch != default.branch or session.branch is not None:
@@ -122,6 +110,41 @@ def _find_place(session: Session, archive: Archive, revision: str | None) -> Cha
     config = before[1] if before is not None else config_of(session, default) or _NOTHING
     top_level = config.branch or branch
     return ChangeLocation(branch, top_level, changes, points=top_level != branch)
+
+
+def _choose(
+    session: Session,
+    archive: Archive,
+    revision: str | None,
+    trunk: PolicyBranch,
+    ci: CiBranch | None,
+) -> tuple[str, Changeset]:
+    """Return the branch that the changes are on, or go to, and the changes beside it.
+
+    What was named, what the CI system tells, else the only one that there is, or that has them.
+    What the newest `gitops.yaml` says may be a part of the change, so it only names candidates; and
+    a change is made on whatever its author likes, so that tells nothing.
+    """
+    found: dict[str, Changeset] = {}
+    candidates = trunk.candidates(session.branch, ci)
+    for branch in candidates:
+        default = trunk.default
+        snapshot = default if branch == default.branch else newest(session, branch)
+        if snapshot is None and len(candidates) == 1:
+            raise NotFound(f"no branch {branch} in {session.repository.describe()}")
+        if snapshot is not None:  # an environment may have no branch yet
+            found[branch] = read_changeset(archive, revision, snapshot.commit)
+            if found[branch].tip == snapshot.commit:
+                return branch, found[branch]
+    if len(found) > 1:
+        found = {name: one for name, one in found.items() if one.landed} or found
+    if len(found) > 1:
+        verb = "is on" if next(iter(found.values())).landed else "may go to"
+        raise UsageError(
+            f"the change {verb} several branches: {', '.join(found)}",
+            hint="say which one it is for: --branch NAME",
+        )
+    return next(iter(found.items()))
 
 
 def _first_policy(session: Session, archive: Archive, place: ChangeLocation) -> Tip:
@@ -182,6 +205,23 @@ def _rewritten(place: ChangeLocation) -> tuple[Finding, ...]:
         f"{dropped[0].commit[:7]}, are no more"
     )
     return (Finding(place.changes.tip, None, None, "error", "history", what),)
+
+
+def _strayed(place: ChangeLocation) -> tuple[Finding, ...]:
+    """Report steps after which history no longer leads to what the branch was before."""
+    return tuple(
+        Finding(
+            step.commit,
+            None,
+            None,
+            "error",
+            "history",
+            f"its first parent is {step.info.parents[0][:7]}, and {place.branch} was at "
+            f"{(step.parent or 'nothing')[:7]}: whoever reads the history of {place.branch} from "
+            f"now on reads commits that it never was at (merge {place.branch} the other way round)",
+        )
+        for step in place.changes.strayed
+    )
 
 
 def _redirected(session: Session, archive: Archive, place: ChangeLocation) -> tuple[Finding, ...]:

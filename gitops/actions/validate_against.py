@@ -22,6 +22,7 @@ from gitops.actions.manifests.render import RenderSide, render
 from gitops.actions.policy.judge import judge
 from gitops.actions.validate import ValidateReport, validate
 from gitops.core.audit.affected import AffectedPath
+from gitops.core.audit.ci_branch import CiBranch
 from gitops.core.audit.findings import claim_of
 from gitops.core.compare.comparison import (
     Comparison,
@@ -66,12 +67,13 @@ class _Pair(Struct, frozen=True):
 
 
 def compare(
-    session: Session, base: str, renderer: Renderer | None
+    session: Session, base: str, renderer: Renderer | None, ci: CiBranch | None = None
 ) -> tuple[ValidateReport, Comparison]:
     """Look at what is checked out beside `base`, a branch or a commit that it goes to.
 
     Returns what is wrong with it, and what it changes. `session.branch` is the branch that it goes
-    to; None: the one that `base` names, where an environment lives there, else the top-level one.
+    to; None: the one that `ci` tells or `base` names, where an environment lives there, else the
+    top-level one.
 
     Raises ConfigError when the policy of `base` cannot be read, NotFound, UsageError, Denied,
     Unavailable.
@@ -80,7 +82,7 @@ def compare(
         raise Bug("there is no archive to compare with")
     archive = session.archive()
     trunk = read_trunk(session)
-    branch = session.branch or trunk.named_by(base)
+    branch = session.branch or trunk.goes_to(base, ci)
     against, tip = archive.find(base), archive.find(None)
     start = archive.fork(tip, against) or against
     pair = _Pair(

@@ -6,12 +6,13 @@ in. A change that has not landed is one as a whole, whatever it is made of: so i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.core.git.commit import CommitInfo
+from gitops.core.releases.history import OverlayVersion
 from gitops.errors import UsageError
 from gitops.ports import Archive
 
@@ -28,6 +29,11 @@ class BranchStep(Struct, frozen=True):
     def commit(self) -> str:
         """The state after it."""
         return self.info.commit
+
+    @property
+    def strays(self) -> bool:
+        """True when the state before it is not its first parent: history would go another way."""
+        return bool(self.info.parents) and self.parent != self.info.parents[0]
 
 
 class Changeset(Struct, frozen=True):
@@ -48,6 +54,34 @@ class Changeset(Struct, frozen=True):
     steps: tuple[BranchStep, ...]
     dropped: tuple[CommitInfo, ...] = ()
     inside: int = 0
+
+    @property
+    def strayed(self) -> tuple[BranchStep, ...]:
+        """The steps after which first parents leave the line that the branch has had."""
+        return tuple(step for step in self.steps if self.landed and step.strays)
+
+    def history(self, archive: Archive, commit: str, directory: str) -> Iterator[OverlayVersion]:
+        """Yield the versions of `directory` on the branch's own line, newest first.
+
+        `commit` is the state before one of the steps. What a strayed step brought in was never the
+        newest commit of the branch: it is passed over, and what lies before it is read.
+        """
+        at, steps = commit, {step.commit: step for step in self.steps}
+        while self.strayed:
+            # Back to the next step that strays; older ones are on its other side.
+            segment: list[str] = []
+            walked: str | None = at
+            while walked in steps and (not segment or not steps[segment[-1]].strays):
+                segment.append(walked)
+                walked = steps[walked].parent
+            if not segment or not steps[segment[-1]].strays or walked is None:
+                break
+            for version in archive.history(at, directory):
+                if version.commit.commit not in segment:
+                    break
+                yield version
+            at = walked
+        yield from archive.history(at, directory)
 
 
 def parse_range(text: str | None) -> tuple[str | None, str | None]:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from gitops.actions.audit.affected import TouchReader, protected
 from gitops.actions.audit.agreement import ApprovalEvidence
 from gitops.actions.audit.build_inputs import holds_of, overlays_in
-from gitops.actions.audit.changes import BranchStep
+from gitops.actions.audit.changes import BranchStep, Changeset
 from gitops.actions.audit.rollback_claims import ClaimVerdict, find_overlays, held_by, judge_claim
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
@@ -43,13 +43,13 @@ class StepJudge:
         reader: TouchReader,
         agreement: ApprovalEvidence,
         *,
-        landed: bool,
+        changes: Changeset,
     ) -> None:
         self._session = session
         self._archive = archive
         self._reader = reader
         self._agreement = agreement
-        self._landed = landed
+        self._changes = changes
 
     def look(
         self, step: BranchStep, paths: Sequence[str], policy: Tip, after: Config | None
@@ -120,7 +120,7 @@ class StepJudge:
         ledger = OverlayLedger()
         if len(claim.labels) == 1 and claim.labels[0] in here:
             ledger = ledger_of(view_of(self._session, policy, here[claim.labels[0]]))
-        return judge_claim(self._archive, step, paths, claim, here, ledger)
+        return judge_claim(self._archive, step, paths, claim, here, ledger, self._changes)
 
     def _excuse(
         self,
@@ -152,7 +152,7 @@ class StepJudge:
         signers = policy.config.signers
         if signers is None or not all(touch.path in holds for touch in touches):
             return None
-        if not self._landed:
+        if not self._changes.landed:
             return None
         try:
             listed = policy.snapshot.read(signers)
@@ -172,7 +172,7 @@ class StepJudge:
             overlay.label,
             touches,
             word.approval,
-            landed=self._landed,
+            landed=self._changes.landed,
             declared=word.declared,
             strange=word.strange,
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from gitops.actions.audit.build_inputs import overlays_in
-from gitops.actions.audit.changes import BranchStep
+from gitops.actions.audit.changes import BranchStep, Changeset
 from gitops.actions.releases.claimed_rollback import ClaimedRollback, prove
 from gitops.actions.releases.ledger import OverlayLedger
 from gitops.core.audit.findings import Claim
@@ -70,10 +70,12 @@ def judge_claim(
     claim: Claim,
     overlays: Mapping[str, Overlay],
     ledger: OverlayLedger,
+    changes: Changeset,
 ) -> ClaimVerdict:
     """Judge a commit that says it is a rollback.
 
-    `overlays` are those that it names and that are on this branch.
+    `overlays` are those that it names and that are on this branch; `changes` are those that `step`
+    is one of.
     """
     if len(claim.labels) != 1:
         named = ", ".join(one_line(label, 60) for label in claim.labels) or "no environment"
@@ -94,7 +96,8 @@ def judge_claim(
     claimed = ClaimedRollback(
         label, changed, _file(before, after, path), _file(before, after, hold)
     )
-    stream = releases(archive.history(step.parent, overlay.directory), environment=overlay.label)
+    versions = changes.history(archive, step.parent, overlay.directory)
+    stream = releases(versions, environment=overlay.label)
     return ClaimVerdict(prove(claimed, claim, stream, ledger).offences, (path, hold))
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 from msgspec import Struct
 
 from gitops.actions.context.session import Session
+from gitops.core.audit.ci_branch import CiBranch
 from gitops.core.environments.environment import CONFIG_PATH, Config
-from gitops.errors import ConfigError, ManifestError, NotFound
+from gitops.errors import ConfigError, ManifestError, NotFound, UsageError
 from gitops.ports import Snapshot
 
 
@@ -27,13 +28,38 @@ class PolicyBranch(Struct, frozen=True):
     branch: str
     own: tuple[str, ...]
 
-    def named_by(self, revision: str) -> str:
-        """Return the environment's branch that `revision` names, else the top-level one."""
+    def candidates(self, named: str | None, ci: CiBranch | None) -> tuple[str, ...]:
+        """Return the branches that a change may be on, or go to.
+
+        Args:
+            named: the one that the caller named; then it is that.
+            ci: the one that a CI job is about; it is that where an environment lives there, or
+                policy. A pull request that goes elsewhere is on its way to the top-level one.
+        """
+        if named is not None:
+            return (named,)
+        known = tuple(dict.fromkeys((self.default.branch, self.branch, *self.own)))
+        if ci is not None and ci.name in known:
+            return (ci.name,)
+        return (self.branch,) if ci is not None and ci.proposed else known
+
+    def goes_to(self, revision: str, ci: CiBranch | None) -> str:
+        """Return the branch that a change beside `revision` goes to.
+
+        The one that a CI job is about, else the one that `revision` names, else the top-level one.
+        Raises UsageError where the two are different branches of environments, or of policy.
+        """
+        known = (self.default.branch, self.branch, *self.own)
         name = revision.removeprefix("refs/heads/").removeprefix("refs/remotes/")
-        for found in (name, name.partition("/")[2]):
-            if found in self.own:
-                return found
-        return self.branch
+        named = next((one for one in (name, name.partition("/")[2]) if one in known), None)
+        told = ci.name if ci is not None and ci.proposed and ci.name in known else None
+        if named is not None and told is not None and ci is not None and named != told:
+            raise UsageError(
+                f"the change goes to {told} ({ci.variable}), and is compared with {named}",
+                hint="say which one it goes to: --branch NAME",
+            )
+        found = told or named
+        return found if found in self.own else self.branch
 
 
 def read_trunk(session: Session) -> PolicyBranch:

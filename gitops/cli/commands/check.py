@@ -1,5 +1,6 @@
 """`gitops check`."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 from gitops.cli.options import Argument, Format, Marks, Option, OptionGroup, Output, Repo, flat
@@ -22,8 +23,8 @@ class CheckOptions(OptionGroup):
         str | None,
         Option(
             "--branch",
-            help="The branch that the change is on, or goes to; default: the one that Argo CD "
-            "follows, or an environment's own that is nearer.",
+            help="The branch that the change is on, or goes to; default: the one that the CI "
+            "system's variables tell, else the only one that environments live on.",
         ),
     ] = None
     annotations: Marks = Annotations.none
@@ -51,6 +52,8 @@ def check(
     with open_session(options.repo, options.branch) as session:
         from gitops.actions.check import check as run
         from gitops.cli.render.check import print_check
+        from gitops.core.audit.ci_branch import read_ci_branch
 
-        report = run(session(), revision)
+        ci = read_ci_branch(os.environ) if options.branch is None else None
+        report = run(session(), revision, ci)
     return print_check(report, options.output, options.annotations)

@@ -1,5 +1,6 @@
 """`gitops validate`: the repository as it is, a change beside a branch, rules of the forge."""
 
+import os
 from typing import TYPE_CHECKING, Annotated
 
 from gitops.cli.options import DryRun, Marks, Option, OptionGroup, RepositoryOptions, flat
@@ -82,9 +83,11 @@ def _against(base: str, options: ValidateOptions, where: RepositoryOptions) -> i
 
     with open_for_reading(where) as session:
         from gitops.actions.validate_against import compare
+        from gitops.core.audit.ci_branch import read_ci_branch
 
         renderer = open_renderer(require_isolation=options.require_isolation)
-        report, comparison = compare(session(), base, renderer)
+        ci = read_ci_branch(os.environ) if where.branch is None else None
+        report, comparison = compare(session(), base, renderer, ci)
     if options.comment is not None:
         write_comment(options.comment, report, comparison)
     return print_comparison(report, comparison, where.output, options.annotations)

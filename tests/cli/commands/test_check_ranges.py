@@ -144,7 +144,10 @@ def test_branch_that_has_main_merged_into_it(manifests: Manifests) -> None:
 
 
 def test_push_of_one_own_merge_of_main(manifests: Manifests) -> None:
-    """A push whose first parent is somebody's branch is read along the branch it landed on."""
+    """A push whose first parent is somebody's branch is read along the branch it landed on.
+
+    It changes nothing of prod; that history leaves the branch's own line there is an error.
+    """
     before = manifests.git("rev-parse", "main").strip()
     on_branch(manifests, "feature", "docs/x.md", "x\n")
     manifests.commit("Somebody else's", {"base/api.yaml": "kind: List\n"})
@@ -156,7 +159,9 @@ def test_push_of_one_own_merge_of_main(manifests: Manifests) -> None:
     assert before
     document = check(manifests, f"{middle}..main")
 
-    assert ([], ["untouched"]) == (document["findings"], standing(document))
+    assert ([(None, None)], ["untouched"]) == (told(document), standing(document))
+    assert ["history"] == [one["rule"] for one in document["findings"]]
+    assert f"main was at {middle[:7]}" in messages(document)
 
 
 def test_change_that_only_a_merge_commit_has(manifests: Manifests) -> None:

@@ -1,0 +1,98 @@
+"""A merge whose first parent is a side line brings no releases into a branch's history unseen."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from checking import PROD, check, edited, messages
+from manifests import Manifests
+
+
+def git(manifests: Manifests, *arguments: str) -> str:
+    """Run git in the checkout."""
+    done = subprocess.run(
+        ["git", "-C", str(manifests.checkout), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def put(manifests: Manifests, path: str, content: str, message: str) -> str:
+    """Commit one file in the checkout, pushed nowhere."""
+    (manifests.checkout / path).write_text(content)
+    git(manifests, "add", "-A")
+    git(manifests, "commit", "-q", "-m", message)
+    return git(manifests, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def merged(manifests: Manifests) -> tuple[str, str, str]:
+    """Push a merge of main into a side line that has an evil release of prod.
+
+    Returns the commits: of main before, of the evil release, of the merge.
+    """
+    start = manifests.git("rev-parse", "main").strip()
+    manifests.commit("dev: x", {"docs.md": "x\n"})
+    before = manifests.git("rev-parse", "main").strip()
+    git(manifests, "checkout", "-q", "-b", "side", start)
+    prod = edited(manifests, PROD, 'newTag: "1.4.0"', 'newTag: "6.6.6"')
+    evil = put(manifests, PROD, prod, "prod: shop/api 1.4.0 -> 6.6.6")
+    git(manifests, "merge", "-q", "--no-commit", "--no-ff", "-s", "ours", before)
+    git(manifests, "checkout", "-q", before, "--", ".")
+    git(manifests, "commit", "-q", "-m", "Merge main")
+    git(manifests, "push", "-q", "origin", "HEAD:main")
+    return before, evil, git(manifests, "rev-parse", "HEAD")
+
+
+def test_the_merge_is_reported(manifests: Manifests, merged: tuple[str, str, str]) -> None:
+    """Though it changes nothing of prod, the step that leaves the branch's line is an error."""
+    before, evil, merge = merged
+    document = check(manifests, f"{before}..{merge}")
+
+    assert [(merge, "error", "history")] == [
+        (one["commit"], one["level"], one["rule"]) for one in document["findings"]
+    ]
+    assert f"its first parent is {evil[:7]}, and main was at {before[:7]}" in messages(document)
+
+
+def test_what_it_brought_is_no_release(manifests: Manifests, merged: tuple[str, str, str]) -> None:
+    """A rollback in the same push cannot restore what the branch never was at."""
+    before, evil, _ = merged
+    prod = manifests.file(PROD, evil)
+    message = (
+        "prod: roll back shop/api 1.4.0 -> 6.6.6\n\nGitops-Action: rollback\n"
+        f"Gitops-Environment: prod\nGitops-Restores: {evil}\n"
+    )
+    back = put(manifests, PROD, prod, message)
+    git(manifests, "push", "-q", "origin", "HEAD:main")
+    document = check(manifests, f"{before}..{back}")
+
+    assert {"history", "rollback"} == {one["rule"] for one in document["findings"]}
+    assert f"{evil[:12]}, which it names, is no earlier release" in messages(document)
+
+
+def test_steps_on_both_sides_are_read(manifests: Manifests) -> None:
+    """Releases of the branch's own line from before such a merge can still be restored."""
+    before = manifests.git("rev-parse", "main").strip()
+    newer = edited(manifests, PROD, 'newTag: "1.4.0"', 'newTag: "1.5.0"')
+    old = manifests.file(PROD)
+    manifests.commit("prod: shop/api 1.4.0 -> 1.5.0", {PROD: newer})
+    release = manifests.git("rev-parse", "main").strip()
+    git(manifests, "checkout", "-q", "-b", "side", before)
+    put(manifests, "docs.md", "x\n", "docs")
+    git(manifests, "merge", "-q", "--no-ff", "-m", "Merge main", release)
+    message = (
+        "prod: roll back shop/api 1.5.0 -> 1.4.0\n\nGitops-Action: rollback\n"
+        f"Gitops-Environment: prod\nGitops-Restores: {before}\n"
+    )
+    back = put(manifests, PROD, old, message)
+    git(manifests, "push", "-q", "origin", "HEAD:main")
+    document = check(manifests, f"{release}..{back}")
+
+    assert ["history"] == [one["rule"] for one in document["findings"]]
+    assert "rollback" == document["commits"][-1]["standing"]
