@@ -42,6 +42,7 @@ class Behaviour:
         page: answer 200 with a page that is not Git.
         hang: never answer (until the server stops).
         cut_push: take the push, then close the connection without a word.
+        cut_once: the same, for the next push only.
         redirect: URL of another server, to which everything is redirected.
         before_push: called before a push is taken, to make it lose a race.
         before_advert: called before a push is told where the branches are.
@@ -53,6 +54,7 @@ class Behaviour:
     page: bool = False
     hang: bool = False
     cut_push: bool = False
+    cut_once: bool = False
     redirect: str | None = None
     only_push: bool = False
     before_push: Callable[[], None] | None = None
@@ -124,7 +126,8 @@ def _handler(server: GitServer) -> type[Handler]:
             status, headers, body = self._backend()
             if push and self.command == "POST" and behaviour.after_push is not None:
                 behaviour.after_push()
-            if push and self.command == "POST" and behaviour.cut_push:
+            if push and self.command == "POST" and (behaviour.cut_push or behaviour.cut_once):
+                behaviour.cut_once = False
                 self._note(0, 0)
                 self.close_connection = True
                 return

@@ -76,11 +76,12 @@ _NO_PERMISSION = _any(
 )
 _DECLINED = _any(r"hook declined", r"\bGH00[0-9]\b")
 _LOCKED = _any(r"unable to create '[^']*\.lock'")
+_AT = r"is at ([0-9a-f]{40,64}) but expected"
 _RACE = _any(
     r"fetch first",
     r"\(non-fast-forward\)",
     r"stale info",
-    r"is at [0-9a-f]{40,64} but expected [0-9a-f]{40,64}",
+    _AT,
     r"incorrect old value provided",
     r"reference already exists",
     r"unable to resolve reference",
@@ -168,6 +169,16 @@ _EMPTY_WORDS = _any(
 _LINE = re.compile(r"(?P<flag>[ +\-*=!])\t(?P<src>[^\t]*):(?P<dst>[^\t:]+)\t(?P<what>.*)")
 
 
+UNSENT = "[rejected]"
+"""Begins the words of a race that git itself lost: nothing was sent to the server."""
+
+
+def at_commit(words: str) -> str | None:
+    """Return the commit that a branch is at, as a server says it, None where it does not."""
+    found = re.search(_AT, words)
+    return found[1] if found else None
+
+
 def remote_words(err: str) -> tuple[str, ...]:
     """Return what the server itself said: the `remote:` lines, without frames and blanks."""
     lines = []
@@ -216,8 +227,8 @@ def read_push(code: int, out: str, err: str) -> PushVerdict:
     own = [what for what in own if "atomic transaction failed" not in what] or rejected
     if all(what.startswith("[remote failure]") for what in own):
         return PushVerdict(AnswerKind.UNAVAILABLE, words_of(err) if err.strip() else own[0])
-    if any(what.startswith("[rejected]") for what in own):
-        reason = next(what for what in own if what.startswith("[rejected]"))
+    if any(what.startswith(UNSENT) for what in own):
+        reason = next(what for what in own if what.startswith(UNSENT))
         if re.search(_RACE, reason):
             return PushVerdict(AnswerKind.RACE, reason)
         # An atomic push names no culprit when git itself gave up: the tip tells.

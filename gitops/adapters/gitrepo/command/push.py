@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from gitops import interrupts
 from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.messages import AnswerKind
+from gitops.adapters.gitrepo.command.process import GitResult
 from gitops.errors import GitopsError, HookDeclined, TryAgain
 from gitops.ports import Lost, RefUpdate, Unproven
 
@@ -47,6 +48,28 @@ def noted(
         raise
     answered(lost is None)
     return lost
+
+
+def read_answer(
+    result: GitResult, updates: Sequence[RefUpdate], refs: Callable[[], Mapping[str, str]]
+) -> messages.PushVerdict:
+    """Sort the answer to a push; `refs` asks where the branches are now (ref -> id).
+
+    Where a kept connection ends just after the server took the push, libcurl sends it again, and
+    only the second answer is seen: the server says that the branch is not at its old commit any
+    more, since it is at ours.
+    """
+    out = result.out.decode("utf-8", "replace")
+    verdict = messages.read_push(result.code, out, result.err)
+    if verdict.kind is not AnswerKind.RACE or verdict.words.startswith(messages.UNSENT):
+        return verdict
+    moving = [update for update in updates if update.new != update.old]
+    if (there := messages.at_commit(verdict.words)) is not None:
+        landed = any(update.new == there for update in moving)
+    else:  # a branch that was made or deleted, or a server that does not tell where it is
+        now = refs()
+        landed = all(now.get(update.ref) == update.new for update in moving)
+    return messages.PushVerdict(AnswerKind.LANDED, "") if landed else verdict
 
 
 def settle(

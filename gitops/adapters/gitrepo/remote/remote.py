@@ -14,7 +14,7 @@ from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import Git, RunningGit
-from gitops.adapters.gitrepo.command.push import push_args, settle
+from gitops.adapters.gitrepo.command.push import push_args, read_answer, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
@@ -313,7 +313,7 @@ class Remote:
             extra=self.ears.environ(self.store.path),
             doing=f"waiting for {self.place} to take the commit",
         )
-        verdict = messages.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
+        verdict = read_answer(answer, updates, lambda: self._now(updates))
         if verdict.kind is AnswerKind.LANDED:
             self._memory.pushed(updates, won=bet is not None)
         elif verdict.kind is AnswerKind.RACE and bet is not None:
@@ -324,8 +324,11 @@ class Remote:
         return settle(verdict, updates, self.place, lambda: self._moved(updates))
 
     def _moved(self, updates: Sequence[RefUpdate]) -> bool:
-        now = self._list(*(update.ref for update in updates))
+        now = self._now(updates)
         return any(now.get(update.ref) != update.old for update in updates)
+
+    def _now(self, updates: Sequence[RefUpdate]) -> dict[str, str]:
+        return self._list(*(update.ref for update in updates))
 
     def setting(self, key: str) -> str | None:
         """Return a value of Git's configuration."""

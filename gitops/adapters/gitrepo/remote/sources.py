@@ -13,7 +13,7 @@ from gitops import interrupts
 from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import GitResult
-from gitops.adapters.gitrepo.command.push import push_args, settle
+from gitops.adapters.gitrepo.command.push import push_args, read_answer, settle
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.source_access import SourceAccess, SourceAccesses
 from gitops.core.text.plain import split_lines
@@ -131,10 +131,13 @@ class _Source:
             [*store.args, *push_args([update], self._url)],
             doing=f"waiting for {self._url} to take the branch",
         )
-        verdict = messages.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
+        verdict = read_answer(answer, [update], self._now)
         made = settle(verdict, [update], self._url, lambda: branch in self.heads()) is None
         answered(made)
         return made
+
+    def _now(self) -> dict[str, str]:
+        return {f"refs/heads/{branch}": commit for branch, commit in self.heads().items()}
 
     def _histories(self, branch: str) -> Iterator[frozenset[str]]:
         """Yield the commits of `branch` that are known, each time from deeper in its past."""

@@ -199,6 +199,41 @@ def test_answer_is_lost(server: GitServer, repo: Repo) -> None:
         assert repository.find_intent("main", "43", base) is None
 
 
+def test_push_that_was_sent_twice(server: GitServer, repo: Repo) -> None:
+    """Sent again on a new connection after the server took it, a push has landed, and says so."""
+    with opened(server) as repository:
+        base = repository.snapshot("main").commit
+        new = repository.create(NewCommit((base,), {FILE: b"tag 2\n"}, "two\n", NOW))
+        side = "refs/heads/gitops/side"
+        for moves in (
+            [RefUpdate(MAIN, base, new), RefUpdate(side, None, new)],
+            [RefUpdate(side, new, base)],
+            [RefUpdate(side, base, None)],
+        ):
+            server.behaviour = Behaviour(cut_once=True)
+            assert repository.push(moves) is None
+            pushes = [one for one in server.requests if one.push and one.method == "POST"]
+            assert [0, 200] == [one.status for one in pushes][-2:]
+
+        assert (new, None) == (repo.head(), repo.head("gitops/side"))
+
+
+def test_push_of_somebody_else_at_the_same_moment(server: GitServer, repo: Repo) -> None:
+    """A branch that somebody else made or moved just before is a race that was lost."""
+    with opened(server) as repository:
+        base = repository.snapshot("main").commit
+        new = repository.create(NewCommit((base,), {FILE: b"tag 2\n"}, "two\n", NOW))
+        side = "refs/heads/gitops/side"
+
+        def make() -> None:
+            repo.commit({"other": b"x"}, branch="gitops/side", parents=[base])
+
+        server.behaviour = Behaviour(before_push=make)
+        assert repository.push([RefUpdate(side, None, new)]) is not None
+        server.behaviour = Behaviour(before_push=lambda: repo.commit({"other": b"x"}))
+        assert repository.push([RefUpdate(MAIN, base, new)]) is not None
+
+
 def test_lost_between_advert_and_push(server: GitServer, repo: Repo) -> None:
     """A commit that lands after the server told its branches makes the push lose."""
     server.behaviour = Behaviour(before_push=lambda: repo.commit({"other": b"x"}))
