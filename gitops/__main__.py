@@ -37,8 +37,13 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; a plain deploy without loading typer."""
-    from gitops.cli.fast_path import begin, plain_deploy, understand, verb_of
+    from gitops.cli.fast_path import begin, plain_deploy, understand, verb_first, verb_of
 
+    if arguments[:1] == ["__complete"]:
+        from gitops.cli.completion.words import run as complete
+
+        return complete(arguments[1:])
+    arguments = verb_first(arguments)
     spoken = understand(arguments)
     if spoken is not None:
         begin(spoken, os.environ)

@@ -11,7 +11,7 @@ import atexit
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from gitops import interrupts
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitops.actions.init import AdoptReport, InitRequest, ScaffoldReport
     from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
+    from gitops.adapters.gitrepo.offline import OfflineRepository
     from gitops.core.environments.environment import Config, ForgeSetting
     from gitops.core.report import WriteReport
     from gitops.ports import GatedForge, NoForge, Renderer
@@ -119,6 +120,13 @@ def open_session(
             )
 
         yield session
+
+
+def open_offline(location: str, branch: str | None) -> AbstractContextManager[OfflineRepository]:
+    """Open what is known of a repository without asking anybody; None: its default branch."""
+    from gitops.adapters.gitrepo.offline import open_offline as opened
+
+    return opened(location, branch, os.environ)
 
 
 def _combining(repository: GitRepository) -> Combining | None:

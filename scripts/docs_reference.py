@@ -23,6 +23,7 @@ from gitops.adapters.argocd.clusters import SERVER, TOKEN
 from gitops.adapters.forges.transport import tls
 from gitops.adapters.gitrepo import identity
 from gitops.cli.app import app
+from gitops.cli.catalogue import EXAMPLES
 from gitops.cli.fast_path import JOB_VARIABLES
 from gitops.cli.lazy_group import load_all
 from gitops.config import config_schema
@@ -132,14 +133,16 @@ def commands_page() -> str:
             ),
         ),
         "\nOptions of `gitops` itself:\n\n" + options(group),
-        "\nEvery command takes `--help`. Durations are `90s`, `10m`, `24h`; a bare number is "
-        "seconds. [Exit codes](errors.md#exit-codes) and [JSON documents](json.md) have pages of "
-        "their own.\n",
+        "\nEvery command takes `--help`. `--repo`, `--branch` and `-o` may stand before it; an "
+        "option of one value that is given twice is an error. Durations are `90s`, `10m`, `24h`; a "
+        "bare number is seconds. [Exit codes](errors.md#exit-codes) and [JSON documents](json.md) "
+        "have pages of their own.\n",
     ]
     for name, command in commands_of(group):
         parts.append(f"\n## gitops {name}\n\n{prose(command.help)}\n\n{usage(name, command)}")
         found = [arguments_of(command), options(command)]
         parts += [f"\n{text}" for text in found if text]
+        parts.append("\n```sh\n" + "".join(f"{line}\n" for line in EXAMPLES[name]) + "```\n")
     parts.append("\n## Environment variables\n\n" + variables(group))
     return "".join(parts)
 

@@ -8,7 +8,7 @@ wanted (gitops/cli/lazy_group.py), and it imports its action when it runs, so th
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, cast
 
 import click
 import typer
@@ -26,6 +26,9 @@ app = typer.Typer(
     rich_markup_mode=None,  # rich costs 78 ms of start-up, and boxes help nobody at night
     pretty_exceptions_enable=False,  # its tracebacks print local variables: tokens
     context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,  # `gitops completion` has scripts of its own
+    epilog="--repo, --branch and -o may stand before the command, too. `gitops help COMMAND` shows "
+    "how a command is used.",
 )
 
 
@@ -49,6 +52,12 @@ def root(
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code."""
     return guarded(partial(_parse_and_run, arguments), arguments)
+
+
+def root_command() -> tuple[click.Group, click.Context]:
+    """Return the root of the command line, and a context to show its help in."""
+    command = cast("click.Group", typer.main.get_command(app))
+    return command, click.Context(command, info_name="gitops", help_option_names=["-h", "--help"])
 
 
 def _parse_and_run(arguments: list[str]) -> int:

@@ -30,6 +30,9 @@ COMMANDS: Mapping[str, tuple[str, Start]] = {
 }
 """Command -> (module of `gitops.cli.commands`, what it reads first): those that begin early."""
 
+_ANYWHERE = frozenset({"--repo", "--branch", "--output", "-o"})
+_GROUPS = frozenset({"release"})
+
 # A look at what stands now cannot begin on what was remembered.
 _ASK_FIRST = ("dry_run", "override")
 
@@ -48,6 +51,26 @@ class Spoken:
         self.command = command
         self.arguments = arguments
         self.values = values
+
+
+def verb_first(arguments: Sequence[str]) -> list[str]:
+    """Return a command line with --repo, --branch and -o behind the command, wherever they stand.
+
+    Before `--help` or `--version` they have nothing to say.
+    """
+    words = [*arguments]
+    leading: list[str] = []
+    while words and words[0].startswith("-"):
+        name, equals, _ = words[0].partition("=")
+        joined = len(name) > 2 and not name.startswith("--")
+        if name[:2] == "-o" if joined else name in _ANYWHERE:
+            taken = 1 if equals or joined else 2
+            leading, words = [*leading, *words[:taken]], words[taken:]
+        else:
+            return words
+    if words and words[0] in _GROUPS:
+        return [words[0], *verb_first([*leading, *words[1:]])]
+    return [*words[:1], *leading, *words[1:]] if words else []
 
 
 def understand(arguments: Sequence[str]) -> Spoken | None:

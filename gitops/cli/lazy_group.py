@@ -1,4 +1,4 @@
-"""Every command by name: the file that has it, and the sentence that `gitops --help` says of it.
+"""The commands of `gitops`, each loaded when it is wanted.
 
 A file is imported when its command runs or is asked for its own help. Importing and building all of
 them takes longer than planning a deploy.
@@ -15,78 +15,10 @@ import click
 import typer
 from typer.core import TyperGroup
 
+from gitops.cli.catalogue import EXAMPLES, SECTIONS, VERBS
 from gitops.errors import Bug
 
-VERBS: Mapping[str, tuple[str, str]] = {
-    "init": (
-        "init",
-        "Write gitops.yaml for the overlays that are there, else a whole sample; never overwrites.",
-    ),
-    "demo": (
-        "init",
-        "Tell the whole story on a throw-away repository, printing each command that it runs.",
-    ),
-    "deploy": (
-        "deploy",
-        "Put images into environments: named ones (--to), or those that follow a branch (--ref).",
-    ),
-    "set-image": (
-        "deploy",
-        "Edit one local kustomization in place: no Git, no policy, only the bytes of the value.",
-    ),
-    "promote": (
-        "promote",
-        "Carry the images of an environment to the next one, name, tag and digest together.",
-    ),
-    "approve": (
-        "approve",
-        "Merge the open proposal of an environment, after asking policy again as of now.",
-    ),
-    "close": (
-        "approve",
-        "Drop the proposal of an environment, its branch and pull request; nothing is merged.",
-    ),
-    "qa": (
-        "qa",
-        "Record QA's word on one release: it counts for its whole set of images, and no other.",
-    ),
-    "rollback": (
-        "rollback",
-        "Restore an earlier release as a new commit, and hold the environment.",
-    ),
-    "undo": (
-        "undo",
-        "Take back the newest rollback: images and hold as they were before it.",
-    ),
-    "wait": ("wait", "Follow Argo CD until a release is live and Healthy, or is not going to be."),
-    "watch": (
-        "wait",
-        "Watch environments, and write what becomes of their releases to the ledger.",
-    ),
-    "hold": (
-        "hold",
-        "Keep automation away from an environment, or from all (--all), until `gitops resume`.",
-    ),
-    "resume": (
-        "hold",
-        "Lift the hold of an environment, or of all (--all), so that automation may write again.",
-    ),
-    "history": ("read", "Show the releases of an environment, newest first."),
-    "status": (
-        "read",
-        "Show what is where, since when, by whom, and which holds and proposals stand.",
-    ),
-    "diff": ("read", "Show which images differ between two environments; exit 1 when any does."),
-    "schema": ("read", "Print the JSON Schema of gitops.yaml, for editors."),
-    "check": (
-        "check",
-        "Report commits that change a protected environment without anybody's word.",
-    ),
-    "validate": ("validate", "Check gitops.yaml, every overlay and every hold."),
-    "release": ("release", "Release branches of the source repositories."),
-}
-"""Command -> (its file in `commands`, its first sentence)."""
-
+_EXAMPLES = 3
 _VALUES = {"true": True, "yes": True, "on": True, "1": True}
 _VALUES |= {"false": False, "no": False, "off": False, "0": False}
 
@@ -103,26 +35,47 @@ class Verbs(TyperGroup):
         return load(cmd_name) if cmd_name in VERBS else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the list of commands from the table."""
-        limit = formatter.width - 6 - max(map(len, VERBS))
-        rows = [(name, one.get_short_help_str(limit)) for name, one in self.commands.items()]
-        with formatter.section("Commands"):
-            formatter.write_dl(rows)
+        """Write the commands section by section, each with a few examples."""
+        width = max(map(len, VERBS))
+        for section, names in SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name.ljust(width), VERBS[name][1]) for name in names])
+                formatter.write_paragraph()
+                for name in [one for one in names if one in EXAMPLES][:_EXAMPLES]:
+                    formatter.write(f"{' ' * formatter.current_indent}{EXAMPLES[name][0]}\n")
 
 
 def load(name: str) -> click.Command:
     """Import and build the command `name` of the table."""
-    module, _ = VERBS[name]
+    from gitops.cli.options import flat
+
+    module, line = VERBS[name]
+    commands = import_module(f"gitops.cli.commands.{module}").COMMANDS
     made = typer.Typer(rich_markup_mode=None)
     made.callback()(lambda: None)  # so that it is a group, also with one command
-    import_module(f"gitops.cli.commands.{module}").register(made)
-    made.registered_commands = [one for one in made.registered_commands if one.name == name]
-    group = typer.main.get_group(made)
-    command = group.commands.get(name)
+    inner = typer.Typer(help=line, no_args_is_help=True)
+    for words, verb in commands.items():
+        first, _, second = words.partition(" ")
+        if first == name:
+            (inner if second else made).command(second or first)(flat(verb))
+    if inner.registered_commands:
+        made.add_typer(inner, name=name)
+    command = typer.main.get_group(made).commands.get(name)
     if command is None:
         raise Bug(f"there is no {name} in gitops.cli.commands.{module}")
-    _let_values_stand(command)
+    _finish(name, command)
     return command
+
+
+def _finish(words: str, command: click.Command) -> None:
+    """Add to a command, and to those of a group, what typer does not have."""
+    if isinstance(command, click.Group):
+        for name, one in command.commands.items():
+            _finish(f"{words} {name}", one)
+        return
+    _check_words(command)
+    lines = "\n".join(f"  {line}" for line in EXAMPLES.get(words, ()))
+    command.epilog = f"\b\nExamples:\n{lines}" if lines else None
 
 
 def load_all(app: typer.Typer) -> click.Group:
@@ -132,31 +85,57 @@ def load_all(app: typer.Typer) -> click.Group:
     return group
 
 
-def _let_values_stand(command: click.Command) -> None:
-    """Let `--record=false` be another way to write `--no-record`."""
+def _check_words(command: click.Command) -> None:
+    """Let `--record=false` be `--no-record`, and refuse a value that is given twice."""
     parse = command.parse_args
 
     def parse_args(ctx: click.Context, args: list[str]) -> list[str]:
-        return parse(ctx, list(_spelled(command, args)))
+        return parse(ctx, list(_spelled(command, ctx, args)))
 
     command.parse_args = parse_args  # type: ignore[method-assign]
 
 
-def _spelled(command: click.Command, arguments: list[str]) -> Iterator[str]:
-    """Yield the arguments with on/off options as click reads them; values of others untouched."""
+def _spelled(command: click.Command, ctx: click.Context, arguments: list[str]) -> Iterator[str]:
+    """Yield the arguments with on/off options as click reads them; values of others untouched.
+
+    Raises click.UsageError for an option of one value that is given twice.
+    """
     options = [one for one in command.params if isinstance(one, click.Option)]
-    pairs = {name: one for one in options if one.secondary_opts for name in one.opts}
-    taking = {name for one in options if not one.is_flag for name in one.opts}
+    named = {name: one for one in options for name in one.opts}
+    seen: set[str] = set()
     rest = iter(arguments)
     for word in rest:
         name, equals, value = word.partition("=")
+        option = named.get(name)
         wanted = _VALUES.get(value.lower()) if equals else None
-        if name in pairs and wanted is not None:
-            yield name if wanted else pairs[name].secondary_opts[0]
+        if option is not None and option.secondary_opts and wanted is not None:
+            yield name if wanted else option.secondary_opts[0]
             continue
         yield word
         if word == "--":
             break
-        if word in taking:
+        used, is_next = _value_of(word, named)
+        if used is None:
+            continue
+        if used.name in seen and not used.multiple:
+            raise click.UsageError(f"{used.opts[-1]} takes one value, and has two here", ctx)
+        seen.add(used.name or "")
+        if is_next:
             yield from islice(rest, 1)
     yield from rest
+
+
+def _value_of(word: str, named: Mapping[str, click.Option]) -> tuple[click.Option | None, bool]:
+    """Return the option of a word that takes a value, and whether the next word is the value."""
+    if word.startswith("--"):
+        name, equals, _ = word.partition("=")
+        option = named.get(name)
+        return (None, False) if option is None or option.is_flag else (option, not equals)
+    letters = word[1:] if word.startswith("-") else ""
+    for place, letter in enumerate(letters, 1):
+        option = named.get(f"-{letter}")
+        if option is None:
+            break
+        if not option.is_flag:
+            return option, place == len(letters)
+    return None, False

@@ -9,9 +9,14 @@ a plain deploy reads them without `typing.get_type_hints`. Nothing here loads ty
 import sys
 from collections.abc import Callable, Mapping
 from enum import StrEnum
-from typing import Annotated, Any, NoReturn, dataclass_transform
+from typing import Annotated, Any, Literal, NoReturn, dataclass_transform
 
 from gitops.cli.render.annotations import Annotations
+
+Values = Literal[
+    "environment", "app", "image", "pin", "release", "branch", "command", "folder", "file"
+]
+"""What stands for a value: `image` is a name, `pin` a name with the tag that it gets."""
 
 
 class Option:
@@ -23,6 +28,7 @@ class Option:
         metavar: what stands for the value in help.
         envvar: the variable that is read where the option is not given.
         least: the smallest number that it takes.
+        values: what completion offers for the value; None: nothing.
     """
 
     # A plain class: writing the methods of a struct is felt by a plain deploy.
@@ -33,20 +39,23 @@ class Option:
         metavar: str | None = None,
         envvar: str | None = None,
         least: int | None = None,
+        values: "Values | None" = None,
     ) -> None:
         self.names = names
         self.help = help
         self.metavar = metavar
         self.envvar = envvar
         self.least = least
+        self.values = values
 
 
 class Argument:
-    """One argument: what help calls it, and says of it."""
+    """One argument: what help calls it, says of it, and what completion offers for it."""
 
-    def __init__(self, metavar: str, help: str) -> None:
+    def __init__(self, metavar: str, help: str, values: "Values | None" = None) -> None:
         self.metavar = metavar
         self.help = help
+        self.values = values
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True)
@@ -84,16 +93,23 @@ class Format(StrEnum):
     json = "json"
 
 
-Environment = Annotated[str, Argument("ENV", "The environment.")]
+Environment = Annotated[str, Argument("ENV", "The environment.", "environment")]
 Repo = Annotated[
     str,
-    Option("--repo", metavar="PATH|URL", envvar="GITOPS_REPO", help="The manifest repository."),
+    Option(
+        "--repo",
+        metavar="PATH|URL",
+        envvar="GITOPS_REPO",
+        help="The manifest repository.",
+        values="folder",
+    ),
 ]
 Branch = Annotated[
     str | None,
     Option(
         "--branch",
         help="The top-level branch, which policy is read from; default: what gitops.yaml says.",
+        values="branch",
     ),
 ]
 Output = Annotated[Format, Option("-o", "--output", help="text or json.")]
@@ -103,7 +119,8 @@ Marks = Annotated[
 ]
 DryRun = Annotated[bool, Option("--dry-run", help="Plan, show the difference, write nothing.")]
 App = Annotated[
-    str | None, Option("--app", help="The app, where each app has overlays of its own.")
+    str | None,
+    Option("--app", help="The app, where each app has overlays of its own.", values="app"),
 ]
 Override = Annotated[
     str | None, Option("--override", metavar="REASON", help="Pass policy; the reason is recorded.")
@@ -177,7 +194,7 @@ class FollowOptions(OptionGroup):
 
 
 class OptionField:
-    """Where the value of an option goes.
+    """Where the value of an option, or of an argument, goes.
 
     Attributes:
         name: the field of the group, or the parameter of the verb.
@@ -185,7 +202,7 @@ class OptionField:
         option: what help says of it.
     """
 
-    def __init__(self, name: str, kind: Any, option: Option) -> None:
+    def __init__(self, name: str, kind: Any, option: "Option | Argument") -> None:
         self.name = name
         self.kind = kind
         self.option = option
@@ -227,6 +244,15 @@ def named_options(verb: Callable[..., int]) -> Mapping[str, OptionField]:
             field = OptionField(name, kind.__origin__, option)
             table |= {one: field for names in option.names for one in names.split("/")}
     return table
+
+
+def arguments_of(verb: Callable[..., int]) -> list[OptionField]:
+    """Return the arguments of a verb, in order."""
+    return [
+        OptionField(name, kind.__origin__, kind.__metadata__[0])
+        for name, kind in verb.__annotations__.items()
+        if isinstance(next(iter(getattr(kind, "__metadata__", ())), None), Argument)
+    ]
 
 
 def flat(verb: Callable[..., int]) -> Callable[..., int]:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
-from gitops.actions.context.session import Tip
 from gitops.core.environments.environment import Config, Environment, Overlay
 from gitops.core.kustomization import FILE_NAMES, choose_file, image_values
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.text.plain import nearest_word
 from gitops.errors import NotFound, UsageError
-from gitops.ports import Snapshot
+
+if TYPE_CHECKING:
+    from gitops.actions.context.session import Tip
+    from gitops.ports import Snapshot
 
 
 class OverlayFile(Struct, frozen=True):

@@ -26,7 +26,23 @@ one step. Its store is removed by a later start.
 
 from __future__ import annotations
 
-from gitops.adapters.gitrepo.remote.sources import GitSources, open_sources
-from gitops.adapters.gitrepo.repository import GitRepository, open_repository
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.remote.sources import GitSources, open_sources
+    from gitops.adapters.gitrepo.repository import GitRepository, open_repository
 
 __all__ = ["GitRepository", "GitSources", "open_repository", "open_sources"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for: who only reads a checkout on disk needs none of it."""
+    if name in ("GitSources", "open_sources"):
+        from gitops.adapters.gitrepo.remote import sources
+
+        return getattr(sources, name)
+    if name in __all__:
+        from gitops.adapters.gitrepo import repository
+
+        return getattr(repository, name)
+    raise AttributeError(name)

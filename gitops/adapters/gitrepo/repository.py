@@ -288,7 +288,7 @@ def open_repository(
             progress=progress,
         )
         remote = Remote(
-            git, where.url, where.url, ssh=where.ssh, shelf=_shelf(environ, progress, where.url)
+            git, where.url, where.url, ssh=where.ssh, shelf=shelf_of(environ, progress, where.url)
         )
         return GitRepository(git, remote, where.url, environ, None, location)
     path = Path(location)
@@ -340,13 +340,13 @@ def _open_checkout(
         push_url=push.url,
         ssh=fetch.ssh or push.ssh,
         read_settings=place.lines,
-        shelf=_shelf(environ, progress, fetch.url, push.url),
+        shelf=shelf_of(environ, progress, fetch.url, push.url),
     )
     pushed = pushes if pushes is not None else known[chosen]
     return GitRepository(git, remote, fetch.url, environ, place, pushed)
 
 
-def _shelf(
+def shelf_of(
     environ: Mapping[str, str], progress: Callable[[str], None] | None, *urls: str
 ) -> Shelf | None:
     """Return the place in the cache of the remote at `urls`.

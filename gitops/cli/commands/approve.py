@@ -1,6 +1,6 @@
 """`gitops approve` and `gitops close`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from gitops.cli.options import (
     App,
@@ -11,19 +11,9 @@ from gitops.cli.options import (
     RepositoryOptions,
     WriteOptions,
     Yes,
-    flat,
     may_ask,
 )
 from gitops.cli.session import open_for_writing
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the commands of this file to `app`."""
-    app.command("approve")(flat(approve))
-    app.command("close")(flat(close))
 
 
 class ApproveOptions(OptionGroup):
@@ -90,3 +80,6 @@ def close(
 
         report = run(session(), environment, app=options.app, reason=options.reason)
     return print_write(report, where.output)
+
+
+COMMANDS = {"approve": approve, "close": close}

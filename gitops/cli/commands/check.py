@@ -1,18 +1,10 @@
 """`gitops check`."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from gitops.cli.options import Argument, Format, Marks, Option, OptionGroup, Output, Repo, flat
+from gitops.cli.options import Argument, Format, Marks, Option, OptionGroup, Output, Repo
 from gitops.cli.render.annotations import Annotations
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the command of this file to `app`."""
-    app.command("check")(flat(check))
 
 
 class CheckOptions(OptionGroup):
@@ -25,6 +17,7 @@ class CheckOptions(OptionGroup):
             "--branch",
             help="The branch that the change is on, or goes to; default: the one that the CI "
             "system's variables tell, else the only one that environments live on.",
+            values="branch",
         ),
     ] = None
     annotations: Marks = Annotations.none
@@ -57,3 +50,6 @@ def check(
         ci = read_ci_branch(os.environ) if options.branch is None else None
         report = run(session(), revision, ci)
     return print_check(report, options.output, options.annotations)
+
+
+COMMANDS = {"check": check}

@@ -16,13 +16,10 @@ from gitops.cli.options import (
     Reason,
     RepositoryOptions,
     WriteOptions,
-    flat,
 )
 from gitops.cli.session import finish, open_for_writing, wait_options
 
 if TYPE_CHECKING:
-    import typer
-
     from gitops.ports.repository import Start
 
 Images = Annotated[
@@ -30,15 +27,10 @@ Images = Annotated[
     Argument(
         "IMAGE...",
         "NAME:TAG, NAME@DIGEST, NAME:TAG@DIGEST, NAME=NEWNAME[:TAG][@DIGEST] or NAME=*:TAG.",
+        "pin",
     ),
 ]
 Add = Annotated[bool, Option("--add", help="Make entries that are not in the list yet.")]
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the commands of this file to `app`."""
-    app.command("deploy")(flat(deploy))
-    app.command("set-image")(flat(set_image))
 
 
 class DeployOptions(OptionGroup):
@@ -46,7 +38,12 @@ class DeployOptions(OptionGroup):
 
     to: Annotated[
         tuple[str, ...],
-        Option("--to", metavar="ENV", help="An environment; may be given several times."),
+        Option(
+            "--to",
+            metavar="ENV",
+            help="An environment; may be given several times.",
+            values="environment",
+        ),
     ] = ()
     ref: Annotated[
         str | None,
@@ -55,6 +52,7 @@ class DeployOptions(OptionGroup):
             metavar="BRANCH",
             help="The source branch: policy decides which environments follow it; auto: the one "
             "that this CI job builds.",
+            values="branch",
         ),
     ] = None
     commit: Annotated[
@@ -101,7 +99,7 @@ def deploy(
 
 
 def set_image(
-    directory: Annotated[str, Argument("DIR", "The folder with the kustomization file.")],
+    directory: Annotated[str, Argument("DIR", "The folder with the kustomization file.", "folder")],
     images: Images,
     add: Add = False,
     dry_run: DryRun = False,
@@ -112,3 +110,6 @@ def set_image(
     from gitops.wiring import set_image as run
 
     return print_write(run(directory, list(images), add=add, dry_run=dry_run), output)
+
+
+COMMANDS = {"deploy": deploy, "set-image": set_image}

@@ -1,6 +1,6 @@
 """`gitops hold` and `gitops resume`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from gitops.cli.options import (
     App,
@@ -9,24 +9,14 @@ from gitops.cli.options import (
     OptionGroup,
     RepositoryOptions,
     WriteOptions,
-    flat,
 )
 from gitops.cli.session import open_for_writing
 from gitops.errors import UsageError
 
-if TYPE_CHECKING:
-    import typer
-
 HeldEnvironment = Annotated[
-    str | None, Argument("[ENV]", "The environment; or all of them: --all.")
+    str | None, Argument("[ENV]", "The environment; or all of them: --all.", "environment")
 ]
 Everything = Annotated[bool, Option("--all", help="Every environment: the emergency stop.")]
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the commands of this file to `app`."""
-    app.command("hold")(flat(hold))
-    app.command("resume")(flat(resume))
 
 
 class HoldOptions(OptionGroup):
@@ -85,3 +75,6 @@ def _check(environment: str | None, *, everything: bool, app: str | None) -> Non
         raise UsageError("--all holds everything: leave out the environment and --app")
     if not everything and environment is None:
         raise UsageError("say which environment, or --all for every one")
+
+
+COMMANDS = {"hold": hold, "resume": resume}

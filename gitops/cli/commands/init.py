@@ -1,21 +1,12 @@
 """`gitops init` and `gitops demo`: the first minute."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from gitops.cli.options import Argument, DryRun, Format, Option, Output, Yes, flat, may_ask
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the commands of this file to `app`."""
-    app.command("init")(flat(init))
-    app.command("demo")(flat(demo))
+from gitops.cli.options import Argument, DryRun, Format, Option, Output, Yes, may_ask
 
 
 def init(
-    directory: Annotated[str, Argument("[DIR]", "Where to; default: here.")] = ".",
+    directory: Annotated[str, Argument("[DIR]", "Where to; default: here.", "folder")] = ".",
     repo_url: Annotated[
         str | None,
         Option(
@@ -43,10 +34,13 @@ def init(
 def demo(
     directory: Annotated[
         str | None,
-        Argument("[DIR]", "Keep the repository here; default: throw it away."),
+        Argument("[DIR]", "Keep the repository here; default: throw it away.", "folder"),
     ] = None,
 ) -> int:
     """Tell the whole story on a throw-away repository, printing each command that it runs."""
     from gitops.cli.commands.demo import tell
 
     return tell(directory)
+
+
+COMMANDS = {"init": init, "demo": demo}

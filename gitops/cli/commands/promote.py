@@ -1,6 +1,6 @@
 """`gitops promote`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from gitops.cli.options import (
     App,
@@ -12,25 +12,17 @@ from gitops.cli.options import (
     Reason,
     RepositoryOptions,
     WriteOptions,
-    flat,
 )
 from gitops.cli.session import finish, open_for_writing, wait_options
 from gitops.errors import UsageError
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the command of this file to `app`."""
-    app.command("promote")(flat(promote))
 
 
 class PromoteOptions(OptionGroup):
     """From where to where images are carried, and on whose word."""
 
     to: Annotated[
-        str | None, Option("--to", metavar="ENV", help="The environment that gets them.")
+        str | None,
+        Option("--to", metavar="ENV", help="The environment that gets them.", values="environment"),
     ] = None
     source: Annotated[
         str | None,
@@ -38,12 +30,16 @@ class PromoteOptions(OptionGroup):
             "--from",
             metavar="ENV",
             help="The environment that has them; default: the last one of its `after`.",
+            values="environment",
         ),
     ] = None
     ref: Annotated[
         str | None,
         Option(
-            "--ref", metavar="BRANCH", help="The source branch that they are expected to come from."
+            "--ref",
+            metavar="BRANCH",
+            help="The source branch that they are expected to come from.",
+            values="branch",
         ),
     ] = None
     eligible: Annotated[
@@ -69,7 +65,7 @@ def promote(
     write: WriteOptions,
     names: Annotated[
         tuple[str, ...],
-        Argument("[NAME...]", "The images to carry; default: all of them."),
+        Argument("[NAME...]", "The images to carry; default: all of them.", "image"),
     ] = (),
 ) -> int:
     """Carry the images of an environment to the next one, name, tag and digest together."""
@@ -101,3 +97,6 @@ def promote(
             )
             report = run(opened, request)
         return finish(opened, report, waits, where.output)
+
+
+COMMANDS = {"promote": promote}

@@ -1,6 +1,6 @@
 """`gitops qa`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from gitops.cli.options import (
     App,
@@ -9,19 +9,10 @@ from gitops.cli.options import (
     OptionGroup,
     RepositoryOptions,
     WriteOptions,
-    flat,
     may_ask,
 )
 from gitops.cli.session import open_for_writing
 from gitops.errors import UsageError
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the command of this file to `app`."""
-    app.command("qa")(flat(qa))
 
 
 class QaOptions(OptionGroup):
@@ -35,6 +26,7 @@ class QaOptions(OptionGroup):
             "--release",
             metavar="COMMIT",
             help="The release that was tested; left out: a terminal shows the newest and asks.",
+            values="release",
         ),
     ] = None
     note: Annotated[str | None, Option("--note", metavar="TEXT", help="What QA says with it.")] = (
@@ -66,3 +58,6 @@ def qa(
         )
         report = run(session(), request, confirm=confirm_qa if may_ask(where.output) else None)
     return print_write(report, where.output)
+
+
+COMMANDS = {"qa": qa}

@@ -1,6 +1,6 @@
 """Commands that only look: `history`, `status`, `diff`, `schema`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from gitops.cli.options import (
     App,
@@ -9,20 +9,8 @@ from gitops.cli.options import (
     Option,
     OptionGroup,
     RepositoryOptions,
-    flat,
 )
 from gitops.cli.session import open_for_reading
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the commands of this file to `app`."""
-    app.command("history")(flat(history))
-    app.command("status")(flat(status))
-    app.command("diff")(flat(diff))
-    app.command("schema")(flat(schema))
 
 
 class HistoryOptions(OptionGroup):
@@ -55,7 +43,7 @@ def status(
     where: RepositoryOptions,
     environments: Annotated[
         tuple[str, ...],
-        Argument("[ENV...]", "The environments; default: all of them."),
+        Argument("[ENV...]", "The environments; default: all of them.", "environment"),
     ] = (),
 ) -> int:
     """Show what is where, since when, by whom, and which holds and proposals stand."""
@@ -75,7 +63,7 @@ class DiffOptions(OptionGroup):
 
 def diff(
     environment: Environment,
-    other: Annotated[str, Argument("OTHER", "The environment to compare with.")],
+    other: Annotated[str, Argument("OTHER", "The environment to compare with.", "environment")],
     options: DiffOptions,
     where: RepositoryOptions,
 ) -> int:
@@ -97,3 +85,6 @@ def schema() -> int:
 
     line(json.dumps(config_schema(), indent=2))
     return 0
+
+
+COMMANDS = {"history": history, "status": status, "diff": diff, "schema": schema}

@@ -1,22 +1,9 @@
 """`gitops release cut` and `gitops release list`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from gitops.cli.options import Argument, DryRun, Option, OptionGroup, RepositoryOptions, flat
+from gitops.cli.options import Argument, DryRun, Option, OptionGroup, RepositoryOptions
 from gitops.cli.session import open_for_reading
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the commands of this file to `app`."""
-    import typer
-
-    group = typer.Typer(help="Release branches of the source repositories.", no_args_is_help=True)
-    group.command("cut")(flat(cut))
-    group.command("list")(flat(list_))
-    app.add_typer(group, name="release")
 
 
 class CutOptions(OptionGroup):
@@ -62,3 +49,6 @@ def list_(where: RepositoryOptions) -> int:
 
         report = list_releases(session())
     return print_releases(report, where.output)
+
+
+COMMANDS = {"release cut": cut, "release list": list_}

@@ -1,6 +1,6 @@
 """`gitops rollback`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from gitops.cli.options import (
     App,
@@ -11,18 +11,9 @@ from gitops.cli.options import (
     RepositoryOptions,
     WriteOptions,
     Yes,
-    flat,
     may_ask,
 )
 from gitops.cli.session import finish, open_for_writing, wait_options
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the command of this file to `app`."""
-    app.command("rollback")(flat(rollback))
 
 
 class RollbackOptions(OptionGroup):
@@ -34,6 +25,7 @@ class RollbackOptions(OptionGroup):
             "--to",
             metavar="RELEASE",
             help="A commit of its history, a tag, or `previous`; default: the last stable release.",
+            values="release",
         ),
     ] = None
     bad: Annotated[
@@ -43,11 +35,17 @@ class RollbackOptions(OptionGroup):
             metavar="RELEASE",
             help="The release to take back, a commit or a tag: one that was taken back already is "
             "left alone, and so is anything newer.",
+            values="release",
         ),
     ] = None
     image: Annotated[
         tuple[str, ...],
-        Option("--image", metavar="NAME", help="Only this image; may be given several times."),
+        Option(
+            "--image",
+            metavar="NAME",
+            help="Only this image; may be given several times.",
+            values="image",
+        ),
     ] = ()
     reason: Annotated[
         str | None,
@@ -101,3 +99,6 @@ def rollback(
         opened = session()
         report = run(opened, request, confirm=confirm_rollback if ask else None)
         return finish(opened, report, waits, where.output)
+
+
+COMMANDS = {"rollback": rollback}

@@ -1,6 +1,6 @@
 """`gitops undo`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from gitops.cli.options import (
     App,
@@ -12,18 +12,9 @@ from gitops.cli.options import (
     RepositoryOptions,
     WriteOptions,
     Yes,
-    flat,
     may_ask,
 )
 from gitops.cli.session import finish, open_for_writing, wait_options
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the command of this file to `app`."""
-    app.command("undo")(flat(undo))
 
 
 class UndoOptions(OptionGroup):
@@ -36,6 +27,7 @@ class UndoOptions(OptionGroup):
             metavar="COMMIT",
             help="The rollback that is meant: nothing happens when it was undone already; "
             "default: the newest.",
+            values="release",
         ),
     ] = None
     reason: Reason = None
@@ -67,3 +59,6 @@ def undo(
         opened = session()
         report = run(opened, request, confirm=confirm_undo if ask else None)
         return finish(opened, report, waits, where.output)
+
+
+COMMANDS = {"undo": undo}

@@ -1,20 +1,12 @@
 """`gitops validate`: the repository as it is, a change beside a branch, rules of the forge."""
 
 import os
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
-from gitops.cli.options import DryRun, Marks, Option, OptionGroup, RepositoryOptions, flat
+from gitops.cli.options import DryRun, Marks, Option, OptionGroup, RepositoryOptions
 from gitops.cli.render.annotations import Annotations
 from gitops.cli.session import open_for_reading
 from gitops.errors import UsageError
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the command of this file to `app`."""
-    app.command("validate")(flat(validate))
 
 
 class ValidateOptions(OptionGroup):
@@ -27,11 +19,17 @@ class ValidateOptions(OptionGroup):
             metavar="BASE",
             help="Also say what the checked-out commit changes beside BASE (a branch or a commit): "
             "images, files, policy, and the manifests that are built.",
+            values="branch",
         ),
     ] = None
     comment: Annotated[
         str | None,
-        Option("--comment", metavar="FILE", help="With --against: write it as Markdown, too."),
+        Option(
+            "--comment",
+            metavar="FILE",
+            help="With --against: write it as Markdown, too.",
+            values="file",
+        ),
     ] = None
     require_isolation: Annotated[
         bool,
@@ -106,3 +104,6 @@ def _forge(options: ValidateOptions, where: RepositoryOptions, *, dry_run: bool)
         config = open_tip(opened).config
         found = check_protection(opened, config, forge_of_source(where.repo), fix=options.fix)
     return print_protection(found, where.output, options.annotations)
+
+
+COMMANDS = {"validate": validate}

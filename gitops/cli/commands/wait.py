@@ -1,6 +1,6 @@
 """`gitops wait` and `gitops watch`."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from gitops.cli.options import (
     App,
@@ -13,19 +13,9 @@ from gitops.cli.options import (
     Soak,
     Timeout,
     WriteOptions,
-    flat,
 )
 from gitops.cli.session import open_for_writing, optional_seconds
 from gitops.errors import Unavailable, UsageError
-
-if TYPE_CHECKING:
-    import typer
-
-
-def register(app: "typer.Typer") -> None:
-    """Add the commands of this file to `app`."""
-    app.command("wait")(flat(wait))
-    app.command("watch")(flat(watch))
 
 
 class ReleaseWaitOptions(OptionGroup):
@@ -52,11 +42,11 @@ def wait(
     options: ReleaseWaitOptions,
     where: RepositoryOptions,
     environment: Annotated[
-        str | None, Argument("[ENV]", "The environment; or --for ENV=TAG.")
+        str | None, Argument("[ENV]", "The environment; or --for ENV=TAG.", "environment")
     ] = None,
     commit: Annotated[
         str | None,
-        Argument("[COMMIT]", "A commit of its branch; default: the newest release."),
+        Argument("[COMMIT]", "A commit of its branch; default: the newest release.", "release"),
     ] = None,
     push_timeout: PushTimeout = "60s",
 ) -> int:
@@ -114,7 +104,7 @@ def watch(
     where: RepositoryOptions,
     environments: Annotated[
         tuple[str, ...],
-        Argument("[ENV...]", "The environments; default: all in a cluster."),
+        Argument("[ENV...]", "The environments; default: all in a cluster.", "environment"),
     ] = (),
     once: Annotated[bool, Option("--once", help="Look once and end, for a cron job.")] = False,
     push_timeout: PushTimeout = "60s",
@@ -140,3 +130,6 @@ def watch(
                 missed = missed or event.is_trouble
         if once:
             return Unavailable.exit_code if missed else 0
+
+
+COMMANDS = {"wait": wait, "watch": watch}

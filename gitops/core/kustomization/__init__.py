@@ -5,9 +5,13 @@ plan (`plan.py`) which bytes change, `prove.py` reads the result again and refus
 that differs; `edit.py` is the whole, in order.
 """
 
-from gitops.core.kustomization.edit import Edit, edit_images, missing_image
+from typing import TYPE_CHECKING, Any
+
 from gitops.core.kustomization.files import FILE_NAMES, choose_file
 from gitops.core.kustomization.read import ImageEntry, image_values, read_entries
+
+if TYPE_CHECKING:
+    from gitops.core.kustomization.edit import Edit, edit_images, missing_image
 
 __all__ = [
     "FILE_NAMES",
@@ -19,3 +23,12 @@ __all__ = [
     "missing_image",
     "read_entries",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what edits when it is asked for: who only reads does not wait for it."""
+    if name not in __all__:
+        raise AttributeError(name)
+    from gitops.core.kustomization import edit
+
+    return getattr(edit, name)

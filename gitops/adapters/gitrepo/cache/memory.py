@@ -83,6 +83,12 @@ class Memory:
             return None
         if branch is None and 0 <= time.time() - self._asked < _ASK_AGAIN:
             branch = self._default
+        return self.kept(branch) if branch is not None else None
+
+    def kept(self, branch: str | None) -> tuple[str, str] | None:
+        """Return the branch (None: the default one) and its tip as they were read last."""
+        if branch is None:
+            branch = self._default
         commit = self._tips.get(branch) if branch is not None else None
         return (branch, commit) if branch is not None and commit is not None else None
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from gitops.adapters.gitrepo.objects.codec import check_path
+from gitops.core.git.path import check_path
 from gitops.errors import Denied, ManifestError, NotFound
 
 
@@ -52,6 +51,8 @@ class CheckoutFiles:
 
         Raises NotFound when there is none, ManifestError for a link, Denied.
         """
+        import tempfile  # which loads much, and only who writes needs
+
         place = self._place(path)
         try:
             mode = stat.S_IMODE(place.stat().st_mode)

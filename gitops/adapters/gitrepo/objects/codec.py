@@ -19,6 +19,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from gitops.core.git.commit import Identity
+from gitops.core.git.path import check_path
 from gitops.errors import ManifestError
 
 TREE, FILE, LINK, MODULE = "40000", "100644", "120000", "160000"
@@ -151,13 +152,6 @@ def patch_tree(
         else:
             del tree[name]
     return write("tree", render_tree(tree))
-
-
-def check_path(path: str) -> None:
-    """Raise ManifestError for a path that no Git tree may hold."""
-    parts = path.split("/")
-    if any(part in ("", ".", "..") or part.lower() == ".git" or "\0" in part for part in parts):
-        raise ManifestError("is not a path inside the repository", path=path)
 
 
 def render_commit(

@@ -109,6 +109,12 @@ class Remote:
         self._past.note(tip.commit, tip.branch)
         return tip
 
+    def kept(self, branch: str | None) -> BranchTip | None:
+        """Return the tip that an earlier call left, however old."""
+        if self.store.damaged or (found := self._memory.kept(branch)) is None:
+            return None
+        return BranchTip(*found)
+
     def _may_ask(self) -> None:
         """Raise Unproven while only what is remembered counts."""
         if self._bet is not None:

@@ -1,0 +1,232 @@
+"""Every command: its file, its sentence, its place in `gitops --help`, and three examples.
+
+Loads nothing, so that help and completion need no command's file. The examples are on the sample
+that `gitops init` writes; at most 76 columns, so that help keeps them whole at 80.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+VERBS: Mapping[str, tuple[str, str]] = {
+    "deploy": (
+        "deploy",
+        "Put images into environments: named ones (--to), or those that follow a branch (--ref).",
+    ),
+    "promote": (
+        "promote",
+        "Carry the images of an environment to the next one, name, tag and digest together.",
+    ),
+    "rollback": (
+        "rollback",
+        "Restore an earlier release as a new commit, and hold the environment.",
+    ),
+    "undo": (
+        "undo",
+        "Take back the newest rollback: images and hold as they were before it.",
+    ),
+    "wait": ("wait", "Follow Argo CD until a release is live and Healthy, or is not going to be."),
+    "set-image": (
+        "deploy",
+        "Edit one local kustomization in place: no Git, no policy, only the bytes of the value.",
+    ),
+    "status": (
+        "read",
+        "Show what is where, since when, by whom, and which holds and proposals stand.",
+    ),
+    "history": ("read", "Show the releases of an environment, newest first."),
+    "diff": ("read", "Show which images differ between two environments; exit 1 when any does."),
+    "check": (
+        "check",
+        "Report commits that change a protected environment without anybody's word.",
+    ),
+    "approve": (
+        "approve",
+        "Merge the open proposal of an environment, after asking policy again as of now.",
+    ),
+    "close": (
+        "approve",
+        "Drop the proposal of an environment, its branch and pull request; nothing is merged.",
+    ),
+    "qa": (
+        "qa",
+        "Record QA's word on one release: it counts for its whole set of images, and no other.",
+    ),
+    "hold": (
+        "hold",
+        "Keep automation away from an environment, or from all (--all), until `gitops resume`.",
+    ),
+    "resume": (
+        "hold",
+        "Lift the hold of an environment, or of all (--all), so that automation may write again.",
+    ),
+    "init": (
+        "init",
+        "Write gitops.yaml for the overlays that are there, else a whole sample; never overwrites.",
+    ),
+    "validate": ("validate", "Check gitops.yaml, every overlay and every hold."),
+    "release": ("release", "Release branches of the source repositories."),
+    "watch": (
+        "wait",
+        "Watch environments, and write what becomes of their releases to the ledger.",
+    ),
+    "demo": (
+        "init",
+        "Tell the whole story on a throw-away repository, printing each command that it runs.",
+    ),
+    "schema": ("read", "Print the JSON Schema of gitops.yaml, for editors."),
+    "completion": (
+        "help",
+        "Print the script that completes commands, options and names in a shell.",
+    ),
+    "help": ("help", "Show how gitops, or one of its commands, is used."),
+    "version": ("help", "Print the version."),
+}
+"""Command -> (module of `gitops.cli.commands`, first sentence), in the order of the sections."""
+
+SECTIONS: Mapping[str, tuple[str, ...]] = {
+    "Every day": ("deploy", "promote", "rollback", "undo", "wait", "set-image"),
+    "Look": ("status", "history", "diff", "check"),
+    "People": ("approve", "close", "qa", "hold", "resume"),
+    "Set up": (
+        "init",
+        "validate",
+        "release",
+        "watch",
+        "demo",
+        "schema",
+        "completion",
+        "help",
+        "version",
+    ),
+}
+"""Section of `gitops --help` -> its commands; tests/cli/test_lazy_group.py compares."""
+
+EXAMPLES: Mapping[str, tuple[str, ...]] = {
+    "deploy": (
+        "gitops deploy shop/api:1.5.0 --to dev",
+        "gitops deploy shop/api:1.5.0 --ref main --commit 5f2c9ab1 --wait",
+        "gitops deploy shop/api:1.5.0 --to test --dry-run",
+    ),
+    "promote": (
+        "gitops promote --to prod",
+        "gitops promote shop/api --from dev --to test",
+        "gitops promote --eligible",
+    ),
+    "rollback": (
+        "gitops rollback prod",
+        "gitops rollback prod --to 1.4.1 --reason 'INC-42: checkout fails'",
+        "gitops rollback dev --image shop/api --no-hold --yes",
+    ),
+    "undo": (
+        "gitops undo prod",
+        "gitops undo prod --dry-run",
+        "gitops undo prod --reason 'the rollback was not needed' --yes",
+    ),
+    "wait": (
+        "gitops wait prod",
+        "gitops wait stage --soak 5m --timeout 10m",
+        "gitops wait --for dev=1.5.0",
+    ),
+    "set-image": (
+        "gitops set-image overlays/dev shop/api:1.5.0",
+        "gitops set-image overlays/dev shop/api:1.5.0 --dry-run",
+        "gitops set-image overlays/dev shop/worker:2.0.0 --add",
+    ),
+    "status": (
+        "gitops status",
+        "gitops status stage prod",
+        "gitops status -o json",
+    ),
+    "history": (
+        "gitops history prod",
+        "gitops history prod --limit 5",
+        "gitops history prod --limit 0 -o json",
+    ),
+    "diff": (
+        "gitops diff stage prod",
+        "gitops diff stage prod -o json",
+        "gitops diff stage prod --repo https://git.example.com/shop/manifests.git",
+    ),
+    "check": (
+        "gitops check",
+        "gitops check origin/main..HEAD",
+        "gitops check --annotations github",
+    ),
+    "approve": (
+        "gitops approve prod",
+        "gitops approve prod --head 4b1d9ab1",
+        "gitops approve prod --dry-run",
+    ),
+    "close": (
+        "gitops close prod",
+        "gitops close prod --reason 'it waits for the next release'",
+        "gitops close prod --dry-run",
+    ),
+    "qa": (
+        "gitops qa stage --pass",
+        "gitops qa stage --pass --release 9ab14b1d --note 'test plan 81'",
+        "gitops qa stage --fail --release 9ab14b1d --note 'INC-42'",
+    ),
+    "hold": (
+        "gitops hold prod --reason 'INC-42: checkout fails'",
+        "gitops hold --all --reason 'the cluster is being moved'",
+        "gitops hold prod --reason 'audit until Friday' --dry-run",
+    ),
+    "resume": (
+        "gitops resume prod",
+        "gitops resume --all",
+        "gitops resume prod --dry-run",
+    ),
+    "init": (
+        "gitops init",
+        "gitops init manifests --repo-url https://git.example.com/shop/manifests",
+        "gitops init --dry-run",
+    ),
+    "validate": (
+        "gitops validate",
+        "gitops validate --against origin/main",
+        "gitops validate --forge",
+    ),
+    "release cut": (
+        "gitops release cut 1.5",
+        "gitops release cut 1.5 --commit 5f2c9ab1 --dry-run",
+        "gitops release cut 1.5 --source shop/api",
+    ),
+    "release list": (
+        "gitops release list",
+        "gitops release list -o json",
+        "gitops release list --branch main",
+    ),
+    "watch": (
+        "gitops watch",
+        "gitops watch stage prod -o json",
+        "gitops watch --once",
+    ),
+    "demo": (
+        "gitops demo",
+        "gitops demo demo-folder",
+        "NO_COLOR=1 gitops demo",
+    ),
+    "schema": (
+        "gitops schema",
+        "gitops schema > gitops.schema.json",
+        "gitops schema | grep overlay",
+    ),
+    "completion": (
+        "gitops completion bash",
+        "gitops completion zsh > ~/.zfunc/_gitops",
+        "gitops completion fish > ~/.config/fish/completions/gitops.fish",
+    ),
+    "help": (
+        "gitops help",
+        "gitops help rollback",
+        "gitops help release cut",
+    ),
+    "version": (
+        "gitops version",
+        "gitops --version",
+        "gitops version && gitops status",
+    ),
+}
+"""Words of a command -> its examples; tests/cli/test_catalogue.py reads each of them."""
