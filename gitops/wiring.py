@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from gitops.ports.repository import Start
 
 
+_MOST_BUILDS = 30  # overlays that `validate` builds unasked: a few seconds
+
 _begun: dict[tuple[str, str | None], GitRepository] = {}
 
 
@@ -215,8 +217,13 @@ def set_image(directory: str, images: list[str], *, add: bool, dry_run: bool) ->
     return run(LocalFolder(directory), directory, images, add=add, dry_run=dry_run)
 
 
-def validate(location: str, branch: str | None) -> ValidateReport:
-    """Check a checkout as it stands, or the newest tip of a branch."""
+def validate(location: str, branch: str | None, *, build: bool | None = None) -> ValidateReport:
+    """Check a checkout as it stands, or the newest tip of a branch.
+
+    `build`: build all overlays, or none; None: some, where there is a kustomize. Raises NotFound
+    when there is none and all are wanted.
+    """
+    from gitops.actions.manifests.trial_build import TrialBuilds
     from gitops.actions.validate import validate as run
     from gitops.adapters.gitrepo import open_repository
     from gitops.adapters.local.clock import SystemClock
@@ -224,7 +231,17 @@ def validate(location: str, branch: str | None) -> ValidateReport:
     with open_repository(location, environ=os.environ, progress=_say) as repository:
         snapshot = repository.directory_snapshot() if branch is None else None
         looked_at = snapshot or repository.snapshot(branch)
-        return run(looked_at, _load_config, SystemClock().now(), repository.snapshot)
+        builds = TrialBuilds(_renderer(build), None if build else _MOST_BUILDS)
+        return run(looked_at, _load_config, SystemClock().now(), repository.snapshot, builds)
+
+
+def _renderer(build: bool | None) -> Renderer | None:
+    from gitops.errors import NotFound
+
+    renderer = None if build is False else open_renderer()
+    if build and renderer is None:
+        raise NotFound("--build needs a kustomize", hint="install kustomize or kubectl")
+    return renderer
 
 
 def _load_config(content: bytes) -> Config:

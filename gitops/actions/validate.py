@@ -8,45 +8,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.overlays import apps_of, overlays_of, read_overlay
-from gitops.actions.manifests.files import SnapshotFiles
-from gitops.actions.manifests.images_used import manifest_images
+from gitops.actions.context.overlays import apps_of, overlays_of
+from gitops.actions.manifests.overlay_problems import Pinned, overlay_problems, problem_of
+from gitops.actions.manifests.trial_build import TrialBuilds
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, hold_path, parse_hold
-from gitops.core.kustomization import ImageEntry, edit_images, read_entries
-from gitops.core.kustomization.graph import walk
-from gitops.core.kustomization.image import KEEP, ImageRequest
+from gitops.core.report import Problem, ProblemLevel
 from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
 from gitops.ports import Snapshot
 
 HOLDS = ".gitops/holds"
-ProblemLevel = Literal["error", "warning"]
-Pinned = tuple[str, tuple[ImageEntry, ...]]  # path of a kustomization file, and what it pins
 
 _APP = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7f]+(?<!\.)")
 _PLACED = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)", re.DOTALL)
-
-
-class Problem(Struct, frozen=True):
-    """One thing that is wrong.
-
-    Attributes:
-        line, column: from 1; 1:1 where the whole file, or a folder, is meant.
-        level: an `error` stops gitops from working there; a `warning` is for a person to judge.
-        branch: where `path` is, when it is on another branch than the one that was looked at.
-    """
-
-    path: str
-    line: int
-    column: int
-    level: ProblemLevel
-    message: str
-    branch: str | None = None
 
 
 class ValidateReport(Struct, frozen=True):
@@ -54,10 +32,12 @@ class ValidateReport(Struct, frozen=True):
 
     Attributes:
         overlays: how many overlays were looked at.
+        notes: what was not looked at, or not kept apart.
     """
 
     problems: tuple[Problem, ...]
     overlays: int
+    notes: tuple[str, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -71,13 +51,15 @@ def validate(
     load_config: Callable[[bytes], Config],
     now: datetime,
     read: Callable[[str], Snapshot],
+    builds: TrialBuilds | None = None,
 ) -> ValidateReport:
     """Look at the config of `snapshot`, and at the overlays and the holds of its environments.
 
     `load_config` raises ConfigError, as `gitops.config.load_config` does. `now` (aware) tells which
     freezes are on. `read` gives the tips of branches that environments have of their own; it raises
-    what `ports.Repository.snapshot` does.
+    what `ports.Repository.snapshot` does. `builds`: overlays are built as well.
     """
+    builds = builds if builds is not None else TrialBuilds()
     problems: list[Problem] = []
     config = _load(snapshot, load_config, problems)
     if config is None:
@@ -91,7 +73,7 @@ def validate(
     for row, home in homes.items():
         for overlay in overlays_of(home, row):
             count += 1
-            problems += _elsewhere(snapshot, home, _check_overlay(home, overlay, found))
+            problems += _elsewhere(snapshot, home, overlay_problems(home, overlay, found, builds))
     problems += _check_after(homes, found, snapshot)
     tips = {snapshot.branch: snapshot, **{home.branch: home for home in homes.values()}}
     trunk = _trunk(snapshot, config)
@@ -100,7 +82,7 @@ def validate(
         problems += _elsewhere(snapshot, home, _check_holds(home, config, rows, branch == trunk))
         if branch != trunk:
             problems += _elsewhere(snapshot, home, _check_copy(home, tips.get(trunk)))
-    return ValidateReport(tuple(problems), count)
+    return ValidateReport(tuple(problems), count, builds.notes())
 
 
 def _homes(
@@ -166,7 +148,7 @@ def _load(
             Problem(CONFIG_PATH, 1, 1, "error", "is not there: `gitops init` makes one")
         )
     except ManifestError as error:
-        problems.append(_problem(error))
+        problems.append(problem_of(error))
     except ConfigError as error:
         for reason in error.reasons:
             found = _PLACED.fullmatch(reason)
@@ -234,84 +216,6 @@ def _parent(row: Environment) -> str:
     return row.overlay.partition("{app}")[0].rstrip("/")
 
 
-def _check_overlay(
-    snapshot: Snapshot, overlay: Overlay, pinned: dict[Overlay, Pinned]
-) -> Iterator[Problem]:
-    """Can the kustomization be read and edited? Puts what it pins into `pinned`."""
-    directory = overlay.directory
-    for name in snapshot.entries(directory):
-        if name.startswith(".argocd-source-"):
-            message = "Argo CD puts this over the overlay's images: changes seem to do nothing"
-            yield Problem(f"{directory}/{name}", 1, 1, "warning", message)
-    try:
-        file = read_overlay(snapshot, overlay)
-        found = read_entries(file.content, file.path)
-    except NotFound:
-        what = "has no kustomization" if snapshot.entries(directory) else "does not exist"
-        message = f"{overlay.label}: the overlay {directory} {what}"
-        yield Problem(CONFIG_PATH, overlay.environment.line, 1, "error", message)
-        return
-    except ManifestError as error:
-        yield _problem(error)
-        return
-    pinned[overlay] = (file.path, found)
-    problems = list(_check_entries(file.path, file.content, found))
-    yield from problems
-    if not found and not problems:
-        message = "no images: gitops has nothing to change here"
-        yield Problem(file.path, 1, 1, "warning", message)
-    graph = walk(SnapshotFiles(snapshot), directory)
-    for one in graph.outside:
-        message = f"{overlay.label} names {one.target}, which leads out of the repository"
-        yield Problem(one.path, one.line, 1, "error", message)
-    for limit in graph.limits:
-        yield Problem(file.path, 1, 1, "error", f"{overlay.label} cannot be followed: {limit}")
-    used = manifest_images(snapshot, directory, graph)
-    for entry in found:
-        if used is not None and entry.image not in used:
-            message = f"no manifest that it builds on uses {entry.image}: this changes nothing"
-            yield Problem(file.path, entry.line, entry.column, "warning", message)
-
-
-def _check_entries(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -> Iterator[Problem]:
-    seen: dict[str, ImageEntry] = {}
-    for entry in entries:
-        first = seen.setdefault(entry.image, entry)
-        if first is not entry:
-            message = f"{entry.image} stands here twice: first on line {first.line}"
-            yield Problem(path, entry.line, entry.column, "error", message)
-            continue
-        if entry.tag_suffix:
-            message = f"{entry.image} has a tagSuffix, which kustomize applies twice"
-            yield Problem(path, entry.line, entry.column, "warning", message)
-        if entry.value.tag is None and entry.value.digest is None:
-            message = f"{entry.image} pins neither tag nor digest: what the base says runs"
-            yield Problem(path, entry.line, entry.column, "warning", message)
-    if len(seen) == len(entries):
-        yield from _check_editable(path, content, list(seen.values()))
-
-
-def _check_editable(path: str, content: bytes, entries: list[ImageEntry]) -> Iterator[Problem]:
-    """Try an edit of all entries, then, if that is refused, of each: the refusals are problems."""
-    try:
-        edit_images(content, path, [_trial(entry) for entry in entries])
-    except ManifestError as error:
-        if len(entries) < 2:
-            yield _problem(error)
-            return
-        for entry in entries:
-            yield from _check_editable(path, content, [entry])
-
-
-def _trial(entry: ImageEntry) -> ImageRequest:
-    """Ask for other values in the fields that the entry has."""
-    return ImageRequest(
-        entry.image,
-        tag=KEEP if entry.value.tag is None and entry.value.digest else "trial",
-        digest=KEEP if entry.value.digest is None else f"sha256:{'0' * 64}",
-    )
-
-
 def _check_after(
     homes: Mapping[Environment, Snapshot], pinned: dict[Overlay, Pinned], snapshot: Snapshot
 ) -> Iterator[Problem]:
@@ -367,7 +271,7 @@ def _check_holds(
                 continue
             parse_hold(content, path)
         except ManifestError as error:
-            yield _problem(error)
+            yield problem_of(error)
             continue
         if config and path not in known:
             message = f"holds nothing: {_why_not(path, config, rows)}"
@@ -381,7 +285,3 @@ def _why_not(path: str, config: Config, rows: Sequence[Environment]) -> str:
     if row is None or row in rows:
         return "no environment has this name"
     return f"{row.name} lives on {row.branch or 'the top-level branch'}"
-
-
-def _problem(error: ManifestError) -> Problem:
-    return Problem(error.path, error.line, error.column, "error", error.problem)

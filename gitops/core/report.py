@@ -254,3 +254,23 @@ class ReleaseListReport(Struct, frozen=True):
 
     branches: tuple[LiveBranch, ...]
     warnings: tuple[str, ...] = ()
+
+
+ProblemLevel = Literal["error", "warning"]
+
+
+class Problem(Struct, frozen=True):
+    """One thing that is wrong.
+
+    Attributes:
+        line, column: from 1; 1:1 where the whole file, or a folder, is meant.
+        level: an `error` stops gitops from working there; a `warning` is for a person to judge.
+        branch: where `path` is, when it is on another branch than the one that was looked at.
+    """
+
+    path: str
+    line: int
+    column: int
+    level: ProblemLevel
+    message: str
+    branch: str | None = None

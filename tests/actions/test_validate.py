@@ -8,10 +8,11 @@ from typing import NoReturn
 
 import pytest
 
-from gitops.actions.validate import Problem, ValidateReport, validate
+from gitops.actions.validate import ValidateReport, validate
 from gitops.adapters.local.sample import sample_files
 from gitops.config import load_config
 from gitops.core.hold import Hold, render_hold
+from gitops.core.report import Problem
 from gitops.errors import GitopsError, ManifestError, NotFound, Unavailable
 
 NOW = datetime(2026, 12, 24, 9, tzinfo=UTC)
@@ -377,7 +378,7 @@ NOT_USED = ["no manifest that it builds on uses shop/api: this changes nothing"]
         ("resources: [a.yaml]", {"a.yaml": "kind: X"}, NOT_USED),
         ("resources: [https://git.example.com/x?ref=v1]", {}, []),
         ("resources: [../../../x]", {}, OUTSIDE),
-        ("resources: [missing.yaml]", {}, []),
+        ("resources: [missing.yaml]", {}, ["dev names missing.yaml, which is not there"]),
         ("helmCharts: [{name: x}]", {}, []),
         ("resources: [../loop]", {}, NOT_USED),
     ],

@@ -15,8 +15,14 @@ from gitops.ports import Snapshot
 _KEY = r"""(?:^|[\s{,])["']?(?:%s)["']?[ \t]*:[ \t]*["']?([^\s"'#,{}]+)"""
 _IMAGE = re.compile(_KEY % "image|reference")  # `reference` is the image of a volume
 _NEW_NAME = re.compile(_KEY % "newName")  # in a base: the name that an overlay must use
-# What these add, or change, is known only after a build.
-_BUILT = frozenset(("generators", "transformers"))
+# What these add, or change, or let an entry reach, is known only after a build.
+_BUILT = frozenset(
+    {
+        *("generators", "transformers", "configurations", "components", "helmcharts"),
+        *("helmchartinflationgenerator", "replacements"),
+        *("patches", "patchesjson6902", "patchesstrategicmerge"),
+    }
+)
 
 
 def manifest_images(snapshot: Snapshot, directory: str, graph: BuildGraph) -> frozenset[str] | None:

@@ -38,6 +38,14 @@ class ValidateOptions(OptionGroup):
             help="With --against: build nothing where a build could see this machine or a network.",
         ),
     ] = False
+    build: Annotated[
+        bool | None,
+        Option(
+            "--build/--no-build",
+            help="Build all overlays with kustomize or kubectl, or none; default: some, where one "
+            "is at hand.",
+        ),
+    ] = None
     forge: Annotated[
         bool,
         Option(
@@ -71,7 +79,8 @@ def validate(options: ValidateOptions, where: RepositoryOptions, dry_run: DryRun
     from gitops.cli.render.validate import print_problems
     from gitops.wiring import validate as run
 
-    return print_problems(run(where.repo, where.branch), where.output, options.annotations)
+    report = run(where.repo, where.branch, build=options.build)
+    return print_problems(report, where.output, options.annotations)
 
 
 def _against(base: str, options: ValidateOptions, where: RepositoryOptions) -> int:

@@ -248,6 +248,7 @@ def problems_document(report: ValidateReport) -> JsonDocument:
             for problem in report.problems
         ],
         "overlays": report.overlays,
+        "warnings": list(report.notes),
     }
 
 

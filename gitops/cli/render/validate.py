@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from gitops.actions.validate import Problem, ValidateReport
+from gitops.actions.validate import ValidateReport
 from gitops.actions.validate_forge import ProtectionReport
 from gitops.cli.render import documents
 from gitops.cli.render.annotations import Annotations, github_line
@@ -22,6 +22,7 @@ from gitops.core.compare.comparison import Comparison, EnvironmentDifference, Re
 from gitops.core.environments.environment import CONFIG_PATH
 from gitops.core.forges.branch_rules import Gap
 from gitops.core.kustomization.image import describe_value
+from gitops.core.report import Problem
 from gitops.core.text.plain import count, shown_paths
 from gitops.errors import ConfigError, Denied, GitopsError, ManifestError, Refused
 
@@ -39,6 +40,8 @@ def print_problems(report: ValidateReport, output: str, annotations: Annotations
     errors = sum(problem.level == "error" for problem in report.problems)
     found = f"{count(errors, 'error')}, {count(len(report.problems) - errors, 'warning')}"
     line(f"{found if report.problems else 'nothing wrong'} in {count(report.overlays, 'overlay')}")
+    for note in report.notes:
+        aside("warning", note)
     return report.exit_code
 
 

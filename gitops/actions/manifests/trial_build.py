@@ -1,0 +1,133 @@
+"""What a build says of an overlay: whether it builds, and which of its entries change anything.
+
+An entry changes nothing where another tag in it leaves no trace. So each entry gets a tag of its
+own, the overlay is built once, and the tags are looked for: patches, field specs, Components and
+regular expressions as names are then kustomize's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from msgspec import Struct
+
+from gitops.actions.manifests.render import refusal
+from gitops.core.kustomization import ImageEntry, edit_images
+from gitops.core.kustomization.graph import BuildGraph
+from gitops.core.kustomization.image import ImageRequest
+from gitops.errors import ManifestError
+from gitops.ports import BuildFile, Renderer, Snapshot
+
+_MARK = "gitops-trial-{}-end"
+_MOST_FILES = 3000
+_MOST_BYTES = 32 << 20
+
+
+class TrialBuild(Struct, frozen=True):
+    """What came of it.
+
+    Attributes:
+        idle: the names of entries that change nothing; None where nothing was built.
+        problem: why the overlay does not build.
+        isolated: the build saw its files alone.
+    """
+
+    idle: frozenset[str] | None = None
+    problem: str | None = None
+    isolated: bool = True
+
+
+class TrialBuilds(Struct):
+    """The trial builds of one call.
+
+    Attributes:
+        renderer: None where there is no kustomize, or nobody wants builds.
+        most: how many overlays are built; None: all.
+        left_out: how many were not, for that.
+        isolated: False once a build saw more than its files.
+    """
+
+    renderer: Renderer | None = None
+    most: int | None = None
+    built: int = 0
+    left_out: int = 0
+    isolated: bool = True
+
+    def build(
+        self, snapshot: Snapshot, graph: BuildGraph, path: str, entries: Sequence[ImageEntry]
+    ) -> TrialBuild:
+        """Build the overlay whose kustomization is at `path`, with a tag of its own in each entry.
+
+        Nothing is built where a build would fetch or run something, or look outside.
+        """
+        if self.renderer is None:
+            return TrialBuild()
+        if self.most is not None and self.built >= self.most:
+            self.left_out += 1
+            return TrialBuild()
+        done = _try_build(snapshot, self.renderer, graph, path, entries)
+        self.built += done.idle is not None or done.problem is not None
+        self.isolated = self.isolated and done.isolated
+        return done
+
+    def notes(self) -> tuple[str, ...]:
+        """Return what a person should know of the builds as a whole."""
+        found = []
+        if self.left_out:
+            found.append(f"{self.left_out} overlays were not built: --build builds all")
+        if not self.isolated:
+            found.append("builds were not kept from the files and the network of this machine")
+        return tuple(found)
+
+
+def _try_build(
+    snapshot: Snapshot,
+    renderer: Renderer,
+    graph: BuildGraph,
+    path: str,
+    entries: Sequence[ImageEntry],
+) -> TrialBuild:
+    if refusal(graph) is not None or graph.missing:
+        return TrialBuild()
+    names = list(dict.fromkeys(entry.image for entry in entries))
+    requests = [
+        ImageRequest(name, tag=_MARK.format(index), digest=None) for index, name in enumerate(names)
+    ]
+    try:
+        files = _files(snapshot, graph)
+        if files is None:
+            return TrialBuild()
+        content = files[path].content
+        files[path] = BuildFile(edit_images(content, path, requests).after)
+    except (ManifestError, KeyError):
+        return TrialBuild()
+    build = renderer.build(files, path.rpartition("/")[0])
+    if build.text is None:
+        return TrialBuild(problem=build.problem or "it does not build", isolated=build.isolated)
+    idle = {name for index, name in enumerate(names) if _MARK.format(index) not in build.text}
+    return TrialBuild(frozenset(idle), isolated=build.isolated)
+
+
+def _files(snapshot: Snapshot, graph: BuildGraph) -> dict[str, BuildFile] | None:
+    """Return what a build reads; None for too much. Raises ManifestError for a link."""
+    found: dict[str, BuildFile] = {}
+    size = 0
+    todo = [*graph.paths, *graph.folders]
+    seen: set[str] = set()
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        names = snapshot.entries(path)
+        if names:
+            todo += [f"{path}/{one.rstrip('/')}" if path else one.rstrip("/") for one in names]
+            continue
+        content = snapshot.read(path)
+        if content is None:
+            continue
+        found[path] = BuildFile(content)
+        size += len(content)
+        if len(found) > _MOST_FILES or size > _MOST_BYTES:
+            return None
+    return found
