@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from gitops.actions.context.holds import own_hold_path
 from gitops.actions.context.plan import Draft, Plan
-from gitops.actions.context.session import Session, Tip, check_policy, open_tip, require_words
+from gitops.actions.context.policy_branch import check_policy, open_tip
+from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.judge import Override
 from gitops.actions.proposals.find import OpenProposal, proposal_branch

@@ -10,20 +10,27 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.audit.affected import TouchReader, fetch_changed, protected
 from gitops.actions.audit.agreement import ApprovalEvidence
 from gitops.actions.audit.changes import Changeset, read_changeset
 from gitops.actions.audit.judge_change import StepJudge
-from gitops.actions.context.policy_branch import PolicyBranch, config_of, newest, read_trunk
-from gitops.actions.context.session import Session, Tip, read_config
+from gitops.actions.context.policy_branch import (
+    PolicyBranch,
+    config_of,
+    newest,
+    read_trunk,
+    tip_before,
+    tip_of,
+)
+from gitops.actions.context.session import Session, Tip
 from gitops.core.audit.ci_branch import CiBranch
 from gitops.core.audit.findings import CheckedCommit, CheckReport, Finding
 from gitops.core.environments.environment import CONFIG_PATH, Config
-from gitops.errors import Bug, ConfigError, ManifestError, NotFound, UsageError
-from gitops.ports import Archive, Snapshot
+from gitops.errors import Bug, NotFound, UsageError
+from gitops.ports import Archive
 
-_OLDEST_POLICY = 100  # commits that are gone back for a `gitops.yaml` that can be read
 _NOTHING = Config(branch=None)
 
 
@@ -77,7 +84,7 @@ def check(session: Session, revision: str | None = None, ci: CiBranch | None = N
             # Once it was changed without a word, nothing after that makes it trusted again here.
             trusted = trusted and after is not None and _is_agreed(one, own)
             if trusted and after is not None:
-                policy = Tip(archive.tree(step.commit), after, session.repository, first.others)
+                policy = replace(first, snapshot=archive.tree(step.commit), config=after)
     findings += judge.standing_dangers(policy.config, changes.tip)
     rows = protected(policy.config)
     return CheckReport(
@@ -106,8 +113,8 @@ def _find_place(
         return ChangeLocation(branch, trunk.branch, changes)
     if branch != default.branch or session.branch is not None:
         return ChangeLocation(branch, branch, changes)
-    before = _before(session, archive, changes) if changes.landed else None
-    config = before[1] if before is not None else config_of(session, default) or _NOTHING
+    before = tip_before(session, archive, changes.base) if changes.landed else None
+    config = before.config if before is not None else config_of(session, default) or _NOTHING
     top_level = config.branch or branch
     return ChangeLocation(branch, top_level, changes, points=top_level != branch)
 
@@ -151,40 +158,13 @@ def _first_policy(session: Session, archive: Archive, place: ChangeLocation) -> 
     """Read the policy from before the change: of what landed, from its parent; else from the
     newest commit of the branch, since an old one may have been laxer."""
     if place.branch == place.top_level and place.changes.landed:
-        before = _before(session, archive, place.changes)
+        before = tip_before(session, archive, place.changes.base)
         if before is not None:
-            return Tip(before[0], before[1], session.repository)
+            return before
         tree = archive.tree(place.changes.tip)
         if config_of(session, tree) is not None:
             return Tip(tree, _NOTHING, session.repository)  # it brings the first one
-    snapshot = session.repository.snapshot(place.top_level)
-    return Tip(snapshot, read_config(session, snapshot), session.repository)
-
-
-def _before(
-    session: Session, archive: Archive, changes: Changeset
-) -> tuple[Snapshot, Config] | None:
-    """Return the newest policy before the change that can be read, None when there was none.
-
-    Nobody gets rid of the policy by breaking it first. Raises ConfigError or ManifestError when it
-    has been broken for long.
-    """
-    at, error = changes.base, None
-    for _ in range(_OLDEST_POLICY):
-        if at is None:
-            break
-        tree = archive.tree(at)
-        try:
-            content = tree.read(CONFIG_PATH)
-            if content is not None:
-                return tree, session.load_config(content)
-        except (ConfigError, ManifestError) as broken:
-            error = error or broken
-        parents = archive.info(at).parents
-        at = parents[0] if parents else None
-    if error is not None:
-        raise error
-    return None
+    return tip_of(session, session.repository.snapshot(place.top_level))
 
 
 def _is_agreed(commit: CheckedCommit, own: Collection[str | None]) -> bool:

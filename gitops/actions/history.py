@@ -5,7 +5,8 @@ from __future__ import annotations
 from itertools import islice
 
 from gitops.actions.context.overlays import find_overlay
-from gitops.actions.context.session import Session, open_tip
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session
 from gitops.actions.context.view import view_of
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of

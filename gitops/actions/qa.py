@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from gitops.actions.context.overlays import find_overlay
-from gitops.actions.context.session import Session, open_tip, require_commit, require_words
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session, require_commit, require_words
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.pull_requests.announce import update_pull_requests
 from gitops.actions.releases.history import releases_of

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from gitops.actions.context.overlays import overlays_of
-from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import words_on

@@ -13,7 +13,8 @@ from gitops.actions.context.overlays import (
     find_overlay,
     overlays_of,
 )
-from gitops.actions.context.session import Session, open_tip
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
 from gitops.actions.pull_requests.readiness import makers_of, waits_for

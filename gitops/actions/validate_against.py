@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from gitops.actions.audit.affected import TouchReader, fetch_changed
 from gitops.actions.audit.build_inputs import belongings_of, overlays_in
 from gitops.actions.audit.changes import BranchStep
-from gitops.actions.context.policy_branch import config_of, read_trunk
+from gitops.actions.context.policy_branch import config_of, read_config, read_trunk
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
 from gitops.actions.manifests.render import RenderSide, render
@@ -132,8 +132,7 @@ def _rendering_warnings(
 def _policy(session: Session, archive: Archive, against: str | None, top_level: str) -> Tip:
     snapshot: Snapshot
     snapshot = session.repository.snapshot(top_level) if against is None else archive.tree(against)
-    content = snapshot.read(CONFIG_PATH)
-    config = session.load_config(content) if content is not None else Config(branch=None)
+    config = read_config(session, snapshot) or Config(branch=None)
     return Tip(snapshot, config, _Anywhere(session.repository, archive))
 
 

@@ -8,7 +8,8 @@ from msgspec import Struct
 
 from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker
 from gitops.actions.context.overlays import find_environment, find_overlay, overlays_of
-from gitops.actions.context.session import Session, Tip, open_tip, require_commit
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session, Tip, require_commit
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
 from gitops.core.argocd.progress import WaitTerms

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Sequence
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.observer import IDLE, SOON, Observer, ObserverState
 from gitops.actions.context.overlays import find_environment, overlays_of
-from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
 from gitops.core.argocd.reports import WatchEvent
 from gitops.core.environments.environment import Environment, Overlay

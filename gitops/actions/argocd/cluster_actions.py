@@ -16,7 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.argocd.tracking import Readings, TrackingApplication, TrackingResult, read_feeds
-from gitops.actions.context.session import Session, Tip, open_tip
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
 from gitops.core.argocd.application import NOTICE, NOTICE_SEVERITY, REFRESH, Resource
 from gitops.core.argocd.rollout import Rollout, read_rollout

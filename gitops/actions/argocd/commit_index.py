@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from gitops.actions.context.session import open_tip
+from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
 from gitops.core.argocd.health import RevisionPosition

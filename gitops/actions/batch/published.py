@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from gitops.actions.context.session import Combining, Session, Tip, read_config
+from gitops.actions.context.policy_branch import tip_of
+from gitops.actions.context.session import Combining, Session, Tip
 from gitops.core.batch.intents import MAX_BYTES, REF_PREFIX, Intent
 from gitops.core.batch.landed import landed, looked_back
 from gitops.core.batch.selection import (
@@ -60,7 +61,7 @@ def judge_published(
     none lands a second time; what is not sealed makes us read nothing more.
     """
     snapshot, refs = gathered.snapshot, gathered.refs
-    tip = Tip(snapshot, read_config(session, snapshot), session.repository)
+    tip = tip_of(session, snapshot)
     name, now = repository_name(combining, tip), session.clock.now()
     chosen = [ref for ref in choose_refs(refs, own.id if own is not None else "") if ref in refs]
     contents = combining.intents.contents({refs[ref] for ref in chosen}, MAX_BYTES)

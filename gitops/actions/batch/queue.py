@@ -16,7 +16,8 @@ from msgspec import Struct
 from gitops.actions.batch.carry import PlanOther, load
 from gitops.actions.batch.published import Published, gather, judge_published, sweep
 from gitops.actions.context.plan import Plan
-from gitops.actions.context.session import Combining, Session, Tip, read_config
+from gitops.actions.context.policy_branch import tip_of
+from gitops.actions.context.session import Combining, Session, Tip
 from gitops.actions.write.push import Sent, Update
 from gitops.actions.write.report import report_of
 from gitops.actions.write.retry import Attempts
@@ -210,7 +211,7 @@ class Waiting(Struct):
         tip, plan = self.sent.tip, self.sent.plan
         with suppress(GitopsError):
             snapshot = self.combining.intents.look(branch, found.parents[0])
-            there = Tip(snapshot, read_config(session, snapshot), session.repository)
+            there = tip_of(session, snapshot)
             planned = self.plan(there)
             if branch in planned.commits:
                 tip, plan = there, planned

@@ -1,18 +1,26 @@
-"""The branch that policy is on, and the branches that environments have of their own.
+"""The policy: the branch that it is on, the tip that a call reads it from, and its one reading.
 
-Read from the newest commits, which may be a part of what is checked: so this names branches, and
-whoever trusts a policy reads it from before the change.
+`read_trunk` reads the newest commits, which may be a part of what is checked: so it names branches,
+and whoever trusts a policy reads it from before the change (`tip_before`).
 """
 
 from __future__ import annotations
 
-from msgspec import Struct
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from gitops.actions.context.session import Session
-from gitops.core.audit.ci_branch import CiBranch
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import CONFIG_PATH, Config
 from gitops.errors import ConfigError, ManifestError, NotFound, UsageError
-from gitops.ports import Snapshot
+
+if TYPE_CHECKING:
+    from gitops.core.audit.ci_branch import CiBranch
+    from gitops.ports import Archive, Snapshot
+
+_OLDEST = 100  # commits that are gone back for a `gitops.yaml` that can be read
 
 
 class PolicyBranch(Struct, frozen=True):
@@ -85,10 +93,115 @@ def newest(session: Session, branch: str) -> Snapshot | None:
         return None
 
 
+def open_tip(session: Session) -> Tip:
+    """Read the tip and its `gitops.yaml`, never the caller's work tree.
+
+    Raises ConfigError, NotFound (repository, branch), Denied, Unavailable.
+    """
+    tip = tip_of(session, session.repository.snapshot(session.branch))
+    if session.branch is None and tip.config.branch not in (None, tip.snapshot.branch):
+        tip = tip_of(session, session.repository.snapshot(tip.config.branch))
+    check_trunk(tip)
+    return tip
+
+
+def tip_of(session: Session, snapshot: Snapshot) -> Tip:
+    """Return `snapshot` with the policy that it holds. Raises ConfigError where it holds none."""
+    config = read_config(session, snapshot)
+    if config is None:
+        raise ConfigError(
+            f"no {CONFIG_PATH} at the root of {snapshot.branch} in {session.repository.describe()}",
+            hint=_why_missing(session, snapshot),
+        )
+    return Tip(snapshot, config, session.repository)
+
+
+def tip_before(session: Session, archive: Archive, commit: str | None) -> Tip | None:
+    """Return the newest policy from `commit` back that can be read, None when there was none.
+
+    Nobody gets rid of the policy by breaking it first. Raises ConfigError or ManifestError when it
+    has been broken for long.
+    """
+    error = None
+    for _ in range(_OLDEST):
+        if commit is None:
+            break
+        tree = archive.tree(commit)
+        try:
+            config = read_config(session, tree)
+            if config is not None:
+                return Tip(tree, config, session.repository)
+        except (ConfigError, ManifestError) as broken:
+            error = error or broken
+        parents = archive.info(commit).parents
+        commit = parents[0] if parents else None
+    if error is not None:
+        raise error
+    return None
+
+
+def read_config(session: Session, snapshot: Snapshot) -> Config | None:
+    """Return the config that `snapshot` holds, None when it holds none.
+
+    Raises ConfigError, and ManifestError for what is no file.
+    """
+    content = snapshot.read(CONFIG_PATH)
+    return session.load_config(content) if content is not None else None
+
+
 def config_of(session: Session, snapshot: Snapshot) -> Config | None:
     """Return the config that `snapshot` holds, None when there is none that can be read."""
     try:
-        content = snapshot.read(CONFIG_PATH)
-        return session.load_config(content) if content is not None else None
+        return read_config(session, snapshot)
     except (ConfigError, ManifestError):
         return None
+
+
+def check_trunk(tip: Tip) -> None:
+    """Refuse the branch of some environments in place of the one that policy is read from.
+
+    Raises ConfigError, UsageError.
+    """
+    snapshot, config = tip.snapshot, tip.config
+    own = [row.name for row in config.environments if row.branch == snapshot.branch]
+    if not own or len(own) == len(config.environments) or config.branch == snapshot.branch:
+        return
+    what = f"{snapshot.branch} is the branch of {', '.join(own)}"
+    if config.branch is None:
+        raise ConfigError(
+            f"{what}, and which one the other environments and policy are on is not said",
+            hint=f"name it in {CONFIG_PATH}, at the top: `branch: main`",
+        )
+    raise UsageError(f"{what}; policy is read from {config.branch}", hint="leave out --branch")
+
+
+def check_policy(session: Session, tip: Tip, branches: Iterable[str]) -> None:
+    """Refuse to write to `branches` by the policy of another branch that `--branch` names.
+
+    What is written to the named branch itself follows its own policy. But an environment on a
+    branch of its own is bound by the branch that is read when nobody says `--branch`; otherwise
+    any branch could switch the policy of prod off. Raises UsageError.
+    """
+    others = [branch for branch in branches if branch != tip.snapshot.branch]
+    if session.branch is None or not others:
+        return
+    try:
+        trunk = open_tip(replace(session, branch=None)).snapshot.branch
+    except (NotFound, ConfigError):
+        trunk = tip.config.branch or tip.snapshot.branch  # nobody else tells
+    if trunk != tip.snapshot.branch:
+        raise UsageError(
+            f"{', '.join(others)} is bound by the policy on {trunk}, not on {tip.snapshot.branch}",
+            hint="leave out --branch",
+        )
+
+
+def _why_missing(session: Session, snapshot: Snapshot) -> str:
+    """Return what to do about a `gitops.yaml` that is not on the branch."""
+    present = snapshot.entries("")
+    near = [name for name in present if name.lower() in ("gitops.yml", "gitops.yaml")]
+    if near:
+        return f"{near[0]} is there, and is not read: rename it to {CONFIG_PATH}"
+    if session.work_tree is not None and session.work_tree.read(CONFIG_PATH) is not None:
+        return f"{CONFIG_PATH} is in the checkout alone: commit it, and push it"
+    return "`gitops init` writes one; commit and push it"

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
-from msgspec.structs import replace
 
-from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
+from gitops.core.environments.environment import Config, Environment, Overlay
 from gitops.core.releases.history import Identity
 from gitops.core.text.plain import one_line
-from gitops.errors import ConfigError, NotFound, UsageError
+from gitops.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from gitops.ports import (
@@ -168,62 +167,6 @@ class Tip(Struct, frozen=True, eq=False):
         return self.others[branch]
 
 
-def open_tip(session: Session) -> Tip:
-    """Read the tip and its `gitops.yaml`, never the caller's work tree.
-
-    Raises ConfigError, NotFound (repository, branch), Denied, Unavailable.
-    """
-    tip = tip_of(session, session.repository.snapshot(session.branch))
-    if session.branch is None and tip.config.branch not in (None, tip.snapshot.branch):
-        tip = tip_of(session, session.repository.snapshot(tip.config.branch))
-    check_trunk(session, tip)
-    return tip
-
-
-def tip_of(session: Session, snapshot: Snapshot) -> Tip:
-    """Return `snapshot` with the policy that it holds. Raises ConfigError."""
-    return Tip(snapshot, read_config(session, snapshot), session.repository)
-
-
-def check_trunk(session: Session, tip: Tip) -> None:
-    """Refuse the branch of some environments in place of the one that policy is read from.
-
-    Raises ConfigError, UsageError.
-    """
-    snapshot, config = tip.snapshot, tip.config
-    own = [row.name for row in config.environments if row.branch == snapshot.branch]
-    if not own or len(own) == len(config.environments) or config.branch == snapshot.branch:
-        return
-    what = f"{snapshot.branch} is the branch of {', '.join(own)}"
-    if config.branch is None:
-        raise ConfigError(
-            f"{what}, and which one the other environments and policy are on is not said",
-            hint=f"name it in {CONFIG_PATH}, at the top: `branch: main`",
-        )
-    raise UsageError(f"{what}; policy is read from {config.branch}", hint="leave out --branch")
-
-
-def check_policy(session: Session, tip: Tip, branches: Iterable[str]) -> None:
-    """Refuse to write to `branches` by the policy of another branch that `--branch` names.
-
-    What is written to the named branch itself follows its own policy. But an environment on a
-    branch of its own is bound by the branch that is read when nobody says `--branch`; otherwise
-    any branch could switch the policy of prod off. Raises UsageError.
-    """
-    others = [branch for branch in branches if branch != tip.snapshot.branch]
-    if session.branch is None or not others:
-        return
-    try:
-        trunk = open_tip(replace(session, branch=None)).snapshot.branch
-    except (NotFound, ConfigError):
-        trunk = tip.config.branch or tip.snapshot.branch  # nobody else tells
-    if trunk != tip.snapshot.branch:
-        raise UsageError(
-            f"{', '.join(others)} is bound by the policy on {trunk}, not on {tip.snapshot.branch}",
-            hint="leave out --branch",
-        )
-
-
 def require_words(text: str | None, option: str) -> None:
     """Refuse an empty reason: whoever reads it later deserves one. Raises UsageError."""
     if text is not None and not one_line(text):
@@ -240,25 +183,3 @@ def require_commit(text: str, option: str | None = None) -> str:
         given = f"{option} {text!r}" if option is not None else repr(text)
         raise UsageError(f"{given} is no commit: 40 hex digits, at least 7")
     return wanted
-
-
-def read_config(session: Session, snapshot: Snapshot) -> Config:
-    """Return the config that `snapshot` holds; ConfigError when it holds none."""
-    content = snapshot.read(CONFIG_PATH)
-    if content is None:
-        raise ConfigError(
-            f"no {CONFIG_PATH} at the root of {snapshot.branch} in {session.repository.describe()}",
-            hint=_why_missing(session, snapshot),
-        )
-    return session.load_config(content)
-
-
-def _why_missing(session: Session, snapshot: Snapshot) -> str:
-    """Return what to do about a `gitops.yaml` that is not on the branch."""
-    present = snapshot.entries("")
-    near = [name for name in present if name.lower() in ("gitops.yml", "gitops.yaml")]
-    if near:
-        return f"{near[0]} is there, and is not read: rename it to {CONFIG_PATH}"
-    if session.work_tree is not None and session.work_tree.read(CONFIG_PATH) is not None:
-        return f"{CONFIG_PATH} is in the checkout alone: commit it, and push it"
-    return "`gitops init` writes one; commit and push it"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from gitops.actions.context.session import Session, check_policy, open_tip
+from gitops.actions.context.policy_branch import check_policy, open_tip
+from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, proposal_branch
 from gitops.actions.proposals.makers import counted

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping
 
 from msgspec.structs import replace
 
-from gitops.actions.context.session import Session, open_tip
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import find_proposal, look, proposal_branch
 from gitops.actions.pull_requests.review import make_review

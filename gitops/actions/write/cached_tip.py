@@ -12,7 +12,8 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from gitops.actions.context.plan import Plan
-from gitops.actions.context.session import Session, Tip, check_policy, check_trunk, tip_of
+from gitops.actions.context.policy_branch import check_policy, check_trunk, tip_of
+from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.push import Sent, prepare, push
 from gitops.errors import GitopsError, NoAtomicPush, TimedOut, Unavailable
 from gitops.ports import Unproven
@@ -37,7 +38,7 @@ def try_cached_tip(session: Session, plan: Callable[[Tip], Plan]) -> CachedTipPu
             tip = tip_of(session, snapshot)
             if session.branch is None and tip.config.branch not in (None, snapshot.branch):
                 return None
-            check_trunk(session, tip)
+            check_trunk(tip)
             wanted = plan(tip)
             check_policy(session, tip, wanted.targets)
             sent = prepare(session, tip, wanted)

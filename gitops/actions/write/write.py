@@ -16,7 +16,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.plan import Plan
-from gitops.actions.context.session import Session, Tip, check_policy, open_tip
+from gitops.actions.context.policy_branch import check_policy, open_tip
+from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.cached_tip import try_cached_tip
 from gitops.actions.write.push import Sent, prepare, push
 from gitops.actions.write.report import joined, report_of

@@ -106,7 +106,7 @@ def _forge(options: ValidateOptions, where: RepositoryOptions, *, dry_run: bool)
     from gitops.wiring import forge_of_source
 
     with open_for_reading(where, dry_run=dry_run) as session:
-        from gitops.actions.context.session import open_tip
+        from gitops.actions.context.policy_branch import open_tip
         from gitops.actions.validate_forge import check_protection
 
         opened = session()

@@ -9,7 +9,8 @@ from msgspec.structs import replace
 
 from fakes import FakeClock, FakeRepository
 from gitops.actions.context.overlays import find_overlay
-from gitops.actions.context.session import Session, open_tip
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session
 from gitops.actions.context.view import view_of
 from gitops.config import load_config
 from gitops.core.git.commit import Identity

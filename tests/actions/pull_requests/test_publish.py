@@ -9,7 +9,7 @@ from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.argocd.verdicts import record_verdict
 from gitops.actions.close import close
 from gitops.actions.context.overlays import find_overlay
-from gitops.actions.context.session import open_tip
+from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.view import view_of
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
