@@ -13,6 +13,7 @@ from gitops.errors import GitopsError, NotFound, Refused
 from gitops.ports import (
     CheckState,
     Contribution,
+    HandedOver,
     Merged,
     MergeMethod,
     NewCommit,
@@ -36,6 +37,7 @@ class Pull:
     comments: list[str] = field(default_factory=list)
     approvals: list[tuple[str, str]] = field(default_factory=list)  # who, which head
     pushes: list[Contribution] = field(default_factory=list)
+    handed_over: tuple[str, str, str, str, str] | None = None
 
 
 class FakeForge:
@@ -62,6 +64,8 @@ class FakeForge:
         self.trouble: GitopsError | None = None
         self.lands = False
         self.undecided = 0
+        self.hands_over: str | None = None
+        self.queue_only = False
 
     # What people do in the forge's page.
 
@@ -154,6 +158,26 @@ class FakeForge:
         self._end_write(trouble)
         return Merged(commit)
 
+    def hand_over(
+        self, number: int, head: str, method: MergeMethod, title: str, message: str
+    ) -> HandedOver | NotMerged:
+        """See `ports.Forge`; `merge_waiting` merges what was handed over."""
+        trouble = self._begin_write()
+        pull = self._pull(number)
+        if self._shown(pull).head != head:
+            return NotMerged("head-moved", f"the head is {self._shown(pull).head}")
+        if self.hands_over is None:
+            return NotMerged("refused", "nothing here merges by itself")
+        pull.handed_over = (self.hands_over, head, method, title, message)
+        self._end_write(trouble)
+        return HandedOver(self.hands_over)
+
+    def merge_waiting(self, number: int) -> str:
+        """Merge what was handed over, as the forge does when it is ready. Returns the commit."""
+        pull = self._pull(number)
+        assert pull.handed_over is not None
+        return self._land(number, *pull.handed_over[1:])
+
     def close(self, number: int) -> None:
         """See `ports.Forge`."""
         trouble = self._begin_write()
@@ -175,6 +199,9 @@ class FakeForge:
             checks=self.statuses(shown.head),
             checks_wanted=rule.checks or (),
             reasons=() if refusal is None else (refusal.words,),
+            hands_over=self.hands_over,
+            queue_only=self.queue_only,
+            handed_over=handed[0] if (handed := self._pull(number).handed_over) else None,
         )
 
     def makers(self, number: int) -> Sequence[Contribution]:

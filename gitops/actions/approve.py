@@ -51,6 +51,17 @@ def approve(
     require_words(request.override, "--override")
     approving = Approving(session, request, confirm, Override(request.override))
     tip = open_tip(session)
+    if not request.update:
+        return _approve(session, tip, approving)
+    from gitops.actions.pull_requests.update import bring_up_to_date
+
+    updated = bring_up_to_date(approving, tip)
+    if updated is None:
+        return _approve(session, tip, approving)
+    return updated if session.dry_run else _after_update(session, approving, updated)
+
+
+def _approve(session: Session, tip: Tip, approving: Approving) -> WriteReport:
     forge = session.forge(tip.config)
     if not isinstance(forge, NoForge):
         from gitops.actions.pull_requests.merge import merge_pull_request
@@ -58,6 +69,23 @@ def approve(
         return merge_pull_request(session, forge, approving)
     report = _approve_in_git(session, tip, approving)
     return report if forge.hint is None else replace(report, hint=report.hint or forge.hint)
+
+
+def _after_update(session: Session, approving: Approving, updated: WriteReport) -> WriteReport:
+    """Go on with the new head; what it waits for now is told, and no error: it was updated."""
+    from gitops.actions.pull_requests.publish import refresh
+
+    overlays = [one.overlay for one in updated.proposals]
+    warnings = (*updated.warnings, *refresh(session, overlays))
+    try:
+        report = _approve(session, open_tip(session), approving)
+    except Refused as error:
+        waits = tuple(replace(one, waits_for=error.reasons) for one in updated.proposals)
+        notes = (*updated.notes, error.message)
+        return replace(updated, notes=notes, hint=error.hint, warnings=warnings, proposals=waits)
+    return replace(
+        report, notes=(*updated.notes, *report.notes), warnings=(*warnings, *report.warnings)
+    )
 
 
 def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteReport:

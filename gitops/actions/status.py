@@ -141,7 +141,8 @@ def _waits(view: OverlayView, found: ProposalLookup) -> tuple[str, ...]:
     number, rule = found.pull.number, view.row.approvals
     ready = forge.readiness(number)
     makers = makers_of(forge, number, ready, rule, found.present)
-    return waits_for(found.pull, ready, rule, makers)
+    waits = waits_for(found.pull, ready, rule, makers)
+    return waits if ready.handed_over is None else (ready.handed_over, *waits)
 
 
 def diff(session: Session, left: str, right: str, *, app: str | None = None) -> DiffReport:

@@ -72,6 +72,10 @@ class Readiness(Struct, frozen=True):
         checks: name -> state of what was reported for the head.
         checks_wanted: names that must be `success`.
         reasons: the forge's own words for what is in the way, () when it says none.
+        hands_over: how the forge merges by itself what is ready, where it is set up so (`the merge
+            queue of main`, `auto-merge`, `the merge train of main`); None: it does not.
+        queue_only: nothing gets in but by that way.
+        handed_over: it was handed over already: how, and where it stands.
     """
 
     mergeable: bool | None
@@ -80,6 +84,9 @@ class Readiness(Struct, frozen=True):
     checks: Mapping[str, CheckState] | None = None
     checks_wanted: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    hands_over: str | None = None
+    queue_only: bool = False
+    handed_over: str | None = None
 
 
 class Contribution(Struct, frozen=True):
@@ -101,6 +108,12 @@ class Merged(Struct, frozen=True):
     """A merge that happened: now, or before an answer got lost. `commit` is on the base."""
 
     commit: str
+
+
+class HandedOver(Struct, frozen=True):
+    """The forge merges it by itself when it is ready; `how` is as `Readiness.hands_over`."""
+
+    how: str
 
 
 class NotMerged(Struct, frozen=True):
@@ -156,6 +169,15 @@ class Forge(Protocol):
         A rebase lands the commits with their own messages. Waits a few seconds while the forge
         finds out whether it merges. Never overrides a rule, never schedules a later merge. One that
         is merged already, with this `head`, is Merged: by hand, or before an answer got lost.
+        """
+        ...
+
+    def hand_over(
+        self, number: int, head: str, method: MergeMethod, title: str, message: str
+    ) -> HandedOver | NotMerged:
+        """Let the forge merge exactly `head` when it is ready, as `Readiness.hands_over` says.
+
+        A queue or train merges with a message of its own. One that was handed over is HandedOver.
         """
         ...
 

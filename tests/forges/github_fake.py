@@ -33,6 +33,7 @@ class GithubFake(JsonServer):
         self.rulesets: dict[int, dict[str, Any]] = {}
         self.watches.append(self._watch)
         routes = {
+            "GET ": self._about,
             "GET /pulls": self._list,
             "POST /pulls": self._open,
             "GET /pulls/{}": self._get,
@@ -62,6 +63,30 @@ class GithubFake(JsonServer):
         for place, handler in routes.items():
             verb, path = place.split(" ")
             self.route(verb, f"{ROOT}/repos/{repository}{path}", self._known(handler))
+        self.route("POST", "/api/graphql", self._graphql)
+        self.queue: list[dict[str, Any]] = []
+
+    # What only GraphQL has: auto-merge and the merge queue.
+
+    def _graphql(self, call: Call) -> Reply:
+        said = call.body
+        given = said["variables"]
+        if "mergeQueueEntry" in said["query"]:
+            waits = any(one["pullRequestId"] == given["id"] for one in self.queue)
+            entry = {"position": 1, "state": "AWAITING_CHECKS"} if waits else None
+            return Reply(200, {"data": {"node": {"mergeQueueEntry": entry}}})
+        given = given["input"]
+        pull = next(
+            one for one in self.state.pulls.values() if _node(one) == given["pullRequestId"]
+        )
+        if given["expectedHeadOid"] != self.state.look(pull).head:
+            words = "Expected head sha didn't match current head ref."
+            return Reply(200, {"data": None, "errors": [{"message": words}]})
+        if "enqueuePullRequest" in said["query"]:
+            self.queue.append(given)
+        else:
+            self.state.waiting[pull.number] = given
+        return Reply(200, {"data": {"done": {"clientMutationId": None}}})
 
     # Who asks.
 
@@ -90,6 +115,9 @@ class GithubFake(JsonServer):
     def _may(self, who: str, *permissions: str) -> None:
         if self.state.people[who] not in permissions:
             raise Stop(404, {"message": "Not Found"})
+
+    def _about(self, call: Call, who: str) -> Reply:
+        return Reply(200, {"allow_auto_merge": self.state.auto_merge})
 
     # Pull requests.
 
@@ -441,7 +469,11 @@ class GithubFake(JsonServer):
             **self._simple(call, pull),
             "merged": merged,
             "mergeable": mergeable,
-            "mergeable_state": words[mergeable],
+            "mergeable_state": "blocked"
+            if self.state.auto_merge and mergeable and self._refusal(pull)
+            else words[mergeable],
+            "node_id": _node(pull),
+            "auto_merge": {"merge_method": "merge"} if pull.number in self.state.waiting else None,
         }
 
     def _one_review(self, call: Call, pull: Pull, review: Review) -> dict[str, Any]:
@@ -466,6 +498,10 @@ class GithubFake(JsonServer):
 
 def _invalid(error: Any) -> Reply:
     return Reply(422, {"message": "Validation Failed", "errors": [error]})
+
+
+def _node(pull: Pull) -> str:
+    return f"PR_{pull.number}"
 
 
 def _page(call: Call, items: list[Any]) -> list[Any]:

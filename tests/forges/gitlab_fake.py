@@ -49,6 +49,8 @@ class GitlabFake(JsonServer):
             "GET /projects/{}/merge_requests/{}/versions": self._versions,
             "GET /projects/{}/merge_requests/{}/commits": self._commits_of,
             "GET /projects/{}/events": self._events,
+            "GET /projects/{}/merge_trains/merge_requests/{}": self._car,
+            "POST /projects/{}/merge_trains/merge_requests/{}": self._board,
             "GET /projects/{}/merge_requests/{}/notes": self._notes,
             "POST /projects/{}/merge_requests/{}/notes": self._note,
             "GET /projects/{}/repository/commits/{}/statuses": self._statuses,
@@ -106,6 +108,18 @@ class GitlabFake(JsonServer):
     def _user(self, name: str) -> dict[str, Any]:
         shown = {"id": self.ids[name], "username": name, "name": name.capitalize()}
         return {**shown, "state": "active"}
+
+    def _car(self, call: Call, who: str, number: str) -> Reply:
+        if int(number) not in self.state.waiting:
+            return Reply(404, {"message": "404 Not Found"})
+        return Reply(200, {"status": "fresh", "merge_request": {"iid": int(number)}})
+
+    def _board(self, call: Call, who: str, number: str) -> Reply:
+        pull = self._pull(number)
+        if call.body["sha"] != pull.head:
+            return Reply(409, {"message": "SHA does not match HEAD of source branch"})
+        self.state.waiting[pull.number] = call.body
+        return Reply(201, [{"status": "idle"}])
 
     def _events(self, call: Call, who: str) -> Reply:
         found = [
@@ -195,6 +209,9 @@ class GitlabFake(JsonServer):
         pull, said = self._pull(number), {**call.query, **(call.body or {})}
         self._may(who, 30, 401)
         status = self._merge_status(pull)
+        if said.get("auto_merge") and status == "ci_must_pass" and said.get("sha") == pull.head:
+            self.state.waiting[pull.number] = said
+            return Reply(200, self._shown(call, pull))
         if status != "mergeable":
             return Reply(405, {"message": "405 Method Not Allowed"})
         if "sha" not in said:
@@ -380,6 +397,7 @@ class GitlabFake(JsonServer):
             "source_branch": pull.branch,
             "target_branch": pull.base,
             "sha": pull.head,
+            "merge_when_pipeline_succeeds": pull.number in self.state.waiting,
             "merge_commit_sha": pull.merged_as if merged and pull.method == "merge" else None,
             "squash_commit_sha": pull.merged_as if merged and pull.method == "squash" else None,
             "detailed_merge_status": self._merge_status(pull),

@@ -92,6 +92,8 @@ class ForgeState:
         self.statuses: dict[str, list[Status]] = {}
         self.labels: set[str] = set()
         self.slow_checks = 1
+        self.auto_merge = False
+        self.waiting: dict[int, Any] = {}  # number -> what the forge was told to merge by itself
         self.pushes: dict[str, list[tuple[str, str, str]]] = {}  # branch -> who, before, after
         self._ticks = 0
 

@@ -40,12 +40,14 @@ class ApproveRequest(Struct, frozen=True):
         head: the proposal's head that was looked at (hex, at least 7 digits); None: the head as
             it is when the call begins.
         override: why policy is passed over, or None.
+        update: bring it up to date with its base first, where that has gone on.
     """
 
     environment: str
     app: str | None = None
     head: str | None = None
     override: str | None = None
+    update: bool = False
 
 
 class ApprovalPreview(Struct, frozen=True):

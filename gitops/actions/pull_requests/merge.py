@@ -7,6 +7,7 @@ After an answer that got lost the pull request itself tells whether it was merge
 from __future__ import annotations
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.context.policy_branch import check_policy, open_tip
 from gitops.actions.context.session import Session
@@ -14,7 +15,7 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, proposal_branch
 from gitops.actions.proposals.makers import counted
 from gitops.actions.pull_requests.decide import Approving, Decided
-from gitops.actions.pull_requests.readiness import makers_of, waits_for
+from gitops.actions.pull_requests.readiness import makers_of, may_wait, waits_for
 from gitops.actions.write.retry import Attempts
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
@@ -31,16 +32,21 @@ from gitops.errors import (
     Unavailable,
     UsageError,
 )
-from gitops.ports import Forge, Merged, NotMerged, PullRequest, RefUpdate
+from gitops.ports import Forge, HandedOver, Merged, NotMerged, PullRequest, RefUpdate
 
 
 class _Ready(Struct, frozen=True):
-    """A proposal that policy and the forge's rules let in, and the message of its merge."""
+    """A proposal that policy and the forge's rules let in, and the message of its merge.
+
+    `hands_over`: the forge is to merge it by itself, once it is ready; `handed_over`: it was told.
+    """
 
     decided: Decided
     pull: PullRequest
     message: str
     hold: Hold | None
+    hands_over: bool = False
+    handed_over: str | None = None
 
 
 def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> WriteReport:
@@ -65,13 +71,18 @@ def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> 
             ready = _prepare(forge, approving, view, found)
             if session.dry_run:
                 return _report(session, ready, "planned", None)
+            if ready.handed_over is not None:
+                return _left_to(session, ready, ready.handed_over, tries)
             sent = ready
             title, _, message = ready.message.partition("\n")
             method = ready.decided.view.tip.config.pulls.method
             head = ready.decided.present.commit
-            answer = forge.merge(ready.pull.number, head, method, title, message.strip("\n"))
+            ask = forge.hand_over if ready.hands_over else forge.merge
+            answer = ask(ready.pull.number, head, method, title, message.strip("\n"))
             if isinstance(answer, Merged):
                 return _finish(session, ready, answer.commit, tries)
+            if isinstance(answer, HandedOver):
+                return _left_to(session, ready, answer.how, tries)
             sent = None
             trouble = _refusal(ready, answer)
         except (Unavailable, TimedOut) as error:
@@ -133,11 +144,13 @@ def _prepare(
     rule = overlay.environment.approvals
     makers = makers_of(forge, pull.number, ready, rule, present)
     waits = waits_for(pull, ready, rule, makers)
-    if waits:
+    hands_over = may_wait(pull, ready, rule, makers) and (bool(waits) or ready.queue_only)
+    if waits and not hands_over and ready.handed_over is None:
         anew = f"; `gitops promote --to {name} --refresh` makes it anew on {pull.base}"
         raise Refused(
             f"{overlay.label}: #{pull.number} waits for {'; '.join(waits)}",
-            hint=f"in the forge: {pull.url}{anew if ready.mergeable is False else ''}",
+            hint=f"in the forge: {pull.url}{anew if ready.mergeable is False else ''}"
+            + _up_to_date(decided),
             reasons=waits,
         )
     approving.ask(decided)
@@ -152,7 +165,35 @@ def _prepare(
         squashes=method == "squash",
     )
     hold = decided.hold
-    return _Ready(decided, pull, message, hold[1] if hold is not None else None)
+    return _Ready(
+        decided,
+        pull,
+        message,
+        hold[1] if hold is not None else None,
+        hands_over=hands_over,
+        handed_over=ready.handed_over,
+    )
+
+
+def _up_to_date(decided: Decided) -> str:
+    """Return more of a hint for a proposal whose base has gone on, nothing where it has not."""
+    if not decided.present.behind:
+        return ""
+    name, base = decided.view.row.name, decided.present.base
+    return f"; {base} has gone on: `gitops approve {name} --update` merges that into it first"
+
+
+def _left_to(session: Session, ready: _Ready, how: str, tries: int) -> WriteReport:
+    """Return the report of a pull request that the forge merges by itself."""
+    report = _report(session, ready, "proposed", None, tries)
+    (proposal,) = report.proposals
+    name = ready.decided.view.row.name
+    return replace(
+        report,
+        proposals=(replace(proposal, waits_for=(how,)),),
+        notes=(*report.notes, f"left to {how}: the forge merges it when it is ready"),
+        hint=f"`gitops status {name}` tells how far it is; a hold that is set now does not stop it",
+    )
 
 
 def _landed(session: Session, forge: Forge, sent: _Ready) -> str | None:
@@ -183,12 +224,13 @@ def _refusal(ready: _Ready, answer: NotMerged) -> TryAgain:
         name = ready.decided.view.row.name
         raise Refused(
             f"{where} does not merge into {pull.base} any more: {answer.words}",
-            hint=f"`gitops promote --to {name} --refresh` makes it anew; it needs new approvals",
+            hint=f"`gitops promote --to {name} --refresh` makes it anew; it needs new approvals"
+            + _up_to_date(ready.decided),
             reasons=(answer.words,),
         )
     raise Refused(
         f"{where} was not merged: {answer.words}",
-        hint=f"in the forge: {pull.url}",
+        hint=f"in the forge: {pull.url}{_up_to_date(ready.decided)}",
         reasons=(answer.words,),
     )
 

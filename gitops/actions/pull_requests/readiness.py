@@ -42,6 +42,19 @@ def waits_for(
     return tuple(texts)
 
 
+def may_wait(pull: PullRequest, ready: Readiness, rule: Approvals, makers: frozenset[str]) -> bool:
+    """Say whether a forge that merges by itself may be left to wait: only for checks, and its turn.
+
+    Who approved is counted here, and once it is handed over nobody counts again.
+    """
+    if ready.hands_over is None or pull.draft or ready.mergeable is False:
+        return False
+    states = ready.checks or {}
+    failed = any(states.get(name) == "failure" for name in ready.checks_wanted)
+    stale = any("up to date" in words for words in ready.reasons) and not ready.queue_only
+    return not (failed or stale or _approvals(ready, rule, makers))
+
+
 def makers_of(
     forge: Forge,
     number: int,

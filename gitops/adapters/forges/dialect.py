@@ -16,6 +16,7 @@ from gitops.core.forges.address import NAMES
 from gitops.ports import (
     CheckState,
     Contribution,
+    HandedOver,
     Merged,
     MergeMethod,
     NotMerged,
@@ -108,6 +109,27 @@ class ForgeDialect(ABC):
                 if commit is not None:
                     return Merged(commit)
             return self._not_yet(number, said)
+
+    def hand_over(
+        self, number: int, head: str, method: MergeMethod, title: str, message: str
+    ) -> HandedOver | NotMerged:
+        """See `ports.Forge`."""
+        with self._calls.door():
+            pull = self._pull(number)
+            if self._shown(pull).head != head:
+                return NotMerged("head-moved", f"its head is {self._shown(pull).head}")
+            ready = self._readiness(pull)
+            if ready.handed_over is not None:
+                return HandedOver(ready.handed_over)
+            if ready.hands_over is None:
+                return NotMerged("refused", "nothing here merges by itself")
+            try:
+                self._hand_over(pull, head, method, title, message)
+            except ForgeResponse as error:
+                if error.status not in self.refusals:
+                    raise
+                return NotMerged("refused", self._calls.words(error.words))
+            return HandedOver(ready.hands_over)
 
     def close(self, number: int) -> None:
         """See `ports.Forge`."""
@@ -233,6 +255,12 @@ class ForgeDialect(ABC):
         self, number: int, head: str, method: MergeMethod, title: str, message: str
     ) -> str | None:
         """Ask once. Returns the commit on the base, None when the forge has not made it yet."""
+
+    def _hand_over(
+        self, pull: Pull, head: str, method: MergeMethod, title: str, message: str
+    ) -> None:
+        """Ask the forge to merge it when it is ready; only where `_readiness` says that it does."""
+        raise NotImplementedError
 
     @abstractmethod
     def _in_the_way(self, pull: Pull, status: int, words: str) -> NotMerged | None:

@@ -28,6 +28,13 @@ class ApproveOptions(OptionGroup):
         ),
     ] = None
     override: Override = None
+    update: Annotated[
+        bool,
+        Option(
+            "--update",
+            help="Bring it up to date first: merge into it what its base has got since.",
+        ),
+    ] = False
     yes: Yes = False
     app: App = None
 
@@ -49,7 +56,11 @@ def approve(
 
         ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = ApproveRequest(
-            environment, app=options.app, head=options.head, override=options.override
+            environment,
+            app=options.app,
+            head=options.head,
+            override=options.override,
+            update=options.update,
         )
         report = run(session(), request, confirm=confirm_approval if ask else None)
     return print_write(report, where.output)

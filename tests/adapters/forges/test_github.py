@@ -17,7 +17,7 @@ from gitops.adapters.forges.github.answers import approvals, is_of, rule_of, sta
 from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
 from gitops.errors import Denied
-from gitops.ports import Merged, NotMerged, Protection, PullText
+from gitops.ports import Contribution, HandedOver, Merged, NotMerged, Protection, PullText
 from gitrepos import Repo
 
 TEXT = PullText("prod: api 1 -> 2", "text")
@@ -308,3 +308,58 @@ def test_no_silent_requests(place: Place) -> None:
         counts[name] = place.fake.calls - before
 
     assert {"find": 1, "update": 2, "comment": 1, "merged_by": 1} == counts
+
+
+def test_auto_merge_where_it_is_allowed(place: Place) -> None:
+    """What waits for a check is left to GitHub, with our words; another head is not."""
+    forge = place.forge()
+    made = forge.open("gitops/prod", "main", TEXT)
+    assert forge.readiness(made.number).hands_over is None
+    place.state.auto_merge = True
+    assert forge.readiness(made.number).hands_over is None  # nothing is waited for
+    place.forge("ana").protect("main", 0, ["ci/build"])
+    ready = forge.readiness(made.number)
+    assert ("auto-merge", False, None) == (ready.hands_over, ready.queue_only, ready.handed_over)
+
+    moved = forge.hand_over(made.number, "a" * 40, "merge", "t", "m")
+    answer = forge.hand_over(made.number, made.head, "squash", "title", "message")
+
+    assert isinstance(moved, NotMerged)
+    assert "head-moved" == moved.kind
+    assert HandedOver("auto-merge") == answer
+    told = place.state.waiting[made.number]
+    assert ("title", "message", "SQUASH", made.head) == (
+        told["commitHeadline"],
+        told["commitBody"],
+        told["mergeMethod"],
+        told["expectedHeadOid"],
+    )
+    assert "auto-merge" == forge.readiness(made.number).handed_over
+    assert HandedOver("auto-merge") == forge.hand_over(made.number, made.head, "merge", "t", "m")
+
+
+def test_a_merge_queue(place: Place) -> None:
+    """Where a rule asks for the queue, it goes in there, and its place is told."""
+    forge = place.forge()
+    place.fake.rulesets[1] = {
+        "conditions": {"ref_name": {"include": ["refs/heads/main"]}},
+        "rules": [{"type": "merge_queue", "parameters": {}}],
+    }
+    made = forge.open("gitops/prod", "main", TEXT)
+    ready = forge.readiness(made.number)
+    answer = forge.hand_over(made.number, made.head, "merge", "t", "m")
+
+    assert ("the merge queue of main", True) == (ready.hands_over, ready.queue_only)
+    assert HandedOver("the merge queue of main") == answer
+    assert made.head == place.fake.queue[0]["expectedHeadOid"]
+    told = forge.readiness(made.number).handed_over
+    assert "the merge queue of main: place 1, awaiting_checks" == told
+
+
+def test_pushers_are_told(place: Place) -> None:
+    """Whoever pushed a head is among its makers, with the head before."""
+    forge = place.forge()
+    made = forge.open("gitops/prod", "main", TEXT)
+    place.state.pushes["gitops/prod"] = [("ben", "a" * 40, made.head)]
+
+    assert Contribution("ben", made.head, "a" * 40) in forge.makers(made.number)

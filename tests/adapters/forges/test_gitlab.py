@@ -25,7 +25,7 @@ from gitops.adapters.forges.gitlab.answers import (
 from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
 from gitops.errors import Refused
-from gitops.ports import Merged, NotMerged, Protection, PullText
+from gitops.ports import Contribution, HandedOver, Merged, NotMerged, Protection, PullText
 from gitrepos import Repo
 
 REPOSITORY = "shop/platform/manifests"
@@ -268,3 +268,45 @@ def test_an_update_that_changes_nothing_writes_nothing(place: Place) -> None:
     forge.update(made.number, text)
 
     assert 1 == place.fake.calls - before
+
+
+def test_auto_merge_while_the_pipeline_runs(place: Place) -> None:
+    """Where the pipeline must succeed, what waits for it is left to GitLab."""
+    forge = place.forge()
+    made = forge.open("gitops/prod", "main", TEXT)
+    assert forge.readiness(made.number).hands_over is None
+    place.fake.project["only_allow_merge_if_pipeline_succeeds"] = True
+    assert "auto-merge" == forge.readiness(made.number).hands_over
+
+    answer = forge.hand_over(made.number, made.head, "merge", "title", "message")
+
+    assert HandedOver("auto-merge") == answer
+    told = place.state.waiting[made.number]
+    assert (made.head, "title\n\nmessage") == (told["sha"], told["merge_commit_message"])
+    assert "auto-merge" == forge.readiness(made.number).handed_over
+
+
+def test_a_merge_train(place: Place) -> None:
+    """A project with merge trains merges by them alone; the car is told."""
+    forge = place.forge()
+    place.fake.project["merge_trains_enabled"] = True
+    made = forge.open("gitops/prod", "main", TEXT)
+    ready = forge.readiness(made.number)
+    answer = forge.hand_over(made.number, made.head, "merge", "t", "m")
+
+    assert ("the merge train of main", True) == (ready.hands_over, ready.queue_only)
+    assert HandedOver("the merge train of main") == answer
+    assert made.head == place.state.waiting[made.number]["sha"]
+    assert "the merge train of main: fresh" == forge.readiness(made.number).handed_over
+
+
+def test_pushers_are_told(place: Place) -> None:
+    """Events name whoever pushed to the branch, with the head before; other branches do not."""
+    forge = place.forge()
+    made = forge.open("gitops/prod", "main", TEXT)
+    place.state.pushes["gitops/prod"] = [("ben", "a" * 40, made.head)]
+    place.state.pushes["main"] = [("eve", "a" * 40, made.head)]
+
+    told = forge.makers(made.number)
+    assert Contribution("ben", made.head, "a" * 40) in told
+    assert "eve" not in {one.who for one in told}

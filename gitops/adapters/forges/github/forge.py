@@ -39,6 +39,7 @@ from gitops.ports import (
     Readiness,
 )
 
+_READY = ("clean", "has_hooks", "unstable")  # states of one that may be merged now
 _PAGE_USER = "web-flow"  # commits what somebody else does in the page
 _LONGEST_BODY = 65_000  # characters; GitHub takes 65,536
 
@@ -170,9 +171,12 @@ class GithubForge(ForgeDialect):
         return NotMerged("refused", words)
 
     def _readiness(self, pull: GithubObject) -> Readiness:
-        rule = self._protection(pull["base"]["ref"])
+        base = pull["base"]["ref"]
+        rules = list(self._api.pages("/rules/branches/{}", base))
+        rule = self._rules_of(base, rules)
         checks = self._statuses(pull["head"]["sha"])
         pull = self._settled(pull, lambda pull: pull["mergeable"] is None)
+        queue = any(one["type"] == "merge_queue" for one in rules)
         return Readiness(
             mergeable=pull["mergeable"],
             approvals=self._approvers(pull),
@@ -180,7 +184,45 @@ class GithubForge(ForgeDialect):
             checks=checks,
             checks_wanted=rule.checks or (),
             reasons=reasons(pull),
+            hands_over=self._hands_over(pull, queue=queue),
+            queue_only=queue,
+            handed_over=self._handed_over(pull, queue=queue),
         )
+
+    def _hands_over(self, pull: GithubObject, *, queue: bool) -> str | None:
+        if queue:
+            return f"the merge queue of {pull['base']['ref']}"
+        if pull.get("mergeable_state") in _READY:
+            return None  # there is nothing to wait for
+        return "auto-merge" if self._api.get("").get("allow_auto_merge") else None
+
+    def _handed_over(self, pull: GithubObject, *, queue: bool) -> str | None:
+        if queue:
+            query = (
+                "query($id: ID!) { node(id: $id) { ... on PullRequest "
+                "{ mergeQueueEntry { position state } } } }"
+            )
+            entry = (self._api.graphql(query, id=pull["node_id"]).get("node") or {}).get(
+                "mergeQueueEntry"
+            )
+            if entry:
+                place = f"{entry['position']}, {str(entry['state']).lower()}"
+                return f"the merge queue of {pull['base']['ref']}: place {place}"
+        return "auto-merge" if pull.get("auto_merge") else None
+
+    def _hand_over(
+        self, pull: GithubObject, head: str, method: MergeMethod, title: str, message: str
+    ) -> None:
+        options = {"pullRequestId": pull["node_id"], "expectedHeadOid": head}
+        name = "enqueuePullRequest"
+        if pull.get("mergeable_state") not in _READY:
+            # What is not ready yet goes into the queue when it is.
+            name = "enablePullRequestAutoMerge"
+            options |= {"commitHeadline": title, "commitBody": message}
+            options |= {"mergeMethod": method.upper()}
+        kind = name[0].upper() + name[1:] + "Input!"
+        query = f"mutation($input: {kind}) {{ {name}(input: $input) {{ clientMutationId }} }}"
+        self._api.graphql(query, input=options)
 
     def _makers(self, pull: GithubObject) -> Iterator[Contribution]:
         for one in self._api.pages("/pulls/{}/commits", pull["number"]):
@@ -218,7 +260,9 @@ class GithubForge(ForgeDialect):
         return self._api.find("/collaborators/{}/permission", who, hidden=(403,))
 
     def _protection(self, branch: str) -> Protection:
-        rules = list(self._api.pages("/rules/branches/{}", branch))
+        return self._rules_of(branch, list(self._api.pages("/rules/branches/{}", branch)))
+
+    def _rules_of(self, branch: str, rules: Sequence[GithubObject]) -> Protection:
         public = self._api.find("/branches/{}", branch)
         classic = None
         if public is not None and (public.get("protection") or {}).get("enabled"):

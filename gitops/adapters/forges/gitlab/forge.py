@@ -196,7 +196,10 @@ class GitlabForge(ForgeDialect):
         checks = self._statuses(pull["sha"])
         if pull.get("head_pipeline"):
             checks[PIPELINE] = state_of(pull["head_pipeline"])
-        wanted = self._project().get("only_allow_merge_if_pipeline_succeeds")
+        project = self._project()
+        wanted = project.get("only_allow_merge_if_pipeline_succeeds")
+        train = f"the merge train of {pull['target_branch']}"
+        trains = bool(project.get("merge_trains_enabled"))
         fine = status == "mergeable" or status in UNDECIDED
         return Readiness(
             mergeable=None if status in UNDECIDED else status not in CONFLICTS,
@@ -205,7 +208,32 @@ class GitlabForge(ForgeDialect):
             checks=checks,
             checks_wanted=(PIPELINE,) if wanted else (),
             reasons=() if fine or pull["state"] != "opened" else (words_of(pull),),
+            hands_over=train if trains else "auto-merge" if wanted else None,
+            queue_only=trains,
+            handed_over=self._handed_over(pull, train if trains else None),
         )
+
+    def _handed_over(self, pull: GitlabObject, train: str | None) -> str | None:
+        if train is not None:
+            car = self._api.find("/merge_trains/merge_requests/{}", pull["iid"], hidden=(403,))
+            if car is not None and car.get("status") not in (None, "merged", "skip_merged"):
+                return f"{train}: {car['status']}"
+        return "auto-merge" if pull.get("merge_when_pipeline_succeeds") else None
+
+    def _hand_over(
+        self, pull: GitlabObject, head: str, method: MergeMethod, title: str, message: str
+    ) -> None:
+        number, squash = pull["iid"], {"squash": True} if method == "squash" else {}
+        # Older servers know the first name, newer ones the second.
+        later = {"when_pipeline_succeeds": True, "auto_merge": True}
+        if self._project().get("merge_trains_enabled"):
+            path = "/merge_trains/merge_requests/{}"
+            self._api.post(path, number, sha=head, **later, **squash)
+            return
+        words = f"{title}\n\n{message}"
+        texts = {"merge_commit_message": words, "squash_commit_message": words}
+        later = {"merge_when_pipeline_succeeds": True, "auto_merge": True}
+        self._api.put("/merge_requests/{}/merge", number, sha=head, **later, **texts, **squash)
 
     def _makers(self, pull: GitlabObject) -> Iterator[Contribution]:
         known = [one["user"] for one in self._approvals(pull).get("approved_by") or ()]
