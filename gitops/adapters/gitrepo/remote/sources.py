@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
+from typing import TYPE_CHECKING
 
 from gitops import interrupts
 from gitops.adapters.gitrepo.command import messages
@@ -15,12 +17,14 @@ from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import GitResult
 from gitops.adapters.gitrepo.command.push import push_args, read_answer, settle
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.adapters.gitrepo.remote.source_access import SourceAccess, SourceAccesses
 from gitops.core.text.plain import split_lines
 from gitops.ports import RefUpdate
 
 _DEPTHS = (50, 1000, 20_000, 2_147_483_647)  # the last one is Git's word for all of it
 _FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.remote.source_access import SourceAccess, SourceAccesses
+
 _OURS = "refs/gitops/source"
 
 
@@ -35,7 +39,10 @@ class GitSources:
         progress: Callable[[str], None] | None = None,
         timeout: float = 60.0,
     ) -> None:
-        self._accesses = SourceAccesses(environ, home, timeout=timeout, progress=progress)
+        self._open_accesses = partial(
+            _open_accesses, environ, home, timeout=timeout, progress=progress
+        )
+        self._accesses: SourceAccesses | None = None
         self._open: dict[str, _Source] = {}
 
     def heads(self, url: str) -> Mapping[str, str]:
@@ -56,6 +63,8 @@ class GitSources:
 
     def _source(self, url: str) -> _Source:
         if url not in self._open:
+            if self._accesses is None:
+                self._accesses = self._open_accesses()
             self._open[url] = _Source(self._accesses.of(url))
         return self._open[url]
 
@@ -63,6 +72,18 @@ class GitSources:
         """Remove the private stores."""
         for source in self._open.values():
             source.close()
+
+
+def _open_accesses(
+    environ: Mapping[str, str],
+    home: Callable[[], str | None],
+    *,
+    timeout: float,
+    progress: Callable[[str], None] | None,
+) -> SourceAccesses:
+    from gitops.adapters.gitrepo.remote.source_access import SourceAccesses  # few deploys ask
+
+    return SourceAccesses(environ, home, timeout=timeout, progress=progress)
 
 
 @contextmanager
