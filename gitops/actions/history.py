@@ -17,7 +17,7 @@ def history(
     session: Session, environment: str, *, app: str | None = None, limit: int = 20
 ) -> HistoryReport:
     """Return the newest `limit` releases of an environment (0: all), with what was said of them."""
-    tip = open_tip(session)
+    tip = open_tip(session, lenient=True)
     overlay = find_overlay(tip, environment, app)
     view = view_of(session, tip, overlay)
     stream = releases_of(view)
@@ -31,5 +31,5 @@ def history(
         shown,
         more=len(found) > len(shown),
         words=ledger.words(shown),
-        warnings=(*filter(None, [stream.unseen()]), *ledger.warnings),
+        warnings=(*filter(None, [tip.problem, stream.unseen()]), *ledger.warnings),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.holds import own_hold_path, readable_hold
+from gitops.actions.context.holds import orphaned_holds, readable_hold, standing_hold_path
 from gitops.actions.context.overlays import find_overlay, overlays_of
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_words
@@ -63,7 +63,20 @@ def _scope(tip: Tip, environment: str | None, app: str | None) -> _Scope:
         return _Scope(None, tip.snapshot, HOLD_ALL_PATH, *words)
     overlay = find_overlay(tip, environment, app)
     words = (overlay.label, overlay.label, environment)
-    return _Scope(overlay, tip.of(overlay.environment), own_hold_path(overlay), *words)
+    home = tip.of(overlay.environment)
+    return _Scope(overlay, home, standing_hold_path(home, overlay), *words)
+
+
+def _orphan(tip: Tip, environment: str | None, app: str | None) -> _Scope | None:
+    """Return the scope of a hold that outlived the name of its environment."""
+    if environment is None or tip.config.find(environment) is not None:
+        return None
+    wanted = environment if app is None else f"{app}/{environment}"
+    for home in tip.read().values():
+        for path, label, _ in orphaned_holds(home, tip.config):
+            if label == wanted:
+                return _Scope(None, home, path, label, label, environment)
+    return None
 
 
 def hold(
@@ -114,7 +127,7 @@ def hold(
             hint=f"`gitops resume {scope.argument}` lifts it",
         )
 
-    done = write(session, plan)
+    done = write(session, plan, lenient=True)
     return _tell(session, done.report, _overlays(done.tip, environment, app), begun)
 
 
@@ -126,7 +139,7 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
     begun: list[ClusterActions] = []
 
     def plan(tip: Tip) -> Plan:
-        scope = _scope(tip, environment, app)
+        scope = _orphan(tip, environment, app) or _scope(tip, environment, app)
         present = scope.home.read(scope.path)
         _begin(session, tip, environment, app, begun)
         if present is None:
@@ -139,7 +152,7 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
             intent=session.intent,
             subject=f"{scope.title}: resume (held by {standing.by}: {standing.reason})",
         ).render()
-        outlasting = _held_by_itself(tip) if scope.overlay is None else ()
+        outlasting = _held_by_itself(tip) if environment is None else ()
         return replace(
             scope.plan("resume", message, None),
             notes=(
@@ -149,7 +162,7 @@ def resume(session: Session, environment: str | None, *, app: str | None = None)
             warnings=tuple(f"{label} stays held: it has a hold of its own" for label in outlasting),
         )
 
-    done = write(session, plan)
+    done = write(session, plan, lenient=True)
     return _tell(session, done.report, _overlays(done.tip, environment, app), begun)
 
 
@@ -228,5 +241,5 @@ def _held_by_itself(tip: Tip) -> Iterator[str]:
         except NotFound:
             continue  # no branch, nothing held on it
         for overlay in overlays_of(home, row):
-            if home.read(own_hold_path(overlay)) is not None:
+            if home.read(standing_hold_path(home, overlay)) is not None:
                 yield overlay.label

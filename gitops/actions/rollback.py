@@ -64,14 +64,14 @@ def rollback(
     require_words(request.reason, "--reason")
     call = _Call(session, request, confirm)
     try:
-        report = write(session, call.plan).report
+        report = write(session, call.plan, lenient=True).report
     except Denied as error:
         if call.dropped is None:
             raise _explained(error, request) from error
         # Going back must not fail because a server keeps the branch of a proposal.
         call.keeps_branch = True
         try:
-            report = write(session, call.plan).report
+            report = write(session, call.plan, lenient=True).report
         except Denied as again:
             raise _explained(again, request) from again
     if session.dry_run:

@@ -38,10 +38,10 @@ def status(
     session: Session, environments: Sequence[str] = (), *, app: str | None = None
 ) -> StatusReport:
     """Return what each environment (all, or the named ones) pins, since when and by whom."""
-    tip = open_tip(session)
+    tip = open_tip(session, lenient=True)
     rows = tuple(find_environment(tip.config, name) for name in dict.fromkeys(environments))
     found: list[tuple[OverlayStatus, Release | None]] = []
-    warnings: list[str] = []
+    warnings: list[str] = [tip.problem] if tip.problem is not None else []
     view = LiveView(session, tip, rows or tip.config.environments)
     # Git first, all of it: meanwhile the clusters answer.
     for row in rows or tip.config.environments:

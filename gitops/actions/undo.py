@@ -12,7 +12,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.argocd.cluster_actions import ClusterActions
-from gitops.actions.context.holds import own_hold_path, readable_hold
+from gitops.actions.context.holds import readable_hold, standing_hold_path
 from gitops.actions.context.overlays import find_overlay
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
@@ -76,7 +76,7 @@ def undo(
     if request.rollback is not None:
         require_commit(request.rollback, "--rollback")
     call = _Call(session, request, confirm)
-    report = write(session, call.plan).report
+    report = write(session, call.plan, lenient=True).report
     if session.dry_run or call.view is None:
         return report
     if report.outcome == "proposed":
@@ -143,7 +143,7 @@ def _undone(view: OverlayView, found: Undo) -> Plan:
 
 def _hold_before(view: OverlayView, rollback: Release) -> _HoldBefore:
     """Return the hold as it was before `rollback`, where nobody changed it since."""
-    path = own_hold_path(view.overlay)
+    path = standing_hold_path(view.home, view.overlay)
     present = view.home.read(path)
     history = view.session.evidence.file_history(view.home.commit, path)
     for change in reversed(history):

@@ -12,16 +12,15 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.actions.context.holds import HOLDS, hold_paths
 from gitops.actions.context.overlays import apps_of, overlays_of
 from gitops.actions.manifests.overlay_problems import Pinned, overlay_problems, problem_of
 from gitops.actions.manifests.trial_build import TrialBuilds
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
-from gitops.core.hold import HOLD_ALL_PATH, hold_path, parse_hold
+from gitops.core.hold import HOLD_ALL_PATH, parse_hold
 from gitops.core.report import Problem, ProblemLevel
 from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
 from gitops.ports import Snapshot
-
-HOLDS = ".gitops/holds"
 
 _APP = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7f]+(?<!\.)")
 _PLACED = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)", re.DOTALL)
@@ -263,7 +262,7 @@ def _check_holds(
         paths += [f"{HOLDS}/{name}{one}" for one in inside]
     known = {HOLD_ALL_PATH} if trunk else set()
     for row in rows:
-        known |= {hold_path(one.environment.name, one.app) for one in overlays_of(home, row)}
+        known |= {path for one in overlays_of(home, row) for path in hold_paths(one)}
     for path in paths:
         try:
             content = home.read(path)
@@ -274,8 +273,13 @@ def _check_holds(
             yield problem_of(error)
             continue
         if config and path not in known:
+            named = config.find(path.rpartition("/")[2].removesuffix(".yaml"))
+            stops = named is None and path != HOLD_ALL_PATH
             message = f"holds nothing: {_why_not(path, config, rows)}"
-            yield Problem(path, 1, 1, "warning", message)
+            message += (
+                "; every deploy and promotion is refused until it is settled" if stops else ""
+            )
+            yield Problem(path, 1, 1, "error" if stops else "warning", message)
 
 
 def _why_not(path: str, config: Config, rows: Sequence[Environment]) -> str:

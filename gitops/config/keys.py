@@ -87,6 +87,10 @@ ENVIRONMENT = Table(
             "Of several live release branches: the newest version, or each that comes.",
             default="newest",
         ),
+        "formerly": Key(
+            ListOf(Text(NAME, explain_name)),
+            "Earlier names of the environment: its holds, verdicts and history count on.",
+        ),
         "database": Key(OneOf("dummy", "real"), "What its applications talk to."),
         "requires": Key(
             ListOf(OneOf("qa-passed", "stable")),

@@ -36,6 +36,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     problems.add_repeated(rows, "name", "an environment {}")
     _check_overlays(rows, root.get("branch"), problems)
     _check_order(rows, problems)
+    _check_formerly(rows, problems)
     problems.add_repeated(root.list("images"), "name", "{}")  # one image, one repository
     _check_forge(root.keys.get("forge"), problems)
     check_clusters(root.list("clusters"), [row.get("name") for row in rows], problems)
@@ -98,6 +99,7 @@ def _make_environment(row: Value) -> Environment:
         branch=row.get("branch") or None,
         approvals=_make_approvals(row.keys.get("approvals")),
         wait=make_patience(row.keys.get("wait")),
+        formerly=tuple(item.text for item in row.list("formerly")),
         line=row.place[0],
     )
 
@@ -138,6 +140,18 @@ def _make_freezes(rows: Sequence[Value]) -> tuple[Freeze, ...]:
     from gitops.config.freezes import make_freeze  # time zones, only where there are windows
 
     return tuple(make_freeze(row) for row in rows)
+
+
+def _check_formerly(rows: Sequence[Value], problems: Problems) -> None:
+    """A name is one environment's, today or earlier: its holds must not hold another."""
+    taken = {row.get("name"): row.get("name") for row in rows}
+    for row in rows:
+        for item in row.list("formerly"):
+            owner = taken.setdefault(item.text, row.get("name"))
+            if owner == item.text:
+                problems.add(item.place, item.path, f"an environment is called {item.text} today")
+            elif owner != row.get("name"):
+                problems.add(item.place, item.path, f"{owner} was called {item.text}, too")
 
 
 def _check_after(row: Value, problems: Problems) -> None:

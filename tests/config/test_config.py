@@ -335,8 +335,8 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
 
 
 KNOWN = (
-    "name, overlay, accepts, deploy, change, rollback, after, follow, database, requires, soak, "
-    "wait, approvals, branch"
+    "name, overlay, accepts, deploy, change, rollback, after, follow, formerly, database, "
+    "requires, soak, wait, approvals, branch"
 )
 TOP = (
     "apiVersion, kind, branch, environments, images, forge, freeze, clusters, signers, repository, "

@@ -16,8 +16,8 @@ def holds_of(overlay: Overlay, *, top_level: bool) -> tuple[str, ...]:
 
     `top_level` tells whether it is the branch that the hold of everything stands on.
     """
-    name = overlay.environment.name
-    paths = [hold_path(name, overlay.app), hold_path(name, None)]
+    names = overlay.environment.names
+    paths = [hold_path(name, app) for app in (overlay.app, None) for name in names]
     return tuple(dict.fromkeys([*paths, *([HOLD_ALL_PATH] if top_level else [])]))
 
 

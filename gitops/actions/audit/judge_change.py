@@ -120,7 +120,16 @@ class StepJudge:
         ledger = OverlayLedger()
         if len(claim.labels) == 1 and claim.labels[0] in here:
             ledger = ledger_of(view_of(self._session, policy, here[claim.labels[0]]))
-        return judge_claim(self._archive, step, paths, claim, here, ledger, self._changes)
+        return judge_claim(
+            self._archive,
+            step,
+            paths,
+            claim,
+            here,
+            ledger,
+            self._changes,
+            self._session.load_config,
+        )
 
     def _excuse(
         self,

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 
 from gitops.actions.audit.build_inputs import overlays_in
 from gitops.actions.audit.changes import BranchStep, Changeset
+from gitops.actions.context.holds import hold_paths
 from gitops.actions.releases.claimed_rollback import ClaimedRollback, prove
 from gitops.actions.releases.ledger import OverlayLedger
+from gitops.actions.releases.renames import Past, followed
 from gitops.core.audit.findings import Claim
 from gitops.core.audit.rollback_claim import (
     ChangedFile,
     RollbackOffence,
 )
 from gitops.core.environments.environment import Config, Overlay
-from gitops.core.hold import Hold, hold_path, parse_hold
+from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import choose_file
 from gitops.core.releases.history import releases
 from gitops.core.text.plain import one_line
@@ -71,11 +74,12 @@ def judge_claim(
     overlays: Mapping[str, Overlay],
     ledger: OverlayLedger,
     changes: Changeset,
+    load_config: Callable[[bytes], Config],
 ) -> ClaimVerdict:
     """Judge a commit that says it is a rollback.
 
     `overlays` are those that it names and that are on this branch; `changes` are those that `step`
-    is one of.
+    is one of; `load_config` reads `gitops.yaml`.
     """
     if len(claim.labels) != 1:
         named = ", ".join(one_line(label, 60) for label in claim.labels) or "no environment"
@@ -87,7 +91,8 @@ def judge_claim(
     if step.parent is None:
         return _whole("there is no commit before it that could be restored")
     before, after = archive.tree(step.parent), archive.tree(step.commit)
-    hold = hold_path(overlay.environment.name, overlay.app)
+    own = hold_paths(overlay)
+    hold = next((path for path in own if path in changed), own[0])
     try:
         name = choose_file(before.entries(overlay.directory), overlay.directory)
     except ManifestError as error:
@@ -96,8 +101,8 @@ def judge_claim(
     claimed = ClaimedRollback(
         label, changed, _file(before, after, path), _file(before, after, hold)
     )
-    versions = changes.history(archive, step.parent, overlay.directory)
-    stream = releases(versions, environment=overlay.label)
+    past = Past(partial(changes.history, archive), archive.tree, archive.changed, load_config)
+    stream = releases(followed(past, overlay, step.parent), environment=overlay.labels)
     return ClaimVerdict(prove(claimed, claim, stream, ledger).offences, (path, hold))
 
 

@@ -2,14 +2,63 @@
 
 from __future__ import annotations
 
-from gitops.core.environments.environment import Overlay
+from collections.abc import Iterable
+
+from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
 from gitops.core.hold import Hold, hold_path, parse_hold
-from gitops.errors import ManifestError
+from gitops.errors import ManifestError, Refused
+from gitops.ports import Snapshot
+
+HOLDS = ".gitops/holds"
 
 
 def own_hold_path(overlay: Overlay) -> str:
     """Return the path of the overlay's own hold file."""
     return hold_path(overlay.environment.name, overlay.app)
+
+
+def hold_paths(overlay: Overlay) -> tuple[str, ...]:
+    """Return the path of the overlay's own hold, and those under earlier names."""
+    return tuple(hold_path(name, overlay.app) for name in overlay.environment.names)
+
+
+def standing_hold_path(home: Snapshot, overlay: Overlay) -> str:
+    """Return the path where the overlay's own hold stands; where it would, when none does."""
+    own, *earlier = hold_paths(overlay)
+    paths = [own, *earlier] if earlier else []
+    return next((path for path in paths if home.read(path) is not None), own)
+
+
+def orphaned_holds(home: Snapshot, config: Config) -> tuple[tuple[str, str, Hold], ...]:
+    """Return (path, what it holds, hold) of those whose environment nobody names any more."""
+    known = {name for row in config.environments for name in row.names}
+    found = []
+    for entry in home.entries(HOLDS):
+        inside = home.entries(f"{HOLDS}/{entry[:-1]}") if entry.endswith("/") else ("",)
+        for path in (f"{HOLDS}/{entry}{one}" for one in inside):
+            label = path.removeprefix(f"{HOLDS}/").removesuffix(".yaml")
+            if path.endswith(".yaml") and label.rpartition("/")[2] not in known:
+                content = home.read(path)
+                if content is not None:
+                    found.append((path, label, readable_hold(content, path)))
+    return tuple(found)
+
+
+def refuse_orphaned(homes: Iterable[Snapshot], config: Config) -> None:
+    """Refuse a write that meets a hold of an environment that nobody names any more.
+
+    Raises Refused: whoever set it wanted automation to stop, and a new name must not lift it.
+    """
+    for home in homes:
+        for path, label, hold in orphaned_holds(home, config):
+            app, _, name = label.rpartition("/")
+            raise Refused(
+                f"{path} on {home.branch} holds {label}, and no environment has that name: "
+                f"by {hold.by}: {hold.reason}",
+                hint=f"it was renamed? say `formerly: [{name}]` in {CONFIG_PATH}; else "
+                f"`gitops resume {name}{f' --app {app}' if app else ''}` lifts the hold",
+                reasons=(f"{label} is held by {hold.by}: {hold.reason}",),
+            )
 
 
 def readable_hold(content: bytes, path: str) -> Hold:

@@ -86,6 +86,9 @@ def find_environment(config: Config, name: str) -> Environment:
     if found is not None:
         return found
     names = [row.name for row in config.environments]
+    now = next((row.name for row in config.environments if name in row.formerly), None)
+    if now is not None:
+        raise NotFound(f"{name} is called {now} by now", hint=f"say {now}")
     near = nearest_word(name, names)
     raise NotFound(
         f"no environment {name!r}; there are {', '.join(names)}",

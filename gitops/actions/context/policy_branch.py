@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import CONFIG_PATH, Config
+from gitops.core.text.plain import one_line
 from gitops.errors import ConfigError, ManifestError, NotFound, UsageError
 
 if TYPE_CHECKING:
@@ -93,16 +94,40 @@ def newest(session: Session, branch: str) -> Snapshot | None:
         return None
 
 
-def open_tip(session: Session) -> Tip:
+def open_tip(session: Session, *, lenient: bool = False) -> Tip:
     """Read the tip and its `gitops.yaml`, never the caller's work tree.
+
+    `lenient`, for what must not be barred: where that one cannot be read, the newest on the branch
+    that can counts, and `Tip.problem` says so.
 
     Raises ConfigError, NotFound (repository, branch), Denied, Unavailable.
     """
-    tip = tip_of(session, session.repository.snapshot(session.branch))
+    read = _newest_readable if lenient else tip_of
+    tip = read(session, session.repository.snapshot(session.branch))
     if session.branch is None and tip.config.branch not in (None, tip.snapshot.branch):
-        tip = tip_of(session, session.repository.snapshot(tip.config.branch))
+        tip = read(session, session.repository.snapshot(tip.config.branch))
     check_trunk(tip)
     return tip
+
+
+def _newest_readable(session: Session, snapshot: Snapshot) -> Tip:
+    """Return `snapshot` with the newest policy of its branch that can be read, as `tip_of` does."""
+    try:
+        return tip_of(session, snapshot)
+    except (ConfigError, ManifestError) as error:
+        why = one_line(error.message.split("\n", 1)[0], 120)
+        for change in reversed(session.evidence.file_history(snapshot.commit, CONFIG_PATH)):
+            try:
+                config = session.load_config(change.after) if change.after is not None else None
+            except ConfigError:
+                continue
+            if config is not None:
+                problem = (
+                    f"{snapshot.branch} has no {CONFIG_PATH} that can be read ({why}): "
+                    f"the one of {change.commit.commit[:7]} counts"
+                )
+                return Tip(snapshot, config, session.repository, problem=problem)
+        raise
 
 
 def tip_of(session: Session, snapshot: Snapshot) -> Tip:

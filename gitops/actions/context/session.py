@@ -109,6 +109,7 @@ class Tip(Struct, frozen=True, eq=False):
         repository: where other branches are read from, when they are asked for.
         others: the branches that were read beside it; None where there is none.
         views: what was read of overlays; see `context.view.view_of`.
+        problem: why `config` is not the newest one, None when it is.
     """
 
     snapshot: Snapshot
@@ -116,6 +117,7 @@ class Tip(Struct, frozen=True, eq=False):
     repository: Repository
     others: dict[str, Snapshot | None] = {}
     views: dict[Overlay, object] = {}
+    problem: str | None = None
 
     def branch_of(self, environment: Environment) -> str:
         """Return the branch that `environment` lives on: its own, else the top-level one."""

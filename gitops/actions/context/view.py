@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitops.actions.context.holds import own_hold_path, readable_hold
+from gitops.actions.context.holds import hold_paths, readable_hold
 from gitops.actions.context.overlays import OverlayFile, read_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import Environment, Overlay
@@ -90,7 +90,8 @@ class OverlayView:
         top-level branch. A hold that cannot be read still holds: whoever wrote it wanted automation
         to stop.
         """
-        own = (own_hold_path(self.overlay), hold_path(self.row.name, None))
+        wide = (hold_path(name, None) for name in self.row.names)
+        own = dict.fromkeys((*hold_paths(self.overlay), *wide))
         for snapshot, path in (
             *((self.home, path) for path in own),
             (self.tip.snapshot, HOLD_ALL_PATH),

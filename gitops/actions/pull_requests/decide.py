@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from gitops.actions.context.holds import refuse_orphaned
 from gitops.actions.context.overlays import find_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
@@ -120,10 +121,15 @@ class Approving(Struct):
     shown: str | None = None
 
     def look(self, tip: Tip) -> tuple[OverlayView, ProposalLookup]:
-        """Find the overlay and what there is of its proposal, as of `tip`."""
+        """Find the overlay and what there is of its proposal, as of `tip`.
+
+        Raises Refused, too, for a hold of an environment that nobody names any more.
+        """
         overlay = find_overlay(tip, self.request.environment, self.request.app)
         view = view_of(self.session, tip, overlay)
-        return view, look(view)
+        found = look(view)
+        refuse_orphaned(tip.read().values(), tip.config)
+        return view, found
 
     def decide(self, view: OverlayView, found: ProposalLookup) -> Decided:
         """Ask whether this head is the one that is meant, and policy, as of the tip.

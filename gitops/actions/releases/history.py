@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from gitops.actions.context.view import OverlayView
+from gitops.actions.releases.renames import Past, followed
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion, Release, releases
@@ -22,7 +23,7 @@ class Releases(Iterator[Release]):
     def __init__(self, versions: Iterator[OverlayVersion], overlay: Overlay, place: str) -> None:
         self.cut: CommitInfo | None = None
         self._place = place
-        self._stream = releases(self._watched(versions), environment=overlay.label)
+        self._stream = releases(self._watched(versions), environment=overlay.labels)
 
     def __next__(self) -> Release:
         return next(self._stream)
@@ -43,8 +44,14 @@ class Releases(Iterator[Release]):
         )
 
 
+def versions_of(view: OverlayView) -> Iterator[OverlayVersion]:
+    """Return the versions of the overlay, newest first, through renames of its folder."""
+    session = view.session
+    evidence = session.evidence
+    past = Past(session.repository.history, evidence.at, evidence.changed, session.load_config)
+    return followed(past, view.overlay, view.home.commit)
+
+
 def releases_of(view: OverlayView) -> Releases:
     """Return the overlay's releases, newest first."""
-    repository = view.session.repository
-    versions = repository.history(view.home.commit, view.overlay.directory)
-    return Releases(versions, view.overlay, repository.describe())
+    return Releases(versions_of(view), view.overlay, view.session.repository.describe())

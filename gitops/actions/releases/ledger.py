@@ -124,11 +124,14 @@ def ledger_of(view: OverlayView, *, about: Concerns | None = None) -> OverlayLed
 def _read(view: OverlayView, snapshot: Snapshot | None, about: Concerns | None) -> OverlayLedger:
     if snapshot is None:
         return OverlayLedger()
-    if view.tip.config.signers is None:
-        path = ledger_path(view.row.name, view.overlay.app)
-        ledger = read_ledger(snapshot.read(path))
-        return OverlayLedger(ledger.entries, _warnings(path, ledger))
-    return _signed(view, snapshot, view.tip.config.signers, about)
+    paths = [ledger_path(name, view.overlay.app) for name in reversed(view.row.names)]
+    if view.tip.config.signers is not None:
+        return _signed(view, snapshot, view.tip.config.signers, paths, about)
+    files = [(path, read_ledger(snapshot.read(path))) for path in paths]
+    return OverlayLedger(
+        tuple(entry for _, ledger in files for entry in ledger.entries),
+        tuple(warning for path, ledger in files for warning in _warnings(path, ledger)),
+    )
 
 
 def words_on(
@@ -140,34 +143,48 @@ def words_on(
 
 
 def _signed(
-    view: OverlayView, snapshot: Snapshot, signers: str, about: Concerns | None
+    view: OverlayView,
+    snapshot: Snapshot,
+    signers: str,
+    paths: Sequence[str],
+    about: Concerns | None,
 ) -> OverlayLedger:
-    """Judge each line by the commit that added it."""
+    """Judge each line of the files at `paths` by the commit that added it."""
     session, tip = view.session, view.tip
-    path = ledger_path(view.row.name, view.overlay.app)
     line = line_of(session.evidence.branch_history(snapshot.commit), snapshot.commit)
-    changes = [
-        change
-        for change in session.evidence.file_history(snapshot.commit, path)
-        if _concerns(change, about)
-    ]
-    changes.sort(key=lambda change: line.places.get(change.commit.commit, (0, 0, 0)))
     listed = tip.snapshot.read(signers)
-    signed: Mapping[str, str] = {}
-    if listed is not None:
-        wanted = [change.commit.commit for change in changes if change.complete]
-        signed = session.evidence.signed_by(wanted, listed)
-    named = names_of(session, tip, view.overlay)
-    ledger = judge_signatures(
-        (_commit(change, signed, line, path, view.label) for change in changes), named
-    )
-    warnings = tuple(
-        f"{LEDGER_BRANCH}: {problem}" for problem in history_problems(line)
-    ) + _warnings(path, ledger)
+    warnings = tuple(f"{LEDGER_BRANCH}: {problem}" for problem in history_problems(line))
+    entries: list[LedgerEntry] = []
+    for path in paths:
+        ledger = _signed_file(view, snapshot.commit, path, line, listed, about)
+        entries += ledger.entries
+        warnings += _warnings(path, ledger)
     if listed is None:
         missing = f"gitops.yaml names signers, and {tip.snapshot.branch} has no file {signers}"
         warnings = (f"{missing}: no line of the ledger counts", *warnings)
-    return OverlayLedger(ledger.entries, warnings)
+    return OverlayLedger(tuple(entries), warnings)
+
+
+def _signed_file(
+    view: OverlayView,
+    commit: str,
+    path: str,
+    line: SignedLine,
+    listed: bytes | None,
+    about: Concerns | None,
+) -> Ledger:
+    evidence = view.session.evidence
+    changes = [change for change in evidence.file_history(commit, path) if _concerns(change, about)]
+    changes.sort(key=lambda change: line.places.get(change.commit.commit, (0, 0, 0)))
+    signed: Mapping[str, str] = {}
+    if listed is not None:
+        wanted = [change.commit.commit for change in changes if change.complete]
+        signed = evidence.signed_by(wanted, listed)
+    named = names_of(view.session, view.tip, view.overlay)
+    labels = view.overlay.labels
+    return judge_signatures(
+        (_commit(change, signed, line, path, labels) for change in changes), named
+    )
 
 
 def names_of(session: Session, tip: Tip, overlay: Overlay) -> ExpectedSubject:
@@ -179,7 +196,7 @@ def names_of(session: Session, tip: Tip, overlay: Overlay) -> ExpectedSubject:
         names = {one_line(address)}
     if tip.config.repository is not None:
         names.add(tip.config.repository)
-    return ExpectedSubject(frozenset(names), frozenset({overlay.environment.name}), overlay.app)
+    return ExpectedSubject(frozenset(names), frozenset(overlay.environment.names), overlay.app)
 
 
 def _concerns(change: FileChange, about: Concerns | None) -> bool:
@@ -194,7 +211,11 @@ def _concerns(change: FileChange, about: Concerns | None) -> bool:
 
 
 def _commit(
-    change: FileChange, signed: Mapping[str, str], line: SignedLine, path: str, label: str
+    change: FileChange,
+    signed: Mapping[str, str],
+    line: SignedLine,
+    path: str,
+    labels: tuple[str, ...],
 ) -> LedgerCommit:
     info = change.commit
     signer = signed.get(info.commit)
@@ -203,7 +224,7 @@ def _commit(
         signer, trouble = None, "is older than the history that can be read"
     elif signer is not None:
         paths = line.paths.get(info.commit, ())
-        if (why := why_no_word(info.message, paths, path, (label,))) is not None:
+        if (why := why_no_word(info.message, paths, path, labels)) is not None:
             signer, trouble = None, why
     return LedgerCommit(
         info.commit,

@@ -7,11 +7,12 @@ from functools import partial
 
 from msgspec import Struct
 
-from gitops.actions.context.holds import own_hold_path, readable_hold
+from gitops.actions.context.holds import own_hold_path, readable_hold, standing_hold_path
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.draft import ProposalRequest, propose
+from gitops.actions.releases.history import versions_of
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import ChangeLine, CommitMessage, subject
 from gitops.core.hold import Hold, render_hold
@@ -79,6 +80,8 @@ def assemble_rollback(
     hold = None
     if request.hold:
         path = own_hold_path(overlay)
+        if overlay.environment.rollback == "commit":
+            path = standing_hold_path(home, overlay)
         before[path] = home.read(path)
         hold = _hold(session, restored, choice, request, before[path], path)
         files[path] = render_hold(hold)
@@ -164,7 +167,7 @@ def landed_since(
     it is planned now; returned with the notes, for the next try.
     """
     versions: list[OverlayVersion] = []
-    for version in view.session.repository.history(view.home.commit, view.overlay.directory):
+    for version in versions_of(view):
         versions.append(version)
         if version.commit.commit == restored.commit:
             break

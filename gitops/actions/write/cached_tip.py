@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from gitops.actions.context.holds import refuse_orphaned
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.policy_branch import check_policy, check_trunk, tip_of
 from gitops.actions.context.session import Session, Tip
@@ -41,6 +42,8 @@ def try_cached_tip(session: Session, plan: Callable[[Tip], Plan]) -> CachedTipPu
             check_trunk(tip)
             wanted = plan(tip)
             check_policy(session, tip, wanted.targets)
+            if wanted.judged:
+                refuse_orphaned(tip.read().values(), tip.config)
             sent = prepare(session, tip, wanted)
         except (GitopsError, Unproven):
             return None

@@ -15,6 +15,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.actions.context.holds import refuse_orphaned
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.policy_branch import check_policy, open_tip
 from gitops.actions.context.session import Session, Tip
@@ -93,12 +94,14 @@ def write(
     *,
     eager: bool = False,
     tip: Tip | None = None,
+    lenient: bool = False,
 ) -> Written:
     """Carry out `plan` on the newest tip, again on the next one when a push loses.
 
     Several branches move in one atomic push; one after the other where the server has none. With
     `eager` it is tried first on the tip that an earlier call left on this machine; with `tip` on
-    one that this call has read a moment ago.
+    one that this call has read a moment ago. With `lenient` a `gitops.yaml` that does not parse
+    bars nothing; see `open_tip`.
 
     Raises Conflict when the budget is spent on lost races, Unavailable or TimedOut when it is
     spent on a server that does not answer, and whatever `plan` and the ports raise.
@@ -108,7 +111,7 @@ def write(
         if tried.landed:
             return _tidied(_finish(session, tried.sent, 1), others)
         race.unsure = tried.sent
-    return _write(session, plan, race, others, first=tip)
+    return _write(session, plan, race, others, first=tip, lenient=lenient)
 
 
 def _write(
@@ -119,17 +122,22 @@ def _write(
     *,
     apart: bool = False,
     first: Tip | None = None,
+    lenient: bool = False,
 ) -> Written:
     attempts = Attempts(session)
     while True:
         attempts.begin()
         try:
-            tip = first or open_tip(session)
+            tip = first or open_tip(session, lenient=lenient)
             first = None
             if race.unsure is not None and (done := _landed(session, race)) is not None:
                 return done
             wanted = plan(tip)
+            if tip.problem is not None:
+                wanted = replace(wanted, warnings=(tip.problem, *wanted.warnings))
             check_policy(session, tip, wanted.targets)
+            if wanted.judged:
+                refuse_orphaned(tip.read().values(), tip.config)
             if session.dry_run or wanted.is_empty:
                 report = report_of(session, tip, wanted, race.pushes, planned=session.dry_run)
                 return Written(report, wanted, tip)
@@ -155,7 +163,7 @@ def _write(
             race.sent = None
             attempts.lost(moved_on(session, moved, race.pushes, lost))
         except NoAtomicPush:
-            return _write_apart(session, plan, wanted, tip)
+            return _write_apart(session, plan, wanted, tip, lenient=lenient)
         except (Unavailable, TimedOut) as error:
             race.doubt()
             attempts.failed(error)
@@ -165,7 +173,9 @@ def _tidied(written: Written, others: Others | None) -> Written:
     return written if others is None else replace(written, report=others.tidy(written.report))
 
 
-def _write_apart(session: Session, plan: Callable[[Tip], Plan], wanted: Plan, tip: Tip) -> Written:
+def _write_apart(
+    session: Session, plan: Callable[[Tip], Plan], wanted: Plan, tip: Tip, *, lenient: bool
+) -> Written:
     """Carry out `plan` branch by branch, each like a call of its own.
 
     What landed is left alone by the rest. Proposals that end are deleted at last; a branch that
@@ -175,7 +185,7 @@ def _write_apart(session: Session, plan: Callable[[Tip], Plan], wanted: Plan, ti
     for part in wanted.parts:
         try:
             part_of = partial(_only, plan, part)
-            done.append(_write(session, part_of, _Race(), apart=True).report)
+            done.append(_write(session, part_of, _Race(), apart=True, lenient=lenient).report)
         except GitopsError as error:
             raise _after(error, done) from None
     told = f"{session.repository.describe()} cannot move several branches at once: "

@@ -148,6 +148,7 @@ class Environment(Struct, frozen=True):
         follow: which of several live release branches it takes: the newest version, or any.
         branch: the branch that it lives on (its overlays and holds); None: the top-level one.
         wait: how long `wait` waits for it.
+        formerly: earlier names of it: holds, verdicts and trailers under them count on.
         line: 1-based line of the row in `gitops.yaml`, for messages.
     """
 
@@ -165,6 +166,7 @@ class Environment(Struct, frozen=True):
     soak: timedelta | None = None
     branch: str | None = None
     wait: Patience = Patience()
+    formerly: tuple[str, ...] = ()
     line: int = 1
 
     @property
@@ -174,6 +176,11 @@ class Environment(Struct, frozen=True):
             return self.wait.soak
         careful = self.database == "real" or self.name in ("stage", "prod")
         return timedelta(minutes=5) if careful else timedelta(0)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Its name, and its earlier ones."""
+        return (self.name, *self.formerly)
 
     @property
     def per_app(self) -> bool:
@@ -204,8 +211,13 @@ class Overlay(Struct, frozen=True):
     @property
     def label(self) -> str:
         """What messages call it: `prod`, or `shop/prod` for app shop."""
-        name = self.environment.name
-        return name if self.app is None else f"{self.app}/{name}"
+        return self.labels[0]
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The same, and what it was called under earlier names of its environment."""
+        names = self.environment.names
+        return names if self.app is None else tuple(f"{self.app}/{name}" for name in names)
 
 
 class Config(Struct, frozen=True):

@@ -36,7 +36,7 @@ class OverlayVersion(Struct, frozen=True):
 def releases(
     versions: Iterable[OverlayVersion],
     *,
-    environment: str | None = None,
+    environment: str | tuple[str, ...] | None = None,
     holds: Mapping[str, Hold] = MappingProxyType({}),
 ) -> Iterator[Release]:
     """Yield the releases among `versions`, newest first, reading one version ahead.
@@ -48,17 +48,18 @@ def releases(
     some, else in the hold that it wrote.
 
     Args:
-        environment: label of the overlay (`prod`, `shop/prod`); trailers that name only others are
-            passed over. None: trailers are believed as they are.
+        environment: label of the overlay (`prod`, `shop/prod`), or all that it had; trailers that
+            name only others are passed over. None: trailers are believed as they are.
         holds: commit -> the hold of this overlay that this very commit added or changed.
     """
+    labels = (environment,) if isinstance(environment, str) else environment
     newer: OverlayVersion | None = None
     for older in versions:
         if newer is not None and _differ(newer, older):
-            yield _release(newer, environment, holds)
+            yield _release(newer, labels, holds)
         newer = older
     if newer is not None and newer.complete and newer.content is not None:
-        yield _release(newer, environment, holds)
+        yield _release(newer, labels, holds)
 
 
 def _differ(newer: OverlayVersion, older: OverlayVersion) -> bool:
@@ -79,10 +80,10 @@ def _images(content: bytes | None) -> Mapping[str, ImageValue] | None:
 
 
 def _release(
-    version: OverlayVersion, environment: str | None, holds: Mapping[str, Hold]
+    version: OverlayVersion, labels: tuple[str, ...] | None, holds: Mapping[str, Hold]
 ) -> Release:
     info = version.commit
-    told = _told(info, environment)
+    told = _told(info, labels)
     action, restores, rolled_back = (
         _last(told, key) for key in ("Gitops-Action", "Gitops-Restores", "Gitops-Rolled-Back")
     )
@@ -99,27 +100,29 @@ def _release(
         restores=restores if action == "rollback" else None,
         rolled_back=rolled_back if action == "rollback" else None,
         source=_last(told, "Source-Revision"),
-        sources=_sources(told, environment),
+        sources=_sources(told, labels),
     )
 
 
-def _told(info: CommitInfo, environment: str | None) -> dict[str, tuple[str, ...]]:
+def _told(info: CommitInfo, labels: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
     """The trailers of the commit, else of the newest merged one, that are about this overlay."""
     for message in (info.message, *info.merged):
         found = trailers(message)
         about = found.get("Gitops-Environment", ())
-        if "Gitops-Action" in found and (environment is None or not about or environment in about):
+        if "Gitops-Action" in found and (
+            labels is None or not about or not set(labels).isdisjoint(about)
+        ):
             return found
     return {}
 
 
-def _sources(told: Mapping[str, tuple[str, ...]], environment: str | None) -> dict[str, str]:
+def _sources(told: Mapping[str, tuple[str, ...]], labels: tuple[str, ...] | None) -> dict[str, str]:
     """Read the trailers `Gitops-Source: ENVIRONMENT IMAGE REVISION` that are about this overlay."""
     lines = (text.split(" ") for text in told.get("Gitops-Source", ()))
     return {
         line[1]: line[2]
         for line in lines
-        if len(line) == 3 and (environment is None or line[0] == environment)
+        if len(line) == 3 and (labels is None or line[0] in labels)
     }
 
 

@@ -276,3 +276,108 @@ def test_dates_that_no_calendar_has_are_unknown(manifests: Manifests, seconds: s
     assert "unknown" in manifests.gitops("history", "dev").out
     assert "unknown" in manifests.gitops("status", "dev").out
     assert (0, "1.6.1") == (back(manifests).code, tag(manifests))
+
+
+def renamed(manifests: Manifests, new: str, formerly: str = "") -> None:
+    """Call dev something else in gitops.yaml."""
+    text = manifests.file("gitops.yaml")
+    assert "{name: dev," in text
+    text = text.replace("{name: dev,", f"{{name: {new}, {formerly}")
+    manifests.commit("another name", {"gitops.yaml": text})
+
+
+def test_a_hold_outlives_the_name_of_its_environment(manifests: Manifests) -> None:
+    """Writes are refused, naming hold and environment; `resume` with the old name lifts it."""
+    deploy(manifests, "1.6.1", "1.6.2")
+    back(manifests, reason="INC-7: loses orders")
+    renamed(manifests, "develop")
+
+    refused = manifests.gitops("deploy", "shop/api:1.6.2", "--ref", "main", "-o", "json")
+    checked = manifests.gitops("validate", "-o", "json")
+
+    assert (1, "refused") == (refused.code, refused.json["error"]["code"])
+    assert ".gitops/holds/dev.yaml on main holds dev" in refused.json["error"]["message"]
+    assert "INC-7: loses orders" in refused.json["error"]["message"]
+    assert "`formerly: [dev]`" in refused.json["error"]["hint"]
+    assert [("error", HOLD)] == [
+        (one["level"], one["path"]) for one in checked.json["problems"] if one["path"] == HOLD
+    ]
+    assert 0 == manifests.gitops("rollback", "develop").code
+    lifted = manifests.gitops("resume", "dev", "-o", "json")
+    assert (0, "committed") == (lifted.code, lifted.json["outcome"])
+    assert 0 == manifests.gitops("deploy", "shop/api:1.6.3", "--ref", "main").code
+
+
+def test_earlier_names_keep_holds_verdicts_and_history(manifests: Manifests) -> None:
+    """`formerly`: the hold stands, the verdict counts, and a rollback is known as one."""
+    releases = deploy(manifests, "1.6.1", "1.6.2", "1.6.3")
+    manifests.gitops("qa", "dev", "--fail", "--release", releases[0])
+    back(manifests, reason="INC-7")
+    renamed(manifests, "develop", "formerly: [dev],")
+
+    skipped = manifests.gitops("deploy", "shop/api:1.6.4", "--ref", "main", "-o", "json")
+    status = manifests.gitops("status", "develop", "-o", "json").json["environments"][0]
+    history = manifests.gitops("history", "develop", "-o", "json").json["releases"]
+    again = manifests.gitops("rollback", "develop", "--dry-run", "-o", "json")
+
+    assert "develop" in {one["environment"] for one in skipped.json["skipped"]}
+    assert "INC-7" == status["hold"]["reason"]
+    assert "rollback" == history[0]["action"]
+    assert ["qa-failed"] == [one["verdict"] for one in history[3]["verdicts"]]
+    assert "1.4.1" == again.json["changes"][0]["after"]["tag"]  # 1.6.1 failed QA, 1.6.3 is away
+    assert "develop" in manifests.gitops("status", "dev").err
+    manifests.gitops("resume", "develop")
+    assert HOLD not in manifests.git("ls-tree", "-r", "--name-only", "main")
+
+
+@pytest.mark.parametrize("first", ["gitops.yaml", "both"])
+def test_a_folder_that_was_renamed_keeps_its_history(manifests: Manifests, first: str) -> None:
+    """Whether gitops.yaml changes with the folder or before: the way back goes on."""
+    deploy(manifests, "1.6.1", "1.6.2")
+    content = manifests.file(DEV)
+    text = manifests.file("gitops.yaml").replace("overlays/dev", "overlays/develop")
+    moved = {"overlays/develop/kustomization.yaml": content, DEV: None}
+    if first == "gitops.yaml":
+        manifests.commit("policy first", {"gitops.yaml": text})
+        manifests.commit("then the folder", moved)
+    else:
+        manifests.commit("rename the folder", {"gitops.yaml": text, **moved})
+
+    result = back(manifests)
+
+    assert (0, "1.6.1") == (result.code, result.json["changes"][0]["after"]["tag"])
+    history = manifests.gitops("history", "dev", "-o", "json").json["releases"]
+    assert ["rollback", "deploy", "deploy"] == [one["action"] for one in history[:3]]
+
+
+def test_another_spelling_of_the_file_is_no_release(manifests: Manifests) -> None:
+    """`.yaml` becomes `.yml`: the way back goes on."""
+    deploy(manifests, "1.6.1", "1.6.2")
+    content = manifests.file(DEV)
+    manifests.commit("spelling", {DEV: None, "overlays/dev/kustomization.yml": content})
+
+    result = back(manifests)
+
+    assert (0, "1.6.1") == (result.code, result.json["changes"][0]["after"]["tag"])
+
+
+@pytest.mark.parametrize("broken", ["environments: [", "nonsense: 1\n", None])
+def test_a_broken_gitops_yaml_does_not_bar_the_way_back(
+    manifests: Manifests, broken: str | None
+) -> None:
+    """Rollback, undo, status, history and hold go by the newest one that parses, and warn."""
+    deploy(manifests, "1.6.1", "1.6.2")
+    manifests.commit("oops", {"gitops.yaml": broken})
+
+    rolled = back(manifests)
+    answers = [
+        manifests.gitops(*words, "-o", "json")
+        for words in (("undo", "dev"), ("status",), ("history", "dev"))
+    ]
+    held = manifests.gitops("hold", "dev", "--reason", "looking", "-o", "json")
+    refused = manifests.gitops("deploy", "shop/api:1.6.3", "--to", "dev", "-o", "json")
+
+    for answer in (rolled, *answers, held):
+        assert 0 == answer.code, answer.err
+        assert any("gitops.yaml" in warning for warning in answer.json["warnings"]), answer.out
+    assert (2, "config") == (refused.code, refused.json["error"]["code"])

@@ -1,0 +1,117 @@
+"""The history of an overlay through renames of its folder.
+
+Where the folder begins, `gitops.yaml` of the commit before tells where the environment was then;
+else a folder that went in the same commit, with the same kustomization or images, is the one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from msgspec import Struct
+
+from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
+from gitops.core.kustomization import FILE_NAMES, choose_file, image_values
+from gitops.core.releases.history import OverlayVersion
+from gitops.errors import ConfigError, ManifestError
+from gitops.ports import Tree
+
+
+class Past(Struct, frozen=True):
+    """What reads the past of a repository: of `ports.Repository` and `Evidence`, or an `Archive`.
+
+    Attributes:
+        history: versions of a folder before a commit, newest first.
+        tree: the files of a commit.
+        changed: the paths that differ between two commits.
+        load_config: bytes of `gitops.yaml` to values; raises ConfigError.
+    """
+
+    history: Callable[[str, str], Iterator[OverlayVersion]]
+    tree: Callable[[str], Tree]
+    changed: Callable[[str, str], tuple[str, ...]]
+    load_config: Callable[[bytes], Config]
+
+
+def followed(past: Past, overlay: Overlay, commit: str) -> Iterator[OverlayVersion]:
+    """Yield the versions of `overlay` up to `commit`, newest first, in whatever folder it was."""
+    directory = overlay.directory
+    seen: set[str] = set()
+    while True:
+        seen.add(directory)
+        born: OverlayVersion | None = None
+        complete = True
+        for version in past.history(commit, directory):
+            yield version
+            born = version if version.content is not None else born
+            complete = version.complete
+        if born is None or not complete or not born.commit.parents:
+            return
+        before = _folder_before(past, overlay, born, directory)
+        if before is None or before in seen:
+            return
+        commit, directory = born.commit.parents[0], before
+
+
+def _folder_before(
+    past: Past, overlay: Overlay, born: OverlayVersion, directory: str
+) -> str | None:
+    """Return the folder that the overlay had before `born` made `directory`, None for none."""
+    parent = born.commit.parents[0]
+    before = past.tree(parent)
+    told = _told(past, overlay, before)
+    if told is not None and told != directory and _has_kustomization(before, told):
+        return told
+    after = past.tree(born.commit.commit)
+    gone = [
+        path.rpartition("/")[0]
+        for path in past.changed(parent, born.commit.commit)
+        if path.rpartition("/")[2] in FILE_NAMES
+        and before.read(path) is not None
+        and after.read(path) is None
+    ]
+    gone = [folder for folder in gone if not _has_kustomization(after, folder)]
+    same = [folder for folder in gone if _content(before, folder) == born.content]
+    images = _images(born.content)
+    alike = [one for one in gone if images and _images(_content(before, one)) == images]
+    return _only(same, directory) or _only(alike, directory)
+
+
+def _told(past: Past, overlay: Overlay, before: Tree) -> str | None:
+    """Return the folder that `gitops.yaml` of then names for the environment."""
+    content = before.read(CONFIG_PATH)
+    try:
+        config = past.load_config(content) if content is not None else None
+    except ConfigError:
+        return None
+    for row in config.environments if config is not None else ():
+        fits = row.per_app == (overlay.app is not None)
+        if fits and not set(row.names).isdisjoint(overlay.environment.names):
+            return row.directory(overlay.app)
+    return None
+
+
+def _has_kustomization(tree: Tree, folder: str) -> bool:
+    return not set(FILE_NAMES).isdisjoint(tree.entries(folder))
+
+
+def _content(tree: Tree, folder: str) -> bytes | None:
+    try:
+        name = choose_file(tree.entries(folder), folder)
+    except ManifestError:
+        return None
+    return tree.read(f"{folder}/{name}" if folder else name) if name is not None else None
+
+
+def _images(content: bytes | None) -> frozenset[str] | None:
+    try:
+        return frozenset(image_values(content or b"", "kustomization.yaml")) or None
+    except ManifestError:
+        return None
+
+
+def _only(folders: Sequence[str], directory: str) -> str | None:
+    """Return the one of `folders`, or the one that ends as `directory` does."""
+    alike = [one for one in folders if one.rpartition("/")[2] == directory.rpartition("/")[2]]
+    found = folders if len(folders) == 1 else alike
+    return found[0] if len(found) == 1 else None
