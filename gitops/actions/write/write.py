@@ -132,12 +132,7 @@ def _write(
             first = None
             if race.unsure is not None and (done := _landed(session, race)) is not None:
                 return done
-            wanted = plan(tip)
-            if tip.problem is not None:
-                wanted = replace(wanted, warnings=(tip.problem, *wanted.warnings))
-            check_policy(session, tip, wanted.targets)
-            if wanted.judged:
-                refuse_orphaned(tip.read().values(), tip.config)
+            wanted = _planned(session, plan, tip)
             if session.dry_run or wanted.is_empty:
                 report = report_of(session, tip, wanted, race.pushes, planned=session.dry_run)
                 return Written(report, wanted, tip)
@@ -167,6 +162,17 @@ def _write(
         except (Unavailable, TimedOut) as error:
             race.doubt()
             attempts.failed(error)
+
+
+def _planned(session: Session, plan: Callable[[Tip], Plan], tip: Tip) -> Plan:
+    """Return the plan for `tip`, when the branches that it is for and their holds allow it."""
+    wanted = plan(tip)
+    check_policy(session, tip, wanted.targets)
+    if wanted.judged:
+        refuse_orphaned(tip.read().values(), tip.config)
+    if tip.problem is not None:
+        wanted = replace(wanted, warnings=(tip.problem, *wanted.warnings))
+    return wanted
 
 
 def _tidied(written: Written, others: Others | None) -> Written:
