@@ -51,9 +51,9 @@ def is_loopback(host: str) -> bool:
 
 
 def is_plain(url: str) -> bool:
-    """Return True for an address that is read in the clear, by everybody on the way."""
+    """Return True for an address that is read in the clear by everybody on the way there."""
     remote = find_remote_url(url)
-    return remote is not None and remote.scheme in _PLAIN
+    return remote is not None and remote.scheme in _PLAIN and not is_loopback(remote.host)
 
 
 def parse_named_hosts(text: str) -> tuple[NamedHost, ...]:

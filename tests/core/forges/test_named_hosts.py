@@ -110,3 +110,4 @@ def test_messages() -> None:
     assert is_plain("http://a.example/b")
     assert is_plain("git://a.example/b")
     assert not is_plain("https://a.example/b")
+    assert not is_plain("http://127.0.0.1:3000/b")

@@ -23,10 +23,12 @@ class Curious:
 
     def __init__(self) -> None:
         self.heard: list[str] = []
-        heard = self.heard
+        self.asked = 0
+        heard, me = self.heard, self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                me.asked += 1
                 given = self.headers.get("Authorization")
                 heard.extend([given] if given else [])
                 self.send_response(404 if given else 401)
@@ -97,28 +99,25 @@ def caller(kind: str, home: Path) -> dict[str, str]:
 KINDS = ["askpass", "ssh-askpass", "core.askpass", "helper", "netrc", "header", "header in a file"]
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_server_that_only_the_file_names(kind: str, curious: Curious, tmp_path: Path) -> None:
-    """In the clear it is not even asked, and the error says how to allow it."""
-    url = f"http://127.0.0.1:{curious.port}/x/app.git"
-    with open_sources(caller(kind, tmp_path)) as sources, pytest.raises(Denied) as caught:
+def test_in_the_clear_it_is_not_even_asked(curious: Curious, tmp_path: Path) -> None:
+    """Plain HTTP to another machine is refused, and the error says how to allow it."""
+    environ = caller("header", tmp_path) | {"http_proxy": f"http://127.0.0.1:{curious.port}"}
+    url = "http://src.example.com:3000/x/app.git"
+    with open_sources(environ) as sources, pytest.raises(Denied) as caught:
         sources.heads(url)
 
-    assert curious.heard == []
-    assert f"GITOPS_SOURCE_HOSTS=http://127.0.0.1:{curious.port}" in (caught.value.hint or "")
+    assert curious.asked == 0
+    assert "GITOPS_SOURCE_HOSTS=http://src.example.com:3000" in (caught.value.hint or "")
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "header for a pattern"])
-def test_nothing_is_sent_without_being_named(
-    kind: str, curious: Curious, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where it is asked, over an address that is not read in the clear, it gets nothing."""
-    monkeypatch.setattr("gitops.adapters.gitrepo.remote.source_access.is_plain", lambda _: False)
+def test_a_server_that_only_the_file_names(kind: str, curious: Curious, tmp_path: Path) -> None:
+    """It is asked, and gets nothing; the error says how to allow it."""
     url = f"http://127.0.0.1:{curious.port}/x/app.git"
     with open_sources(caller(kind, tmp_path)) as sources, pytest.raises(GitopsError) as caught:
         sources.heads(url)
 
-    assert curious.heard == []
+    assert (curious.heard, curious.asked > 0) == ([], True)
     assert "GITOPS_SOURCE_HOSTS" in (caught.value.hint or "")
 
 
