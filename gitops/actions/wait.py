@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker
+from gitops.actions.argocd.waitable import check_waitable
 from gitops.actions.context.overlays import find_environment, find_overlay, overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip, require_commit
@@ -18,7 +20,7 @@ from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.releases.history import Release
 from gitops.core.releases.lookup import FULL, find_commit, read_until_sure
 from gitops.core.report import WriteReport
-from gitops.errors import NotFound, UsageError
+from gitops.errors import GitopsError, NotFound, UsageError
 
 _MOST_PAUSE = 5.0
 _LEAST_PAUSE = 0.15  # events come in bursts
@@ -130,6 +132,23 @@ def wait_for(
         own = {change.image: change.after for change in changes}
         trackers.append(ReleaseTracker(view, release, terms, own=own))
     return _follow(session, trackers, show)
+
+
+def waiting(session: Session) -> Session:
+    """Return the session of a write that is to be waited for.
+
+    It writes nothing where that could not be: no client, no context, no rights, no Application.
+    """
+    return replace(session, before_write=_check_waitable)
+
+
+def _check_waitable(session: Session, tip: Tip, overlays: Sequence[Overlay]) -> None:
+    try:
+        check_waitable(session, tip, dict.fromkeys(overlays))
+    except GitopsError as error:
+        error.message = f"nothing was written, since it could not be waited for: {error.message}"
+        error.hint = f"{error.hint}; or leave out --wait" if error.hint else "or leave out --wait"
+        raise
 
 
 def _follow(session: Session, trackers: list[ReleaseTracker], show: Show) -> tuple[WaitReport, ...]:

@@ -81,6 +81,16 @@ def wait_options(follow: FollowOptions) -> WaitOptions | None:
     )
 
 
+def session_of(open_session: Callable[[], Session], waits: WaitOptions | None) -> Session:
+    """Return the session of a write; with `--wait` it writes only what can be waited for."""
+    session = open_session()
+    if waits is None:
+        return session
+    from gitops.actions.wait import waiting
+
+    return waiting(session)
+
+
 def finish(session: Session, report: WriteReport, options: WaitOptions | None, output: str) -> int:
     """Print what a write did and, where `--wait` asks for it, what became of it."""
     if options is None or report.outcome == "planned":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from msgspec import Struct, field
@@ -76,6 +76,8 @@ class Session(Struct, frozen=True):
             (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
         combining: None where no key is given.
         clusters: the control planes of Argo CD.
+        before_write: asked once before anything is written, with the overlays that it reaches;
+            what it raises ends the call. None: nobody asks.
         say: tells a waiting person what is going on.
         detail: tells who asked for it (`--verbose`) what else goes on.
     """
@@ -95,6 +97,7 @@ class Session(Struct, frozen=True):
     forge: Callable[[Config], GatedForge | NoForge] = lambda _: _no_forge()
     combining: Combining | None = None
     clusters: Clusters = field(default_factory=_no_clusters)
+    before_write: Callable[[Session, Tip, Sequence[Overlay]], None] | None = None
     say: Callable[[str], None] = lambda _: None
     detail: Callable[[str], None] = lambda _: None
 

@@ -19,6 +19,7 @@ from gitops.actions.context.holds import refuse_orphaned
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.policy_branch import check_policy, open_tip
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.write.asking import Barred, asking
 from gitops.actions.write.cached_tip import try_cached_tip
 from gitops.actions.write.push import Sent, prepare, push
 from gitops.actions.write.report import joined, report_of
@@ -106,12 +107,17 @@ def write(
     Raises Conflict when the budget is spent on lost races, Unavailable or TimedOut when it is
     spent on a server that does not answer, and whatever `plan` and the ports raise.
     """
+    if session.before_write is not None and not session.dry_run:
+        plan = asking(session, plan)
     race = _Race()
-    if eager and not session.dry_run and (tried := try_cached_tip(session, plan)) is not None:
-        if tried.landed:
-            return _tidied(_finish(session, tried.sent, 1), others)
-        race.unsure = tried.sent
-    return _write(session, plan, race, others, first=tip, lenient=lenient)
+    try:
+        if eager and not session.dry_run and (tried := try_cached_tip(session, plan)) is not None:
+            if tried.landed:
+                return _tidied(_finish(session, tried.sent, 1), others)
+            race.unsure = tried.sent
+        return _write(session, plan, race, others, first=tip, lenient=lenient)
+    except Barred as barred:
+        raise barred.error from None
 
 
 def _write(

@@ -17,7 +17,7 @@ from gitops.cli.options import (
     RepositoryOptions,
     WriteOptions,
 )
-from gitops.cli.session import finish, open_for_writing, wait_options
+from gitops.cli.session import finish, open_for_writing, session_of, wait_options
 
 if TYPE_CHECKING:
     from gitops.ports.repository import Start
@@ -94,7 +94,7 @@ def deploy(
             reason=options.reason,
             add=options.add,
         )
-        opened = session()
+        opened = session_of(session, waits)
         return finish(opened, run(opened, request), waits, where.output)
 
 

@@ -13,7 +13,7 @@ from gitops.cli.options import (
     RepositoryOptions,
     WriteOptions,
 )
-from gitops.cli.session import finish, open_for_writing, wait_options
+from gitops.cli.session import finish, open_for_writing, session_of, wait_options
 from gitops.errors import UsageError
 
 
@@ -81,7 +81,7 @@ def promote(
         from gitops.actions.promote import promote as run
 
         waits = wait_options(follow)
-        opened = session()
+        opened = session_of(session, waits)
         if options.to is None:
             report = promote_eligible(opened)
         else:

@@ -13,7 +13,7 @@ from gitops.cli.options import (
     Yes,
     may_ask,
 )
-from gitops.cli.session import finish, open_for_writing, wait_options
+from gitops.cli.session import finish, open_for_writing, session_of, wait_options
 
 
 class RollbackOptions(OptionGroup):
@@ -96,7 +96,7 @@ def rollback(
             app=options.app,
             abort=options.abort,
         )
-        opened = session()
+        opened = session_of(session, waits)
         report = run(opened, request, confirm=confirm_rollback if ask else None)
         return finish(opened, report, waits, where.output)
 

@@ -14,7 +14,7 @@ from gitops.cli.options import (
     Yes,
     may_ask,
 )
-from gitops.cli.session import finish, open_for_writing, wait_options
+from gitops.cli.session import finish, open_for_writing, session_of, wait_options
 
 
 class UndoOptions(OptionGroup):
@@ -56,7 +56,7 @@ def undo(
             reason=options.reason,
             app=options.app,
         )
-        opened = session()
+        opened = session_of(session, waits)
         report = run(opened, request, confirm=confirm_undo if ask else None)
         return finish(opened, report, waits, where.output)
 

@@ -321,17 +321,47 @@ def test_missing_rights(cluster: Cluster) -> None:
     assert TOKEN not in result.out + result.err
 
 
-def test_a_wait_that_cannot_begin_keeps_what_was_written(cluster: Cluster) -> None:
-    """The commit is told, also when waiting for it is not possible."""
-    cluster.stub.behaviour.status = 503
+@pytest.mark.parametrize(
+    ("broken", "code", "word"),
+    [
+        ("unavailable", 75, "unavailable"),
+        ("rights", 3, "denied"),
+        ("context", 3, "not-found"),
+        ("application", 3, "not-found"),
+    ],
+)
+@pytest.mark.parametrize(
+    "verb",
+    [
+        ("deploy", "shop/api:1.5.0", "--to", "dev"),
+        ("promote", "--to", "test", "--from", "dev", "--override", "x"),
+        ("rollback", "dev", "--yes", "--to", "previous"),
+    ],
+    ids=lambda verb: verb[0],
+)
+def test_what_cannot_be_waited_for_is_not_written(
+    cluster: Cluster, verb: tuple[str, ...], broken: str, code: int, word: str
+) -> None:
+    """No cluster, no rights, no context, no Application: the branch stays, and it is said."""
+    assert cluster.gitops("deploy", "shop/api:1.4.9", "--to", "dev").code == 0
+    env: dict[str, str] = {}
+    if broken == "unavailable":
+        cluster.stub.behaviour.status = 503
+    elif broken == "rights":
+        cluster.stub.behaviour.token = "another"
+    elif broken == "context":
+        env["KUBECONFIG"] = "/nonexistent/config"
+    else:
+        for name in ("shop-dev", "shop-test"):
+            cluster.plane.applications.pop(("argocd", name), None)
+    before = cluster.manifests.git("rev-parse", "main")
 
-    result = cluster.gitops("deploy", "shop/api:1.5.0", "--to", "dev", "--wait", "-o", "json")
+    result = cluster.gitops(*verb, "--wait", "-o", "json", env=env)
 
-    assert (75, "committed", "unavailable") == (
-        result.code,
-        result.json["outcome"],
-        result.json["error"]["code"],
-    )
+    assert (code, word) == (result.code, result.json["error"]["code"]), result.err
+    assert before == cluster.manifests.git("rev-parse", "main")
+    assert "nothing was written" in result.json["error"]["message"]
+    assert "leave out --wait" in result.json["error"]["hint"]
 
 
 def test_watch_once(cluster: Cluster) -> None:
