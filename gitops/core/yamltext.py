@@ -6,9 +6,10 @@ Only the first document counts, as in kustomize. Marks (`yaml.Mark`) count code 
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, TypeVar
 
@@ -130,6 +131,37 @@ def parse_first(content: bytes, path: str) -> EventText:
     except ManifestError:
         events = _read(_events, text, path)  # raises the same, with the path
     return EventText(events, text, bom, path)
+
+
+def pairs_of(mapping: Any) -> Iterator[tuple[str, Any]]:
+    """Yield key and value of a mapping node, those of merge keys and of repeated keys too.
+
+    Other readers take the first or the last of several; whoever must not miss one looks at all.
+    """
+    todo, seen = [mapping], set()
+    while todo:
+        node = todo.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if node.id == "sequence":
+            todo += node.value
+        elif node.id == "mapping":
+            for key, value in node.value:
+                if key.id == "scalar" and key.value == "<<":
+                    todo.append(value)
+                elif key.id == "scalar":
+                    yield text_of(key), value
+
+
+def text_of(scalar: Any) -> str:
+    """Return what go-yaml reads in a scalar node: it decodes what is tagged as binary."""
+    if scalar.tag != "tag:yaml.org,2002:binary":
+        return str(scalar.value)
+    try:
+        return base64.b64decode(scalar.value).decode()
+    except ValueError:
+        return str(scalar.value)
 
 
 def needs_quotes(text: str) -> bool:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
+from gitops.actions.audit.application_index import ApplicationReader, turned_aside
 from gitops.actions.audit.build_inputs import belongings_of, holds_of, overlays_in
 from gitops.actions.audit.changes import BranchStep
 from gitops.core.audit.affected import AffectedPath, Belongings, folded
-from gitops.core.audit.application_files import folders_read, is_manifest, may_be
+from gitops.core.audit.application_files import is_manifest
 from gitops.core.audit.config_impact import bearing_changes
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
-from gitops.errors import ManifestError
-from gitops.ports import Archive, Tree
+from gitops.ports import Archive
 
 _CONFIG = folded(CONFIG_PATH)
 
@@ -34,7 +34,7 @@ class TouchReader:
         self._branch = branch
         self._top_level = top_level
         self._known: dict[Overlay, tuple[str, Belongings]] = {}
-        self._applications: tuple[str, dict[str, set[str]]] = ("", {})
+        self._applications = ApplicationReader(archive)
 
     def lives_here(self, row: Environment) -> bool:
         """Say whether overlays and holds of an environment are on the branch of the changes."""
@@ -64,6 +64,11 @@ class TouchReader:
                 touches = self._of_overlay(overlay, step, changed, policy)
                 if touches:
                     found[overlay] = touches
+            if not self.lives_here(row) and not row.per_app:
+                # Its Applications may lie here all the same.
+                aside = self._aside(Overlay(row), step, changed)
+                if aside:
+                    found[Overlay(row)] = tuple(aside[path] for path in sorted(aside))
             if whole:
                 first = next((one for one in overlays if one in found), None)
                 first = first or next(iter(overlays), Overlay(row))
@@ -119,10 +124,7 @@ class TouchReader:
         if built or step.parent is None:
             built = (*self.belongings(overlay, step.commit).touched(changed), *built)
         touches = {touch.path: touch for touch in (*built, *around)}
-        for path, folders in self._read_by(step, changed).items():
-            if any(may_be(folder, overlay.directory) for folder in folders):
-                reason = f"an Argo CD Application in it reads {overlay.directory}"
-                touches.setdefault(path, AffectedPath(path, reason))
+        touches |= self._aside(overlay, step, [path for path in changed if path not in touches])
         return tuple(touches[path] for path in sorted(touches))
 
     def _around(self, overlay: Overlay, policy: Config) -> Belongings:
@@ -135,18 +137,19 @@ class TouchReader:
             found.add(policy.signers, "it lists who may approve")
         return found
 
-    def _read_by(self, step: BranchStep, changed: Iterable[str]) -> dict[str, set[str]]:
-        """Return changed file -> the folders that Applications in it read, before and after."""
-        if self._applications[0] != step.commit:
-            found: dict[str, set[str]] = {}
-            states = [one for one in (step.parent, step.commit) if one is not None]
-            for tree in map(self._archive.tree, states):
-                for path in filter(is_manifest, changed):
-                    folders = folders_read(_content(tree, path), path)
-                    if folders:
-                        found.setdefault(path, set()).update(folders)
-            self._applications = (step.commit, found)
-        return self._applications[1]
+    def _aside(
+        self, overlay: Overlay, step: BranchStep, changed: Sequence[str]
+    ) -> dict[str, AffectedPath]:
+        """Return which of the `changed` paths decide what Argo CD builds for `overlay`."""
+        if not changed:
+            return {}
+        before = self._applications.index(step.parent) if step.parent is not None else None
+        after = self._applications.index(step.commit)
+        return turned_aside(before, after, changed, overlay.directory)
+
+    def limit(self, commit: str) -> str | None:
+        """Say why not everything that decides for overlays can be known; None when it can."""
+        return self._applications.index(commit).limit
 
 
 def fetch_changed(
@@ -162,10 +165,3 @@ def fetch_changed(
             entries = [tree.entry(path) for path in changed[step.commit] if is_manifest(path)]
             ids += [entry.id for entry in entries if entry is not None and entry.kind == "file"]
     archive.prepare(list(dict.fromkeys(ids)))
-
-
-def _content(tree: Tree, path: str) -> bytes:
-    try:
-        return tree.read(path) or b""
-    except ManifestError:
-        return b""

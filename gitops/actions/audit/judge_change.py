@@ -100,6 +100,14 @@ class StepJudge:
         Remote bases that may change without a commit here are a warning; what leads out of the
         repository, and what cannot be followed to its end, is an error.
         """
+        limit = self._reader.limit(tip) if protected(policy) else None
+        if limit is not None:
+            what = f"nobody can tell which Argo CD Applications read protected overlays: {limit}"
+            yield Finding(tip, None, None, "error", "unreadable", what)
+        limit = self._reader.limit(tip) if protected(policy) else None
+        if limit is not None:
+            what = f"nobody can tell which Argo CD Applications read protected overlays: {limit}"
+            yield Finding(tip, None, None, "error", "unreadable", what)
         for row in protected(policy):
             if not self._reader.lives_here(row):
                 continue

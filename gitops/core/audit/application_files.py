@@ -2,7 +2,7 @@
 
 Whoever changes one can turn an overlay aside, so it belongs to the environment whose overlay it
 reads (argo-cd: pkg/apis/application/v1alpha1, `spec.source`, `spec.sources`; an ApplicationSet has
-the same in `spec.template`, with placeholders).
+the same in `spec.template`, with placeholders, and reads files by `generators`).
 """
 
 from __future__ import annotations
@@ -11,14 +11,39 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from msgspec import Struct
+
 from gitops.core.kustomization.references import join
-from gitops.core.yamltext import compose_all
+from gitops.core.yamltext import compose_all, pairs_of, text_of
 from gitops.errors import ManifestError
 
-_GROUP = b"argoproj.io"
 _KINDS = ("Application", "ApplicationSet")
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}")
-_LONGEST = 1 << 20
+# A word may be hidden behind escapes, a binary tag or another encoding; nothing else is parsed.
+_MAY_HOLD = re.compile(rb"Application|\\|binary|%TAG|\x00")
+# What looks like one in a text that is no YAML as it stands: a template of a chart, say.
+_LOOKS_LIKE = re.compile(rb"kind[\"']?:[ \t]*[\"']?Application(Set)?\b")
+_LARGEST = 4 << 20  # bytes
+
+
+class ApplicationFile(Struct, frozen=True):
+    """One Application, or ApplicationSet, of a file.
+
+    Attributes:
+        name: `metadata.name`, "" where a template fills it in.
+        folders: that it reads, as they are written; empty for a patch of one.
+        files: patterns of files that generators read.
+        readable: False for a text that holds one and is no YAML: it may read anything.
+    """
+
+    name: str = ""
+    folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    readable: bool = True
+
+    def reads(self, directory: str) -> bool:
+        """Say whether `directory` is one of its folders, or may become one."""
+        return not self.readable or any(may_be(folder, directory) for folder in self.folders)
 
 
 def is_manifest(path: str) -> bool:
@@ -26,61 +51,115 @@ def is_manifest(path: str) -> bool:
     return path.lower().endswith((".yaml", ".yml", ".json"))
 
 
-def folders_read(content: bytes, path: str) -> tuple[str, ...]:
-    """Return the folders that Applications in `content` read, as they are written there.
+def read_applications(content: bytes, path: str) -> tuple[ApplicationFile, ...]:
+    """Return the Applications in `content`.
 
-    A text that cannot be read holds none, as Argo CD would not take it either.
+    What Argo CD, or a chart, might read there and nobody here can, is one that may read anything.
     """
-    return tuple(folder for root in _roots(content, path) for folder in _folders(root))
+    if _MAY_HOLD.search(content) is None:
+        return ()
+    try:
+        if len(content) > _LARGEST:
+            raise ManifestError("is too large", path=path)
+        documents = compose_all(content, path)
+    except ManifestError:
+        hidden = content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"argoproj" in content
+        looks = _LOOKS_LIKE.search(content.replace(b"\x00", b"")) is not None
+        return (ApplicationFile(readable=False),) if hidden and looks else ()
+    roots = [document.root for document in documents if document.root is not None]
+    return tuple(one for root in roots for one in _applications(root))
+
+
+def folders_read(content: bytes, path: str) -> tuple[str, ...]:
+    """Return the folders that Applications in `content` read, as they are written there."""
+    return tuple(folder for one in read_applications(content, path) for folder in one.folders)
 
 
 def names_by_folder(content: bytes, path: str) -> dict[str, str]:
     """Return folder -> name of the Application in `content` that reads it, as written there."""
     return {
-        folder: _text(_field(root, "metadata"), "name")
-        for root in _roots(content, path)
-        for folder in _folders(root)
+        folder: one.name for one in read_applications(content, path) for folder in one.folders
     }
-
-
-def _roots(content: bytes, path: str) -> tuple[Any, ...]:
-    if _GROUP not in content or len(content) > _LONGEST:
-        return ()
-    try:
-        return tuple(document.root for document in compose_all(content, path))
-    except ManifestError:
-        return ()
-
-
-def _folders(root: Any) -> Iterator[str]:
-    if _text(root, "kind") not in _KINDS or not _text(root, "apiVersion").startswith("argoproj.io"):
-        return
-    spec = _field(root, "spec")
-    for one in (spec, _field(_field(spec, "template"), "spec")):
-        source, sources = _field(one, "source"), _field(one, "sources")
-        many = sources.value if sources is not None and sources.id == "sequence" else []
-        for entry in (source, *many):
-            folder = _text(entry, "path")
-            if folder:
-                yield folder
 
 
 def may_be(folder: str, directory: str) -> bool:
     """Say whether the `folder` of an Application is `directory`, or may become it."""
     pieces = _PLACEHOLDER.split(folder)
     if len(pieces) > 1:
-        pattern = "[^/]+".join(re.escape(piece) for piece in pieces)
-        # A placeholder that is a whole path may stand for any.
-        return re.fullmatch(pattern.replace("[^/]+", ".+"), directory) is not None
+        return _fit(pieces, directory)  # a placeholder that is a whole path may stand for any
     return join("", folder) == directory
 
 
-def _field(node: Any, name: str) -> Any:
-    if node is None or node.id != "mapping":
-        return None
-    return next((value for key, value in node.value if key.value == name), None)
+def matches(pattern: str, path: str) -> bool:
+    """Say whether a generator's pattern may mean `path`; placeholders stand for anything."""
+    pieces = re.split(r"\{\{.*?\}\}|\*+|\?|\[[^]]*\]", pattern.removeprefix("./"))
+    return _fit(pieces, path)
 
 
-def _text(node: Any, name: str) -> str:
-    value = _field(node, name)
-    return str(value.value) if value is not None and value.id == "scalar" else ""
+def _fit(pieces: list[str], path: str) -> bool:
+    """Say whether `path` is made of `pieces`, in order, with anything between them."""
+    first, *middle, last = pieces
+    if len(path) < len(first) + len(last) or not path.startswith(first) or not path.endswith(last):
+        return False
+    at, end = len(first), len(path) - len(last)
+    for piece in middle:
+        at = path.find(piece, at, end)
+        if at < 0:
+            return False
+        at += len(piece)
+    return True
+
+
+def _applications(root: Any) -> Iterator[ApplicationFile]:
+    if root.id != "mapping":
+        return
+    kinds, versions = _texts(root, "kind"), _texts(root, "apiVersion")
+    for items in _values(root, "items") if "List" in "".join(kinds) else ():
+        for item in items.value if items.id == "sequence" else ():
+            yield from _applications(item)
+    if not any(version.startswith("argoproj.io") for version in versions):
+        return
+    if not set(kinds) & set(_KINDS):
+        return
+    specs = list(_values(root, "spec"))
+    templates = [template for spec in specs for template in _values(spec, "template")]
+    specs += [inner for template in templates for inner in _values(template, "spec")]
+    folders = [folder for spec in specs for folder in _folders(spec)]
+    if any(True for spec in specs for _ in _values(spec, "templatePatch")):
+        folders.append("{{templatePatch}}")  # it may set any
+    names = [name for meta in _values(root, "metadata") for name in _texts(meta, "name")]
+    generators = [one for spec in specs for one in _values(spec, "generators")]
+    yield ApplicationFile(
+        next((name for name in reversed(names) if "{{" not in name), ""),
+        tuple(folders),
+        tuple(file for one in generators for file in _files(one)),
+    )
+
+
+def _folders(spec: Any) -> Iterator[str]:
+    many = [one for value in _values(spec, "sources") if value.id == "sequence"
+            for one in value.value]  # fmt: skip
+    for entry in (*_values(spec, "source"), *many):
+        yield from (folder for folder in _texts(entry, "path") if folder)
+
+
+def _files(node: Any, inside: str = "") -> Iterator[str]:
+    """Yield the `path` of each entry of a `files` list, however deep generators are nested."""
+    if node.id == "sequence":
+        for one in node.value:
+            yield from _files(one, inside)
+    elif node.id == "mapping":
+        for key, value in pairs_of(node):
+            if key == "path" and inside == "files" and value.id == "scalar":
+                yield text_of(value)
+            elif value.id != "scalar":
+                yield from _files(value, key)
+
+
+def _values(node: Any, name: str) -> Iterator[Any]:
+    if node.id == "mapping":
+        yield from (value for key, value in pairs_of(node) if key == name)
+
+
+def _texts(node: Any, name: str) -> tuple[str, ...]:
+    return tuple(text_of(value) for value in _values(node, name) if value.id == "scalar")

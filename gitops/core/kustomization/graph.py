@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.kustomization.files import FILE_NAMES
 from gitops.core.kustomization.references import (
@@ -120,6 +121,23 @@ def walk(files: Files, directory: str) -> BuildGraph:
     return found.graph
 
 
+def walk_beside(files: Files, directory: str) -> BuildGraph:
+    """Return what a build of `directory` lays over its resources: all but them and what they name.
+
+    Its other files belong to it as well, where a build reads them; the folder as a whole does not.
+    """
+    found = _Walk(files, frozenset(("resources", "bases")))
+    found.start(directory)
+    del found.graph.folders[directory]
+    return found.graph
+
+
+def find(files: Files, path: str) -> str | None:
+    """Return where `path` really lies, links followed; None for nothing, or outside."""
+    at = _Walk(files)._look(path, Reference(path, "any", 1), Origin())
+    return at.path if at is not None else None
+
+
 class _Found(Struct, frozen=True):
     """What a path leads to: where it really lies."""
 
@@ -141,8 +159,9 @@ class _Folder(Struct, frozen=True):
 
 
 class _Walk:
-    def __init__(self, files: Files) -> None:
+    def __init__(self, files: Files, passed_over: frozenset[str] = frozenset()) -> None:
         self._files = files
+        self._passed_over = passed_over  # fields of the first folder's kustomization
         self._seen: set[tuple[str, str | None]] = set()
         self._read: set[tuple[str, str]] = set()
         self.graph = BuildGraph()
@@ -200,6 +219,9 @@ class _Walk:
                 self.graph.broken[at.path] = error.problem
                 continue
             self.graph.used |= references.fields
+            if folder.origin.path is None and self._passed_over:
+                kept = [one for one in references.found if one.field not in self._passed_over]
+                references = replace(references, found=tuple(kept))
             further += self._follow(references, folder.path, at.path, folder.config_root)
         return further
 

@@ -8,7 +8,6 @@ many is harmless.
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Iterator
 from typing import Any, Literal
@@ -16,7 +15,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.core.yamltext import YamlDocument, compose_all, compose_first
+from gitops.core.yamltext import YamlDocument, compose_all, compose_first, pairs_of, text_of
 from gitops.errors import ManifestError
 
 ReferenceKind = Literal["any", "config", "folder"]
@@ -88,7 +87,7 @@ def read_references(content: bytes, path: str) -> References:
     if root is None or root.id != "mapping":
         return References()
     reader = _Reader(document)
-    fields = list(_pairs(root))
+    fields = list(_folded(root))
     for key, value in fields:
         reader.read(key, value)
     names = frozenset(key for key, _ in fields)
@@ -157,7 +156,7 @@ class _Reader:
         if key in _LISTS or key in _INLINE:
             kind: ReferenceKind = "config" if _LISTS.get(key) == "config" else "any"
             for item in _scalars(node):
-                if key in _INLINE and "\n" in _text(item).strip():
+                if key in _INLINE and "\n" in text_of(item).strip():
                     self._inline(key, item)
                 else:
                     self._add(item, kind)
@@ -191,7 +190,7 @@ class _Reader:
             return
         line = self._line(node)
         try:
-            inner = read_config_references(_text(node).encode(), self._document.path)
+            inner = read_config_references(text_of(node).encode(), self._document.path)
         except ManifestError as error:
             raise ManifestError(error.problem, path=self._document.path, line=line) from None
         self.found += [replace(one, line=line, field=key) for one in inner.found]
@@ -202,7 +201,7 @@ class _Reader:
             self._add(scalar, kind, after)
 
     def _add(self, scalar: Any, kind: ReferenceKind, after: str | None = None) -> None:
-        target = _text(scalar)
+        target = text_of(scalar)
         if after is not None and after in target:
             target = target.partition(after)[2]
         if target.strip():
@@ -217,11 +216,11 @@ def _read_config(document: YamlDocument, found: list[Reference], programs: list[
     if root is None:
         return
     if root.id == "mapping":
-        version = next((node.value for key, node in _pairs(root) if key == "apiversion"), "")
+        version = next((node.value for key, node in _folded(root) if key == "apiversion"), "")
         if isinstance(version, str) and version and version != "builtin":
             programs.append(f"a plugin ({version})")
     for scalar in _scalars(root, keys=True):
-        text = _text(scalar)
+        text = text_of(scalar)
         if _PROGRAM in text:
             programs.append("a function")
         if len(text) > _LONGEST_PATH:
@@ -232,39 +231,16 @@ def _read_config(document: YamlDocument, found: list[Reference], programs: list[
                 found.append(Reference(target, "any", line, guessed=True))
 
 
-def _pairs(mapping: Any) -> Iterator[tuple[str, Any]]:
+def _folded(mapping: Any) -> Iterator[tuple[str, Any]]:
     """Yield key (case folded, as Go compares them) and value, those of merge keys too."""
-    todo, seen = [mapping], set()
-    while todo:
-        node = todo.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if node.id == "sequence":
-            todo += node.value
-        elif node.id == "mapping":
-            for key, value in node.value:
-                if key.id == "scalar" and key.value == "<<":
-                    todo.append(value)
-                elif key.id == "scalar":
-                    yield _text(key).casefold(), value
-
-
-def _text(scalar: Any) -> str:
-    """Return what kustomize reads: it decodes what is tagged as binary."""
-    if scalar.tag != "tag:yaml.org,2002:binary":
-        return str(scalar.value)
-    try:
-        return base64.b64decode(scalar.value).decode()
-    except ValueError:
-        return str(scalar.value)
+    return ((key.casefold(), value) for key, value in pairs_of(mapping))
 
 
 def _fields(node: Any) -> Iterator[tuple[str, Any]]:
     """Yield the fields of a mapping, or of each mapping in a list."""
     for item in node.value if node.id == "sequence" else [node]:
         if item.id in ("mapping", "sequence"):
-            yield from _pairs(item)
+            yield from _folded(item)
 
 
 def _scalars(node: Any, *, keys: bool = False) -> Iterator[Any]:
