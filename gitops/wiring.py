@@ -38,7 +38,7 @@ def begin(location: str, branch: str | None, start: Start) -> None:
 
     What is wrong with it is said then.
     """
-    from gitops.adapters.gitrepo import open_repository
+    from gitops.adapters.gitrepo.repository import open_repository
     from gitops.errors import GitopsError
 
     atexit.register(_close_begun)
@@ -77,7 +77,8 @@ def open_session(
     Raises NotFound when there is no repository, UsageError for a key that is none.
     """
     from gitops.adapters.argocd.clusters import open_clusters
-    from gitops.adapters.gitrepo import open_repository, open_sources
+    from gitops.adapters.gitrepo.remote.sources import open_sources
+    from gitops.adapters.gitrepo.repository import open_repository
 
     timeout = max(min(budget, 60.0) if writes and budget > 0 else 60.0, 1.0)
     begun = _begun.pop((location, branch), None)
@@ -175,7 +176,7 @@ def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoFor
 
     def forge(url: str, config: Config) -> GatedForge | NoForge:
         from gitops.adapters.forges.opening import open_forge
-        from gitops.adapters.gitrepo import open_repository
+        from gitops.adapters.gitrepo.repository import open_repository
         from gitops.adapters.local.clock import SystemClock
         from gitops.core.forges.address import parse_remote
         from gitops.ports import NoForge
@@ -225,7 +226,7 @@ def validate(location: str, branch: str | None, *, build: bool | None = None) ->
     """
     from gitops.actions.manifests.trial_build import TrialBuilds
     from gitops.actions.validate import validate as run
-    from gitops.adapters.gitrepo import open_repository
+    from gitops.adapters.gitrepo.repository import open_repository
     from gitops.adapters.local.clock import SystemClock
 
     with open_repository(location, environ=os.environ, progress=_say) as repository:

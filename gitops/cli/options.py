@@ -200,27 +200,18 @@ class OptionField:
         name: the field of the group, or the parameter of the verb.
         kind: the type of its value: bool, str, int, `str | None`, `tuple[str, ...]` or an enum.
         option: what help says of it.
+        is_flag: it takes no value.
+        is_many: it may be given several times.
+        choices: the words that it takes; none where it takes any.
     """
 
     def __init__(self, name: str, kind: Any, option: "Option | Argument") -> None:
         self.name = name
         self.kind = kind
         self.option = option
-
-    @property
-    def is_flag(self) -> bool:
-        """Whether it takes no value."""
-        return self.kind is bool
-
-    @property
-    def is_many(self) -> bool:
-        """Whether it may be given several times."""
-        return getattr(self.kind, "__origin__", None) is tuple
-
-    @property
-    def choices(self) -> tuple[str, ...]:
-        """The words that it takes; none where it takes any."""
-        return tuple(self.kind) if isinstance(self.kind, type(StrEnum)) else ()
+        self.is_flag = kind is bool
+        self.is_many = getattr(kind, "__origin__", None) is tuple
+        self.choices: tuple[str, ...] = tuple(kind) if isinstance(kind, type(StrEnum)) else ()
 
 
 def option_groups(verb: Callable[..., int]) -> Mapping[str, type[OptionGroup]]:

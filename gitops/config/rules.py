@@ -32,41 +32,44 @@ if TYPE_CHECKING:
 
 def check_rules(root: Value, problems: Problems) -> None:
     """Add what is wrong between the values: names, overlays, order, modes that exclude others."""
-    rows = root.list("environments")
+    lists = root.lists()
+    rows = lists.get("environments", ())
+    names = [row.get("name") for row in rows]
     problems.add_repeated(rows, "name", "an environment {}")
     _check_overlays(rows, root.get("branch"), problems)
-    _check_order(rows, problems)
+    _check_order(rows, names, problems)
     _check_formerly(rows, problems)
-    problems.add_repeated(root.list("images"), "name", "{}")  # one image, one repository
+    problems.add_repeated(lists.get("images", ()), "name", "{}")  # one image, one repository
     _check_forge(root.keys.get("forge"), problems)
-    check_clusters(root.list("clusters"), [row.get("name") for row in rows], problems)
+    check_clusters(lists.get("clusters", ()), names, problems)
     for row in rows:
         _check_modes(row, problems)
         _check_after(row, problems)
-    if root.list("freeze"):
+    if lists.get("freeze", ()):
         from gitops.config.freezes import check_freezes  # time zones, only where there are windows
 
-        check_freezes(root.list("freeze"), [row.get("name") for row in rows], problems)
-    if root.list("branches"):
+        check_freezes(lists.get("freeze", ()), names, problems)
+    if lists.get("branches", ()):
         from gitops.config.branches import check_branches  # only few commands want them
 
-        check_branches(root.list("branches"), problems)
+        check_branches(lists.get("branches", ()), problems)
 
 
 def make_config(root: Value) -> Config:
     """Return the values of a file without problems."""
+    text, lists = root.texts(), root.lists()
     return Config(
-        branch=root.get("branch") or None,
-        environments=tuple(_make_environment(row) for row in root.list("environments")),
-        sources={row.get("name"): row.get("source") for row in root.list("images")},
-        freezes=_make_freezes(root.list("freeze")),
-        signers=root.get("signers") or None,
+        branch=text.get("branch") or None,
+        environments=tuple(_make_environment(row) for row in lists.get("environments", ())),
+        sources={row.get("name"): row.get("source") for row in lists.get("images", ())},
+        freezes=_make_freezes(lists.get("freeze", ())),
+        signers=text.get("signers") or None,
         forge=_make_forge(root.keys.get("forge")),
-        repository=root.get("repository") or None,
+        repository=text.get("repository") or None,
         message=_make_message(root.keys.get("message")),
         pulls=_make_pulls(root.keys.get("pullRequest")),
-        branch_rules=_make_branches(root.list("branches")),
-        clusters=tuple(make_cluster(row) for row in root.list("clusters")),
+        branch_rules=_make_branches(lists.get("branches", ())),
+        clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
     )
 
 
@@ -84,22 +87,23 @@ def plain_path(text: str) -> str:
 
 
 def _make_environment(row: Value) -> Environment:
+    text, words = row.texts(), row.words()
     return Environment(
-        name=row.get("name"),
-        overlay=plain_path(row.get("overlay")),
-        accepts=tuple(item.text for item in row.list("accepts")),
-        deploy=cast(Deploy, row.get("deploy", "manual")),
-        change=cast(ChangeMode, row.get("change", "commit")),
-        rollback=cast(RollbackMode, row.get("rollback", "commit")),
-        after=tuple(item.text for item in row.list("after")),
-        follow=cast(Follow, row.get("follow", "newest")),
-        database=cast("Database | None", row.get("database") or None),
-        requires=tuple(cast(Required, item.text) for item in row.list("requires")),
-        soak=read_duration(row.get("soak")) if "soak" in row.keys else None,
-        branch=row.get("branch") or None,
+        name=text.get("name", ""),
+        overlay=plain_path(text.get("overlay", "")),
+        accepts=words.get("accepts", ()),
+        deploy=cast(Deploy, text.get("deploy", "manual")),
+        change=cast(ChangeMode, text.get("change", "commit")),
+        rollback=cast(RollbackMode, text.get("rollback", "commit")),
+        after=words.get("after", ()),
+        follow=cast(Follow, text.get("follow", "newest")),
+        database=cast("Database | None", text.get("database") or None),
+        requires=cast("tuple[Required, ...]", words.get("requires", ())),
+        soak=read_duration(text.get("soak", "")) if "soak" in row.keys else None,
+        branch=text.get("branch") or None,
         approvals=_make_approvals(row.keys.get("approvals")),
         wait=make_patience(row.keys.get("wait")),
-        formerly=tuple(item.text for item in row.list("formerly")),
+        formerly=words.get("formerly", ()),
         line=row.place[0],
     )
 
@@ -203,9 +207,8 @@ def _overlap(path: str, other: str) -> str | None:
     return "is the same directory as" if ours == theirs else "can be the same directory as"
 
 
-def _check_order(rows: Sequence[Value], problems: Problems) -> None:
+def _check_order(rows: Sequence[Value], names: Sequence[str], problems: Problems) -> None:
     """`after` must name environments that come earlier, so that there is a way to each."""
-    names = [row.get("name") for row in rows]
     for index, row in enumerate(rows):
         for item in row.list("after"):
             if item.text == row.get("name"):

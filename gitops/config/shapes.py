@@ -55,6 +55,18 @@ class Value(Struct, frozen=True):
         found = self.keys.get(key)
         return default if found is None else found.text
 
+    def texts(self) -> dict[str, str]:
+        """Return key -> text of a table, all at once; "" for what is no text."""
+        return {key: value.text for key, value in self.keys.items()}
+
+    def words(self) -> dict[str, tuple[str, ...]]:
+        """Return key -> texts of the list there, all at once; () for what is no list."""
+        return {key: tuple(i.text for i in value.items) for key, value in self.keys.items()}
+
+    def lists(self) -> dict[str, tuple[Value, ...]]:
+        """Return key -> items of the list there, all at once; () for what is no list."""
+        return {key: value.items for key, value in self.keys.items()}
+
     def list(self, key: str) -> tuple[Value, ...]:
         """Return the items at `key` of a table, () where the key is left out."""
         found = self.keys.get(key)
@@ -71,7 +83,7 @@ class Problems:
 
     def place(self, node: Node) -> LineColumn:
         """Return where `node` begins."""
-        return self._document.place(node.start_mark)
+        return node.start_mark.line + 1, node.start_mark.column + 1
 
     def add(self, place: LineColumn, path: str, what: str) -> None:
         """Note that the value at `path` is wrong; an empty path is the whole file."""

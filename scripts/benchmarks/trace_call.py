@@ -45,14 +45,15 @@ def _caller(frame: FrameType) -> str | None:
     None while a module is imported: what runs then is no way of the call.
     """
     back = frame.f_back
+    found = None
     while back is not None:
-        if back.f_code.co_name == "<module>" and back.f_globals.get("__name__") != "__main__":
-            return None
         module = back.f_globals.get("__name__", "")
-        if module.startswith(_OURS) and not back.f_code.co_name.startswith("<"):
-            return str(module)
+        if back.f_code.co_name == "<module>" and module != "__main__":
+            return None
+        if found is None and module.startswith(_OURS) and not back.f_code.co_name.startswith("<"):
+            found = str(module)
         back = back.f_back
-    return None
+    return found
 
 
 class Counted(subprocess.Popen):  # type: ignore[type-arg]

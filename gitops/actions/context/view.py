@@ -28,6 +28,7 @@ class OverlayView:
     Attributes:
         row: the environment.
         label: what messages call the overlay.
+        branch: the one that it lives on.
     """
 
     def __init__(self, session: Session, tip: Tip, overlay: Overlay) -> None:
@@ -36,15 +37,11 @@ class OverlayView:
         self.overlay = overlay
         self.row: Environment = overlay.environment
         self.label = overlay.label
+        self.branch = tip.branch_of(self.row)
 
     def beside(self, overlay: Overlay) -> OverlayView:
         """Return the view of another overlay on the same tip."""
         return view_of(self.session, self.tip, overlay)
-
-    @property
-    def branch(self) -> str:
-        """The branch that it lives on."""
-        return self.tip.branch_of(self.row)
 
     @cached_property
     def home(self) -> Snapshot:

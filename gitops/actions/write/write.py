@@ -32,7 +32,7 @@ from gitops.errors import (
     Unavailable,
     UsageError,
 )
-from gitops.ports import RefUpdate
+from gitops.ports import Lost, RefUpdate
 
 _ALONE = 2  # lost pushes, after which a writer stops fighting where it may join others
 
@@ -82,6 +82,24 @@ class _Race(Struct):
     lost: int = 0
     sent: Sent | None = None
     unsure: Sent | None = None
+
+    def push(self, session: Session, sent: Sent, *, apart: bool) -> Lost | None:
+        """Push, where there is anything to push, and count it."""
+        if not sent.updates:
+            return None
+        self.pushes += 1
+        lost = push(session, sent, apart=apart)
+        self.lost += lost is not None
+        return lost
+
+    def join(self, others: Others, sent: Sent, deadline: float) -> WriteReport | None:
+        """Let others carry the change, or carry theirs; None: go on alone, and look first."""
+        carried = others.join(sent, deadline, self.pushes)
+        self.pushes = others.pushes
+        if others.published:
+            self.doubt()
+        self.sent = None
+        return carried
 
     def doubt(self) -> None:
         """Note that nobody will answer."""
@@ -143,23 +161,16 @@ def _write(
                 report = report_of(session, tip, wanted, race.pushes, planned=session.dry_run)
                 return Written(report, wanted, tip)
             sent = race.sent = prepare(session, tip, wanted)
-            lost = None
-            if sent.updates:
-                race.pushes += 1
-                lost = push(session, sent, apart=apart)
+            lost = race.push(session, sent, apart=apart)
             if lost is None:
                 return _tidied(_finish(session, sent, race.pushes), others)
-            race.lost += 1
             moved = ", ".join(entry.branch for entry in sent.updates)
             session.detail(f"{moved} moved on before push {race.pushes} ({lost.words})")
             if others is not None and (race.lost >= _ALONE or others.waiting()):
-                carried = others.join(sent, attempts.deadline, race.pushes)
+                carried = race.join(others, sent, attempts.deadline)
                 if carried is not None:
                     return Written(carried, wanted, tip)
-                race.pushes = others.pushes
-                if others.published:
-                    race.doubt()
-                others, race.sent = None, None
+                others = None
                 continue  # it may have landed meanwhile: look before anything else
             race.sent = None
             attempts.lost(moved_on(session, moved, race.pushes, lost))

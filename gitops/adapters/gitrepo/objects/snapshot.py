@@ -18,6 +18,7 @@ class CommitSnapshot:
         self._root = store.tree_of(tip.commit)
         self.branch = tip.branch
         self.commit = tip.commit
+        self._folders: dict[str, TreeContent | None] = {}
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the regular file at `path`, or None when there is none."""
@@ -38,14 +39,17 @@ class CommitSnapshot:
         return tuple(sorted(f"{name}/" if one.mode == TREE else name for name, one in names))
 
     def _folder(self, directory: str) -> TreeContent | None:
-        tree = self._store.tree(self._root)
-        parts = directory.split("/") if directory else []
-        for depth, part in enumerate(parts):
-            entry = self._plain("/".join(parts[: depth + 1]), tree.get(part))
-            if entry is None or entry.mode != TREE:
-                return None
-            tree = self._store.tree(entry.oid)
-        return tree
+        if directory not in self._folders:
+            self._folders[directory] = self._read_folder(directory)
+        return self._folders[directory]
+
+    def _read_folder(self, directory: str) -> TreeContent | None:
+        if not directory:
+            return self._store.tree(self._root)
+        parent, _, name = directory.rpartition("/")
+        above = self._folder(parent)
+        entry = self._plain(directory, above.get(name)) if above is not None else None
+        return self._store.tree(entry.oid) if entry is not None and entry.mode == TREE else None
 
     @staticmethod
     def _plain(path: str, entry: ObjectEntry | None) -> ObjectEntry | None:
