@@ -7,6 +7,7 @@ else a folder that went in the same commit, with the same kustomization or image
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -14,7 +15,9 @@ from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
 from gitops.core.kustomization import FILE_NAMES, choose_file, image_values
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import ConfigError, ManifestError
-from gitops.ports import Tree
+
+if TYPE_CHECKING:
+    from gitops.ports import Tree
 
 
 class Past(Struct, frozen=True):

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 from gitops.adapters.forges.transport.calls import PATIENCE, Calls, ForgeResponse, NoAnswer
 from gitops.core.forges.address import NAMES
+from gitops.errors import Refused
 from gitops.ports import (
     CheckState,
     Contribution,
@@ -260,7 +261,8 @@ class ForgeDialect(ABC):
         self, pull: Pull, head: str, method: MergeMethod, title: str, message: str
     ) -> None:
         """Ask the forge to merge it when it is ready; only where `_readiness` says that it does."""
-        raise NotImplementedError
+        del pull, head, method, title, message
+        raise Refused(f"{self.describe()} merges nothing by itself")
 
     @abstractmethod
     def _in_the_way(self, pull: Pull, status: int, words: str) -> NotMerged | None:

@@ -77,9 +77,7 @@ def folders_read(content: bytes, path: str) -> tuple[str, ...]:
 
 def names_by_folder(content: bytes, path: str) -> dict[str, str]:
     """Return folder -> name of the Application in `content` that reads it, as written there."""
-    return {
-        folder: one.name for one in read_applications(content, path) for folder in one.folders
-    }
+    return {folder: one.name for one in read_applications(content, path) for folder in one.folders}
 
 
 def may_be(folder: str, directory: str) -> bool:

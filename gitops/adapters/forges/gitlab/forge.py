@@ -119,21 +119,11 @@ class GitlabForge(ForgeDialect):
         labels = [one for one in text.labels if one not in pull["labels"]]
         if labels:
             change["add_labels"] = ",".join(labels)
-        reviewers = {one["username"]: one["id"] for one in pull.get("reviewers") or ()}
-        messages = []
-        asked: list[str] = []
-        for name in text.reviewers:
-            if name in reviewers:
-                continue
-            user = None if name.startswith("team:") else self._api.user(name)
-            if user is None or name == before.author:
-                why = "is its author" if user is not None else "is no user here"
-                messages.append(f"{name} could not be asked for a review: {name} {why}")
-                continue
-            reviewers[name] = user["id"]
-            asked.append(name)
+        messages: list[str] = []
+        asked = self._new_reviewers(pull, text, before.author, messages)
         if asked:
-            change["reviewer_ids"] = list(reviewers.values())
+            present = [one["id"] for one in pull.get("reviewers") or ()]
+            change["reviewer_ids"] = [*present, *asked.values()]
         if change:
             pull = self._api.put("/merge_requests/{}", number, **change)
         taken = {one["username"] for one in pull.get("reviewers") or ()}
@@ -144,6 +134,23 @@ class GitlabForge(ForgeDialect):
                     "one reviewer only"
                 )
         return shown(pull, tuple(messages))
+
+    def _new_reviewers(
+        self, pull: GitlabObject, text: PullText, author: str, messages: list[str]
+    ) -> dict[str, int]:
+        """Return name -> id of who is to be asked; who cannot be is put into `messages`."""
+        present = {one["username"] for one in pull.get("reviewers") or ()}
+        found: dict[str, int] = {}
+        for name in text.reviewers:
+            if name in present or name in found:
+                continue
+            user = None if name.startswith("team:") else self._api.user(name)
+            if user is None or name == author:
+                why = "is its author" if user is not None else "is no user here"
+                messages.append(f"{name} could not be asked for a review: {name} {why}")
+                continue
+            found[name] = user["id"]
+        return found
 
     def _close(self, number: int) -> None:
         self._api.put("/merge_requests/{}", number, state_event="close")
