@@ -23,6 +23,7 @@ from gitops.core.audit.findings import (
     FindingLevel,
     claim_of,
     judge_approval,
+    undo_of,
 )
 from gitops.core.audit.rollback_claim import first_change
 from gitops.core.environments.environment import Config, Overlay
@@ -60,7 +61,7 @@ class StepJudge:
         """
         rows = protected(policy.config)
         touches = self._reader.touches(step, paths, policy.config, after, rows)
-        claim = claim_of(step.info, held_by(self._archive, step, paths))
+        claim = claim_of(step.info, held_by(self._archive, step, paths)) or undo_of(step.info)
         verdict = self._verdict(step, paths, claim, policy) if claim is not None else None
         found: list[Finding] = []
         standings: list[tuple[ChangeStatus, str | None]] = []
@@ -221,7 +222,7 @@ def _told(
     label = one_line(claim.labels[0], 60) if len(claim.labels) == 1 else None
     level: FindingLevel = "warning" if agreed else "error"
     for one in verdict.offences:
-        text = f"{claim.by} says it is a rollback: {one.message}"
+        text = f"{claim.by} says it is {claim.kind}: {one.message}"
         yield Finding(step.commit, label, one.path, level, "rollback", text, one.line)
 
 
@@ -248,4 +249,6 @@ def _dangers(graph: BuildGraph, overlay: Overlay, tip: str) -> Iterator[Finding]
 
 
 def _restores(claim: Claim) -> str:
+    if claim.undo:
+        return "takes back the newest rollback"
     return f"restores {claim.restores[:7]}" if claim.restores else "restores an earlier release"

@@ -10,7 +10,7 @@ from msgspec import Struct
 from gitops.actions.audit.build_inputs import overlays_in
 from gitops.actions.audit.changes import BranchStep, Changeset
 from gitops.actions.context.holds import hold_paths
-from gitops.actions.releases.claimed_rollback import ClaimedRollback, prove
+from gitops.actions.releases.claimed_rollback import ClaimedRollback, prove, prove_undo
 from gitops.actions.releases.ledger import OverlayLedger
 from gitops.actions.releases.renames import Past, followed
 from gitops.core.audit.findings import Claim
@@ -21,7 +21,7 @@ from gitops.core.audit.rollback_claim import (
 from gitops.core.environments.environment import Config, Overlay
 from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import choose_file
-from gitops.core.releases.history import releases
+from gitops.core.releases.history import Release, releases
 from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 from gitops.ports import Archive, Tree
@@ -76,14 +76,14 @@ def judge_claim(
     changes: Changeset,
     load_config: Callable[[bytes], Config],
 ) -> ClaimVerdict:
-    """Judge a commit that says it is a rollback.
+    """Judge a commit that says it is a rollback, or that it takes one back.
 
     `overlays` are those that it names and that are on this branch; `changes` are those that `step`
     is one of; `load_config` reads `gitops.yaml`.
     """
     if len(claim.labels) != 1:
         named = ", ".join(one_line(label, 60) for label in claim.labels) or "no environment"
-        return _whole(f"a rollback is of one environment, and it names {named}")
+        return _whole(f"{claim.kind} is of one environment, and it names {named}")
     label = claim.labels[0]
     overlay = overlays.get(label)
     if overlay is None:
@@ -103,7 +103,17 @@ def judge_claim(
     )
     past = Past(partial(changes.history, archive), archive.tree, archive.changed, load_config)
     stream = releases(followed(past, overlay, step.parent), environment=overlay.labels)
-    return ClaimVerdict(prove(claimed, claim, stream, ledger).offences, (path, hold))
+    if claim.undo:
+        offences = prove_undo(claimed, stream, partial(_before, archive, hold))
+    else:
+        offences = prove(claimed, claim, stream, ledger).offences
+    return ClaimVerdict(offences, (path, hold))
+
+
+def _before(archive: Archive, path: str, release: Release) -> bytes | None:
+    """Return what the file at `path` was before a release."""
+    parents = archive.info(release.commit).parents
+    return archive.tree(parents[0]).read(path) if parents else None
 
 
 def _whole(what: str) -> ClaimVerdict:

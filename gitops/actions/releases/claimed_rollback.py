@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -19,7 +19,9 @@ from gitops.core.audit.rollback_claim import (
 from gitops.core.kustomization import image_values
 from gitops.core.releases.history import Release
 from gitops.core.releases.lookup import read_until_sure
-from gitops.errors import ManifestError
+from gitops.core.releases.selection import describe
+from gitops.core.releases.undo import choose_undo
+from gitops.errors import ManifestError, Refused
 
 
 class ClaimedRollback(Struct, frozen=True):
@@ -68,6 +70,41 @@ def prove(
     if hold in claimed.paths:
         offences += judge_hold(claimed.hold, claimed.label, restored)
     return RollbackProof(restored, tuple(offences))
+
+
+def prove_undo(
+    claimed: ClaimedRollback,
+    stream: Iterator[Release],
+    hold_before: Callable[[Release], bytes | None],
+) -> tuple[RollbackOffence, ...]:
+    """Return what a change does that an undo must not.
+
+    It puts back what the newest rollback replaced, and the hold of then, and nothing else.
+
+    Args:
+        stream: the releases of the overlay before it, newest first.
+        hold_before: the hold file before a release; None: there was none.
+    """
+    path, hold = claimed.file.path, claimed.hold.path
+    offences = list(stray_paths(claimed.label, claimed.paths, (path, hold)))
+    if path in claimed.paths:
+        offences += judge_kustomization(claimed.file)
+    try:
+        found = read_until_sure(stream, lambda read, all_: choose_undo(read, complete=all_))
+        old = image_values(claimed.file.before or b"", path)
+        new = image_values(claimed.file.after or b"", path)
+    except (Refused, ManifestError) as error:
+        return (*offences, RollbackOffence(path, error.message))
+    if found.rollback is None:
+        return (*offences, RollbackOffence(path, "the newest rollback was undone already"))
+    wanted = {one.image: one.apply(old[one.image]) for one in found.requests if one.image in old}
+    if wanted != {image: value for image, value in new.items() if old.get(image) != value}:
+        what = f"it does not put back exactly what {describe(found.rollback)} replaced"
+        offences.append(RollbackOffence(path, what))
+    if hold in claimed.paths and claimed.hold.after != hold_before(found.rollback):
+        what = f"it does not leave the hold as it was before {describe(found.rollback)}"
+        offences.append(RollbackOffence(hold, what))
+    return tuple(offences)
 
 
 def _restored(

@@ -85,12 +85,19 @@ class Claim(Struct, frozen=True):
         restores: the commit whose images it says that it put back.
         overrides: what it says was passed over.
         by: where it says so: `its message`, `its hold`.
+        undo: it says that it takes a rollback back.
     """
 
     labels: tuple[str, ...]
     restores: str | None
     overrides: tuple[str, ...] = ()
     by: str = "its message"
+    undo: bool = False
+
+    @property
+    def kind(self) -> str:
+        """What it says that it is."""
+        return "an undo" if self.undo else "a rollback"
 
 
 class CheckedCommit(Struct, frozen=True):
@@ -176,6 +183,15 @@ def claim_of(info: CommitInfo, holds: Mapping[str, Hold]) -> Claim | None:
     for label, hold in holds.items():
         if hold.restores is not None and label not in told:
             return Claim((label,), hold.restores, by="its hold")
+    return None
+
+
+def undo_of(info: CommitInfo) -> Claim | None:
+    """Return what a commit says of itself when that is: it takes a rollback back."""
+    for message in (info.message, *info.merged):
+        found = trailers(message)
+        if "undo" in found.get("Gitops-Action", ()):
+            return Claim(found.get("Gitops-Environment", ()), None, undo=True)
     return None
 
 

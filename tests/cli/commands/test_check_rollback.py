@@ -261,3 +261,59 @@ def test_rollback_by_pull_request_only(manifests: Manifests) -> None:
 
     assert [("prod", PROD)] == told(document)
     assert "no merged proposal brought it" in messages(document)
+
+
+def test_right_undo_needs_no_word(rolled_back: Manifests) -> None:
+    """An undo puts back what the newest rollback replaced, and lifts its hold: all right."""
+    assert 0 == rolled_back.gitops("undo", "prod").code
+
+    document = check(rolled_back)
+
+    assert ([], ["rollback"]) == (document["findings"], standing(document))
+    assert "takes back the newest rollback" == document["commits"][0]["evidence"]
+
+
+def test_undo_of_a_hold_that_stood_before(manifests: Manifests) -> None:
+    """The undo puts the hold back that stood before the rollback: all right."""
+    release(manifests, "1.5.0")
+    manifests.gitops("hold", "prod", "--reason", "measuring")
+    assert 0 == manifests.gitops("rollback", "prod", "--reason", "INC-43").code
+    assert 0 == manifests.gitops("undo", "prod").code
+
+    assert [] == check(manifests)["findings"]
+
+
+@pytest.mark.parametrize(
+    ("path", "old", "new"),
+    [
+        (PROD, "1.5.0", "6.6.6"),
+        (PROD, "namePrefix", "nameSuffix"),
+        (STAGE, "1.5.0", "6.6.6"),
+        (HOLD, "", "by: me\nreason: mine\n"),
+    ],
+)
+def test_undo_that_does_more(rolled_back: Manifests, path: str, old: str, new: str) -> None:
+    """Another value, another line, another overlay, another hold: an error."""
+    rolled_back.gitops("undo", "prod")
+    content = rolled_back.file(path) if old else ""
+    if old and old not in content:
+        content, old = f"{content}# more\n", ""
+    amend(rolled_back, {path: content.replace(old, new) if old else content or new})
+
+    document = check(rolled_back)
+
+    assert ["reported"] == standing(document)
+    assert any("says it is an undo" in one["message"] for one in document["findings"])
+
+
+def test_undo_without_a_rollback(manifests: Manifests) -> None:
+    """A message that says undo, where nothing was rolled back, proves nothing."""
+    release(manifests, "1.5.0")
+    content = manifests.file(PROD).replace("1.5.0", "1.4.0")
+    message = "prod: undo\n\nwhy\n\nGitops-Action: undo\nGitops-Environment: prod\n"
+    manifests.commit(message, {PROD: content})
+
+    document = check(manifests)
+
+    assert ["reported"] == standing(document)
+    assert any("there is no rollback to undo" in one["message"] for one in document["findings"])
