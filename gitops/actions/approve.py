@@ -235,5 +235,6 @@ def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
         ),
         hold=hold[1] if hold is not None else None,
         judged=True,
+        audit=decided.audit,
         result=decided,
     )

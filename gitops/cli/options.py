@@ -175,6 +175,14 @@ class WriteOptions(OptionGroup):
         bool,
         Option("-v", "--verbose", help="Tell on standard error what else goes on: lost races."),
     ] = False
+    audit: Annotated[
+        bool,
+        Option(
+            "--audit",
+            help="Print one line of JSON on standard error for what passed policy: overrides, "
+            "claims of a proposal that do not count, rollbacks past an approval.",
+        ),
+    ] = False
 
 
 class FollowOptions(OptionGroup):

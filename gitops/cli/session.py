@@ -91,8 +91,22 @@ def session_of(open_session: Callable[[], Session], waits: WaitOptions | None) -
     return waiting(session)
 
 
-def finish(session: Session, report: WriteReport, options: WaitOptions | None, output: str) -> int:
-    """Print what a write did and, where `--wait` asks for it, what became of it."""
+def finish(
+    session: Session,
+    report: WriteReport,
+    options: WaitOptions | None,
+    output: str,
+    *,
+    audit: bool = False,
+) -> int:
+    """Print what a write did and, where `--wait` asks for it, what became of it.
+
+    `audit`: and what passed policy.
+    """
+    if audit:
+        from gitops.cli.render.audit import print_audit
+
+        print_audit(report)
     if options is None or report.outcome == "planned":
         from gitops.cli.render.text import print_write
 

@@ -103,6 +103,33 @@ class FileDiff(Struct, frozen=True):
     branch: str | None = None
 
 
+class AuditEntry(Struct, frozen=True):
+    """Something that passed policy, or tried to, and that somebody answers for.
+
+    Attributes:
+        kind: `override` (somebody passed reasons that stood), `claim` (a proposal says it of
+            itself, and it does not count), `bypass` (the rules let it in without an approval: a
+            rollback).
+        environment: label of the overlay; None when it is about the whole call.
+        by: who answers for it, as far as it is known: the signer, else a name.
+        reason: in their words, None when they gave none.
+        passed: what was passed over.
+    """
+
+    kind: Literal["override", "claim", "bypass"]
+    environment: str | None
+    by: str
+    reason: str | None = None
+    passed: str | None = None
+
+
+def audit_of(text: str, environment: str | None, by: str, *, counts: bool = True) -> AuditEntry:
+    """Return the entry of an override as commits record it: `REASON (passed: …)`."""
+    reason, mark, rest = text.partition(" (passed: ")
+    passed = rest.removesuffix(")") if mark else None
+    return AuditEntry("override" if counts else "claim", environment, by, reason, passed)
+
+
 class WriteReport(Struct, frozen=True):
     """The result of every verb that writes.
 
@@ -114,6 +141,7 @@ class WriteReport(Struct, frozen=True):
         notes: what a person should know beside the warnings (which release a rollback took).
         hint: what to do next, or None.
         reached: overlays that pin what was asked for, by this write or already; no proposals.
+        audit: what passed policy, or tried to.
         passed_over: releases newer than the one that a rollback restores, each with its reason.
     """
 
@@ -134,6 +162,7 @@ class WriteReport(Struct, frozen=True):
     commits: tuple[Committed, ...] = ()
     reached: tuple[Overlay, ...] = ()
     passed_over: tuple[LeftOut, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
 
 
 class HistoryReport(Struct, frozen=True):

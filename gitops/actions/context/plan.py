@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.releases.selection import LeftOut
-from gitops.core.report import OverlayChange, Proposal, Replaced, Skipped
+from gitops.core.report import AuditEntry, OverlayChange, Proposal, Replaced, Skipped
 
 
 class Draft(Struct, frozen=True):
@@ -62,6 +62,7 @@ class Plan(Struct, frozen=True):
         passed_over: what a rollback passes over, with the reasons.
         judged: policy was asked. What it was read from must still be so when the commits land.
         reached: overlays that pin what was asked for, by this plan or already; no proposals.
+        audit: what passed policy, or tried to, beside the overrides that the commits record.
         result: what whoever made the plan wants to know of it once it is carried out.
     """
 
@@ -81,6 +82,7 @@ class Plan(Struct, frozen=True):
     passed_over: tuple[LeftOut, ...] = ()
     judged: bool = False
     reached: tuple[Overlay, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
     result: object = None
 
     @property

@@ -31,6 +31,7 @@ from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
 from gitops.core.releases.selection import describe
+from gitops.core.report import AuditEntry, audit_of
 from gitops.errors import Refused
 
 
@@ -98,6 +99,15 @@ class Decided(Struct, frozen=True):
         if self.present.others:
             found.append(f"with commits beside: {told_commits(self.present.others)}")
         return (*found, *map(str, self.judged.overrides))
+
+    @property
+    def audit(self) -> tuple[AuditEntry, ...]:
+        """What the proposal passes by itself, or says that it does."""
+        label = self.view.label
+        return tuple(
+            audit_of(one.text, label, one.by, counts=one.void is None)
+            for one in self.judged.overrides
+        )
 
     @property
     def warnings(self) -> tuple[str, ...]:

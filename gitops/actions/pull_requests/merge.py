@@ -16,12 +16,21 @@ from gitops.actions.proposals.find import ProposalLookup, proposal_branch
 from gitops.actions.proposals.makers import counted
 from gitops.actions.pull_requests.decide import Approving, Decided
 from gitops.actions.pull_requests.readiness import makers_of, may_wait, waits_for
+from gitops.actions.write.report import who_writes
 from gitops.actions.write.retry import Attempts
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.policy.reasons import record_overrides
 from gitops.core.proposals.approval import merge_message
-from gitops.core.report import Committed, FileDiff, Outcome, OverlayChange, Proposal, WriteReport
+from gitops.core.report import (
+    Committed,
+    FileDiff,
+    Outcome,
+    OverlayChange,
+    Proposal,
+    WriteReport,
+    audit_of,
+)
 from gitops.errors import (
     Conflict,
     GitopsError,
@@ -45,6 +54,7 @@ class _Ready(Struct, frozen=True):
     pull: PullRequest
     message: str
     hold: Hold | None
+    override: str | None = None
     hands_over: bool = False
     handed_over: str | None = None
 
@@ -170,6 +180,7 @@ def _prepare(
         pull,
         message,
         hold[1] if hold is not None else None,
+        override,
         hands_over=hands_over,
         handed_over=ready.handed_over,
     )
@@ -302,4 +313,11 @@ def _report(
         ),
         diffs=(FileDiff(edit.path, edit.before, edit.after, base),),
         hold=ready.hold,
+        audit=(
+            *ready.decided.audit,
+            *(
+                audit_of(text, overlay.label, who_writes(session))
+                for text in record_overrides(ready.override, ready.decided.passed)
+            ),
+        ),
     )

@@ -10,7 +10,17 @@ from msgspec.structs import replace
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.push import Update
-from gitops.core.report import Committed, FileDiff, Outcome, Proposal, WriteReport
+from gitops.core.git.message import trailers
+from gitops.core.report import (
+    AuditEntry,
+    Committed,
+    FileDiff,
+    Outcome,
+    Proposal,
+    WriteReport,
+    audit_of,
+)
+from gitops.errors import NotFound
 
 _ORDER: tuple[Outcome, ...] = ("committed", "proposed", "edited", "closed", "unchanged", "planned")
 
@@ -63,7 +73,40 @@ def report_of(
         hint=plan.hint,
         reached=plan.reached,
         passed_over=plan.passed_over,
+        audit=_audit(session, plan),
     )
+
+
+def _audit(session: Session, plan: Plan) -> tuple[AuditEntry, ...]:
+    """Return what passed policy: overrides that the commits record, rollbacks past approvals."""
+    drafts = [*plan.commits.values(), *(one.draft for one in plan.proposals)]
+    found = list(plan.audit)
+    told = {(one.reason, one.passed) for one in found}
+    for draft in drafts:
+        said = trailers(draft.message)
+        labels = said.get("Gitops-Environment", ())
+        label = labels[0] if len(labels) == 1 else None
+        for text in said.get("Gitops-Override", ()):
+            entry = audit_of(text, label, who_writes(session))
+            found += [entry] if (entry.reason, entry.passed) not in told else []
+    if plan.action == "rollback" and plan.commits:
+        past = [
+            change.overlay.label
+            for change in plan.changes
+            if change.overlay is not None and change.overlay.environment.change == "pull-request"
+        ]
+        why = "a rollback needs no approval here (rollback: commit)"
+        by = who_writes(session) if past else ""
+        found += [AuditEntry("bypass", label, by, None, why) for label in dict.fromkeys(past)]
+    return tuple(dict.fromkeys(found))
+
+
+def who_writes(session: Session) -> str:
+    """Return who answers for the call; a plan needs nobody to be known."""
+    try:
+        return session.identity().name
+    except NotFound:
+        return "somebody"
 
 
 def _outcome(plan: Plan, *, planned: bool, updates: tuple[Update, ...]) -> Outcome:
@@ -110,6 +153,7 @@ def joined(
         proposals=_all(report.proposals for report in reports) + ended,
         warnings=(*_all(report.warnings for report in reports), *warnings),
         notes=_all(report.notes for report in reports),
+        audit=_all(report.audit for report in reports),
         diffs=_all(report.diffs for report in reports),
     )
 

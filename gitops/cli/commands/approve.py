@@ -13,7 +13,7 @@ from gitops.cli.options import (
     Yes,
     may_ask,
 )
-from gitops.cli.session import open_for_writing
+from gitops.cli.session import finish, open_for_writing
 
 
 class ApproveOptions(OptionGroup):
@@ -52,7 +52,7 @@ def approve(
     with open_for_writing(where, write, start="history") as session:
         from gitops.actions.approve import ApproveRequest
         from gitops.actions.approve import approve as run
-        from gitops.cli.render.text import confirm_approval, print_write
+        from gitops.cli.render.text import confirm_approval
 
         ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = ApproveRequest(
@@ -62,8 +62,9 @@ def approve(
             override=options.override,
             update=options.update,
         )
-        report = run(session(), request, confirm=confirm_approval if ask else None)
-    return print_write(report, where.output)
+        opened = session()
+        report = run(opened, request, confirm=confirm_approval if ask else None)
+        return finish(opened, report, None, where.output, audit=write.audit)
 
 
 class CloseOptions(OptionGroup):

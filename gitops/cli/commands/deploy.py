@@ -95,7 +95,7 @@ def deploy(
             add=options.add,
         )
         opened = session_of(session, waits)
-        return finish(opened, run(opened, request), waits, where.output)
+        return finish(opened, run(opened, request), waits, where.output, audit=write.audit)
 
 
 def set_image(

@@ -96,7 +96,7 @@ def promote(
                 refresh=options.refresh,
             )
             report = run(opened, request)
-        return finish(opened, report, waits, where.output)
+        return finish(opened, report, waits, where.output, audit=write.audit)
 
 
 COMMANDS = {"promote": promote}

@@ -98,7 +98,7 @@ def rollback(
         )
         opened = session_of(session, waits)
         report = run(opened, request, confirm=confirm_rollback if ask else None)
-        return finish(opened, report, waits, where.output)
+        return finish(opened, report, waits, where.output, audit=write.audit)
 
 
 COMMANDS = {"rollback": rollback}

@@ -58,7 +58,7 @@ def undo(
         )
         opened = session_of(session, waits)
         report = run(opened, request, confirm=confirm_undo if ask else None)
-        return finish(opened, report, waits, where.output)
+        return finish(opened, report, waits, where.output, audit=write.audit)
 
 
 COMMANDS = {"undo": undo}

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from gitops.cli.render import audit
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
@@ -58,6 +59,7 @@ def write_document(report: WriteReport) -> JsonDocument:
         "warnings": list(report.warnings),
         "notes": list(report.notes),
         "hold": hold_document(report.hold),
+        "audit": audit.entries(report),
         "passed_over": [
             {
                 "commit": entry.release.commit,
