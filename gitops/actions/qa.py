@@ -17,7 +17,7 @@ from gitops.core.environments.environment import Overlay
 from gitops.core.ledger.records import LEDGER_BRANCH, Record
 from gitops.core.ledger.verdicts import LatestVerdicts, judged_sets
 from gitops.core.releases.history import Release
-from gitops.core.releases.lookup import find_commit, read_until_sure
+from gitops.core.releases.lookup import find_commit
 from gitops.core.releases.release import Quality
 from gitops.core.releases.selection import describe
 from gitops.core.report import Committed, Outcome, WriteReport
@@ -110,7 +110,7 @@ def _find(view: OverlayView, word: str | None) -> Release:
     if word is None:
         newest = next(stream, None)
         if newest is None:
-            raise NotFound(f"{overlay.label} has no release yet")
+            raise NotFound(f"{overlay.label} has no release yet", reasons=stream.unseen_reasons())
         return _readable(overlay, newest)
     wanted = require_commit(word, "--release")
 
@@ -124,7 +124,7 @@ def _find(view: OverlayView, word: str | None) -> Release:
             )
         return found
 
-    return _readable(overlay, read_until_sure(stream, ask))
+    return _readable(overlay, stream.until_sure(ask))
 
 
 def _readable(overlay: Overlay, release: Release) -> Release:

@@ -26,7 +26,6 @@ from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.git.message import ChangeLine, CommitMessage
 from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageChange
-from gitops.core.releases.lookup import read_until_sure
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import describe
 from gitops.core.releases.undo import Undo, choose_undo
@@ -130,7 +129,7 @@ def _choose(view: OverlayView, rollback: str | None) -> Undo:
             read, rollback=rollback, complete=complete, command=rollback_command(view.overlay)
         )
 
-    return read_until_sure(releases_of(view), ask)
+    return releases_of(view).until_sure(ask)
 
 
 def _undone(view: OverlayView, found: Undo) -> Plan:

@@ -18,7 +18,7 @@ from gitops.core.argocd.progress import WaitTerms
 from gitops.core.argocd.reports import WaitReport
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.releases.history import Release
-from gitops.core.releases.lookup import FULL, find_commit, read_until_sure
+from gitops.core.releases.lookup import FULL, find_commit
 from gitops.core.report import WriteReport
 from gitops.errors import GitopsError, NotFound, UsageError
 
@@ -170,12 +170,13 @@ def _written(view: OverlayView, written: WriteReport | None) -> Release:
     """Return the release that a write made there; the newest one where it changed nothing."""
     commits = {entry.commit for entry in written.commits} if written is not None else set()
     newest: Release | None = None
-    for release in releases_of(view):
+    stream = releases_of(view)
+    for release in stream:
         newest = newest or release
         if not commits or release.commit in commits:
             return release
     if newest is None:
-        raise NotFound(f"{view.label} has no release yet")
+        raise NotFound(f"{view.label} has no release yet", reasons=stream.unseen_reasons())
     return newest
 
 
@@ -214,4 +215,4 @@ def _find(view: OverlayView, word: str | None) -> Release:
             )
         return found
 
-    return read_until_sure(releases_of(view), ask)
+    return releases_of(view).until_sure(ask)

@@ -56,6 +56,7 @@ def _read_before(
         return Upstream(name, {}, (), problem=error.message), ()
     released: list[str] = []
     unseen: str | None = None
+    warnings: list[str] = []
     for change in changes:
         # What runs there now needs no look into the past, which may be a long one.
         if present.get(change.image) == change.after:
@@ -64,6 +65,8 @@ def _read_before(
             stream = releases_of(before)
             if was_released(stream, change.image, change.after):
                 released.append(change.image)
+                # An earlier release may tell that a rollback by hand took it away.
+                warnings += [f"{before.label}: {text}" for text in stream.unseen_reasons()]
             else:
                 unseen = stream.unseen()
     ledger = ledger_of(
@@ -73,7 +76,7 @@ def _read_before(
     releases = _releases(before, ledger.entries) if ledger.entries else ()
     sets = judged_sets(ledger.entries, releases)
     told = Upstream(before.label, present, released, sets, unseen=unseen)
-    return told, ledger.warnings
+    return told, (*dict.fromkeys(warnings), *ledger.warnings)
 
 
 def _releases(view: OverlayView, entries: Sequence[LedgerEntry]) -> tuple[Release, ...]:

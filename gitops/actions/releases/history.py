@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import TypeVar
 
 from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.renames import Past, followed
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion, Release, releases
+from gitops.core.releases.lookup import read_until_sure
 from gitops.core.text.plain import day
+from gitops.errors import NotFound, Refused
+
+Answer = TypeVar("Answer")
 
 
 class Releases(Iterator[Release]):
@@ -27,6 +33,23 @@ class Releases(Iterator[Release]):
 
     def __next__(self) -> Release:
         return next(self._stream)
+
+    def until_sure(
+        self, answer: Callable[[Sequence[Release], bool], Answer], *before: Release
+    ) -> Answer:
+        """Return what `answer` says of the releases, `before` in front; see `read_until_sure`.
+
+        A no says with it how much of the past cannot be read.
+        """
+        try:
+            return read_until_sure(chain(before, self), answer)
+        except (NotFound, Refused) as error:
+            error.reasons += self.unseen_reasons()
+            raise
+
+    def unseen_reasons(self) -> tuple[str, ...]:
+        """Return `unseen` as reasons, or warnings: none or one."""
+        return tuple(filter(None, [self.unseen()]))
 
     def _watched(self, versions: Iterator[OverlayVersion]) -> Iterator[OverlayVersion]:
         for version in versions:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import chain
 
 from msgspec.structs import replace
 
@@ -13,11 +12,10 @@ from gitops.actions.releases.ledger import ledger_of
 from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.releases.bad_release import BadRelease, find_bad
-from gitops.core.releases.lookup import read_until_sure
 from gitops.core.releases.release import Release
 from gitops.core.releases.rollback import choose
 from gitops.core.releases.selection import Choice
-from gitops.errors import NotFound, Refused
+from gitops.errors import Refused
 
 
 def choose_release(
@@ -49,13 +47,9 @@ def choose_release(
             command=rollback_command(view.overlay),
         )
 
-    try:
-        choice = read_until_sure(chain(() if upcoming is None else (upcoming,), history), ask)
-    except (NotFound, Refused) as error:
-        error.reasons += tuple(filter(None, [history.unseen()]))
-        raise
-    unseen = filter(None, [history.unseen()])
-    return replace(choice, warnings=(*choice.warnings, *unseen, *ledger.warnings))
+    choice = history.until_sure(ask, *(() if upcoming is None else (upcoming,)))
+    warnings = (*choice.warnings, *history.unseen_reasons(), *ledger.warnings)
+    return replace(choice, warnings=warnings)
 
 
 def judge_bad(
@@ -73,7 +67,7 @@ def judge_bad(
     def ask(read: Sequence[Release], complete: bool) -> BadRelease:
         return find_bad(read, current, word, only=only, complete=complete)
 
-    return read_until_sure(releases_of(view), ask)
+    return releases_of(view).until_sure(ask)
 
 
 def preview_lines(

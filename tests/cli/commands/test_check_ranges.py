@@ -240,6 +240,24 @@ def test_shallow_clone_without_arguments(
     assert "1\n" == git(manifests, "rev-list", "--count", "HEAD", folder=place) + "\n"
 
 
+@pytest.mark.parametrize("filters", ["tree:0", "combine:blob:none+tree:1"])
+def test_clone_without_folders(
+    manifests: Manifests, server: GitServer, tmp_path: Path, filters: str
+) -> None:
+    """A clone that has commits and none of their folders is enough, and is asked for names only."""
+    manifests.git("config", "uploadpack.allowFilter", "true")
+    commit = manifests.commit("Smuggle", {"base/api.yaml": "kind: List\n"})
+    manifests.commit("Docs", {"docs/x.md": "x\n"})
+    place = clone(server, tmp_path / "ci", f"--filter={filters}")
+
+    document = check(manifests, "HEAD~2..HEAD", repo=str(place))
+    compared = manifests.gitops("validate", "--against", "HEAD~1", repo=str(place))
+
+    assert ([("prod", "base/api.yaml")], 2) == (told(document), len(document["commits"]))
+    assert commit in {one["commit"] for one in document["commits"]}
+    assert 0 == compared.code, compared.err
+
+
 def test_commit_that_only_the_clone_has(
     manifests: Manifests, server: GitServer, tmp_path: Path
 ) -> None:

@@ -73,3 +73,29 @@ def test_promotion_says_what_it_could_not_see(manifests: Manifests, cut: str) ->
     assert "is not a release of stage (" in refused.err
     assert "holds no history before" in refused.err
     assert "holds no history before" not in whole.err
+
+
+def test_what_is_not_found_may_lie_before_the_cut(manifests: Manifests, cut: str) -> None:
+    """QA's word on an old release, a rollback to be undone: a no says what could not be seen."""
+    old = manifests.git("rev-parse", "main~4").strip()
+    word = manifests.gitops("qa", "stage", "--pass", "--release", old, repo=cut)
+    newest = manifests.gitops("undo", "stage", "--yes", repo=cut)
+    whole = manifests.gitops("qa", "stage", "--pass", "--release", old, "--dry-run")
+
+    assert (3, 1, 0) == (word.code, newest.code, whole.code), word.err + newest.err + whole.err
+    assert "holds no history before" in word.err
+    assert "git fetch --unshallow" in newest.err
+
+
+def test_overlay_that_is_not_at_the_cut(manifests: Manifests, tmp_path: Path) -> None:
+    """The cut is told also where the overlay was not there yet at the oldest commit that is."""
+    dev = manifests.file(DEV)
+    manifests.commit("dev goes", {DEV: None})
+    manifests.commit("notes", {"notes.txt": "1\n"})
+    manifests.commit("dev comes back", {DEV: dev})
+    place = str(tmp_path / "cut.git")
+    manifests.git("clone", "-q", "--bare", "--depth=2", f"file://{manifests.path}", place)
+    document = manifests.gitops("history", "dev", "-o", "json", repo=place).json
+
+    assert ["dev comes back"] == [release["subject"] for release in document["releases"]]
+    assert "holds no history before" in document["warnings"][0]

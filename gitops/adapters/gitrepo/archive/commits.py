@@ -78,11 +78,14 @@ class CommitReader:
 
     def _open(self) -> tuple[LazyFetch, HistoryReader]:
         if self._made is None:
+            clone = self._place
+            if self._url is not None and clone is not None and settings.lacks_folders(clone.lines):
+                clone = None  # its commits are of no use: only names are read there
             reach = LazyFetch(
                 self._git,
                 url=self._url,
                 name=self._name,
-                clone=self._place,
+                clone=clone,
                 algorithm=self._place.algorithm if self._place else self._algorithm(),
             )
             self._made = (reach, HistoryReader(self._git, reach))

@@ -19,7 +19,7 @@ _CARRIED = re.compile(
 )
 # Of a repository that is not the caller's: names, places, and headers that a CI job put there.
 _HARMLESS = re.compile(
-    r"(user|author|committer)\.(name|email)|remote\..+\.(url|pushurl|fetch)"
+    r"(user|author|committer)\.(name|email)|remote\..+\.(url|pushurl|fetch|partialclonefilter)"
     r"|branch\..+\.(remote|merge)|http\..*extraheader|commit\.gpgsign|core\.(bare|worktree)",
     re.DOTALL,
 )
@@ -109,6 +109,18 @@ def remotes(lines: Sequence[SettingLine]) -> dict[str, str]:
         if name:
             found.setdefault(name[1], line.value)
     return found
+
+
+def lacks_folders(lines: Sequence[SettingLine]) -> bool:
+    """Say whether a clone was made without the folders of its commits (`--filter=tree:0`).
+
+    One without contents (`blob:none`, `blob:limit=…`) has them.
+    """
+    return any(
+        re.fullmatch(r"remote\..+\.partialclonefilter", line.key, re.DOTALL) is not None
+        and not re.fullmatch(r"blob:(none|limit=\w+)", line.value)
+        for line in lines
+    )
 
 
 def choose_remote(
