@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from pathlib import Path
 
+from servers.authority import Authority
 from servers.processes import Processes
 
 _NAMES = (
@@ -17,39 +19,20 @@ _CLIENTS = {
     "kube-controller-manager": "/CN=system:kube-controller-manager",
     "kube-scheduler": "/CN=system:kube-scheduler",
 }
-_DAYS = "3650"
 
 
 def make_certificates(processes: Processes, folder: Path, environ: dict[str, str]) -> None:
     """Make ca, apiserver, a client for each component, and the key of service accounts."""
-    folder.mkdir(mode=0o700)
 
-    def openssl(*arguments: str) -> None:
-        processes.run("openssl", ["openssl", *arguments], environ)
+    def run(command: Sequence[str]) -> None:
+        processes.run("openssl", command, environ)
 
-    def key(name: str) -> str:
-        path = str(folder / f"{name}.key")
-        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path)
-        return path
-
-    ca = folder / "ca.crt"
-    openssl(
-        *("req", "-x509", "-new", "-key", key("ca"), "-subj", "/CN=gitops-tests", "-days", _DAYS),
-        *("-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature", "-out", str(ca)),
-    )
+    authority = Authority(folder, run)
     usages = {"apiserver": f"extendedKeyUsage=serverAuth\nsubjectAltName={','.join(_NAMES)}\n"}
     usages |= dict.fromkeys(_CLIENTS, "extendedKeyUsage=clientAuth\n")
     for name, usage in usages.items():
-        request, extension = folder / f"{name}.csr", folder / f"{name}.ext"
-        extension.write_text(f"keyUsage=critical,digitalSignature\n{usage}")
-        subject = _CLIENTS.get(name, "/CN=kube-apiserver")
-        openssl("req", "-new", "-key", key(name), "-subj", subject, "-out", str(request))
-        openssl(
-            *("x509", "-req", "-in", str(request), "-CA", str(ca), "-CAkey", f"{folder}/ca.key"),
-            *("-CAcreateserial", "-days", _DAYS, "-extfile", str(extension)),
-            *("-out", str(folder / f"{name}.crt")),
-        )
-    openssl("genrsa", "-out", str(folder / "service-accounts.key"), "2048")
+        authority.issue(name, _CLIENTS.get(name, "/CN=kube-apiserver"), usage)
+    run(["openssl", "genrsa", "-out", str(folder / "service-accounts.key"), "2048"])
 
 
 def write_kubeconfig(path: Path, server: str, certificates: Path, name: str) -> None:

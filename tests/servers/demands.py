@@ -7,7 +7,9 @@ import os
 LANES = {"gitea": "forge", "control-plane": "cluster"}
 """The lane whose tests need a group of programs."""
 
-REQUIRED_BY = {"forge": "GITOPS_REQUIRE_FORGE", "cluster": "GITOPS_REQUIRE_CLUSTER"}
+REQUIRED_BY = {
+    lane: f"GITOPS_REQUIRE_{lane.upper()}" for lane in ("forge", "cluster", "ssh", "tls")
+}
 
 
 def demanded(lane: str) -> bool:

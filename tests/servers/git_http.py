@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable
@@ -73,8 +74,15 @@ class GitServer(Loopback):
         authorizations: the Authorization headers that came.
     """
 
-    def __init__(self, root: Path, *, host: str = "127.0.0.1", port: int = 0) -> None:
-        super().__init__(_handler(self), host=host, port=port)
+    def __init__(
+        self,
+        root: Path,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        super().__init__(_handler(self), host=host, port=port, tls=tls)
         self.root = root
         self.behaviour = Behaviour()
         self.requests: list[Request] = []

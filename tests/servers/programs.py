@@ -8,6 +8,7 @@ versions stand in the go.mod files; sets are apart because their k8s.io versions
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -197,3 +198,17 @@ SYSTEM_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "control-plane": ("redis-server", "openssl"),
 }
 """What a group also runs, and the distribution has."""
+
+LANE_PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "ssh": ("sshd", "ssh", "ssh-keygen"),
+    "tls": ("openssl",),
+}
+"""What the lanes that build nothing need of the distribution."""
+
+PACKAGES = {"sshd": "openssh-server", "ssh": "openssh-client", "ssh-keygen": "openssh-client"}
+"""Debian's package of a program, where it is called otherwise."""
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of a program of the distribution; servers are not on everybody's PATH."""
+    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")

@@ -8,11 +8,13 @@ truth where words differ.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from enum import Enum
 
 from msgspec import Struct
 
-from gitops.core.text.plain import split_lines
+from gitops.adapters.gitrepo.command.causes import Cause, rule_cause, transport_cause
+from gitops.core.text.plain import one_line, split_lines
 from gitops.errors import (
     Denied,
     GitopsError,
@@ -44,10 +46,11 @@ class AnswerKind(Enum):
 
 
 class PushVerdict(Struct, frozen=True):
-    """A kind, and the server's (or git's) words for people."""
+    """A kind, the server's (or git's) words for people, and the cause where no try mends it."""
 
     kind: AnswerKind
     words: str
+    cause: Cause | None = None
 
 
 def _any(*patterns: str) -> str:
@@ -108,13 +111,10 @@ _TRANSPORT = (
         _any(
             r"authentication failed",
             r"could not read (username|password)",
-            r"returned error: (401|403|407)",
+            r"returned error: (401|403)",
             r"permission denied \(",
-            r"host key verification failed",
             r"dubious ownership",
             r"transport '[^']*' not allowed",
-            r"ssl certificate problem",
-            r"certificate verification failed",
             r"\bTF401027\b",
             r"insufficient permission",
             r"unable to create temporary object directory",
@@ -166,6 +166,7 @@ _EMPTY_WORDS = _any(
     r"^to \S+$",
     r"^everything up-to-date$",
 )
+_LINES = 6  # of what a server says are quoted
 _LINE = re.compile(r"(?P<flag>[ +\-*=!])\t(?P<src>[^\t]*):(?P<dst>[^\t:]+)\t(?P<what>.*)")
 
 
@@ -197,13 +198,21 @@ def words_of(err: str) -> str:
         text = re.sub(r"^(fatal|error|warning): ", "", line.strip())
         if text and not line.startswith("remote:") and not re.search(_EMPTY_WORDS, text):
             said.append(text)
-    if said:
-        return "; ".join(dict.fromkeys(said))
-    return " ".join(err.split()) or "git said nothing"
+    return quoted(said) or one_line(err) or "git said nothing"
+
+
+def quoted(lines: Sequence[str]) -> str:
+    """Return what was said as one line; of a long speech the end, which says what came of it."""
+    told = list(dict.fromkeys(one_line(line) for line in lines))
+    return "; ".join(["…", *told[-_LINES:]] if len(told) > _LINES else told)
 
 
 def read_transport(err: str) -> PushVerdict:
     """Sort the stderr of a command that ended without a word about any branch."""
+    own = "\n".join(line for line in split_lines(err) if not line.startswith("remote:"))
+    if cause := transport_cause(own):
+        kind = AnswerKind.NOT_FOUND if cause.missing else AnswerKind.DENIED
+        return PushVerdict(kind, cause.words(own, words_of(err)), cause)
     for kind, pattern in _TRANSPORT:
         if re.search(pattern, err):
             return PushVerdict(kind, words_of(err))
@@ -244,15 +253,15 @@ def read_update(err: str) -> PushVerdict:
 def _read_rejection(reason: str, err: str) -> PushVerdict:
     said = remote_words(err)
     everything = "\n".join((reason, err))
-    shown = "; ".join(said) or _inner(reason)
+    shown = quoted(said) or _inner(reason)
     if clash := re.search(_CLASH, everything):
         return PushVerdict(AnswerKind.CLASH, f"branch {clash[1]} stands in the way of {clash[2]}")
     if re.search(_PROTECTED, everything):
-        return PushVerdict(AnswerKind.PROTECTED, shown)
+        return PushVerdict(AnswerKind.PROTECTED, shown, rule_cause(everything))
     if re.search(_NO_PERMISSION, everything):
         return PushVerdict(AnswerKind.DENIED, shown)
     if re.search(_DECLINED, reason) or re.search(r"\bGH00[0-9]\b", everything):
-        return PushVerdict(AnswerKind.DECLINED, shown)
+        return PushVerdict(AnswerKind.DECLINED, shown, rule_cause(everything))
     if re.search(_LOCKED, everything):
         return PushVerdict(AnswerKind.UNAVAILABLE, shown)
     for words, setting in _SETTINGS:
@@ -261,8 +270,8 @@ def _read_rejection(reason: str, err: str) -> PushVerdict:
                 AnswerKind.REFUSED, f"{_inner(reason)}: the server's {setting} forbids it"
             )
     if re.search(_RACE, everything):
-        return PushVerdict(AnswerKind.RACE, "; ".join((_inner(reason), *said)))
-    return PushVerdict(AnswerKind.UNKNOWN, "; ".join(dict.fromkeys((_inner(reason), *said))))
+        return PushVerdict(AnswerKind.RACE, quoted((_inner(reason), *said)))
+    return PushVerdict(AnswerKind.UNKNOWN, quoted((_inner(reason), *said)))
 
 
 def _inner(reason: str) -> str:
@@ -271,6 +280,8 @@ def _inner(reason: str) -> str:
 
 
 _CREDENTIALS = "check the token or key, and that it may read and write this repository"
+_NOT_FOUND_HINT = "check the address; servers say the same when the account may not see it"
+_PROTECTED_HINT = "let this account push there, or set `change: pull-request` in gitops.yaml"
 
 
 def error_of(verdict: PushVerdict, place: str) -> GitopsError:
@@ -283,26 +294,19 @@ def error_of(verdict: PushVerdict, place: str) -> GitopsError:
         case AnswerKind.CLASH:
             return Denied(f"{place}: {words}", hint="delete or rename that branch")
         case AnswerKind.PROTECTED:
-            return Protected(
-                f"{place} is protected: {words}",
-                hint="let this account push there, or set `change: pull-request` in gitops.yaml",
-            )
+            hint = _way_out(verdict, place, _PROTECTED_HINT)
+            return Protected(f"{place} is protected: {words}", hint=hint)
         case AnswerKind.DECLINED:
-            return HookDeclined(f"a hook of {place} declined the push: {words}")
+            hint = _way_out(verdict, place, None)
+            return HookDeclined(f"a hook of {place} declined the push: {words}", hint=hint)
         case AnswerKind.REFUSED:
             return Denied(f"{place}: {words}")
         case AnswerKind.DENIED:
-            if "dubious ownership" in words:
-                return Denied(
-                    f"{place} belongs to another user, so Git does not trust it",
-                    hint="git config --global --add safe.directory PATH",
-                )
-            return Denied(f"no permission for {place}: {words}", hint=_CREDENTIALS)
+            return _denied(verdict, place)
         case AnswerKind.NOT_FOUND:
-            return NotFound(
-                f"no repository at {place}: {words}",
-                hint="check the address; servers say the same when the account may not see it",
-            )
+            told = "no repository at {}" if verdict.cause is None else "{} cannot be reached"
+            hint = _way_out(verdict, place, _NOT_FOUND_HINT)
+            return NotFound(f"{told.format(place)}: {words}", hint=hint)
         case AnswerKind.MOVED:
             return NotFound(
                 f"{place} redirects elsewhere, and the password in its URL does not go along",
@@ -317,3 +321,18 @@ def error_of(verdict: PushVerdict, place: str) -> GitopsError:
             )
         case _:
             return Unavailable(f"{place} is unavailable: {words}")
+
+
+def _denied(verdict: PushVerdict, place: str) -> Denied:
+    if "dubious ownership" in verdict.words:
+        return Denied(
+            f"{place} belongs to another user, so Git does not trust it",
+            hint="git config --global --add safe.directory PATH",
+        )
+    told = "no permission for {}" if verdict.cause is None else "{} cannot be reached"
+    hint = _way_out(verdict, place, _CREDENTIALS)
+    return Denied(f"{told.format(place)}: {verdict.words}", hint=hint)
+
+
+def _way_out(verdict: PushVerdict, place: str, otherwise: str | None) -> str | None:
+    return otherwise if verdict.cause is None else verdict.cause.way_out(place)

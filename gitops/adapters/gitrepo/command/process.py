@@ -45,6 +45,7 @@ SSH = "ssh -o BatchMode=yes"
 """Starts ssh without questions."""
 _PATIENCE = 1.0  # seconds before somebody is told whom we wait for
 _ULIMIT_BLOCK = 512  # bytes, as POSIX says
+_BEGIN, _END = 1 << 13, 1 << 15  # bytes that are kept of what git says on its standard error
 _GRACE = 2.0  # seconds that a stopped git gets for removing its lock files
 
 
@@ -125,6 +126,15 @@ class GitResult(Struct, frozen=True):
         return self.out.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
+def _shortened(err: bytes) -> bytes:
+    """Return what was said without the middle of a speech of a server that does not end."""
+    if len(err) <= _BEGIN + _END:
+        return err
+    # Whole lines, or a half one would lose the `remote:` that tells who said it.
+    begin, end = err[:_BEGIN], err[-_END:]
+    return begin[: begin.rfind(b"\n") + 1] + end[end.find(b"\n") + 1 :]
+
+
 class RunningGit:
     """A git that was started and not yet waited for."""
 
@@ -157,9 +167,8 @@ class RunningGit:
                     if self._git.progress is not None:
                         self._git.progress(doing)
                     continue
-                return GitResult(
-                    self._child.returncode, out, self._git.scrub(err.decode("utf-8", "replace"))
-                )
+                said = self._git.scrub(_shortened(err).decode("utf-8", "replace"))
+                return GitResult(self._child.returncode, out, said)
         except BaseException:
             self.stop()
             raise
