@@ -22,9 +22,10 @@ if TYPE_CHECKING:
     from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
     from gitops.adapters.gitrepo.offline import OfflineRepository
-    from gitops.core.environments.environment import Config, ForgeSetting
+    from gitops.core.environments.environment import Config, ForgeSetting, Overlay
+    from gitops.core.releases.release import Release
     from gitops.core.report import WriteReport
-    from gitops.ports import GatedForge, NoForge, Renderer
+    from gitops.ports import GatedForge, NoForge, Renderer, Snapshot
     from gitops.ports.repository import Start
 
 
@@ -233,7 +234,28 @@ def validate(location: str, branch: str | None, *, build: bool | None = None) ->
         snapshot = repository.directory_snapshot() if branch is None else None
         looked_at = snapshot or repository.snapshot(branch)
         builds = TrialBuilds(_renderer(build), None if build else _MOST_BUILDS)
-        return run(looked_at, _load_config, SystemClock().now(), repository.snapshot, builds)
+        now = SystemClock().now()
+        released = _released(repository, here=snapshot is not None)
+        return run(looked_at, _load_config, now, repository.snapshot, builds, released)
+
+
+def _released(
+    repository: GitRepository, *, here: bool
+) -> Callable[[Snapshot, Overlay], Iterator[Release]]:
+    """Return what tells the releases of an overlay on a tip; `here`: on what is checked out."""
+    from gitops.actions.releases.renames import Past, followed
+    from gitops.core.releases.history import releases
+
+    past = Past(repository.history, repository.at, repository.changed, _load_config)
+    archive = repository.commits() if here else None
+    if archive is not None:
+        past = Past(archive.history, archive.tree, archive.changed, _load_config)
+
+    def released(home: Snapshot, overlay: Overlay) -> Iterator[Release]:
+        head = (home.commit or "") if archive is None else archive.find(None)
+        return releases(followed(past, overlay, head), environment=overlay.labels)
+
+    return released
 
 
 def _renderer(build: bool | None) -> Renderer | None:

@@ -22,6 +22,7 @@ from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.ledger.verdicts import CountedVerdict
+from gitops.core.releases.held import strayed
 from gitops.core.releases.history import Release
 from gitops.core.report import (
     Difference,
@@ -77,6 +78,9 @@ def _status(view: OverlayView, warnings: list[str]) -> tuple[OverlayStatus, Rele
             overlay, branch, None, hold=hold, freeze=freeze, problem=error.message
         )
         return broken, None
+    astray = strayed(hold, images, releases_of(view))
+    if astray is not None:
+        warnings.append(f"{view.label}: {astray}")
     stream = releases_of(view)
     newest = next(stream, None)
     if newest is None and (unseen := stream.unseen()) is not None:

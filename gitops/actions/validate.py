@@ -12,12 +12,14 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.holds import HOLDS, hold_paths
-from gitops.actions.context.overlays import apps_of, overlays_of
+from gitops.actions.context.holds import HOLDS, hold_paths, readable_hold, standing_hold_path
+from gitops.actions.context.overlays import apps_of, overlays_of, read_overlay
 from gitops.actions.manifests.overlay_problems import Pinned, overlay_problems, problem_of
 from gitops.actions.manifests.trial_build import TrialBuilds
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, parse_hold
+from gitops.core.releases.held import strayed
+from gitops.core.releases.release import Release
 from gitops.core.report import Problem, ProblemLevel
 from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
 from gitops.ports import Snapshot
@@ -51,12 +53,14 @@ def validate(
     now: datetime,
     read: Callable[[str], Snapshot],
     builds: TrialBuilds | None = None,
+    released: Callable[[Snapshot, Overlay], Iterable[Release]] = lambda _, __: (),
 ) -> ValidateReport:
     """Look at the config of `snapshot`, and at the overlays and the holds of its environments.
 
     `load_config` raises ConfigError, as `gitops.config.load_config` does. `now` (aware) tells which
     freezes are on. `read` gives the tips of branches that environments have of their own; it raises
-    what `ports.Repository.snapshot` does. `builds`: overlays are built as well.
+    what `ports.Repository.snapshot` does. `builds`: overlays are built as well. `released` gives
+    the releases of an overlay, newest first; it is asked where a rollback set a hold.
     """
     builds = builds if builds is not None else TrialBuilds()
     problems: list[Problem] = []
@@ -73,6 +77,7 @@ def validate(
         for overlay in overlays_of(home, row):
             count += 1
             problems += _elsewhere(snapshot, home, overlay_problems(home, overlay, found, builds))
+            problems += _elsewhere(snapshot, home, _check_held(home, overlay, released))
     problems += _check_after(homes, found, snapshot)
     tips = {snapshot.branch: snapshot, **{home.branch: home for home in homes.values()}}
     trunk = _trunk(snapshot, config)
@@ -280,6 +285,24 @@ def _check_holds(
                 "; every deploy and promotion is refused until it is settled" if stops else ""
             )
             yield Problem(path, 1, 1, "error" if stops else "warning", message)
+
+
+def _check_held(
+    home: Snapshot, overlay: Overlay, released: Callable[[Snapshot, Overlay], Iterable[Release]]
+) -> Iterator[Problem]:
+    """Does the overlay run what the rollback left that holds it?"""
+    path = standing_hold_path(home, overlay)
+    content = home.read(path)
+    hold = readable_hold(content, path) if content is not None else None
+    if hold is None or hold.restores is None:
+        return
+    try:
+        images = read_overlay(home, overlay).read_images()
+        astray = strayed(hold, images, released(home, overlay))
+    except GitopsError:
+        return  # it is told elsewhere
+    if astray is not None:
+        yield Problem(path, 1, 1, "warning", f"{overlay.label}: {astray}")
 
 
 def _why_not(path: str, config: Config, rows: Sequence[Environment]) -> str:

@@ -381,3 +381,23 @@ def test_a_broken_gitops_yaml_does_not_bar_the_way_back(
         assert 0 == answer.code, answer.err
         assert any("gitops.yaml" in warning for warning in answer.json["warnings"]), answer.out
     assert (2, "config") == (refused.code, refused.json["error"]["code"])
+
+
+def test_what_runs_beside_its_hold_is_shown(manifests: Manifests) -> None:
+    """A bot pushed into a held environment: `status` and `validate` say what runs in its place."""
+    deploy(manifests, "1.6.1", "1.6.2")
+    rolled = back(manifests, "--image", "shop/api", reason="INC-7")
+    assert not manifests.gitops("status", "dev", "-o", "json").json["warnings"]
+    by_hand(manifests, "1.6.2")
+
+    status = manifests.gitops("status", "dev", "-o", "json").json
+    checked = manifests.gitops("validate", "-o", "json").json
+    here = manifests.gitops("validate", "-o", "json", repo=str(manifests.checkout)).json
+
+    words = "dev: it is held at "
+    (warning,) = status["warnings"]
+    assert warning.startswith(words + rolled.json["hold"]["release"][:7])
+    assert warning.endswith("(INC-7), but runs shop/api 1.6.2 and not 1.6.1")
+    for document in (checked, here):
+        found = [one for one in document["problems"] if one["path"] == HOLD]
+        assert [("warning", warning)] == [(one["level"], one["message"]) for one in found]
