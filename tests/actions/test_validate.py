@@ -269,7 +269,8 @@ def test_hold_of_nothing():
     report = check({".gitops/holds/prd.yaml": HOLD, ".gitops/holds/shop/dev.yaml": HOLD})
 
     assert shown(report) == [
-        ".gitops/holds/prd.yaml:1:1: warning: holds nothing: no environment has this name",
+        ".gitops/holds/prd.yaml:1:1: error: holds nothing: no environment has this name; "
+        "every deploy and promotion is refused until it is settled",
         ".gitops/holds/shop/dev.yaml:1:1: warning: holds nothing: no environment has this name",
     ]
 
