@@ -53,16 +53,18 @@ def rollback(
     request: RollbackRequest,
     *,
     confirm: Callable[[Preview], bool] | None = None,
+    guard: Callable[[OverlayView, Choice], None] | None = None,
 ) -> WriteReport:
     """Restore an earlier release of one environment and hold it.
 
-    `confirm` is asked once, before anything is written; None means yes.
+    `confirm` is asked once, before anything is written; None means yes. `guard` is asked each time
+    that it is planned, and ends the call by what it raises.
     Raises Refused when there is nothing to go back to or the answer was no, NotFound for an
     unknown environment, image or release, and what `write` raises.
     """
     require_words(request.override, "--override")
     require_words(request.reason, "--reason")
-    call = _Call(session, request, confirm)
+    call = _Call(session, request, confirm, guard)
     try:
         report = write(session, call.plan, lenient=True).report
     except Denied as error:
@@ -100,6 +102,7 @@ class _Call(Struct):
     session: Session
     request: RollbackRequest
     confirm: Callable[[Preview], bool] | None
+    guard: Callable[[OverlayView, Choice], None] | None
     chosen: Choice | None = None
     asked: bool = False
     dropped: tuple[OverlayView, Proposal] | None = None
@@ -122,6 +125,8 @@ class _Call(Struct):
                 self.steering = ClusterActions(session, tip, [overlay])
             self.chosen = _choose(view, file, request)
         choice = self.chosen
+        if self.guard is not None:
+            self.guard(view, choice)
         restored = choice.release
         if restored is None:
             return self._runs(view, choice.notes)

@@ -7,12 +7,14 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.actions.argocd.observation import degraded_because
 from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker
 from gitops.actions.argocd.waitable import check_waitable
 from gitops.actions.context.overlays import find_environment, find_overlay, overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip, require_commit
 from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.recover import recover
 from gitops.actions.releases.history import releases_of
 from gitops.core.argocd.progress import WaitTerms
 from gitops.core.argocd.reports import WaitReport
@@ -35,12 +37,14 @@ class WaitOptions(Struct, frozen=True):
         soak, timeout: seconds.
         follow: go on with a newer release when one comes.
         record: write verdicts to the ledger.
+        go_back: roll back a release that turns out Degraded.
     """
 
     soak: float | None = None
     timeout: float | None = None
     follow: bool = False
     record: bool = True
+    go_back: bool = False
 
     def terms(self, environment: Environment) -> WaitTerms:
         """Return the terms that hold for one environment."""
@@ -131,7 +135,22 @@ def wait_for(
         terms = options.terms(overlay.environment)
         own = {change.image: change.after for change in changes}
         trackers.append(ReleaseTracker(view, release, terms, own=own))
-    return _follow(session, trackers, show)
+    return _follow(session, trackers, show, _going_back(session) if options.go_back else None)
+
+
+def _going_back(session: Session) -> Callable[[WaitReport], WaitReport]:
+    """Return what rolls a release back that is Degraded; another answer is none."""
+
+    def go_back(report: WaitReport) -> WaitReport:
+        if report.verdict != "degraded" or report.release is None:
+            return report
+        try:
+            why = degraded_because(report.diagnoses, report.message)
+            return replace(report, went_back=recover(session, report.overlay, report.release, why))
+        except GitopsError as error:
+            return replace(report, stayed=error.message)
+
+    return go_back
 
 
 def waiting(session: Session) -> Session:
@@ -151,13 +170,21 @@ def _check_waitable(session: Session, tip: Tip, overlays: Sequence[Overlay]) -> 
         raise
 
 
-def _follow(session: Session, trackers: list[ReleaseTracker], show: Show) -> tuple[WaitReport, ...]:
+def _follow(
+    session: Session,
+    trackers: list[ReleaseTracker],
+    show: Show,
+    ended: Callable[[WaitReport], WaitReport] | None = None,
+) -> tuple[WaitReport, ...]:
+    """Step them all until each has a report; `ended` is asked about each as soon as it is there."""
     for tracker in trackers:
         tracker.begin()
     while True:
         going = [tracker for tracker in trackers if tracker.report is None]
         for tracker in going:
             tracker.step()
+            if tracker.report is not None and ended is not None:
+                tracker.report = ended(tracker.report)
         show(trackers)
         going = [tracker for tracker in going if tracker.report is None]
         if not going:

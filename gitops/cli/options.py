@@ -201,6 +201,16 @@ class FollowOptions(OptionGroup):
     record: Record = True
 
 
+GoBack = Annotated[
+    bool,
+    Option(
+        "--rollback",
+        help="With --wait: when the release turns out Degraded, roll it back to the last stable "
+        "one, with a hold; never when it was refused, timed out or is not known.",
+    ),
+]
+
+
 class OptionField:
     """Where the value of an option, or of an argument, goes.
 

@@ -63,14 +63,18 @@ def optional_seconds(text: str | None) -> float | None:
     return None if text is None else seconds(text)
 
 
-def wait_options(follow: FollowOptions) -> WaitOptions | None:
+def wait_options(follow: FollowOptions, *, go_back: bool = False) -> WaitOptions | None:
     """Return what `--wait` and its companions ask for; None without `--wait`.
+
+    `go_back`: `--rollback` was given.
 
     Raises UsageError.
     """
     if not follow.wait:
         if follow.soak is not None or follow.timeout is not None:
             raise UsageError("--soak and --timeout go with --wait")
+        if go_back:
+            raise UsageError("--rollback goes with --wait: it takes back what was seen Degraded")
         return None
     from gitops.actions.wait import WaitOptions
 
@@ -78,6 +82,7 @@ def wait_options(follow: FollowOptions) -> WaitOptions | None:
         soak=optional_seconds(follow.soak),
         timeout=optional_seconds(follow.timeout),
         record=follow.record,
+        go_back=go_back,
     )
 
 

@@ -9,6 +9,7 @@ from gitops.cli.options import (
     DryRun,
     FollowOptions,
     Format,
+    GoBack,
     Option,
     OptionGroup,
     Output,
@@ -62,6 +63,7 @@ class DeployOptions(OptionGroup):
     override: Override = None
     reason: Reason = None
     add: Add = False
+    rollback: GoBack = False
     app: App = None
 
 
@@ -83,7 +85,7 @@ def deploy(
         from gitops.actions.deploy import DeployRequest
         from gitops.actions.deploy import deploy as run
 
-        waits = wait_options(follow)
+        waits = wait_options(follow, go_back=options.rollback)
         request = DeployRequest(
             images=images,
             to=options.to,

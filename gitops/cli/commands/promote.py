@@ -6,6 +6,7 @@ from gitops.cli.options import (
     App,
     Argument,
     FollowOptions,
+    GoBack,
     Option,
     OptionGroup,
     Override,
@@ -55,6 +56,7 @@ class PromoteOptions(OptionGroup):
         bool,
         Option("--refresh", help="Make a waiting proposal anew; this drops its approvals."),
     ] = False
+    rollback: GoBack = False
     app: App = None
 
 
@@ -69,7 +71,9 @@ def promote(
     ] = (),
 ) -> int:
     """Carry the images of an environment to the next one, name, tag and digest together."""
-    if options.eligible and (names or options != PromoteOptions(eligible=True)):
+    if options.eligible and (
+        names or options != PromoteOptions(eligible=True, rollback=options.rollback)
+    ):
         raise UsageError("--eligible asks policy for everything: leave out names and other options")
     if not options.eligible and options.to is None:
         raise UsageError(
@@ -80,7 +84,7 @@ def promote(
         from gitops.actions.promote import PromoteRequest, promote_eligible
         from gitops.actions.promote import promote as run
 
-        waits = wait_options(follow)
+        waits = wait_options(follow, go_back=options.rollback)
         opened = session_of(session, waits)
         if options.to is None:
             report = promote_eligible(opened)

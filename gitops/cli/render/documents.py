@@ -192,6 +192,7 @@ def wait_document(report: WaitReport) -> JsonDocument:
         ],
         "notes": list(report.notes),
         "warnings": list(report.warnings),
+        **({"rollback": write_document(report.went_back)} if report.went_back is not None else {}),
     }
 
 
@@ -202,6 +203,7 @@ def event_document(event: WatchEvent) -> JsonDocument:
         "commit": event.commit,
         "verdict": event.verdict,
         "message": event.text,
+        **({"rollback": event.went_back} if event.went_back is not None else {}),
     }
 
 

@@ -165,6 +165,8 @@ def _print_report(report: WaitReport) -> None:
         line(safe(f"the ledger says {report.recorded}"))
     for warning in report.warnings:
         aside("warning", warning)
+    if report.went_back is not None:
+        print_write(report.went_back, "text")
 
 
 def print_event(event: WatchEvent, output: str) -> None:

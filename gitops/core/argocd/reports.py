@@ -13,10 +13,13 @@ from gitops.core.argocd.health import Observation, ReleaseState
 from gitops.core.argocd.stability import BAD, StabilityAnswer
 from gitops.core.environments.environment import Overlay
 from gitops.core.releases.history import Release
+from gitops.core.report import WriteReport
 from gitops.errors import Conflict, GitopsError, TimedOut, Unhealthy
 
 WaitVerdict = StabilityAnswer | ReleaseState
 """An answer, or the state that everything was in when the time was over."""
+
+_RETURNED: Final = "`gitops undo ENV` takes that back; `gitops resume ENV` lifts the hold"
 
 GOOD: Final = frozenset({"healthy", "stable"})
 
@@ -49,6 +52,8 @@ class WaitReport(Struct, frozen=True):
         since: from when on it has been so, on the cluster's clock.
         recorded: the verdict that was written to the ledger, or stood there already; else None.
         notes: what happened on the way (superseded, a refresh that was not allowed).
+        went_back: the rollback that was made because of it, where that was asked for.
+        stayed: why none was made, although it was asked for.
     """
 
     overlay: Overlay
@@ -61,6 +66,8 @@ class WaitReport(Struct, frozen=True):
     recorded: Literal["stable", "degraded"] | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    went_back: WriteReport | None = None
+    stayed: str | None = None
 
     @property
     def name(self) -> str:
@@ -76,6 +83,11 @@ class WaitReport(Struct, frozen=True):
         text = f"{self.name}: {self.message}"
         reasons = tuple(str(one) for one in self.diagnoses)
         hint = _HINTS.get(self.verdict)
+        if self.went_back is not None:
+            text += f"; {describe_return(self.went_back)}"
+            hint = _RETURNED
+        elif self.stayed is not None:
+            reasons += (f"not rolled back by itself: {self.stayed}",)
         hint = hint.replace("ENV", self.overlay.environment.name) if hint is not None else None
         kind: type[GitopsError] = TimedOut
         if self.verdict in BAD:
@@ -83,6 +95,16 @@ class WaitReport(Struct, frozen=True):
         elif self.verdict == "superseded":
             kind = Conflict
         return kind(text, hint=hint, reasons=reasons)
+
+
+def describe_return(report: WriteReport) -> str:
+    """Say what a rollback that came by itself did: `rolled back by 5f2c5f2`."""
+    at = (report.commit or "")[:7]
+    if report.outcome == "committed":
+        return f"rolled back by {at}"
+    if report.outcome == "proposed":
+        return f"a rollback is proposed at {at}"
+    return "it was rolled back already"
 
 
 def worst_error(reports: tuple[WaitReport, ...]) -> GitopsError | None:
@@ -135,6 +157,7 @@ class WatchEvent(Struct, frozen=True):
         commit: the release that it is about, None when there is none.
         verdict: what was written to the ledger, None when nothing was.
         is_trouble: something could not be looked at, or not be written.
+        went_back: the commit of the rollback that was made because of it.
     """
 
     overlay: Overlay | None
@@ -142,3 +165,4 @@ class WatchEvent(Struct, frozen=True):
     commit: str | None = None
     verdict: Literal["stable", "degraded"] | None = None
     is_trouble: bool = False
+    went_back: str | None = None

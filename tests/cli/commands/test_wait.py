@@ -466,3 +466,53 @@ def test_another_name_of_the_repository(cluster: Cluster) -> None:
 
     assert (3, True) == (lost.code, "GITOPS_ARGOCD_REPO" in lost.err)
     assert 0 == found.code, found.err
+
+
+def test_a_degraded_release_goes_back_by_itself(cluster: Cluster) -> None:
+    """`deploy --wait --rollback` restores the stable release, holds, and exits with unhealthy."""
+    good = cluster.gitops("deploy", "shop/api:1.5.0", "--to", "dev", "--wait", "-o", "json")
+    bad = cluster.gitops(
+        *("deploy", "shop/api:1.6.0-broken", "--to", "dev", "--wait", "--rollback", "-o", "json")
+    )
+
+    assert (0, 1, "unhealthy") == (good.code, bad.code, bad.json["error"]["code"]), bad.err
+    (wait,) = bad.json["wait"]
+    head = cluster.manifests.git("rev-parse", "main").strip()
+    assert ("committed", head) == (wait["rollback"]["outcome"], wait["rollback"]["commit"])
+    assert f"rolled back by {head[:7]}" in bad.json["error"]["message"]
+    assert "newTag: 1.5.0" in cluster.manifests.file("overlays/dev/kustomization.yaml")
+    assert "Degraded" in cluster.manifests.file(".gitops/holds/dev.yaml")
+    assert "gitops undo dev" in bad.json["error"]["hint"]
+
+
+@pytest.mark.parametrize("case", ["no stable one", "timed out", "refused", "not asked for"])
+def test_it_does_not_go_back(cluster: Cluster, case: str) -> None:
+    """Not without a stable release, and not for what is refused, too slow or not asked for."""
+    words = ["deploy", "shop/api:1.6.0-broken", "--to", "dev", "--wait", "--rollback"]
+    if case == "timed out":
+        words = ["deploy", "shop/api:1.6.0", "--to", "dev", "--wait", "--rollback"]
+        words += ["--timeout", "1"]
+        cluster.plane.on_refresh = lambda _: None
+    elif case == "refused":
+        assert cluster.gitops("hold", "dev", "--reason", "x").code == 0
+    if case in ("refused", "not asked for"):
+        done = cluster.gitops("deploy", "shop/api:1.5.0", "--to", "dev", "--wait")
+        assert done.code == (1 if case == "refused" else 0)
+    if case == "not asked for":
+        words.remove("--rollback")
+    result = cluster.gitops(*words, "-o", "json")
+
+    expected = {"timed out": (75, "timed-out"), "refused": (1, "refused")}
+    told = (result.code, result.json["error"]["code"])
+    assert expected.get(case, (1, "unhealthy")) == told, result.err
+    subjects = cluster.manifests.git("log", "--format=%s", "main")
+    assert "roll back" not in subjects
+    if case == "no stable one":
+        assert any("seen stable" in one for one in result.json["error"]["reasons"])
+
+
+def test_rollback_goes_with_wait(cluster: Cluster) -> None:
+    """What was not waited for is not taken back."""
+    result = cluster.gitops("deploy", "shop/api:1", "--to", "dev", "--rollback")
+
+    assert (2, "--rollback goes with --wait" in result.err) == (result.code, True)
