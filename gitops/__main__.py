@@ -7,6 +7,7 @@ import os
 import sys
 
 from gitops import interrupts
+from gitops.cli import streams
 
 TYPE_CHECKING = False  # typing takes its time, and until `main` begins Python deals with Ctrl-C
 if TYPE_CHECKING:
@@ -22,8 +23,10 @@ def main() -> NoReturn:
     code = 1
     try:
         interrupts.begin()
+        streams.prepare()
         gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
         code = run(sys.argv[1:])
+        streams.finish()
         gc.freeze()  # what is left goes with the process: looking through it costs another 10 %
         interrupts.end(code)
     except KeyboardInterrupt:  # before there was a command, or just after it

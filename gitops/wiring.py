@@ -208,7 +208,8 @@ def _say(text: str) -> None:
     """Tell a waiting person what is going on, on standard error."""
     from gitops.core.text.plain import one_line
 
-    print(f"… {one_line(text)}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # who cannot be told is not told; the work goes on
+        print(f"… {one_line(text)}", file=sys.stderr, flush=True)
 
 
 def set_image(directory: str, images: list[str], *, add: bool, dry_run: bool) -> WriteReport:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from gitops import interrupts
-from gitops.errors import Bug, GitopsError
+from gitops.cli import streams
+from gitops.errors import Bug, Denied, GitopsError
 
 
 def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
@@ -18,18 +19,41 @@ def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
     """
     try:
         code = command()
-        sys.stdout.flush()
-        return code
+        streams.flush()
+        return _printed(code, arguments)
     except GitopsError as error:
         return _show(error, arguments)
     except KeyboardInterrupt:
         return interrupted(arguments)
-    except BrokenPipeError:
-        # Whoever read us went away (`gitops history | head`): nothing is wrong.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001 - the one door where a bug becomes words
+        if isinstance(error, OSError) and _is_clicks(error):
+            streams.lose(error)
+            return _printed(0, arguments)
         return _show(_bug(error), arguments)
+
+
+def _is_clicks(error: OSError) -> bool:
+    """Say whether click could not print its help."""
+    place = error.__traceback__
+    while place is not None and place.tb_next is not None:
+        place = place.tb_next
+    return place is not None and place.tb_frame.f_code.co_name == "echo"
+
+
+def _printed(code: int, arguments: Sequence[str]) -> int:
+    """Return the exit code of a call whose result was printed, or could not be.
+
+    What was done is done, and who went away does not want to know (`gitops history | head`); but
+    half of an answer is none.
+    """
+    lost = streams.lost()
+    if lost is None or lost.errno == errno.EPIPE:
+        return code
+    problem = f"standard output cannot be written ({lost.strerror})"
+    if streams.done() is not None:
+        streams.tell(f"warning: {problem}, and what was asked for is done: {streams.done()}")
+        return code
+    return code or _show(Denied(problem), arguments)
 
 
 def interrupted(arguments: Sequence[str]) -> int:

@@ -26,7 +26,7 @@ def history(environment: Environment, options: HistoryOptions, where: Repository
     """Show the releases of an environment, newest first."""
     with open_for_reading(where, start="history") as session:
         from gitops.actions.history import history as run
-        from gitops.cli.render.text import print_history
+        from gitops.cli.render.read import print_history
 
         report = run(session(), environment, app=options.app, limit=options.limit)
     return print_history(report, where.output)
@@ -49,7 +49,7 @@ def status(
     """Show what is where, since when, by whom, and which holds and proposals stand."""
     with open_for_reading(where, start="history") as session:
         from gitops.actions.status import status as run
-        from gitops.cli.render.text import print_status
+        from gitops.cli.render.read import print_status
 
         report = run(session(), environments, app=options.app)
     return print_status(report, where.output)
@@ -70,7 +70,7 @@ def diff(
     """Show which images differ between two environments; exit 1 when any does."""
     with open_for_reading(where) as session:
         from gitops.actions.status import diff as run
-        from gitops.cli.render.text import print_diff
+        from gitops.cli.render.read import print_diff
 
         report = run(session(), environment, other, app=options.app)
     return print_diff(report, where.output)

@@ -45,7 +45,7 @@ def list_(where: RepositoryOptions) -> int:
     """Show each release branch with its head, and where builds of it run."""
     with open_for_reading(where, start="history") as session:
         from gitops.actions.release import list_releases
-        from gitops.cli.render.text import print_releases
+        from gitops.cli.render.read import print_releases
 
         report = list_releases(session())
     return print_releases(report, where.output)

@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from gitops.cli import streams
 from gitops.cli.options import (
     App,
     Argument,
@@ -128,6 +129,8 @@ def watch(
             for event in run(session(), environments, known, once=once):
                 print_event(event, where.output)
                 missed = missed or event.is_trouble
+                if streams.lost() is not None:
+                    return 0  # nobody reads on
         if once:
             return Unavailable.exit_code if missed else 0
 

@@ -85,56 +85,72 @@ def complete(words: Sequence[str]) -> Answer:
     return Answer("values", tuple(sentences.items()))
 
 
-def _inside(name: str, verb: Callable[..., int], before: Sequence[str], current: str) -> Answer:
-    """Complete the last word of a command."""
-    options = named_options(verb)
+class Before(NamedTuple):
+    """What stands before the cursor.
+
+    Attributes:
+        waiting: the option whose value the next word is, None when it is no value.
+    """
+
+    arguments: tuple[str, ...]
+    options: Mapping[str, str]
+    waiting: OptionField | None
+
+
+def _read(options: Mapping[str, OptionField], words: Sequence[str]) -> Before:
+    """Read the words before the cursor."""
     arguments: list[str] = []
     given: dict[str, str] = {}
     waiting: OptionField | None = None
-    for word in before:
+    for word in words:
         option, equals, value = word.partition("=")
         field = options.get(option) if word.startswith("-") else None
         if waiting is not None:
             given[waiting.name], waiting = word, None
-        elif field is not None and equals:
-            given[field.name] = value
         elif field is not None:
-            given.setdefault(field.name, "")
-            waiting = None if field.is_flag else field
+            given[field.name] = value
+            waiting = None if field.is_flag or equals else field
         elif not word.startswith("-"):
             arguments.append(word)
-    prefix = ""
-    if waiting is None and current.startswith("--") and "=" in current:
-        option, _, value = current.partition("=")
-        waiting, prefix, current = options.get(option), f"{option}=", value
-        if waiting is None or waiting.is_flag:
+    return Before(tuple(arguments), given, waiting)
+
+
+def _inside(name: str, verb: Callable[..., int], words: Sequence[str], current: str) -> Answer:
+    """Complete the last word of a command."""
+    options = named_options(verb)
+    before = _read(options, words)
+    field, prefix, word = before.waiting, "", current
+    if field is None and current.startswith("-"):
+        option, equals, word = current.partition("=")
+        if not equals:
+            return Answer("values", _names(options, before.options))
+        field, prefix = options.get(option), f"{option}="
+        if field is None or field.is_flag:
             return Answer("values")
-    if waiting is not None:
-        if waiting.choices:
-            return Answer("values", tuple((f"{prefix}{one}", "") for one in waiting.choices))
-        values = waiting.option.values
-    elif current.startswith("-"):
-        return Answer("values", _names(options, given))
-    else:
-        argument = _argument_at(verb, len(arguments))
-        if argument is None:
-            return Answer("values", _names(options, given) if not current else ())
-        if argument.choices:
-            return Answer("values", tuple((one, "") for one in argument.choices))
-        values = argument.option.values
+    if field is None:
+        field = _argument_at(verb, len(before.arguments))
+    if field is None:
+        return Answer("values", () if current else _names(options, before.options))
+    return _values(field, Asked("file", word, name, before.arguments, before.options), prefix)
+
+
+def _values(field: OptionField, asked: Asked, prefix: str) -> Answer:
+    """Return what may stand as the value of an option or an argument."""
+    if field.choices:
+        return Answer("values", tuple((f"{prefix}{one}", "") for one in field.choices))
+    values = field.option.values
     if values is None:
         return Answer("values")
     if values == "command":
-        return complete([*arguments, current])
+        return complete([*asked.arguments, asked.word])
     how = _HOW.get(values, "values")
     if how in ("folders", "files"):
         return Answer(how)
     from gitops.cli.completion.names import names_for
 
-    asked = Asked(values, current, name, tuple(arguments), given)
-    found = names_for(asked)
-    if values == "pin" and current.count(":"):
-        how = "values"
+    found = names_for(asked._replace(values=values))
+    if ":" in asked.word:
+        how = "values"  # the tag is the end of it
     return Answer(how, tuple((f"{prefix}{value}", about) for value, about in found))
 
 

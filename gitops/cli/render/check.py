@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from gitops.cli import streams
 from gitops.cli.render import documents
 from gitops.cli.render.annotations import Annotations, github_line
 from gitops.cli.render.terminal import aside, line, paint, safe
@@ -24,9 +25,9 @@ def print_check(report: CheckReport, output: str, annotations: Annotations) -> i
     refused = _refused(report)
     if annotations is Annotations.github:
         # Runners read both streams; on standard output there is one document.
-        stream = sys.stderr if output == "json" else sys.stdout
+        say = streams.tell if output == "json" else streams.write
         for finding in report.findings:
-            print(_annotation(finding), file=stream)
+            say(_annotation(finding))
     if output == "json":
         document = check_document(report)
         if refused is not None:

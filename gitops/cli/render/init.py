@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 from gitops.actions.init import AdoptReport, ScaffoldReport
+from gitops.cli import streams
 from gitops.cli.render import documents
 from gitops.cli.render.terminal import aside, line, paint, remark, safe
 from gitops.cli.render.text import print_json
@@ -13,6 +14,8 @@ from gitops.core.text.plain import split_lines
 
 def print_init(report: ScaffoldReport | AdoptReport, output: str) -> int:
     """Print what `init` wrote, and what comes next."""
+    if report.outcome == "written":
+        streams.note(f"files in {report.directory}")
     if output == "json":
         print_json(documents.init_document(report))
         return 0

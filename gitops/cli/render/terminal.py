@@ -7,7 +7,11 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import TextIO
+
+from gitops.cli import streams
+from gitops.core.text.plain import age, timestamp
 
 _COMMAND = re.compile(r"##(\w*\[)")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
@@ -49,9 +53,11 @@ def json_text(document: object, indent: int | None = None) -> str:
     """Return a document as JSON that a terminal and a CI runner only show.
 
     What does not print (controls, marks that turn the direction of text) and what a runner might
-    obey is escaped; whoever reads the JSON gets it as it was.
+    obey is escaped, and where standard output is not UTF-8 all that is not ASCII; whoever reads the
+    JSON gets it as it was.
     """
-    text = json.dumps(document, indent=indent, ensure_ascii=False).replace("##", "#\\u0023")
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    text = json.dumps(document, indent=indent, ensure_ascii=plain).replace("##", "#\\u0023")
     return "".join(
         one if one.isprintable() or one == "\n" else json.dumps(one)[1:-1] for one in text
     )
@@ -59,19 +65,31 @@ def json_text(document: object, indent: int | None = None) -> str:
 
 def line(text: str = "") -> None:
     """Print one line of the result on standard output."""
-    print(harmless(text))
+    streams.write(harmless(text))
 
 
 def remark(text: str, style: str | None = None) -> None:
     """Print one line of foreign words on standard error."""
     shown = harmless(safe(text))
-    sys.stdout.flush()
-    print(paint(shown, style, sys.stderr) if style else shown, file=sys.stderr, flush=True)
+    streams.tell(paint(shown, style, sys.stderr) if style else shown)
 
 
 def aside(word: str, text: str) -> None:
     """Print a warning, hint or error on standard error."""
     styles = {"error": "red", "warning": "yellow", "hint": "dim"}
-    sys.stdout.flush()
-    shown = harmless(safe(text))
-    print(f"{paint(word + ':', styles[word], sys.stderr)} {shown}", file=sys.stderr)
+    streams.tell(f"{paint(word + ':', styles[word], sys.stderr)} {harmless(safe(text))}")
+
+
+def minute(time: datetime | None, stream: TextIO | None = None) -> str:
+    """Return `2026-11-24 14:02`, in UTC; on a terminal local time and age: `14:02, 12 min ago`.
+
+    `stream` is where it will be printed; None: standard output.
+    """
+    if time is None:
+        return "unknown date"
+    if not (stream or sys.stdout).isatty():
+        return timestamp(time).replace("T", " ")[:16]
+    now = datetime.now(UTC)
+    here, today = time.astimezone(), now.astimezone()
+    shown = here.strftime("%H:%M" if here.date() == today.date() else "%Y-%m-%d %H:%M")
+    return f"{shown}, {age((now - time).total_seconds())}"

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gitops.actions.validate import ValidateReport
 from gitops.actions.validate_forge import ProtectionReport
+from gitops.cli import streams
 from gitops.cli.render import documents
 from gitops.cli.render.annotations import Annotations, github_line
 from gitops.cli.render.check import place_of, printable
@@ -341,6 +342,6 @@ def _annotate(
 ) -> None:
     if annotations is Annotations.github:
         # Runners read both streams; on standard output there is one document.
-        stream = sys.stderr if output == "json" else sys.stdout
+        say = streams.tell if output == "json" else streams.write
         place = printable(path) if path is not None else None
-        print(github_line(level, message, title=_TITLE, path=place, line=number), file=stream)
+        say(github_line(level, message, title=_TITLE, path=place, line=number))

@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from gitops.cli import streams
 from gitops.cli.render import documents
 from gitops.cli.render.interruption import interruption
 from gitops.cli.render.terminal import aside, json_text, line, paint, remark, safe
-from gitops.cli.render.text import print_error, print_json, print_write
+from gitops.cli.render.text import note_write, print_error, print_json, print_write
 from gitops.core.argocd.reports import GOOD, WaitReport, worst_error
 from gitops.errors import GitopsError
 
@@ -135,9 +136,10 @@ def follow(session: Session, report: WriteReport, options: WaitOptions, output: 
     """Print what a write did, and what became of it; return the exit code."""
     from gitops.actions.wait import wait_for
 
+    note_write(report)
     if output == "text":
         print_write(report, output)
-        sys.stdout.flush()
+        streams.flush()
     try:
         with view(output) as show:
             found = wait_for(session, report, options, show=show)
@@ -173,11 +175,11 @@ def print_event(event: WatchEvent, output: str) -> None:
     """Print one line of `watch`, or one JSON document on one line; at once."""
     if output == "json":
         line(json_text(documents.event_document(event)))
-        sys.stdout.flush()
+        streams.flush()
         return
     who = event.overlay.label if event.overlay is not None else "everything"
     at = f" {event.commit[:_SHORT]}" if event.commit is not None else ""
     text = safe(f"{who}{at}: {event.text}")
     style = {"stable": "green", "degraded": "red"}.get(event.verdict or "")
     line(paint(text, style, sys.stdout) if style else text)
-    sys.stdout.flush()
+    streams.flush()

@@ -43,6 +43,23 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+_AGES = ((86400 * 365.25, "year"), (86400, "day"), (3600, "h"), (60, "min"), (1, "s"))
+
+
+def age(seconds: float) -> str:
+    """Return `12 min ago`, `3 days ago`, `now`; what is to come is `in 5 min`."""
+    for length, word in _AGES:
+        number = int(abs(seconds) // length)
+        if number:
+            long = (
+                f"{number} {word}s"
+                if number > 1 and word in ("day", "year")
+                else f"{number} {word}"
+            )
+            return f"{long} ago" if seconds > 0 else f"in {long}"
+    return "now"
+
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitops.cli.render.text import print_status, print_write
+from gitops.cli.render.read import print_status
+from gitops.cli.render.text import print_write
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.report import OverlayStatus, Proposal, Replaced, StatusReport, WriteReport

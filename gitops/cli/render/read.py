@@ -1,0 +1,201 @@
+"""Prints what the commands that only look found: a few aligned lines, or one JSON document."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+
+from gitops.cli.render import documents
+from gitops.cli.render.terminal import aside, columns, line, minute, paint, safe
+from gitops.cli.render.text import print_json
+from gitops.core.kustomization.image import ImageValue, describe_value
+from gitops.core.ledger.verdicts import CountedVerdict
+from gitops.core.report import (
+    DiffReport,
+    HistoryReport,
+    OverlayStatus,
+    Proposal,
+    ReleaseListReport,
+    StatusReport,
+)
+from gitops.errors import Differs
+
+_SHORT = 7
+
+
+def print_history(report: HistoryReport, output: str) -> int:
+    """Print the releases of an overlay, each with what it changed."""
+    if output == "json":
+        print_json(documents.history_document(report))
+        return 0
+    if not report.releases:
+        line(f"{report.overlay.label} has no release yet")
+        return 0
+    rows = []
+    for index, release in enumerate(report.releases):
+        older = report.releases[index + 1].images if index + 1 < len(report.releases) else None
+        rows.append(
+            (
+                "*" if index == 0 else " ",
+                release.commit[:_SHORT],
+                minute(release.time),
+                release.author.name,
+                release.action or "by hand",
+                _changed(release.images, older) + _said(report.words.get(release.commit, ())),
+            )
+        )
+    for text in columns(rows):
+        line(safe(text))
+    if report.more:
+        line("there are older ones: --limit 0 shows all")
+    for warning in report.warnings:
+        aside("warning", warning)
+    return 0
+
+
+def _said(words: Sequence[CountedVerdict]) -> str:
+    """What counts of the verdicts on a release, behind its images."""
+    return f"  [{', '.join(word.verdict for word in words)}]" if words else ""
+
+
+def _changed(
+    images: Mapping[str, ImageValue] | None, older: Mapping[str, ImageValue] | None
+) -> str:
+    if images is None:
+        return "(the overlay cannot be read here)"
+    changed = {
+        image: value
+        for image, value in images.items()
+        if older is None or older.get(image) != value
+    }
+    return ", ".join(f"{image} {describe_value(value)}" for image, value in changed.items()) or "-"
+
+
+def print_status(report: StatusReport, output: str) -> int:
+    """Print one block of lines for each overlay: images, since when and by whom, what stands."""
+    if output == "json":
+        print_json(documents.status_document(report))
+        return 0
+    rows = [_status_rows(entry, report.branch) for entry in report.overlays]
+    texts = columns([row for group in rows for row in group])
+    indent = " " * (max((len(entry.overlay.label) for entry in report.overlays), default=0) + 2)
+    for entry, group in zip(report.overlays, rows, strict=True):
+        for text in texts[: len(group)]:
+            line(safe(text))
+        del texts[: len(group)]
+        for word in entry.words:
+            line(safe(f"{indent}{_word(word)}"))
+        for text in _live(entry):
+            line(safe(f"{indent}{text}"))
+        for text in _standing(entry):
+            line(paint(safe(f"{indent}! {text}"), "yellow", sys.stdout))
+    for warning in report.warnings:
+        aside("warning", warning)
+    return 0
+
+
+def _status_rows(entry: OverlayStatus, trunk: str) -> list[tuple[str, ...]]:
+    label = entry.overlay.label
+    since = minute(entry.time)
+    who = f"{since} by {entry.by} in {(entry.commit or '')[:_SHORT]}" if entry.commit else ""
+    who += f" on {entry.branch}" if who and entry.branch != trunk else ""
+    rows: list[tuple[str, ...]] = []
+    for image, value in (entry.images or {}).items():
+        rows.append((label, image, describe_value(value), who))
+        label, who = "", ""
+    return rows or [(label, entry.problem or "no images")]
+
+
+def _live(entry: OverlayStatus) -> list[str]:
+    """What the clusters say: a line for each Application, and one for what is not known."""
+    if entry.live is None:
+        return []
+    lines = []
+    for one in entry.live.applications:
+        since = (documents.time_text(one.since) or "").replace("T", " ")[:16]
+        words = f"{one.ref.name}: {one.sync or 'Unknown'}, {one.health or 'Unknown'}"
+        words += f" since {since}" if since else ""
+        if one.release is not None and one.release != entry.commit:
+            words += f", live is {one.release[:_SHORT]}"
+        if one.state != "healthy":
+            words += f" ({one.text})"
+        lines.append(words)
+        if one.drift and one.state == "healthy":
+            lines.append(f"{one.ref.name}: runs what Git does not ask for: {', '.join(one.drift)}")
+        lines += [f"{one.ref.name}: {text}" for text in one.rollouts]
+    return lines + ([entry.live.problem] if entry.live.problem else [])
+
+
+def _word(word: CountedVerdict) -> str:
+    when = minute(word.time)
+    return f"{word.verdict}, {when} by {word.by}" + (f": {word.reason}" if word.reason else "")
+
+
+def _standing(entry: OverlayStatus) -> list[str]:
+    """What stands in the way of the next change."""
+    hold = [] if entry.hold is None else [f"held by {entry.hold.by}: {entry.hold.reason}"]
+    return hold + _frozen(entry) + [_waiting(proposal) for proposal in entry.proposals]
+
+
+def _frozen(entry: OverlayStatus) -> list[str]:
+    if entry.freeze is None:
+        return []
+    from gitops.core.policy.promotion import judge_freeze  # only where there are windows
+
+    return [reason.text for reason in judge_freeze(entry.overlay, entry.freeze)]
+
+
+def _waiting(proposal: Proposal) -> str:
+    since = minute(proposal.since)
+    who = f" since {since}, proposed by {proposal.by}" if proposal.by else ""
+    if proposal.number is None:
+        return f"waits for approval on {proposal.branch}{who}"
+    waits = "; ".join(proposal.waits_for) or "nothing: it can be merged"
+    return f"#{proposal.number}{who}: {proposal.url} waits for {waits}"
+
+
+def print_releases(report: ReleaseListReport, output: str) -> int:
+    """Print one line for each release branch, and what runs of it."""
+    if output == "json":
+        print_json(documents.releases_document(report))
+        return 0
+    rows = []
+    for entry in report.branches:
+        head = f"{entry.head[:_SHORT]} in {entry.url}"
+        rows.append((entry.branch, "HEAD", head))
+        for one in entry.running:
+            commit = (one.commit or "")[:_SHORT] or "an unknown commit"
+            behind = "" if one.commit == entry.head else ", not its HEAD"
+            said = _said(one.words)
+            rows.append(("", one.overlay.label, f"{one.image} at {commit}{behind}{said}"))
+    for text in columns(rows):
+        line(safe(text))
+    if not rows:
+        line("there is no release branch")
+    for warning in report.warnings:
+        aside("warning", warning)
+    return 0
+
+
+def print_diff(report: DiffReport, output: str) -> int:
+    """Print the differences; exit 1 when there are any."""
+    differs = Differs(f"{report.left.label} and {report.right.label} differ")
+    if output == "json":
+        document = documents.diff_document(report)
+        if report.differences:
+            document |= documents.error_document(differs)
+        print_json(document)
+    elif not report.differences:
+        line(f"{report.left.label} and {report.right.label} pin the same images")
+    else:
+        rows = [("image", report.left.label, report.right.label)]
+        rows += [
+            (entry.image, _side(entry.left), _side(entry.right)) for entry in report.differences
+        ]
+        for text in columns(rows):
+            line(safe(text))
+    return differs.exit_code if report.differences else 0
+
+
+def _side(value: ImageValue | None) -> str:
+    return "(not there)" if value is None else describe_value(value)
