@@ -18,10 +18,11 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.actions.rollback import RollbackRequest, rollback
+from gitops.core.argocd.reports import Comeback
 from gitops.core.environments.environment import Overlay
+from gitops.core.kustomization.image import describe_value
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import Choice, describe
-from gitops.core.report import WriteReport
 from gitops.core.text.plain import one_line
 from gitops.errors import Refused
 
@@ -31,7 +32,7 @@ _QUIET: Final = timedelta(hours=1)
 _READ = 100  # releases; what lies deeper is no part of today's incident
 
 
-def recover(session: Session, overlay: Overlay, bad: Release, why: str) -> WriteReport:
+def recover(session: Session, overlay: Overlay, bad: Release, why: str) -> Comeback:
     """Roll an overlay back from `bad`, with a hold; `why` stands in the commit.
 
     Two that see the same do it once: then the outcome is `unchanged`.
@@ -46,7 +47,17 @@ def recover(session: Session, overlay: Overlay, bad: Release, why: str) -> Write
         bad=bad.commit,
         reason=one_line(f"{bad.commit[:7]} was Degraded: {why}", 300),
     )
-    return rollback(own, request, guard=_Guard(bad).check)
+    done = rollback(own, request, guard=_Guard(bad).check)
+    changes = (entry.change for entry in done.changes)
+    return Comeback(
+        done.outcome,
+        done.commit,
+        done.branch,
+        tuple(
+            f"{one.image} {describe_value(one.before)} -> {describe_value(one.after)}"
+            for one in changes
+        ),
+    )
 
 
 class _Guard:

@@ -28,7 +28,7 @@ from gitops.errors import GitopsError, Interrupted
 if TYPE_CHECKING:
     from gitops.actions.init import AdoptReport, ScaffoldReport
     from gitops.actions.validate import ValidateReport
-    from gitops.core.argocd.reports import LiveApplication, WaitReport, WatchEvent
+    from gitops.core.argocd.reports import Comeback, LiveApplication, WaitReport, WatchEvent
     from gitops.core.environments.freeze import FreezeHit
 
 JsonDocument = dict[str, Any]
@@ -192,8 +192,12 @@ def wait_document(report: WaitReport) -> JsonDocument:
         ],
         "notes": list(report.notes),
         "warnings": list(report.warnings),
-        **({"rollback": write_document(report.went_back)} if report.went_back is not None else {}),
+        **({"rollback": _comeback(report.went_back)} if report.went_back is not None else {}),
     }
+
+
+def _comeback(back: Comeback) -> JsonDocument:
+    return {"outcome": back.outcome, "commit": back.commit, "branch": back.branch}
 
 
 def event_document(event: WatchEvent) -> JsonDocument:

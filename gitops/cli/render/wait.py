@@ -168,7 +168,9 @@ def _print_report(report: WaitReport) -> None:
     for warning in report.warnings:
         aside("warning", warning)
     if report.went_back is not None:
-        print_write(report.went_back, "text")
+        for change in report.went_back.changes:
+            line(safe(f"{report.overlay.label}  {change}"))
+        line(paint(safe(f"{report.overlay.label}: {report.went_back}"), "bold", sys.stdout))
 
 
 def print_event(event: WatchEvent, output: str) -> None:

@@ -13,7 +13,6 @@ from gitops.core.argocd.health import Observation, ReleaseState
 from gitops.core.argocd.stability import BAD, StabilityAnswer
 from gitops.core.environments.environment import Overlay
 from gitops.core.releases.history import Release
-from gitops.core.report import WriteReport
 from gitops.errors import Conflict, GitopsError, TimedOut, Unhealthy
 
 WaitVerdict = StabilityAnswer | ReleaseState
@@ -38,6 +37,29 @@ _HINTS: Final = {
     "unrendered": "`gitops rollback ENV` goes back to the last stable release",
     "failed": "`gitops rollback ENV` goes back to the last stable release",
 }
+
+
+class Comeback(Struct, frozen=True):
+    """A rollback that came by itself.
+
+    Attributes:
+        outcome: `committed`, `proposed`, or `unchanged` where somebody else was faster.
+        commit: of the rollback or its proposal, all digits.
+        changes: each image that it restored, in words.
+    """
+
+    outcome: str
+    commit: str | None = None
+    branch: str | None = None
+    changes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        at = (self.commit or "")[:7]
+        if self.outcome == "committed":
+            return f"rolled back by {at}"
+        if self.outcome == "proposed":
+            return f"a rollback is proposed at {at}"
+        return "it was rolled back already"
 
 
 class WaitReport(Struct, frozen=True):
@@ -66,7 +88,7 @@ class WaitReport(Struct, frozen=True):
     recorded: Literal["stable", "degraded"] | None = None
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    went_back: WriteReport | None = None
+    went_back: Comeback | None = None
     stayed: str | None = None
 
     @property
@@ -84,7 +106,7 @@ class WaitReport(Struct, frozen=True):
         reasons = tuple(str(one) for one in self.diagnoses)
         hint = _HINTS.get(self.verdict)
         if self.went_back is not None:
-            text += f"; {describe_return(self.went_back)}"
+            text += f"; {self.went_back}"
             hint = _RETURNED
         elif self.stayed is not None:
             reasons += (f"not rolled back by itself: {self.stayed}",)
@@ -95,16 +117,6 @@ class WaitReport(Struct, frozen=True):
         elif self.verdict == "superseded":
             kind = Conflict
         return kind(text, hint=hint, reasons=reasons)
-
-
-def describe_return(report: WriteReport) -> str:
-    """Say what a rollback that came by itself did: `rolled back by 5f2c5f2`."""
-    at = (report.commit or "")[:7]
-    if report.outcome == "committed":
-        return f"rolled back by {at}"
-    if report.outcome == "proposed":
-        return f"a rollback is proposed at {at}"
-    return "it was rolled back already"
 
 
 def worst_error(reports: tuple[WaitReport, ...]) -> GitopsError | None:
