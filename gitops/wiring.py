@@ -244,8 +244,7 @@ def _released(
     repository: GitRepository, *, here: bool
 ) -> Callable[[Snapshot, Overlay], Iterator[Release]]:
     """Return what tells the releases of an overlay on a tip; `here`: on what is checked out."""
-    from gitops.actions.releases.renames import Past, followed
-    from gitops.core.releases.history import releases
+    from gitops.actions.releases.renames import Past, releases_through
 
     past = Past(repository.history, repository.at, repository.changed, _load_config)
     archive = repository.commits() if here else None
@@ -254,7 +253,7 @@ def _released(
 
     def released(home: Snapshot, overlay: Overlay) -> Iterator[Release]:
         head = (home.commit or "") if archive is None else archive.find(None)
-        return releases(followed(past, overlay, head), environment=overlay.labels)
+        return releases_through(past, overlay, head)
 
     return released
 

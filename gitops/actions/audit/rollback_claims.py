@@ -12,7 +12,7 @@ from gitops.actions.audit.changes import BranchStep, Changeset
 from gitops.actions.context.holds import hold_paths
 from gitops.actions.releases.claimed_rollback import ClaimedRollback, prove, prove_undo
 from gitops.actions.releases.ledger import OverlayLedger
-from gitops.actions.releases.renames import Past, followed
+from gitops.actions.releases.renames import Past, releases_through
 from gitops.core.audit.findings import Claim
 from gitops.core.audit.rollback_claim import (
     ChangedFile,
@@ -21,7 +21,7 @@ from gitops.core.audit.rollback_claim import (
 from gitops.core.environments.environment import Config, Overlay
 from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import choose_file
-from gitops.core.releases.history import Release, releases
+from gitops.core.releases.history import Release
 from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 from gitops.ports import Archive, Tree
@@ -102,7 +102,7 @@ def judge_claim(
         label, changed, _file(before, after, path), _file(before, after, hold)
     )
     past = Past(partial(changes.history, archive), archive.tree, archive.changed, load_config)
-    stream = releases(followed(past, overlay, step.parent), environment=overlay.labels)
+    stream = releases_through(past, overlay, step.parent)
     if claim.undo:
         offences = prove_undo(claimed, stream, partial(_before, archive, hold))
     else:

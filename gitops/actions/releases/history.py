@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TypeVar
 
 from gitops.actions.context.view import OverlayView
-from gitops.actions.releases.renames import Past, followed
+from gitops.actions.releases.renames import Past, WrittenHolds, followed
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion, Release, releases
@@ -26,10 +26,12 @@ class Releases(Iterator[Release]):
             that cannot (the repository is shallow); None where there are none.
     """
 
-    def __init__(self, versions: Iterator[OverlayVersion], overlay: Overlay, place: str) -> None:
+    def __init__(self, past: Past, overlay: Overlay, commit: str, place: str) -> None:
         self.cut: CommitInfo | None = None
         self._place = place
-        self._stream = releases(self._watched(versions), environment=overlay.labels)
+        self._holds = WrittenHolds(past, overlay)
+        versions = self._watched(followed(past, overlay, commit))
+        self._stream = releases(versions, environment=overlay.labels, holds=self._holds)
 
     def __next__(self) -> Release:
         return next(self._stream)
@@ -55,6 +57,7 @@ class Releases(Iterator[Release]):
         for version in versions:
             if not version.complete:
                 self.cut = version.commit
+            self._holds.seen(version)
             yield version
 
     def unseen(self) -> str | None:
@@ -69,12 +72,16 @@ class Releases(Iterator[Release]):
 
 def versions_of(view: OverlayView) -> Iterator[OverlayVersion]:
     """Return the versions of the overlay, newest first, through renames of its folder."""
+    return followed(_past(view), view.overlay, view.home.commit)
+
+
+def _past(view: OverlayView) -> Past:
     session = view.session
     evidence = session.evidence
-    past = Past(session.repository.history, evidence.at, evidence.changed, session.load_config)
-    return followed(past, view.overlay, view.home.commit)
+    return Past(session.repository.history, evidence.at, evidence.changed, session.load_config)
 
 
 def releases_of(view: OverlayView) -> Releases:
     """Return the overlay's releases, newest first."""
-    return Releases(versions_of(view), view.overlay, view.session.repository.describe())
+    place = view.session.repository.describe()
+    return Releases(_past(view), view.overlay, view.home.commit, place)

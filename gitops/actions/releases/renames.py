@@ -1,4 +1,4 @@
-"""The history of an overlay through renames of its folder.
+"""The history of an overlay through renames of its folder, and the holds that its commits wrote.
 
 Where the folder begins, `gitops.yaml` of the commit before tells where the environment was then;
 else a folder that went in the same commit, with the same kustomization or images, is the one.
@@ -6,14 +6,17 @@ else a folder that went in the same commit, with the same kustomization or image
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from gitops.actions.context.holds import hold_paths
 from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
+from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import FILE_NAMES, choose_file, image_values
-from gitops.core.releases.history import OverlayVersion
+from gitops.core.releases.history import OverlayVersion, Release, releases
 from gitops.errors import ConfigError, ManifestError
 
 if TYPE_CHECKING:
@@ -34,6 +37,44 @@ class Past(Struct, frozen=True):
     tree: Callable[[str], Tree]
     changed: Callable[[str, str], tuple[str, ...]]
     load_config: Callable[[bytes], Config]
+
+
+class WrittenHolds(Mapping[str, Hold]):
+    """Commit -> the hold of the overlay that this very commit added or changed.
+
+    A squash merge may drop the trailers of a rollback, and keeps the hold that came with it. Read
+    when it is asked for, of commits that were `seen`.
+    """
+
+    def __init__(self, past: Past, overlay: Overlay) -> None:
+        self._past = past
+        self._paths = hold_paths(overlay)
+        self._parents: dict[str, tuple[str, ...]] = {}
+
+    def seen(self, version: OverlayVersion) -> None:
+        """Note a version whose commit may be asked about."""
+        if version.complete:
+            self._parents[version.commit.commit] = version.commit.parents
+
+    def __getitem__(self, commit: str) -> Hold:
+        parents = self._parents[commit]
+        after = self._past.tree(commit)
+        before = self._past.tree(parents[0]) if parents else None
+        for path in self._paths:
+            entry = after.entry(path)
+            if entry is None or (before is not None and before.entry(path) == entry):
+                continue
+            content = after.read(path)
+            if content is not None:
+                with suppress(ManifestError):
+                    return parse_hold(content, path)
+        raise KeyError(commit)
+
+    def __iter__(self) -> Iterator[str]:
+        return (commit for commit in self._parents if self.get(commit) is not None)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def followed(past: Past, overlay: Overlay, commit: str) -> Iterator[OverlayVersion]:
@@ -118,3 +159,16 @@ def _only(folders: Sequence[str], directory: str) -> str | None:
     alike = [one for one in folders if one.rpartition("/")[2] == directory.rpartition("/")[2]]
     found = folders if len(folders) == 1 else alike
     return found[0] if len(found) == 1 else None
+
+
+def releases_through(past: Past, overlay: Overlay, commit: str) -> Iterator[Release]:
+    """Yield the releases of `overlay` up to `commit`, newest first, in whatever folder it was."""
+    holds = WrittenHolds(past, overlay)
+    versions = followed(past, overlay, commit)
+    return releases(_noted(versions, holds), environment=overlay.labels, holds=holds)
+
+
+def _noted(versions: Iterator[OverlayVersion], holds: WrittenHolds) -> Iterator[OverlayVersion]:
+    for version in versions:
+        holds.seen(version)
+        yield version

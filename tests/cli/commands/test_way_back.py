@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 
 import pytest
 
@@ -401,3 +403,58 @@ def test_what_runs_beside_its_hold_is_shown(manifests: Manifests) -> None:
     for document in (checked, here):
         found = [one for one in document["problems"] if one["path"] == HOLD]
         assert [("warning", warning)] == [(one["level"], one["message"]) for one in found]
+
+
+def land(manifests: Manifests, how: str) -> None:
+    """Make the newest commit of main land as a merge of a branch does, and force it there."""
+    git = ["git", "-C", str(manifests.checkout)]
+
+    def run(*words: str) -> str:
+        return subprocess.check_output([*git, *words], text=True).strip()
+
+    run("fetch", "-q", "origin")
+    run("checkout", "-q", "-B", "main", "origin/main~1")
+    rollback = run("rev-parse", "origin/main")
+    if how == "squash":
+        run("merge", "-q", "--squash", rollback)
+        run("commit", "-q", "-m", "Rollback web (#12)")
+    elif how == "rebase":
+        run("commit", "-q", "--allow-empty", "-m", "something else")
+        run("cherry-pick", rollback)
+    elif how == "cherry-pick":
+        run("cherry-pick", "-x", "--no-commit", rollback)
+        run("commit", "-q", "--no-edit", "-C", rollback, "--date", "2026-01-01T00:00:00Z")
+    else:
+        run("merge", "-q", "--no-ff", "-m", "Merge pull request #12", rollback)
+    run("push", "-q", "--force", "origin", "main")
+
+
+@pytest.mark.parametrize("how", ["squash", "rebase", "cherry-pick", "merge"])
+def test_a_rollback_is_known_however_it_landed(manifests: Manifests, how: str) -> None:
+    """One of two images went back; landed in any way, the next rollback goes further back."""
+    deploy(manifests, "1.6.1")
+    deploy(manifests, "2.4.0", image="shop/web")
+    deploy(manifests, "1.6.2")
+    manifests.gitops("deploy", "shop/api:1.6.3", "shop/web:2.5.0", "--to", "dev")
+    assert 0 == back(manifests, "--image", "shop/web").code
+    land(manifests, how)
+
+    changes = manifests.gitops("rollback", "dev", "--dry-run", "-o", "json").json["changes"]
+
+    went = {one["image"]: one["after"]["tag"] for one in changes}
+    assert {"shop/api": "1.6.2"} == went
+
+
+def test_a_rewritten_branch_keeps_what_it_took_away(manifests: Manifests) -> None:
+    """Every commit has another id: what the rollback took away is found by its images."""
+    deploy(manifests, "1.6.1", "1.6.2", "1.6.3")
+    back(manifests)
+    git = ["git", "-C", str(manifests.checkout)]
+    subprocess.run([*git, "fetch", "-q", "origin"], check=True)
+    subprocess.run([*git, "reset", "-q", "--hard", "origin/main"], check=True)
+    rewritten = ["filter-branch", "-f", "--env-filter", "export GIT_COMMITTER_NAME=Else", "HEAD"]
+    quiet = {**os.environ, "FILTER_BRANCH_SQUELCH_WARNING": "1"}
+    subprocess.run([*git, *rewritten], check=True, env=quiet, capture_output=True)
+    subprocess.run([*git, "push", "-q", "--force", "origin", "HEAD:main"], check=True)
+
+    assert (0, "1.6.1") == (back(manifests).code, tag(manifests))

@@ -338,7 +338,8 @@ def _changed(record: bytes) -> BranchCommit:
 def _moment(seconds: str) -> datetime | None:
     """Return a commit's date, None where no calendar has it: anybody may write any number."""
     try:
-        return datetime.fromtimestamp(int(seconds), UTC)
+        number = int(seconds)
+        return datetime.fromtimestamp(number, UTC) if number >= 0 else None
     except (ValueError, OverflowError, OSError):
         return None
 
