@@ -68,10 +68,8 @@ def make_cluster(row: Value) -> ClusterRow:
     )
 
 
-def make_patience(table: Value | None) -> Patience:
-    """Return the value of `wait:`, of which all may be left out."""
-    if table is None:
-        return Patience()
+def make_patience(table: Value) -> Patience:
+    """Return the value of `wait:`."""
     return Patience(
         soak=read_duration(table.get("soak")) if "soak" in table.keys else None,
         timeout=read_duration(table.get("timeout", "15m")),

@@ -19,6 +19,7 @@ from gitops.core.environments.environment import (
     ForgeSetting,
     MergeMethod,
     MessageForm,
+    Patience,
     PullRules,
     Required,
     RollbackMode,
@@ -32,13 +33,13 @@ if TYPE_CHECKING:
 
 def check_rules(root: Value, problems: Problems) -> None:
     """Add what is wrong between the values: names, overlays, order, modes that exclude others."""
-    lists = root.lists()
+    lists = root.lists
     rows = lists.get("environments", ())
-    names = [row.get("name") for row in rows]
+    names = [row.texts.get("name", "") for row in rows]
     problems.add_repeated(rows, "name", "an environment {}")
-    _check_overlays(rows, root.get("branch"), problems)
+    _check_overlays(rows, root.texts.get("branch", ""), problems)
     _check_order(rows, names, problems)
-    _check_formerly(rows, problems)
+    _check_formerly(rows, names, problems)
     problems.add_repeated(lists.get("images", ()), "name", "{}")  # one image, one repository
     _check_forge(root.keys.get("forge"), problems)
     check_clusters(lists.get("clusters", ()), names, problems)
@@ -57,7 +58,7 @@ def check_rules(root: Value, problems: Problems) -> None:
 
 def make_config(root: Value) -> Config:
     """Return the values of a file without problems."""
-    text, lists = root.texts(), root.lists()
+    text, lists = root.texts, root.lists
     return Config(
         branch=text.get("branch") or None,
         environments=tuple(_make_environment(row) for row in lists.get("environments", ())),
@@ -87,7 +88,7 @@ def plain_path(text: str) -> str:
 
 
 def _make_environment(row: Value) -> Environment:
-    text, words = row.texts(), row.words()
+    text, words, wait = row.texts, row.words(), row.keys.get("wait")
     return Environment(
         name=text.get("name", ""),
         overlay=plain_path(text.get("overlay", "")),
@@ -102,7 +103,7 @@ def _make_environment(row: Value) -> Environment:
         soak=read_duration(text.get("soak", "")) if "soak" in row.keys else None,
         branch=text.get("branch") or None,
         approvals=_make_approvals(row.keys.get("approvals")),
-        wait=make_patience(row.keys.get("wait")),
+        wait=make_patience(wait) if wait is not None else Patience(),
         formerly=words.get("formerly", ()),
         line=row.place[0],
     )
@@ -146,11 +147,11 @@ def _make_freezes(rows: Sequence[Value]) -> tuple[Freeze, ...]:
     return tuple(make_freeze(row) for row in rows)
 
 
-def _check_formerly(rows: Sequence[Value], problems: Problems) -> None:
+def _check_formerly(rows: Sequence[Value], names: Sequence[str], problems: Problems) -> None:
     """A name is one environment's, today or earlier: its holds must not hold another."""
-    taken = {row.get("name"): row.get("name") for row in rows}
+    taken = {name: name for name in names}
     for row in rows:
-        for item in row.list("formerly"):
+        for item in row.lists.get("formerly", ()):
             owner = taken.setdefault(item.text, row.get("name"))
             if owner == item.text:
                 problems.add(item.place, item.path, f"an environment is called {item.text} today")
@@ -186,7 +187,7 @@ def _check_overlays(rows: Sequence[Value], trunk: str, problems: Problems) -> No
         if overlay is None:
             continue
         for owner, other in earlier:
-            if row.get("branch", trunk) != owner.get("branch", trunk):
+            if row.texts.get("branch", trunk) != owner.texts.get("branch", trunk):
                 continue
             how = _overlap(plain_path(overlay.text), plain_path(other.text))
             if how is not None:
@@ -210,7 +211,7 @@ def _overlap(path: str, other: str) -> str | None:
 def _check_order(rows: Sequence[Value], names: Sequence[str], problems: Problems) -> None:
     """`after` must name environments that come earlier, so that there is a way to each."""
     for index, row in enumerate(rows):
-        for item in row.list("after"):
+        for item in row.lists.get("after", ()):
             if item.text == row.get("name"):
                 what = f"{item.text} cannot come after itself"
             elif item.text in names[:index]:
@@ -232,7 +233,7 @@ def _per_app(overlay: str) -> bool:
 
 
 def _check_modes(row: Value, problems: Problems) -> None:
-    if row.get("change") != "work-tree":
+    if row.texts.get("change") != "work-tree":
         return
     branch = row.keys.get("branch")
     if branch is not None:

@@ -42,6 +42,7 @@ class Value(Struct, frozen=True):
         text: of a text, else "".
         items: of a list, in order, without the ones that were wrong.
         keys: of a table, without the ones that were wrong.
+        texts, lists: key -> text, and key -> items, of the values of a table.
     """
 
     path: str
@@ -49,28 +50,20 @@ class Value(Struct, frozen=True):
     text: str = ""
     items: tuple[Value, ...] = ()
     keys: Mapping[str, Value] = {}
+    texts: Mapping[str, str] = {}
+    lists: Mapping[str, tuple[Value, ...]] = {}
 
     def get(self, key: str, default: str = "") -> str:
         """Return the text at `key` of a table, or `default` where the key is left out."""
-        found = self.keys.get(key)
-        return default if found is None else found.text
-
-    def texts(self) -> dict[str, str]:
-        """Return key -> text of a table, all at once; "" for what is no text."""
-        return {key: value.text for key, value in self.keys.items()}
+        return self.texts.get(key, default)
 
     def words(self) -> dict[str, tuple[str, ...]]:
         """Return key -> texts of the list there, all at once; () for what is no list."""
         return {key: tuple(i.text for i in value.items) for key, value in self.keys.items()}
 
-    def lists(self) -> dict[str, tuple[Value, ...]]:
-        """Return key -> items of the list there, all at once; () for what is no list."""
-        return {key: value.items for key, value in self.keys.items()}
-
     def list(self, key: str) -> tuple[Value, ...]:
         """Return the items at `key` of a table, () where the key is left out."""
-        found = self.keys.get(key)
-        return () if found is None else found.items
+        return self.lists.get(key, ())
 
 
 class Problems:
@@ -311,7 +304,9 @@ class Table:
         for name, key in self.known.items():
             if key.required and name not in seen:
                 problems.add(problems.place(node), prefix + name, "is missing")
-        return Value(path, problems.place(node), keys=keys)
+        texts = {name: value.text for name, value in keys.items()}
+        lists = {name: value.items for name, value in keys.items()}
+        return Value(path, problems.place(node), keys=keys, texts=texts, lists=lists)
 
     def schema(self) -> dict[str, object]:
         """Return the keys; no others are allowed."""

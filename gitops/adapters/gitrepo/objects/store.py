@@ -74,6 +74,7 @@ class Store:
 
     Attributes:
         path: its folder.
+        args: the options that point git at it, for the front of its arguments.
         algorithm: `sha1` or `sha256`.
         damaged: an object was missing, or not what its id says.
     """
@@ -102,6 +103,7 @@ class Store:
         try:
             with interrupts.held():  # also while the place for temporary files is looked for
                 self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+                self.args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
                 if not _LEFT:
                     atexit.register(_remove_left)
                 _LEFT.add(self.path)
@@ -130,11 +132,6 @@ class Store:
             (self.path / "objects" / "info" / "alternates").write_text(f'"{quoted}"\n')
             if (borrow / "shallow").exists():
                 shutil.copyfile(borrow / "shallow", self.path / "shallow")
-
-    @property
-    def args(self) -> tuple[str, ...]:
-        """The options that point git at this store, for the front of its arguments."""
-        return ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
 
     def write(self, kind: str, body: bytes) -> str:
         """Store an object and return its id."""
