@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import atexit
 import os
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING
 
 from gitops import interrupts
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
     from gitops.adapters.gitrepo.offline import OfflineRepository
+    from gitops.adapters.local.progress import Progress
     from gitops.core.environments.environment import Config, ForgeSetting, Overlay
     from gitops.core.releases.release import Release
     from gitops.core.report import WriteReport
@@ -120,6 +121,7 @@ def open_session(
                 archive=repository.commits,
                 clusters=clusters,
                 say=_say,
+                retry=_retry,
                 detail=_say if verbose else _keep_quiet,
             )
 
@@ -204,12 +206,21 @@ def open_renderer(*, require_isolation: bool = False) -> Renderer | None:
     return find_kustomize(os.environ, require_isolation=require_isolation)
 
 
+@cache
+def _progress() -> Progress:
+    from gitops.adapters.local.progress import Progress
+
+    return Progress()
+
+
 def _say(text: str) -> None:
     """Tell a waiting person what is going on, on standard error."""
-    from gitops.core.text.plain import one_line
+    _progress().say(text)
 
-    with suppress(OSError):  # who cannot be told is not told; the work goes on
-        print(f"… {one_line(text)}", file=sys.stderr, flush=True)
+
+def _retry(trouble: str, tries: str) -> None:
+    """Tell them of one more try."""
+    _progress().retry(trouble, tries)
 
 
 def set_image(directory: str, images: list[str], *, add: bool, dry_run: bool) -> WriteReport:

@@ -248,3 +248,18 @@ def test_authority_that_is_not_there(serve_tls: Callable[[str], World]) -> None:
 
     assert "denied" == error["code"]
     assert "GIT_SSL_CAINFO" in error["hint"]
+
+
+def test_tries_fold_into_one_counting_line(manifests: Manifests) -> None:
+    """A server that stays away: few lines, which count; the end says how often it was tried."""
+    result = manifests.gitops(
+        *("deploy", "shop/api:2", "--to", "dev", "-o", "json", "--push-timeout", "3s"),
+        repo="http://127.0.0.1:9/manifests.git",
+    )
+    lines = [line for line in result.err.splitlines() if "trying again (" in line]
+
+    assert (75, "unavailable") == (result.code, result.json["error"]["code"])
+    assert "(1 try, " in lines[0]
+    assert "s left)" in lines[0]
+    assert 5 > len(lines)
+    assert " in 3 s; --push-timeout gives it more time" in result.json["error"]["hint"]

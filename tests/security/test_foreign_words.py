@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from gitops.cli.render.terminal import harmless, json_text
-from gitops.core.text.plain import split_lines
+from gitops.cli.render.terminal import json_text
+from gitops.core.text.plain import harmless, split_lines
 from manifests import Manifests, Result
 
 ROOT = Path(__file__).parents[2]

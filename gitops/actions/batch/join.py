@@ -153,7 +153,7 @@ class Batch(Struct):
             self.published = True
             lost = self.session.repository.push([RefUpdate(intent.ref_name, None, oid)])
         except (Unavailable, TimedOut) as error:
-            self.session.say(f"{error.message}; trying again")
+            self.session.retry(error.message, "trying again")
             return oid  # it may be there all the same: the next look tells
         except GitopsError as error:
             self.published = False

@@ -117,7 +117,7 @@ class Waiting(Struct):
             try:
                 outcome = self._step(turn)
             except (Unavailable, TimedOut) as error:
-                self.session.say(f"{error.message}; trying again")
+                attempts.tell(error)
                 trouble = error
             if isinstance(outcome, WriteReport):
                 return outcome

@@ -79,6 +79,7 @@ class Session(Struct, frozen=True):
         before_write: asked once before anything is written, with the overlays that it reaches;
             what it raises ends the call. None: nobody asks.
         say: tells a waiting person what is going on.
+        retry: tells them of one more try: what the trouble is, and how it stands with the tries.
         detail: tells who asked for it (`--verbose`) what else goes on.
     """
 
@@ -99,6 +100,7 @@ class Session(Struct, frozen=True):
     clusters: Clusters = field(default_factory=_no_clusters)
     before_write: Callable[[Session, Tip, Sequence[Overlay]], None] | None = None
     say: Callable[[str], None] = lambda _: None
+    retry: Callable[[str, str], None] = lambda _trouble, _tries: None
     detail: Callable[[str], None] = lambda _: None
 
 

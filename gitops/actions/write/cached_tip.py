@@ -54,5 +54,5 @@ def try_cached_tip(session: Session, plan: Callable[[Tip], Plan]) -> CachedTipPu
         except (Unproven, NoAtomicPush):
             return None
         except (Unavailable, TimedOut) as error:
-            session.say(f"{error.message}; trying again")
+            session.retry(error.message, "trying again")
             return CachedTipPush(sent, landed=False)

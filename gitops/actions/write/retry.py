@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from gitops.actions.context.session import Session
+from gitops.core.text.plain import count
 from gitops.errors import Conflict, TryAgain
 from gitops.ports import Lost
 
@@ -69,8 +70,24 @@ class Attempts:
 
     def failed(self, error: TryAgain) -> None:
         """Pause after a server that did not answer, or not yet; whoever waits is told."""
-        self._session.say(f"{error.message}; trying again")
+        self.tell(error)
         self._pause(error, 0.0)
+
+    def tell(self, error: TryAgain) -> None:
+        """Tell whoever waits how often it was tried, and how much time is left.
+
+        When none is, raise `error`, which then says how often it was tried.
+        """
+        tries = count(self._number, "try", "tries")
+        if error.hint is None and self.deadline <= self._clock.monotonic():
+            error.hint = (
+                f"{tries} in {self._session.budget:.0f} s; --push-timeout gives it more time"
+            )
+        left = self.left(error)
+        gone = max(self._session.budget - left, 0.0)
+        self._session.retry(
+            error.message, f"trying again ({tries}, {gone:.0f} s gone, {left:.0f} s left)"
+        )
 
     def _pause(self, error: TryAgain, took: float) -> None:
         left = self.left(error)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
+from gitops.core.text.plain import split_lines
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.command.process import Git
@@ -59,7 +60,7 @@ class OfflineRepository:
         if self._git is None:
             return []
         done = self._git().run(words)
-        return done.text.splitlines() if done.code == 0 else []
+        return split_lines(done.text) if done.code == 0 else []
 
 
 @contextmanager

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TextIO
 
 from gitops.cli import streams
-from gitops.core.text.plain import age, timestamp
+from gitops.core.text.plain import age, harmless, timestamp
 
-_COMMAND = re.compile(r"##(\w*\[)")
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -37,16 +35,6 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     width = max((len(row) for row in rows), default=0)
     widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(width)]
     return ["  ".join(cell.ljust(widths[i]) for i, cell in enumerate(row)).rstrip() for row in rows]
-
-
-def harmless(text: str) -> str:
-    """Return one line so that no CI runner takes it for one of its commands.
-
-    They begin with two colons (blanks before them do not matter), or hold `##[` or `##word[`
-    anywhere (GitHub Actions and its kin; Azure Pipelines, TeamCity).
-    """
-    text = _COMMAND.sub(r"## \1", text)
-    return f"' {text}" if text.lstrip().startswith("::") else text
 
 
 def json_text(document: object, indent: int | None = None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -23,6 +24,8 @@ def split_lines(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
+_RUNNER_COMMAND = re.compile(r"##(\w*\[)")
+
 LONGEST_TEXT = 500
 """Characters of a reason or note that are kept."""
 
@@ -36,6 +39,16 @@ def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
     printable = "".join(character if character.isprintable() else " " for character in text)
     words = " ".join(printable.split())
     return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"
+
+
+def harmless(text: str) -> str:
+    """Return one line so that no CI runner takes it for one of its commands.
+
+    They begin with two colons (blanks before them do not matter), or hold `##[` or `##word[`
+    anywhere (GitHub Actions and its kin; Azure Pipelines, TeamCity).
+    """
+    text = _RUNNER_COMMAND.sub(r"## \1", text)
+    return f"' {text}" if text.lstrip().startswith("::") else text
 
 
 def timestamp(moment: datetime) -> str:
