@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -239,6 +239,9 @@ class FakeRepository:
     def contains(self, tip: str, commit: str, earlier: str) -> bool:
         """See `ports.Evidence`."""
         return commit in self._reachable([tip]) and earlier in self._reachable([commit])
+
+    def gather(self, commit: str, directories: Iterable[str]) -> None:
+        """See `ports.Repository`."""
 
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """See `ports.Repository`."""

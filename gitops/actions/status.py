@@ -18,7 +18,7 @@ from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
 from gitops.actions.pull_requests.readiness import makers_of, waits_for
-from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.ledger.verdicts import CountedVerdict
@@ -45,18 +45,22 @@ def status(
     warnings: list[str] = [tip.problem] if tip.problem is not None else []
     view = LiveView(session, tip, rows or tip.config.environments)
     # Git first, all of it: meanwhile the clusters answer.
+    views: list[OverlayView | OverlayStatus] = []
     for row in rows or tip.config.environments:
         try:
             home = tip.of(row)
         except NotFound as error:
             branch = tip.branch_of(row)
             missing = OverlayStatus(Overlay(row), branch, None, problem=error.message)
-            found.append((missing, None))
+            views.append(missing)
             continue
         overlays = overlays_of(home, row)
         if app is not None and row.per_app:
             overlays = (find_overlay(tip, row.name, app),)
-        found += [_status(view_of(session, tip, overlay), warnings) for overlay in overlays]
+        views += [view_of(session, tip, overlay) for overlay in overlays]
+    gather_releases([one for one in views if isinstance(one, OverlayView)])
+    for one in views:
+        found.append(_status(one, warnings) if isinstance(one, OverlayView) else (one, None))
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),

@@ -5,7 +5,7 @@ Both sides are read from Git objects. Policy is the one of BASE, never of the ch
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal
 
@@ -301,6 +301,9 @@ class _Anywhere:
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
         """See `ports.Repository`."""
         return self._archive.history(commit, directory)
+
+    def gather(self, commit: str, directories: Iterable[str]) -> None:
+        """See `ports.Repository`: here each is read by itself."""
 
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """See `ports.Repository`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -118,6 +118,13 @@ class Repository(Protocol):
         Lazy: reads deeper history only as far as the caller iterates. `commit` is a snapshot's. It
         ends at a commit without parents and nowhere else; where history goes on and nobody has it,
         the last version is not `complete`: at that commit the folder may or may not have changed.
+        """
+        ...
+
+    def gather(self, commit: str, directories: Iterable[str]) -> None:
+        """Be told that `history` of all these at `commit` is wanted: one reading serves them all.
+
+        It changes no answer, only what they cost.
         """
         ...
 

@@ -101,14 +101,17 @@ def refresh(session: Session, overlays: Iterable[Overlay]) -> tuple[str, ...]:
         return ()
     try:
         tip = open_tip(session)
+        forge = session.forge(tip.config)
     except GitopsError as error:
         return (f"pull requests are as they were: {error.message}",)
+    if isinstance(forge, NoForge):
+        return ()  # where there is none, no branch of a proposal is fetched for nothing
     for overlay in overlays:
         try:
             view = view_of(session, tip, overlay)
-            forge, found = session.forge(tip.config), look(view)
+            found = look(view)
             pull, present = found.pull, found.present
-            if isinstance(forge, NoForge) or present is None or pull is None:
+            if present is None or pull is None:
                 continue
             if pull.state == "open":
                 text = render_pull_request(make_review(view, present))

@@ -81,6 +81,13 @@ def _past(view: OverlayView) -> Past:
     return Past(session.repository.history, evidence.at, evidence.changed, session.load_config)
 
 
+def gather_releases(views: Sequence[OverlayView]) -> None:
+    """Let the releases of many overlays be read at once, when they are asked for one by one."""
+    for commit in dict.fromkeys(view.home.commit for view in views):
+        directories = [one.overlay.directory for one in views if one.home.commit == commit]
+        views[0].session.repository.gather(commit, directories)
+
+
 def releases_of(view: OverlayView) -> Releases:
     """Return the overlay's releases, newest first."""
     place = view.session.repository.describe()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -103,6 +103,10 @@ class GitRepository(CommitEvidence):
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
         """Yield the versions of `directory`, newest first; see `ports.Repository`."""
         return self._history().versions(commit, directory.strip("/"))
+
+    def gather(self, commit: str, directories: Iterable[str]) -> None:
+        """Be told whose `history` is wanted; see `ports.Repository`."""
+        self._history().gather(commit, (one.strip("/") for one in directories))
 
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """Look for a commit with `Gitops-Id: intent`; see `ports.Repository`."""

@@ -28,6 +28,8 @@ from gitops.ports import FileChange
 
 _LOT = 32  # versions that are looked at together
 _FAR, _GROWTH, _MOST = 64, 20, 16_384  # the same, where contents are fetched: few fetches
+_FEW = 2  # versions that tell the newest release, mostly
+_TOGETHER = "--format=%x00%H%n%P%n%an%n%ae%n%ct%n%B"
 _FORMAT = "--format=%H%n%P%n%an%n%ae%n%ct%n%B%x00"
 
 
@@ -57,6 +59,12 @@ class HistoryReader:
         self._source = source
         self._ancestry = Ancestry(git, source)
         self._spans: dict[tuple[str, str, frozenset[str]], _Span] = {}
+        self._together: dict[str, frozenset[str]] = {}  # tip -> folders that are walked at once
+
+    def gather(self, commit: str, directories: Iterable[str]) -> None:
+        """Be told that `versions` will be asked for all of these: they are walked at once then."""
+        wanted = frozenset(directories) | self._together.get(commit, frozenset())
+        self._together[commit] = wanted
 
     def versions(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
         """Yield what each first-parent commit that touched `directory` left there, newest first.
@@ -64,12 +72,18 @@ class HistoryReader:
         The last one is not `complete` where history goes on and nobody has it.
         """
         start, seen, far = commit, 0, False
+        together = self._together.get(commit, frozenset())
+        together = together if directory in together and len(together) > 1 else frozenset()
         while True:
             cut = self._source.store.boundary()
             span = self._spans.get((start, directory, cut))
+            if span is None and together:
+                self._span_all(start, together, cut)
+                span = self._spans[start, directory, cut]
             if span is None:  # a call asks for the same again for each of its tries
                 span = self._spans[start, directory, cut] = self._span(start, directory, cut)
-            for version in self._load(commit, span.hits, directory, seen if far else None):
+            first = _FEW if together else None
+            for version in self._load(commit, span.hits, directory, seen if far else None, first):
                 yield version
                 if not version.complete:
                     return
@@ -81,13 +95,54 @@ class HistoryReader:
                 return
             start, far = span.cut, True
 
+    def _span_all(self, start: str, directories: frozenset[str], cut: frozenset[str]) -> None:
+        """Find the spans of all `directories` in one walk, and fetch their newest contents."""
+        last = start if start in cut else self._last(start)
+        hits: dict[str, list[CommitInfo]] = {directory: [] for directory in directories}
+        if start not in cut:
+            for info, paths in self._changes(start):
+                if info.commit in cut:
+                    continue  # it looks as if it had made every file
+                touched = {above for path in paths for above in _above(path) if above in hits}
+                for directory in touched:
+                    hits[directory].append(info)
+        end = last if last in cut else None
+        for directory, found in hits.items():
+            self._spans[start, directory, cut] = _Span(found, end)
+        newest = (
+            self._look(info, directory).entry
+            for directory, found in hits.items()
+            for info in found[:_FEW]
+        )
+        self._source.fetch_blobs([entry.oid for entry in newest if entry is not None])
+
+    def _changes(self, start: str) -> Iterator[tuple[CommitInfo, Sequence[str]]]:
+        """Yield each first-parent commit from `start` on, with the paths that it changed."""
+        args = ("log", "--first-parent", "-m", "--root", "-z", "--name-only", "--no-renames")
+        plain = ("--no-show-signature", "--no-color", "--no-ext-diff", "--no-mailmap")
+        answer = self._git.run(
+            [*self._source.store.args, *args, *plain, "--encoding=UTF-8", _TOGETHER, start, "--"]
+        )
+        if answer.code != 0:
+            raise NotFound(f"the history cannot be read: {answer.err.strip()}")
+        # As in `branch`: two NULs stand between two commits and nowhere else.
+        for record in answer.out.removeprefix(b"\0").split(b"\0\0"):
+            if record:
+                head, _, listed = record.partition(b"\0")
+                paths = listed.decode("utf-8", "surrogateescape").removeprefix("\n").split("\0")
+                yield _commit("commit\n" + head.decode("utf-8", "replace")), paths
+
+    def _last(self, start: str) -> str:
+        """Return the oldest first parent that the store holds: a root, or one at a cut."""
+        return self._walk([start, "--first-parent", "--max-parents=0"])[0].commit
+
     def _span(self, start: str, directory: str, cut: frozenset[str]) -> _Span:
         if start in cut:
             return _Span((), start)
         hits = self._walk([start, "--first-parent"], directory or ".")
         if not cut:
             return _Span(hits, None)  # git itself fails where a parent is missing
-        last = self._walk([start, "--first-parent", "--max-parents=0"])[0].commit
+        last = self._last(start)
         if last in cut:
             return _Span([info for info in hits if info.commit != last], last)
         if self._source.store.parents(last):
@@ -251,15 +306,24 @@ class HistoryReader:
         return [_commit(record) for record in text.split("\0")[:-1]]
 
     def _load(
-        self, tip: str, hits: Sequence[CommitInfo], directory: str, far: int | None
+        self,
+        tip: str,
+        hits: Sequence[CommitInfo],
+        directory: str,
+        far: int | None,
+        first: int | None = None,
     ) -> Iterator[OverlayVersion]:
         """Yield versions lot by lot; `far`: so many came before, and contents must be fetched.
+
+        `first` is the size of the first lot, where only the newest may be wanted.
 
         A merge of which nobody can tell what it brought in is the last one, and not complete.
         """
         at = 0
         while at < len(hits):
             size = _LOT if far is None else min(max(_FAR, _GROWTH * (far + at)), _MOST)
+            if first is not None and not at:
+                size = first
             lot = [self._look(info, directory) for info in hits[at : at + size]]
             at += size
             self._source.fetch_blobs([one.entry.oid for one in lot if one.entry is not None])
@@ -311,6 +375,13 @@ class HistoryReader:
     def _brought(self, merge: CommitInfo, below: Sequence[str]) -> Range:
         first, *others = merge.parents
         return self._ancestry.over(others, [first], below)
+
+
+def _above(path: str) -> Iterator[str]:
+    """Yield every folder that `path` is in, the root ("") last."""
+    while path:
+        path = path.rpartition("/")[0]
+        yield path
 
 
 def _messages(infos: Iterable[CommitInfo]) -> tuple[str, ...]:

@@ -105,6 +105,23 @@ def check_versions(made: History, folder: str, found: list[OverlayVersion]) -> N
             assert messages == sorted(version.commit.merged)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_versions_read_together(
+    drawn: tuple[History, Repo], tmp_path: Path, seed: int, kind: str
+) -> None:
+    """One walk for many folders tells of each what a walk of its own tells."""
+    made, repo = drawn
+    with opened(kind, repo, tmp_path, seed) as repository:
+        repository.begin("main", "tip")
+        tip = repository.snapshot("main").commit
+        repository.gather(tip, [*FOLDERS, "overlays/none"])
+        streams = [repository.history(tip, folder) for folder in FOLDERS]
+        newest = [next(stream, None) for stream in streams]  # as `status` does, then all
+        for folder, first, stream in zip(FOLDERS, newest, streams, strict=True):
+            found = [] if first is None else [first, *stream]
+            check_versions(made, folder, found)
+
+
 @pytest.mark.parametrize("start", ["tip", "history"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_versions(
