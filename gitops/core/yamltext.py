@@ -29,6 +29,9 @@ from gitops.errors import ManifestError
 
 BOM = b"\xef\xbb\xbf"
 
+LARGEST = 4 << 20
+"""Bytes of a file that is read as YAML: it takes a hundred times as much memory."""
+
 NULLS = frozenset(("", "~", "null", "Null", "NULL"))
 """The plain texts that are YAML's null."""
 
@@ -188,6 +191,12 @@ def plain_or_quoted(text: str) -> str:
 
 
 def _decode(content: bytes, path: str) -> str:
+    if len(content) > LARGEST:
+        raise ManifestError(
+            f"is larger than {LARGEST >> 20} MB",
+            path=path,
+            hint="nobody looks at so much: split it",
+        )
     try:
         return content.removeprefix(BOM).decode("utf-8")
     except UnicodeDecodeError as exc:

@@ -103,18 +103,7 @@ class ApplicationIndex:
         self._read(reader, archive)
 
     def _read(self, reader: ApplicationReader, archive: Archive) -> None:
-        found: dict[str, str] = {}
-        for path in _all_files(self._tree):
-            self.paths.add(path)
-            name = path.rpartition("/")[2]
-            if name not in FILE_NAMES and not is_manifest(path):
-                continue
-            entry = self._tree.entry(path)
-            if entry is not None and entry.kind == "file":
-                found[path] = entry.id
-            if len(found) > _MOST_FILES:
-                self.limit = f"there are more than {_MOST_FILES} manifests"
-                break
+        found = self._manifests()
         archive.prepare(list(dict.fromkeys(found.values())))
         for path, oid in found.items():
             folder, _, name = path.rpartition("/")
@@ -125,12 +114,32 @@ class ApplicationIndex:
                 continue
             applications = reader.applications(self._tree, path, oid)
             if applications:
-                self.applications[path] = applications
-            for one in applications:
-                if not one.readable or any("{{" in folder for folder in one.folders):
-                    self._open.add(path)
-                for folder in one.folders:
-                    self._literal.setdefault(join("", folder) or "", set()).add(path)
+                self._keep(path, applications)
+
+    def _manifests(self) -> dict[str, str]:
+        """Return path -> id of every manifest and kustomization."""
+        found: dict[str, str] = {}
+        for path in _all_files(self._tree):
+            self.paths.add(path)
+            if path.rpartition("/")[2] not in FILE_NAMES and not is_manifest(path):
+                continue
+            entry = self._tree.entry(path)
+            if entry is not None and entry.kind == "file":
+                found[path] = entry.id
+            if len(found) > _MOST_FILES:
+                self.limit = f"there are more than {_MOST_FILES} manifests"
+                break
+        return found
+
+    def _keep(self, path: str, applications: tuple[ApplicationFile, ...]) -> None:
+        self.applications[path] = applications
+        for one in applications:
+            if not one.readable or any("{{" in folder for folder in one.folders):
+                self._open.add(path)
+            for folder in one.folders:
+                place = join("", folder)
+                if place is not None:
+                    self._literal.setdefault(place, set()).add(path)
 
     def _note(self, folder: str, target: str) -> None:
         path = join(folder, target)

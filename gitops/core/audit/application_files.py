@@ -23,7 +23,6 @@ _PLACEHOLDER = re.compile(r"\{\{.*?\}\}")
 _MAY_HOLD = re.compile(rb"Application|\\|binary|%TAG|\x00")
 # What looks like one in a text that is no YAML as it stands: a template of a chart, say.
 _LOOKS_LIKE = re.compile(rb"kind[\"']?:[ \t]*[\"']?Application(Set)?\b")
-_LARGEST = 4 << 20  # bytes
 
 
 class ApplicationFile(Struct, frozen=True):
@@ -59,8 +58,6 @@ def read_applications(content: bytes, path: str) -> tuple[ApplicationFile, ...]:
     if _MAY_HOLD.search(content) is None:
         return ()
     try:
-        if len(content) > _LARGEST:
-            raise ManifestError("is too large", path=path)
         documents = compose_all(content, path)
     except ManifestError:
         hidden = content[:2] in (b"\xff\xfe", b"\xfe\xff") or b"argoproj" in content

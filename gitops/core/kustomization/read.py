@@ -36,6 +36,11 @@ _CLOSING = (MappingEndEvent, SequenceEndEvent)
 _DEEPEST_MERGE = 20
 _tuple = tuple.__new__  # a third of the cost of `Pair(…)`, which counts in lists of thousands
 
+MOST_IMAGES = 10_000
+"""Entries of one kustomization: kustomize takes minutes for as many, and nobody looks at more."""
+
+_SPLIT = "kustomize takes ever longer for each entry: give apps overlays of their own"
+
 
 class ImageEntry(NamedTuple):
     """One entry of `images:`; line and column (from 1) are those of its name."""
@@ -282,6 +287,10 @@ def _read_list(lists: Lists, found: ImageList) -> None:
         item = SequenceItem(at, found)
         at = item.end = read_item(lists, item)
         lists.items.append(item)
+        if len(lists.items) > MOST_IMAGES:
+            raise lists.unsafe(
+                item.start, f"{found.name}: has more than {MOST_IMAGES} entries", _SPLIT
+            )
 
 
 def read_item(lists: Lists, item: SequenceItem) -> int:
