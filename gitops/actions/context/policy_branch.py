@@ -123,8 +123,8 @@ def _newest_readable(session: Session, snapshot: Snapshot) -> Tip:
                 continue
             if config is not None:
                 problem = (
-                    f"{snapshot.branch} has no {CONFIG_PATH} that can be read ({why}): "
-                    f"the one of {change.commit.commit[:7]} counts"
+                    f"{snapshot.branch} has no {CONFIG_PATH} that can be read ({why}; "
+                    f"`gitops validate` tells where): the one of {change.commit.commit[:7]} counts"
                 )
                 return Tip(snapshot, config, session.repository, problem=problem)
         raise

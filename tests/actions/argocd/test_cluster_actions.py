@@ -78,12 +78,12 @@ def test_the_person_is_asked_also_when_the_first_try_fails(
     """A server that stumbled before the question, and a branch that moved, spare nobody it."""
     tries: list[str] = []
 
-    def stumbling(*_: object) -> tuple[str, ...]:
+    def stumbling(*_: object) -> tuple[tuple[str, ...], None]:
         tries.append("")
         if len(tries) == 1:
             world.push("1.1", "prod")
             raise Unavailable("no answer")
-        return ()
+        return (), None
 
     monkeypatch.setattr("gitops.actions.rollback.landed_since", stumbling)
     with pytest.raises(Refused, match="nothing was rolled back"):

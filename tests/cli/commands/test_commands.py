@@ -256,9 +256,9 @@ def test_unknown_environment_is_listed_with_the_nearest(manifests: Manifests) ->
 def test_missing_and_broken_config(manifests: Manifests) -> None:
     """No gitops.yaml, or a broken one, is exit 2 with the place; all problems at once."""
     manifests.commit("break it", {"gitops.yaml": "apiVersion: gitops/v1\nkind: Confg\nfoo: 1\n"})
-    broken = manifests.gitops("status", "-o", "json")
+    broken = manifests.gitops("diff", "dev", "test", "-o", "json")
     manifests.commit("drop it", {"gitops.yaml": None})
-    missing = manifests.gitops("status", "-o", "json")
+    missing = manifests.gitops("diff", "dev", "test", "-o", "json")
 
     assert (2, "config") == (broken.code, broken.json["error"]["code"])
     assert len(broken.json["error"]["reasons"]) >= 3
