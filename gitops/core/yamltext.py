@@ -197,6 +197,12 @@ def _decode(content: bytes, path: str) -> str:
             path=path,
             hint="nobody looks at so much: split it",
         )
+    if content.startswith(_LFS):
+        raise ManifestError(
+            "is a pointer of Git LFS, not the file itself",
+            path=path,
+            hint=f"keep it in Git: git lfs untrack {path}, then commit the file itself",
+        )
     try:
         return content.removeprefix(BOM).decode("utf-8")
     except UnicodeDecodeError as exc:
@@ -205,6 +211,9 @@ def _decode(content: bytes, path: str) -> str:
         raise ManifestError(
             "is not UTF-8", path=path, line=line, column=column, hint="save the file as UTF-8"
         ) from exc
+
+
+_LFS = b"version https://git-lfs.github.com/spec/"
 
 
 @lru_cache(maxsize=8)

@@ -166,7 +166,14 @@ newest commits, and the branches of our own as they were at the same moment."""
 
 
 class WorkTree(Protocol):
-    """The caller's own checkout, for environments with `change: work-tree`."""
+    """The caller's own checkout, for environments with `change: work-tree`.
+
+    Attributes:
+        sparse: True where Git was told to leave files out of it.
+    """
+
+    @property
+    def sparse(self) -> bool: ...
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of a file of the checkout, None when there is none."""

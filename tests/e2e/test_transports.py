@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -263,3 +264,25 @@ def test_tries_fold_into_one_counting_line(manifests: Manifests) -> None:
     assert "s left)" in lines[0]
     assert 5 > len(lines)
     assert " in 3 s; --push-timeout gives it more time" in result.json["error"]["hint"]
+
+
+def test_file_that_a_sparse_checkout_leaves_out(manifests: Manifests) -> None:
+    """An overlay that is edited in the checkout and not in it: how to have it, not `git pull`."""
+    repo = str(manifests.checkout)
+    for words in (("update-index", "-q", "--refresh"), ("sparse-checkout", "set", "overlays/dev")):
+        subprocess.run(["git", "-C", repo, *words], check=True)
+    result = manifests.gitops("deploy", "shop/api:2", "--to", "local", "-o", "json", repo=repo)
+
+    assert (3, "not-found") == (result.code, result.json["error"]["code"])
+    assert "git sparse-checkout add overlays/local" == result.json["error"]["hint"]
+
+
+def test_overlay_in_large_file_storage(manifests: Manifests) -> None:
+    """A pointer of Git LFS where the overlay should be is called that, and nothing is written."""
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'0' * 64}\nsize 120\n"
+    manifests.commit("Keep overlays in LFS", {DEV: pointer})
+    error = World(manifests, str(manifests.path)).fails()
+
+    assert "unsafe-edit" == error["code"]
+    assert "pointer of Git LFS" in error["message"]
+    assert f"git lfs untrack {DEV}" in error["hint"]

@@ -76,7 +76,11 @@ class OverlayView:
         file = read_overlay(self.tip.snapshot, self.overlay)
         content = session.work_tree.read(file.path)
         if content is None:
-            raise NotFound(f"{file.path} is not in this checkout", hint="pull, then try again")
+            folder = file.path.rpartition("/")[0]
+            sparse = f"git sparse-checkout add {folder}" if session.work_tree.sparse else None
+            raise NotFound(
+                f"{file.path} is not in this checkout", hint=sparse or "pull, then try again"
+            )
         return OverlayFile(self.overlay, file.path, content)
 
     @cached_property

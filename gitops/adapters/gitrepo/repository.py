@@ -256,7 +256,8 @@ class GitRepository(CommitEvidence):
             return None
         from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
 
-        return CheckoutFiles(self._place.top, self._place.branch or "")
+        sparse = settings.is_true(settings.last(self._place.lines, "core.sparsecheckout"))
+        return CheckoutFiles(self._place.top, self._place.branch or "", sparse=sparse)
 
     def close(self) -> None:
         """Stop what runs and remove the private stores."""

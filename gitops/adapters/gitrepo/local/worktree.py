@@ -17,8 +17,11 @@ class CheckoutFiles:
     Paths count from the top of the checkout, also when the caller stands in a folder below it.
     """
 
-    def __init__(self, top: Path, branch: str = "", commit: str = "") -> None:
+    def __init__(
+        self, top: Path, branch: str = "", commit: str = "", *, sparse: bool = False
+    ) -> None:
         self._top = top
+        self.sparse = sparse
         self.branch = branch
         self.commit = commit
 
