@@ -26,7 +26,6 @@ from gitops.core.text.plain import timestamp
 from gitops.errors import GitopsError, Interrupted
 
 if TYPE_CHECKING:
-    from gitops.actions.init import AdoptReport, ScaffoldReport
     from gitops.actions.validate import ValidateReport
     from gitops.core.argocd.reports import Comeback, LiveApplication, WaitReport, WatchEvent
     from gitops.core.environments.freeze import FreezeHit
@@ -257,31 +256,6 @@ def problems_document(report: ValidateReport) -> JsonDocument:
         ],
         "overlays": report.overlays,
         "warnings": list(report.notes),
-    }
-
-
-def init_document(report: ScaffoldReport | AdoptReport) -> JsonDocument:
-    """The document of `init`."""
-    from gitops.actions.init import AdoptReport
-
-    if isinstance(report, AdoptReport):
-        return {
-            "action": "init",
-            "outcome": "edited" if report.outcome == "written" else report.outcome,
-            "directory": report.directory,
-            "files": ["gitops.yaml"],
-            "content": report.content,
-            "environments": [
-                {"name": row.name, "overlay": row.overlay} for row in report.layout.environments
-            ],
-            "warnings": list(report.warnings),
-        }
-    return {
-        "action": "init",
-        "outcome": "planned" if report.outcome == "planned" else "edited",
-        "directory": report.directory,
-        "files": list(report.files),
-        "warnings": list(report.warnings),
     }
 
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitops.actions.init import AdoptReport, ScaffoldReport
+
 import sys
 
 from gitops.actions.init import AdoptReport, ScaffoldReport
@@ -17,7 +22,7 @@ def print_init(report: ScaffoldReport | AdoptReport, output: str) -> int:
     if report.outcome == "written":
         streams.note(f"files in {report.directory}")
     if output == "json":
-        print_json(documents.init_document(report))
+        print_json(init_document(report))
         return 0
     if isinstance(report, AdoptReport):
         return _print_adoption(report)
@@ -57,3 +62,28 @@ def _print_adoption(report: AdoptReport) -> int:
         aside("warning", warning)
     aside("hint", "read it, then: gitops validate; commit and push it, then: gitops status")
     return 0
+
+
+def init_document(report: ScaffoldReport | AdoptReport) -> documents.JsonDocument:
+    """The document of `init`."""
+    from gitops.actions.init import AdoptReport
+
+    if isinstance(report, AdoptReport):
+        return {
+            "action": "init",
+            "outcome": "edited" if report.outcome == "written" else report.outcome,
+            "directory": report.directory,
+            "files": ["gitops.yaml"],
+            "content": report.content,
+            "environments": [
+                {"name": row.name, "overlay": row.overlay} for row in report.layout.environments
+            ],
+            "warnings": list(report.warnings),
+        }
+    return {
+        "action": "init",
+        "outcome": "planned" if report.outcome == "planned" else "edited",
+        "directory": report.directory,
+        "files": list(report.files),
+        "warnings": list(report.warnings),
+    }

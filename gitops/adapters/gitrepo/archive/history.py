@@ -9,16 +9,22 @@ once its parent is there; where nobody has its parent it is told, as not `comple
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.ancestry import Ancestry, Range, newest_first
+from gitops.adapters.gitrepo.archive.log_format import (
+    COMMIT_FORMAT,
+    LOG_FORMAT,
+    folders_above,
+    parse_changes,
+    parse_commit,
+)
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import FILE, TREE, ObjectEntry
 from gitops.adapters.gitrepo.objects.source import Depth
-from gitops.core.git.commit import CommitInfo, Identity
+from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import trailers
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.ledger.signatures import BranchCommit
@@ -29,8 +35,6 @@ from gitops.ports import FileChange
 _LOT = 32  # versions that are looked at together
 _FAR, _GROWTH, _MOST = 64, 20, 16_384  # the same, where contents are fetched: few fetches
 _FEW = 2  # versions that tell the newest release, mostly
-_TOGETHER = "--format=%x00%H%n%P%n%an%n%ae%n%ct%n%B"
-_FORMAT = "--format=%H%n%P%n%an%n%ae%n%ct%n%B%x00"
 
 
 class _Span(Struct, frozen=True):
@@ -103,7 +107,9 @@ class HistoryReader:
             for info, paths in self._changes(start):
                 if info.commit in cut:
                     continue  # it looks as if it had made every file
-                touched = {above for path in paths for above in _above(path) if above in hits}
+                touched = {
+                    above for path in paths for above in folders_above(path) if above in hits
+                }
                 for directory in touched:
                     hits[directory].append(info)
         end = last if last in cut else None
@@ -121,7 +127,7 @@ class HistoryReader:
         args = ("log", "--first-parent", "-m", "--root", "-z", "--name-only", "--no-renames")
         plain = ("--no-show-signature", "--no-color", "--no-ext-diff", "--no-mailmap")
         answer = self._git.run(
-            [*self._source.store.args, *args, *plain, "--encoding=UTF-8", _TOGETHER, start, "--"]
+            [*self._source.store.args, *args, *plain, "--encoding=UTF-8", LOG_FORMAT, start, "--"]
         )
         if answer.code != 0:
             raise NotFound(f"the history cannot be read: {answer.err.strip()}")
@@ -130,7 +136,7 @@ class HistoryReader:
             if record:
                 head, _, listed = record.partition(b"\0")
                 paths = listed.decode("utf-8", "surrogateescape").removeprefix("\n").split("\0")
-                yield _commit("commit\n" + head.decode("utf-8", "replace")), paths
+                yield parse_commit("commit\n" + head.decode("utf-8", "replace")), paths
 
     def _last(self, start: str) -> str:
         """Return the oldest first parent that the store holds: a root, or one at a cut."""
@@ -196,7 +202,7 @@ class HistoryReader:
             raise NotFound(f"the history cannot be read: {answer.err.strip()}")
         # No path is empty, so that two NULs stand between two commits and nowhere else.
         records = answer.out.removeprefix(b"\0").split(b"\0\0")
-        return tuple(_changed(record) for record in records if record)
+        return tuple(parse_changes(record) for record in records if record)
 
     def _complete(self, commit: str) -> None:
         while self._reaches_cut(commit) and self._source.deepen([commit]):
@@ -298,12 +304,12 @@ class HistoryReader:
         self, revisions: Sequence[str], directory: str = "", feed: bytes | None = None
     ) -> list[CommitInfo]:
         paths = ["--", directory] if directory else ["--"]
-        args = ["--literal-pathspecs", "rev-list", "--encoding=UTF-8", _FORMAT]
+        args = ["--literal-pathspecs", "rev-list", "--encoding=UTF-8", COMMIT_FORMAT]
         answer = self._git.run([*self._source.store.args, *args, *revisions, *paths], feed=feed)
         if answer.code != 0:
             raise NotFound(f"the history cannot be read: {answer.err.strip()}")
         text = answer.out.decode("utf-8", "replace")
-        return [_commit(record) for record in text.split("\0")[:-1]]
+        return [parse_commit(record) for record in text.split("\0")[:-1]]
 
     def _load(
         self,
@@ -377,13 +383,6 @@ class HistoryReader:
         return self._ancestry.over(others, [first], below)
 
 
-def _above(path: str) -> Iterator[str]:
-    """Yield every folder that `path` is in, the root ("") last."""
-    while path:
-        path = path.rpartition("/")[0]
-        yield path
-
-
 def _messages(infos: Iterable[CommitInfo]) -> tuple[str, ...]:
     return tuple(info.message for info in newest_first(infos))
 
@@ -395,33 +394,4 @@ def shortfall(source: Depth, tips: Sequence[str]) -> NotFound:
         f"the history before {oldest[:7]} is not in {source.place}",
         hint="fetch it: git fetch --unshallow, or check out with the whole history "
         "(fetch-depth: 0, GIT_DEPTH: 0)",
-    )
-
-
-def _changed(record: bytes) -> BranchCommit:
-    # `git log -z` puts a NUL behind the header, and a line end before the first path.
-    head, _, listed = record.decode("utf-8", "surrogateescape").partition("\0")
-    commit, *parents = head.split()
-    paths = listed.removeprefix("\n").split("\0")
-    return BranchCommit(commit, tuple(parents), tuple(path for path in paths if path))
-
-
-def _moment(seconds: str) -> datetime | None:
-    """Return a commit's date, None where no calendar has it: anybody may write any number."""
-    try:
-        number = int(seconds)
-        return datetime.fromtimestamp(number, UTC) if number >= 0 else None
-    except (ValueError, OverflowError, OSError):
-        return None
-
-
-def _commit(record: str) -> CommitInfo:
-    # `rev-list` puts a line "commit ID" before each record.
-    _, oid, parents, name, email, time, message = record.lstrip("\n").split("\n", 6)
-    return CommitInfo(
-        oid,
-        tuple(parents.split()),
-        Identity(name, email),
-        _moment(time),
-        message.rstrip("\n") + "\n",
     )
