@@ -33,6 +33,7 @@ from gitops.errors import NotFound
 from gitops.ports import FileChange
 
 _LOT = 32  # versions that are looked at together
+_REMEMBERED = 32  # commits of one question
 _FAR, _GROWTH, _MOST = 64, 20, 16_384  # the same, where contents are fetched: few fetches
 _FEW = 2  # versions that tell the newest release, mostly
 
@@ -62,6 +63,7 @@ class HistoryReader:
         self._git = git
         self._source = source
         self._ancestry = Ancestry(git, source)
+        self._infos: dict[str, CommitInfo] = {}
         self._spans: dict[tuple[str, str, frozenset[str]], _Span] = {}
         self._together: dict[str, frozenset[str]] = {}  # tip -> folders that are walked at once
 
@@ -253,14 +255,19 @@ class HistoryReader:
 
     def infos(self, commits: Collection[str]) -> list[CommitInfo]:
         """Return what these commits say, in no order, with their true parents."""
-        if not commits:
-            return []
-        feed = "".join(f"{one}\n" for one in sorted(commits)).encode()
-        found = self._walk(["--no-walk=unsorted", "--stdin"], feed=feed)
+        wanted = [one for one in sorted(set(commits)) if one not in self._infos]
+        found: list[CommitInfo] = []
+        if wanted:
+            feed = "".join(f"{one}\n" for one in wanted).encode()
+            found = self._walk(["--no-walk=unsorted", "--stdin"], feed=feed)
         parents = self._source.store.parents
-        return [
+        found = [
             info if info.parents else replace(info, parents=parents(info.commit)) for info in found
         ]
+        known = [self._infos[one] for one in set(commits) if one in self._infos]
+        if len(found) <= _REMEMBERED:  # a call asks for the same few again for each of its tries
+            self._infos |= {info.commit: info for info in found}
+        return known + found
 
     def commits(self, revisions: Sequence[str]) -> list[CommitInfo]:
         """Return the commits that `git rev-list REVISIONS` finds in the store, and no others."""
