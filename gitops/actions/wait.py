@@ -8,14 +8,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.argocd.observation import degraded_because
+from gitops.actions.argocd.recovery import recover
 from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker
 from gitops.actions.argocd.waitable import check_waitable
 from gitops.actions.context.overlays import find_environment, find_overlay, overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip, require_commit
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.recover import recover
 from gitops.actions.releases.history import releases_of
+from gitops.actions.rollback import rollback
 from gitops.core.argocd.progress import WaitTerms
 from gitops.core.argocd.reports import WaitReport
 from gitops.core.environments.environment import Environment, Overlay
@@ -146,7 +147,9 @@ def _going_back(session: Session) -> Callable[[WaitReport], WaitReport]:
             return report
         try:
             why = degraded_because(report.diagnoses, report.message)
-            return replace(report, went_back=recover(session, report.overlay, report.release, why))
+            return replace(
+                report, went_back=recover(session, report.overlay, report.release, why, rollback)
+            )
         except GitopsError as error:
             return replace(report, stayed=error.message)
 

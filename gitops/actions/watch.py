@@ -11,10 +11,12 @@ from collections.abc import Iterator, Sequence
 
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.observer import IDLE, SOON, Observer, ObserverState
+from gitops.actions.argocd.recovery import recover_all
 from gitops.actions.context.overlays import find_environment, overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
+from gitops.actions.rollback import rollback
 from gitops.core.argocd.reports import WatchEvent
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.errors import Denied, GitopsError, TryAgain
@@ -34,9 +36,12 @@ def watch(
     known: ObserverState,
     *,
     once: bool = False,
+    goes_back: bool = False,
     longest: float = 3600.0,
 ) -> Iterator[WatchEvent]:
     """Yield what changed, for `longest` seconds; with `once` after one look at everything.
+
+    With `goes_back` releases that are Degraded are rolled back where `onAlert: rollback` says so.
 
     One look is really two readings a second apart where something is to be written. What fails
     (Git, a cluster, the ledger) is an event, and is tried again.
@@ -49,6 +54,8 @@ def watch(
     while True:
         try:
             yield from round_.look()
+            if goes_back:
+                yield from recover_all(session, known, round_.watched, rollback)
             yield from _settled(known, "Git", None)
             pause = round_.pause
         except (TryAgain, Denied) as error:
@@ -71,6 +78,7 @@ class _Round:
 
     Attributes:
         pause: seconds until the next look is worth something, when nothing wakes us.
+        watched: how many overlays were looked at.
     """
 
     def __init__(
@@ -86,6 +94,7 @@ class _Round:
         self._placings: dict[str, CommitIndex] = {}
         self._watching: set[Cluster] = set()
         self.pause = IDLE
+        self.watched = 0
         _rows(self._tip, names)  # says no at once to names that do not exist
 
     def look(self) -> Iterator[WatchEvent]:
@@ -97,6 +106,7 @@ class _Round:
         self._behind = False
         readings: dict[Cluster, Reading | GitopsError] = {}
         self.pause = IDLE
+        self.watched = 0
         for row in _rows(self._tip, self._names):
             clusters = self._session.clusters.of(self._tip.config, row, within=WITHIN)
             for cluster in clusters:
@@ -105,6 +115,7 @@ class _Round:
             for overlay in overlays_of(self._tip.of(row), row):
                 look = Observer(self._session, self._placing(overlay), overlay, self._known)
                 yield from look.all(clusters, readings)
+                self.watched += 1
                 self.pause = min(self.pause, look.due)
                 self._behind = self._behind or look.is_behind
         if self._behind:

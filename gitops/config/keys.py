@@ -87,6 +87,12 @@ ENVIRONMENT = Table(
             "Of several live release branches: the newest version, or each that comes.",
             default="newest",
         ),
+        "onAlert": Key(
+            OneOf("off", "tell", "rollback"),
+            "What happens when a release turns out Degraded: rollback lets "
+            "`gitops watch --rollback` go back by itself; tell and off only say so.",
+            default="off",
+        ),
         "formerly": Key(
             ListOf(Text(NAME, explain_name)),
             "Earlier names of the environment: its holds, verdicts and history count on.",

@@ -19,7 +19,7 @@ from gitops.core.argocd.health import Observation
 from gitops.core.argocd.reports import WatchEvent
 from gitops.core.argocd.stability import Following, follow
 from gitops.core.environments.environment import Overlay
-from gitops.core.ledger.verdicts import is_news
+from gitops.core.ledger.verdicts import LatestVerdicts, is_news, judged
 from gitops.core.releases.history import Release
 from gitops.errors import Denied, GitopsError, NotFound, TryAgain
 from gitops.ports import Cluster, Reading
@@ -33,6 +33,19 @@ SOON = 1.2
 _AGAIN = 60.0  # seconds before a word that could not be written is tried again
 
 
+class DegradedRelease(Struct, frozen=True):
+    """A live release that the ledger calls degraded.
+
+    Attributes:
+        since: monotonic seconds of when this watcher saw it first.
+    """
+
+    overlay: Overlay
+    release: Release
+    why: str
+    since: float
+
+
 class ObserverState(Struct):
     """What a watcher remembers; handed on when the repository is opened anew.
 
@@ -41,12 +54,16 @@ class ObserverState(Struct):
         said: what was told of each overlay last.
         written: (overlay, commit, verdict) that needs no more looking after.
         failed: the same -> when writing it failed.
+        degraded: overlay -> the release that the ledger calls degraded, why, and since when.
+        settled: (overlay, commit) of which it is decided whether to go back.
     """
 
     following: dict[str, tuple[str, Following]] = {}
     said: dict[str, str] = {}
     written: set[tuple[str, str, str]] = set()
     failed: dict[tuple[str, str, str], float] = {}
+    degraded: dict[str, DegradedRelease] = {}
+    settled: set[tuple[str, str]] = set()
 
 
 class Observer:
@@ -119,6 +136,8 @@ class Observer:
         if worst is not None:
             who = f"{worst.ref.name}: " if len(observations) > 1 else ""
             yield from self._tell(f"{release.commit[:7]} {who}{worst.text}")
+        if commit != release.commit or (worst is not None and worst.state == "healthy"):
+            self._known.degraded.pop(label, None)
         match now.answer:
             case "stable":
                 yield from self._write(fed, release, "stable", now, soak)
@@ -131,6 +150,11 @@ class Observer:
                 self._hurry(release, "stable", SOON)
             case None if now.bad is not None:
                 self._hurry(release, "degraded", SOON)
+
+    def _note_degraded(self, release: Release, why: str) -> None:
+        """Remember what could be rolled back: what the ledger calls degraded."""
+        at = self._session.clock.monotonic()
+        self._known.degraded[self._overlay.label] = DegradedRelease(self._overlay, release, why, at)
 
     def _hurry(self, release: Release, verdict: str, pause: float) -> None:
         """Look again sooner, when there is something left to be written."""
@@ -152,6 +176,10 @@ class Observer:
         ledger = ledger_of(self._view)
         if not is_news(ledger.entries, release.commit, verdict):
             self._known.written.add(key)
+            said = judged(ledger.entries).get(release.commit, LatestVerdicts()).health
+            # Not what was stable once, nor what a person spoke for.
+            if verdict == "degraded" and said is not None and said.verdict == verdict:
+                self._note_degraded(release, said.reason or "")
             return
         worst = now.worst
         reason = None
@@ -172,6 +200,8 @@ class Observer:
             yield WatchEvent(self._overlay, text, release.commit, is_trouble=True)
             return
         self._known.written.add(key)
+        if verdict == "degraded":
+            self._note_degraded(release, reason or "")
         text = f"{verdict}{': ' + reason if reason else ''}"
         yield WatchEvent(self._overlay, text, release.commit, verdict=verdict)
 

@@ -108,6 +108,14 @@ def watch(
         Argument("[ENV...]", "The environments; default: all in a cluster.", "environment"),
     ] = (),
     once: Annotated[bool, Option("--once", help="Look once and end, for a cron job.")] = False,
+    rollback: Annotated[
+        bool,
+        Option(
+            "--rollback",
+            help="Roll back what turns out Degraded, in environments with `onAlert: rollback`: "
+            "the newest release only, to a stable one, once, with a hold.",
+        ),
+    ] = False,
     push_timeout: PushTimeout = "60s",
 ) -> int:
     """Watch environments, and write what becomes of their releases to the ledger.
@@ -126,7 +134,7 @@ def watch(
             from gitops.actions.watch import watch as run
             from gitops.cli.render.wait import print_event
 
-            for event in run(session(), environments, known, once=once):
+            for event in run(session(), environments, known, once=once, goes_back=rollback):
                 print_event(event, where.output)
                 missed = missed or event.is_trouble
                 if streams.lost() is not None:

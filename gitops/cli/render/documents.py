@@ -370,6 +370,5 @@ def time_text(time: datetime | None) -> str | None:
 
 
 def _place(overlay: Overlay | None) -> JsonDocument:
-    if overlay is None:
-        return {"environment": None, "app": None}
-    return {"environment": overlay.environment.name, "app": overlay.app}
+    name = overlay.environment.name if overlay is not None else None
+    return {"environment": name, "app": overlay.app if overlay is not None else None}

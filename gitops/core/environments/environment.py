@@ -19,6 +19,7 @@ Deploy = Literal["auto", "manual"]
 ChangeMode = Literal["commit", "pull-request", "work-tree"]
 RollbackMode = Literal["commit", "pull-request"]
 Follow = Literal["newest", "any"]
+OnAlert = Literal["off", "tell", "rollback"]
 Database = Literal["dummy", "real"]
 Required = Literal["qa-passed", "stable"]
 ForgeKind = Literal["github", "gitlab", "gitea", "forgejo", "none"]
@@ -148,6 +149,7 @@ class Environment(Struct, frozen=True):
         follow: which of several live release branches it takes: the newest version, or any.
         branch: the branch that it lives on (its overlays and holds); None: the top-level one.
         wait: how long `wait` waits for it.
+        on_alert: what `watch --rollback` does about a release that is Degraded there.
         formerly: earlier names of it: holds, verdicts and trailers under them count on.
         line: 1-based line of the row in `gitops.yaml`, for messages.
     """
@@ -166,6 +168,7 @@ class Environment(Struct, frozen=True):
     soak: timedelta | None = None
     branch: str | None = None
     wait: Patience = Patience()
+    on_alert: OnAlert = "off"
     formerly: tuple[str, ...] = ()
     line: int = 1
 

@@ -7,32 +7,58 @@ stable, once. Whatever else there is to decide stays with people: then it says w
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import islice
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from gitops.actions.argocd.observer import DegradedRelease, ObserverState
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
-from gitops.actions.rollback import RollbackRequest, rollback
-from gitops.core.argocd.reports import Comeback
+from gitops.actions.releases.rollback_plan import RollbackRequest
+from gitops.core.argocd.reports import Comeback, WatchEvent
 from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization.image import describe_value
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import Choice, describe
+from gitops.core.report import WriteReport
 from gitops.core.text.plain import one_line
-from gitops.errors import Refused
+from gitops.errors import Denied, GitopsError, Refused, TryAgain
 
 _QUIET: Final = timedelta(hours=1)
 """How long after a rollback, anybody's, the next one is left to people."""
 
+_AT_ONCE: Final = 300.0
+"""Seconds within which releases that go bad count as going bad at once."""
+
+_MANY: Final = 3
+_SHARE: Final = 0.2
+"""So many overlays, and such a share of all, that go bad at once stop every way back by itself."""
+
 _READ = 100  # releases; what lies deeper is no part of today's incident
 
 
-def recover(session: Session, overlay: Overlay, bad: Release, why: str) -> Comeback:
+class RollBack(Protocol):
+    """`actions.rollback.rollback`, which stands above this room."""
+
+    def __call__(
+        self,
+        session: Session,
+        request: RollbackRequest,
+        *,
+        guard: Callable[[OverlayView, Choice], None] | None,
+    ) -> WriteReport:
+        """Restore an earlier release, unless `guard` raises."""
+        ...
+
+
+def recover(
+    session: Session, overlay: Overlay, bad: Release, why: str, roll_back: RollBack
+) -> Comeback:
     """Roll an overlay back from `bad`, with a hold; `why` stands in the commit.
 
     Two that see the same do it once: then the outcome is `unchanged`.
@@ -47,7 +73,7 @@ def recover(session: Session, overlay: Overlay, bad: Release, why: str) -> Comeb
         bad=bad.commit,
         reason=one_line(f"{bad.commit[:7]} was Degraded: {why}", 300),
     )
-    done = rollback(own, request, guard=_Guard(bad).check)
+    done = roll_back(own, request, guard=_Guard(bad).check)
     changes = (entry.change for entry in done.changes)
     return Comeback(
         done.outcome,
@@ -58,6 +84,48 @@ def recover(session: Session, overlay: Overlay, bad: Release, why: str) -> Comeb
             for one in changes
         ),
     )
+
+
+def recover_all(
+    session: Session, known: ObserverState, watched: int, roll_back: RollBack
+) -> Iterator[WatchEvent]:
+    """Go back where `onAlert: rollback` says so, from what `known` holds to be degraded.
+
+    Each release is decided once. When many go bad at once it is seldom their doing: then nothing
+    goes back until it is fewer, and people are told.
+
+    Args:
+        watched: how many overlays there are.
+    """
+    now = session.clock.monotonic()
+    at_once = [one for one in known.degraded.values() if now - one.since < _AT_ONCE]
+    is_broken = len(at_once) >= max(_MANY, watched * _SHARE)
+    for label, one in list(known.degraded.items()):
+        key = (label, one.release.commit)
+        if one.overlay.environment.on_alert != "rollback" or key in known.settled:
+            continue
+        if is_broken:
+            yield from _told(known, one, f"{len(at_once)} environments went bad at once")
+            continue
+        try:
+            back = recover(session, one.overlay, one.release, one.why, roll_back)
+        except (TryAgain, Denied) as error:
+            yield from _told(known, one, error.message)  # tried again at the next look
+            continue
+        except GitopsError as error:
+            known.settled.add(key)
+            yield from _told(known, one, error.message)
+            continue
+        known.settled.add(key)
+        yield WatchEvent(one.overlay, str(back), one.release.commit, went_back=back.commit)
+
+
+def _told(known: ObserverState, one: DegradedRelease, why: str) -> Iterator[WatchEvent]:
+    """Say once why a release is not rolled back."""
+    key, text = f"{one.overlay.label} back", f"not rolled back by itself: {why}"
+    if known.said.get(key) != text:
+        known.said[key] = text
+        yield WatchEvent(one.overlay, text, one.release.commit, is_trouble=True)
 
 
 class _Guard:
