@@ -105,7 +105,6 @@ def _make_environment(row: Value) -> Environment:
         branch=text.get("branch") or None,
         approvals=_make_approvals(row.keys.get("approvals")),
         wait=make_patience(wait) if wait is not None else Patience(),
-        wait=make_patience(row.keys.get("wait")),
         on_alert=cast(OnAlert, text.get("onAlert", "off")),
         formerly=words.get("formerly", ()),
         line=row.place[0],
