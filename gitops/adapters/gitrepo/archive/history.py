@@ -33,7 +33,6 @@ from gitops.errors import NotFound
 from gitops.ports import FileChange
 
 _LOT = 32  # versions that are looked at together
-_REMEMBERED = 32  # commits of one question
 _FAR, _GROWTH, _MOST = 64, 20, 16_384  # the same, where contents are fetched: few fetches
 _FEW = 2  # versions that tell the newest release, mostly
 
@@ -255,19 +254,16 @@ class HistoryReader:
 
     def infos(self, commits: Collection[str]) -> list[CommitInfo]:
         """Return what these commits say, in no order, with their true parents."""
-        wanted = [one for one in sorted(set(commits)) if one not in self._infos]
-        found: list[CommitInfo] = []
-        if wanted:
-            feed = "".join(f"{one}\n" for one in wanted).encode()
-            found = self._walk(["--no-walk=unsorted", "--stdin"], feed=feed)
+        unknown = sorted(set(commits) - self._infos.keys())
+        feed = "".join(f"{one}\n" for one in unknown).encode()
+        found = self._walk(["--no-walk=unsorted", "--stdin"], feed=feed) if unknown else []
         parents = self._source.store.parents
-        found = [
-            info if info.parents else replace(info, parents=parents(info.commit)) for info in found
-        ]
-        known = [self._infos[one] for one in set(commits) if one in self._infos]
-        if len(found) <= _REMEMBERED:  # a call asks for the same few again for each of its tries
-            self._infos |= {info.commit: info for info in found}
-        return known + found
+        told = {one: self._infos[one] for one in self._infos.keys() & set(commits)}
+        for one in found:
+            told[one.commit] = one if one.parents else replace(one, parents=parents(one.commit))
+        if len(told) <= _LOT:  # each try of a call asks for the same few again
+            self._infos |= told
+        return [*told.values()]
 
     def commits(self, revisions: Sequence[str]) -> list[CommitInfo]:
         """Return the commits that `git rev-list REVISIONS` finds in the store, and no others."""
