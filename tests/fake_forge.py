@@ -249,7 +249,17 @@ class FakeForge:
         names = [name for name in self.rules if fnmatchcase(branch, name)]
         return self.rules[names[0]] if names else OPEN
 
-    def protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
+    restricts = False
+
+    def restrict(self, pattern: str, without: Sequence[str]) -> str:
+        """See `ports.Gates`."""
+        assert self.restricts
+        self.rules[pattern] = Protection(True, 0, (), ("ci",))
+        return "ci"
+
+    def protect(
+        self, branch: str, approvals: int, checks: Sequence[str], *, last_push: bool = False
+    ) -> None:
         """See `ports.Gates`."""
         present = self.rules.get(branch, OPEN)
         self.rules[branch] = replace(
@@ -257,6 +267,7 @@ class FakeForge:
             protected=True,
             approvals=max(approvals, present.approvals or 0),
             checks=tuple(dict.fromkeys((*(present.checks or ()), *checks))),
+            last_push=True if last_push else present.last_push,
         )
 
     # How it works inside.

@@ -11,16 +11,20 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec import Struct
 
 from gitops.actions.context.session import Session
-from gitops.core.environments.environment import BranchRule, Config
+from gitops.core.environments.environment import BranchRule, Config, asks_for_approval
 from gitops.core.forges.branch_rules import (
+    PROPOSALS,
     Gap,
     Raise,
     Rules,
     branches_for,
     close_gaps,
+    example_of,
     find_gaps,
+    proposals_gap,
     reported_checks,
 )
+from gitops.core.ledger.records import LEDGER_BRANCH
 from gitops.errors import Bug, Denied, GitopsError, NotFound, Refused
 from gitops.ports import GatedForge, NoForge
 
@@ -61,6 +65,7 @@ class GuardedBranch(Struct, frozen=True):
     name: str
     forge: GatedForge
     branches: Mapping[str, str]
+    proposes: bool = False
 
 
 def check_protection(
@@ -109,7 +114,8 @@ def _places(
             f"{session.repository.describe()} has no forge to compare `branches:` with",
             hint=forge.hint or "it is a path, or gitops.yaml says `forge: {kind: none}`",
         )
-    yield GuardedBranch(forge.describe(), forge, session.archive().branches())
+    proposes = any(asks_for_approval(row) for row in config.environments)
+    yield GuardedBranch(forge.describe(), forge, session.archive().branches(), proposes)
     for url in dict.fromkeys(config.sources.values()):
         try:
             source = open_at(url, config)
@@ -129,15 +135,23 @@ def _gaps_of(place: GuardedBranch, rules: tuple[BranchRule, ...]) -> list[Gap]:
         for branch in branches_for(rule, place.branches):
             if branch not in known:
                 asked = place.forge.protection(branch)
-                known[branch] = Rules(asked.approvals, asked.checks)
+                known[branch] = Rules(asked.approvals, asked.checks, asked.last_push)
             found += find_gaps(rule, place.name, branch, known[branch])
+    if place.proposes and place.forge.restricts:
+        asked = place.forge.protection(example_of(BranchRule(PROPOSALS)))
+        found += [proposals_gap(place.name)] if asked.pushers == ("*",) else []
     return found
 
 
 def _set(place: GuardedBranch, change: Raise, warnings: list[str]) -> bool:
     """Set a rule; one that the forge does not take is told, and the others go on."""
     try:
-        place.forge.protect(change.branch, change.approvals, change.checks)
+        if change.restrict:
+            who = place.forge.restrict(change.branch, [LEDGER_BRANCH])
+            warnings.append(f"{change.branch} of {place.name}: pushed to by {who}")
+        if change.approvals or change.checks or change.last_push:
+            more = {"last_push": True} if change.last_push else {}
+            place.forge.protect(change.branch, change.approvals, change.checks, **more)
     except (Denied, Refused, NotFound) as error:
         warnings.append(f"{change.branch} of {place.name} stays as it is: {error.message}")
         return False

@@ -207,6 +207,8 @@ class Protection(Struct, frozen=True):
         approvals: how many a pull request into it needs.
         checks: names of the statuses that it needs.
         pushers: login names that may push to it directly.
+        last_push: whoever pushed last does not count as an approver (GitLab: whoever added a
+            commit); None also where a forge has no such rule.
         dismisses_stale: a new head drops the approvals of the old one.
     """
 
@@ -215,6 +217,7 @@ class Protection(Struct, frozen=True):
     checks: tuple[str, ...] | None = None
     pushers: tuple[str, ...] | None = None
     dismisses_stale: bool | None = None
+    last_push: bool | None = None
 
 
 class Gates(Protocol):
@@ -247,7 +250,21 @@ class Gates(Protocol):
         """Return the rules of `branch`, which need not exist."""
         ...
 
-    def protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
+    @property
+    def restricts(self) -> bool:
+        """Whether others can be kept from pushing to a pattern of branches that come and go."""
+        ...
+
+    def restrict(self, pattern: str, without: Sequence[str]) -> str:
+        """Let only some push to branches of `pattern`, but not `without`; say who may.
+
+        They are still made anew and deleted. Raises Refused where `restricts` is False.
+        """
+        ...
+
+    def protect(
+        self, branch: str, approvals: int, checks: Sequence[str], *, last_push: bool = False
+    ) -> None:
         """Ask at least this much of pull requests into `branch`; other rules stay as they are.
 
         `branch` may be a pattern of the forge's (`release/*`). Raises Refused where the forge's API

@@ -11,7 +11,7 @@ from fake_forge import FakeForge
 from fakes import ANA, FakeClock, FakeRepository
 from gitops.actions.context.session import Session
 from gitops.actions.validate_forge import ProtectionReport, check_protection
-from gitops.core.environments.environment import BranchRule, Config
+from gitops.core.environments.environment import BranchRule, Config, Environment
 from gitops.errors import Denied, GitopsError, NotFound, Refused
 from gitops.ports import GatedForge, NoForge, Protection
 
@@ -177,3 +177,34 @@ def test_no_forge() -> None:
         world.check()
 
     assert "set GITEA_TOKEN" == caught.value.hint
+
+
+APART = RULES[:1]
+ASKING = Config(
+    branch="main",
+    environments=(Environment("prod", "overlays/prod", change="pull-request"),),
+    branch_rules=APART,
+)
+
+
+def test_the_last_push_and_proposals() -> None:
+    """Where the forge can, it is asked that nobody approves their last push, nor pushes freely."""
+    world = World()
+    forge = FakeForge(world.repository)
+    world.forge = forge
+    forge.rules["main"] = Protection(True, 1, ("ci/test",), (), last_push=False)
+    assert [("main", "last-push", False)] == shown(world.check(config=ASKING))
+    forge.restricts = True
+    forge.rules["gitops/*"] = Protection(False, 0, (), ("*",))
+    found = [("main", "last-push", False), ("gitops/**", "pushes", False)]
+    assert found == shown(world.check(config=ASKING))
+
+    planned = world.check(config=ASKING, fix=True, dry_run=True)
+    assert ["main", "gitops/**"] == [one.change.branch for one in planned.raised]
+    assert forge.rules["main"].last_push is False
+    del forge.rules["gitops/*"]
+    forge.rules["gitops/e*"] = Protection(False, 0, (), ("*",))
+    fixed = world.check(config=ASKING, fix=True)
+
+    assert forge.rules["main"].last_push is True
+    assert "gitops/** of a forge in memory: pushed to by ci" in fixed.warnings

@@ -29,6 +29,7 @@ class GitlabFake(JsonServer):
         self.repository = repository
         self.ids = {name: number for number, name in enumerate(state.people, 11)}
         self.required: int | None = 0
+        self.settings: dict[str, Any] = {}
         self.project: dict[str, Any] = {
             "id": 7,
             "path_with_namespace": repository,
@@ -63,6 +64,7 @@ class GitlabFake(JsonServer):
             "POST /projects/{}/approval_rules": self._new_approval_rule,
             "PUT /projects/{}/approval_rules/{}": self._change_approval_rule,
             "GET /projects/{}/approvals": self._approval_settings,
+            "POST /projects/{}/approvals": self._change_approvals,
         }
         for place, handler in routes.items():
             verb, path = place.split(" ")
@@ -371,7 +373,12 @@ class GitlabFake(JsonServer):
         return {**shown, "approvals_required": self.required, "protected_branches": []}
 
     def _approval_settings(self, call: Call, who: str) -> Reply:
-        return Reply(200, {"reset_approvals_on_push": False})
+        return Reply(200, {"reset_approvals_on_push": False, **self.settings})
+
+    def _change_approvals(self, call: Call, who: str) -> Reply:
+        self._may(who, 40)
+        self.settings |= call.body
+        return Reply(201, self.settings)
 
     # Documents.
 

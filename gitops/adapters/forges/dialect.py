@@ -37,10 +37,12 @@ class ForgeDialect(ABC):
     Attributes:
         refusals: statuses of an answer to a merge after which it is looked up what is in the way.
         lets_twins: two that come at the same moment can both be made.
+        restricts: see `ports.Gates`.
     """
 
     refusals: ClassVar[tuple[int, ...]]
     lets_twins: ClassVar[bool] = True
+    restricts: bool = False
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -177,10 +179,17 @@ class ForgeDialect(ABC):
         with self._calls.door():
             return self._protection(branch)
 
-    def protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
+    def protect(
+        self, branch: str, approvals: int, checks: Sequence[str], *, last_push: bool = False
+    ) -> None:
         """See `ports.Gates`."""
         with self._calls.door():
-            self._protect(branch, approvals, checks)
+            self._protect(branch, approvals, checks, last_push=last_push)
+
+    def restrict(self, pattern: str, without: Sequence[str]) -> str:
+        """See `ports.Gates`."""
+        with self._calls.door():
+            return self._restrict(pattern, without)
 
     def _after_refusal(
         self, number: int, head: str, error: ForgeResponse | NoAnswer
@@ -293,4 +302,12 @@ class ForgeDialect(ABC):
     def _protection(self, branch: str) -> Protection: ...
 
     @abstractmethod
-    def _protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None: ...
+    def _protect(
+        self, branch: str, approvals: int, checks: Sequence[str], *, last_push: bool
+    ) -> None: ...
+
+    def _restrict(self, pattern: str, without: Sequence[str]) -> str:
+        raise Refused(
+            f"{self.describe()} lets nobody delete a protected branch: a proposal could not end",
+            hint="keep the right to write for those who propose",
+        )

@@ -10,9 +10,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.environments.environment import BranchRule, RuleLevel, match_branch
 from gitops.core.text.plain import one_line
+
+GapKind = Literal["approvals", "tests", "last-push", "pushes"]
+PROPOSALS = "gitops/**"
+"""The branches of proposals; the ledger among them has rules of its own (docs/how-to/qa.md)."""
 
 
 class Rules(Struct, frozen=True):
@@ -20,6 +25,8 @@ class Rules(Struct, frozen=True):
 
     approvals: int | None = None
     checks: tuple[str, ...] | None = None
+    last_push: bool | None = None
+    """Whoever pushed last does not count as an approver; None: not told, or no such rule there."""
 
 
 class Gap(Struct, frozen=True):
@@ -27,7 +34,8 @@ class Gap(Struct, frozen=True):
 
     Attributes:
         repository: what messages call it.
-        kind: `approvals` or `tests`.
+        kind: `approvals`, `tests`, `last-push` (whoever pushed last may approve it), `pushes`
+            (whoever may write may push there).
         known: False when the forge does not tell.
         message: what is missing, without the branch.
     """
@@ -36,7 +44,7 @@ class Gap(Struct, frozen=True):
     branch: str
     rule: BranchRule
     level: RuleLevel
-    kind: Literal["approvals", "tests"]
+    kind: GapKind
     known: bool
     message: str
 
@@ -47,11 +55,18 @@ class Gap(Struct, frozen=True):
 
 
 class Raise(Struct, frozen=True):
-    """What closes gaps of one branch or pattern: at least so much is to be asked there."""
+    """What closes gaps of one branch or pattern: at least so much is to be asked there.
+
+    Attributes:
+        last_push: nobody may approve what they pushed last.
+        restrict: only maintainers may push there.
+    """
 
     branch: str
     approvals: int
     checks: tuple[str, ...]
+    last_push: bool = False
+    restrict: bool = False
 
 
 def branches_for(rule: BranchRule, existing: Iterable[str]) -> tuple[str, ...]:
@@ -74,7 +89,7 @@ def find_gaps(rule: BranchRule, repository: str, branch: str, rules: Rules) -> t
     """Compare what `rule` wants of `branch` with what the forge asks of it."""
     gaps: list[Gap] = []
 
-    def add(kind: Literal["approvals", "tests"], level: RuleLevel, known: bool, text: str) -> None:
+    def add(kind: GapKind, level: RuleLevel, known: bool, text: str) -> None:
         gaps.append(Gap(repository, branch, rule, level, kind, known, text))
 
     if rule.approvals:
@@ -84,6 +99,8 @@ def find_gaps(rule: BranchRule, repository: str, branch: str, rules: Rules) -> t
         elif rules.approvals < rule.approvals:
             asked = str(rules.approvals) if rules.approvals else "none"
             add("approvals", rule.approvals_level, True, f"{wanted} must be, {asked} is asked for")
+        if rules.last_push is False:
+            add("last-push", "advised", True, "whoever pushed last may approve it")
     if rule.tests is not None:
         if rules.checks is None:
             add("tests", rule.tests, False, "nobody tells which status checks must succeed")
@@ -108,13 +125,27 @@ def close_gaps(gaps: Sequence[Gap]) -> tuple[tuple[Raise, ...], tuple[Gap, ...]]
             stay.append(gap)
             continue
         before = wanted.get(gap.rule.match, Raise(gap.rule.match, 0, ()))
-        approvals, checks = before.approvals, before.checks
-        if gap.kind == "approvals":
-            approvals = max(approvals, gap.rule.approvals)
-        else:
-            checks = tuple(dict.fromkeys((*checks, *gap.rule.checks)))
-        wanted[gap.rule.match] = Raise(gap.rule.match, approvals, checks)
+        wanted[gap.rule.match] = _raised(before, gap)
     return tuple(wanted.values()), tuple(stay)
+
+
+def _raised(before: Raise, gap: Gap) -> Raise:
+    match gap.kind:
+        case "approvals":
+            return replace(before, approvals=max(before.approvals, gap.rule.approvals))
+        case "tests":
+            checks = tuple(dict.fromkeys((*before.checks, *gap.rule.checks)))
+            return replace(before, checks=checks)
+        case "last-push":
+            return replace(before, last_push=True)
+    return replace(before, restrict=True)
+
+
+def proposals_gap(repository: str) -> Gap:
+    """Return the gap of a repository where whoever may write may push to proposals."""
+    text = "whoever may write may push to a proposal that somebody approved"
+    rule = BranchRule(PROPOSALS)
+    return Gap(repository, PROPOSALS, rule, "advised", "pushes", True, text)
 
 
 def reported_checks(statuses: Mapping[str, object]) -> str:

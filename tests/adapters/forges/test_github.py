@@ -363,3 +363,31 @@ def test_pushers_are_told(place: Place) -> None:
     place.state.pushes["gitops/prod"] = [("ben", "a" * 40, made.head)]
 
     assert Contribution("ben", made.head, "a" * 40) in forge.makers(made.number)
+
+
+def test_last_push_and_proposals_are_guarded(place: Place) -> None:
+    """The approval of the last push is asked for and stays; proposals are left to maintainers."""
+    forge = place.forge("ana")
+    assert ("*",) == forge.protection("gitops/example").pushers
+    forge.protect("main", 1, [])
+    assert forge.protection("main").last_push is False
+    forge.protect("main", 1, [], last_push=True)
+    forge.protect("main", 2, ["ci/build"])
+    assert (True, 2) == (forge.protection("main").last_push, forge.protection("main").approvals)
+
+    who = forge.restrict("gitops/**", ["gitops/ledger"])
+    again = forge.restrict("gitops/**", ["gitops/ledger"])
+
+    assert who == again
+    assert "maintainers and administrators" in who
+    (made,) = [one for one in place.fake.rulesets.values() if "gitops/**" in one["name"]]
+    names = made["conditions"]["ref_name"]
+    assert (["refs/heads/gitops/**"], ["refs/heads/gitops/ledger"]) == (
+        names["include"],
+        names["exclude"],
+    )
+    assert {"creation", "update"} == {rule["type"] for rule in made["rules"]}
+    assert {2, 5} == {actor["actor_id"] for actor in made["bypass_actors"]}
+    assert ("*",) != forge.protection("gitops/example").pushers
+    with pytest.raises(Denied):
+        place.forge("ben").restrict("other/**", [])

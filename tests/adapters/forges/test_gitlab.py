@@ -310,3 +310,15 @@ def test_pushers_are_told(place: Place) -> None:
     told = forge.makers(made.number)
     assert Contribution("ben", made.head, "a" * 40) in told
     assert "eve" not in {one.who for one in told}
+
+
+def test_whoever_added_commits_is_kept_from_approving(place: Place) -> None:
+    """GitLab's own setting for it is read and set; a branch of proposals is not protected there."""
+    forge = place.forge("ana")
+    forge.protect("main", 1, [])
+    assert not forge.protection("main").last_push
+    forge.protect("main", 1, [], last_push=True)
+    assert forge.protection("main").last_push
+    assert not forge.restricts
+    with pytest.raises(Refused, match="a proposal could not end"):
+        forge.restrict("gitops/**", [])

@@ -228,7 +228,10 @@ class GiteaForge(ForgeDialect):
             return seen_from_outside(self._api.branch(branch))
         return protection(rule_for(branch, rules))
 
-    def _protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
+    def _protect(
+        self, branch: str, approvals: int, checks: Sequence[str], *, last_push: bool
+    ) -> None:
+        del last_push  # there is no such rule: stale approvals are the nearest
         rules = self._api.ask("repo_list_branch_protection")
         present = next((rule for rule in rules if rule.rule_name == branch), None)
         if present is None:

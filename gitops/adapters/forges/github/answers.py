@@ -15,6 +15,7 @@ _STATES: Mapping[str, CheckState] = {
     "error": "failure",
     "failure": "failure",
 }
+_LAST_PUSH = "require_last_push_approval"
 _FINE = ("success", "neutral", "skipped")
 _WRITERS = ("admin", "maintain", "write")
 _INSIDERS = ("OWNER", "MEMBER", "COLLABORATOR")
@@ -125,6 +126,7 @@ def rule_of(
     ]
     wanted = [int(each.get("required_approving_review_count", 0)) for each in pulls]
     stale = [bool(each.get("dismiss_stale_reviews_on_push")) for each in pulls]
+    last = [each[_LAST_PUSH] for each in pulls if _LAST_PUSH in each]
     public = (branch or {}).get("protection") or {}
     is_classic = classic is not None or bool(public.get("enabled"))
     names += (public.get("required_status_checks") or {}).get("contexts") or []
@@ -134,6 +136,7 @@ def rule_of(
         reviews = classic.get("required_pull_request_reviews") or {}
         wanted.append(int(reviews.get("required_approving_review_count") or 0))
         stale.append(bool(reviews.get("dismiss_stale_reviews")))
+        last += [reviews[_LAST_PUSH]] if _LAST_PUSH in reviews else []
     barred = bool({"pull_request", "required_status_checks", "update"} & by_type.keys())
     if not (barred or is_classic):
         return Protection(protected=False, approvals=0, checks=(), pushers=("*",))
@@ -144,6 +147,7 @@ def rule_of(
         checks=tuple(dict.fromkeys(names)),
         pushers=None if barred or classic is None else _pushers(classic, bool(reviews)),
         dismisses_stale=None if untold else any(stale),
+        last_push=any(last) if last else None,
     )
 
 

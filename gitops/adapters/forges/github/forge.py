@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -40,6 +41,7 @@ from gitops.ports import (
 )
 
 _READY = ("clean", "has_hooks", "unstable")  # states of one that may be merged now
+_MAINTAINERS = (2, 5)  # ids of roles: maintain, admin
 _PAGE_USER = "web-flow"  # commits what somebody else does in the page
 _LONGEST_BODY = 65_000  # characters; GitHub takes 65,536
 
@@ -64,6 +66,7 @@ class GithubForge(ForgeDialect):
     """`ports.GatedForge` for a repository on GitHub."""
 
     refusals = (405, 409, 422)
+    restricts = True
     lets_twins = False
 
     def __init__(self, calls: Calls, api: GithubApi) -> None:
@@ -269,19 +272,46 @@ class GithubForge(ForgeDialect):
             classic = self._api.find("/branches/{}/protection", branch, hidden=(403,))
         return rule_of(rules, public, classic)
 
-    def _protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
-        # A ruleset of our own, beside whatever rules there are.
+    def _protect(
+        self, branch: str, approvals: int, checks: Sequence[str], *, last_push: bool
+    ) -> None:
         name = f"gitops: {branch}"
-        try:
-            rulesets = list(self._api.pages("/rulesets", includes_parents=False))
-            present = next((one for one in rulesets if one["name"] == name), None)
+        with self._as_administrator():
+            present = self._own_ruleset(name)
             if present is None:
-                body = {**_ruleset(branch, approvals, checks), "name": name}
-                self._api.send("POST", "/rulesets", **body)
+                rules = _raised([], approvals, checks, last_push=last_push)
+                self._api.send("POST", "/rulesets", **_ruleset(name, branch, rules))
             else:
                 whole = self._api.get("/rulesets/{}", present["id"])
-                rules = _raised(whole.get("rules") or [], approvals, checks)
+                found = whole.get("rules") or []
+                rules = _raised(found, approvals, checks, last_push=last_push)
                 self._api.send("PUT", "/rulesets/{}", present["id"], rules=rules)
+
+    def _restrict(self, pattern: str, without: Sequence[str]) -> str:
+        name = f"gitops: {pattern}"
+        body = _ruleset(name, pattern, [{"type": kind} for kind in ("creation", "update")])
+        body["conditions"]["ref_name"]["exclude"] = [f"refs/heads/{one}" for one in without]
+        body["bypass_actors"] = [
+            {"actor_id": role, "actor_type": "RepositoryRole", "bypass_mode": "always"}
+            for role in _MAINTAINERS
+        ]
+        with self._as_administrator():
+            if self._own_ruleset(name) is None:
+                self._api.send("POST", "/rulesets", **body)
+        return (
+            f"maintainers and administrators, and whoever is on the bypass list of the ruleset "
+            f"`{name}`: put the account there that proposes"
+        )
+
+    def _own_ruleset(self, name: str) -> Any:
+        """Return a ruleset of ours; it stands beside whatever rules there are."""
+        rulesets = self._api.pages("/rulesets", includes_parents=False)
+        return next((one for one in rulesets if one["name"] == name), None)
+
+    @contextmanager
+    def _as_administrator(self) -> Iterator[None]:
+        try:
+            yield
         except ForgeResponse as error:
             # Who may not administrate is told that there is no such thing.
             if error.status == 404:
@@ -293,17 +323,18 @@ def _cut(text: str) -> str:
     return text if len(text) <= _LONGEST_BODY else text[:_LONGEST_BODY] + "\n\n… (cut)"
 
 
-def _ruleset(branch: str, approvals: int, checks: Sequence[str]) -> dict[str, Any]:
+def _ruleset(name: str, branch: str, rules: Sequence[GithubObject]) -> dict[str, Any]:
     return {
+        "name": name,
         "target": "branch",
         "enforcement": "active",
         "conditions": {"ref_name": {"include": [f"refs/heads/{branch}"], "exclude": []}},
-        "rules": _raised([], approvals, checks),
+        "rules": list(rules),
     }
 
 
 def _raised(
-    rules: Sequence[GithubObject], approvals: int, checks: Sequence[str]
+    rules: Sequence[GithubObject], approvals: int, checks: Sequence[str], *, last_push: bool
 ) -> list[dict[str, Any]]:
     """Return rules that ask for at least so much; what else they say stays."""
     by_type = {rule["type"]: dict(rule.get("parameters") or {}) for rule in rules}
@@ -317,6 +348,7 @@ def _raised(
     pulls["required_approving_review_count"] = max(
         approvals, int(pulls.get("required_approving_review_count", 0))
     )
+    pulls["require_last_push_approval"] = last_push or bool(pulls["require_last_push_approval"])
     by_type["pull_request"] = pulls
     status = {
         "strict_required_status_checks_policy": False,

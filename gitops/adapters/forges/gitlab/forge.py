@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from gitops.adapters.forges.dialect import ForgeDialect
 from gitops.adapters.forges.gitlab.answers import (
     CONFLICTS,
@@ -299,6 +301,7 @@ class GitlabForge(ForgeDialect):
         approval_rules = self._approval_rules()
         settings = self._api.find("/approvals", hidden=(401, 403))
         resets = None if settings is None else settings.get("reset_approvals_on_push")
+        apart = (settings or {}).get("merge_requests_disable_committers_approval")
         try:
             rules = list(self._api.pages("/protected_branches"))
         except ForgeResponse as error:
@@ -310,15 +313,20 @@ class GitlabForge(ForgeDialect):
             rule = {"name": branch} if public["protected"] else None
             seen = rule_of(rule, branch, project, approval_rules, resets)
             return Protection(seen.protected, seen.approvals, seen.checks)
-        return rule_of(matching(rules, branch), branch, project, approval_rules, resets)
+        found = rule_of(matching(rules, branch), branch, project, approval_rules, resets)
+        return replace(found, last_push=apart)
 
-    def _protect(self, branch: str, approvals: int, checks: Sequence[str]) -> None:
+    def _protect(
+        self, branch: str, approvals: int, checks: Sequence[str], *, last_push: bool
+    ) -> None:
         # Approvals and pipelines are asked for in the whole project.
         rules = list(self._api.pages("/protected_branches"))
         if not any(rule["name"] == branch for rule in rules):
             self._api.post("/protected_branches", name=branch, push_access_level=0)
         if checks:
             self._api.put("", only_allow_merge_if_pipeline_succeeds=True)
+        if last_push:
+            self._api.post("/approvals", merge_requests_disable_committers_approval=True)
         if not approvals:
             return
         known = self._approval_rules()
