@@ -165,6 +165,14 @@ class WriteReport(Struct, frozen=True):
     audit: tuple[AuditEntry, ...] = ()
 
 
+class NewestChange(Struct, frozen=True):
+    """What is new in one overlay: its newest release, None without any, and what that changed."""
+
+    overlay: Overlay
+    release: Release | None
+    changes: tuple[ImageChange, ...] = ()
+
+
 class HistoryReport(Struct, frozen=True):
     """The releases of one overlay, newest first.
 
@@ -172,6 +180,7 @@ class HistoryReport(Struct, frozen=True):
         branch: the branch that the overlay lives on.
         more: there are older ones.
         words: commit of a release -> what counts of the words on its images: health, then QA.
+        undone: commit of a rollback that was undone -> the commit that undid it.
         warnings: lines of the ledger that do not count.
     """
 
@@ -179,6 +188,7 @@ class HistoryReport(Struct, frozen=True):
     branch: str
     releases: tuple[Release, ...]
     more: bool = False
+    undone: Mapping[str, str] = {}
     words: Mapping[str, tuple[CountedVerdict, ...]] = {}
     warnings: tuple[str, ...] = ()
 
@@ -278,6 +288,7 @@ class ReleaseListReport(Struct, frozen=True):
     """Every release branch, repository by repository, the newest version first.
 
     Attributes:
+        undone: commit of a rollback that was undone -> the commit that undid it.
         warnings: lines of the ledger that do not count.
     """
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from gitops.cli.options import (
     App,
-    Environment,
+    Argument,
     FollowOptions,
     Option,
     OptionGroup,
@@ -14,6 +14,7 @@ from gitops.cli.options import (
     may_ask,
 )
 from gitops.cli.session import finish, open_for_writing, session_of, wait_options
+from gitops.errors import UsageError
 
 
 class RollbackOptions(OptionGroup):
@@ -71,11 +72,18 @@ class RollbackOptions(OptionGroup):
 
 
 def rollback(
-    environment: Environment,
     options: RollbackOptions,
     follow: FollowOptions,
     where: RepositoryOptions,
     write: WriteOptions,
+    environment: Annotated[
+        str | None,
+        Argument(
+            "[ENV]",
+            "The environment; without it a terminal shows what is new in each, and asks.",
+            "environment",
+        ),
+    ] = None,
 ) -> int:
     """Restore an earlier release as a new commit, and hold the environment."""
     with open_for_writing(where, write, start="history") as session:
@@ -84,6 +92,17 @@ def rollback(
         from gitops.cli.render.text import confirm_rollback
 
         waits = wait_options(follow)
+        opened = session_of(session, waits)
+        app = options.app
+        if environment is None:
+            if not may_ask(where.output):
+                raise UsageError(
+                    "say which environment", hint="`gitops status` shows what is where"
+                )
+            from gitops.actions.history import newest_changes
+            from gitops.cli.render.rollback import ask_which
+
+            environment, app = ask_which(newest_changes(opened))
         ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = RollbackRequest(
             environment=environment,
@@ -93,10 +112,9 @@ def rollback(
             reason=options.reason,
             hold=options.hold,
             override=options.override,
-            app=options.app,
+            app=app,
             abort=options.abort,
         )
-        opened = session_of(session, waits)
         report = run(opened, request, confirm=confirm_rollback if ask else None)
         return finish(opened, report, waits, where.output, audit=write.audit)
 

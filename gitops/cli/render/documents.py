@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gitops.cli.render import audit
+from gitops.cli.render.rollback import passed_over_documents
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
@@ -59,17 +60,7 @@ def write_document(report: WriteReport) -> JsonDocument:
         "notes": list(report.notes),
         "hold": hold_document(report.hold),
         "audit": audit.entries(report),
-        "passed_over": [
-            {
-                "commit": entry.release.commit,
-                "time": time_text(entry.release.time),
-                "subject": entry.release.subject,
-                "verdicts": list(entry.seen),
-                "kind": entry.objection.kind,
-                "reason": entry.objection.text,
-            }
-            for entry in report.passed_over
-        ],
+        "passed_over": passed_over_documents(report.passed_over),
     }
 
 
@@ -80,7 +71,10 @@ def history_document(report: HistoryReport) -> JsonDocument:
         "app": report.overlay.app,
         "branch": report.branch,
         "releases": [
-            _release(release, report.words.get(release.commit, ()), current=index == 0)
+            {
+                **_release(release, report.words.get(release.commit, ()), current=index == 0),
+                "undone": report.undone.get(release.commit),
+            }
             for index, release in enumerate(report.releases)
         ],
         "more": report.more,

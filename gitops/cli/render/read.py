@@ -40,7 +40,8 @@ def print_history(report: HistoryReport, output: str) -> int:
                 release.commit[:_SHORT],
                 minute(release.time),
                 release.author.name,
-                release.action or "by hand",
+                (release.action or "by hand")
+                + (" (undone)" if release.commit in report.undone else ""),
                 _changed(release.images, older) + _said(report.words.get(release.commit, ())),
             )
         )

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import pty
 import re
 import subprocess
+import sys
 
 import pytest
 
@@ -458,3 +460,66 @@ def test_a_rewritten_branch_keeps_what_it_took_away(manifests: Manifests) -> Non
     subprocess.run([*git, "push", "-q", "--force", "origin", "HEAD:main"], check=True)
 
     assert (0, "1.6.1") == (back(manifests).code, tag(manifests))
+
+
+def on_terminal(manifests: Manifests, answer: str, *arguments: str) -> tuple[int, str]:
+    """Run gitops on a terminal, type `answer`, and return its exit code and what it showed."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "gitops", *arguments],
+        cwd=manifests.elsewhere,
+        env={**os.environ, "GITOPS_REPO": str(manifests.path), "TERM": "dumb"},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        os.write(ours, answer.encode())
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # the other side is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        process.wait()
+    os.close(ours)
+    return process.returncode, shown.decode()
+
+
+def test_without_an_environment_a_terminal_shows_what_is_new(manifests: Manifests) -> None:
+    """The newest change first, with what it changed and who did it; then it asks for one."""
+    (newest,) = deploy(manifests, "1.6.1")
+
+    code, shown = on_terminal(manifests, "dev\ny\n", "rollback")
+
+    first = next(line for line in shown.splitlines() if "->" in line)
+    assert first.startswith("dev ")
+    assert f"{newest[:7]}" in first
+    assert "shop/api 1.4.1 -> 1.6.1" in first
+    assert "local" not in shown.split("Roll back which")[0]
+    assert (0, "1.4.1") == (code, tag(manifests))
+    assert 2 == on_terminal(manifests, "nowhere\n", "rollback")[0]
+
+
+def test_without_an_environment_and_a_terminal_it_is_an_error(manifests: Manifests) -> None:
+    """A script must say which."""
+    result = manifests.gitops("rollback", "-o", "json")
+
+    assert (2, "usage") == (result.code, result.json["error"]["code"])
+
+
+def test_history_tells_what_was_undone(manifests: Manifests) -> None:
+    """Both commits stand in the history; the rollback says which commit undid it."""
+    deploy(manifests, "1.6.1")
+    back(manifests)
+    done = undo(manifests).json["commit"]
+
+    releases = manifests.gitops("history", "dev", "-o", "json").json["releases"]
+
+    assert [("undo", None), ("rollback", done)] == [
+        (one["action"], one["undone"]) for one in releases[:2]
+    ]
+    assert "rollback (undone)" in manifests.gitops("history", "dev").out
