@@ -31,7 +31,7 @@ from gitops.errors import Conflict, Denied, GitopsError, NotFound, TimedOut, Una
 
 KubernetesQuery = Sequence[tuple[str, str]]
 
-INSTALL = "pip install 'gitops-manager[cluster]'"
+INSTALL = "install gitops with its extra [cluster], from where gitops came (docs/how-to/check.md)"
 RIGHTS = "docs/how-to/watch-health.md has the Role that gitops needs"
 _CONNECT = 3.0  # seconds
 _DEFAULT = "~/.kube/config"

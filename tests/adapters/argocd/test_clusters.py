@@ -135,7 +135,7 @@ def test_without_the_client() -> None:
     with pytest.raises(NotFound, match="not installed") as caught:
         of("dev")
 
-    assert "gitops-manager[cluster]" in str(caught.value.hint)
+    assert "its extra [cluster]" in str(caught.value.hint)
     assert ["argocd.example.com"] == of("dev", SERVER)
 
 

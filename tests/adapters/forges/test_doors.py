@@ -209,7 +209,7 @@ def test_a_missing_library_says_what_to_install(kind: str, tmp_path: Path) -> No
 
     assert said.startswith("NotFound ")
     assert library in said
-    assert f"pip install 'gitops-manager[{kind}]'" in said
+    assert f"with its extra [{kind}]" in said
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -203,7 +203,8 @@ def no_library(address: ForgeAddress, missing: ImportError, extra: str) -> NotFo
     """Return the error for a forge whose library is not installed; `extra` of ours brings it."""
     return NotFound(
         f"{address.name} needs a library that is not installed: {missing.name}",
-        hint=f"pip install 'gitops-manager[{extra}]'",
+        hint=f"install gitops with its extra [{extra}], from where gitops came "
+        "(docs/reference/forges.md)",
     )
 
 
