@@ -36,9 +36,16 @@ from gitops.ports import NoForge
 
 
 def status(
-    session: Session, environments: Sequence[str] = (), *, app: str | None = None
+    session: Session,
+    environments: Sequence[str] = (),
+    *,
+    app: str | None = None,
+    failing: bool = False,
 ) -> StatusReport:
-    """Return what each environment (all, or the named ones) pins, since when and by whom."""
+    """Return what each environment (all, or the named ones) pins, since when and by whom.
+
+    `failing` leaves out what nothing bad is known of.
+    """
     tip = open_tip(session, lenient=True)
     rows = tuple(find_environment(tip.config, name) for name in dict.fromkeys(environments))
     found: list[tuple[OverlayStatus, Release | None]] = []
@@ -61,12 +68,11 @@ def status(
     gather_releases([one for one in views if isinstance(one, OverlayView)])
     for one in views:
         found.append(_status(one, warnings) if isinstance(one, OverlayView) else (one, None))
+    entries = [replace(entry, live=view.of(entry.overlay, newest)) for entry, newest in found]
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
-        overlays=tuple(
-            replace(entry, live=view.of(entry.overlay, newest)) for entry, newest in found
-        ),
+        overlays=tuple(one for one in entries if one.is_failing or not failing),
         warnings=tuple(warnings),
     )
 

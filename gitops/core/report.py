@@ -216,6 +216,14 @@ class OverlayStatus(Struct, frozen=True):
     words: tuple[CountedVerdict, ...] = ()
     live: Live | None = None
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether it cannot be read, a counted verdict is bad, or a cluster says that it failed."""
+        said = any(word.verdict in ("degraded", "qa-failed") for word in self.words)
+        live = self.live.applications if self.live is not None else ()
+        bad = any(one.state in ("degraded", "failed", "unrendered") for one in live)
+        return said or bad or self.problem is not None
+
 
 class StatusReport(Struct, frozen=True):
     """All overlays, in promotion order."""

@@ -33,8 +33,16 @@ def history(environment: Environment, options: HistoryOptions, where: Repository
 
 
 class StatusOptions(OptionGroup):
-    """What is shown."""
+    """What is shown, and how."""
 
+    wide: Annotated[
+        bool,
+        Option("--wide", help="All there is to say of each, also where a table would fit."),
+    ] = False
+    failing: Annotated[
+        bool,
+        Option("--failing", help="Only what is degraded, failed QA, or cannot be read."),
+    ] = False
     app: App = None
 
 
@@ -51,8 +59,8 @@ def status(
         from gitops.actions.status import status as run
         from gitops.cli.render.read import print_status
 
-        report = run(session(), environments, app=options.app)
-    return print_status(report, where.output)
+        report = run(session(), environments, app=options.app, failing=options.failing)
+    return print_status(report, where.output, wide=options.wide, failing=options.failing)
 
 
 class DiffOptions(OptionGroup):

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from gitops.cli.render import documents
-from gitops.cli.render.terminal import aside, columns, line, minute, paint, safe
+from gitops.cli.render.table import status_table
+from gitops.cli.render.terminal import aside, columns, cut, line, minute, paint, safe, screen_width
 from gitops.cli.render.text import print_json
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.ledger.verdicts import CountedVerdict
@@ -45,8 +46,9 @@ def print_history(report: HistoryReport, output: str) -> int:
                 _changed(release.images, older) + _said(report.words.get(release.commit, ())),
             )
         )
+    width = screen_width()
     for text in columns(rows):
-        line(safe(text))
+        line(cut(safe(text), width) if width is not None else safe(text))
     if report.more:
         line("there are older ones: --limit 0 shows all")
     for warning in report.warnings:
@@ -72,11 +74,43 @@ def _changed(
     return ", ".join(f"{image} {describe_value(value)}" for image, value in changed.items()) or "-"
 
 
-def print_status(report: StatusReport, output: str) -> int:
-    """Print one block of lines for each overlay: images, since when and by whom, what stands."""
+def print_status(
+    report: StatusReport, output: str, *, wide: bool = False, failing: bool = False
+) -> int:
+    """Print what is where: a table on a terminal where it fits, else a block for each overlay.
+
+    `wide` asks for the blocks; `failing`: the rest was left out.
+    """
     if output == "json":
         print_json(documents.status_document(report))
         return 0
+    if failing and not report.overlays:
+        line("nothing fails")
+    width = screen_width()
+    table = status_table(report.overlays, width) if width is not None and not wide else None
+    if table is None:
+        _print_blocks(report)
+    else:
+        for text in table:
+            line(safe(text))
+        for entry in report.overlays:
+            for text in _remarkable(entry):
+                line(paint(safe(f"! {entry.overlay.label}: {text}"), "yellow", sys.stdout))
+    for warning in report.warnings:
+        aside("warning", warning)
+    return 0
+
+
+def _remarkable(entry: OverlayStatus) -> list[str]:
+    """What a table has no room for and somebody must know."""
+    problem = [entry.problem] if entry.problem is not None else []
+    bad = [_word(word) for word in entry.words if word.verdict in ("degraded", "qa-failed")]
+    live = entry.live.applications if entry.live is not None else ()
+    seen = [f"{one.ref.name}: {one.text}" for one in live if one.state != "healthy"]
+    return problem + bad + seen + _standing(entry)
+
+
+def _print_blocks(report: StatusReport) -> None:
     rows = [_status_rows(entry, report.branch) for entry in report.overlays]
     texts = columns([row for group in rows for row in group])
     indent = " " * (max((len(entry.overlay.label) for entry in report.overlays), default=0) + 2)
@@ -90,9 +124,6 @@ def print_status(report: StatusReport, output: str) -> int:
             line(safe(f"{indent}{text}"))
         for text in _standing(entry):
             line(paint(safe(f"{indent}! {text}"), "yellow", sys.stdout))
-    for warning in report.warnings:
-        aside("warning", warning)
-    return 0
 
 
 def _status_rows(entry: OverlayStatus, trunk: str) -> list[tuple[str, ...]]:
@@ -113,7 +144,7 @@ def _live(entry: OverlayStatus) -> list[str]:
         return []
     lines = []
     for one in entry.live.applications:
-        since = (documents.time_text(one.since) or "").replace("T", " ")[:16]
+        since = minute(one.since) if one.since is not None else ""
         words = f"{one.ref.name}: {one.sync or 'Unknown'}, {one.health or 'Unknown'}"
         words += f" since {since}" if since else ""
         if one.release is not None and one.release != entry.commit:

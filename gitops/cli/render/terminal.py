@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
+import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TextIO
@@ -33,8 +35,47 @@ def paint(text: str, style: str, stream: TextIO) -> str:
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Align `rows` of cells with two spaces between columns; no trailing spaces."""
     width = max((len(row) for row in rows), default=0)
-    widths = [max((len(row[i]) for row in rows if i < len(row)), default=0) for i in range(width)]
-    return ["  ".join(cell.ljust(widths[i]) for i, cell in enumerate(row)).rstrip() for row in rows]
+    widths = [
+        max((width_of(row[i]) for row in rows if i < len(row)), default=0) for i in range(width)
+    ]
+    return [
+        "  ".join(cell + " " * (widths[i] - width_of(cell)) for i, cell in enumerate(row)).rstrip()
+        for row in rows
+    ]
+
+
+def width_of(text: str) -> int:
+    """Return how many columns of a screen `text` takes: Korean and most emoji take two.
+
+    Marks that combine, joiners and variation selectors take none (Unicode annex 11).
+    """
+    if text.isascii():
+        return len(text)
+    return sum(map(_width, text))
+
+
+def _width(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def cut(text: str, width: int) -> str:
+    """Return `text` in at most `width` columns of a screen; what is cut ends in `…`."""
+    if width_of(text) <= width:
+        return text
+    kept, taken = "", 1
+    for character in text:
+        taken += _width(character)
+        if taken > width:
+            break
+        kept += character
+    return kept.rstrip() + "…"
+
+
+def screen_width() -> int | None:
+    """Return the columns of the terminal that the result goes to, None where it goes elsewhere."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def json_text(document: object, indent: int | None = None) -> str:

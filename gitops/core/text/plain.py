@@ -56,21 +56,35 @@ def timestamp(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-_AGES = ((86400 * 365.25, "year"), (86400, "day"), (3600, "h"), (60, "min"), (1, "s"))
+_AGES = (
+    (86400 * 365.25, "y", "year", "years"),
+    (86400, "d", "day", "days"),
+    (3600, "h", "h", "h"),
+    (60, "m", "min", "min"),
+    (1, "s", "s", "s"),
+)
 
 
 def age(seconds: float) -> str:
     """Return `12 min ago`, `3 days ago`, `now`; what is to come is `in 5 min`."""
-    for length, word in _AGES:
-        number = int(abs(seconds) // length)
-        if number:
-            long = (
-                f"{number} {word}s"
-                if number > 1 and word in ("day", "year")
-                else f"{number} {word}"
-            )
-            return f"{long} ago" if seconds > 0 else f"in {long}"
-    return "now"
+    number, _, word, words = _age(seconds)
+    if not number:
+        return "now"
+    text = count(number, word, words)
+    return f"{text} ago" if seconds > 0 else f"in {text}"
+
+
+def short_age(seconds: float) -> str:
+    """Return `12m`, `3d`, `now` of what has been; `-5m` of what is to come."""
+    number, letter, _, _ = _age(seconds)
+    return f"{'-' if seconds < 0 else ''}{number}{letter}" if number else "now"
+
+
+def _age(seconds: float) -> tuple[int, str, str, str]:
+    for length, letter, word, words in _AGES:
+        if number := int(abs(seconds) // length):
+            return number, letter, word, words
+    return 0, "", "", ""
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
