@@ -239,16 +239,22 @@ def validate(location: str, branch: str | None, *, build: bool | None = None) ->
     """
     from gitops.actions.manifests.trial_build import TrialBuilds
     from gitops.actions.validate import validate as run
+    from gitops.adapters.gitrepo.remote.sources import open_sources
     from gitops.adapters.gitrepo.repository import open_repository
     from gitops.adapters.local.clock import SystemClock
 
-    with open_repository(location, environ=os.environ, progress=_say) as repository:
+    with (
+        open_repository(location, environ=os.environ, progress=_say) as repository,
+        open_sources(os.environ, home=repository.remote_url, progress=_say) as sources,
+    ):
         snapshot = repository.directory_snapshot() if branch is None else None
         looked_at = snapshot or repository.snapshot(branch)
         builds = TrialBuilds(_renderer(build), None if build else _MOST_BUILDS)
         now = SystemClock().now()
         released = _released(repository, here=snapshot is not None)
-        return run(looked_at, _load_config, now, repository.snapshot, builds, released)
+        return run(
+            looked_at, _load_config, now, repository.snapshot, builds, released, sources.heads
+        )
 
 
 def _released(

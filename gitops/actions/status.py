@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -14,8 +15,9 @@ from gitops.actions.context.overlays import (
     overlays_of,
 )
 from gitops.actions.context.policy_branch import open_tip
-from gitops.actions.context.session import Session
+from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.policy.builds import FollowWatch
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
 from gitops.actions.pull_requests.readiness import makers_of, waits_for
 from gitops.actions.releases.history import gather_releases, releases_of
@@ -69,12 +71,28 @@ def status(
     for one in views:
         found.append(_status(one, warnings) if isinstance(one, OverlayView) else (one, None))
     entries = [replace(entry, live=view.of(entry.overlay, newest)) for entry, newest in found]
+    warnings += _kept_out(session, tip, views, [entry for entry, _ in found])
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
         overlays=tuple(one for one in entries if one.is_failing or not failing),
         warnings=tuple(warnings),
     )
+
+
+def _kept_out(
+    session: Session,
+    tip: Tip,
+    views: Sequence[OverlayView | OverlayStatus],
+    found: Sequence[OverlayStatus],
+) -> Iterator[str]:
+    """Say where a newer release branch of a source repository keeps builds out."""
+    heads = session.sources.heads if session.sources is not None else None
+    watch = FollowWatch(tip.config, heads)
+    for view, known in zip(views, found, strict=True):
+        if isinstance(view, OverlayView) and known.images:
+            said = watch.warnings(view.row, known.images, partial(releases_of, view))
+            yield from (f"{view.label}: {text}" for text in said)
 
 
 def _status(view: OverlayView, warnings: list[str]) -> tuple[OverlayStatus, Release | None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -16,6 +17,7 @@ from gitops.actions.context.holds import HOLDS, hold_paths, readable_hold, stand
 from gitops.actions.context.overlays import apps_of, overlays_of, read_overlay
 from gitops.actions.manifests.overlay_problems import Pinned, overlay_problems, problem_of
 from gitops.actions.manifests.trial_build import TrialBuilds
+from gitops.actions.policy.builds import FollowWatch
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, parse_hold
 from gitops.core.releases.held import strayed
@@ -54,13 +56,15 @@ def validate(
     read: Callable[[str], Snapshot],
     builds: TrialBuilds | None = None,
     released: Callable[[Snapshot, Overlay], Iterable[Release]] = lambda _, __: (),
+    heads: Callable[[str], Mapping[str, str]] | None = None,
 ) -> ValidateReport:
     """Look at the config of `snapshot`, and at the overlays and the holds of its environments.
 
     `load_config` raises ConfigError, as `gitops.config.load_config` does. `now` (aware) tells which
     freezes are on. `read` gives the tips of branches that environments have of their own; it raises
     what `ports.Repository.snapshot` does. `builds`: overlays are built as well. `released` gives
-    the releases of an overlay, newest first; it is asked where a rollback set a hold.
+    the releases of an overlay, newest first; it is asked where a rollback set a hold. `heads` asks
+    a source repository for its branches; None: nobody is asked.
     """
     builds = builds if builds is not None else TrialBuilds()
     problems: list[Problem] = []
@@ -70,6 +74,7 @@ def validate(
     homes = _homes(snapshot, config, read, problems)
     found: dict[Overlay, Pinned] = {}
     count = 0
+    watch = FollowWatch(config, heads)
     problems += _check_config(config)
     problems += _check_freezes(config, now)
     problems += _check_apps(homes, config)
@@ -78,6 +83,7 @@ def validate(
             count += 1
             problems += _elsewhere(snapshot, home, overlay_problems(home, overlay, found, builds))
             problems += _elsewhere(snapshot, home, _check_held(home, overlay, released))
+            problems += _check_followed(watch, home, overlay, released)
     problems += _check_after(homes, found, snapshot)
     tips = {snapshot.branch: snapshot, **{home.branch: home for home in homes.values()}}
     trunk = _trunk(snapshot, config)
@@ -87,6 +93,22 @@ def validate(
         if branch != trunk:
             problems += _elsewhere(snapshot, home, _check_copy(home, tips.get(trunk)))
     return ValidateReport(tuple(problems), count, builds.notes())
+
+
+def _check_followed(
+    watch: FollowWatch,
+    home: Snapshot,
+    overlay: Overlay,
+    released: Callable[[Snapshot, Overlay], Iterable[Release]],
+) -> Iterator[Problem]:
+    """Warn where a newer release branch of a source repository keeps builds out."""
+    row = overlay.environment
+    try:
+        images = read_overlay(home, overlay).read_images()
+    except (ManifestError, NotFound):
+        return
+    for text in watch.warnings(row, images, partial(released, home, overlay)):
+        yield Problem(CONFIG_PATH, row.line, 1, "warning", f"{overlay.label}: {text}")
 
 
 def _homes(

@@ -28,6 +28,7 @@ from gitops.config.patterns import (
     SOURCE,
     SUBJECT,
     TRAILER,
+    VERSION,
     WORDS,
     ZONE,
     explain_accepts,
@@ -47,6 +48,7 @@ from gitops.config.patterns import (
     explain_source,
     explain_subject,
     explain_trailer,
+    explain_version,
     explain_words,
     explain_zone,
 )
@@ -86,6 +88,11 @@ ENVIRONMENT = Table(
             OneOf("newest", "any"),
             "Of several live release branches: the newest version, or each that comes.",
             default="newest",
+        ),
+        "followBelow": Key(
+            Text(VERSION, explain_version),
+            "Release branches of this version or a newer one are not followed: a bound for what "
+            "a source repository may call its newest.",
         ),
         "onAlert": Key(
             OneOf("off", "tell", "rollback"),

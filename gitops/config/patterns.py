@@ -49,6 +49,14 @@ ZONE = r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*"
 CRON = r"[^ ]+(?: +[^ ]+){4}"
 
 
+VERSION = r"v?[0-9]{1,9}(?:\.[0-9]{1,9}){0,9}"
+
+
+def explain_version(text: str) -> str:
+    """Say what is wrong with a version."""
+    return f"{shown(text)} is no version: 100, 2.0 or 2026.11, in quotes"
+
+
 def explain_duration(text: str) -> str:
     """Say what is wrong with a duration."""
     return f"{shown(text)} is no duration: 90s, 10m, 24h or 7d"

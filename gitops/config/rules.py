@@ -105,6 +105,7 @@ def _make_environment(row: Value) -> Environment:
         branch=text.get("branch") or None,
         approvals=_make_approvals(row.keys.get("approvals")),
         wait=make_patience(wait) if wait is not None else Patience(),
+        follow_below=text.get("followBelow") or None,
         on_alert=cast(OnAlert, text.get("onAlert", "off")),
         formerly=words.get("formerly", ()),
         line=row.place[0],

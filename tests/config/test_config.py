@@ -335,7 +335,8 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
 
 
 KNOWN = (
-    "name, overlay, accepts, deploy, change, rollback, after, follow, onAlert, formerly, "
+    "name, overlay, accepts, deploy, change, rollback, after, follow, followBelow, "
+    "onAlert, formerly, "
     "database, "
     "requires, soak, wait, approvals, branch"
 )

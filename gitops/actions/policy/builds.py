@@ -5,20 +5,26 @@ Only images with a `source` in `gitops.yaml` are asked for; of the others the ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import releases_of
-from gitops.core.environments.environment import Overlay
+from gitops.core.environments.environment import Config, Environment, Overlay
 from gitops.core.git.revision import parse_revision
-from gitops.core.kustomization.image import ImageChange
+from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.policy.reasons import Reason
-from gitops.core.releases.branches import release_branches
+from gitops.core.releases.followed import (
+    followed_branches,
+    follows_newest,
+    is_out_of_bounds,
+    kept_out,
+)
 from gitops.core.releases.provenance import origins
-from gitops.errors import Refused
+from gitops.core.releases.release import Release
+from gitops.errors import GitopsError, Refused
 
 _SHORT = 7
 
@@ -121,13 +127,50 @@ def judge_follow(overlay: Overlay, build: SourceBuild | None) -> tuple[Reason, .
     row = overlay.environment
     if build is None or row.deploy != "auto" or row.follow == "any":
         return ()
+    if build.heads and is_out_of_bounds(build.branch, row):
+        text = f"follows release branches below {row.follow_below}, not {build.branch}"
+        return (Reason("follow", overlay.label, text),)
     for heads in build.heads.values():
-        live = release_branches(heads, row.accepts).versioned
+        live = followed_branches(heads, row)
         ours = next((entry for entry in live if entry.branch == build.branch), None)
         if ours is not None and ours.version < live[-1].version:
             text = f"follows {live[-1].branch}, the newest release branch, not {build.branch}"
             return (Reason("follow", overlay.label, text),)
     return ()
+
+
+class FollowWatch:
+    """Says where a newer release branch keeps builds of what runs out; asks each source once.
+
+    Args:
+        heads: asks a source repository for its branches; raises what `ports.Sources` raises.
+    """
+
+    def __init__(self, config: Config, heads: Callable[[str], Mapping[str, str]] | None) -> None:
+        self._sources = config.sources
+        self._ask = heads
+        self._heads: dict[str, Mapping[str, str]] = {}
+        self._silent: set[str] = set()
+
+    def warnings(
+        self,
+        row: Environment,
+        images: Mapping[str, ImageValue],
+        releases: Callable[[], Iterable[Release]],
+    ) -> Iterator[str]:
+        """Yield what there is to say of an overlay with these images and releases."""
+        asked = {image: value for image, value in images.items() if image in self._sources}
+        if self._ask is None or not asked or not follows_newest(row):
+            return
+        for url in dict.fromkeys(self._sources[image] for image in asked):
+            if url in self._heads or url in self._silent:
+                continue
+            try:
+                self._heads[url] = self._ask(url)
+            except GitopsError as error:
+                self._silent.add(url)
+                yield f"its release branches are not known: {error.message}"
+        yield from kept_out(row, origins(releases(), asked), self._sources, self._heads)
 
 
 def _urls(tip: Tip, images: Iterable[str]) -> tuple[str, ...]:

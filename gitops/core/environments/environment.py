@@ -147,6 +147,7 @@ class Environment(Struct, frozen=True):
         requires: verdicts that the images must have in every one of `after`.
         soak: automatic promotion takes only what has been stable in `after` for so long.
         follow: which of several live release branches it takes: the newest version, or any.
+        follow_below: release branches of this version or a newer one are not followed.
         branch: the branch that it lives on (its overlays and holds); None: the top-level one.
         wait: how long `wait` waits for it.
         on_alert: what `watch --rollback` does about a release that is Degraded there.
@@ -169,6 +170,7 @@ class Environment(Struct, frozen=True):
     branch: str | None = None
     wait: Patience = Patience()
     on_alert: OnAlert = "off"
+    follow_below: str | None = None
     formerly: tuple[str, ...] = ()
     line: int = 1
 

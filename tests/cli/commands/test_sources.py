@@ -151,6 +151,33 @@ def test_stage_follows_the_newest_release_branch(world: World) -> None:
     assert (1, "refused") == (by_hand.code, by_hand.json["error"]["code"])
 
 
+def test_a_newer_branch_does_not_stop_builds_silently(world: World) -> None:
+    """A `release/9999` keeps builds out: status and validate say so, `followBelow` bounds it."""
+    commit = branch_off(world, "release/1.9")
+    assert world.build("1.9.1", "release/1.9", commit).json["outcome"] == "committed"
+    quiet = world.gitops("status", "stage", "-o", "json")
+    branch_off(world, "release/9999")
+    skipped = world.build("1.9.2", "release/1.9", commit)
+    said = [world.gitops("status", "-o", "json"), world.gitops("validate", "-o", "json")]
+    config = world.manifests.file("gitops.yaml")
+    bound = config.replace("    deploy: auto   ", '    followBelow: "100"\n    deploy: auto   ')
+    assert bound != config
+    world.manifests.commit("Bound what is followed", {"gitops.yaml": bound})
+    taken = world.build("1.9.2", "release/1.9", commit)
+    far = world.build("9999.0", "release/9999", on(world, "release/9999"))
+
+    assert not any("release/9999" in one for one in quiet.json["warnings"])
+    assert "release/9999" in skipped.json["skipped"][0]["reason"]
+    warnings = [*said[0].json["warnings"], *(one["message"] for one in said[1].json["problems"])]
+    told = [one for one in warnings if "release/9999" in one]
+    assert ["stage: builds of release/1.9" in one for one in told] == [True, True]
+    assert said[1].code == 0
+    assert (0, "committed") == (taken.code, taken.json["outcome"]), taken.err
+    assert "below 100" in far.json["skipped"][0]["reason"]
+    after = world.gitops("status", "-o", "json")
+    assert not any("release/9999" in one for one in after.json["warnings"])
+
+
 def test_follow_any_takes_each_release_branch(world: World) -> None:
     """`follow: any` lets a build of an older release branch in, too."""
     config = world.manifests.file("gitops.yaml")
