@@ -65,7 +65,8 @@ def judge_bad(
     """
 
     def ask(read: Sequence[Release], complete: bool) -> BadRelease:
-        return find_bad(read, current, word, only=only, complete=complete)
+        listing = rollback_command(view.overlay).replace("rollback", "history", 1)
+        return find_bad(read, current, word, only=only, complete=complete, command=listing)
 
     return releases_of(view).until_sure(ask)
 

@@ -36,6 +36,7 @@ def find_bad(
     *,
     only: frozenset[str] | None = None,
     complete: bool = True,
+    command: str = "gitops history ENV",
 ) -> BadRelease:
     """Find the release that `word` names (a commit or a tag), and say what became of it.
 
@@ -44,12 +45,13 @@ def find_bad(
 
     Args:
         releases, current, only, complete: as for `rollback.choose`.
+        command: what a person types to see the releases.
 
     Raises NeedMore, NotFound and UsageError as `find_release` does.
     """
     wanted = restored_images(current, only)
     lineage = trace(releases, only=wanted, complete=complete)
-    release = find_release(releases, word, wanted, complete=complete, other=False)
+    release = find_release(releases, word, wanted, complete=complete, other=False, command=command)
     position = next(at for at, one in enumerate(releases) if one.commit == release.commit)
     if position in lineage.undone:
         return BadRelease(release, taken_by=releases[lineage.undone[position]])

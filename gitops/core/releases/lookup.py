@@ -69,12 +69,15 @@ def find_release(
     *,
     complete: bool,
     other: bool = True,
+    command: str = "gitops history ENV",
 ) -> Release:
     """Return the release that `word` names.
 
     A tag stands for the newest release that has one of the `wanted` images at it; with `other`, one
     that would bring an image to the tag goes before one that only has an image which is there
-    already. Raises UsageError, listing them, when a word fits several; NotFound; and NeedMore when
+    already. `command` is what a person types to see the releases.
+
+    Raises UsageError, listing them, when a word fits several; NotFound; and NeedMore when
     `complete` is False and older releases could fit too.
     """
     commits = _commits(releases, word)
@@ -95,7 +98,7 @@ def find_release(
     if not found:
         raise NotFound(
             f"{word!r} is neither a commit that changed the images of this overlay nor a tag there",
-            hint="`gitops history ENV` lists the releases; a commit needs 7 digits or more",
+            hint=f"`{command}` lists the releases; a commit needs 7 digits or more",
             reasons=tuple(describe(release) for release in releases[:_LISTED]),
         )
     return next(iter(found.values()))[1]

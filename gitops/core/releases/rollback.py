@@ -88,7 +88,9 @@ def choose(
     case = _Case(releases, wanted, lineage, verdicts, complete, only is None, command)
     if to is None or to == PREVIOUS:
         return _search(case, prefer_stable=to is None)
-    return _take(case, find_release(releases, to, wanted, complete=complete), override)
+    listing = command.replace("rollback", "history", 1)
+    named = find_release(releases, to, wanted, complete=complete, command=listing)
+    return _take(case, named, override)
 
 
 def restored_images(
