@@ -96,3 +96,13 @@ def test_steps_on_both_sides_are_read(manifests: Manifests) -> None:
 
     assert ["history"] == [one["rule"] for one in document["findings"]]
     assert "rollback" == document["commits"][-1]["standing"]
+
+
+def test_a_rollback_does_not_offer_it(manifests: Manifests, merged: tuple[str, str, str]) -> None:
+    """Nor is it what `rollback` restores: the merge that took it back took its values away."""
+    _, evil, _ = merged
+    chosen = manifests.gitops("rollback", "prod", "--dry-run")
+    named = manifests.gitops("rollback", "prod", "--to", evil, "--dry-run")
+
+    assert "6.6.6" not in chosen.out
+    assert named.code != 0

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from checking import PROD, edited
+from gitops.adapters.gitrepo.command.credentials import ask_helper
+from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.repository import open_repository
 from manifests import Manifests, Result, run_gitops
 
 NOWHERE = "1" * 40
@@ -199,6 +202,24 @@ def test_git_of_the_tree(manifests: Manifests, trap: Path) -> None:
     call(manifests.checkout, "validate", "--against", "HEAD~0", env={"PATH": f".:{os.defpath}"})
 
     assert not trap.exists()
+
+
+def test_credential_helper_of_a_tree(manifests: Manifests, trap: Path, tmp_path: Path) -> None:
+    """Credentials for a forge are asked of the caller's helpers, wherever the caller stands."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    git(tree, "init", "-q", "--bare", ".")
+    (tree / "config").write_text(evil(trap))
+    helper = ("credential.helper", "!printf 'username=ana\\npassword=own\\n'; true")
+    ours = Git(os.environ, folder=tree, after=[helper])
+
+    assert ask_helper(Git(os.environ, folder=tree), os.environ, "https://h", "a/b") is None
+    assert ("ana", "own") == ask_helper(ours, os.environ, "https://h", "a/b")
+    assert not trap.exists()
+    git(manifests.checkout, "config", *helper)
+    git(manifests.checkout, "remote", "set-url", "origin", "https://git.example.com/a/b")
+    with open_repository(str(manifests.checkout), environ=os.environ) as repository:
+        assert ("ana", "own") == repository.web_credentials("https://git.example.com", "a/b")
 
 
 @pytest.fixture

@@ -32,7 +32,9 @@ def ask_helper(
         path: of the repository, for helpers that tell repositories apart.
     """
     answer = git.run(
-        ["credential", "fill"],
+        # Without a repository: the one that we stand in may be a part of what is checked, and what
+        # of a checkout's own configuration counts was carried along.
+        ["--git-dir=/dev/null", "credential", "fill"],
         feed=f"url={origin}/{quote(path)}\n\n".encode(),
         doing="waiting for Git's credential helper",
         extra={"GIT_ASKPASS": environ.get("GIT_ASKPASS", "")},
