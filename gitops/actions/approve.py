@@ -12,7 +12,6 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from gitops.actions.context.holds import own_hold_path
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.policy_branch import check_policy, open_tip
 from gitops.actions.context.session import Session, Tip, require_words
@@ -207,8 +206,7 @@ def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
     before: dict[str, bytes | None] = {edit.path: edit.before}
     hold = decided.hold
     if hold is not None:
-        path = own_hold_path(overlay)
-        files[path], before[path] = hold[0], home.read(path)
+        files[hold.path], before[hold.path] = hold.content, home.read(hold.path)
     message = merge_message(
         present.message,
         label=overlay.label,
@@ -219,7 +217,7 @@ def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
             *decided.judged.counting,
             *record_overrides(request.override, decided.passed),
         ),
-        rollback=decided.judged.restored is not None,
+        goes_back=decided.judged.goes_back,
     )
     return Plan(
         action="approve",
@@ -233,7 +231,7 @@ def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
             f"{proposal_branch(overlay)} at {present.commit[:7]} by {present.author.name}",
             *(note for note in decided.notes if note not in decided.warnings),
         ),
-        hold=hold[1] if hold is not None else None,
+        hold=hold.hold if hold is not None else None,
         judged=True,
         audit=decided.audit,
         result=decided,

@@ -189,7 +189,9 @@ def _assemble(
     reported = tuple(OverlayChange(view.overlay, path, change, branch) for change in changes)
     if view.row.rollback == "pull-request":
         extra = tuple((one, content) for one, content in files.items() if one != path)
-        proposed = propose([ProposalRequest(view, found.requests, extra=extra)], render=render)
+        proposed = propose(
+            [ProposalRequest(view, found.requests, extra=extra, undo=True)], render=render
+        )
         return Plan(
             action="undo",
             proposals=proposed.drafts,

@@ -34,12 +34,14 @@ class ProposalRequest(Struct, frozen=True):
     Attributes:
         restores: for a rollback, the commit of the release that it restores.
         extra: more files that it writes (a rollback: the hold).
+        undo: it takes a rollback back.
     """
 
     view: OverlayView
     requests: tuple[ImageRequest, ...]
     restores: str | None = None
     extra: tuple[tuple[str, bytes | None], ...] = ()
+    undo: bool = False
 
 
 class DraftedProposals(Struct, frozen=True):
@@ -137,18 +139,24 @@ def _others(
     present = found.present
     if present is None:
         return None, found.commits
-    extra = present.beside(entry.view.overlay, hold=present.action == "rollback")
+    extra = present.beside(entry.view.overlay, hold=present.kind != "forward")
     if not extra:
         return None, ()
-    same_kind = (entry.restores is not None) == (present.action == "rollback")
-    if same_kind and entry.restores is None and not refresh and present.content is not None:
+    forward = _kind(entry) == present.kind == "forward"
+    if forward and not refresh and present.content is not None:
         return present, ()
     return None, present.others or present.commits
 
 
+def _kind(entry: ProposalRequest) -> str:
+    if entry.restores is not None:
+        return "rollback"
+    return "undo" if entry.undo else "forward"
+
+
 def _kept(entry: ProposalRequest, present: OpenProposal | None) -> list[ImageRequest]:
     """Return what the open proposal wants beside this call."""
-    if present is None or entry.restores is not None or present.action == "rollback":
+    if present is None or _kind(entry) != "forward" or present.kind != "forward":
         return []
     named = {request.image for request in entry.requests}
     return [
@@ -162,5 +170,4 @@ def _says_so(entry: ProposalRequest, present: OpenProposal, edit: Edit) -> bool:
     """Does the open proposal want exactly this already?"""
     if {change.image: change.after for change in edit.changes} != present.images:
         return False
-    rolls_back = present.action == "rollback"
-    return (entry.restores, entry.restores is not None) == (present.restores, rolls_back)
+    return (entry.restores, _kind(entry)) == (present.restores, present.kind)

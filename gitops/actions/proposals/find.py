@@ -14,13 +14,13 @@ from datetime import datetime
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.actions.context.holds import hold_paths
 from gitops.actions.context.session import Session, require_commit
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.merged import brings_nothing
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import subject, trailers
-from gitops.core.hold import hold_path
 from gitops.core.kustomization import choose_file, image_values
 from gitops.core.kustomization.edit import only_images
 from gitops.core.kustomization.image import ImageValue
@@ -95,7 +95,7 @@ class OpenProposal(Struct, frozen=True):
 
     def beside(self, overlay: Overlay, *, hold: bool) -> tuple[str, ...]:
         """Return the paths that it changes beside image values, and (`hold`) its hold."""
-        own = [self.file, *([hold_path(overlay.environment.name, overlay.app)] if hold else [])]
+        own = [self.file, *(hold_paths(overlay) if hold else ())]
         found = [path for path in self.paths if path not in own]
         is_plain = self.before is not None and self.content is not None
         if self.file in self.paths and not (
@@ -108,6 +108,11 @@ class OpenProposal(Struct, frozen=True):
     def action(self) -> str | None:
         """What it says that it was made by (`promote`, …), None when it does not say."""
         return trailers(self.message).get("Gitops-Action", (None,))[-1]
+
+    @property
+    def kind(self) -> str:
+        """`rollback`, `undo`, or `forward`, as it says."""
+        return self.action if self.action in ("rollback", "undo") else "forward"
 
     @property
     def restores(self) -> str | None:

@@ -21,12 +21,12 @@ from gitops.actions.proposals.find import (
     told_commits,
 )
 from gitops.actions.pull_requests.review import (
+    BroughtHold,
     ProposalJudgement,
     hold_brought,
     judge_proposal,
     proposed_edit,
 )
-from gitops.core.hold import Hold
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
@@ -77,7 +77,7 @@ class Decided(Struct, frozen=True):
         edit: what it changes in the overlay as the tip has it.
         passed: reasons that an override of this call passes.
         judged: how it stands by itself.
-        hold: the hold that it brings along, its bytes first.
+        hold: the hold that comes or goes with it.
     """
 
     view: OverlayView
@@ -86,7 +86,7 @@ class Decided(Struct, frozen=True):
     edit: Edit
     passed: tuple[Reason, ...]
     judged: ProposalJudgement
-    hold: tuple[bytes, Hold] | None = None
+    hold: BroughtHold | None = None
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -94,8 +94,13 @@ class Decided(Struct, frozen=True):
         found = []
         if self.judged.restored is not None:
             found.append(f"a rollback: it restores {describe(self.judged.restored)}")
+        if self.judged.goes_back == "undo":
+            found.append("it undoes the newest rollback")
         if self.hold is not None:
-            found.append(f"it brings a hold: {self.hold[1].reason}")
+            held = self.hold.hold
+            found.append(
+                "it lifts the hold" if held is None else f"it brings a hold: {held.reason}"
+            )
         if self.present.others:
             found.append(f"with commits beside: {told_commits(self.present.others)}")
         return (*found, *map(str, self.judged.overrides))

@@ -171,7 +171,7 @@ def _prepare(
         approved_by=counted(ready.approvals, makers),
         intent=session.intent,
         overrides=(*decided.judged.counting, *record_overrides(override, decided.passed)),
-        rollback=decided.judged.restored is not None,
+        goes_back=decided.judged.goes_back,
         squashes=method == "squash",
     )
     hold = decided.hold
@@ -179,7 +179,7 @@ def _prepare(
         decided,
         pull,
         message,
-        hold[1] if hold is not None else None,
+        hold.hold if hold is not None else None,
         override,
         hands_over=hands_over,
         handed_over=ready.handed_over,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.holds import own_hold_path, readable_hold
+from gitops.actions.context.holds import readable_hold
 from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.builds import source_heads
 from gitops.actions.policy.judge import judge, judge_carried
@@ -16,7 +17,7 @@ from gitops.actions.proposals.find import OpenProposal, proposal_branch, told_co
 from gitops.actions.releases.claimed_rollback import RollbackProof
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
-from gitops.actions.releases.proposed_rollback import claim_in, prove_proposed
+from gitops.actions.releases.proposed_rollback import claim_in, hold_in, prove_proposed
 from gitops.actions.releases.rollback_target import foresee
 from gitops.core.git.message import subject, trailers
 from gitops.core.git.revision import parse_revision
@@ -42,19 +43,32 @@ from gitops.errors import Refused
 _NAMED = 5  # paths that a message names
 
 
+GoesBack = Literal["rollback", "undo"]
+
+
+class BroughtHold(Struct, frozen=True):
+    """The hold that a rollback brings along, or that an undo puts back: `content` None lifts it."""
+
+    path: str
+    content: bytes | None
+    hold: Hold | None
+
+
 class ProposalJudgement(Struct, frozen=True):
     """How a proposal stands, as of now.
 
     Attributes:
         reasons: what stands against it, and no override of its own covers.
         overrides: what its commits record, counting or not.
-        restored: it is a rollback, proved, to this release.
+        goes_back: it is a rollback, or undoes one, proved; None: neither.
+        restored: the release that a rollback restores.
         false: it says that it is a rollback, and is none: why. No override passes that.
     """
 
     reasons: tuple[Reason, ...] = ()
     warnings: tuple[str, ...] = ()
     overrides: tuple[GivenOverride, ...] = ()
+    goes_back: GoesBack | None = None
     restored: Release | None = None
     false: tuple[Reason, ...] = ()
 
@@ -112,14 +126,15 @@ def _judge_rollback(
     view: OverlayView, present: OpenProposal, judged: ProposalJudgement, proof: RollbackProof
 ) -> ProposalJudgement:
     """Going back is always allowed, to a release that the rule takes or somebody answers for."""
+    kind: GoesBack = "undo" if proof.undo else "rollback"
     if not proof.offences:
-        return replace(judged, restored=proof.restored)
+        return replace(judged, goes_back=kind, restored=proof.restored)
     against = tuple(Reason("rollback", view.label, one_line(one.message)) for one in proof.offences)
     passed = prove_proposed(view, present, override="asked for")
-    if passed is None or passed.offences:
+    if proof.undo or passed is None or passed.offences:
         return replace(judged, false=against)
     reasons = () if judged.counting else against
-    return replace(judged, restored=passed.restored, reasons=reasons)
+    return replace(judged, goes_back=kind, restored=passed.restored, reasons=reasons)
 
 
 def signers_of(view: OverlayView, present: OpenProposal) -> Mapping[str, str]:
@@ -134,13 +149,13 @@ def signers_of(view: OverlayView, present: OpenProposal) -> Mapping[str, str]:
 
 def hold_brought(
     view: OverlayView, present: OpenProposal, judged: ProposalJudgement
-) -> tuple[bytes, Hold] | None:
-    """Return the hold that a proposed rollback brings along, its bytes first."""
-    path = own_hold_path(view.overlay)
-    if judged.restored is None or path not in present.paths:
+) -> BroughtHold | None:
+    """Return the hold that goes back with the images; None where it stays as it is."""
+    path = hold_in(view, present)
+    if judged.goes_back is None or path not in present.paths:
         return None
     content = view.session.evidence.at(present.commit).read(path)
-    return None if content is None else (content, readable_hold(content, path))
+    return BroughtHold(path, content, None if content is None else readable_hold(content, path))
 
 
 def make_review(view: OverlayView, present: OpenProposal) -> Review:
@@ -152,7 +167,7 @@ def make_review(view: OverlayView, present: OpenProposal) -> Review:
     found = judge_proposal(view, present, edit.changes)
     befores: tuple[Upstream, ...] = ()
     doubts: tuple[str, ...] = ()
-    if found.restored is None:
+    if found.goes_back is None:
         befores, doubts = read_befores(view, edit.changes)
     told = dict.fromkeys([*edit.warnings, *doubts, *found.warnings])
     return Review(

@@ -10,7 +10,6 @@ import hashlib
 
 from msgspec.structs import replace
 
-from gitops.actions.context.holds import own_hold_path
 from gitops.actions.context.plan import Draft, Plan, ProposalDraft
 from gitops.actions.context.policy_branch import check_policy
 from gitops.actions.context.session import Session, Tip
@@ -54,7 +53,7 @@ def _update(session: Session, decided: Decided) -> Plan:
     branch = proposal_branch(overlay)
     files: dict[str, bytes | None] = {edit.path: edit.after}
     if decided.hold is not None:
-        files[own_hold_path(overlay)] = decided.hold[0]
+        files[decided.hold.path] = decided.hold.content
     draft = Draft(
         files,
         # No trailers but the id: it proposes nothing, and history must not read it as if it did.

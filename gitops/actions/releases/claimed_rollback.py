@@ -45,6 +45,7 @@ class RollbackProof(Struct, frozen=True):
 
     restored: Release | None
     offences: tuple[RollbackOffence, ...]
+    undo: bool = False
 
 
 def prove(

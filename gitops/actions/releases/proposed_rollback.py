@@ -6,31 +6,44 @@ put into the overlay as the base has it now, and the hold that comes along.
 
 from __future__ import annotations
 
+from functools import partial
+
 from msgspec.structs import replace
 
-from gitops.actions.context.holds import own_hold_path
+from gitops.actions.context.holds import hold_paths, own_hold_path
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.find import OpenProposal, head_content, kustomization_of
-from gitops.actions.releases.claimed_rollback import ClaimedRollback, RollbackProof, prove
+from gitops.actions.releases.claimed_rollback import (
+    ClaimedRollback,
+    RollbackProof,
+    prove,
+    prove_undo,
+)
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
-from gitops.core.audit.findings import Claim, claim_of
-from gitops.core.audit.rollback_claim import ChangedFile
+from gitops.core.audit.findings import Claim, claim_of, undo_of
+from gitops.core.audit.rollback_claim import ChangedFile, RollbackOffence
 from gitops.core.git.commit import CommitInfo
 from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageRequest
+from gitops.core.releases.history import Release
+from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, ManifestError
 from gitops.ports import Tree
 
 
 def claim_in(view: OverlayView, present: OpenProposal) -> Claim | None:
-    """Return what the proposal says of itself when that is: a rollback; any of its commits may."""
+    """Return what the proposal says of itself when that is: a rollback, or that it undoes one.
+
+    Any of its commits may say so.
+    """
     for info in present.commits:
-        claim = claim_of(replace(info, merged=()), {})
+        alone = replace(info, merged=())
+        claim = claim_of(alone, {}) or undo_of(alone)
         if claim is not None:
             return claim
-    path = own_hold_path(view.overlay)
+    path = hold_in(view, present)
     hold = _hold(view.session.evidence.at(present.commit), path) if path in present.paths else None
     return claim_of(replace(present.made, message=""), {view.label: hold} if hold else {})
 
@@ -47,22 +60,43 @@ def prove_proposed(
     if claim is None:
         return None
     if claim.labels != (overlay.label,):
-        claim = replace(claim, restores=None)
+        named = ", ".join(one_line(label, 60) for label in claim.labels) or "no environment"
+        what = f"{claim.kind} of {overlay.label} names it, and this names {named}"
+        return RollbackProof(None, (RollbackOffence(None, what),), undo=claim.undo)
     current = head_content(view)
     requests = [ImageRequest.exactly(image, value) for image, value in present.images.items()]
     after = None
     if current is not None:
         after = edit_images(current, present.file, requests, add=present.adds).after
     head, fork = session.evidence.at(present.commit), session.evidence.at(present.fork)
-    hold = own_hold_path(overlay)
+    hold = hold_in(view, present)
     claimed = ClaimedRollback(
         overlay.label,
         present.paths,
         ChangedFile(present.file, current, after, mode=_mode(fork, head, present.file)),
         ChangedFile(hold, fork.read(hold), head.read(hold), mode=_mode(fork, head, hold)),
     )
+    if claim.undo:
+        before = partial(_hold_before, view, hold)
+        return RollbackProof(None, prove_undo(claimed, releases_of(view), before), undo=True)
     ledger = ledger_of(view)
     return prove(claimed, claim, releases_of(view), ledger, override=override)
+
+
+def hold_in(view: OverlayView, present: OpenProposal) -> str:
+    """Return the path of the hold that a proposal changes; its own where it changes none."""
+    own = hold_paths(view.overlay)
+    return next((path for path in own if path in present.paths), own[0])
+
+
+def _hold_before(view: OverlayView, path: str, release: Release) -> bytes | None:
+    """Return what the hold at `path` was before a release."""
+    session = view.session
+    for version in session.repository.history(view.home.commit, view.overlay.directory):
+        if version.commit.commit == release.commit:
+            parents = version.commit.parents
+            return session.evidence.at(parents[0]).read(path) if parents else None
+    return None
 
 
 def rollback_waits(view: OverlayView, present: OpenProposal) -> bool:
@@ -71,8 +105,9 @@ def rollback_waits(view: OverlayView, present: OpenProposal) -> bool:
     A release that the rule leaves out counts where the proposal has an override: whoever approves
     it is asked, not whoever waits.
     """
-    if claim_in(view, present) is None:
-        return False
+    claim = claim_in(view, present)
+    if claim is None or claim.undo:
+        return any(_is_rollback(view, info) for info in present.commits)
     proof = prove_proposed(view, present, override="as proposed")
     if proof is not None and not proof.offences:
         return True

@@ -17,7 +17,7 @@ from gitops.core.text.plain import one_line
 _CO_AUTHOR = "Co-authored-by"
 _FORWARD = ("deploy", "promote")
 _PROVED = {"Gitops-Action", "Gitops-Environment", "Gitops-Override", "Gitops-Approved-By"}
-_GOES_BACK = {"Gitops-Restores", "Gitops-Rolled-Back"}
+_GOES_BACK = {"Gitops-Restores", "Gitops-Rolled-Back", "Gitops-Undoes"}
 _PERSON = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]+)>")
 
 
@@ -118,20 +118,20 @@ def merge_message(
     approved_by: Sequence[str],
     intent: str,
     overrides: Sequence[str] = (),
-    rollback: bool = False,
+    goes_back: str | None = None,
     squashes: bool = False,
 ) -> str:
     """Return the message of the commit that lands a proposal.
 
     It says what changes now, keeps the proposal's reason and trailers, and adds who approved. What
     only counts when it was proved is not taken from the proposal: `overrides` are those that count,
-    and `rollback` says whether it is one. Its `Gitops-Id` stays on the merged commit; where that
-    one is squashed, it comes along.
+    and `goes_back` is `rollback` or `undo` where it is one. Its `Gitops-Id` stays on the merged
+    commit; where that one is squashed, it comes along.
     """
     said = trailers(proposed)
     action = said.get("Gitops-Action", ("deploy",))[-1]
-    if rollback or action not in _FORWARD:
-        action = "rollback" if rollback else "deploy"
+    if goes_back is not None or action not in _FORWARD:
+        action = goes_back or "deploy"
     text = CommitMessage(
         action=action,
         environments=[label],
@@ -139,7 +139,7 @@ def merge_message(
         intent=intent,
         reason=reason_of(proposed),
     ).render()
-    own = _PROVED | (set() if squashes else {"Gitops-Id"}) | (set() if rollback else _GOES_BACK)
+    own = _PROVED | (set() if squashes else {"Gitops-Id"}) | (set() if goes_back else _GOES_BACK)
     kept = [(key, value) for key, values in said.items() if key not in own for value in values]
     kept += [("Gitops-Override", override) for override in overrides]
     kept += [("Gitops-Approved-By", who) for who in approved_by]

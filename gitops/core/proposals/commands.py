@@ -28,6 +28,8 @@ def asking(
         restores = said.get("Gitops-Restores", ("RELEASE",))[-1]
         words = ["gitops", "rollback", name, "--to", restores]
         words += [] if hold else ["--no-hold"]
+    elif action == "undo":
+        words = ["gitops", "undo", name]
     elif action == "promote":
         words = ["gitops", "promote", "--to", name]
     else:
@@ -39,7 +41,7 @@ def asking(
     words += ["--reason", reason] if reason is not None else []
     if action == "promote":
         words += _named([change.image for change in changes])
-    elif action != "rollback":
+    elif action not in ("rollback", "undo"):
         words += _named([image_argument(change) for change in changes])
     return _joined(words)
 

@@ -31,7 +31,7 @@ LONGEST_TITLE = 200
 _SHORT = 7
 _LONGEST_TABLE = 30_000  # characters; GitHub takes 65,536 for a whole body
 _LISTED = 50
-_KINDS = {"promote": "Promotion", "rollback": "Rollback"}
+_KINDS = {"promote": "Promotion", "rollback": "Rollback", "undo": "Undo of a rollback"}
 _ACTION = re.compile(r"^Gitops-Action: (\S+)$", re.MULTILINE)
 _HEAD = re.compile(r"^gitops approve .*--head ([0-9a-f]{40,64})\b", re.MULTILINE)
 _ASPECTS: tuple[tuple[Aspect, str], ...] = (
@@ -104,7 +104,7 @@ def render_pull_request(review: Review) -> PullRequestText:
     parts.append(_changes(review.rows))
     if action == "rollback":
         parts += _restoring(review)
-    else:  # going back is always allowed
+    elif action != "undo":  # going back is always allowed
         parts += _titled("Before it goes in", _verdicts(review))
     overrides = said.get("Gitops-Override", ())
     parts += _titled("Passed over", [code(text) for text in overrides])

@@ -11,6 +11,7 @@ from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.rollback import RollbackRequest, rollback
 from gitops.actions.status import status
+from gitops.actions.undo import UndoRequest, undo
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import trailers
 from gitops.core.report import Proposal, WriteReport
@@ -338,3 +339,66 @@ def test_crosswise_merges_are_refused() -> None:
     with pytest.raises(Refused, match="crosswise"):
         run(world)
     assert () == waiting(world)
+
+
+def undo_waits() -> World:
+    """Prod was rolled back by a proposal, and an undo of that waits."""
+    world = plain(prod="rollback: pull-request")
+    run(world)
+    rollback(world.session(), RollbackRequest("prod", reason="INC-9"))
+    run(world)
+    assert "1.4.0" in world.pins()
+    undo(world.session(), UndoRequest("prod"))
+    return world
+
+
+@pytest.mark.parametrize("updated", [False, True])
+def test_a_proposed_undo_lifts_the_hold(updated: bool) -> None:
+    """What undoes the newest rollback, proved, is let in past the hold, and takes it along."""
+    world = undo_waits()
+    if updated:
+        elsewhere(world)
+        update_branch(world)
+    asked: list[ApprovalPreview] = []
+
+    def confirm(preview: ApprovalPreview) -> bool:
+        asked.append(preview)
+        return True
+
+    report = approve(world.session(CARA), ApproveRequest("prod"), confirm=confirm)
+
+    assert {"it undoes the newest rollback", "it lifts the hold"} <= set(asked[0].notes)
+    assert "1.5.0" in world.pins()
+    assert world.repository.show(HOLD) is None
+    said = trailers(world.repository.commits[report.commit or ""].info.message)
+    assert ("undo",) == said["Gitops-Action"]
+    assert "Gitops-Undoes" in said
+    assert "unchanged" == undo(world.session(), UndoRequest("prod")).outcome
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {PROD: overlay("6.6.6")},
+        {HOLD: b"by: Eve\nsince: 2026-01-05T09:00:00Z\nreason: mine\n"},
+        {PROD: overlay("1.5.0", web="6.6")},
+    ],
+)
+def test_an_undo_is_not_believed(files: dict[str, bytes | None]) -> None:
+    """With another image, or another hold, it is no undo."""
+    world = undo_waits()
+    on_top(world, files, EVE)
+    with pytest.raises(Refused, match=r"says that it is a rollback, and is none|undo"):
+        run(world, override="whatever")
+    assert "1.4.0" in world.pins()
+
+
+def test_a_claim_about_another_environment() -> None:
+    """A rollback names its environment; one that names another, or none, is none."""
+    world = plain(prod="rollback: pull-request")
+    run(world)
+    rollback(world.session(), RollbackRequest("prod", reason="INC-9"))
+    text = world.repository.commits[world.repository.branches[BRANCH]].info.message
+    on_top(world, {}, EVE, text.replace("Gitops-Environment: prod", "Gitops-Environment: stage"))
+    with pytest.raises(Refused, match="this names stage"):
+        run(world)
