@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -14,10 +15,11 @@ from gitops.actions.pull_requests.announce import update_pull_requests
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import Appended, OverlayLedger, append_records, ledger_of
 from gitops.core.environments.environment import Overlay
+from gitops.core.kustomization.image import ImageValue, describe_value, parse_image
 from gitops.core.ledger.records import LEDGER_BRANCH, Record
 from gitops.core.ledger.verdicts import LatestVerdicts, judged_sets
 from gitops.core.releases.history import Release
-from gitops.core.releases.lookup import find_commit
+from gitops.core.releases.lookup import find_commit, find_release
 from gitops.core.releases.release import Quality
 from gitops.core.releases.selection import describe
 from gitops.core.report import Committed, Outcome, WriteReport
@@ -25,6 +27,9 @@ from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, Refused, UsageError
 
 _LISTED = 10
+_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
+NEWEST = "newest"
+"""In place of a release: the one that is there now."""
 
 
 class QaRequest(Struct, frozen=True):
@@ -32,7 +37,9 @@ class QaRequest(Struct, frozen=True):
 
     Attributes:
         verdict: qa-passed or qa-failed.
-        release: commit of a release (hex, at least 7 digits); None: the newest, after asking.
+        release: commit of a release (hex, at least 7 digits), a tag, or `newest`; None: the newest,
+            after asking.
+        expect: images as they must be in that release, with their tag: `shop/api:1.5.0`.
         note: what QA wants to say with it, or None.
     """
 
@@ -41,6 +48,7 @@ class QaRequest(Struct, frozen=True):
     release: str | None = None
     note: str | None = None
     app: str | None = None
+    expect: tuple[str, ...] = ()
 
 
 class QaPreview(Struct, frozen=True):
@@ -75,6 +83,7 @@ def qa(
     overlay = find_overlay(tip, request.environment, request.app)
     view = view_of(session, tip, overlay)
     release = _find(view, request.release)
+    _check_expected(overlay, release, request.expect)
     if request.release is None and confirm is not None:
         preview = QaPreview(overlay.label, request.verdict, release)
         if not confirm(preview):
@@ -107,15 +116,21 @@ def _find(view: OverlayView, word: str | None) -> Release:
     """Return the release that `word` names, the newest for None."""
     overlay = view.overlay
     stream = releases_of(view)
-    if word is None:
+    if word is None or word == NEWEST:
         newest = next(stream, None)
         if newest is None:
             raise NotFound(f"{overlay.label} has no release yet", reasons=stream.unseen_reasons())
         return _readable(overlay, newest)
-    wanted = require_commit(word, "--release")
+    if re.fullmatch("[0-9a-f]{1,6}", word) and not any(
+        value.tag == word for value in view.images.values()
+    ):
+        require_commit(word, "--release")  # which says how many digits it takes
 
     def ask(read: Sequence[Release], complete: bool) -> Release:
-        found = find_commit(read, wanted, complete=complete)
+        found = find_commit(read, word.lower(), complete=complete)
+        if found is None and not _COMMIT.fullmatch(word):
+            images = {image: value for one in read for image, value in (one.images or {}).items()}
+            return find_release(read, word, images, complete=complete, other=False)
         if found is None:
             raise NotFound(
                 f"{word!r} is no release of {overlay.label}: no commit that changed its images",
@@ -125,6 +140,24 @@ def _find(view: OverlayView, word: str | None) -> Release:
         return found
 
     return _readable(overlay, stream.until_sure(ask))
+
+
+def _check_expected(overlay: Overlay, release: Release, expect: Sequence[str]) -> None:
+    """Raise Refused, with all reasons, where the release does not pin what is expected."""
+    images = release.images or {}
+    reasons = []
+    for request in map(parse_image, expect):
+        value = images.get(request.image)
+        if value is None or request.apply(value) != value:
+            there = "not there" if value is None else describe_value(value)
+            wanted = describe_value(request.apply(ImageValue()))
+            reasons.append(f"{request.image} is {there}, not {wanted}")
+    if reasons:
+        raise Refused(
+            f"{overlay.label} {describe(release)} is not what was expected: {'; '.join(reasons)}",
+            hint="nothing was recorded: `--release COMMIT` names the release that was tested",
+            reasons=tuple(reasons),
+        )
 
 
 def _readable(overlay: Overlay, release: Release) -> Release:

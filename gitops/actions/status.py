@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from gitops.actions.argocd.live import LiveView
 from gitops.actions.context.overlays import (
-    counterpart,
     find_environment,
     find_overlay,
     overlays_of,
@@ -27,8 +26,6 @@ from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.held import strayed
 from gitops.core.releases.history import Release
 from gitops.core.report import (
-    Difference,
-    DiffReport,
     OverlayStatus,
     Proposal,
     StatusReport,
@@ -175,19 +172,3 @@ def _waits(view: OverlayView, found: ProposalLookup) -> tuple[str, ...]:
     makers = makers_of(forge, number, ready, rule, found.present)
     waits = waits_for(found.pull, ready, rule, makers)
     return waits if ready.handed_over is None else (ready.handed_over, *waits)
-
-
-def diff(session: Session, left: str, right: str, *, app: str | None = None) -> DiffReport:
-    """Return the images whose values differ between two environments."""
-    tip = open_tip(session)
-    sides = [counterpart(tip, name, app) for name in (left, right)]
-    lefts, rights = (view_of(session, tip, overlay).images for overlay in sides)
-    return DiffReport(
-        sides[0],
-        sides[1],
-        tuple(
-            Difference(image, lefts.get(image), rights.get(image))
-            for image in dict.fromkeys([*lefts, *rights])
-            if lefts.get(image) != rights.get(image)
-        ),
-    )

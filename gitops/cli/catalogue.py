@@ -35,7 +35,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "Show what is where, since when, by whom, and which holds and proposals stand.",
     ),
     "history": ("read", "Show the releases of an environment, newest first."),
-    "diff": ("read", "Show which images differ between two environments; exit 1 when any does."),
+    "diff": (
+        "read",
+        "Show which images differ between two environments or releases; exit 1 when any does.",
+    ),
     "check": (
         "check",
         "Report commits that change a protected environment without anybody's word.",
@@ -145,8 +148,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "diff": (
         "gitops diff stage prod",
-        "gitops diff stage prod -o json",
-        "gitops diff stage prod --repo https://git.example.com/shop/manifests.git",
+        "gitops diff prod --since stable",
+        "gitops diff prod@1.4.1 stage",
     ),
     "check": (
         "gitops check",
@@ -165,7 +168,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "qa": (
         "gitops qa stage --pass",
-        "gitops qa stage --pass --release 9ab14b1d --note 'test plan 81'",
+        "gitops qa stage --pass --release newest --expect shop/api:1.5.0",
         "gitops qa stage --fail --release 9ab14b1d --note 'INC-42'",
     ),
     "hold": (

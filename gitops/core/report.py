@@ -235,19 +235,33 @@ class StatusReport(Struct, frozen=True):
 
 
 class Difference(Struct, frozen=True):
-    """An image that differs between two overlays; None: the overlay does not have it."""
+    """An image that differs between two sides; None: the side does not have it.
+
+    Attributes:
+        by: the release that made it so on the right side; None where nobody asked.
+        sources: the source commits of the left and the right value, as far as they are known.
+        page: the address of the page with the source changes between them.
+    """
 
     image: str
     left: ImageValue | None
     right: ImageValue | None
+    by: Release | None = None
+    sources: tuple[str | None, str | None] = (None, None)
+    page: str | None = None
 
 
 class DiffReport(Struct, frozen=True):
-    """Which images differ between two overlays."""
+    """Which images differ between two sides.
+
+    Attributes:
+        names: what the sides are called: `prod`, `prod@4b1d9ab`.
+    """
 
     left: Overlay
     right: Overlay
     differences: tuple[Difference, ...] = ()
+    names: tuple[str, str] = ("", "")
 
 
 class CutBranch(Struct, frozen=True):

@@ -12,12 +12,13 @@ from gitops.actions.approve import ApproveRequest, approve
 from gitops.actions.close import close
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
+from gitops.actions.diff import diff
 from gitops.actions.history import history
 from gitops.actions.hold import hold, resume
 from gitops.actions.promote import PromoteRequest, promote, promote_eligible
 from gitops.actions.qa import QaRequest, qa
 from gitops.actions.rollback import RollbackRequest, rollback
-from gitops.actions.status import diff, status
+from gitops.actions.status import status
 from gitops.config import load_config
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import subject, trailers

@@ -24,11 +24,21 @@ class QaOptions(OptionGroup):
         str | None,
         Option(
             "--release",
-            metavar="COMMIT",
-            help="The release that was tested; left out: a terminal shows the newest and asks.",
+            metavar="RELEASE",
+            help="The release that was tested: a commit, a tag, or newest; left out: a terminal "
+            "shows the newest and asks.",
             values="release",
         ),
     ] = None
+    expect: Annotated[
+        tuple[str, ...],
+        Option(
+            "--expect",
+            metavar="IMAGE:TAG",
+            help="Record nothing unless the release has this image; may be given several times.",
+            values="pin",
+        ),
+    ] = ()
     note: Annotated[str | None, Option("--note", metavar="TEXT", help="What QA says with it.")] = (
         None
     )
@@ -55,6 +65,7 @@ def qa(
             release=options.release,
             note=options.note,
             app=options.app,
+            expect=options.expect,
         )
         report = run(session(), request, confirm=confirm_qa if may_ask(where.output) else None)
     return print_write(report, where.output)

@@ -66,21 +66,36 @@ def status(
 class DiffOptions(OptionGroup):
     """What is compared."""
 
+    since: Annotated[
+        str | None,
+        Option(
+            "--since",
+            metavar="RELEASE",
+            help="What changed in ENV since a release: a commit of its history, a tag, or stable.",
+            values="release",
+        ),
+    ] = None
     app: App = None
 
 
 def diff(
-    environment: Environment,
-    other: Annotated[str, Argument("OTHER", "The environment to compare with.", "environment")],
+    environment: Annotated[
+        str, Argument("ENV", "The environment, or ENV@RELEASE: as it was then.", "environment")
+    ],
     options: DiffOptions,
     where: RepositoryOptions,
+    other: Annotated[
+        str | None,
+        Argument("[OTHER]", "The environment to compare with, or OTHER@RELEASE.", "environment"),
+    ] = None,
 ) -> int:
-    """Show which images differ between two environments; exit 1 when any does."""
-    with open_for_reading(where) as session:
-        from gitops.actions.status import diff as run
+    """Show which images differ between two environments or releases; exit 1 when any does."""
+    named = options.since is not None or "@" in f"{environment}{other}"
+    with open_for_reading(where, start="history" if named else "tip") as session:
+        from gitops.actions.diff import diff as run
         from gitops.cli.render.read import print_diff
 
-        report = run(session(), environment, other, app=options.app)
+        report = run(session(), environment, other, app=options.app, since=options.since)
     return print_diff(report, where.output)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from gitops.ports.repository import Snapshot
 
 _RELEASES = 30
+_WORDS: Mapping[str, tuple[Candidate, ...]] = {
+    "rollback": (("previous", "The newest other one."),),
+    "diff": (("stable", "The newest one that was seen stable."),),
+    "qa": (("newest", "The one that is there now."),),
+}
+"""Command -> words that stand for a release."""
 
 
 def names_for(asked: Asked) -> tuple[Candidate, ...]:
@@ -39,7 +45,7 @@ def names_for(asked: Asked) -> tuple[Candidate, ...]:
         overlays = _overlays(config, snapshot, asked)
         if asked.values == "release":
             folders = tuple(overlay.directory for overlay in overlays)
-            words = (("previous", "The newest other one."),) if asked.verb == "rollback" else ()
+            words = _WORDS.get(asked.verb, ())
             return (*words, *offline.commits(folders, _RELEASES))
         return tuple(_images(snapshot, overlays, asked))
 

@@ -15,6 +15,7 @@ from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.history import Release
 from gitops.core.report import (
     CutReport,
+    Difference,
     DiffReport,
     HistoryReport,
     OverlayStatus,
@@ -207,16 +208,30 @@ def event_document(event: WatchEvent) -> JsonDocument:
 def diff_document(report: DiffReport) -> JsonDocument:
     """The document of `diff`."""
     return {
-        "left": report.left.label,
-        "right": report.right.label,
+        "left": report.names[0],
+        "right": report.names[1],
         "differences": [
             {
                 "image": entry.image,
                 "left": value_document(entry.left),
                 "right": value_document(entry.right),
+                **_made(entry),
             }
             for entry in report.differences
         ],
+    }
+
+
+def _made(entry: Difference) -> JsonDocument:
+    """The release that made a difference; nothing where nobody asked."""
+    if entry.by is None:
+        return {}
+    return {
+        "commit": entry.by.commit,
+        "time": time_text(entry.by.time),
+        "author": entry.by.author.name,
+        "action": entry.by.action,
+        "sources": {"left": entry.sources[0], "right": entry.sources[1], "url": entry.page},
     }
 
 

@@ -12,6 +12,7 @@ from gitops.cli.render.text import print_json
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.report import (
+    Difference,
     DiffReport,
     HistoryReport,
     OverlayStatus,
@@ -211,22 +212,36 @@ def print_releases(report: ReleaseListReport, output: str) -> int:
 
 def print_diff(report: DiffReport, output: str) -> int:
     """Print the differences; exit 1 when there are any."""
-    differs = Differs(f"{report.left.label} and {report.right.label} differ")
+    left, right = report.names
+    differs = Differs(f"{left} and {right} differ")
     if output == "json":
         document = documents.diff_document(report)
         if report.differences:
             document |= documents.error_document(differs)
         print_json(document)
     elif not report.differences:
-        line(f"{report.left.label} and {report.right.label} pin the same images")
+        line(f"{left} and {right} pin the same images")
     else:
-        rows = [("image", report.left.label, report.right.label)]
+        told = any(entry.by is not None for entry in report.differences)
+        rows = [("image", left, right, *(("since", "by", "source") if told else ()))]
         rows += [
-            (entry.image, _side(entry.left), _side(entry.right)) for entry in report.differences
+            (entry.image, _side(entry.left), _side(entry.right), *(_made(entry) if told else ()))
+            for entry in report.differences
         ]
         for text in columns(rows):
             line(safe(text))
     return differs.exit_code if report.differences else 0
+
+
+def _made(entry: Difference) -> tuple[str, str, str]:
+    """When, by whom, and the source commits between the two values."""
+    if entry.by is None:
+        return "", "", ""
+    old, new = ((commit or "?")[:_SHORT] for commit in entry.sources)
+    source = "" if entry.sources == (None, None) else f"{old}..{new}"
+    if entry.page is not None:
+        source += f" {entry.page}"
+    return minute(entry.by.time), f"{entry.by.author.name} in {entry.by.commit[:_SHORT]}", source
 
 
 def _side(value: ImageValue | None) -> str:

@@ -39,6 +39,24 @@ def origins(releases: Iterable[Release], wanted: Mapping[str, ImageValue]) -> di
     return {image: found.get(image) for image in wanted}
 
 
+def setters(releases: Iterable[Release], wanted: Mapping[str, ImageValue]) -> dict[str, Release]:
+    """Return image -> the release that gave it its value in `wanted`; none that no release has.
+
+    `releases` are of one overlay, newest first, and read only as far as the answer needs.
+    """
+    found: dict[str, Release] = {}
+    left = dict(wanted)
+    for release in releases:
+        if not left:
+            break
+        for image, value in list(left.items()) if release.images is not None else ():
+            if (release.images or {}).get(image) == value:
+                found[image] = release
+            else:
+                del left[image]
+    return found
+
+
 def shared_source(
     origins: Sequence[tuple[str, str, str | None]],
 ) -> tuple[tuple[str, str | None] | None, tuple[str, ...]]:

@@ -148,7 +148,6 @@ def test_wrong_usage(manifests: Manifests) -> None:
         ("qa", "stage", "--release", release),
         ("qa", "stage", "--pass", "--fail", "--release", release),
         ("qa", "stage", "--pass"),
-        ("qa", "stage", "--pass", "--release", "1.5.0"),
         ("qa", "stage", "--pass", "--release", release[:6]),
         ("qa", "stage", "--pass", "--release", release, "--note", " "),
     ):
@@ -320,3 +319,30 @@ def on_terminal(manifests: Manifests, answer: str, *arguments: str) -> tuple[int
         process.wait()
     os.close(ours)
     return process.returncode, shown.decode("utf-8", "replace")
+
+
+def test_a_release_by_its_tag_or_as_the_newest(manifests: Manifests) -> None:
+    """A tag is the newest release that has it; `newest` is what is there now."""
+    first = deploy(manifests, "1.5.0")
+    second = deploy(manifests, "1.6.0")
+
+    assert say(manifests, "--fail", "1.5.0").code == 0
+    assert say(manifests, "--pass", "newest").code == 0
+    assert verdicts(manifests) | {first: ["qa-failed"], second: ["qa-passed"]} == verdicts(
+        manifests
+    )
+    assert say(manifests, "--pass", "9.9.9").code == 3
+
+
+def test_what_is_expected_must_be_there(manifests: Manifests) -> None:
+    """A script that tested 1.5.0 says nothing of the 1.6.0 that came meanwhile."""
+    deploy(manifests, "1.6.0")
+    wrong = say(manifests, "--pass", "newest", "--expect", "shop/api:1.5.0", "-o", "json")
+
+    assert wrong.code == 1
+    assert ["shop/api is 1.6.0, not 1.5.0"] == wrong.json["error"]["reasons"]
+    assert say(manifests, "--pass", "newest", "--expect", "nobody:1").code == 1
+    assert say(manifests, "--pass", "newest", "--expect", "shop/api").code == 2
+    assert LEDGER not in manifests.git("branch", "--list", "--all")
+    right = ("--expect", "shop/api:1.6.0", "--expect", "shop/web:2.3.0")
+    assert say(manifests, "--pass", "newest", *right).code == 0
