@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from man_pages import man_pages
 
 import gitops
 from gitops import errors
@@ -91,18 +92,26 @@ def main(arguments: Sequence[str]) -> int:
         "errors.md": errors_page(),
         "trailers.md": trailers_page(),
     }
+    group = load_all(app)
+    manual = man_pages(group, commands_of(group), EXIT_CODES, VARIABLES)
+    pages |= {f"../man/{name}": text for name, text in manual.items()}
     stale = False
     for name, text in pages.items():
-        path = FOLDER / name
+        path = (FOLDER / name).resolve()
         present = path.read_text(encoding="utf-8") if path.exists() else ""
         if "--check" in arguments:
             before, after = present.splitlines(), text.splitlines()
-            shown = f"docs/reference/{name}"
+            shown = str(path.relative_to(ROOT))
             for line in difflib.unified_diff(before, after, shown, f"{shown} (new)", lineterm=""):
                 print(line)
                 stale = True
         elif present != text:
+            path.parent.mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
+    for path in sorted((ROOT / "docs" / "man").glob("*.1")):
+        if path.name not in manual:
+            print(f"docs/man/{path.name} is of no command: remove it")
+            stale = True
     if stale:
         print("docs/reference is stale: run scripts/docs", file=sys.stderr)
     return int(stale)

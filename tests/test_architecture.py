@@ -116,6 +116,15 @@ def test_the_wheel_holds_the_sample_and_the_types() -> None:
     assert (installed / "py.typed").exists()
 
 
+@WHEEL
+def test_the_wheel_holds_the_manual() -> None:
+    """`man gitops-rollback` finds a page where the package is installed."""
+    pages = {path.name for path in (ROOT / "docs" / "man").glob("*.1")}
+
+    assert "gitops-rollback.1" in pages
+    assert pages <= {path.name for path in Path(sys.prefix, "share/man/man1").glob("*.1")}
+
+
 def rooms() -> dict[str, str]:
     """Return every folder below gitops/ that holds code, with the first line of its docstring."""
     found: dict[str, str] = {}

@@ -17,6 +17,7 @@ import pytest
 
 from gitops import errors
 from gitops.cli.app import app
+from gitops.cli.catalogue import EXAMPLES
 from gitops.cli.lazy_group import load_all
 from gitops.config import config_schema
 
@@ -177,6 +178,22 @@ def test_broken_links_are_seen(tmp_path: Path) -> None:
     (tmp_path / "a.md").write_text("# One\n[x](b.md) [y](#two) [z](#one) [w](a.md#one)\n")
 
     assert broken_links(tmp_path / "a.md") == ["b.md", "#two"]
+
+
+@pytest.mark.skipif(shutil.which("groff") is None, reason="groff reads manual pages")
+def test_the_manual_is_what_groff_understands() -> None:
+    """groff warns about no page, and each shows the examples of its command whole."""
+    for page in (DOCS / "man").glob("gitops-*.1"):
+        done = subprocess.run(
+            ["groff", "-ww", "-man", "-Tascii", "-P-cbou", str(page)],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert (done.stderr, page.name) == ("", page.name)
+        words = page.stem.removeprefix("gitops-")
+        examples = EXAMPLES.get(words) or EXAMPLES[words.replace("-", " ")]
+        assert all(example in done.stdout for example in examples), page.name
 
 
 def test_every_page_is_in_the_index() -> None:
