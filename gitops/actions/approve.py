@@ -166,7 +166,8 @@ def _record(view: OverlayView, present: OpenProposal) -> Appended:
             _check_approver(view, present, signer)
 
     known = approvals(ledger_of(view).entries, head)
-    if any(entry.record.by == name for entry in known):
+    void = _makers(view, present) if listed is not None else frozenset[str]()
+    if any(entry.record.by == name and entry.who.lower() not in void for entry in known):
         return Appended(None, 0, ())
     record = Record(
         commit=head,

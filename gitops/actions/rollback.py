@@ -17,7 +17,12 @@ from gitops.actions.context.overlays import OverlayFile, find_overlay
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.proposals.find import find_proposal, proposal_branch
+from gitops.actions.proposals.find import (
+    ProposalLookup,
+    find_proposal,
+    proposal_branch,
+    told_commits,
+)
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.rollback_plan import RollbackRequest, assemble_rollback, landed_since
 from gitops.actions.releases.rollback_target import (
@@ -93,6 +98,7 @@ class _Call(Struct):
         chosen: the release to restore; None before.
         asked: the person was asked.
         dropped: the proposal that goes with the rollback, with the view that it was seen in.
+        with_it: what others wrote in that proposal, for the note.
         keeps_branch: the server does not let the branch of that proposal go.
         steering: what is done in the cluster; None before, and for a checkout.
         looked: Rollouts were looked at, and stopped where that was wanted.
@@ -106,6 +112,7 @@ class _Call(Struct):
     chosen: Choice | None = None
     asked: bool = False
     dropped: tuple[OverlayView, Proposal] | None = None
+    with_it: str = ""
     keeps_branch: bool = False
     steering: ClusterActions | None = None
     looked: bool = False
@@ -148,7 +155,7 @@ class _Call(Struct):
                 *choice.notes,
                 *since,
                 *made.notes,
-                *(f"drops the proposal {one.branch}{_of(one)}" for one in ending),
+                *(f"drops the proposal {one.branch}{_of(one)}{self.with_it}" for one in ending),
             ),
         )
         underway = self._underway(overlay, edit.changes)
@@ -205,15 +212,17 @@ class _Call(Struct):
         branch, base = proposal_branch(overlay), view.branch
         try:
             found = find_proposal(view)
-            head, present = found.head, found.present
         except (ManifestError, NotFound):
             # Whoever may push that branch cannot stop a rollback with what it holds.
-            head, present = self.session.repository.snapshot(branch).commit, None
+            found = ProposalLookup(self.session.repository.snapshot(branch).commit, None)
+        head, present = found.head, found.present
         if head is None:
             return ()
         ended = Proposal(overlay, branch, head, state="closed", base=base)
         if present is not None:
             ended = present.report(overlay, state="closed")
+        others = present.others if present is not None else found.commits
+        self.with_it = f", and with it {told_commits(others)}" if others else ""
         self.dropped = (view, ended)
         return (ended,)
 

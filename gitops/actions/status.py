@@ -19,6 +19,7 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.builds import FollowWatch
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
 from gitops.actions.pull_requests.readiness import makers_of, waits_for
+from gitops.actions.pull_requests.review import holds_more
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Overlay, asks_for_approval
@@ -151,6 +152,8 @@ def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
         warnings.append(f"{view.label}: {found.problem}: `gitops close {name}` drops it")
         return ()
     if found.present is not None:
+        if (more := holds_more(view, found.present)) is not None:
+            warnings.append(f"{more}: `gitops approve` refuses it")
         return (replace(found.present.report(overlay, pull=pull), waits_for=waits),)
     if pull is not None and pull.state == "open":
         what = "proposes nothing that its base does not have"

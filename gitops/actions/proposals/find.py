@@ -29,6 +29,7 @@ from gitops.core.report import Proposal
 from gitops.errors import ManifestError, NotFound, Refused
 from gitops.ports import NoForge, PullRequest, Snapshot
 
+_MERGES = 50  # that are looked at; whoever makes more wrote them
 _TOLD = 5  # commits that a message names
 
 
@@ -183,7 +184,9 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
         return ProposalLookup(head.commit, None, commits=infos, problem=problem)
     fork = forks[0]
     own = frozenset(info.commit for info in infos)
-    commits = tuple(info for info in infos if not brings_nothing(session.evidence, info, own))
+    merges = [info for info in infos if len(info.parents) > 1][:_MERGES]
+    empty = {one.commit for one in merges if brings_nothing(session.evidence, one, own)}
+    commits = tuple(info for info in infos if info.commit not in empty)
     paths = session.evidence.changed(fork, head.commit)
     name, before = kustomization_of(session.evidence.at(fork), overlay)
     file, content = kustomization_of(session.evidence.at(head.commit), overlay)

@@ -83,17 +83,29 @@ def proposed_edit(view: OverlayView, present: OpenProposal) -> Edit:
 
     Only that is merged, so a branch that holds more is refused: it would count as merged, too.
     """
-    file = view.target
-    goes_back = claim_in(view, present) is not None
-    more = present.beside(view.overlay, hold=goes_back)
-    if more or present.file != file.path:
-        by = f", by {told_commits(present.others)}" if present.others else ""
-        named = ", ".join(more[:_NAMED]) or present.file
+    more = holds_more(view, present)
+    if more is not None:
         raise Refused(
-            f"{proposal_branch(view.overlay)} changes more than images: {named}{by}",
+            more,
             hint="merge it with Git, or propose the images again after "
             f"`gitops close {view.row.name}`",
         )
+    return _edit_of(view, present)
+
+
+def holds_more(view: OverlayView, present: OpenProposal) -> str | None:
+    """Say what the proposal changes beside images, and the hold that goes back; None: nothing."""
+    goes_back = claim_in(view, present) is not None
+    more = present.beside(view.overlay, hold=goes_back)
+    if not more and present.file == view.target.path:
+        return None
+    by = f", by {told_commits(present.others)}" if present.others else ""
+    named = ", ".join(more[:_NAMED]) or present.file
+    return f"{proposal_branch(view.overlay)} changes more than images: {named}{by}"
+
+
+def _edit_of(view: OverlayView, present: OpenProposal) -> Edit:
+    file = view.target
     requests = [ImageRequest.exactly(image, value) for image, value in present.images.items()]
     return edit_images(file.content, file.path, requests, add=present.adds)
 
@@ -161,15 +173,19 @@ def hold_brought(
 def make_review(view: OverlayView, present: OpenProposal) -> Review:
     """Gather what the pull request of an open proposal says.
 
-    Raises Refused for a branch that holds more than images, and what the ports raise.
+    What others put on top beside images is among the warnings. Raises Refused where the commit that
+    proposes holds more than images: it is none of ours; and what the ports raise.
     """
-    edit = proposed_edit(view, present)
+    edit = _edit_of(view, present) if present.others else proposed_edit(view, present)
+    more = holds_more(view, present)
     found = judge_proposal(view, present, edit.changes)
     befores: tuple[Upstream, ...] = ()
     doubts: tuple[str, ...] = ()
     if found.goes_back is None:
         befores, doubts = read_befores(view, edit.changes)
     told = dict.fromkeys([*edit.warnings, *doubts, *found.warnings])
+    if more is not None:
+        told[f"{more}; `gitops approve` does not merge it: merge it here"] = None
     return Review(
         overlay=view.overlay,
         head=present.commit,

@@ -32,6 +32,8 @@ from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, ManifestError
 from gitops.ports import Tree
 
+_LOOKED_AT = 20  # commits of a proposal that may each be a rollback
+
 
 def claim_in(view: OverlayView, present: OpenProposal) -> Claim | None:
     """Return what the proposal says of itself when that is: a rollback, or that it undoes one.
@@ -107,11 +109,11 @@ def rollback_waits(view: OverlayView, present: OpenProposal) -> bool:
     """
     claim = claim_in(view, present)
     if claim is None or claim.undo:
-        return any(_is_rollback(view, info) for info in present.commits)
+        return any(_is_rollback(view, info) for info in present.commits[:_LOOKED_AT])
     proof = prove_proposed(view, present, override="as proposed")
     if proof is not None and not proof.offences:
         return True
-    return any(_is_rollback(view, info) for info in present.commits)
+    return any(_is_rollback(view, info) for info in present.commits[:_LOOKED_AT])
 
 
 def _is_rollback(view: OverlayView, info: CommitInfo) -> bool:

@@ -402,3 +402,55 @@ def test_a_claim_about_another_environment() -> None:
     on_top(world, {}, EVE, text.replace("Gitops-Environment: prod", "Gitops-Environment: stage"))
     with pytest.raises(Refused, match="this names stage"):
         run(world)
+
+
+def test_a_pull_request_that_somebody_touched_is_kept_true() -> None:
+    """With a forge a newer deploy goes on top; its text and status say what else is in it."""
+    world = make_world()
+    world.propose()
+    on_top(world, {PROD: overlay("1.5.0") + b"replicas: []\n"}, BEN, "five replicas\n")
+    world.stage("shop/api:1.7.0")
+    report = world.promote()
+
+    assert "proposed" == report.outcome
+    body = world.forge.pulls[1].shown.body
+    assert "changes more than images: overlays/prod/kustomization.yaml" in body
+    assert "1.7.0" in body
+    told = status(world.session(), ["prod"]).warnings
+    assert any("five replicas" in text and "refuses it" in text for text in told)
+
+
+def test_a_rollback_names_what_goes_with_a_proposal() -> None:
+    """A direct rollback drops the proposal that waits, and says what others wrote in it."""
+    world = plain()
+    run(world)
+    world.stage("shop/api:1.7.0")
+    world.promote()
+    on_top(world, {"docs/note.md": b"hello\n"}, BEN, "a note\n")
+    report = rollback(world.session(), RollbackRequest("prod", reason="INC-9"))
+    assert any("drops the proposal" in note and "'a note' by Ben" in note for note in report.notes)
+
+
+def test_a_thousand_merges_are_not_looked_at() -> None:
+    """However many merges somebody pushes, few are compared, and all of it is told as theirs."""
+    world = plain()
+    looked = 0
+    forks = world.repository.forks
+
+    def counted(one: str, other: str) -> tuple[str, ...]:
+        nonlocal looked
+        looked += 1
+        return forks(one, other)
+
+    main = world.repository.branches["main"]
+    for _ in range(70):
+        world.repository.author = EVE
+        head = world.repository.branches[BRANCH]
+        main = world.repository.commit({"n": b"%d" % _}, "main\n")
+        world.repository.commit({"n": b"%d" % _}, "m\n", branch=BRANCH, parents=[head, main])
+    world.repository.forks = counted  # type: ignore[method-assign]
+
+    (one,) = waiting(world)
+
+    assert "Mona" == one.by
+    assert looked < 60
