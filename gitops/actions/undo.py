@@ -18,7 +18,7 @@ from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.draft import ProposalRequest, propose
-from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.history import file_around, releases_of
 from gitops.actions.releases.rollback_target import rollback_command
 from gitops.actions.rollback import Preview
 from gitops.actions.write.write import write
@@ -144,26 +144,22 @@ def _hold_before(view: OverlayView, rollback: Release) -> _HoldBefore:
     """Return the hold as it was before `rollback`, where nobody changed it since."""
     path = standing_hold_path(view.home, view.overlay)
     present = view.home.read(path)
-    history = view.session.evidence.file_history(view.home.commit, path)
-    for change in reversed(history):
-        if change.after is None:
-            continue
-        hold = readable_hold(change.after, path)
-        if (hold.restores, hold.rolled_back) != (rollback.restores, rollback.rolled_back):
-            continue
-        if present is None:
-            return _HoldBefore({}, f"{view.label} was resumed since, and stays so")
-        if present != change.after:
-            break
-        if change.before is None:
-            return _HoldBefore({path: None}, f"lifts the hold: {view.label} was not held before")
-        before = readable_hold(change.before, path)
-        said = f"{view.label} stays held, by {before.by}: {before.reason}"
-        return _HoldBefore({path: change.before}, said)
+    before, wrote = file_around(view, path, rollback)
+    if wrote == before and present is not None:
+        held = readable_hold(present, path)
+        return _HoldBefore(
+            {}, f"the hold of {held.by} stays ({held.reason}): it has another reason"
+        )
     if present is None:
-        return _HoldBefore({}, f"{view.label} is not held")
-    held = readable_hold(present, path)
-    return _HoldBefore({}, f"the hold of {held.by} stays ({held.reason}): the rollback set none")
+        since = "was resumed since, and stays so" if wrote is not None else "is not held"
+        return _HoldBefore({}, f"{view.label} {since}")
+    if present != wrote:
+        held = readable_hold(present, path)
+        return _HoldBefore({}, f"the hold of {held.by} stays ({held.reason}): it is newer")
+    if before is None:
+        return _HoldBefore({path: None}, f"lifts the hold: {view.label} was not held before")
+    held = readable_hold(before, path)
+    return _HoldBefore({path: before}, f"{view.label} stays held, by {held.by}: {held.reason}")
 
 
 def _assemble(

@@ -92,3 +92,15 @@ def releases_of(view: OverlayView) -> Releases:
     """Return the overlay's releases, newest first."""
     place = view.session.repository.describe()
     return Releases(_past(view), view.overlay, view.home.commit, place)
+
+
+def file_around(
+    view: OverlayView, path: str, release: Release
+) -> tuple[bytes | None, bytes | None]:
+    """Return the file at `path` right before and right after a release, None for none."""
+    at = view.session.evidence.at
+    for version in versions_of(view):
+        if version.commit.commit == release.commit:
+            parents = version.commit.parents
+            return at(parents[0]).read(path) if parents else None, at(release.commit).read(path)
+    return None, None

@@ -6,8 +6,6 @@ put into the overlay as the base has it now, and the hold that comes along.
 
 from __future__ import annotations
 
-from functools import partial
-
 from msgspec.structs import replace
 
 from gitops.actions.context.holds import hold_paths, own_hold_path
@@ -19,7 +17,7 @@ from gitops.actions.releases.claimed_rollback import (
     prove,
     prove_undo,
 )
-from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.history import file_around, releases_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.core.audit.findings import Claim, claim_of, undo_of
 from gitops.core.audit.rollback_claim import ChangedFile, RollbackOffence
@@ -27,7 +25,6 @@ from gitops.core.git.commit import CommitInfo
 from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageRequest
-from gitops.core.releases.history import Release
 from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, ManifestError
 from gitops.ports import Tree
@@ -79,8 +76,10 @@ def prove_proposed(
         ChangedFile(hold, fork.read(hold), head.read(hold), mode=_mode(fork, head, hold)),
     )
     if claim.undo:
-        before = partial(_hold_before, view, hold)
-        return RollbackProof(None, prove_undo(claimed, releases_of(view), before), undo=True)
+        offences = prove_undo(
+            claimed, releases_of(view), lambda rollback: file_around(view, hold, rollback)[0]
+        )
+        return RollbackProof(None, offences, undo=True)
     ledger = ledger_of(view)
     return prove(claimed, claim, releases_of(view), ledger, override=override)
 
@@ -89,16 +88,6 @@ def hold_in(view: OverlayView, present: OpenProposal) -> str:
     """Return the path of the hold that a proposal changes; its own where it changes none."""
     own = hold_paths(view.overlay)
     return next((path for path in own if path in present.paths), own[0])
-
-
-def _hold_before(view: OverlayView, path: str, release: Release) -> bytes | None:
-    """Return what the hold at `path` was before a release."""
-    session = view.session
-    for version in session.repository.history(view.home.commit, view.overlay.directory):
-        if version.commit.commit == release.commit:
-            parents = version.commit.parents
-            return session.evidence.at(parents[0]).read(path) if parents else None
-    return None
 
 
 def rollback_waits(view: OverlayView, present: OpenProposal) -> bool:

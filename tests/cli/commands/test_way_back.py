@@ -173,6 +173,21 @@ def test_an_undo_takes_back_images_and_hold(manifests: Manifests) -> None:
     assert "1.6.2" == tag(manifests)
 
 
+def test_two_rollbacks_are_undone_one_by_one(manifests: Manifests) -> None:
+    """The newer one first, with the hold of the older; then that one, and nothing is held."""
+    deploy(manifests, "1.6.1", "1.6.2")
+    back(manifests, reason="INC-1")
+    first = manifests.file(HOLD)
+    back(manifests, reason="INC-2")
+
+    undo(manifests)
+    assert ("1.6.1", first) == (tag(manifests), manifests.file(HOLD))
+    undo(manifests)
+
+    assert "1.6.2" == tag(manifests)
+    assert HOLD not in manifests.git("ls-tree", "-r", "--name-only", "main")
+
+
 def test_a_second_undo_does_nothing(manifests: Manifests) -> None:
     """The second click is told that it was undone, and by whom."""
     deploy(manifests, "1.6.1")
@@ -523,3 +538,41 @@ def test_history_tells_what_was_undone(manifests: Manifests) -> None:
         (one["action"], one["undone"]) for one in releases[:2]
     ]
     assert "rollback (undone)" in manifests.gitops("history", "dev").out
+
+
+BEN = {"GITOPS_AUTHOR": "Ben <ben@example.com>"}
+
+
+def by_proposal(manifests: Manifests) -> None:
+    """Prod takes rollbacks as proposals, and went to 1.5.0, 1.5.1 and 1.5.2."""
+    text = manifests.file("gitops.yaml").replace(
+        "rollback: commit              # going back must not wait for anybody",
+        "rollback: pull-request",
+    )
+    manifests.commit("rollbacks are reviewed", {"gitops.yaml": text})
+    for new in ("1.5.0", "1.5.1", "1.5.2"):
+        manifests.gitops("deploy", f"shop/api:{new}", "--ref", "release/1.5")
+        assert 0 == manifests.gitops("deploy", f"shop/api:{new}", "--to", "prod").code
+        assert 0 == manifests.gitops("approve", "prod", env=BEN).code
+
+
+def test_where_rollbacks_are_proposed_an_undo_is(manifests: Manifests) -> None:
+    """It waits for approval, brings images and hold back, and history reads as if nothing was."""
+    by_proposal(manifests)
+    before = manifests.file("overlays/prod/kustomization.yaml")
+    for _ in range(2):
+        rolled = manifests.gitops("rollback", "prod", "--reason", "INC-1", "-o", "json")
+        assert "proposed" == rolled.json["outcome"]
+        assert 0 == manifests.gitops("approve", "prod", env=BEN).code
+
+    for _ in range(2):
+        undone = manifests.gitops("undo", "prod", "-o", "json")
+        assert 0 == undone.code, undone.err
+        assert "proposed" == undone.json["outcome"]
+        approved = manifests.gitops("approve", "prod", "-o", "json", env=BEN)
+        assert 0 == approved.code, approved.err
+
+    assert before == manifests.file("overlays/prod/kustomization.yaml")
+    assert ".gitops" not in manifests.git("ls-tree", "-r", "--name-only", "main")
+    again = manifests.gitops("rollback", "prod", "--dry-run", "-o", "json").json
+    assert "1.5.1" == again["changes"][0]["after"]["tag"]
