@@ -251,3 +251,31 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     assert "exit code 1: they differ" in done.stdout
     assert done.stdout.count("exit code 1: refused") == 3
     assert "INC-42" in done.stdout
+
+
+NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
+MODEL = page("explanation/threat-model.md")
+
+
+@pytest.mark.parametrize(("path", "name"), sorted(set(NAMED_TEST.findall(MODEL))))
+def test_tests_of_the_threat_model_exist(path: str, name: str) -> None:
+    """Each test that the threat model names is there, under this name."""
+    assert re.search(rf"^def {name}\(", (ROOT / path).read_text(), re.MULTILINE)
+
+
+def test_every_attack_names_its_test() -> None:
+    """Each row of the tables of attacks ends with the test that plays it."""
+    attacks = MODEL.partition("## Tokens and rights")[0]
+    rows = [line for line in attacks.splitlines() if line.startswith("| ")]
+    heads = [row for row in rows if row.endswith("| test |")]
+
+    assert 6 == len(heads)
+    assert [] == [row for row in rows if row not in heads and not NAMED_TEST.search(row)]
+
+
+@pytest.mark.parametrize("command", ["check", "validate", "deploy", "approve", "rollback"])
+def test_rights_of_each_command_are_told(command: str) -> None:
+    """The commands that touch prod stand in the table of tokens and rights."""
+    table = MODEL.partition("## Tokens and rights")[2]
+
+    assert re.search(rf"^\|[^|]*`{command}", table, re.MULTILINE)
