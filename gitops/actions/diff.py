@@ -114,7 +114,7 @@ def _find(view: OverlayView, word: str) -> Release:
         if found is None:
             raise NotFound(
                 f"no release of {view.overlay.label} was recorded as stable",
-                hint="name one: gitops history lists them",
+                hint=f"`gitops history {view.overlay.typed}` lists them: name one",
             )
         return found
 

@@ -74,10 +74,11 @@ def qa(
     no release of this environment, Refused when the answer was no, and what `append_records` does.
     """
     require_words(request.note, "--note")
+    app = f" --app {request.app}" if request.app is not None else ""
     if request.release is None and confirm is None:
         raise UsageError(
             "say which release was tested: --release COMMIT",
-            hint=f"`gitops history {request.environment}` lists them",
+            hint=f"`gitops history {request.environment}{app}` lists them",
         )
     tip = open_tip(session)
     overlay = find_overlay(tip, request.environment, request.app)
@@ -134,7 +135,7 @@ def _find(view: OverlayView, word: str | None) -> Release:
         if found is None:
             raise NotFound(
                 f"{word!r} is no release of {overlay.label}: no commit that changed its images",
-                hint=f"`gitops history {overlay.environment.name}` lists them",
+                hint=f"`gitops history {overlay.typed}` lists them",
                 reasons=tuple(describe(release) for release in read[:_LISTED]),
             )
         return found

@@ -170,12 +170,11 @@ class _Call(Struct):
 
     def _runs(self, view: OverlayView, notes: tuple[str, ...]) -> Plan:
         """Return the plan where what is restored runs already: no commit, also not for a hold."""
-        app = f" --app {view.overlay.app}" if view.overlay.app is not None else ""
         return Plan(
             action="rollback",
             notes=notes,
             warnings=self.chosen.warnings if self.chosen is not None else (),
-            hint=f"`gitops hold {view.row.name}{app} --reason TEXT` keeps it as it is",
+            hint=f"`gitops hold {view.overlay.typed} --reason TEXT` keeps it as it is",
             reached=(view.overlay,) if self.steering is not None else (),
         )
 

@@ -136,7 +136,7 @@ def _status(view: OverlayView, warnings: list[str]) -> tuple[OverlayStatus, Rele
 def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
     """Return the open proposal and what it waits for; a forge that is silent hides nothing."""
     overlay = view.overlay
-    branch, name = proposal_branch(overlay), overlay.environment.name
+    branch, name = proposal_branch(overlay), overlay.typed
     waits: tuple[str, ...] = ()
     try:
         found = look(view)

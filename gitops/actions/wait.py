@@ -240,7 +240,7 @@ def _find(view: OverlayView, word: str | None) -> Release:
         if found is None:
             raise NotFound(
                 f"{word!r} is no release of {view.label}",
-                hint=f"`gitops history {view.row.name}` lists them; other commits are "
+                hint=f"`gitops history {view.overlay.typed}` lists them; other commits are "
                 "found by all of their digits",
             )
         return found

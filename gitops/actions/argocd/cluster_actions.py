@@ -180,8 +180,7 @@ class ClusterActions:
         if _NOT_DONE + why in self.warnings:
             self.warnings.remove(_NOT_DONE + why)
         text = f"Argo CD may still say that {overlay.label} is held: {why}; "
-        resume = f"gitops resume {overlay.environment.name}"
-        resume += f" --app {overlay.app}" if overlay.app is not None else ""
+        resume = f"gitops resume {overlay.typed}"
         text += f"`{resume}` again takes the notice away, and so does `gitops watch`"
         if text not in self.warnings:
             self.warnings.append(text)

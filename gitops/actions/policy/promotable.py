@@ -36,7 +36,7 @@ def _promotable(view: OverlayView, name: str) -> tuple[str, ...]:
     here = view.file
     carried = carry(source.images, view.images, source_label=source.label, target_label=view.label)
     edit = edit_images(here.content, here.path, carried.requests)
-    command = f"`gitops promote --to {view.row.name}`"
+    command = f"`gitops promote --to {view.overlay.typed}`"
     if not edit.changes:
         return (f"{view.label} has what {source.label} has: {command} changes nothing",)
     what = ", ".join(_arrow(change) for change in edit.changes)

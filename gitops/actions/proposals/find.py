@@ -301,7 +301,7 @@ def require_open(overlay: Overlay, found: ProposalLookup) -> OpenProposal:
     if found.present is not None:
         return found.present
     branch = proposal_branch(overlay)
-    name = overlay.environment.name
+    name = overlay.typed
     if found.problem is not None:
         raise Refused(
             found.problem,

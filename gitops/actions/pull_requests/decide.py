@@ -186,7 +186,7 @@ class Approving(Struct):
 
 def _no_rollback(view: OverlayView, why: tuple[Reason, ...]) -> Refused:
     texts = tuple(str(reason) for reason in why)
-    name, branch = view.row.name, proposal_branch(view.overlay)
+    name, branch = view.overlay.typed, proposal_branch(view.overlay)
     return Refused(
         f"{branch} says that it is a rollback, and is none: {texts[0]}",
         hint=f"`gitops rollback {name}` makes one; `gitops close {name}` drops this",

@@ -132,7 +132,7 @@ def _prepare(
     session, tip, overlay = view.session, view.tip, view.overlay
     decided = approving.decide(view, found)
     present, pull = decided.present, found.pull
-    name = overlay.environment.name
+    name = overlay.typed
     check_policy(session, tip, [present.base])
     if pull is None or pull.state != "open":
         raise NotFound(
@@ -190,7 +190,7 @@ def _up_to_date(decided: Decided) -> str:
     """Return more of a hint for a proposal whose base has gone on, nothing where it has not."""
     if not decided.present.behind:
         return ""
-    name, base = decided.view.row.name, decided.present.base
+    name, base = decided.view.overlay.typed, decided.present.base
     return f"; {base} has gone on: `gitops approve {name} --update` merges that into it first"
 
 
@@ -198,7 +198,7 @@ def _left_to(session: Session, ready: _Ready, how: str, tries: int) -> WriteRepo
     """Return the report of a pull request that the forge merges by itself."""
     report = _report(session, ready, "proposed", None, tries)
     (proposal,) = report.proposals
-    name = ready.decided.view.row.name
+    name = ready.decided.view.overlay.typed
     return replace(
         report,
         proposals=(replace(proposal, waits_for=(how,)),),
@@ -232,7 +232,7 @@ def _refusal(ready: _Ready, answer: NotMerged) -> TryAgain:
             hint="nothing was merged: look at the proposal again",
         )
     if answer.kind == "conflict":
-        name = ready.decided.view.row.name
+        name = ready.decided.view.overlay.typed
         raise Refused(
             f"{where} does not merge into {pull.base} any more: {answer.words}",
             hint=f"`gitops promote --to {name} --refresh` makes it anew; it needs new approvals"

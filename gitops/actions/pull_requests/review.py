@@ -88,7 +88,7 @@ def proposed_edit(view: OverlayView, present: OpenProposal) -> Edit:
         raise Refused(
             more,
             hint="merge it with Git, or propose the images again after "
-            f"`gitops close {view.row.name}`",
+            f"`gitops close {view.overlay.typed}`",
         )
     return _edit_of(view, present)
 

@@ -100,14 +100,13 @@ def assemble_rollback(
             hold=hold,
         )
     draft = Draft(files, message(overlay, edit.changes), before=before)
-    app = f" --app {overlay.app}" if overlay.app is not None else ""
     return Plan(
         action="rollback",
         commits={home.branch: draft} if files else {},
         changes=reported,
         notes=(f"with a hold: automation leaves {overlay.label} alone",) if hold else (),
         hold=hold,
-        hint=f"`gitops resume {request.environment}{app}` lifts the hold" if hold else None,
+        hint=f"`gitops resume {overlay.typed}` lifts the hold" if hold else None,
         reached=(overlay,),
     )
 

@@ -90,8 +90,7 @@ def preview_lines(
 
 def rollback_command(overlay: Overlay) -> str:
     """Return what a person types to roll `overlay` back."""
-    app = f" --app {overlay.app}" if overlay.app is not None else ""
-    return f"gitops rollback {overlay.environment.name}{app}"
+    return f"gitops rollback {overlay.typed}"
 
 
 def foresee(

@@ -219,6 +219,11 @@ class Overlay(Struct, frozen=True):
         return self.labels[0]
 
     @property
+    def typed(self) -> str:
+        """What a person types behind a command to name it: `prod`, or `prod --app shop`."""
+        return self.environment.name + (f" --app {self.app}" if self.app is not None else "")
+
+    @property
     def labels(self) -> tuple[str, ...]:
         """The same, and what it was called under earlier names of its environment."""
         names = self.environment.names

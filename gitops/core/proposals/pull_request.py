@@ -233,14 +233,14 @@ def _restoring(review: Review) -> list[str]:
         release, stability = review.restored
         parts.append(f"It restores {code(describe(release))}: {stability}.")
     if review.brings_hold:
-        resume = code(f"gitops resume {review.overlay.environment.name}")
+        resume = code(f"gitops resume {review.overlay.typed}")
         label = code(review.overlay.label)
         parts.append(f"It brings a hold along: automation leaves {label} alone until {resume}.")
     return parts
 
 
 def _way_back(review: Review) -> str:
-    command = code(f"gitops rollback {review.overlay.environment.name}")
+    command = code(f"gitops rollback {review.overlay.typed}")
     choice = review.way_back
     if choice is None or choice.release is None:
         return f"{command} finds no earlier release to go back to."

@@ -1,0 +1,116 @@
+"""Every command that gitops tells people to type is one: it is read, and it runs."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import gitops
+from gitops.cli.app import app
+from gitops.cli.catalogue import VERBS
+from gitops.cli.lazy_group import load_all
+from gitops.core.environments.environment import Environment, Overlay
+from manifests import Manifests
+
+GROUP = load_all(app)
+PACKAGE = Path(gitops.__file__).parent
+ELSEWHERE = (
+    "cli/commands/demo.py",
+    "cli/catalogue.py",
+    "cli/completion/scripts.py",
+    "config/keys.py",
+)
+READERS = {
+    "ENV": "dev",
+    "REASON": "x",
+    "TEXT": "x",
+    "RELEASE": "1.4.1",
+    "DIR": "x",
+    "COMMAND": "status",
+}
+"""What people put in place of a word in capitals."""
+SLOW = ("demo", "watch", "wait", "init")
+_SHOWN = re.compile(r"`(gitops [^`]+)`")
+_BARE = re.compile(r"^(?:.*(?:, or |: ))?(gitops (?:[a-z-]+)(?: (?:--)?[\w./:@={}-]+)*)$")
+
+
+def texts(tree: ast.Module) -> Iterator[str]:
+    """Yield what a module may print: its strings, with `{…}` for what is put in; no docstrings."""
+    nodes = [*ast.walk(tree)]
+    holders = (ast.Module, ast.FunctionDef, ast.ClassDef)
+    skipped = {
+        id(node.body[0].value)
+        for node in nodes
+        if isinstance(node, holders) and node.body and isinstance(node.body[0], ast.Expr)
+    }
+    for node in nodes:
+        if isinstance(node, ast.JoinedStr):
+            skipped |= {id(one) for one in ast.walk(node) if one is not node}
+    for node in nodes:
+        if id(node) in skipped:
+            continue
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(
+                one.value if isinstance(one, ast.Constant) else f"{{{ast.unparse(one)}}}"
+                for one in node.values
+            )
+
+
+def commands() -> list[str]:
+    """Return the commands, with an environment of the sample in place of what is put in."""
+    found: dict[str, None] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if str(path.relative_to(PACKAGE)) in ELSEWHERE:
+            continue
+        for text in texts(ast.parse(path.read_text())):
+            for command in [*_SHOWN.findall(text), *_BARE.findall(text)]:
+                plain = re.sub(r"\{[^{}]*app[^{}]*\}", "", command)
+                environment = "prod" if "promote" in command else "dev"
+                plain = re.sub(r"\{+[^{}]*near[^{}]*\}+", "rollback", plain)
+                plain = re.sub(r"\{.*?\}+", environment, plain)
+                words = [READERS.get(word, word) for word in shlex.split(plain)]
+                if words[1] in VERBS:
+                    found[shlex.join(words)] = None
+    return [*found]
+
+
+COMMANDS = commands()
+
+
+def test_there_are_some() -> None:
+    """The search finds what hints say, and would fail to if they were written another way."""
+    assert {"gitops resume dev", "gitops validate", "gitops history dev"} <= {*COMMANDS}
+    assert len(COMMANDS) > 25
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_a_command_that_is_shown_is_one(line: str, manifests: Manifests) -> None:
+    """Whole ones are read as typed, and run; a name alone is a command."""
+    verb, *words = line.split()[1:]
+    command: click.Command = GROUP.commands[verb]
+    if not words:
+        return
+    while isinstance(command, click.Group):
+        command, words = command.commands[words[0]], words[1:]
+    if words != ["--help"] and verb != "help":
+        command.make_context(verb, shlex.split(shlex.join(words)))
+    if verb not in SLOW and "--forge" not in words:
+        done = manifests.gitops(*shlex.split(line)[1:])
+        assert done.code != 2, done.err
+        assert done.code != 70, done.err
+
+
+def test_an_overlay_of_an_app_is_typed_with_it() -> None:
+    """What hints put behind a command names the app where there are several."""
+    row = Environment("prod", "apps/{app}/prod")
+
+    assert Overlay(row, "shop").typed == "prod --app shop"
+    assert Overlay(Environment("prod", "prod")).typed == "prod"
