@@ -15,8 +15,9 @@ from gitops.core.ledger.records import LedgerEntry
 from gitops.core.ledger.verdicts import judged_sets
 from gitops.core.policy.promotion import ImageOrigin, Upstream
 from gitops.core.releases.history import Release
-from gitops.core.releases.lookup import was_released
+from gitops.core.releases.lookup import taken_away_by, was_released
 from gitops.core.releases.provenance import origins
+from gitops.core.releases.selection import describe
 from gitops.errors import NotFound
 
 
@@ -56,6 +57,7 @@ def _read_before(
         return Upstream(name, {}, (), problem=error.message), ()
     released: list[str] = []
     unseen: str | None = None
+    taken: dict[str, str] = {}
     warnings: list[str] = []
     for change in changes:
         # What runs there now needs no look into the past, which may be a long one.
@@ -69,13 +71,16 @@ def _read_before(
                 warnings += [f"{before.label}: {text}" for text in stream.unseen_reasons()]
             else:
                 unseen = stream.unseen()
+                rollback = taken_away_by(releases_of(before), change.image, change.after)
+                if rollback is not None:
+                    taken[change.image] = describe(rollback)
     ledger = ledger_of(
         before,
         about=lambda images: any(images.get(change.image) == change.after for change in changes),
     )
     releases = _releases(before, ledger.entries) if ledger.entries else ()
     sets = judged_sets(ledger.entries, releases)
-    told = Upstream(before.label, present, released, sets, unseen=unseen)
+    told = Upstream(before.label, present, released, sets, unseen=unseen, taken=taken)
     return told, (*dict.fromkeys(warnings), *ledger.warnings)
 
 

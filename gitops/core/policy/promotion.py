@@ -52,8 +52,9 @@ class Upstream(Struct, frozen=True):
         overlay: its label (`stage`, `shop/stage`).
         present: the images that it pins now.
         released: names of the changing images whose new value is or was a release there, and was
-            not left there by a rollback (`core.releases.history.was_released`, without verdicts).
+            not left there by a rollback (`core.releases.lookup.was_released`, without verdicts).
         sets: its ledger, see `core.ledger.verdicts.judged_sets`.
+        taken: image -> the rollback that took its new value away there, as messages call it.
         problem: why it cannot be asked at all; the rest is empty then.
         unseen: how much of its past cannot be read, None when all of it can, or need not be.
     """
@@ -64,6 +65,7 @@ class Upstream(Struct, frozen=True):
     sets: Sequence[JudgedSet] = ()
     problem: str | None = None
     unseen: str | None = None
+    taken: Mapping[str, str] = {}
 
 
 class ImageOrigin(Struct, frozen=True):
@@ -183,6 +185,9 @@ def _judge_before(
     for image, value in wanted.items():
         if image not in before.released:
             what = f"{_pinned(image, value)} is not a release of {before.overlay}"
+            if image in before.taken:
+                what = f"a rollback of {before.overlay} took {_pinned(image, value)} away: "
+                what += before.taken[image]
             what += f" ({before.unseen})" if before.unseen is not None else ""
             reasons.append(Reason("after", label, what))
     rest = {image: value for image, value in wanted.items() if image in before.released}

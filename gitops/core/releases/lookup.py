@@ -135,6 +135,19 @@ def was_released(
     return read_until_sure(releases, stands)
 
 
+def taken_away_by(releases: Iterable[Release], image: str, value: ImageValue) -> Release | None:
+    """Return the rollback that took `value` of `image` away; None: none did, or it was given back.
+
+    `releases` are newest first, and read only as far as the answer needs.
+    """
+
+    def ask(read: Sequence[Release], complete: bool) -> Release | None:
+        step = trace(read, complete=complete).taken_by(image, value)
+        return step.release if step is not None else None
+
+    return read_until_sure(releases, ask)
+
+
 def _pins(release: Release, image: str, value: ImageValue) -> bool:
     return release.images is not None and release.images.get(image) == value
 

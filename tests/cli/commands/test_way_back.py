@@ -576,3 +576,16 @@ def test_where_rollbacks_are_proposed_an_undo_is(manifests: Manifests) -> None:
     assert ".gitops" not in manifests.git("ls-tree", "-r", "--name-only", "main")
     again = manifests.gitops("rollback", "prod", "--dry-run", "-o", "json").json
     assert "1.5.1" == again["changes"][0]["after"]["tag"]
+
+
+def test_policy_says_that_a_rollback_took_it_away(manifests: Manifests) -> None:
+    """What was rolled back in stage is not called "not a release": the rollback is named."""
+    for new in ("1.5.0", "1.5.1"):
+        manifests.gitops("deploy", f"shop/api:{new}", "--ref", "release/1.5")
+    rolled = manifests.gitops("rollback", "stage", "-o", "json").json["commit"]
+
+    refused = manifests.gitops("deploy", "shop/api:1.5.1", "--to", "prod", "-o", "json")
+
+    assert (1, "refused") == (refused.code, refused.json["error"]["code"])
+    (reason,) = refused.json["error"]["reasons"]
+    assert f"a rollback of stage took shop/api 1.5.1 away: {rolled[:7]}" in reason
