@@ -19,8 +19,11 @@ import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import IO
+
+from gitops.adapters.gitrepo.cache.seal import is_sealed, key_of, seal
 
 LIMIT = 256 * 1024 * 1024
 """Bytes that all repositories together may take."""
@@ -50,7 +53,8 @@ def open_cache(environ: Mapping[str, str], tell: Callable[[str], None] | None) -
         return None
     root = Path(named) if named is not None else _default(environ)
     try:
-        return Cache(root, parents=named is not None) if root is not None else None
+        key = partial(key_of, environ)
+        return Cache(root, parents=named is not None, key=key) if root is not None else None
     except OSError as error:
         if named is not None and tell is not None:
             tell(f"the cache GITOPS_CACHE is not used: {error.strerror or error}")
@@ -72,8 +76,18 @@ def _default(environ: Mapping[str, str]) -> Path | None:
 class Cache:
     """The cache directory. Raises OSError when it cannot be used safely."""
 
-    def __init__(self, root: Path, *, parents: bool = False) -> None:
-        """Make the directory where there is none; with `parents` also all of those above it."""
+    def __init__(
+        self,
+        root: Path,
+        *,
+        parents: bool = False,
+        key: Callable[[], bytes | None] = lambda: None,
+    ) -> None:
+        """Make the directory where there is none; with `parents` also all of those above it.
+
+        `key` gives what a state is sealed with.
+        """
+        self._key = key
         root = root.absolute()
         if parents:
             root.parent.mkdir(parents=True, exist_ok=True)
@@ -90,7 +104,7 @@ class Cache:
     def shelf(self, *addresses: str) -> Shelf:
         """Return the place of the repository that is fetched from and pushed to `addresses`."""
         key = hashlib.sha256("\0".join(addresses).encode("utf-8", "surrogateescape")).hexdigest()
-        return Shelf(self._path / key[:40], self.trim)
+        return Shelf(self._path / key[:40], self.trim, self._key)
 
     def trim(self, limit: int = LIMIT) -> None:
         """Remove repositories, those used longest ago first, until the rest takes `limit` bytes."""
@@ -106,20 +120,32 @@ class Cache:
 class Shelf:
     """The place of one repository in the cache.
 
+    Attributes:
+        is_own: the state that was read last bears the seal of this user and machine.
+
     All methods raise OSError: the disk is full or may only be read, something else than a file of
     this user is there, or the bytes are not those that were kept.
     """
 
-    def __init__(self, path: Path, trim: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        trim: Callable[[], None],
+        key: Callable[[], bytes | None] = lambda: None,
+    ) -> None:
         self._path = path
         self._trim = trim
+        self._key = key
+        self.is_own = False
 
     def state(self) -> bytes:
         """Return what `keep` was given last."""
         with self._folder() as folder, _open_file(folder, _STATE) as file:
-            name, _, content = file.read(_LARGEST_STATE).partition(b"\n")
+            line, _, content = file.read(_LARGEST_STATE).partition(b"\n")
+        name, _, given = line.partition(b" ")
         if hashlib.sha256(content).hexdigest().encode() != name:
             raise OSError("what was kept is damaged")
+        self.is_own = is_sealed(self._key(), self._bound(content), given.decode("latin-1"))
         return content
 
     def fetch(self, name: str, target: Path) -> None:
@@ -154,13 +180,18 @@ class Shelf:
         With `grown` files that nothing names any more are removed, and where the cache became too
         large whole repositories.
         """
-        content = hashlib.sha256(state).hexdigest().encode() + b"\n" + state
+        name, mark = hashlib.sha256(state).hexdigest(), seal(self._key(), self._bound(state))
+        content = f"{name} {mark}\n".encode() + state
         with self._folder(make=True) as folder:
             _write(folder, _STATE, io.BytesIO(content))
             if grown:
                 _sweep(folder, names | {_STATE})
         if grown:
             self._trim()
+
+    def _bound(self, state: bytes) -> bytes:
+        """Return what is sealed: the state, and the repository that it is of."""
+        return self._path.name.encode() + b"\0" + state
 
     def drop(self) -> None:
         """Forget the repository."""

@@ -64,7 +64,9 @@ class Memory:
                     store.close()
                     raise
                 self._old, self._tips, self._packs = old, dict(old.tips), store.packs()
-                self._default, self._asked, self._misses = old.default, old.asked, old.misses
+                self._misses = old.misses
+                if self._shelf.is_own:  # or somebody could say where a write goes
+                    self._default, self._asked = old.default, old.asked
                 self.filled = True
                 return store
         return Store(self._git)

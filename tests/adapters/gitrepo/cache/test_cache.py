@@ -401,6 +401,33 @@ def test_default_branch_is_asked_for_again(place: Place) -> None:
         assert snapshot is not None
 
 
+@pytest.mark.parametrize("by", ["a carried file", "another gitops"])
+def test_a_state_of_somebody_else_names_no_default_branch(place: Place, by: str) -> None:
+    """Which branch a call means that names none is not believed of a state that others wrote."""
+    place.repo.git("branch", "evil", "main")
+    with place.opened() as repository:
+        repository.snapshot()
+    shelf = Cache(place.cache).shelf(place.url)
+    remembered = parse(shelf.state())
+    assert remembered.default == "main"
+    forged = render(replace(remembered, default="evil", tips={"evil": remembered.tips["main"]}))
+    if by == "another gitops":
+        shelf.keep(forged, frozenset(), grown=False)
+    else:
+        (state,) = [path for path in place.files() if path.name == "state"]
+        seal = state.read_bytes().split(b"\n")[0].split(b" ")[1]
+        name = hashlib.sha256(forged).hexdigest().encode()
+        state.write_bytes(name + b" " + seal + b"\n" + forged)
+
+    with place.opened() as repository, repository.remembered() as snapshot:
+        assert snapshot is None
+    with place.opened() as repository:
+        assert repository.snapshot().branch == "main"
+    with place.opened() as repository, repository.remembered() as snapshot:
+        assert snapshot is not None
+        assert snapshot.branch == "main"
+
+
 def test_signed_commits(place: Place, tmp_path: Path) -> None:
     """A commit that git itself signed is remembered whole."""
     key = tmp_path / "key"
