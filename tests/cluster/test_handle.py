@@ -66,6 +66,77 @@ def test_shipped_rights_are_no_more_than_annotations(
     assert "gitops may change annotations of an Application, and nothing else" in said
 
 
+@pytest.mark.parametrize(
+    "annotations",
+    [
+        {"argocd.argoproj.io/skip-reconcile": "true"},
+        {"argocd.argoproj.io/hydrate": "normal"},
+        {"argocd.argoproj.io/refresh": "hard"},
+        {"notifications.argoproj.io/subscribe.on-deployed.slack": "evil"},
+        {"team": None},
+        {"team": "evil"},
+    ],
+    ids=["skip", "hydrate", "hard refresh", "notifications", "removed", "changed"],
+)
+def test_shipped_rights_are_the_annotations_that_gitops_writes(
+    account_of: AccountOf, application: str, cluster: ClusterHandle, annotations: Any
+) -> None:
+    """No annotation but the refresh and the notice may be set, changed or removed."""
+    given = {"metadata": {"annotations": {"team": "shop"}}}
+    assert 200 == patch(cluster.kube, application, given)[0]
+    kube = account_of("gitops")
+    notice = "notice.argocd.argoproj.io"
+    shown = {f"{notice}/content": "held", f"{notice}/severity": "warning"}
+
+    status, said = patch(kube, application, {"metadata": {"annotations": annotations}})
+
+    assert (422, True) == (status, "annotations of a refresh and of its notice" in said)
+    for value in (shown, dict.fromkeys(shown)):
+        assert 200 == patch(kube, application, {"metadata": {"annotations": value}})[0]
+
+
+def test_shipped_rights_abort_a_rollout_and_no_more(
+    account_of: AccountOf, application: str, cluster: ClusterHandle
+) -> None:
+    """`rollouts/status` is patched for `abort`: no promotion, no skipped step, no new spec."""
+    import yaml
+
+    path = Path(__file__).parents[2] / "deploy" / "workload-rights.yaml"
+    for told in yaml.safe_load_all(path.read_text(encoding="utf-8")):
+        told["metadata"]["namespace"] = cluster.namespace
+        for subject in told.get("subjects", ()):
+            subject["namespace"] = cluster.namespace
+        cluster.kube.apply(told)
+    template = {
+        "metadata": {"labels": {"app": "fenced"}},
+        "spec": {"containers": [{"name": "x", "image": "x"}]},
+    }
+    spec = {"selector": {"matchLabels": {"app": "fenced"}}, "template": template, "replicas": 0}
+    spec["strategy"] = {"canary": {"steps": [{"pause": {}}]}}
+    meta = {"name": "fenced", "namespace": cluster.namespace}
+    kind = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout"}
+    cluster.kube.apply({**kind, "metadata": meta, "spec": spec})
+    rollout = f"/apis/argoproj.io/v1alpha1/namespaces/{cluster.namespace}/rollouts/fenced"
+    kube = account_of("gitops")
+    refused = [
+        {"status": {"promoteFull": True}},
+        {"status": {"currentStepIndex": 1}},
+        {"status": {"abort": True, "message": "so I say"}},
+        {"status": None},
+    ]
+    cluster.kube.ask(
+        *("PATCH", f"{rollout}/status", {"status": {"phase": "Paused"}}),
+        content_type="application/merge-patch+json",
+    )
+
+    for change in refused:
+        status, said = patch(kube, f"{rollout}/status", change)
+        assert (422, True) == (status, "may abort a Rollout" in said), (change, said)
+    assert 200 == patch(kube, f"{rollout}/status", {"status": {"abort": True}})[0]
+    assert 200 == patch(kube, f"{rollout}/status", {"status": {"abort": False}})[0]
+    assert 403 == patch(kube, rollout, {"spec": {"replicas": 5}})[0]
+
+
 def test_shipped_rights_end_at_applications(
     account_of: AccountOf, application: str, cluster: ClusterHandle
 ) -> None:
