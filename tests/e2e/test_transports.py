@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,9 @@ import pytest
 
 from manifests import Manifests, Result
 from servers.authority import Authority
-from servers.git_http import GitServer
+from servers.git_http import Behaviour, GitServer
 from servers.lanes import need
+from servers.loopback import Loopback
 from servers.ssh import SshServer
 
 DEV = "overlays/dev/kustomization.yaml"
@@ -249,6 +251,35 @@ def test_authority_that_is_not_there(serve_tls: Callable[[str], World]) -> None:
 
     assert "denied" == error["code"]
     assert "GIT_SSL_CAINFO" in error["hint"]
+
+
+def test_proxy_that_wants_a_password(manifests: Manifests, tmp_path: Path) -> None:
+    """A proxy that answers 407: 3 at once, and it is the proxy that is told about."""
+    with GitServer(tmp_path) as proxy:
+        proxy.behaviour = Behaviour(status=407)
+        world = World(manifests, "http://git.example.com/m.git", {"http_proxy": proxy.url})
+        error = world.fails()
+
+    assert "denied" == error["code"]
+    assert "https_proxy" in error["hint"]
+
+
+def test_server_that_only_has_files(manifests: Manifests) -> None:
+    """Git's dumb protocol, a folder behind a web server: 3 at once, and what it must speak."""
+    manifests.git("update-server-info")
+
+    class Folder(SimpleHTTPRequestHandler):
+        def __init__(self, *arguments: Any) -> None:
+            super().__init__(*arguments, directory=str(manifests.path.parent))
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    with Loopback(Folder) as server:
+        error = World(manifests, f"{server.url}/manifests.git").fails()
+
+    assert "denied" == error["code"]
+    assert "smart protocol" in error["hint"]
 
 
 def test_tries_fold_into_one_counting_line(manifests: Manifests) -> None:
