@@ -196,6 +196,36 @@ def test_repository_that_is_not_on_the_ssh_server(ssh: tuple[SshServer, World]) 
     assert "not-found" == missing.fails()["code"]
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "hint"),
+    [
+        ("echo Welcome to the jungle", "denied", "greeting"),
+        ("PATH=/nowhere; $SSH_ORIGINAL_COMMAND", "not-found", "install Git on the server"),
+    ],
+)
+def test_account_that_does_something_else(
+    ssh: tuple[SshServer, World], command: str, code: str, hint: str
+) -> None:
+    """A login that greets, or that finds no Git: 3 at once, and what is to be mended there."""
+    server, world = ssh
+    key = (server.folder / "client.pub").read_text()
+    (server.folder / "authorized").write_text(f'command="{command}" {key}')
+    error = world.fails()
+
+    assert code == error["code"]
+    assert hint in error["hint"]
+
+
+def test_port_without_tls(manifests: Manifests) -> None:
+    """https:// to a port that speaks plain HTTP: 3 at once."""
+    with GitServer(manifests.path.parent) as server:
+        address = server.url.replace("http://", "https://")
+        error = World(manifests, f"{address}/manifests.git").fails()
+
+    assert "denied" == error["code"]
+    assert "no TLS" in error["hint"]
+
+
 def test_machine_without_ssh(ssh: tuple[SshServer, World], tmp_path: Path) -> None:
     """No program `ssh`: 3 at once, and what to install."""
     _, world = ssh

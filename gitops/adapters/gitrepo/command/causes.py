@@ -72,6 +72,37 @@ _TRANSPORT = (
         "{keyscan} >> ~/.ssh/known_hosts",
     ),
     Cause(
+        r"git-(?:upload|receive)-pack: (?:command )?not found",
+        "install Git on the server, or put it on the PATH that this account has there",
+        told="the server finds no Git",
+        missing=True,
+    ),
+    Cause(
+        r"protocol error: bad line length character: (\S*)",
+        "the account's shell there prints a greeting, or lets nobody in: it must say nothing when "
+        "Git calls",
+        told=r"the server does not speak Git, it begins with \1",
+    ),
+    Cause(
+        r"(?i)unable to negotiate with \S+ port \d+: no matching [^.\n]*",
+        "ssh and the server have no such algorithm in common: the server needs an update, or "
+        "~/.ssh/config must allow its older ones for this host",
+    ),
+    Cause(
+        r"(?i)bad configuration option|bad owner or permissions on",
+        "mend what ssh reads: ~/.ssh/config, GIT_SSH_COMMAND or Git's core.sshCommand",
+    ),
+    Cause(
+        r"(?i)permissions \S+ for '([^'\n]*)' are too open",
+        "ssh leaves a key alone that others may read: chmod 600 on it",
+        told=r"the key \1 may be read by others",
+    ),
+    Cause(
+        r"(?i)too many authentication failures",
+        "ssh offered too many keys: name the right one in ~/.ssh/config, with IdentityFile and "
+        "IdentitiesOnly yes",
+    ),
+    Cause(
         r"(?i)does not match target host name|no alternative certificate subject name"
         r"|certificate owner does not match|hostname mismatch|ip address mismatch",
         "its certificate is for another name: give --repo the name that stands in it, or let the "
@@ -85,6 +116,15 @@ _TRANSPORT = (
         r"(?i)problem with the ssl ca cert|error (?:setting certificate|reading ca cert|adding "
         r"trust anchors)|certificate verify locations",
         "the file of GIT_SSL_CAINFO, GIT_SSL_CAPATH or Git's http.sslCAInfo cannot be read",
+    ),
+    Cause(
+        r"(?i)unexpected tls packet|wrong version number|packet with illegal",
+        "this port speaks no TLS: give another port, or http:// where it may be in the clear",
+    ),
+    Cause(
+        r"(?i)alert (?:certificate required|handshake failure)|certificate is required",
+        "the server may want a certificate of yours: git config --global http.sslCert FILE, and "
+        "http.sslKey FILE",
     ),
     Cause(
         r"(?i)ssl certificate problem|certificate verification failed|self[- ]signed certificate"

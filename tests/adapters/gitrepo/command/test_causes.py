@@ -30,6 +30,21 @@ TRANSPORT: list[tuple[str, type[GitopsError], str]] = [
     ("@ WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key for git.example.com has "
      "changed and you have requested strict checking.\nHost key verification failed." + UNREAD,
      Denied, "ssh-keygen -R '[git.example.com]:2222'"),
+    ("bash: line 1: git-upload-pack: command not found" + UNREAD, NotFound, "install Git on the"),
+    ("fatal: protocol error: bad line length character: Welc", Denied, "greeting"),
+    ("Unable to negotiate with 10.0.0.1 port 22: no matching host key type found. Their offer: "
+     "ssh-rsa" + UNREAD, Denied, "in common"),
+    ("/root/.ssh/config: line 3: Bad configuration option: x" + UNREAD, Denied, "~/.ssh/config"),
+    ("Permissions 0644 for '/root/.ssh/id' are too open.\nThis private key will be ignored.\n"
+     "git@x: Permission denied (publickey)." + UNREAD, Denied, "chmod 600"),
+    ("Received disconnect from 10.0.0.1 port 22:2: Too many authentication failures" + UNREAD,
+     Denied, "IdentitiesOnly"),
+    (ACCESS + "gnutls_handshake() failed: An unexpected TLS packet was received.", Denied,
+     "speaks no TLS"),
+    (ACCESS + "OpenSSL/3.0: error:0A00010B:SSL routines::wrong version number", Denied,
+     "speaks no TLS"),
+    (ACCESS + "OpenSSL: error:0A00045C:SSL routines::tlsv13 alert certificate required", Denied,
+     "http.sslCert"),
     # A certificate of another name: curl over GnuTLS, and over OpenSSL, old and new.
     (ACCESS + "SSL: certificate subject name (a.example) does not match target host name "
      "'git.example.com'", Denied, "another name"),
