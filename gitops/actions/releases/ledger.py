@@ -196,7 +196,9 @@ def names_of(session: Session, tip: Tip, overlay: Overlay) -> ExpectedSubject:
         names = {one_line(address)}
     if tip.config.repository is not None:
         names.add(tip.config.repository)
-    return ExpectedSubject(frozenset(names), frozenset(overlay.environment.names), overlay.app)
+    row, app = overlay.environment, overlay.app
+    place = row.name if app is None else f"{row.name} --app {app}"
+    return ExpectedSubject(frozenset(names), frozenset(row.names), app, place)
 
 
 def _concerns(change: FileChange, about: Concerns | None) -> bool:

@@ -12,7 +12,7 @@ a branch was set back as a whole cannot be told from its commits: the forge must
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from msgspec import Struct
@@ -92,11 +92,13 @@ class ExpectedSubject(Struct, frozen=True):
     Attributes:
         repositories: every name that the repository has.
         environments: the name of the environment, and earlier ones.
+        place: how commands name the overlay (`stage`, `stage --app shop`).
     """
 
     repositories: frozenset[str]
     environments: frozenset[str]
     app: str | None
+    place: str = "ENV"
 
     def fits(self, about: RecordSubject) -> bool:
         """Say whether a line that names `about` is about this."""
@@ -221,18 +223,33 @@ class _Judge:
         return commit.doubt
 
     def told(self) -> Ledger:
-        problems = list(self._problems)
-        if self._old:
-            newest = self._old[-1].record
-            words = "word names" if len(self._old) == 1 else "words name"
-            problems.append(
-                LedgerProblem(
-                    f"{len(self._old)} signed {words} no repository, as an older gitops wrote it, "
-                    f"and no longer counts (what says no does); the newest: {newest.verdict} on "
-                    f"{newest.commit[:7]} by {newest.by}. Said again, it counts"
-                )
-            )
-        return Ledger(tuple(self._entries), tuple(problems))
+        return Ledger(tuple(self._entries), (*self._problems, *self._unnamed()))
+
+    def _unnamed(self) -> Iterator[LedgerProblem]:
+        """Tell of words without names that nobody has said again, and how that is done."""
+        again = {(one.record.commit, _aspect(one.record.verdict)) for one in self._entries}
+        old = [
+            one.record
+            for one in self._old
+            if one.record.verdict != "approved"  # a proposal tells itself what it waits for
+            and (one.record.commit, _aspect(one.record.verdict)) not in again
+        ]
+        if not old or self._named is None:
+            return
+        newest, place = old[-1], self._named.place
+        words = "word names" if len(old) == 1 else "words name"
+        command = f"gitops wait {place}"
+        if newest.verdict == "qa-passed":
+            command = f"gitops qa {place} --pass --release {newest.commit[:12]}"
+        yield LedgerProblem(
+            f"{len(old)} signed {words} no repository, as an older gitops wrote, and no longer "
+            f"counts (what says no does); the newest: {newest.verdict} on {newest.commit[:7]} by "
+            f"{newest.by}. Said again, it counts: `{command}`"
+        )
+
+
+def _aspect(verdict: str) -> str:
+    return "quality" if verdict.startswith("qa-") else "health"
 
 
 def history_problems(line: SignedLine) -> tuple[LedgerProblem, ...]:

@@ -411,10 +411,22 @@ def test_an_older_line_counts_where_it_says_no(verdict: Verdict, counts: int) ->
     found = judge_signatures([LedgerCommit(B, None, lines, LISTED)], NAMED)
 
     assert counts * 2 == len(found.entries)
-    assert 1 - counts == len(found.problems)
-    if not counts:
+    told = not counts and verdict != "approved"
+    assert told == len(found.problems)
+    if told:
         assert f"{verdict} on {B[:7]} by Bo" in str(found.problems[0])
-        assert "Said again, it counts" in str(found.problems[0])
+        how = f"qa ENV --pass --release {B[:12]}" if verdict == "qa-passed" else "wait ENV"
+        assert f"Said again, it counts: `gitops {how}`" in str(found.problems[0])
+
+
+def test_what_was_said_again_is_told_no_more() -> None:
+    """An older word is old news once the same release has a word that counts."""
+    old = render_record(said(A, "qa-passed"))
+    new = about(said(A, "qa-passed", 5), HERE)
+
+    found = judge_signatures(history((old, LISTED), (old + new, LISTED)), NAMED)
+
+    assert ([1], ()) == ([len(found.entries)], found.problems)
 
 
 def test_a_line_counts_once() -> None:
