@@ -8,7 +8,7 @@ them count, landing and deleting the branch is one push.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec.structs import replace
 
@@ -23,7 +23,7 @@ from gitops.actions.pull_requests.review import signers_of
 from gitops.actions.releases.ledger import Appended, append_records, ledger_of
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
-from gitops.core.ledger.records import LEDGER_BRANCH, Record, approvals
+from gitops.core.ledger.records import LEDGER_BRANCH, LedgerEntry, Record, approvals
 from gitops.core.policy.reasons import record_overrides
 from gitops.core.proposals.approval import is_author, makers, merge_message, person
 from gitops.core.report import Committed, OverlayChange, WriteReport
@@ -94,10 +94,16 @@ def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteRe
         decided = approving.decide(*approving.look(tip))
         _check_approver(decided.view, decided.present)
         approving.ask(decided)
-        missing = _missing(decided.view, decided.present) if recorded is not None else 0
-        if missing:
-            return _waiting(decided.view.overlay, decided.present, missing)
-        return _assemble(decided, approving.request)
+        by = [person(session.identity())]
+        if recorded is not None:
+            given = _given(decided.view, decided.present)
+            missing = decided.view.row.approvals.required - len(given)
+            if missing > 0:
+                return _waiting(decided.view.overlay, decided.present, missing)
+            # With signers they are who approved; else names stand in the ledger, and one is known.
+            signed = decided.view.tip.config.signers is not None
+            by = [one.who for one in given] if signed and given else by
+        return _assemble(decided, approving.request, by)
 
     if session.dry_run:
         return write(session, plan, tip=tip).report
@@ -180,13 +186,12 @@ def _record(view: OverlayView, present: OpenProposal) -> Appended:
     return append_records(view, [record], action="approve", subject=subject, vet=vet)
 
 
-def _missing(view: OverlayView, present: OpenProposal) -> int:
-    """Return how many approvals of the head are still to come; authors count where they may."""
+def _given(view: OverlayView, present: OpenProposal) -> list[LedgerEntry]:
+    """Return the approvals of the head that count; those of authors where they may."""
     rule = view.row.approvals
     names = _makers(view, present)
     known = approvals(ledger_of(view).entries, present.commit)
-    counting = [entry for entry in known if rule.self or entry.who.lower() not in names]
-    return max(rule.required - len(counting), 0)
+    return [entry for entry in known if rule.self or entry.who.lower() not in names]
 
 
 def _waiting(overlay: Overlay, present: OpenProposal, missing: int) -> Plan:
@@ -200,7 +205,7 @@ def _waiting(overlay: Overlay, present: OpenProposal, missing: int) -> Plan:
     )
 
 
-def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
+def _assemble(decided: Decided, request: ApproveRequest, by: Sequence[str]) -> Plan:
     view, present, edit = decided.view, decided.present, decided.edit
     session, overlay, home = view.session, view.overlay, view.home
     files: dict[str, bytes | None] = {edit.path: edit.after}
@@ -212,7 +217,7 @@ def _assemble(decided: Decided, request: ApproveRequest) -> Plan:
         present.message,
         label=overlay.label,
         changes=edit.changes,
-        approved_by=[person(session.identity())],
+        approved_by=by,
         intent=session.intent,
         overrides=(
             *decided.judged.counting,

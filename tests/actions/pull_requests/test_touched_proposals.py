@@ -325,7 +325,10 @@ def test_the_same_key_under_another_name() -> None:
         run(world, CARA)
     assert before == world.repository.branches
     world.repository.signs = "cara"
-    assert "committed" == run(world, CARA).outcome
+    report = run(world, BEN)
+    assert "committed" == report.outcome
+    said = trailers(world.repository.commits[world.repository.branches["main"]].info.message)
+    assert ("cara",) == said["Gitops-Approved-By"]  # by the key, whatever name stood there
 
 
 def test_crosswise_merges_are_refused() -> None:
