@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from hypothesis import strategies as st
+
 from gitops.core.git.commit import Identity
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.release import Health, Quality, Release, Verdicts
 from gitops.core.releases.rollback import Choice, choose
 from gitops.core.releases.undo import choose_undo
-from gitops.errors import Refused
+from gitops.errors import NotFound, Refused
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 ANA = Identity("Ana", "ana@example.com")
@@ -139,3 +141,65 @@ def one(*tags: str) -> Story:
     for number, tag in enumerate(tags, 1):
         story.deploy(f"r{number}", api=tag)
     return story
+
+
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["rollback", "image", "undo", "override", "deploy", "hand", "again", "gone", "broken"]
+        ),
+        st.sampled_from(["api", "web", "both"]),
+        st.integers(0, 5),
+    ),
+    max_size=30,
+)
+
+
+class Played:
+    """A history that was played from moves, with what plain rollbacks took away, told apart."""
+
+    def __init__(self, moves: Sequence[tuple[str, str, int]]) -> None:
+        self.story = Story().deploy("start", api="0", web="0")
+        self.taken: set[tuple[str, str | None]] = set()
+        self.before: list[set[tuple[str, str | None]]] = []  # one for each rollback that stands
+        for number, (what, which, value) in enumerate(moves, 1):
+            images = ("api", "web") if which == "both" else (which,)
+            try:
+                self.move(f"s{number}", what, images, value)
+            except (Refused, NotFound):
+                continue
+
+    def move(self, name: str, what: str, images: tuple[str, ...], value: int) -> None:
+        """One move; it may be refused, and then nothing happened."""
+        story, old = self.story, dict(self.story.images)
+        if story.releases[0].images is None:
+            what = "hand"  # nothing else can be written to an overlay that does not parse
+        if what in ("rollback", "image"):
+            story.rollback(name, *(images if what == "image" else ()))
+            changed = {image for image, value in story.images.items() if old[image] != value}
+            assert self.taken.isdisjoint((image, story.images[image].tag) for image in changed)
+            self.before.append(set(self.taken))
+            self.taken |= {(image, old[image].tag) for image in changed}
+            return
+        if what == "undo":
+            story.undo(name)
+            self.taken = self.before.pop()
+            return
+        if what == "gone" and any(image in old for image in images):
+            story.gone(name, *(image for image in images if image in old))
+        elif what == "broken":
+            story.broken(name)
+        elif what == "override":
+            story.rollback(name, to=str(value), override="please")
+            self.before.append(set(self.taken))
+        else:
+            known = sorted(self.taken, key=str)
+            tags = dict.fromkeys(images, f"{value}")
+            if what == "again" and known:
+                tags = dict([known[value % len(known)]])
+            if story.releases[0].images is not None and all(
+                image in old and old[image].tag == tag for image, tag in tags.items()
+            ):
+                return  # a commit that changes no image is no release
+            (story.deploy if what == "deploy" else story.hand)(name, **tags)
+        self.taken -= {(image, entry.tag) for image, entry in story.images.items()}

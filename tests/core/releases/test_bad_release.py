@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.bad_release import find_bad
 from gitops.core.releases.lookup import read_until_sure
+from gitops.core.releases.release import Release
+from gitops.core.releases.selection import NeedMore
 from gitops.core.releases.undo import choose_undo
 from gitops.errors import NotFound, Refused
-from stories import Story, commit_id, one, two
+from stories import MOVES, Played, Story, commit_id, one, two
 
 BAD: dict[str, tuple[Callable[[], Story], str, str]] = {
     "the newest release runs": (lambda: one("1", "2"), "r2", "runs"),
@@ -188,3 +192,72 @@ def test_a_rewritten_rollback_is_undone_by_its_images() -> None:
 
     assert story.choose().release is not None
     assert undo(story).rollback is None
+
+
+Ask = Callable[[Sequence[Release], bool], Any]
+
+
+def in_parts(story: Story, ask: Ask) -> Any:
+    """The first answer that is given when history is read one release at a time."""
+    for depth in range(len(story.releases) + 1):
+        try:
+            return said(ask, story.releases[:depth], depth == len(story.releases))
+        except NeedMore:
+            continue
+    raise AssertionError("the whole history was read")
+
+
+def said(ask: Ask, read: Sequence[Release], complete: bool) -> Any:
+    """The answer, or the name of the error."""
+    try:
+        return ask(read, complete)
+    except (Refused, NotFound) as error:
+        return type(error)
+
+
+@given(MOVES, st.integers(0, 30), st.sampled_from([(), ("api",), ("web",)]))
+def test_what_became_of_a_release_needs_no_more_history(
+    moves: list[tuple[str, str, int]], which: int, only: tuple[str, ...]
+) -> None:
+    """In any history, the first answer that is given is the answer of the whole of it."""
+    story = Played(moves).story
+    if any(image not in story.images for image in only) or not story.images:
+        return
+    word = story.releases[which % len(story.releases)].commit
+
+    def ask(read: Sequence[Release], complete: bool) -> Any:
+        chosen = frozenset(only) or None
+        return find_bad(read, story.images, word, only=chosen, complete=complete)
+
+    assert said(ask, story.releases, True) == in_parts(story, ask)
+
+
+@given(MOVES)
+def test_an_undo_needs_no_more_history(moves: list[tuple[str, str, int]]) -> None:
+    """In any history, too; and history reads then as if the rollback had not been."""
+    story = Played(moves).story
+
+    def ask(read: Sequence[Release], complete: bool) -> Any:
+        return choose_undo(read, complete=complete)
+
+    assert said(ask, story.releases, True) == in_parts(story, ask)
+
+
+@given(MOVES)
+def test_after_an_undo_it_is_as_if_the_rollback_had_not_been(
+    moves: list[tuple[str, str, int]],
+) -> None:
+    """Whatever came before: the next rollback is the one that it would have been without both."""
+    story = Played(moves).story
+    if story.releases[0].images is None:
+        return
+    try:
+        plain = story.choose()
+        story.rollback("by mistake")
+    except Refused:
+        return
+    story.undo("undo")
+
+    again = story.choose()
+
+    assert (plain.release, plain.requests) == (again.release, again.requests)
