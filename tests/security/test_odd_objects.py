@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, ...]] = {
     "history": ("history", "dev"),
     "status": ("status",),
     "rollback": ("rollback", "dev", "--dry-run", "--yes"),
+    "undo": ("undo", "dev", "--dry-run", "--yes"),
     "validate": ("validate", "--no-build"),
     "check": ("check", "{tip}", "--branch", "main"),
 }
