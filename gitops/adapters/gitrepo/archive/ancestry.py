@@ -2,7 +2,7 @@
 
 Git's own walks end in silence where a store was cut (`shallow`): what they leave out looks as if it
 were not there. They also trust dates, and anybody may write any date. So the graph is kept here. A
-commit that is named as a parent and was not read yet lies on the *edge*; an answer that an edge
+commit that is named as a parent and was not looked at lies on the *edge*; an answer that the edge
 could still change is not given: more is read, then more is fetched, and only when nobody has more
 the caller is told that the answer is not known.
 """
@@ -10,7 +10,7 @@ the caller is told that the answer is not known.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -21,6 +21,7 @@ from gitops.core.git.commit import CommitInfo
 from gitops.errors import NotFound
 
 _FIRST, _MOST = 512, 8192  # commits that one listing reads, more each time
+_OURS, _THEIRS = 1, 2
 
 
 class Range(Struct, frozen=True):
@@ -36,116 +37,84 @@ class Range(Struct, frozen=True):
     known: bool
 
 
+class _Node(Struct, frozen=True):
+    """A commit that was read; `place` grows towards older ones, mostly: it decides nothing."""
+
+    place: int
+    parents: tuple[str, ...]
+
+
 class Ancestry:
     """The graph of one `Depth`, read as far as somebody asked.
 
-    `below` are the commits whose history is deepened when the store has too little of it.
+    `below` are the commits whose history is deepened when the store has too little of it; with none
+    nothing is fetched.
     """
 
     def __init__(self, git: Git, source: Depth) -> None:
         self._git = git
         self._source = source
         self._store: Store | None = None
-        self._parents: dict[str, tuple[str, ...]] = {}
+        self._nodes: dict[str, _Node] = {}
         self._next = _FIRST
 
     def over(self, tips: Sequence[str], without: Sequence[str], below: Sequence[str]) -> Range:
-        """Return the commits that lead from `tips` and from none of `without`."""
-        while True:
-            found, open_ = self._over(tips, without)
-            if not open_:
-                return Range(found, True)
-            if not self._more(open_, below):
-                return Range(found, False)
+        """Return the commits that lead from `tips` and from none of `without`.
 
-    def at_hand(self, tips: Sequence[str], without: Sequence[str]) -> frozenset[str]:
-        """Return what `over` would begin with: nothing is fetched, so it may be wrong."""
-        self._read([one for one in (*tips, *without) if one not in self._graph()])
-        return self._over(tips, without)[0]
+        The store must have all of these.
+        """
+        if self._store is not self._source.store:  # a damaged one was replaced
+            self._store, self._nodes, self._next = self._source.store, {}, _FIRST
+        self._read([one for one in dict.fromkeys((*tips, *without)) if one not in self._nodes])
+        search = _Search(self._nodes, tips, without)
+        while edge := search.go_on(self._missing()):
+            if not self._more(edge, below):
+                return Range(search.found(), known=False)
+        return Range(search.found(), known=True)
 
     def leads(self, tip: str, commit: str, below: Sequence[str]) -> bool | None:
         """Say whether `commit` is `tip` or before it; None where nobody has what would tell."""
-        while True:
-            seen, edge = self._reach([tip])
-            if commit in seen or commit in edge:
-                return True
-            if commit in self._parents:
-                # What comes before `commit` cannot lead to it.
-                edge -= self._reach([commit])[1]
-            if not edge:
-                return False
-            if not self._more(edge, below):
-                return None
+        while not self._source.store.holds(commit):
+            if not self._source.deepen(below):
+                return None if self.is_cut([tip]) else False
+        found = self.over([commit], [tip], below)
+        return commit not in found.commits if found.known else None
 
     def parting(self, one: str, other: str, below: Sequence[str]) -> Range:
         """Return the newest commits that lead from both: none of them is before another."""
         sides = [self.over([one], [other], below), self.over([other], [one], below)]
         known = all(side.known for side in sides)
         apart = sides[0].commits | sides[1].commits
-        common = {parent for side in apart for parent in self._parents[side]} - apart
+        common = {parent for side in apart for parent in self._nodes[side].parents} - apart
         common |= {end for end in (one, other) if end not in apart}
+        if not known:
+            return Range(frozenset(common), known=False)
         for commit in sorted(common):
-            for newer in sorted(common - {commit}):
-                led = self.leads(newer, commit, below)
-                known = known and led is not None
-                if led:
-                    common.discard(commit)
-                    break
+            newer = [self.leads(other, commit, below) for other in sorted(common - {commit})]
+            known = known and None not in newer
+            if any(newer):
+                common.discard(commit)
         return Range(frozenset(common), known)
 
-    def _over(
-        self, tips: Sequence[str], without: Sequence[str]
-    ) -> tuple[frozenset[str], frozenset[str]]:
-        """Return what is found so far, and the edge that could still change it.
+    def is_cut(self, tips: Sequence[str]) -> bool:
+        """Say whether what leads from `tips` ends where the store does."""
+        cut = self._source.store.boundary()
+        if not cut:
+            return False
+        answer = self._git.run([*self._source.store.args, "rev-list", *tips, "--"])
+        return not cut.isdisjoint(answer.text.split("\n"))
 
-        A commit on the edge of `without` could lead back to one that was found, unless that one
-        leads to it: nothing leads in a circle. All that was found leads to the last ones of it.
-        """
-        ours, edge = self._reach(tips)
-        theirs, their_edge = self._reach(without)
-        found = ours - theirs
-        if loose := edge - their_edge:
-            return found, loose
-        open_: set[str] = set()
-        for one in found if their_edge else ():
-            if found.isdisjoint(self._parents[one]):
-                open_ |= their_edge - self._reach([one])[1]
-        return found, frozenset(open_)
+    def _missing(self) -> frozenset[str]:
+        """Return the parents that the store was cut off from."""
+        cut = self._nodes.keys() & self._source.store.boundary()
+        return frozenset(parent for one in cut for parent in self._nodes[one].parents)
 
-    def _reach(self, starts: Iterable[str]) -> tuple[frozenset[str], frozenset[str]]:
-        """Return the commits that lead from `starts` as far as they were read, and the edge."""
-        known = self._graph()
-        seen: set[str] = set()
-        edge: set[str] = set()
-        waiting = list(starts)
-        while waiting:
-            one = waiting.pop()
-            if one in seen:
-                continue
-            parents = known.get(one)
-            if parents is None:
-                edge.add(one)
-            else:
-                seen.add(one)
-                waiting += parents
-        return frozenset(seen), frozenset(edge)
-
-    def _graph(self) -> dict[str, tuple[str, ...]]:
-        """Return what was read of the store; another one has taken its place if it was damaged."""
-        if self._store is not self._source.store:
-            self._store, self._parents, self._next = self._source.store, {}, _FIRST
-        return self._parents
-
-    def _more(self, edge: Iterable[str], below: Sequence[str]) -> bool:
+    def _more(self, edge: Collection[str], below: Sequence[str]) -> bool:
         """Read what is on the edge, or get it; False: nobody has it."""
-        missing: set[str] = set()
-        for one in self._source.store.boundary():
-            missing.update(self._parents.get(one, ()))
-        here = sorted(one for one in edge if one not in missing)
-        if here:
+        if here := sorted(set(edge) - self._missing()):
             self._read(here)
             return True
-        return self._source.deepen(below)
+        return bool(below) and self._source.deepen(below)
 
     def _read(self, starts: Sequence[str]) -> None:
         """Read commits that the store has, and some of those before them."""
@@ -162,8 +131,110 @@ class Ancestry:
             raise NotFound(f"the history cannot be read: {answer.err.strip()}")
         for line in answer.text.split("\n"):
             one, *parents = line.split(" ")
-            # Where a store is cut Git names none: the commit itself does.
-            self._parents[one] = tuple(parents) or store.parents(one)
+            if one not in self._nodes:
+                # Where a store is cut Git names no parents: the commit itself does.
+                named = tuple(parents) or store.parents(one)
+                self._nodes[one] = _Node(len(self._nodes), named)
+
+
+class _Search:
+    """Goes from two sides towards what both lead from, newest first, as far as it takes.
+
+    What was not looked at could belong to the found only if it led back to them. It does not when
+    the found lead to it: nothing leads in a circle. All of the found lead to the last ones of them.
+    """
+
+    def __init__(
+        self, nodes: Mapping[str, _Node], ours: Iterable[str], theirs: Iterable[str]
+    ) -> None:
+        self._nodes = nodes
+        self._sides: dict[str, int] = {}
+        self._waiting: set[str] = set()  # named, and not looked at since the last side came
+        self._loose: set[str] = set()  # of these: on our side only, as far as is known
+        self._heap: list[tuple[int, str]] = []
+        self._edge: list[tuple[int, str]] = []  # passed over: the store lacks them
+        for side, starts in ((_OURS, ours), (_THEIRS, theirs)):
+            for one in starts:
+                self._mark(one, side, 0)
+
+    def go_on(self, missing: Collection[str]) -> frozenset[str]:
+        """Search; return what must be read before it can go on, nothing when all is found.
+
+        What is `missing` is asked for only when nothing else is left to look at.
+        """
+        for entry in self._edge:
+            heapq.heappush(self._heap, entry)
+        self._edge = []
+        steps = rest = 0
+        while True:
+            if not self._loose and steps >= rest:
+                if not self._unproven():
+                    return frozenset()
+                rest = 2 * steps + 1
+            if not self._heap:
+                unread = frozenset(one for _, one in self._edge)
+                return unread if self._loose else self._unproven()
+            place, one = heapq.heappop(self._heap)
+            if one not in self._waiting:
+                continue
+            if one in self._nodes:
+                steps += 1
+                self._look_at(one)
+            elif one in missing:
+                self._edge.append((place, one))
+            else:
+                heapq.heappush(self._heap, (place, one))
+                if not self._loose and not self._unproven():
+                    return frozenset()
+                return frozenset(self._waiting - self._nodes.keys() - set(missing))
+
+    def found(self) -> frozenset[str]:
+        """Return what leads from our side only, as far as was looked."""
+        ours = (one for one, sides in self._sides.items() if sides == _OURS)
+        return frozenset(ours) - self._waiting
+
+    def _mark(self, one: str, sides: int, place: int) -> None:
+        before = self._sides.get(one, 0)
+        if before | sides == before:
+            return
+        self._sides[one] = before | sides
+        self._waiting.add(one)
+        if before | sides == _OURS:
+            self._loose.add(one)
+        else:
+            self._loose.discard(one)
+        node = self._nodes.get(one)
+        heapq.heappush(self._heap, (node.place if node is not None else place, one))
+
+    def _look_at(self, one: str) -> None:
+        self._waiting.discard(one)
+        self._loose.discard(one)
+        node = self._nodes[one]
+        for parent in node.parents:
+            self._mark(parent, self._sides[one], node.place + 1)
+
+    def _unproven(self) -> frozenset[str]:
+        """Return what waits and could still lead back to the found."""
+        found = self.found()
+        open_: set[str] = set()
+        for one in found if self._waiting else ():
+            if found.isdisjoint(self._nodes[one].parents):
+                open_ |= self._waiting - self._below(one)
+        return frozenset(open_)
+
+    def _below(self, one: str) -> set[str]:
+        """Return what waits and leads from `one`, through what was looked at."""
+        seen: set[str] = set()
+        met: set[str] = set()
+        todo = [one]
+        while todo:
+            at = todo.pop()
+            if at in self._waiting:
+                met.add(at)
+            elif at not in seen:
+                seen.add(at)
+                todo += self._nodes[at].parents
+        return met
 
 
 def newest_first(commits: Iterable[CommitInfo]) -> list[CommitInfo]:

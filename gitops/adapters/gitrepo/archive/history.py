@@ -206,15 +206,8 @@ class HistoryReader:
         return tuple(parse_changes(record) for record in records if record)
 
     def _complete(self, commit: str) -> None:
-        while self._reaches_cut(commit) and self._source.deepen([commit]):
+        while self._ancestry.is_cut([commit]) and self._source.deepen([commit]):
             pass
-
-    def _reaches_cut(self, commit: str) -> bool:
-        cut = self._source.store.boundary()
-        if not cut:
-            return False
-        answer = self._git.run([*self._source.store.args, "rev-list", commit])
-        return not cut.isdisjoint(answer.text.split("\n"))
 
     def _content(self, oid: str | None) -> bytes | None:
         return None if oid is None else self._source.store.read(oid)[1]
@@ -238,14 +231,19 @@ class HistoryReader:
         """Return the commit with `Gitops-Id: intent` among those that `commit` has over `since`."""
         if commit == since:
             return None
-        without = [since] if self._source.store.holds(since) else []
-        near = self._ancestry.at_hand([commit], without)
-        for found in self._with_intent(near, intent):
-            if not without or not self._ancestry.leads(since, found, [commit]):
-                return found
-        # Where history is cut for good, what landed lately lies on this side of the cut.
-        rest = self._ancestry.over([commit], without, [commit]).commits - near
-        return next(self._with_intent(rest, intent), None)
+        store = self._source.store
+        # First what is at hand. Where history is cut for good, what landed lately is on this side.
+        for below in ((), (commit,)):
+            while below and not store.holds(since) and self._source.deepen(below):
+                pass
+            without = [since] if store.holds(since) else []
+            found = self._ancestry.over([commit], without, below)
+            for one in self._with_intent(found.commits, intent):
+                if found.known or not (without and self._ancestry.leads(since, one, below)):
+                    return one
+            if found.known and without:
+                break
+        return None
 
     def _with_intent(self, commits: Collection[str], intent: str) -> Iterator[str]:
         for info in self.infos(commits):
