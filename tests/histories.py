@@ -96,7 +96,12 @@ class History:
         return self.before(others) - self.before([first])
 
     def versions(self, start: int, folder: str) -> list[int]:
-        """Return the first parents of `start` that changed `folder` ("" for anything)."""
+        """Return the commits that changed `folder` ("" for anything) on the branch's own line.
+
+        That is the line of first parents, but for merges that take another parent's kustomization
+        and drop a change that is on the side of the first alone: those were made the wrong way
+        round, and what they drop was never on the branch.
+        """
 
         def below(files: Mapping[str, bytes]) -> dict[str, bytes]:
             return {path: text for path, text in files.items() if path.startswith(folder)}
@@ -106,7 +111,31 @@ class History:
             before = below(self.nodes[parents[0]].files) if parents else {}
             return below(self.nodes[one].files) != before
 
-        return [one for one in self.line(start) if changed(one)]
+        found: list[int] = []
+        at: int | None = start
+        while at is not None:
+            other = self._other_side(at, f"{folder}kustomization.yaml")
+            if other is None and changed(at):
+                found.append(at)
+            parents = self.nodes[at].parents
+            at = other if other is not None else parents[0] if parents else None
+        return found
+
+    def _other_side(self, merge: int, path: str) -> int | None:
+        """Return the parent that the branch was at, None where that is the first one."""
+
+        def text(one: int) -> bytes | None:
+            return self.nodes[one].files.get(path)
+
+        parents = self.nodes[merge].parents
+        if len(parents) < 2 or text(merge) in (None, text(parents[0])):
+            return None
+        for one in self.line(parents[0]):
+            before = self.nodes[one].parents
+            if not before or text(one) != text(before[0]):
+                sides = (side for side in parents[1:] if text(side) == text(merge))
+                return next((side for side in sides if one not in self.before([side])), None)
+        return None
 
 
 def draw(seed: int, size: int) -> History:

@@ -106,3 +106,64 @@ def test_a_rollback_does_not_offer_it(manifests: Manifests, merged: tuple[str, s
 
     assert "6.6.6" not in chosen.out
     assert named.code != 0
+
+
+@pytest.fixture
+def merged_later(manifests: Manifests) -> tuple[str, str]:
+    """As `merged`, where main has a release since both parted; return main's and the evil one."""
+    start = manifests.git("rev-parse", "main").strip()
+    newer = edited(manifests, PROD, 'newTag: "1.4.0"', 'newTag: "1.5.0"')
+    manifests.commit("prod: shop/api 1.4.0 -> 1.5.0", {PROD: newer})
+    before = manifests.git("rev-parse", "main").strip()
+    git(manifests, "checkout", "-q", "-b", "side", start)
+    prod = manifests.file(PROD, start).replace('newTag: "1.4.0"', 'newTag: "6.6.6"')
+    evil = put(manifests, PROD, prod, "prod: shop/api 1.4.0 -> 6.6.6")
+    git(manifests, "merge", "-q", "--no-commit", "--no-ff", "-s", "ours", before)
+    git(manifests, "checkout", "-q", before, "--", ".")
+    git(manifests, "commit", "-q", "-m", "Merge main")
+    git(manifests, "push", "-q", "origin", "HEAD:main")
+    return before, evil
+
+
+def test_history_follows_the_branch(manifests: Manifests, merged_later: tuple[str, str]) -> None:
+    """Of a merge that drops what its first parent had, history is the side that it kept."""
+    before, evil = merged_later
+    listed = manifests.gitops("history", "prod", "-o", "json").json["releases"]
+    back = manifests.gitops("rollback", "prod", "--dry-run")
+    named = manifests.gitops("rollback", "prod", "--to", evil, "--dry-run")
+
+    assert before == listed[0]["commit"]
+    assert evil not in [one["commit"] for one in listed]
+    assert "1.5.0 -> 1.4.0" in back.out
+    assert named.code != 0
+
+
+def test_a_later_rollback_to_it_is_reported(
+    manifests: Manifests, merged_later: tuple[str, str]
+) -> None:
+    """A commit that restores it does not pass, whenever it comes and whatever range is checked."""
+    _, evil = merged_later
+    message = (
+        "prod: roll back shop/api 1.5.0 -> 6.6.6\n\nGitops-Action: rollback\n"
+        f"Gitops-Environment: prod\nGitops-Restores: {evil}\n"
+    )
+    put(manifests, PROD, manifests.file(PROD, evil), message)
+    git(manifests, "push", "-q", "origin", "HEAD:main")
+
+    assert "is no earlier release" in messages(check(manifests))
+
+
+def test_merges_the_right_way_round_stay(manifests: Manifests) -> None:
+    """A pull request of images, merged while other files of the folder changed, is a release."""
+    start = manifests.git("rev-parse", "main").strip()
+    manifests.commit("prod: a patch", {"overlays/prod/resources.yaml": "kind: Deployment\n"})
+    git(manifests, "checkout", "-q", "-b", "pr", start)
+    put(manifests, PROD, edited(manifests, PROD, '"1.4.0"', '"1.5.0"'), "prod: 1.5.0")
+    git(manifests, "fetch", "-q")
+    git(manifests, "checkout", "-q", "-B", "main", "origin/main")
+    git(manifests, "merge", "-q", "--no-ff", "-m", "Merge pull request 1", "pr")
+    merge = git(manifests, "rev-parse", "HEAD")
+    git(manifests, "push", "-q", "origin", "main")
+    listed = manifests.gitops("history", "prod", "-o", "json").json["releases"]
+
+    assert [merge, start] == [one["commit"] for one in listed]

@@ -9,6 +9,7 @@ once its parent is there; where nobody has its parent it is told, as not `comple
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from gitops.adapters.gitrepo.archive.log_format import (
     parse_changes,
     parse_commit,
 )
+from gitops.adapters.gitrepo.archive.own_line import UNKNOWN, blob_at, own_side
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import FILE, TREE, ObjectEntry
 from gitops.adapters.gitrepo.objects.source import Depth
@@ -72,13 +74,14 @@ class HistoryReader:
         self._together[commit] = wanted
 
     def versions(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
-        """Yield what each first-parent commit that touched `directory` left there, newest first.
+        """Yield what each commit of the branch's line left in `directory`, newest first.
 
         The last one is not `complete` where history goes on and nobody has it.
         """
         start, seen, far = commit, 0, False
-        together = self._together.get(commit, frozenset())
-        together = together if directory in together and len(together) > 1 else frozenset()
+        leads = partial(self._ancestry.leads, below=[commit])
+        told = self._together.get(commit, frozenset())
+        together = told if directory in told and len(told) > 1 else frozenset()
         while True:
             cut = self._source.store.boundary()
             span = self._spans.get((start, directory, cut))
@@ -87,18 +90,26 @@ class HistoryReader:
                 span = self._spans[start, directory, cut]
             if span is None:  # a call asks for the same again for each of its tries
                 span = self._spans[start, directory, cut] = self._span(start, directory, cut)
-            first = _FEW if together else None
-            for version in self._load(commit, span.hits, directory, seen if far else None, first):
+            own, first = None, _FEW if together else None
+            loaded = self._load(commit, span.hits, directory, seen if far else None, first)
+            for at, version in enumerate(loaded):
+                own = own_side(self._source.store, leads, span.hits, at, version.file, directory)
+                if own == UNKNOWN and span.cut is not None and self._uncover(span.cut, commit):
+                    own = version.commit.commit  # once more, with what lies before the cut
+                if own:
+                    start = own
+                    break
                 yield version
                 if not version.complete:
                     return
                 seen += 1
-            if span.cut is None:
-                return
-            if not self._uncover(span.cut, commit):
-                yield self._unsure(span.cut, directory)
-                return
-            start, far = span.cut, True
+            else:
+                if span.cut is None:
+                    return
+                if not self._uncover(span.cut, commit):
+                    yield self._unsure(span.cut, directory)
+                    return
+                start, far = span.cut, True
 
     def _span_all(self, start: str, directories: frozenset[str], cut: frozenset[str]) -> None:
         """Find the spans of all `directories` in one walk, and fetch their newest contents."""
@@ -182,8 +193,8 @@ class HistoryReader:
         sides = []
         for info in hits:
             parent = info.parents[0] if info.parents and info.commit not in cut else None
-            before = self._blob(parent, path) if parent is not None else None
-            sides.append((before, self._blob(info.commit, path)))
+            before = blob_at(store, parent, path) if parent is not None else None
+            sides.append((before, blob_at(store, info.commit, path)))
         self._source.fetch_blobs([oid for pair in sides for oid in pair if oid is not None])
         return tuple(
             FileChange(info, self._content(old), self._content(new), info.commit not in cut)
@@ -211,17 +222,6 @@ class HistoryReader:
 
     def _content(self, oid: str | None) -> bytes | None:
         return None if oid is None else self._source.store.read(oid)[1]
-
-    def _blob(self, commit: str, path: str) -> str | None:
-        """Return the id of the regular file at `path` in `commit`, None when there is none."""
-        store = self._source.store
-        *folders, name = path.split("/")
-        tree = store.tree(store.tree_of(commit))
-        for folder in folders:
-            below = tree.get(folder)
-            tree = store.tree(below.oid) if below is not None and below.mode == TREE else {}
-        entry = tree.get(name)
-        return entry.oid if entry is not None and entry.mode.startswith(FILE[:3]) else None
 
     def newest(self, commit: str, most: int) -> list[CommitInfo]:
         """Return the newest `most` commits of all that `commit` has and the store holds."""
