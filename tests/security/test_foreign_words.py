@@ -165,3 +165,22 @@ def test_nobody_else_splits_lines() -> None:
     ]
 
     assert [] == found
+
+
+@pytest.mark.parametrize("name", ["x" * 10_000, "host:" + "x" * 10_000, "x/" * 5_000])
+def test_repository_of_a_name_that_no_file_has(manifests: Manifests, name: str) -> None:
+    """A path longer than any file's is a repository that is not there, and no bug."""
+    result = manifests.gitops(
+        "history", "dev", "-o", "json", repo=name, env={"GIT_SSH_COMMAND": "false"}
+    )
+
+    assert result.code in (3, 75), result.err
+
+
+def test_overlay_of_a_name_that_no_file_has(manifests: Manifests) -> None:
+    """An overlay whose path is longer than any file's is told as a problem."""
+    config = manifests.checkout / "gitops.yaml"
+    config.write_text(config.read_text().replace("overlays/dev", "overlays/" + "x" * 10_000))
+    result = manifests.gitops("validate", "-o", "json", repo=str(manifests.checkout))
+
+    assert result.code in (2, 3), result.err

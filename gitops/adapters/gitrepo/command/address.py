@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
+import os
 import re
-from pathlib import Path
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from msgspec import Struct
@@ -48,7 +48,7 @@ def is_url(location: str) -> bool:
     check_harmless(location)
     if "://" in location:
         return True
-    return is_scp_like(location) and not Path(location).exists()
+    return is_scp_like(location) and not os.path.exists(location)
 
 
 def check_harmless(location: str) -> None:

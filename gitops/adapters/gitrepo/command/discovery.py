@@ -17,6 +17,7 @@ from msgspec import Struct
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import OFFLINE, Git
+from gitops.core.text.plain import one_line
 from gitops.errors import Denied, NotFound
 
 _HINT = "--repo takes a path or a URL of a Git repository"
@@ -76,8 +77,8 @@ def inspect(git: Git, path: Path, name: str) -> RepositoryLocation:
 
     Raises NotFound when there is none, Denied when Git does not trust it.
     """
-    if not path.is_dir():
-        raise NotFound(f"{name}: no such folder", hint=_HINT)
+    if not os.path.isdir(path):  # False, not an error, also for a name that no file can have
+        raise NotFound(f"{one_line(name)}: no such folder", hint=_HINT)
     place = _find(git, path.resolve(), name)
     questions: Sequence[Sequence[str]] = (
         ("rev-parse", "--is-bare-repository", "--absolute-git-dir", "--git-common-dir",

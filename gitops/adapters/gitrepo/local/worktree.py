@@ -29,7 +29,7 @@ class CheckoutFiles:
         """Return the bytes of the regular file at `path`, None when there is none."""
         place = self._place(path)
         try:
-            return place.read_bytes() if place.is_file() else None
+            return place.read_bytes() if os.path.isfile(place) else None
         except OSError as error:
             raise Denied(f"{path}: {error.strerror}") from None
 
@@ -82,7 +82,7 @@ class CheckoutFiles:
         place = self._top
         for part in path.split("/"):
             place = place / part
-            if place.is_symlink():
+            if os.path.islink(place):
                 raise ManifestError(
                     "is a symbolic link", path=place.relative_to(self._top).as_posix()
                 )
