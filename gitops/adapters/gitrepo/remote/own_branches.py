@@ -1,14 +1,19 @@
-"""Branches of our own (`gitops/…`: the ledger, proposals) that came along with a tip."""
+"""The ledger's branch, where it came along with a tip.
+
+Others may push branches below `gitops/`, of any size: none is fetched but by its whole name.
+"""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-_PREFIX = "gitops/"
-_REFS = "refs/gitops/beside/"
+from gitops.core.ledger.records import LEDGER_BRANCH
 
-BESIDE = f"+refs/heads/{_PREFIX}*:{_REFS}*"
-"""The refspec that brings them; where there is none it brings nothing."""
+_PREFIX = "gitops/"
+_REF = "refs/gitops/beside/ledger"
+
+BESIDE = f"+refs/heads/{LEDGER_BRANCH}:{_REF}"
+"""The refspec that brings it; where there is none the fetch fails, see `lacks_ledger`."""
 
 
 def is_own(branch: str) -> bool:
@@ -16,24 +21,27 @@ def is_own(branch: str) -> bool:
     return branch.startswith(_PREFIX)
 
 
-class OwnBranches:
-    """The branches as they were when the tip was read. Who asks twice wants to know anew."""
+def lacks_ledger(words: str) -> bool:
+    """Say whether a fetch failed since there is no ledger yet."""
+    return f"refs/heads/{LEDGER_BRANCH}" in words
 
-    def __init__(self, store: Path | None) -> None:
-        """Read them from the store that the fetch was made into; None: none came."""
-        self._came = store is not None
-        self._told: set[str] = set()
-        self._commits: dict[str, str] = {}
+
+class OwnBranches:
+    """The ledger as it was when the tip was read. Who asks twice wants to know anew."""
+
+    def __init__(self, store: Path | None, *, lacks: bool = False) -> None:
+        """Read it from the store that the fetch was made into; None: nothing came.
+
+        `lacks`: the server said that there is none.
+        """
+        self._commit: str | None = None
         if store is not None:
-            files = [path for path in (store / _REFS).rglob("*") if path.is_file()]
-            self._commits = {
-                _PREFIX + path.relative_to(store / _REFS).as_posix(): path.read_text().strip()
-                for path in files
-            }
+            ref = store / _REF
+            self._commit = ref.read_text().strip() if ref.is_file() and not lacks else ""
 
     def take(self, branch: str) -> str | None:
         """Return the commit of `branch`, "" where there is no such branch, None for "ask"."""
-        if not self._came or not is_own(branch) or branch in self._told:
+        if branch != LEDGER_BRANCH:
             return None
-        self._told.add(branch)
-        return self._commits.get(branch, "")
+        commit, self._commit = self._commit, None
+        return commit

@@ -20,13 +20,14 @@ from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, DeepeningHistory
 from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch
-from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OwnBranches, is_own
+from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OwnBranches, is_own, lacks_ledger
 from gitops.core.text.plain import split_lines
 from gitops.errors import Denied, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
 from gitops.ports.repository import Start
 
 _GATHER = ("--prune", "--depth=100")  # so deep, ids of what landed lately are there as well
+_MOST_OWN = 1 << 26  # bytes of a pack with a ledger or a proposal, beside what the tip brought
 _MOST = 1 << 24  # bytes of a pack with intents: 128 of the largest are half of it
 _SEEN = "refs/gitops/seen/"
 # Few objects come outside of a pack, where the cache takes them from.
@@ -72,6 +73,7 @@ class Remote:
         self._slots: dict[str, int] = {}
         self._past = DeepeningHistory(git, url, place)
         self._beside = OwnBranches(None)
+        self._lacks_ledger = False
 
     @property
     def url(self) -> str:
@@ -142,6 +144,10 @@ class Remote:
             self._begin_anew(algorithm="sha256")
             fetch = self._start(branch, history=fetch.history)
             verdict = self._finish(fetch)
+        if _lacks_ledger(fetch, verdict):
+            self._lacks_ledger = True
+            fetch = self._start(branch, history=True)
+            verdict = self._finish(fetch)
         if verdict is not None:
             raise self._missing(branch, verdict)
         name = branch if branch is not None else self._head_branch(fetch)
@@ -150,7 +156,9 @@ class Remote:
             self.store.join()
         self._past.note(commit, name)
         if fetch.history or not is_own(name):
-            self._beside = OwnBranches(self.store.path if fetch.history else None)
+            self._beside = OwnBranches(
+                self.store.path if fetch.history else None, lacks=self._lacks_ledger
+            )
         # A cache that is in use is not made larger by history.
         if not (fetch.history and self._memory.filled):
             self._memory.fetched(self.store, name, commit, default=branch is None)
@@ -215,15 +223,16 @@ class Remote:
         talk = store.path / "talk" if branch is None else None
         refs = [f"+{source}:{ref}", *more]
         if history:
-            refs.append(BESIDE)
+            refs += [] if self._lacks_ledger else [BESIDE]
             if self._memory.filled:
                 self._memory.mixed(store)
         few = _FEW if self._memory.filled else ()
+        own = branch is not None and is_own(branch)
         depth = _GATHER if more else (f"--depth={AT_ONCE if history else 1}",)
         running = self._git.start(
             [*store.args, *few, *FETCH, "--no-filter", *depth, "--", self._url, *refs],
             extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
-            largest=_MOST if more else None,
+            largest=_MOST if more else _MOST_OWN if own else None,
         )
         self._read_settings()
         return Fetch(ref, running, talk, history=history)
@@ -257,6 +266,8 @@ class Remote:
         )
 
     def _missing(self, branch: str | None, verdict: messages.PushVerdict) -> Exception:
+        if branch is not None and is_own(branch) and self.store.has_part_of(_MOST_OWN):
+            return Denied(f"{branch} of {self.place} holds more than {_MOST_OWN >> 20} MB")
         if verdict.kind is not AnswerKind.NO_BRANCH:
             return messages.error_of(verdict, self.place)
         if branch is not None:
@@ -365,3 +376,10 @@ class Remote:
         if self._store is not None:
             self._memory.close(self._store)
             self._store.close()
+
+
+def _lacks_ledger(fetch: Fetch, verdict: messages.PushVerdict | None) -> bool:
+    """Say whether a fetch failed for nothing but the ledger that nobody has begun yet."""
+    if verdict is None or verdict.kind is not AnswerKind.NO_BRANCH:
+        return False
+    return fetch.history and lacks_ledger(verdict.words)
