@@ -40,21 +40,17 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; a plain deploy without loading typer."""
-    from gitops.cli.fast_path import begin, plain_deploy, understand, verb_first, verb_of
+    from gitops.cli.fast_path import prepare
 
     if arguments[:1] == ["__complete"]:
         from gitops.cli.completion.words import run as complete
 
         return complete(arguments[1:])
-    arguments = verb_first(arguments)
-    spoken = understand(arguments)
-    if spoken is not None:
-        begin(spoken, os.environ)
-        deploy = plain_deploy(spoken, os.environ)
-        if deploy is not None:
-            from gitops.cli.errors import guarded
+    arguments, deploy = prepare(arguments, os.environ)
+    if deploy is not None:
+        from gitops.cli.errors import guarded
 
-            return guarded(lambda: verb_of("deploy")(**deploy), arguments)
+        return guarded(deploy, arguments)
     from gitops.cli.app import run as run_any
 
     return run_any(arguments)

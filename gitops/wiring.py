@@ -10,9 +10,9 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitops import interrupts
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from gitops.core.environments.environment import Config, ForgeSetting, Overlay
     from gitops.core.releases.release import Release
     from gitops.core.report import WriteReport
-    from gitops.ports import GatedForge, NoForge, Renderer, Snapshot
+    from gitops.ports import Clusters, GatedForge, NoForge, Renderer, Snapshot, Sources
     from gitops.ports.repository import Start
 
 
@@ -78,19 +78,13 @@ def open_session(
 
     Raises NotFound when there is no repository, UsageError for a key that is none.
     """
-    from gitops.adapters.argocd.clusters import open_clusters
-    from gitops.adapters.gitrepo.remote.sources import open_sources
     from gitops.adapters.gitrepo.repository import open_repository
 
     timeout = max(min(budget, 60.0) if writes and budget > 0 else 60.0, 1.0)
     begun = _begun.pop((location, branch), None)
-    with (
-        begun or open_repository(location, environ=os.environ, progress=_say) as repository,
-        open_sources(
-            os.environ, home=repository.remote_url, progress=_say, timeout=timeout
-        ) as sources,
-        open_clusters(os.environ, repository.describe(), location) as clusters,
-    ):
+    with ExitStack() as opened:
+        repository = begun or open_repository(location, environ=os.environ, progress=_say)
+        opened.callback(repository.close)
         repository.wait_at_most(timeout)
         repository.begin(branch, start)
 
@@ -115,17 +109,45 @@ def open_session(
                 dry_run=dry_run,
                 budget=budget,
                 work_tree=repository.work_tree(),
-                sources=sources,
+                sources=_Late(opened, lambda: _sources(repository, timeout)),
                 combining=_combining(repository) if combines else None,
                 forge=_forge_opener(repository, budget),
                 archive=repository.commits,
-                clusters=clusters,
+                clusters=_Late(opened, lambda: _clusters(repository, location)),
                 say=_say,
                 retry=_retry,
                 detail=_say if verbose else _keep_quiet,
             )
 
         yield session
+
+
+class _Late:
+    """A port that is opened when it is used first, and closed with the session."""
+
+    def __init__(
+        self, opened: ExitStack, way: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._opened = opened
+        self._way = way
+
+    def __getattr__(self, name: str) -> Any:
+        if "_port" not in vars(self):
+            self._port = self._opened.enter_context(self._way())
+        return getattr(self._port, name)
+
+
+def _sources(repository: GitRepository, timeout: float) -> AbstractContextManager[Sources]:
+    from gitops.adapters.gitrepo.remote.sources import open_sources
+
+    home = repository.remote_url
+    return open_sources(os.environ, home=home, progress=_say, timeout=timeout)
+
+
+def _clusters(repository: GitRepository, location: str) -> AbstractContextManager[Clusters]:
+    from gitops.adapters.argocd.clusters import open_clusters
+
+    return open_clusters(os.environ, repository.describe(), location)
 
 
 def open_offline(location: str, branch: str | None) -> AbstractContextManager[OfflineRepository]:

@@ -13,9 +13,7 @@ from gitops.actions.context.overlays import find_environment
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.targets import Target, find_targets
-from gitops.actions.policy.builds import SourceBuild, ask_build, judge_follow, superseded
 from gitops.actions.policy.judge import Override, judge
-from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Environment, Overlay
@@ -33,6 +31,7 @@ from gitops.core.report import Skipped, WriteReport
 from gitops.errors import UsageError
 
 if TYPE_CHECKING:
+    from gitops.actions.policy.builds import SourceBuild
     from gitops.core.batch.intents import Intent
 
 
@@ -82,9 +81,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     combining = session.combining
     if combining is None or request.override is not None or session.dry_run:
         # What an override passes is what stands now, and nobody knows that of a remembered tip.
-        return with_pull_requests(
-            session, write(session, plan, eager=request.override is None).report
-        )
+        return _announced(session, write(session, plan, eager=request.override is None).report)
     from gitops.actions.batch.join import Batch  # loads what seals need; most calls have no key
     from gitops.core.batch.intents import Intent
 
@@ -100,7 +97,16 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         add=request.add,
     )
     others = Batch(session, combining, plan, wish, _plan_other)
-    return with_pull_requests(session, write(session, plan, others, eager=True).report)
+    return _announced(session, write(session, plan, others, eager=True).report)
+
+
+def _announced(session: Session, report: WriteReport) -> WriteReport:
+    """Give the proposals their pull requests; most deploys make none."""
+    if not report.proposals:
+        return report
+    from gitops.actions.pull_requests.publish import publish
+
+    return publish(session, report)
 
 
 def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
@@ -145,13 +151,17 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
         if barred and request.to:
             raise override.refusal(barred)
         kept_out = {reason.overlay for reason in barred}
-        go = [entry for entry in edits.edited if entry.label not in kept_out]
+        go = [entry for entry in edits.edited if entry.target.view.label not in kept_out]
         made = _assemble(session, go, request, build)
         return replace(
             made,
             skipped=(
                 *edits.older,
-                *(_skip(entry, barred) for entry in edits.edited if entry.label in kept_out),
+                *(
+                    _skip(entry, barred)
+                    for entry in edits.edited
+                    if entry.target.view.label in kept_out
+                ),
             ),
             warnings=(
                 *warnings,
@@ -200,6 +210,8 @@ def _build(
     """Return what is known of the build, None when nobody said where it comes from."""
     if request.ref is None:
         return None
+    from gitops.actions.policy.builds import SourceBuild, ask_build
+
     if not tip.config.sources:
         return SourceBuild(request.ref, request.commit)
     return ask_build(session, tip, images, request.ref, request.commit)
@@ -227,13 +239,17 @@ def _edit(
     edit = edit_images(file.content, file.path, target.requests, add=request.add)
     older: dict[str, str] = {}
     if build is not None and build.found:
+        from gitops.actions.policy.builds import superseded
+
         older = superseded(view, edit.changes, build)
     if older and request.override is None:
         kept = tuple(entry for entry in target.requests if entry.image not in older)
         target = Target(view, kept)
         edit = edit_images(file.content, file.path, kept, add=request.add)
     reasons = judge(view, edit.changes, ref=request.ref)
-    if edit.changes:
+    if edit.changes and build is not None:
+        from gitops.actions.policy.builds import judge_follow
+
         reasons += judge_follow(view.overlay, build)
     if request.override is None:
         return Edited(target, edit, reasons), tuple(older.values())

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -51,6 +52,19 @@ class Spoken:
         self.command = command
         self.arguments = arguments
         self.values = values
+
+
+def prepare(
+    arguments: Sequence[str], environ: Mapping[str, str]
+) -> tuple[list[str], Callable[[], int] | None]:
+    """Begin to read what the command will need; return its words, and the deploy of plain ones."""
+    words = verb_first(arguments)
+    spoken = understand(words)
+    if spoken is None:
+        return words, None
+    begin(spoken, environ)
+    deploy = plain_deploy(spoken, environ)
+    return words, partial(verb_of("deploy"), **deploy) if deploy is not None else None
 
 
 def verb_first(arguments: Sequence[str]) -> list[str]:
@@ -138,18 +152,14 @@ def plain_deploy(spoken: Spoken, environ: Mapping[str, str]) -> dict[str, Any] |
     """Return the arguments of `deploy`; None for another command, or one that is not plain."""
     if spoken.command != "deploy" or not spoken.arguments or "_GITOPS_COMPLETE" in environ:
         return None
-    from gitops.cli.options import FollowOptions, Format, option_groups
+    from gitops.cli.options import FollowOptions, Format, grouped
 
     values = {**spoken.values, "repo": wanted(spoken, environ)[0]}
     if not values.keys().isdisjoint(FollowOptions.__annotations__):
         return None  # who waits for a cluster does not wait for typer
     if "output" in values:
         values["output"] = Format(values["output"])
-    told: dict[str, Any] = {"images": spoken.arguments}
-    for name, group in option_groups(verb_of("deploy")).items():
-        fields = group.__annotations__
-        told[name] = group(**{one: values[one] for one in fields if one in values})
-    return told
+    return {"images": spoken.arguments, **grouped(verb_of("deploy"), values)}
 
 
 # For a pull or merge request the source branch, else the branch; in the words of each CI system.

@@ -241,6 +241,14 @@ def option_groups(verb: Callable[..., int]) -> Mapping[str, type[OptionGroup]]:
     }
 
 
+def grouped(verb: Callable[..., int], values: Mapping[str, Any]) -> dict[str, OptionGroup]:
+    """Return the option groups of a verb with `values` (field -> value); the rest by default."""
+    return {
+        name: group(**{one: values[one] for one in group.__annotations__ if one in values})
+        for name, group in option_groups(verb).items()
+    }
+
+
 def named_options(verb: Callable[..., int]) -> Mapping[str, OptionField]:
     """Return every option of a verb by each of its names, on and off apart."""
     found = [*verb.__annotations__.items()]

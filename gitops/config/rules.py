@@ -43,7 +43,8 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_formerly(rows, names, problems)
     problems.add_repeated(lists.get("images", ()), "name", "{}")  # one image, one repository
     _check_forge(root.keys.get("forge"), problems)
-    check_clusters(lists.get("clusters", ()), names, problems)
+    if lists.get("clusters"):
+        check_clusters(lists["clusters"], names, problems)
     for row in rows:
         _check_modes(row, problems)
         _check_after(row, problems)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from gitops.core.environments.environment import Overlay
-from gitops.core.hold import Hold
-from gitops.core.kustomization.image import ImageChange, ImageValue
-from gitops.core.ledger.verdicts import CountedVerdict
-from gitops.core.releases.history import Release
-from gitops.core.releases.selection import LeftOut
-
+# Only annotations name these, and a deploy reports without releases and verdicts.
 if TYPE_CHECKING:
     from gitops.core.argocd.reports import Live
+    from gitops.core.environments.environment import Overlay
     from gitops.core.environments.freeze import FreezeHit
+    from gitops.core.hold import Hold
+    from gitops.core.kustomization.image import ImageChange, ImageValue
+    from gitops.core.ledger.verdicts import CountedVerdict
+    from gitops.core.releases.history import Release
+    from gitops.core.releases.selection import LeftOut
 
 Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]
 

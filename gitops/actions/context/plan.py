@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
-from gitops.core.releases.selection import LeftOut
 from gitops.core.report import AuditEntry, OverlayChange, Proposal, Replaced, Skipped
+
+if TYPE_CHECKING:
+    from gitops.core.releases.selection import LeftOut
 
 
 class Draft(Struct, frozen=True):

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from msgspec import Struct, field
 
 from gitops.core.environments.environment import Config, Environment, Overlay
-from gitops.core.releases.history import Identity
 from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
+    from gitops.core.git.commit import Identity
     from gitops.ports import (
         Archive,
         Clock,

@@ -88,7 +88,9 @@ def _choose(
 
 
 def _overlays(tip: Tip, environment: Environment, app: str | None) -> tuple[Overlay, ...]:
-    if app is not None or not environment.per_app:
+    if app is None and not environment.per_app:
+        return (Overlay(environment),)
+    if app is not None:
         return (find_overlay(tip, environment.name, app),)
     apps = apps_of(tip.of(environment), environment)
     if not apps:

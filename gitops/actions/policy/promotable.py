@@ -8,7 +8,7 @@ from gitops.actions.policy.judge import judge_carried
 from gitops.actions.policy.upstream import read_origins
 from gitops.actions.releases.history import releases_of
 from gitops.core.kustomization import edit_images
-from gitops.core.kustomization.image import ImageChange, describe_value
+from gitops.core.kustomization.image import ImageChange, describe_change, describe_value
 from gitops.core.policy.promotion import carry
 from gitops.core.releases.lineage import trace
 from gitops.errors import GitopsError
@@ -61,5 +61,5 @@ def _promotable(view: OverlayView, name: str) -> tuple[str, ...]:
 
 
 def _arrow(change: ImageChange) -> str:
-    before, after = describe_value(change.before), describe_value(change.after)
+    before, after = describe_change(change)
     return f"{change.image} {before} -> {after}"

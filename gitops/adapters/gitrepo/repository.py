@@ -13,12 +13,10 @@ from gitops.adapters.gitrepo.archive.evidence import CommitEvidence
 from gitops.adapters.gitrepo.cache.files import Shelf, open_cache
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.address import Address, address, is_url
-from gitops.adapters.gitrepo.command.discovery import RepositoryLocation, inspect
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import noted
 from gitops.adapters.gitrepo.identity import find_identity
-from gitops.adapters.gitrepo.local.bare import Bare
-from gitops.adapters.gitrepo.objects.codec import patch_tree, plain, render_commit
+from gitops.adapters.gitrepo.objects.codec import plain, render_commit
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import ObjectSource
 from gitops.adapters.gitrepo.objects.store import sweep
@@ -31,6 +29,7 @@ from gitops.ports.repository import Start
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.archive.commits import CommitReader
+    from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
     from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
     from gitops.core.releases.history import OverlayVersion
     from gitops.ports import Intents
@@ -132,8 +131,7 @@ class GitRepository(CommitEvidence):
         committer = find_identity(self._environ, self._source.setting, "committer")
         author = commit.author or self.identity()
         base = commit.base or (commit.parents[0] if commit.parents else None)
-        root = None if base is None else store.tree_of(base)
-        tree = patch_tree(root, commit.files, store.tree, store.write)
+        tree = store.write_patched(base, commit.files)
         if settings.is_true(self._source.setting("format.signoff")):
             message = put_in_form(commit.message, "{summary}", [SIGN_OFF], committer)
             commit = replace(commit, message=message)
@@ -296,6 +294,9 @@ def open_repository(
             git, where.url, where.url, ssh=where.ssh, shelf=shelf_of(environ, progress, where.url)
         )
         return GitRepository(git, remote, where.url, environ, None, location)
+    from gitops.adapters.gitrepo.command.discovery import inspect  # a URL needs neither
+    from gitops.adapters.gitrepo.local.bare import Bare
+
     path = Path(location)
     git = Git(environ, folder=path, timeout=timeout, progress=progress)
     place = inspect(git, path, location)

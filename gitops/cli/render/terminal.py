@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
 import sys
-import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TextIO
@@ -55,6 +52,8 @@ def width_of(text: str) -> int:
 
 
 def _width(character: str) -> int:
+    import unicodedata  # most texts are ASCII
+
     if unicodedata.category(character) in ("Mn", "Me", "Cf"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
@@ -75,6 +74,8 @@ def cut(text: str, width: int) -> str:
 
 def screen_width() -> int | None:
     """Return the columns of the terminal that the result goes to, None where it goes elsewhere."""
+    import shutil
+
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
@@ -85,6 +86,8 @@ def json_text(document: object, indent: int | None = None) -> str:
     obey is escaped, and where standard output is not UTF-8 all that is not ASCII; whoever reads the
     JSON gets it as it was.
     """
+    import json
+
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
     text = json.dumps(document, indent=indent, ensure_ascii=plain).replace("##", "#\\u0023")
     return "".join(

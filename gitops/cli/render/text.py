@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from gitops import interrupts
 from gitops.cli import streams
-from gitops.cli.render import documents
 from gitops.cli.render.terminal import aside, columns, json_text, line, minute, paint, remark, safe
-from gitops.core.kustomization.image import ImageChange, describe_value
+from gitops.core.kustomization.image import ImageChange, describe_change, describe_value
 from gitops.core.report import (
     CutReport,
     FileDiff,
@@ -25,11 +23,12 @@ if TYPE_CHECKING:
     from gitops.actions.approve import ApprovalPreview
     from gitops.actions.qa import QaPreview
     from gitops.actions.rollback import Preview
+    from gitops.cli.render.documents import JsonDocument
 
 _SHORT = 7
 
 
-def print_json(document: documents.JsonDocument) -> None:
+def print_json(document: JsonDocument) -> None:
     """Print the one JSON document of a call on standard output.
 
     An interrupt that comes later is not told: there would be a second one.
@@ -43,7 +42,9 @@ def print_json(document: documents.JsonDocument) -> None:
 def print_error(error: GitopsError, *, as_json: bool) -> None:
     """Print an error: words on standard error, and the document when JSON was asked for."""
     if as_json:
-        print_json(documents.error_document(error))
+        from gitops.cli.render.documents import error_document
+
+        print_json(error_document(error))
     first, *rest = error.message.split("\n")
     aside("error", first)
     for text in rest:
@@ -57,9 +58,11 @@ def print_error(error: GitopsError, *, as_json: bool) -> None:
 
 def print_write(report: WriteReport, output: str) -> int:
     """Print what a write did; return the exit code 0."""
-    note_write(report)
+    outcome = note_write(report)
     if output == "json":
-        print_json(documents.write_document(report))
+        from gitops.cli.render.documents import write_document
+
+        print_json(write_document(report))
         return 0
     for text in change_lines(
         [(entry.overlay.label if entry.overlay else "", entry.change) for entry in report.changes]
@@ -74,7 +77,7 @@ def print_write(report: WriteReport, output: str) -> int:
     for proposal in report.proposals:
         if proposal.url is not None:
             line(safe(f"#{proposal.number} {proposal.state}: {proposal.url}"))
-    line(paint(_outcome(report), "bold", sys.stdout))
+    line(paint(outcome, "bold", sys.stdout))
     for warning in report.warnings:
         aside("warning", warning)
     if report.hint:
@@ -107,10 +110,12 @@ def _outcome(report: WriteReport) -> str:
     return safe(words[report.outcome])
 
 
-def note_write(report: WriteReport) -> None:
-    """Remember what was done, should standard output not take the report."""
+def note_write(report: WriteReport) -> str:
+    """Remember what was done, should standard output not take the report; return it in words."""
+    outcome = _outcome(report)
     if report.outcome not in ("unchanged", "planned"):
-        streams.note(_outcome(report))
+        streams.note(outcome)
+    return outcome
 
 
 def _branches(proposals: Sequence[Proposal]) -> str:
@@ -129,7 +134,7 @@ def change_lines(changes: Sequence[tuple[str, ImageChange]]) -> list[str]:
                 (
                     ", ".join(labels),
                     change.image,
-                    f"{describe_value(change.before)} -> {describe_value(change.after)}",
+                    " -> ".join(describe_change(change)),
                 )
                 for change, labels in together.items()
             ]
@@ -138,6 +143,8 @@ def change_lines(changes: Sequence[tuple[str, ImageChange]]) -> list[str]:
 
 
 def _print_diff(diff: FileDiff) -> None:
+    import difflib
+
     before = split_lines((diff.before or b"").decode("utf-8", "replace"))
     after = split_lines((diff.after or b"").decode("utf-8", "replace"))
     old = f"a/{diff.path}" if diff.before is not None else "/dev/null"
@@ -197,7 +204,9 @@ def print_cut(report: CutReport, output: str) -> int:
     if report.outcome == "created":
         streams.note(f"created {len(report.branches)} release branches")
     if output == "json":
-        print_json(documents.cut_document(report))
+        from gitops.cli.render.documents import cut_document
+
+        print_json(cut_document(report))
         return 0
     for entry in report.branches:
         line(safe(f"{entry.branch} at {entry.commit[:_SHORT]} in {entry.url}"))

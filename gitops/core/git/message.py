@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from msgspec import Struct
 
 from gitops.core.git.commit import Identity
-from gitops.core.kustomization.image import ImageChange, describe_value
+from gitops.core.kustomization.image import ImageChange, describe_change
 from gitops.core.text.plain import one_line
 
 LONGEST_SUBJECT = 200
@@ -173,8 +173,8 @@ def _title(action: str, environments: Sequence[str], changes: Sequence[ChangeLin
         return f"{where}: {action}"
     if len(images) > 1:
         return f"{where}: {verb}{len(images)} images"
-    old = _join(describe_value(line.change.before) for line in changes)
-    new = _join(describe_value(line.change.after) for line in changes)
+    told = [describe_change(line.change) for line in changes]
+    old, new = _join(before for before, _ in told), _join(after for _, after in told)
     return f"{where}: {verb}{next(iter(images))} {old} -> {new}"
 
 
@@ -185,7 +185,7 @@ def _join(words: Iterable[str]) -> str:
 
 def _sentence(line: ChangeLine) -> str:
     change = line.change
-    before, after = describe_value(change.before), describe_value(change.after)
+    before, after = describe_change(change)
     return one_line(f"{line.environment_label}: {change.image} {before} -> {after}")
 
 

@@ -1,14 +1,19 @@
 """The `images:` of a kustomization: read as values, edited byte for byte.
 
-`read.py` finds the entries, `check.py` says what must not be touched, `fields.py` and `add.py`
-plan (`plan.py`) which bytes change, `prove.py` reads the result again and refuses it unless just
+`read.py` finds the entries, `refusals.py` says what must not be touched, `fields.py` and `add.py`
+plan (`splices.py`) which bytes change, `prove.py` reads the result again and refuses it unless just
 that differs; `edit.py` is the whole, in order.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from gitops.core.kustomization.files import FILE_NAMES, choose_file
-from gitops.core.kustomization.read import ImageEntry, image_values, read_entries
+from gitops.core.kustomization.read import (
+    FILE_NAMES,
+    ImageEntry,
+    choose_file,
+    image_values,
+    read_entries,
+)
 
 if TYPE_CHECKING:
     from gitops.core.kustomization.edit import Edit, edit_images, missing_image

@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
-from gitops.core.kustomization.add import add as add_entries
-from gitops.core.kustomization.add import fields_of
 from gitops.core.kustomization.fields import insert, remove, replace
 from gitops.core.kustomization.image import (
     FieldTexts,
@@ -78,6 +76,9 @@ def edit_images(
         else:
             raise missing_image(request.image, items, path)
     if added:
+        from gitops.core.kustomization.add import add as add_entries  # few calls need it
+        from gitops.core.kustomization.add import fields_of
+
         add_entries(plan, [fields_of(image, value) for image, value in added.items()])
     warnings = tuple(plan.warnings)
     if not plan.splices:

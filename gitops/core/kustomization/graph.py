@@ -14,7 +14,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.core.kustomization.files import FILE_NAMES
+from gitops.core.kustomization.read import FILE_NAMES
 from gitops.core.kustomization.references import (
     Reference,
     ReferenceKind,

@@ -121,6 +121,11 @@ def parse_image(text: str) -> ImageRequest:
     return ImageRequest(name, KEEP, _tag(text, tag), _digest(text, digest))
 
 
+def describe_change(change: ImageChange) -> tuple[str, str]:
+    """Return what messages print of the value before, and of the one after it."""
+    return describe_value(change.before), describe_value(change.after)
+
+
 def describe_value(value: ImageValue) -> str:
     """Return what messages print: `1.4.2`, `1.4.2@sha256:0123456789ab`, `reg/app:1.4.2`, `(unset)`.
 

@@ -6,7 +6,7 @@ counts, numbers are their text, aliases and merge keys are followed. `check.py` 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -26,6 +26,9 @@ from gitops.core.yamltext import (
 )
 from gitops.errors import ManifestError
 
+FILE_NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
+"""Which file of a directory is its kustomization."""
+
 LISTS = {"images": "images", "imagetags": "imageTags"}
 FIELDS = {"newName": "name", "newTag": "tag", "digest": "digest"}
 """Field of an entry -> attribute of `ImageValue`, in the order in which they are written."""
@@ -40,6 +43,21 @@ MOST_IMAGES = 10_000
 """Entries of one kustomization: kustomize takes minutes for as many, and nobody looks at more."""
 
 _SPLIT = "kustomize takes ever longer for each entry: give apps overlays of their own"
+
+
+def choose_file(names: Sequence[str], directory: str) -> str | None:
+    """Return the kustomization file among `names`, None when there is none.
+
+    Raises ManifestError when there are two: kustomize builds neither.
+    """
+    found = [name for name in FILE_NAMES if name in names]
+    if len(found) > 1:
+        raise ManifestError(
+            f"there are two kustomizations in one directory: {' and '.join(found)}",
+            path=directory or ".",
+            hint="kustomize builds neither: remove one",
+        )
+    return found[0] if found else None
 
 
 class ImageEntry(NamedTuple):

@@ -10,10 +10,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from enum import Enum
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.command.causes import Cause, rule_cause, transport_cause
 from gitops.core.text.plain import one_line, split_lines
 from gitops.errors import (
     Denied,
@@ -24,6 +24,9 @@ from gitops.errors import (
     Protected,
     Unavailable,
 )
+
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.command.causes import Cause
 
 
 class AnswerKind(Enum):
@@ -209,6 +212,8 @@ def quoted(lines: Sequence[str]) -> str:
 
 def read_transport(err: str) -> PushVerdict:
     """Sort the stderr of a command that ended without a word about any branch."""
+    from gitops.adapters.gitrepo.command.causes import transport_cause
+
     own = "\n".join(line for line in split_lines(err) if not line.startswith("remote:"))
     if cause := transport_cause(own):
         kind = AnswerKind.NOT_FOUND if cause.missing else AnswerKind.DENIED
@@ -251,6 +256,8 @@ def read_update(err: str) -> PushVerdict:
 
 
 def _read_rejection(reason: str, err: str) -> PushVerdict:
+    from gitops.adapters.gitrepo.command.causes import rule_cause
+
     said = remote_words(err)
     everything = "\n".join((reason, err))
     shown = quoted(said) or _inner(reason)

@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-import os
-import tempfile
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -26,7 +23,6 @@ TREE, FILE, LINK, MODULE = "40000", "100644", "120000", "160000"
 RAW_LENGTH = {"sha1": 20, "sha256": 32}
 
 Read = Callable[[str], "TreeContent"]
-Write = Callable[[str, bytes], str]
 
 
 class ObjectEntry(Struct, frozen=True):
@@ -57,27 +53,6 @@ def read_loose(objects: Path, oid: str) -> tuple[str, bytes] | None:
         return None
     head, _, body = whole.partition(b"\0")
     return head.split(b" ")[0].decode(), body
-
-
-def write_loose(objects: Path, kind: str, body: bytes, algorithm: str = "sha1") -> str:
-    """Write one loose object below the folder `objects` and return its id; atomic, repeatable."""
-    whole = object_bytes(kind, body)
-    oid = hashlib.new(algorithm, whole, usedforsecurity=False).hexdigest()
-    folder = objects / oid[:2]
-    place = folder / oid[2:]
-    if not place.exists():
-        folder.mkdir(exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(zlib.compress(whole, 1))
-            os.chmod(temporary, 0o444)
-            os.replace(temporary, place)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
-    return oid
 
 
 def parse_tree(body: bytes, length: int = 20) -> TreeContent:
@@ -111,18 +86,37 @@ def render_tree(tree: TreeContent) -> bytes:
 
 
 def patch_tree(
-    root: str | None, files: Mapping[str, bytes | None], read: Read, write: Write
-) -> str:
-    """Return the id of `root`'s tree with `files` replaced (None deletes).
+    root: str | None, files: Mapping[str, bytes | None], read: Read, algorithm: str = "sha1"
+) -> tuple[str, dict[str, bytes]]:
+    """Return the id of `root`'s tree with `files` replaced (None deletes), and what is new.
 
-    Only the trees on the paths are read and written. Modes of existing files are kept, new ones
-    are 100644, folders that become empty vanish. Raises ManifestError for a path that is no
-    regular file, or leads through something that is no folder.
+    The new objects are told as id -> whole object (`object_bytes`). Only the trees on the paths
+    are read. Modes of existing files are kept, new ones are 100644, folders that become empty
+    vanish. Raises ManifestError for a path that is no regular file, or leads through something
+    that is no folder.
     """
+    for path in files:
+        check_path(path)
+    made: dict[str, bytes] = {}
+
+    def add(kind: str, body: bytes) -> str:
+        oid = object_id(kind, body, algorithm)
+        made[oid] = object_bytes(kind, body)
+        return oid
+
+    return add("tree", render_tree(_patched(root, files, read, add))), made
+
+
+def _patched(
+    root: str | None,
+    files: Mapping[str, bytes | None],
+    read: Read,
+    add: Callable[[str, bytes], str],
+) -> TreeContent:
+    """Return `root` with `files` replaced; blobs, and the trees below it, go to `add`."""
     leaves: dict[str, bytes | None] = {}
     below: dict[str, dict[str, bytes | None]] = {}
     for path, content in files.items():
-        check_path(path)
         head, slash, rest = path.partition("/")
         if slash:
             below.setdefault(head, {})[rest] = content
@@ -136,7 +130,7 @@ def patch_tree(
         if content is None:
             tree.pop(name, None)
         else:
-            tree[name] = ObjectEntry(old.mode if old else FILE, write("blob", content))
+            tree[name] = ObjectEntry(old.mode if old else FILE, add("blob", content))
     for name, inner in below.items():
         old = tree.get(name)
         if old is not None and old.mode != TREE:
@@ -144,14 +138,14 @@ def patch_tree(
         if old is None and all(content is None for content in inner.values()):
             continue
         try:
-            oid = patch_tree(old.oid if old else None, inner, read, write)
+            found = _patched(old.oid if old else None, inner, read, add)
         except ManifestError as error:
             raise ManifestError(error.problem, path=f"{name}/{error.path}") from None
-        if read(oid):
-            tree[name] = ObjectEntry(TREE, oid)
+        if found:
+            tree[name] = ObjectEntry(TREE, add("tree", render_tree(found)))
         else:
             del tree[name]
-    return write("tree", render_tree(tree))
+    return tree
 
 
 def render_commit(

@@ -14,7 +14,8 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -25,9 +26,10 @@ from gitops.adapters.gitrepo.objects.codec import (
     RAW_LENGTH,
     TreeContent,
     missing,
+    object_bytes,
     object_id,
     parse_tree,
-    write_loose,
+    patch_tree,
 )
 from gitops.errors import Denied, NotFound, Unavailable
 
@@ -135,7 +137,38 @@ class Store:
 
     def write(self, kind: str, body: bytes) -> str:
         """Store an object and return its id."""
-        return write_loose(self.path / "objects", kind, body, self.algorithm)
+        oid = object_id(kind, body, self.algorithm)
+        self._write_loose(oid, object_bytes(kind, body))
+        return oid
+
+    def write_patched(self, base: str | None, files: Mapping[str, bytes | None]) -> str:
+        """Store the tree of the commit `base` with `files` replaced (None deletes); return its id.
+
+        Raises what `patch_tree` raises.
+        """
+        root = None if base is None else self.tree_of(base)
+        oid, made = patch_tree(root, files, self.tree, self.algorithm)
+        for one, whole in made.items():
+            self._write_loose(one, whole)
+        return oid
+
+    def _write_loose(self, oid: str, whole: bytes) -> None:
+        """Write one loose object; atomic, repeatable."""
+        folder = self.path / "objects" / oid[:2]
+        place = folder / oid[2:]
+        if place.exists():
+            return
+        folder.mkdir(exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(zlib.compress(whole, 1))
+            os.chmod(temporary, 0o444)
+            os.replace(temporary, place)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
 
     def read(self, name: str) -> tuple[str, bytes]:
         """Return kind and body of the object called `name`. Raises NotFound.

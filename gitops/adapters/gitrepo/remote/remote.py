@@ -64,7 +64,7 @@ class Remote:
         self.place = place
         self._ssh = ssh
         self._settings = read_settings
-        self.ears = RefAdvertisement()
+        self._ears: RefAdvertisement | None = None
         self._store: Store | None = None
         self._memory = Memory(git, shelf)
         self._bet: BranchTip | None = None
@@ -72,7 +72,7 @@ class Remote:
         self._reading: RunningGit | None = None
         self._slots: dict[str, int] = {}
         self._past = DeepeningHistory(git, url, place)
-        self._beside = OwnBranches(None)
+        self._beside: OwnBranches | None = None
         self._lacks_ledger = False
 
     @property
@@ -81,11 +81,18 @@ class Remote:
         return self._url
 
     @property
+    def ears(self) -> RefAdvertisement:
+        """What is overheard of pushes."""
+        if self._ears is None:
+            self._ears = RefAdvertisement()
+        return self._ears
+
+    @property
     def store(self) -> Store:
         """The private store, made when it is needed first."""
         if self._store is None:
             self._store = self._memory.open_store()
-            self._slots = self._memory.slots()
+            self._slots = self._memory.slots() if self._memory.filled else {}
         return self._store
 
     def begin(self, branch: str | None, start: Start = "tip") -> None:
@@ -105,7 +112,9 @@ class Remote:
             self._bet = None
 
     def _recall(self, branch: str | None) -> BranchTip | None:
-        if self.store.damaged or (found := self._memory.bet(branch)) is None:
+        if self.store.damaged or not self._memory.filled:
+            return None
+        if (found := self._memory.bet(branch)) is None:
             return None
         tip = BranchTip(*found)
         self._past.note(tip.commit, tip.branch)
@@ -127,8 +136,10 @@ class Remote:
         self._may_ask()
         if self._store is not None and self._store.damaged:
             self._begin_anew()
-        if branch is not None and (came := self._beside.take(branch)) is not None:
-            return self._tip_beside(branch, came)
+        if branch is not None and self._beside is not None:
+            came = self._beside.take(branch)
+            if came is not None:
+                return self._tip_beside(branch, came)
         begun, self._begun = self._begun, None
         if begun is not None and begun[0] != branch:
             begun[1].stop()
@@ -156,8 +167,8 @@ class Remote:
             self.store.join()
         self._past.note(commit, name)
         if fetch.history or not is_own(name):
-            self._beside = OwnBranches(
-                self.store.path if fetch.history else None, lacks=self._lacks_ledger
+            self._beside = (
+                OwnBranches(self.store.path, lacks=self._lacks_ledger) if fetch.history else None
             )
         # A cache that is in use is not made larger by history.
         if not (fetch.history and self._memory.filled):
@@ -207,7 +218,7 @@ class Remote:
         self._store = Store(self._git, algorithm=algorithm)
         self._past = DeepeningHistory(self._git, self._url, self.place)
         self._slots = {}
-        self._beside = OwnBranches(None)
+        self._beside = None
 
     def _start(
         self, branch: str | None, *, history: bool = False, more: Sequence[str] = ()
@@ -327,7 +338,7 @@ class Remote:
         self.store.rest()
         answer = self._git.run(
             [*self.store.args, *push_args(updates, self._push_url)],
-            extra=self.ears.environ(self.store.path),
+            extra=self._ears.environ(self.store.path) if self._ears is not None else None,
             doing=f"waiting for {self.place} to take the commit",
         )
         verdict = read_answer(answer, updates, lambda: self._now(updates))
