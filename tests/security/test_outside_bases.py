@@ -74,7 +74,7 @@ def test_link_outside(manifests: Manifests, target: str) -> None:
     result = against(manifests)
 
     assert 3 == result.code
-    assert "leads out of the repository" in result.err
+    assert "leads out of the repository" in result.out
 
 
 def test_base_of_a_base(manifests: Manifests) -> None:

@@ -42,7 +42,7 @@ def test_nothing_of_the_tree_is_installed_in_a_check() -> None:
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
 def test_actions_are_pinned(path: Path) -> None:
     """Whatever a workflow uses is named by its commit."""
-    uses = re.findall(r"uses: *([^\s#]+)", path.read_text())
+    uses = re.findall(r"^[ -]*uses: *([^\s#]+)", path.read_text(), re.MULTILINE)
 
     assert [] == [one for one in uses if not re.fullmatch(r"[^@]+@[0-9a-f]{40}", one)]
 
