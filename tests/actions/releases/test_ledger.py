@@ -121,12 +121,12 @@ def test_lost_answer_and_somebody_after_it() -> None:
     repository.trouble, repository.lands = Unavailable("cut"), True
     told: list[str] = []
 
-    def bob(_: str) -> None:
+    def bob(_trouble: str, _tries: str) -> None:
         told.append(repository.branches[LEDGER])
         say(repository, "Bob", "later")
 
     ana = session(repository, intent="Ana")
-    ana = Session(**{name: getattr(ana, name) for name in ana.__slots__} | {"say": bob})
+    ana = Session(**{name: getattr(ana, name) for name in ana.__slots__} | {"retry": bob})
     report = qa(ana, QaRequest("stage", "qa-passed", repository.branches["main"]))
 
     assert (["Ana", "Bob"], told) == (writers(repository), [report.commit])
