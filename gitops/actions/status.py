@@ -16,10 +16,7 @@ from gitops.actions.context.overlays import (
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.policy.builds import FollowWatch
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
-from gitops.actions.pull_requests.readiness import makers_of, waits_for
-from gitops.actions.pull_requests.review import holds_more
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Overlay, asks_for_approval
@@ -85,6 +82,10 @@ def _kept_out(
     found: Sequence[OverlayStatus],
 ) -> Iterator[str]:
     """Say where a newer release branch of a source repository keeps builds out."""
+    if not tip.config.sources:
+        return
+    from gitops.actions.policy.builds import FollowWatch
+
     heads = session.sources.heads if session.sources is not None else None
     watch = FollowWatch(tip.config, heads)
     for view, known in zip(views, found, strict=True):
@@ -152,6 +153,8 @@ def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
         warnings.append(f"{view.label}: {found.problem}: `gitops close {name}` drops it")
         return ()
     if found.present is not None:
+        from gitops.actions.pull_requests.review import holds_more  # only for what is proposed
+
         if (more := holds_more(view, found.present)) is not None:
             warnings.append(f"{more}: `gitops approve` refuses it")
         return (replace(found.present.report(overlay, pull=pull), waits_for=waits),)
@@ -170,6 +173,8 @@ def _waits(view: OverlayView, found: ProposalLookup) -> tuple[str, ...]:
         return ()
     if found.pull is None or found.pull.state != "open":
         return ("its pull request, which nobody opened yet",)
+    from gitops.actions.pull_requests.readiness import makers_of, waits_for
+
     number, rule = found.pull.number, view.row.approvals
     ready = forge.readiness(number)
     makers = makers_of(forge, number, ready, rule, found.present)
