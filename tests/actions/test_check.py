@@ -110,12 +110,12 @@ def test_approved_pull_request(method: MergeMethod, path: str) -> None:
     """What a second person approved in the forge may change prod, however it was merged."""
     world = World()
     pull = world.propose({path: FILES[path] + b"# more\n"})
-    world.forge.approve(pull.number, "ana")
+    world.forge.approve(pull.number, "cara")
     world.merge(pull, method)
     report = world.check()
 
     assert () == report.findings
-    assert [("approved", "pull request 1, approved by ana")] == standing(report)
+    assert [("approved", "pull request 1, approved by cara")] == standing(report)
     assert "a forge in memory" == report.proof
 
 
@@ -147,7 +147,7 @@ def test_pull_request_of_another_branch() -> None:
     world.repository.branches["other"] = world.repository.branches["main"]
     pull = world.propose({PROD: overlay("v2")})
     world.forge.pulls[pull.number].shown = replace(pull, base="other")
-    world.forge.approve(pull.number, "ana")
+    world.forge.approve(pull.number, "cara")
     world.merge(pull)
     world.repository.branches["main"] = world.repository.branches["other"]
 
@@ -158,7 +158,7 @@ def test_more_in_the_merge_than_was_approved() -> None:
     """A merge commit that somebody pushed with more in it is reported for what is more."""
     world = World()
     pull = world.propose({PROD: overlay("v2")})
-    world.forge.approve(pull.number, "ana")
+    world.forge.approve(pull.number, "cara")
     files = {PROD: overlay("v2"), "base/api.yaml": b"kind: List\n"}
     parents = [world.repository.branches["main"], pull.head]
     commit = world.repository.commit(files, "Merge\n", parents=parents)
@@ -174,7 +174,7 @@ def test_both_sides_changed_the_overlay() -> None:
     world = World()
     start = world.repository.branches["main"]
     pull = world.propose({PROD: overlay("v2")})
-    world.forge.approve(pull.number, "ana")
+    world.forge.approve(pull.number, "cara")
     world.repository.commit({PROD: overlay("v1").replace(b"resources", b"components")})
     before = world.repository.branches["main"]
     assert start != before
@@ -216,7 +216,7 @@ def test_rebased_pull_request_of_two_commits(extra: bytes, known: str) -> None:
     for content in steps:
         world.repository.commit({PROD: content}, "step\n", branch="feature")
     pull = world.forge.open("feature", "main", TEXT)
-    world.forge.approve(1, "ana")
+    world.forge.approve(1, "cara")
     world.repository.commit({DEV: overlay("v9")}, "Meanwhile\n")
     landed = [
         world.repository.commit({PROD: one}, "step\n") for one in (steps[0], steps[1] + extra)
@@ -236,7 +236,7 @@ def test_two_must_approve() -> None:
     )
     world = World(config)
     pull = world.propose({PROD: overlay("v2")})
-    world.forge.approve(pull.number, "ana")
+    world.forge.approve(pull.number, "cara")
     world.merge(pull)
     assert [PROD] == found(world.check())
 
@@ -262,9 +262,9 @@ def test_open_pull_request_that_smuggles() -> None:
     assert ["base/api.yaml"] == found(report)
     assert "pull request 1 waits for an approval" in report.findings[0].message
 
-    world.forge.approve(pull.number, "ana")
+    world.forge.approve(pull.number, "cara")
 
-    assert [("approved", "pull request 1, approved by ana")] == standing(
+    assert [("approved", "pull request 1, approved by cara")] == standing(
         world.check("main..feature")
     )
 
@@ -273,7 +273,7 @@ def test_approval_of_an_older_head() -> None:
     """What was pushed after the approval nobody approved."""
     world = World()
     pull = world.propose({"base/api.yaml": b"kind: List\n"})
-    world.forge.approve(pull.number, "ana")
+    world.forge.approve(pull.number, "cara")
     world.repository.commit({"base/api.yaml": b"kind: Other\n"}, branch="feature")
 
     assert ["base/api.yaml"] == found(world.check("main..feature"))
@@ -325,7 +325,7 @@ def test_policy_moves_on_with_what_was_approved() -> None:
     pull = world.propose(
         {"gitops.yaml": moved.encode(), PROD: None, "prod/kustomization.yaml": b""}
     )
-    world.forge.approve(pull.number, "ana")
+    world.forge.approve(pull.number, "cara")
     world.merge(pull)
     commit = world.repository.commit({"prod/kustomization.yaml": b"resources: []\n"})
     report = world.check(f"{before}..main")
