@@ -38,7 +38,7 @@ from gitops.core.git.message import trailers
 from gitops.core.kustomization import choose_file, image_values
 from gitops.core.kustomization.edit import only_images
 from gitops.core.kustomization.image import ImageChange, ImageValue
-from gitops.core.proposals.approval import source_of, uncovered
+from gitops.core.proposals.approval import overrides_in, source_of, uncovered
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import Bug, GitopsError, ManifestError
 from gitops.ports import (
@@ -241,10 +241,19 @@ class _Comparer:
             if error.exit_code != 3:
                 raise
             return (PolicyResult(f"policy cannot be asked: {error.message}"),), True
-        left = list(reasons)
-        for text in said:
-            left = list(uncovered(left, text))
+        left = uncovered(reasons, self._overrides(pair, said))
         return tuple(PolicyResult(one.text, one not in left) for one in reasons), True
+
+    def _overrides(self, pair: _Pair, said: Sequence[str]) -> tuple[str, ...]:
+        """Return the overrides that count: with `signers:` those that a listed key signed."""
+        infos = [info for info in pair.infos if info.message in said]
+        signers = self._policy.config.signers
+        signed: Mapping[str, str] | None = None
+        if signers is not None:
+            listed = self._policy.snapshot.read(signers)
+            commits = [info.commit for info in infos]
+            signed = self._archive.signed_by(commits, listed) if listed is not None else {}
+        return tuple(one.text for one in overrides_in(infos, signed) if one.void is None)
 
     def _render(self, pair: _Pair, overlay: Overlay, before: bool, after: bool) -> Rendering | None:
         if self._renderer is None:

@@ -85,7 +85,7 @@ def test_values_from_the_checkout(checkout: Path) -> None:
         ["git", "rev-parse", "--short", "HEAD"], cwd=checkout, capture_output=True, text=True
     ).stdout.strip()
     assert complete(checkout, "rollback", "dev", "--to", "")[1] == ["previous", head]
-    assert complete(checkout, "qa", "dev", "--release", "")[1] == [head]
+    assert complete(checkout, "qa", "dev", "--release", "")[1] == ["newest", head]
 
 
 def test_files_only_where_they_belong(checkout: Path) -> None:

@@ -5,11 +5,13 @@ Others may push branches below `gitops/`, of any size: none is fetched but by it
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from gitops.core.ledger.records import LEDGER_BRANCH
 
 _PREFIX = "gitops/"
+_FEW = 2  # proposals that are asked for by fetching them
 _REF = "refs/gitops/beside/ledger"
 
 BESIDE = f"+refs/heads/{LEDGER_BRANCH}:{_REF}"
@@ -45,3 +47,31 @@ class OwnBranches:
             return None
         commit, self._commit = self._commit, None
         return commit
+
+
+class OwnNames:
+    """Which branches below `gitops/` there are, listed once where a call asks for many of them.
+
+    Most environments have no proposal: a fetch for each would ask the server as often for nothing.
+    """
+
+    def __init__(self) -> None:
+        self._asked: set[str] = set()
+        self._names: frozenset[str] | None = None
+
+    def lacks(self, branch: str, names: Callable[[str], Iterable[str]]) -> bool:
+        """Say whether there is no `branch`, as far as that is known without a fetch.
+
+        `names` lists the refs of a pattern. Whoever asks twice wants to know anew.
+        """
+        if not is_own(branch):
+            return False
+        if branch == LEDGER_BRANCH or branch in self._asked:
+            self._names = None
+            return False
+        self._asked.add(branch)
+        if len(self._asked) <= _FEW:
+            return False
+        if self._names is None:
+            self._names = frozenset(names(f"refs/heads/{_PREFIX}*"))
+        return f"refs/heads/{branch}" not in self._names

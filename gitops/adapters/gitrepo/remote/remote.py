@@ -18,6 +18,7 @@ from gitops.adapters.gitrepo.command.push import push_args, read_answer, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.remote import own_branches
 from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, DeepeningHistory
 from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch
 from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OwnBranches, is_own, lacks_ledger
@@ -72,8 +73,9 @@ class Remote:
         self._reading: RunningGit | None = None
         self._slots: dict[str, int] = {}
         self._past = DeepeningHistory(git, url, place)
-        self._beside: OwnBranches | None = None
+        self._beside = OwnBranches(None)
         self._lacks_ledger = False
+        self._own = own_branches.OwnNames()
 
     @property
     def url(self) -> str:
@@ -136,8 +138,10 @@ class Remote:
         self._may_ask()
         if self._store is not None and self._store.damaged:
             self._begin_anew()
-        if branch is not None and self._beside is not None:
+        if branch is not None:
             came = self._beside.take(branch)
+            if came is None and self._own.lacks(branch, self._list):
+                came = ""
             if came is not None:
                 return self._tip_beside(branch, came)
         begun, self._begun = self._begun, None
@@ -167,9 +171,9 @@ class Remote:
             self.store.join()
         self._past.note(commit, name)
         if fetch.history or not is_own(name):
-            self._beside = (
-                OwnBranches(self.store.path, lacks=self._lacks_ledger) if fetch.history else None
-            )
+            self._own = own_branches.OwnNames()
+            at = self.store.path if fetch.history else None
+            self._beside = OwnBranches(at, lacks=self._lacks_ledger)
         # A cache that is in use is not made larger by history.
         if not (fetch.history and self._memory.filled):
             self._memory.fetched(self.store, name, commit, default=branch is None)
@@ -218,7 +222,7 @@ class Remote:
         self._store = Store(self._git, algorithm=algorithm)
         self._past = DeepeningHistory(self._git, self._url, self.place)
         self._slots = {}
-        self._beside = None
+        self._beside = OwnBranches(None)
 
     def _start(
         self, branch: str | None, *, history: bool = False, more: Sequence[str] = ()

@@ -64,7 +64,10 @@ def test_newest_versions_cost_two_more_fetches(server: GitServer) -> None:
 
 
 def test_history_that_was_begun_costs_three_requests(deep: Repo, tmp_path: Path) -> None:
-    """The tip, fifty commits with their contents, and our own branches come in one fetch."""
+    """The tip, fifty commits with their contents, and the ledger come in one fetch.
+
+    A proposal is asked for by its name: others may push branches beside it, of any size.
+    """
     repo = deep.copy(tmp_path / "m.git")
     ledger = repo.commit({"dev.jsonl": b"{}\n"}, branch="gitops/ledger", parents=[])
     with GitServer(tmp_path) as server, opened(server) as repository:
@@ -72,16 +75,18 @@ def test_history_that_was_begun_costs_three_requests(deep: Repo, tmp_path: Path)
         tip = repository.snapshot("main").commit
         found = list(islice(repository.history(tip, "overlays/dev"), 40))
         side = repository.snapshot("gitops/ledger")
+        assert 3 == server.count()
         with pytest.raises(NotFound, match="no branch gitops/prod"):
             repository.snapshot("gitops/prod")
 
-        assert 3 == server.count()
+        asked = server.count()
+        assert asked <= 5
         assert [b"dev %d\n" % number for number in range(699, 659, -1)] == [
             one.content for one in found
         ]
         assert (ledger, b"{}\n") == (side.commit, side.read("dev.jsonl"))
         assert 1 == len(list(repository.history(side.commit, "")))
-        assert 3 == server.count()
+        assert asked == server.count()
 
 
 def test_own_branches_are_read_anew_when_asked_again(deep: Repo, tmp_path: Path) -> None:
@@ -286,7 +291,7 @@ def test_long_bot_history_comes_in_few_fetches(tmp_path: Path) -> None:
     assert [b"dev %d\n" % number for number in range(6299, -1, -1)] == [
         one.content for one in found
     ]
-    assert len(fetches) <= 5
+    assert len(fetches) <= 6  # one of them learns that there is no ledger
 
 
 def test_nothing_comes_twice(deep: Repo, tmp_path: Path) -> None:

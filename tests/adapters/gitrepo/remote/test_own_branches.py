@@ -64,3 +64,21 @@ def test_a_proposal_is_bounded(
         repository.snapshot("main")
         with pytest.raises(Denied, match="gitops/prod"):
             repository.snapshot("gitops/prod")
+
+
+def test_many_proposals_are_looked_for_in_one_listing(server: GitServer) -> None:
+    """Branches that are not there cost one listing; one that is there, or made later, is found."""
+    with open_repository(f"{server.url}/m.git", environ=ENVIRON, timeout=20) as repository:
+        repository.snapshot("main")
+        for number in range(3):
+            with pytest.raises(NotFound):
+                repository.snapshot(f"gitops/app-{number}/prod")
+        asked = len(server.requests)
+        for number in range(3, 50):
+            with pytest.raises(NotFound):
+                repository.snapshot(f"gitops/app-{number}/prod")
+        assert len(server.requests) == asked
+
+        repo = Repo(Path(server.root) / "m.git")
+        repo.git("branch", "gitops/app-7/prod", "main")
+        assert repository.snapshot("gitops/app-7/prod").commit == repo.head("main")
