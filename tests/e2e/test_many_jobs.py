@@ -378,7 +378,7 @@ def test_another_version_on_the_same_branch(crowd: Crowd, tmp_path: Path) -> Non
 
     newer = tmp_path / "newer"
     shutil.copytree(Path(gitops.__file__).parent, newer / "gitops")
-    module = newer / "gitops" / "core" / "intents.py"
+    module = newer / "gitops" / "core" / "batch" / "intents.py"
     text = module.read_text()
     assert 'b"gitops-intent/1 "' in text
     module.write_text(text.replace('b"gitops-intent/1 "', 'b"gitops-intent/2 "'))

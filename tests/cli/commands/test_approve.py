@@ -164,7 +164,7 @@ def test_an_image_taken_back_in_stage_is_not_approved(manifests: Manifests) -> N
     result = manifests.gitops("approve", "prod", "-o", "json", env=BEN)
 
     assert (1, "refused") == (result.code, result.json["error"]["code"])
-    assert "not a release of stage" in result.json["error"]["reasons"][0]
+    assert "a rollback of stage took shop/api 1.5.0 away" in result.json["error"]["reasons"][0]
 
 
 def test_main_moved_since_the_proposal(manifests: Manifests) -> None:
