@@ -11,9 +11,9 @@ from gitops.actions.manifests.images_used import manifest_images
 from gitops.actions.manifests.trial_build import TrialBuild, TrialBuilds
 from gitops.core.environments.environment import CONFIG_PATH, Overlay
 from gitops.core.kustomization import ImageEntry, edit_images, read_entries
-from gitops.core.kustomization.graph import walk
+from gitops.core.kustomization.graph import NamedTarget, walk
 from gitops.core.kustomization.image import KEEP, ImageRequest
-from gitops.core.kustomization.references import is_remote
+from gitops.core.kustomization.references import is_remote, join
 from gitops.core.report import Problem
 from gitops.errors import ManifestError, NotFound
 from gitops.ports import Snapshot
@@ -59,7 +59,7 @@ def overlay_problems(
             yield Problem(where, 1, 1, "error", f"{overlay.label} builds on it: {what}")
     charts = any(name.startswith("helm") for name in graph.used)  # their folder may come later
     for one in () if charts else graph.missing:
-        if is_remote(one.target):
+        if is_remote(one.target) or _leads_through_file(snapshot, one):
             continue
         message = f"{overlay.label} names {one.target}, which is not there"
         yield Problem(one.path, one.line, 1, "error", message)
@@ -79,6 +79,14 @@ def overlay_problems(
         if entry.image in idle:
             message = f"no manifest that it builds on uses {entry.image}: this changes nothing"
             yield Problem(file.path, entry.line, entry.column, "warning", message)
+
+
+def _leads_through_file(snapshot: Snapshot, one: NamedTarget) -> bool:
+    """Say whether a link may be on the way: a snapshot tells it from a file when it is read."""
+    path = join(one.path.rpartition("/")[0], one.target) or ""
+    files = SnapshotFiles(snapshot)
+    parts = path.split("/")
+    return any(files.kind("/".join(parts[:depth])) == "file" for depth in range(1, len(parts)))
 
 
 def _check_entries(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -> Iterator[Problem]:

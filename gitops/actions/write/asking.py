@@ -9,7 +9,7 @@ from gitops.actions.context.session import Session, Tip
 from gitops.errors import GitopsError
 
 
-class Barred(GitopsError):
+class Barred(Exception):
     """The answer was no. It is no error of the server's, which would be tried again."""
 
     def __init__(self, error: GitopsError) -> None:

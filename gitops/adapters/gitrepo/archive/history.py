@@ -119,10 +119,8 @@ class HistoryReader:
             for info, paths in self._changes(start):
                 if info.commit in cut:
                     continue  # it looks as if it had made every file
-                touched = {
-                    above for path in paths for above in folders_above(path) if above in hits
-                }
-                for directory in touched:
+                folders = {above for path in paths for above in folders_above(path)}
+                for directory in folders & hits.keys():
                     hits[directory].append(info)
         end = last if last in cut else None
         for directory, found in hits.items():
@@ -286,6 +284,10 @@ class HistoryReader:
         found = self._ancestry.parting(one, other, [one, other])
         if not found.known:
             raise shortfall(self._source, [one, other])
+        # Parents beyond a cut are known by their names alone.
+        while not all(map(self._source.store.holds, found.commits)):
+            if not self._source.deepen([one, other]):
+                raise shortfall(self._source, [one, other])
         return tuple(info.commit for info in newest_first(self.infos(found.commits)))
 
     def contains(self, tip: str, commit: str, earlier: str) -> bool:
