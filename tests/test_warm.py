@@ -67,11 +67,10 @@ def test_what_python_reads_at_its_start_has_a_python(tmp_path: Path) -> None:
 
 def test_who_is_killed_has_no_exit_code(tmp_path: Path) -> None:
     """A call that says nothing is told as one that was killed, and the next one still works."""
-    environ = {**os.environ, "PATH": str(tmp_path), "GITOPS_REPO": str(tmp_path / "here")}
+    environ = {**os.environ, "PATH": str(tmp_path), "GITOPS_REPO": "http://127.0.0.1:9/m.git"}
     git = tmp_path / "git"
     git.write_text("#!/bin/sh\nkill -9 $PPID\n")
     git.chmod(0o755)
-    (tmp_path / "here").mkdir()
     killed = warm.start(["status"], tmp_path, environ)
     killed.communicate()
     alive = warm.start(["--version"], tmp_path, environ)
