@@ -323,7 +323,7 @@ def test_tries_fold_into_one_counting_line(manifests: Manifests) -> None:
     assert (75, "unavailable") == (result.code, result.json["error"]["code"])
     assert "(1 try, " in lines[0]
     assert "s left)" in lines[0]
-    assert 5 > len(lines)
+    assert 8 > len(lines)
     assert " in 3 s; --push-timeout gives it more time" in result.json["error"]["hint"]
 
 
