@@ -53,7 +53,7 @@ class History:
         stream = bytearray(b"feature done\n")
         for number, node in enumerate(self.nodes):
             text = node.message.encode()
-            stream += f"commit refs/work/at\nmark :{number + 1}\n".encode()
+            stream += f"commit refs/drawn/at\nmark :{number + 1}\n".encode()
             stream += f"committer Ana <ana@example.com> {node.time} +0000\n".encode()
             stream += f"data {len(text)}\n".encode() + text + b"\n"
             for place, parent in enumerate(node.parents):
@@ -61,7 +61,7 @@ class History:
             stream += b"deleteall\n"
             for path, content in node.files.items():
                 stream += f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content
-            stream += b"\nreset refs/work/at\n\n"
+            stream += b"\nreset refs/drawn/at\n\n"
         stream += f"reset refs/heads/main\nfrom :{self.tip + 1}\n\ndone\n".encode()
         marks = repo.git_dir / "marks"
         repo.git(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import shutil
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,3 +117,30 @@ def copy_template(template: Path, tmp_path: Path) -> Manifests:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     return Manifests(folder / "manifests.git", folder / "checkout", elsewhere)
+
+
+def on_terminal(manifests: Manifests, answer: str, *arguments: str) -> tuple[int, str]:
+    """Run gitops on a terminal, type `answer`, and return its exit code and what it showed."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "gitops", *arguments],
+        cwd=manifests.elsewhere,
+        env={**os.environ, "GITOPS_REPO": str(manifests.path), "TERM": "dumb"},
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        os.write(ours, answer.encode())
+        shown = b""
+        while True:
+            try:
+                piece = os.read(ours, 4096)
+            except OSError:  # the other side is closed
+                break
+            if not piece:
+                break
+            shown += piece
+        process.wait()
+    os.close(ours)
+    return process.returncode, shown.decode("utf-8", "replace")

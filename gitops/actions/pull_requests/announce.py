@@ -13,9 +13,7 @@ def with_pull_requests(session: Session, report: WriteReport) -> WriteReport:
     """Give the proposals of `report` their pull requests. See `publish`."""
     if not report.proposals:
         return report
-    from gitops.actions.pull_requests.publish import (
-        publish,  # only where somebody reads what it reads
-    )
+    from gitops.actions.pull_requests.publish import publish  # only where somebody reads it
 
     return publish(session, report)
 

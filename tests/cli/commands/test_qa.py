@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import warm
-from manifests import Manifests, Result
+from manifests import Manifests, Result, on_terminal
 
 LEDGER = "gitops/ledger"
 
@@ -292,33 +290,6 @@ def append(manifests: Manifests, line: bytes) -> None:
         f"data 4\nhand\n{parent}M 100644 inline stage.jsonl\ndata {len(whole)}\n"
     ).encode() + whole
     subprocess.run(["git", "-C", path, "fast-import", "--quiet"], input=stream, check=True)
-
-
-def on_terminal(manifests: Manifests, answer: str, *arguments: str) -> tuple[int, str]:
-    """Run gitops on a terminal, type `answer`, and return its exit code and what it showed."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "gitops", *arguments],
-        cwd=manifests.elsewhere,
-        env={**os.environ, "GITOPS_REPO": str(manifests.path), "TERM": "dumb"},
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        os.write(ours, answer.encode())
-        shown = b""
-        while True:
-            try:
-                piece = os.read(ours, 4096)
-            except OSError:  # the other side is closed
-                break
-            if not piece:
-                break
-            shown += piece
-        process.wait()
-    os.close(ours)
-    return process.returncode, shown.decode("utf-8", "replace")
 
 
 def test_a_release_by_its_tag_or_as_the_newest(manifests: Manifests) -> None:

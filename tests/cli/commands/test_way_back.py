@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
 import subprocess
-import sys
 
 import pytest
 
-from manifests import Manifests, Result
+from manifests import Manifests, Result, on_terminal
 
 DEV = "overlays/dev/kustomization.yaml"
 HOLD = ".gitops/holds/dev.yaml"
@@ -475,33 +473,6 @@ def test_a_rewritten_branch_keeps_what_it_took_away(manifests: Manifests) -> Non
     subprocess.run([*git, "push", "-q", "--force", "origin", "HEAD:main"], check=True)
 
     assert (0, "1.6.1") == (back(manifests).code, tag(manifests))
-
-
-def on_terminal(manifests: Manifests, answer: str, *arguments: str) -> tuple[int, str]:
-    """Run gitops on a terminal, type `answer`, and return its exit code and what it showed."""
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "gitops", *arguments],
-        cwd=manifests.elsewhere,
-        env={**os.environ, "GITOPS_REPO": str(manifests.path), "TERM": "dumb"},
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=theirs,
-    ) as process:
-        os.close(theirs)
-        os.write(ours, answer.encode())
-        shown = b""
-        while True:
-            try:
-                piece = os.read(ours, 4096)
-            except OSError:  # the other side is closed
-                break
-            if not piece:
-                break
-            shown += piece
-        process.wait()
-    os.close(ours)
-    return process.returncode, shown.decode()
 
 
 def test_without_an_environment_a_terminal_shows_what_is_new(manifests: Manifests) -> None:
