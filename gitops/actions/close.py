@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.named import find_overlay
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.view import OverlayView, view_of

@@ -8,7 +8,7 @@ from itertools import dropwhile, tee
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.overlays import counterpart
+from gitops.actions.context.named import counterpart
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 
-from gitops.actions.context.overlays import find_overlay, overlays_of
+from gitops.actions.context.named import find_overlay
+from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView, view_of

@@ -10,17 +10,18 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.holds import orphaned_holds, readable_hold, standing_hold_path
-from gitops.actions.context.overlays import find_overlay, overlays_of
+from gitops.actions.context.named import Named, overlays_named
+from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.view import view_of
 from gitops.actions.policy.promotable import outlook
-from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay, asks_for_approval
-from gitops.core.git.message import CommitMessage
+from gitops.core.git.message import CommitMessage, told_labels
 from gitops.core.hold import HOLD_ALL_PATH, Hold, render_hold
-from gitops.core.report import WriteReport
+from gitops.core.report import HeldOverlay, WriteReport
 from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, Refused
 from gitops.ports import Snapshot
@@ -28,13 +29,15 @@ from gitops.ports import Snapshot
 if TYPE_CHECKING:
     from gitops.actions.argocd.cluster_actions import ClusterActions
 
+_FEW = 5  # overlays, of which each is told what goes there next
+
 
 class _Scope(Struct, frozen=True):
     """What one hold file holds: one overlay, or everything (`overlay` None).
 
     Attributes:
         home: the tip of the branch that the file is on.
-        label, title: what messages and the subject of a commit call it.
+        label: what messages and the subject of a commit call it.
         argument: what `gitops resume` is given for it.
     """
 
@@ -42,159 +45,241 @@ class _Scope(Struct, frozen=True):
     home: Snapshot
     path: str
     label: str
-    title: str
     argument: str
 
     @property
-    def labels(self) -> tuple[str, ...]:
-        """The environments that a commit names in its trailers."""
-        return () if self.overlay is None else (self.overlay.label,)
-
-    def plan(self, action: str, message: str, content: bytes | None) -> Plan:
-        """Return the plan that writes the file, or deletes it."""
-        before = {self.path: self.home.read(self.path)}
-        draft = Draft({self.path: content}, message, before=before)
-        return Plan(action=action, commits={self.home.branch: draft})
+    def standing(self) -> Hold | None:
+        """The hold that stands there, None when there is none."""
+        content = self.home.read(self.path)
+        return readable_hold(content, self.path) if content is not None else None
 
 
-def _scope(tip: Tip, environment: str | None, app: str | None) -> _Scope:
-    if environment is None:
-        words = ("everything", "all environments", "--all")
-        return _Scope(None, tip.snapshot, HOLD_ALL_PATH, *words)
-    overlay = find_overlay(tip, environment, app)
-    words = (overlay.label, overlay.label, environment)
-    home = tip.of(overlay.environment)
-    return _Scope(overlay, home, standing_hold_path(home, overlay), *words)
+def _scopes(tip: Tip, named: Named | None) -> tuple[_Scope, ...]:
+    if named is None:
+        return (_Scope(None, tip.snapshot, HOLD_ALL_PATH, "everything", "--all"),)
+    found = []
+    for overlay in overlays_named(tip, named):
+        home = tip.of(overlay.environment)
+        path = standing_hold_path(home, overlay)
+        found.append(_Scope(overlay, home, path, overlay.label, overlay.label))
+    return tuple(found)
 
 
-def _orphan(tip: Tip, environment: str | None, app: str | None) -> _Scope | None:
-    """Return the scope of a hold that outlived the name of its environment."""
-    if environment is None or tip.config.find(environment) is not None:
-        return None
-    wanted = environment if app is None else f"{app}/{environment}"
-    for home in tip.read().values():
-        for path, label, _ in orphaned_holds(home, tip.config):
-            if label == wanted:
-                return _Scope(None, home, path, label, label, environment)
-    return None
+def _held_scopes(tip: Tip, named: Named | None) -> tuple[_Scope, ...]:
+    """Return what is named, with holds that outlived the name of their environment."""
+    if named is None:
+        return _scopes(tip, None)
+    orphans = {word: found for word in named.words if (found := _orphans(tip, word, named.apps))}
+    words = tuple(word for word in named.words if word not in orphans)
+    known = _scopes(tip, replace(named, words=words)) if words else ()
+    return (*(one for found in orphans.values() for one in found), *known)
 
 
-def hold(
-    session: Session, environment: str | None, *, reason: str, app: str | None = None
-) -> WriteReport:
-    """Keep automation away from an environment (None: from all of them) until `resume`.
+def _orphans(tip: Tip, word: str, apps: Sequence[str]) -> tuple[_Scope, ...]:
+    _, _, name = word.rpartition("/")
+    if tip.config.find(name) is not None or tip.config.find_group(name) is not None:
+        return ()
+    wanted = {f"{app}/{word}" for app in apps} or {word}
+    return tuple(
+        _Scope(None, home, path, label, label)
+        for home in tip.read().values()
+        for path, label, _ in orphaned_holds(home, tip.config)
+        if label in wanted
+    )
 
-    Raises Refused, naming the holder, when it is held already; UsageError without a reason.
+
+def _commits(
+    session: Session,
+    action: str,
+    files: Sequence[tuple[_Scope, bytes | None]],
+    *,
+    title: str,
+    reason: str | None = None,
+) -> dict[str, Draft]:
+    """Return what goes to each branch: one commit with all of its files."""
+    commits: dict[str, Draft] = {}
+    for branch in dict.fromkeys(scope.home.branch for scope, _ in files):
+        mine = [(scope, content) for scope, content in files if scope.home.branch == branch]
+        told = "all environments" if mine[0][0].argument == "--all" else None
+        labels = [scope.label for scope, _ in mine]
+        message = CommitMessage(
+            action=action,
+            environments=[scope.label for scope, _ in mine if scope.overlay is not None],
+            changes=[],
+            intent=session.intent,
+            reason=reason,
+            subject=f"{told or told_labels(labels)}: {title}",
+        ).render()
+        commits[branch] = Draft(
+            {scope.path: content for scope, content in mine},
+            message,
+            before={scope.path: scope.home.read(scope.path) for scope, _ in mine},
+        )
+    return commits
+
+
+def hold(session: Session, named: Named | None, *, reason: str) -> WriteReport:
+    """Keep automation away from overlays (None: from all) until `resume`: one commit.
+
+    Raises Refused, naming the holders, when one is held already; UsageError without a reason.
     """
     require_words(reason, "--reason")
     begun: list[ClusterActions] = []
 
     def plan(tip: Tip) -> Plan:
-        scope = _scope(tip, environment, app)
-        present = scope.home.read(scope.path)
-        if present is not None:
-            standing = readable_hold(present, scope.path)
-            raise Refused(
-                f"{scope.label} is already held by {standing.by}: {standing.reason}",
-                hint=f"`gitops resume {scope.argument}` lifts it",
-                reasons=(f"held by {standing.by}: {standing.reason}",),
-            )
-        newest = None
-        if scope.overlay is not None:
-            newest = next(releases_of(view_of(session, tip, scope.overlay)), None)
-        wanted = Hold(
-            by=session.identity().name,
-            since=session.clock.now(),
-            reason=one_line(reason),
-            release=newest.commit if newest is not None else None,
-        )
-        message = CommitMessage(
+        scopes = _scopes(tip, named)
+        _refuse_held(scopes)
+        holds = _new_holds(session, tip, scopes, one_line(reason))
+        files = [(scope, render_hold(one.hold)) for scope, one in zip(scopes, holds, strict=True)]
+        title = f"hold ({one_line(reason)})"
+        _begin(session, tip, named, begun)
+        lifted, told = (named.text, "them") if named is not None else ("--all", "it")
+        return Plan(
             action="hold",
-            environments=scope.labels,
-            changes=[],
-            intent=session.intent,
-            reason=reason,
-            subject=f"{scope.title}: hold ({one_line(reason)})",
-        ).render()
-        _begin(session, tip, environment, app, begun)
-        note = f"{scope.label} is held: automation leaves it alone"
-        if scope.overlay is None:
-            note = "every environment is held: automation leaves all of them alone"
-        return replace(
-            scope.plan("hold", message, render_hold(wanted)),
-            hold=wanted,
-            notes=(note,),
-            hint=f"`gitops resume {scope.argument}` lifts it",
+            commits=_commits(session, "hold", files, title=title, reason=reason),
+            hold=holds[0].hold,
+            holds=tuple(one for one in holds if one.overlay is not None),
+            notes=(_told(scopes),),
+            hint=f"`gitops resume {lifted}` lifts {told if len(scopes) > 1 else 'it'}",
         )
 
     done = write(session, plan, lenient=True)
-    return _tell(session, done.report, _overlays(done.tip, environment, app), begun)
+    return _tell(session, done.report, _overlays(done.tip, named), begun)
 
 
-def resume(session: Session, environment: str | None, *, app: str | None = None) -> WriteReport:
-    """Lift the hold of an environment (None: the one of all); `unchanged` when there is none.
+def _new_holds(
+    session: Session, tip: Tip, scopes: Sequence[_Scope], reason: str
+) -> list[HeldOverlay]:
+    """Return the hold of each, with the release that runs there."""
+    views = [view_of(session, tip, one.overlay) for one in scopes if one.overlay is not None]
+    if len(views) > 1:
+        gather_releases(views)
+    by, since = session.identity().name, session.clock.now()
+    newest = {view.overlay: next(releases_of(view), None) for view in views}
+    found = []
+    for scope in scopes:
+        release = newest[scope.overlay] if scope.overlay is not None else None
+        commit = release.commit if release is not None else None
+        found.append(HeldOverlay(scope.overlay, Hold(by, since, reason, commit)))
+    return found
+
+
+def _told(scopes: Sequence[_Scope]) -> str:
+    if scopes[0].overlay is None:
+        return "every environment is held: automation leaves all of them alone"
+    labels = told_labels([one.label for one in scopes])
+    if len(scopes) == 1:
+        return f"{labels} is held: automation leaves it alone"
+    return f"{labels} are held: automation leaves them alone"
+
+
+def _refuse_held(scopes: Sequence[_Scope]) -> None:
+    """Raise Refused, with everybody who holds some of it: nothing is held by half."""
+    held = [(scope, standing) for scope in scopes if (standing := scope.standing) is not None]
+    if not held:
+        return
+    lifts = f"`gitops resume {' '.join(scope.argument for scope, _ in held)}` lifts it"
+    if len(scopes) == 1:
+        (scope, standing), *_ = held
+        raise Refused(
+            f"{scope.label} is already held by {standing.by}: {standing.reason}",
+            hint=lifts,
+            reasons=(f"held by {standing.by}: {standing.reason}",),
+        )
+    others = [scope.argument for scope in scopes if scope.standing is None]
+    rest = f"`gitops hold {' '.join(others)} --reason TEXT` holds the others; " if others else ""
+    raise Refused(
+        f"{told_labels([scope.label for scope, _ in held])} of these are already held: "
+        "nothing was held",
+        hint=rest + lifts,
+        reasons=tuple(
+            f"{scope.label} is held by {standing.by}: {standing.reason}" for scope, standing in held
+        ),
+    )
+
+
+def resume(session: Session, named: Named | None) -> WriteReport:
+    """Lift the holds of overlays (None: the one of all); `unchanged` when there is none.
 
     Holds of single environments outlast the one of all.
     """
     begun: list[ClusterActions] = []
 
     def plan(tip: Tip) -> Plan:
-        scope = _orphan(tip, environment, app) or _scope(tip, environment, app)
-        present = scope.home.read(scope.path)
-        _begin(session, tip, environment, app, begun)
-        if present is None:
-            return _not_held(session, tip, scope)
-        standing = readable_hold(present, scope.path)
-        message = CommitMessage(
+        scopes = _held_scopes(tip, named)
+        held = [(scope, standing) for scope in scopes if (standing := scope.standing) is not None]
+        _begin(session, tip, named, begun)
+        free = [_not_held(session, tip, scope) for scope in scopes if scope.standing is None]
+        if not held:
+            return free[0] if len(free) == 1 else _none_held(free)
+        title = "resume"
+        if len({(one.by, one.reason) for _, one in held}) == 1:
+            title += f" (held by {held[0][1].by}: {held[0][1].reason})"
+        outlasting = _held_by_itself(tip) if named is None else ()
+        notes = (
+            f"{scope.label} was held by {standing.by}: {standing.reason}"
+            for scope, standing in held
+        )
+        return Plan(
             action="resume",
-            environments=scope.labels,
-            changes=[],
-            intent=session.intent,
-            subject=f"{scope.title}: resume (held by {standing.by}: {standing.reason})",
-        ).render()
-        outlasting = _held_by_itself(tip) if environment is None else ()
-        return replace(
-            scope.plan("resume", message, None),
+            commits=_commits(session, "resume", [(scope, None) for scope, _ in held], title=title),
             notes=(
-                f"{scope.label} was held by {standing.by}: {standing.reason}",
-                *_prospects(session, tip, scope.overlay),
+                *notes,
+                *(note for plan in free for note in plan.notes),
+                *_prospects(session, tip, [scope.overlay for scope, _ in held]),
             ),
-            warnings=tuple(f"{label} stays held: it has a hold of its own" for label in outlasting),
+            warnings=(
+                *(text for plan in free for text in plan.warnings),
+                *(f"{label} stays held: it has a hold of its own" for label in outlasting),
+            ),
         )
 
     done = write(session, plan, lenient=True)
-    return _tell(session, done.report, _overlays(done.tip, environment, app), begun)
+    return _tell(session, done.report, _overlays(done.tip, named), begun)
 
 
-def _prospects(session: Session, tip: Tip, overlay: Overlay | None) -> tuple[str, ...]:
-    if overlay is None:
+def _none_held(free: Sequence[Plan]) -> Plan:
+    """Return what is told where several were named, and none of them is held."""
+    return Plan(
+        action="resume",
+        notes=tuple(dict.fromkeys(note for plan in free for note in plan.notes)),
+        warnings=tuple(text for plan in free for text in plan.warnings),
+        hint=next((plan.hint for plan in free if plan.hint is not None), None),
+    )
+
+
+def _prospects(session: Session, tip: Tip, overlays: Sequence[Overlay | None]) -> tuple[str, ...]:
+    """Say what goes to the overlays now; of many only that automation may."""
+    known = [overlay for overlay in overlays if overlay is not None]
+    if not known:
         return ()
-    return ("automation may write it again", *outlook(view_of(session, tip, overlay)))
+    if len(known) == 1:
+        return ("automation may write it again", *outlook(view_of(session, tip, known[0])))
+    told = known if len(known) <= _FEW else []
+    looks = (text for overlay in told for text in outlook(view_of(session, tip, overlay)))
+    return ("automation may write them again", *looks)
 
 
-def _overlays(tip: Tip, environment: str | None, app: str | None) -> list[Overlay]:
-    """Return the overlays that a hold of an environment (None: of all) and app holds."""
+def _overlays(tip: Tip, named: Named | None) -> list[Overlay]:
+    """Return the overlays that a hold of what is named (None: of all) holds."""
+    if named is not None:
+        with suppress(NotFound):  # what outlived the name of its environment
+            return list(overlays_named(tip, named))
+        return []
     overlays: list[Overlay] = []
     for row in tip.config.environments:
-        if environment in (None, row.name):
-            with suppress(NotFound):  # its branch is not there yet
-                overlays += overlays_of(tip.of(row), row)
-    return [one for one in overlays if app in (None, one.app)]
+        with suppress(NotFound):  # its branch is not there yet
+            overlays += overlays_of(tip.of(row), row)
+    return overlays
 
 
-def _begin(
-    session: Session,
-    tip: Tip,
-    environment: str | None,
-    app: str | None,
-    begun: list[ClusterActions],
-) -> None:
+def _begin(session: Session, tip: Tip, named: Named | None, begun: list[ClusterActions]) -> None:
     """Begin to read what Argo CD shows, once, while the change is made and pushed."""
     if begun or session.dry_run:
         return
     from gitops.actions.argocd.cluster_actions import ClusterActions  # only where a cluster is
 
-    begun.append(ClusterActions(session, tip, _overlays(tip, environment, app)))
+    begun.append(ClusterActions(session, tip, _overlays(tip, named)))
 
 
 def _tell(

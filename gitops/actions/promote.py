@@ -8,13 +8,8 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.overlays import (
-    apps_of,
-    counterpart,
-    find_environment,
-    find_overlay,
-    overlays_of,
-)
+from gitops.actions.context.named import counterpart, find_overlay
+from gitops.actions.context.overlays import apps_of, find_environment, overlays_of
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.targets import Target

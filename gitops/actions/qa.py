@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.named import find_overlay
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, require_commit, require_words
 from gitops.actions.context.view import OverlayView, view_of

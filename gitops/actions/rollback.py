@@ -13,7 +13,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.argocd.cluster_actions import ClusterActions, Underway
-from gitops.actions.context.overlays import OverlayFile, find_overlay
+from gitops.actions.context.named import find_overlay
+from gitops.actions.context.overlays import OverlayFile
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.view import OverlayView, view_of

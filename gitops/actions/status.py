@@ -8,11 +8,14 @@ from functools import partial
 from msgspec.structs import replace
 
 from gitops.actions.argocd.live import LiveView
-from gitops.actions.context.overlays import (
-    find_environment,
-    find_overlay,
-    overlays_of,
+from gitops.actions.context.named import (
+    Named,
+    NamedRow,
+    overlays_in_row,
+    require_apps,
+    rows_named,
 )
+from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
@@ -36,32 +39,24 @@ def status(
     session: Session,
     environments: Sequence[str] = (),
     *,
-    app: str | None = None,
+    apps: tuple[str, ...] = (),
     failing: bool = False,
 ) -> StatusReport:
     """Return what each environment (all, or the named ones) pins, since when and by whom.
 
+    `environments` may be groups and `APP/ENV`, too; `apps` are those that are shown, () for all.
+
     `failing` leaves out what nothing bad is known of.
     """
     tip = open_tip(session, lenient=True)
-    rows = tuple(find_environment(tip.config, name) for name in dict.fromkeys(environments))
+    named = rows_named(tip.config, Named(tuple(environments), apps)) or tuple(
+        NamedRow(row, apps if row.per_app else (), alone=False) for row in tip.config.environments
+    )
     found: list[tuple[OverlayStatus, Release | None]] = []
     warnings: list[str] = [tip.problem] if tip.problem is not None else []
-    view = LiveView(session, tip, rows or tip.config.environments)
+    view = LiveView(session, tip, tuple(dict.fromkeys(one.row for one in named)))
     # Git first, all of it: meanwhile the clusters answer.
-    views: list[OverlayView | OverlayStatus] = []
-    for row in rows or tip.config.environments:
-        try:
-            home = tip.of(row)
-        except NotFound as error:
-            branch = tip.branch_of(row)
-            missing = OverlayStatus(Overlay(row), branch, None, problem=error.message)
-            views.append(missing)
-            continue
-        overlays = overlays_of(home, row)
-        if app is not None and row.per_app:
-            overlays = (find_overlay(tip, row.name, app),)
-        views += [view_of(session, tip, overlay) for overlay in overlays]
+    views = _views(session, tip, named, apps)
     gather_releases([one for one in views if isinstance(one, OverlayView)])
     for one in views:
         found.append(_status(one, warnings) if isinstance(one, OverlayView) else (one, None))
@@ -73,6 +68,26 @@ def status(
         overlays=tuple(one for one in entries if one.is_failing or not failing),
         warnings=tuple(warnings),
     )
+
+
+def _views(
+    session: Session, tip: Tip, named: Sequence[NamedRow], apps: tuple[str, ...]
+) -> list[OverlayView | OverlayStatus]:
+    """Return the overlays that are looked at, and what is said of an environment without branch."""
+    found: dict[Overlay, OverlayView | OverlayStatus] = {}
+    for one in named:
+        row = one.row
+        try:
+            home = tip.of(row)
+        except NotFound as error:
+            overlay, branch = Overlay(row), tip.branch_of(row)
+            found[overlay] = OverlayStatus(overlay, branch, None, problem=error.message)
+            continue
+        overlays = overlays_in_row(tip, one) if one.apps else overlays_of(home, row)
+        found |= {overlay: view_of(session, tip, overlay) for overlay in overlays}
+    if any(one.row.per_app for one in named):
+        require_apps(named, apps, found)
+    return list(found.values())
 
 
 def _kept_out(

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from gitops.actions.argocd.cluster_actions import ClusterActions
 from gitops.actions.context.holds import readable_hold, standing_hold_path
-from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.named import find_overlay
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.view import OverlayView, view_of

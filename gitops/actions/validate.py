@@ -231,7 +231,8 @@ def _check_apps(homes: Mapping[Environment, Snapshot], config: Config) -> Iterat
 
 
 def _app_problem(app: str, config: Config) -> str | None:
-    if app == "ledger" or config.find(app) is not None:
+    taken = config.find(app) is not None or config.find_group(app) is not None
+    if app == "ledger" or taken:
         return f"an app must not be called {app}: branches gitops/{app} would clash"
     if _APP.fullmatch(app) is None:
         return f"an app called {app!r} cannot have a branch gitops/{app}/…"

@@ -11,7 +11,8 @@ from gitops.actions.argocd.observation import degraded_because
 from gitops.actions.argocd.recovery import recover
 from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker
 from gitops.actions.argocd.waitable import check_waitable
-from gitops.actions.context.overlays import find_environment, find_overlay, overlays_of
+from gitops.actions.context.named import find_overlay
+from gitops.actions.context.overlays import find_environment, overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip, require_commit
 from gitops.actions.context.view import OverlayView, view_of

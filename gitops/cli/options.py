@@ -118,9 +118,27 @@ Marks = Annotated[
     Option("--annotations", help="github: print marks for the page of a CI job, too."),
 ]
 DryRun = Annotated[bool, Option("--dry-run", help="Plan, show the difference, write nothing.")]
+Environments = Annotated[
+    tuple[str, ...],
+    Argument(
+        "ENV...",
+        "Environments or groups; APP/ENV for one app of it.",
+        "environment",
+    ),
+]
 App = Annotated[
     str | None,
     Option("--app", help="The app, where each app has overlays of its own.", values="app"),
+]
+Apps = Annotated[
+    tuple[str, ...],
+    Option(
+        "--app",
+        metavar="APP",
+        help="An app, where each has overlays of its own; may be given several times; default: "
+        "all of them.",
+        values="app",
+    ),
 ]
 Override = Annotated[
     str | None, Option("--override", metavar="REASON", help="Pass policy; the reason is recorded.")

@@ -8,6 +8,7 @@ one value demands of another is in `gitops/config/rules.py`.
 from __future__ import annotations
 
 from gitops.config.clusters import cluster_table, wait_table
+from gitops.config.groups import group_table
 
 # The characters that no branch name and no path of ours may hold; U+0020 ends the control range.
 from gitops.config.patterns import (
@@ -246,6 +247,10 @@ ROOT = Table(
         ),
         "environments": Key(
             ListOf(ENVIRONMENT, least=1), "The environments, in promotion order.", required=True
+        ),
+        "groups": Key(
+            ListOf(group_table(Text(NAME, explain_name))),
+            "Names for several environments; one stands wherever an environment may be named.",
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from."),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
+from gitops.config.groups import check_groups, make_group
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environments.environment import (
     Approvals,
@@ -41,6 +42,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_overlays(rows, root.texts.get("branch", ""), problems)
     _check_order(rows, names, problems)
     _check_formerly(rows, names, problems)
+    check_groups(lists.get("groups", ()), rows, names, problems)
     problems.add_repeated(lists.get("images", ()), "name", "{}")  # one image, one repository
     _check_forge(root.keys.get("forge"), problems)
     if lists.get("clusters"):
@@ -61,9 +63,12 @@ def check_rules(root: Value, problems: Problems) -> None:
 def make_config(root: Value) -> Config:
     """Return the values of a file without problems."""
     text, lists = root.texts, root.lists
+    environments = tuple(_make_environment(row) for row in lists.get("environments", ()))
+    order = [row.name for row in environments]
     return Config(
         branch=text.get("branch") or None,
-        environments=tuple(_make_environment(row) for row in lists.get("environments", ())),
+        environments=environments,
+        groups=tuple(make_group(row, order) for row in lists.get("groups", ())),
         sources={row.get("name"): row.get("source") for row in lists.get("images", ())},
         freezes=_make_freezes(lists.get("freeze", ())),
         signers=text.get("signers") or None,

@@ -90,6 +90,13 @@ class Committed(Struct, frozen=True):
     commit: str
 
 
+class HeldOverlay(Struct, frozen=True):
+    """A hold that was written, and what it holds; None: everything."""
+
+    overlay: Overlay | None
+    hold: Hold
+
+
 class FileDiff(Struct, frozen=True):
     """One file before and after, for the preview of `--dry-run`; None: no such file.
 
@@ -143,6 +150,8 @@ class WriteReport(Struct, frozen=True):
         reached: overlays that pin what was asked for, by this write or already; no proposals.
         audit: what passed policy, or tried to.
         passed_over: releases newer than the one that a rollback restores, each with its reason.
+        hold: the first of `holds`, or the one of everything.
+        holds: the holds that were written, overlay by overlay.
     """
 
     action: str
@@ -163,6 +172,7 @@ class WriteReport(Struct, frozen=True):
     reached: tuple[Overlay, ...] = ()
     passed_over: tuple[LeftOut, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
+    holds: tuple[HeldOverlay, ...] = ()
 
 
 class NewestChange(Struct, frozen=True):

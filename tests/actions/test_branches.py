@@ -10,6 +10,7 @@ import pytest
 from fakes import FakeClock, FakeRepository
 from gitops.actions.approve import ApproveRequest, approve
 from gitops.actions.close import close
+from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.diff import diff
@@ -369,8 +370,8 @@ def test_a_guarded_branch_is_not_pushed_to(shop: Shop) -> None:
 
 def test_holds_and_rollbacks_wait_for_nobody(shop: Shop) -> None:
     """What policy does not bind has no condition on a busy branch."""
-    hold(session(shop), "prod", reason="INC-1")
-    resume(session(shop), "prod")
+    hold(session(shop), Named(("prod",)), reason="INC-1")
+    resume(session(shop), Named(("prod",)))
     put(shop, "2", "stage")
     shop.pushed.clear()
     rollback(session(shop), RollbackRequest("stage"))
@@ -381,10 +382,10 @@ def test_holds_and_rollbacks_wait_for_nobody(shop: Shop) -> None:
 def test_own_hold_stands_on_the_environments_branch(shop: Shop) -> None:
     """It is written there, read there, and lifted there; one on main holds nothing."""
     put(shop, "2", "stage")
-    report = hold(session(shop), "prod", reason="INC-1")
+    report = hold(session(shop), Named(("prod",)), reason="INC-1")
     with pytest.raises(Refused, match="held by Ana: INC-1"):
         promote(session(shop), PromoteRequest("prod"))
-    lifted = resume(session(shop, intent="2"), "prod")
+    lifted = resume(session(shop, intent="2"), Named(("prod",)))
     shop.commit({".gitops/holds/prod.yaml": b"by: nobody\nreason: a stray copy\n"})
     promote(session(shop), PromoteRequest("prod"))
 
@@ -401,7 +402,7 @@ def test_hold_of_everything_is_one_file_on_the_top_level_branch(shop: Shop) -> N
     with pytest.raises(Refused, match="INC-1"):
         promote(session(shop), PromoteRequest("prod"))
     shop.barred = set()
-    hold(session(shop, intent="3"), "prod", reason="INC-2")
+    hold(session(shop, intent="3"), Named(("prod",)), reason="INC-2")
     lifted = resume(session(shop, intent="4"), None)
 
     assert ["main"] == list(commits(report)) == list(commits(lifted))
@@ -491,8 +492,8 @@ VERBS: dict[str, Callable[[Shop], object]] = {
     "deploy": lambda shop: put(shop, "2", "prod", override="INC-1"),
     "promote": lambda shop: promote(session(shop), PromoteRequest("prod")),
     "rollback": lambda shop: rollback(session(shop), RollbackRequest("prod")),
-    "hold": lambda shop: hold(session(shop), "prod", reason="INC-1"),
-    "resume": lambda shop: resume(session(shop), "prod"),
+    "hold": lambda shop: hold(session(shop), Named(("prod",)), reason="INC-1"),
+    "resume": lambda shop: resume(session(shop), Named(("prod",))),
     "qa": lambda shop: qa(session(shop), QaRequest("prod", "qa-passed", "a" * 40)),
     "history": lambda shop: history(session(shop), "prod"),
     "diff": lambda shop: diff(session(shop), "prod", "dev"),

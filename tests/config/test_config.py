@@ -341,8 +341,8 @@ KNOWN = (
     "requires, soak, wait, approvals, branch"
 )
 TOP = (
-    "apiVersion, kind, branch, environments, images, forge, freeze, clusters, signers, repository, "
-    "message, pullRequest, branches"
+    "apiVersion, kind, branch, environments, groups, images, forge, freeze, clusters, signers, "
+    "repository, message, pullRequest, branches"
 )
 
 ONE_ROW = [

@@ -10,10 +10,9 @@ from gitops.core.environments.environment import Config, Environment, Overlay
 from gitops.core.kustomization import FILE_NAMES, choose_file, image_values
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.text.plain import nearest_word
-from gitops.errors import NotFound, UsageError
+from gitops.errors import NotFound
 
 if TYPE_CHECKING:
-    from gitops.actions.context.session import Tip
     from gitops.ports import Snapshot
 
 
@@ -54,6 +53,13 @@ def apps_of(snapshot: Snapshot, environment: Environment) -> tuple[str, ...]:
     )
 
 
+def has_app(snapshot: Snapshot, environment: Environment, app: str) -> bool:
+    """Say whether `app` is one of `apps_of`, without looking at the others."""
+    if not app or "/" in app or app in (".", ".."):
+        return False
+    return bool(set(FILE_NAMES) & set(snapshot.entries(environment.directory(app))))
+
+
 def overlays_of(snapshot: Snapshot, environment: Environment) -> tuple[Overlay, ...]:
     """Return every overlay of `environment`: one, or one for each app."""
     if not environment.per_app:
@@ -86,6 +92,7 @@ def find_environment(config: Config, name: str) -> Environment:
     if found is not None:
         return found
     names = [row.name for row in config.environments]
+    names += [group.name for group in config.groups]
     now = next((row.name for row in config.environments if name in row.formerly), None)
     if now is not None:
         raise NotFound(f"{name} is called {now} by now", hint=f"say {now}")
@@ -94,36 +101,3 @@ def find_environment(config: Config, name: str) -> Environment:
         f"no environment {name!r}; there are {', '.join(names)}",
         hint=f"did you mean {near}?" if near else None,
     )
-
-
-def find_overlay(tip: Tip, name: str, app: str | None) -> Overlay:
-    """Return the one overlay of environment `name` (of `app`).
-
-    Raises NotFound for an unknown environment or app, and for an environment whose branch is not
-    there; UsageError when `app` is needed or makes no sense.
-    """
-    environment = find_environment(tip.config, name)
-    if not environment.per_app:
-        if app is not None:
-            raise UsageError(f"environment {name} has one overlay for everything: leave out --app")
-        return Overlay(environment)
-    apps = apps_of(tip.of(environment), environment)
-    if app is None:
-        if len(apps) == 1:
-            return Overlay(environment, apps[0])
-        raise UsageError(
-            f"environment {name} has an overlay for each app: say which with --app",
-            hint=f"apps: {', '.join(apps) or 'none yet'}",
-        )
-    if app not in apps:
-        raise NotFound(f"no app {app!r} in environment {name}; there are {', '.join(apps)}")
-    return Overlay(environment, app)
-
-
-def counterpart(tip: Tip, name: str, app: str | None) -> Overlay:
-    """Return the overlay of environment `name` for `app`, or its only one where it has no apps.
-
-    Raises what `find_overlay` raises.
-    """
-    row = find_environment(tip.config, name)
-    return find_overlay(tip, name, app if row.per_app else None)

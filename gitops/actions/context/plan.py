@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
-from gitops.core.report import AuditEntry, OverlayChange, Proposal, Replaced, Skipped
+from gitops.core.report import AuditEntry, HeldOverlay, OverlayChange, Proposal, Replaced, Skipped
 
 if TYPE_CHECKING:
     from gitops.core.releases.selection import LeftOut
@@ -67,6 +67,7 @@ class Plan(Struct, frozen=True):
         reached: overlays that pin what was asked for, by this plan or already; no proposals.
         audit: what passed policy, or tried to, beside the overrides that the commits record.
         result: what whoever made the plan wants to know of it once it is carried out.
+        hold: what reports show of the hold; holds: all that are written, overlay by overlay.
     """
 
     action: str
@@ -87,6 +88,7 @@ class Plan(Struct, frozen=True):
     reached: tuple[Overlay, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     result: object = None
+    holds: tuple[HeldOverlay, ...] = ()
 
     @property
     def is_empty(self) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.context.overlays import apps_of, find_overlay
+from gitops.actions.context.named import find_overlay
+from gitops.actions.context.overlays import apps_of
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.core.environments.environment import Environment, Overlay

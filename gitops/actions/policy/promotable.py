@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitops.actions.context.overlays import counterpart
+from gitops.actions.context.named import counterpart
 from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.judge import judge_carried
 from gitops.actions.policy.upstream import read_origins

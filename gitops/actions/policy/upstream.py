@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from gitops.actions.context.overlays import counterpart
+from gitops.actions.context.named import counterpart
 from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.builds import source_heads
 from gitops.actions.releases.history import releases_of

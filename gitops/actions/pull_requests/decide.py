@@ -7,7 +7,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from gitops.actions.context.holds import refuse_orphaned
-from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.named import find_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.judge import Override

@@ -70,6 +70,7 @@ def report_of(
         notes=plan.notes,
         diffs=tuple(_diffs(plan)),
         hold=plan.hold,
+        holds=plan.holds,
         hint=plan.hint,
         reached=plan.reached,
         passed_over=plan.passed_over,
@@ -154,6 +155,7 @@ def joined(
         warnings=(*_all(report.warnings for report in reports), *warnings),
         notes=_all(report.notes for report in reports),
         audit=_all(report.audit for report in reports),
+        holds=_all(report.holds for report in reports),
         diffs=_all(report.diffs for report in reports),
     )
 

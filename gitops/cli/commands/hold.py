@@ -1,9 +1,9 @@
 """`gitops hold` and `gitops resume`."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from gitops.cli.options import (
-    App,
+    Apps,
     Argument,
     Option,
     OptionGroup,
@@ -13,8 +13,16 @@ from gitops.cli.options import (
 from gitops.cli.session import open_for_writing
 from gitops.errors import UsageError
 
-HeldEnvironment = Annotated[
-    str | None, Argument("[ENV]", "The environment; or all of them: --all.", "environment")
+if TYPE_CHECKING:
+    from gitops.actions.context.named import Named
+
+HeldEnvironments = Annotated[
+    tuple[str, ...],
+    Argument(
+        "[ENV...]",
+        "Environments or groups, APP/ENV for one app of it; or all of them: --all.",
+        "environment",
+    ),
 ]
 Everything = Annotated[bool, Option("--all", help="Every environment: the emergency stop.")]
 
@@ -27,29 +35,29 @@ class HoldOptions(OptionGroup):
         Option("--reason", metavar="TEXT", help="Why; whoever is stopped by it reads it."),
     ]
     everything: Everything = False
-    app: App = None
+    app: Apps = ()
 
 
 class ResumeOptions(OptionGroup):
     """What is no longer held."""
 
     everything: Everything = False
-    app: App = None
+    app: Apps = ()
 
 
 def hold(
     options: HoldOptions,
     where: RepositoryOptions,
     write: WriteOptions,
-    environment: HeldEnvironment = None,
+    environments: HeldEnvironments = (),
 ) -> int:
     """Keep automation away from an environment, or from all (--all), until `gitops resume`."""
-    _check(environment, everything=options.everything, app=options.app)
+    named = _named(environments, options.app, everything=options.everything)
     with open_for_writing(where, write) as session:
         from gitops.actions.hold import hold as run
         from gitops.cli.render.text import print_write
 
-        report = run(session(), environment, reason=options.reason, app=options.app)
+        report = run(session(), named, reason=options.reason)
     return print_write(report, where.output)
 
 
@@ -57,24 +65,29 @@ def resume(
     options: ResumeOptions,
     where: RepositoryOptions,
     write: WriteOptions,
-    environment: HeldEnvironment = None,
+    environments: HeldEnvironments = (),
 ) -> int:
     """Lift the hold of an environment, or of all (--all), so that automation may write again."""
-    _check(environment, everything=options.everything, app=options.app)
+    named = _named(environments, options.app, everything=options.everything)
     with open_for_writing(where, write) as session:
         from gitops.actions.hold import resume as run
         from gitops.cli.render.text import print_write
 
-        report = run(session(), environment, app=options.app)
+        report = run(session(), named)
     return print_write(report, where.output)
 
 
-def _check(environment: str | None, *, everything: bool, app: str | None) -> None:
-    """One environment or all: exactly one of the two must be asked for."""
-    if everything and (environment is not None or app is not None):
+def _named(words: tuple[str, ...], apps: tuple[str, ...], *, everything: bool) -> "Named | None":
+    """Return what is named, None for everything: exactly one of the two must be asked for."""
+    if everything and (words or apps):
         raise UsageError("--all holds everything: leave out the environment and --app")
-    if not everything and environment is None:
+    if everything:
+        return None
+    if not words:
         raise UsageError("say which environment, or --all for every one")
+    from gitops.actions.context.named import Named
+
+    return Named(words, apps)
 
 
 COMMANDS = {"hold": hold, "resume": resume}

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from gitops.cli.options import (
     App,
+    Apps,
     Argument,
     Environment,
     Option,
@@ -43,7 +44,7 @@ class StatusOptions(OptionGroup):
         bool,
         Option("--failing", help="Only what is degraded, failed QA, or cannot be read."),
     ] = False
-    app: App = None
+    app: Apps = ()
 
 
 def status(
@@ -51,7 +52,11 @@ def status(
     where: RepositoryOptions,
     environments: Annotated[
         tuple[str, ...],
-        Argument("[ENV...]", "The environments; default: all of them.", "environment"),
+        Argument(
+            "[ENV...]",
+            "Environments or groups; APP/ENV for one app of it; default: all of them.",
+            "environment",
+        ),
     ] = (),
 ) -> int:
     """Show what is where, since when, by whom, and which holds and proposals stand."""
@@ -59,7 +64,7 @@ def status(
         from gitops.actions.status import status as run
         from gitops.cli.render.read import print_status
 
-        report = run(session(), environments, app=options.app, failing=options.failing)
+        report = run(session(), environments, apps=options.app, failing=options.failing)
     return print_status(report, where.output, wide=options.wide, failing=options.failing)
 
 

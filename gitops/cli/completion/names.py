@@ -39,7 +39,7 @@ def names_for(asked: Asked) -> tuple[Candidate, ...]:
             return ()
         config = load_config(content)
         if asked.values == "environment":
-            return tuple(_environments(config, asked))
+            return tuple(_environments(config, snapshot, asked))
         if asked.values == "app":
             return tuple((name, "") for name in _apps(config, snapshot))
         overlays = _overlays(config, snapshot, asked)
@@ -50,10 +50,20 @@ def names_for(asked: Asked) -> tuple[Candidate, ...]:
         return tuple(_images(snapshot, overlays, asked))
 
 
-def _environments(config: Config, asked: Asked) -> Iterator[Candidate]:
+def _environments(config: Config, snapshot: Snapshot, asked: Asked) -> Iterator[Candidate]:
+    """Yield environments and groups; `APP/ENV` once something is typed: there may be many."""
     for row in config.environments:
         if row.name not in asked.arguments:
             yield row.name, ", ".join(row.accepts)
+    for group in config.groups:
+        if group.name not in asked.arguments:
+            yield group.name, ", ".join(group.environments)
+    if asked.word:
+        from gitops.actions.context.overlays import overlays_of
+
+        found = (one for row in config.environments for one in overlays_of(snapshot, row))
+        labels = (one.label for one in found if one.app is not None)
+        yield from ((label, "") for label in labels if label not in asked.arguments)
 
 
 def _apps(config: Config, snapshot: Snapshot) -> list[str]:
@@ -67,7 +77,9 @@ def _overlays(config: Config, snapshot: Snapshot, asked: Asked) -> list[Overlay]
     """Return the overlays that the words before the cursor name; all, where they name none."""
     from gitops.actions.context.overlays import overlays_of
 
-    named = {*asked.arguments, *map(str, asked.options.values())}
+    words = {*asked.arguments, *map(str, asked.options.values())}
+    named = {part for word in words for part in (word, *word.rpartition("/"))}
+    named |= {one for group in config.groups if group.name in named for one in group.environments}
     rows = [row for row in config.environments if row.name in named] or config.environments
     found = [overlay for row in rows for overlay in overlays_of(snapshot, row)]
     return [one for one in found if one.app in named] or found

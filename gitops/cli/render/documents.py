@@ -60,6 +60,9 @@ def write_document(report: WriteReport) -> JsonDocument:
         "warnings": list(report.warnings),
         "notes": list(report.notes),
         "hold": hold_document(report.hold),
+        "holds": [
+            {**_place(one.overlay), **(hold_document(one.hold) or {})} for one in report.holds
+        ],
         "audit": audit.entries(report),
         "passed_over": passed_over_documents(report.passed_over),
     }

@@ -230,6 +230,17 @@ class Overlay(Struct, frozen=True):
         return names if self.app is None else tuple(f"{self.app}/{name}" for name in names)
 
 
+class Group(Struct, frozen=True):
+    """A name for several environments: a row of `groups:`.
+
+    Attributes:
+        environments: their names, in promotion order.
+    """
+
+    name: str
+    environments: tuple[str, ...]
+
+
 class Config(Struct, frozen=True):
     """`gitops.yaml` as values, in promotion order.
 
@@ -246,6 +257,7 @@ class Config(Struct, frozen=True):
         message: the form of commit messages.
         branch_rules: what pull requests into branches must have.
         clusters: where the environments run, as far as it is said.
+        groups: names for several environments.
     """
 
     branch: str | None
@@ -259,6 +271,7 @@ class Config(Struct, frozen=True):
     message: MessageForm = MessageForm()
     branch_rules: tuple[BranchRule, ...] = ()
     clusters: tuple[ClusterRow, ...] = ()
+    groups: tuple[Group, ...] = ()
 
     def clusters_of(self, environment: Environment) -> tuple[ClusterRow, ...]:
         """Return the rows about `environment`; without any rows at all, the current context."""
@@ -273,6 +286,10 @@ class Config(Struct, frozen=True):
     def find(self, name: str) -> Environment | None:
         """Return the environment called `name`, or None."""
         return next((row for row in self.environments if row.name == name), None)
+
+    def find_group(self, name: str) -> Group | None:
+        """Return the group called `name`, or None."""
+        return next((group for group in self.groups if group.name == name), None)
 
 
 @lru_cache(maxsize=256)

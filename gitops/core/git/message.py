@@ -29,6 +29,7 @@ _REASON = re.compile(r"^Reason: (.*)$", re.MULTILINE)
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*)")
 _PICKED = re.compile(r"\(cherry picked from commit [0-9a-f]+\)")
 _REVISIONS = {40: "sha1", 64: "sha256"}
+_MOST_LABELS = 5
 _VERBS = {"rollback": "roll back ", "undo": "undo the rollback of "}
 
 
@@ -165,8 +166,15 @@ def _paragraphs(message: str) -> list[list[str]]:
     return [paragraph for paragraph in paragraphs if paragraph]
 
 
+def told_labels(labels: Sequence[str]) -> str:
+    """Return what a subject calls several overlays: all of a few, else the first and a count."""
+    if len(labels) <= _MOST_LABELS:
+        return ", ".join(labels)
+    return f"{', '.join(labels[:2])} and {len(labels) - 2} more"
+
+
 def _title(action: str, environments: Sequence[str], changes: Sequence[ChangeLine]) -> str:
-    where = ", ".join(environments)
+    where = told_labels(environments)
     verb = _VERBS.get(action, "")
     images = dict.fromkeys(line.change.image for line in changes)
     if not images:

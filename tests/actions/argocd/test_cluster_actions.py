@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from argo_world import CONFIG, ArgoWorld
 from gitops.actions.argocd import cluster_actions
+from gitops.actions.context.named import Named
 from gitops.actions.hold import hold, resume
 from gitops.actions.rollback import Preview, RollbackRequest, rollback
 from gitops.core.argocd.application import NOTICE
@@ -110,7 +111,7 @@ def test_resume_takes_the_notice_away(world: ArgoWorld) -> None:
     back(world)
     world.plane.annotate("argocd", "shop-dev", {"mine": "x"})
 
-    resume(world.session(intent="intent-2"), "dev")
+    resume(world.session(intent="intent-2"), Named(("dev",)))
 
     assert {"mine": "x"} == world.plane.annotations("shop-dev")
 
@@ -151,7 +152,7 @@ def test_resume_waits_for_the_notice_to_go(
             slow.answer.set()
 
     monkeypatch.setattr(cluster_actions, "PATIENCE", 10.0)
-    report = resume(replace(world.session(intent="intent-2"), say=say), "dev")
+    report = resume(replace(world.session(intent="intent-2"), say=say), Named(("dev",)))
 
     assert NOTICE not in world.plane.annotations("shop-dev")
     assert () == report.warnings
@@ -168,9 +169,9 @@ def test_a_notice_that_may_stay_is_told(
     back(world)
     with monkeypatch.context() as patch:
         slow = Slow(world, patch)
-        report = resume(world.session(intent="intent-2"), "dev")
+        report = resume(world.session(intent="intent-2"), Named(("dev",)))
         slow.answer.set()
-    again = resume(world.session(intent="intent-3"), "dev")
+    again = resume(world.session(intent="intent-3"), Named(("dev",)))
 
     assert "committed" == report.outcome
     (warning,) = report.warnings
@@ -209,7 +210,7 @@ def test_a_change_that_is_not_taken_is_tried_again(
         annotate(*arguments)
 
     monkeypatch.setattr(world.cluster, "annotate", stumble)
-    report = resume(world.session(intent="intent-2"), "dev")
+    report = resume(world.session(intent="intent-2"), Named(("dev",)))
 
     assert (3, ()) == (len(tries), report.warnings)
     assert NOTICE not in world.plane.annotations("shop-dev")
@@ -221,7 +222,7 @@ def test_resume_where_nobody_configured_a_cluster(world: ArgoWorld) -> None:
     unnamed(world)
     world.cluster.trouble = Unavailable("fake is away")
 
-    report = resume(world.session(intent="intent-2"), "dev")
+    report = resume(world.session(intent="intent-2"), Named(("dev",)))
 
     assert ("committed", ()) == (report.outcome, report.warnings)
 
@@ -244,7 +245,7 @@ def test_somebody_elses_notice_stays(world: ArgoWorld) -> None:
     world.plane.annotate("argocd", "shop-dev", {NOTICE: "ask the platform team"})
 
     back(world)
-    resume(world.session(intent="intent-2"), "dev")
+    resume(world.session(intent="intent-2"), Named(("dev",)))
 
     assert "ask the platform team" == world.plane.annotations("shop-dev")[NOTICE]
 

@@ -9,6 +9,7 @@ import pytest
 from argo_world import CONFIG, ArgoWorld, overlay
 from gitops.actions.argocd.observer import DegradedRelease, ObserverState
 from gitops.actions.argocd.recovery import recover_all
+from gitops.actions.context.named import Named
 from gitops.actions.hold import hold
 from gitops.actions.rollback import RollbackRequest, rollback
 from gitops.actions.watch import watch
@@ -85,7 +86,7 @@ def test_only_where_it_is_asked_for(world: ArgoWorld, environment: str) -> None:
 
 def held(world: ArgoWorld) -> None:
     """Somebody keeps hands off dev."""
-    hold(world.session(intent="hold-1"), "dev", reason="INC-1")
+    hold(world.session(intent="hold-1"), Named(("dev",)), reason="INC-1")
 
 
 def back_by_hand(world: ArgoWorld) -> None:

@@ -10,6 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes import START, FakeClock, FakeIntents, FakeRepository
+from gitops.actions.context.named import Named
 from gitops.actions.context.session import Combining, Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
@@ -233,7 +234,7 @@ def test_policy_is_asked_for_each_on_the_tip_it_lands_on(world: World) -> None:
     ]
     world.before_push = [
         world.rival,
-        lambda: hold(replace(world.session(BO, "e" * 32)), "test", reason="INC-9"),
+        lambda: hold(replace(world.session(BO, "e" * 32)), Named(("test",)), reason="INC-9"),
         lambda: None,
     ]
     report = world.deploy()
@@ -255,7 +256,7 @@ def test_the_own_no_is_raised_after_the_others_were_carried(world: World) -> Non
     world.before_ref = [
         lambda: (
             world.publish(other),
-            hold(world.session(BO, "e" * 32), "dev", reason="INC-9"),
+            hold(world.session(BO, "e" * 32), Named(("dev",)), reason="INC-9"),
         )
     ]
 

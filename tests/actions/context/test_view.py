@@ -8,7 +8,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from fakes import FakeClock, FakeRepository
-from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.named import find_overlay
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import view_of

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from forge_world import PROD, World, make_world, overlay
+from gitops.actions.context.named import Named
 from gitops.actions.hold import hold, resume
 from gitops.actions.rollback import RollbackRequest, rollback
 
 
 def notes(world: World, environment: str = "prod") -> list[str]:
     """Lift the hold and return what is said beside the hold itself."""
-    said = resume(world.session(), environment).notes
+    said = resume(world.session(), Named((environment,))).notes
     return [text for text in said if "held by" not in text and "automation may" not in text]
 
 
@@ -52,7 +53,7 @@ def test_policy_is_asked() -> None:
 def test_nothing_to_carry() -> None:
     """Both environments have the same: nothing will be promoted."""
     world = make_world()
-    hold(world.session(), "prod", reason="INC-42")
+    hold(world.session(), Named(("prod",)), reason="INC-42")
 
     assert ["prod has what stage has: `gitops promote --to prod` changes nothing"] == notes(world)
 
@@ -60,7 +61,7 @@ def test_nothing_to_carry() -> None:
 def test_an_environment_that_follows_a_branch() -> None:
     """There the next build decides."""
     world = make_world()
-    hold(world.session(), "stage", reason="INC-42")
+    hold(world.session(), Named(("stage",)), reason="INC-42")
 
     assert ["the next build of release/{version} goes to stage by itself"] == notes(world, "stage")
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.approve import ApprovalPreview, ApproveRequest, approve
+from gitops.actions.context.named import Named
 from gitops.actions.context.session import Tip
 from gitops.actions.history import history
 from gitops.actions.hold import hold, resume
@@ -204,7 +205,7 @@ def test_a_draft_waits_for_a_person() -> None:
 def test_policy_is_asked_as_of_now(world: World) -> None:
     """Approved in the forge, and held since: refused; an override is recorded in the merge."""
     world.forge.approve(1, "ana")
-    hold(world.session(), "prod", reason="INC-42")
+    hold(world.session(), Named(("prod",)), reason="INC-42")
     with pytest.raises(Refused) as caught:
         run(world)
     assert ("prod: held by Mona: INC-42",) == caught.value.reasons
@@ -219,10 +220,10 @@ def test_an_override_that_nobody_could_read_is_refused() -> None:
     world = make_world(top="pullRequest: {mergeMethod: rebase}")
     world.propose()
     world.forge.approve(1, "ana")
-    hold(world.session(), "prod", reason="INC-42")
+    hold(world.session(), Named(("prod",)), reason="INC-42")
     with pytest.raises(UsageError):
         run(world, override="INC-42 is over")
-    resume(world.session(), "prod")
+    resume(world.session(), Named(("prod",)))
     assert "committed" == run(world, override="not needed").outcome
 
 

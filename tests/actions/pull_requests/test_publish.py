@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from forge_world import BRANCH, PROD, World, make_world, overlay
 from gitops.actions.argocd.verdicts import record_verdict
 from gitops.actions.close import close
-from gitops.actions.context.overlays import find_overlay
+from gitops.actions.context.named import Named, find_overlay
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.view import view_of
 from gitops.actions.deploy import DeployRequest, deploy
@@ -109,8 +109,8 @@ def test_words_said_since_come_into_the_text(world: World) -> None:
     body = []
     for act in (
         lambda: qa(world.session(BEN), QaRequest("stage", "qa-passed", release, note="green")),
-        lambda: hold(world.session(BEN), "prod", reason="INC-1"),
-        lambda: resume(world.session(BEN), "prod"),
+        lambda: hold(world.session(BEN), Named(("prod",)), reason="INC-1"),
+        lambda: resume(world.session(BEN), Named(("prod",))),
         lambda: hold(world.session(BEN), None, reason="INC-2"),
     ):
         assert () == act().warnings
@@ -157,9 +157,9 @@ def test_a_hold_needs_no_forge(world: World) -> None:
     world.forge.down = Unavailable("no answer")
     release = next(iter(history(world.session(), "stage").releases)).commit
     for report in (
-        hold(world.session(), "prod", reason="INC-1"),
+        hold(world.session(), Named(("prod",)), reason="INC-1"),
         qa(world.session(BEN), QaRequest("stage", "qa-passed", release)),
-        resume(world.session(), "prod"),
+        resume(world.session(), Named(("prod",))),
     ):
         assert "committed" == report.outcome
         assert ("the pull request of prod is as it was: no answer",) == report.warnings
@@ -411,7 +411,7 @@ def test_a_deploy_is_proposed_too(world: World) -> None:
 def test_an_override_for_what_waits_is_recorded_there(world: World) -> None:
     """Held since it was proposed: the override makes a new head, and the text names it."""
     world.propose()
-    hold(world.session(BEN), "prod", reason="INC-1")
+    hold(world.session(BEN), Named(("prod",)), reason="INC-1")
     request = DeployRequest(images=("shop/api:1.5.0",), to=("prod",), override="INC-1 is over")
     report = deploy(world.session(), request)
 

@@ -9,6 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from fakes import FakeClock, FakeRepository
+from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
@@ -110,7 +111,7 @@ def test_an_override_does_not_cover_what_came_later() -> None:
     """A hold that lands while an overridden deploy is pushed stops it."""
     repository, clock = Contended(), FakeClock()
     repository.rivals = [
-        lambda: hold(session(repository, FakeClock()), "dev", reason="INC-9"),
+        lambda: hold(session(repository, FakeClock()), Named(("dev",)), reason="INC-9"),
         lambda: None,
     ]
     asked = DeployRequest(images=("shop/api:2.0.0",), to=("dev",), override="INC-1")
@@ -218,7 +219,7 @@ def test_an_old_remembered_tip_costs_no_pause_and_counts_as_no_attempt() -> None
 def test_what_an_old_tip_says_is_not_believed() -> None:
     """A hold that was lifted since, and an image that it lacks, do not stand in the way."""
     repository, clock = Contended(), FakeClock()
-    hold(session(repository, clock), "dev", reason="INC-42")
+    hold(session(repository, clock), Named(("dev",)), reason="INC-42")
     repository.bump(DEV, b"name: shop/api", b"name: shop/old")
     repository.memory = dict(repository.branches)
     repository.bump(DEV, b"name: shop/old", b"name: shop/api")
@@ -232,7 +233,7 @@ def test_what_an_old_tip_says_is_not_believed() -> None:
 def test_a_hold_that_came_since_counts() -> None:
     """Policy is read from the tip that the push lands on, never from an older one."""
     repository, clock = remembering(), FakeClock()
-    hold(session(repository, clock), "dev", reason="INC-42")
+    hold(session(repository, clock), Named(("dev",)), reason="INC-42")
     head = repository.head()
 
     with pytest.raises(Refused, match="INC-42"):
