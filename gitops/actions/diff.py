@@ -14,6 +14,7 @@ from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
+from gitops.core.environments.environment import keep_names
 from gitops.core.forges.web_links import compare_page
 from gitops.core.git.revision import parse_revision
 from gitops.core.kustomization.image import ImageValue
@@ -57,7 +58,8 @@ def diff(
     """Return the images whose values differ between two sides.
 
     A side is an environment, as it is now, or `ENV@RELEASE`: a commit of its history, a tag, or
-    `stable`. With `since` the sides are that release of `left`, and `left` now. Where a release is
+    `stable`. With `since` the sides are that release of `left`, and `left` now. Names of images are
+    not compared where one side has a registry of its own. Where a release is
     named, each difference tells which release of the right side made it, by whom and when, and the
     source commits on both sides.
 
@@ -75,8 +77,11 @@ def diff(
     names = (f"{left}@{since}", left) if right is None else (left, right)
     sides = [_side(session, tip, name, app) for name in names]
     lefts, rights = (side.images for side in sides)
+    nameless = keep_names(sides[0].view.row, sides[1].view.row)
     differing = [
-        image for image in dict.fromkeys([*lefts, *rights]) if lefts.get(image) != rights.get(image)
+        image
+        for image in dict.fromkeys([*lefts, *rights])
+        if _compared(lefts.get(image), nameless) != _compared(rights.get(image), nameless)
     ]
     found = [Difference(image, lefts.get(image), rights.get(image)) for image in differing]
     if any(side.release is not None for side in sides):
@@ -87,6 +92,10 @@ def diff(
         tuple(found),
         names=(sides[0].label, sides[1].label),
     )
+
+
+def _compared(value: ImageValue | None, nameless: bool) -> ImageValue | None:
+    return value.nameless if value is not None and nameless else value
 
 
 def _side(session: Session, tip: Tip, name: str, app: str | None) -> _Side:

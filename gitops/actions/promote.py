@@ -19,11 +19,11 @@ from gitops.actions.policy.upstream import read_origins
 from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
-from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.environments.environment import Environment, Overlay, keep_names
 from gitops.core.git.message import ChangeLine, CommitMessage
 from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.policy.promotion import Carried, ImageOrigin, carry
+from gitops.core.policy.promotion import Carried, ImageOrigin, carry, judge_registry
 from gitops.core.policy.reasons import Reason, plain_branch, record_overrides
 from gitops.core.releases.provenance import shared_source
 from gitops.core.report import Skipped, WriteReport
@@ -188,12 +188,14 @@ def _carry(
         names,
         source_label=source.label,
         target_label=target.label,
+        keep_names=keep_names(source.row, target.row),
     )
     edit = edit_images(file.content, file.path, carried.requests)
-    wanted = {change.image: change.after for change in edit.changes}
+    wanted = {change.image: values[change.image] for change in edit.changes}
     edited = Edited(Target(target, carried.requests), edit)
     came = read_origins(source, wanted)
-    return _Carrying(edited, came, carried.warnings + edited.warnings)
+    foreign = judge_registry(target.overlay, edit.changes, source.label)
+    return _Carrying(edited, came, carried.warnings + edited.warnings, foreign)
 
 
 def _judge(
@@ -207,7 +209,7 @@ def _judge(
         soak=soak,
     )
     warnings = found.warnings + judgement.warnings
-    return replace(found, reasons=judgement.reasons, warnings=warnings)
+    return replace(found, reasons=found.reasons + judgement.reasons, warnings=warnings)
 
 
 def _assemble(

@@ -105,6 +105,12 @@ ENVIRONMENT = Table(
             ListOf(Text(NAME, explain_name)),
             "Earlier names of the environment: its holds, verdicts and history count on.",
         ),
+        "registry": Key(
+            OneOf("shared", "own"),
+            "own: its images come from a registry of its own. `newName` is never carried to or "
+            "from it, and `after` compares tag and digest.",
+            default="shared",
+        ),
         "database": Key(OneOf("dummy", "real"), "What its applications talk to."),
         "requires": Key(
             ListOf(OneOf("qa-passed", "stable")),

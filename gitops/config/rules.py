@@ -23,6 +23,7 @@ from gitops.core.environments.environment import (
     OnAlert,
     Patience,
     PullRules,
+    Registry,
     Required,
     RollbackMode,
 )
@@ -114,6 +115,7 @@ def _make_environment(row: Value) -> Environment:
         follow_below=text.get("followBelow") or None,
         on_alert=cast(OnAlert, text.get("onAlert", "off")),
         formerly=words.get("formerly", ()),
+        registry=cast(Registry, text.get("registry", "shared")),
         line=row.place[0],
     )
 

@@ -336,7 +336,7 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
 
 KNOWN = (
     "name, overlay, accepts, deploy, change, rollback, after, follow, followBelow, "
-    "onAlert, formerly, "
+    "onAlert, formerly, registry, "
     "database, "
     "requires, soak, wait, approvals, branch"
 )

@@ -7,9 +7,10 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.judge import judge_carried
 from gitops.actions.policy.upstream import read_origins
 from gitops.actions.releases.history import releases_of
+from gitops.core.environments.environment import keep_names
 from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageChange, describe_change, describe_value
-from gitops.core.policy.promotion import carry
+from gitops.core.policy.promotion import carry, judge_registry
 from gitops.core.releases.lineage import trace
 from gitops.errors import GitopsError
 
@@ -34,7 +35,13 @@ def outlook(view: OverlayView) -> tuple[str, ...]:
 def _promotable(view: OverlayView, name: str) -> tuple[str, ...]:
     source = view.beside(counterpart(view.tip, name, view.overlay.app))
     here = view.file
-    carried = carry(source.images, view.images, source_label=source.label, target_label=view.label)
+    carried = carry(
+        source.images,
+        view.images,
+        source_label=source.label,
+        target_label=view.label,
+        keep_names=keep_names(source.row, view.row),
+    )
     edit = edit_images(here.content, here.path, carried.requests)
     command = f"`gitops promote --to {view.overlay.typed}`"
     if not edit.changes:
@@ -48,14 +55,15 @@ def _promotable(view: OverlayView, name: str) -> tuple[str, ...]:
     if taken:
         named = ", ".join(f"{one.image} {describe_value(one.after)}" for one in taken)
         notes.append(f"a rollback took this away from {view.label}: {named}")
-    wanted = {change.image: change.after for change in edit.changes}
+    wanted = {change.image: source.images[change.image] for change in edit.changes}
     found = judge_carried(
         view,
         edit.changes,
         origins=read_origins(source, wanted),
         soak=view.row.soak if automatic else None,
     )
-    against = [reason.text for reason in found.reasons if reason.kind != "hold"]
+    foreign = judge_registry(view.overlay, edit.changes, source.label)
+    against = [reason.text for reason in foreign + found.reasons if reason.kind != "hold"]
     notes += [f"until then policy says no: {text}" for text in against]
     return tuple(notes)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from gitops.actions.context.named import counterpart
 from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.builds import source_heads
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
+from gitops.core.environments.environment import keep_names
 from gitops.core.git.revision import parse_revision
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.ledger.records import LedgerEntry
-from gitops.core.ledger.verdicts import judged_sets
+from gitops.core.ledger.verdicts import JudgedSet, judged_sets
 from gitops.core.policy.promotion import ImageOrigin, Upstream
 from gitops.core.releases.history import Release
 from gitops.core.releases.lookup import taken_away_by, was_released
@@ -55,33 +58,51 @@ def _read_before(
         present = before.images
     except NotFound as error:
         return Upstream(name, {}, (), problem=error.message), ()
+    nameless = keep_names(before.row, view.row)
+    said = _nameless if nameless else dict
+    present, wanted = said(present), said({change.image: change.after for change in changes})
     released: list[str] = []
     unseen: str | None = None
     taken: dict[str, str] = {}
     warnings: list[str] = []
-    for change in changes:
+    for image, value in wanted.items():
         # What runs there now needs no look into the past, which may be a long one.
-        if present.get(change.image) == change.after:
-            released.append(change.image)
-        elif change.image in present:
+        if present.get(image) == value:
+            released.append(image)
+        elif image in present:
             stream = releases_of(before)
-            if was_released(stream, change.image, change.after):
-                released.append(change.image)
+            if was_released(_said(stream, said), image, value):
+                released.append(image)
                 # An earlier release may tell that a rollback by hand took it away.
                 warnings += [f"{before.label}: {text}" for text in stream.unseen_reasons()]
             else:
                 unseen = stream.unseen()
-                rollback = taken_away_by(releases_of(before), change.image, change.after)
+                rollback = taken_away_by(_said(releases_of(before), said), image, value)
                 if rollback is not None:
-                    taken[change.image] = describe(rollback)
+                    taken[image] = describe(rollback)
     ledger = ledger_of(
         before,
-        about=lambda images: any(images.get(change.image) == change.after for change in changes),
+        about=lambda images: any(said(images).get(one) == value for one, value in wanted.items()),
     )
     releases = _releases(before, ledger.entries) if ledger.entries else ()
-    sets = judged_sets(ledger.entries, releases)
-    told = Upstream(before.label, present, released, sets, unseen=unseen, taken=taken)
+    sets = tuple(
+        JudgedSet(frozenset(said(dict(judged.images)).items()), judged.standing)
+        for judged in judged_sets(ledger.entries, releases)
+    )
+    told = Upstream(before.label, present, released, sets, None, unseen, taken, nameless)
     return told, (*dict.fromkeys(warnings), *ledger.warnings)
+
+
+def _nameless(images: Mapping[str, ImageValue]) -> dict[str, ImageValue]:
+    return {image: value.nameless for image, value in images.items()}
+
+
+def _said(
+    releases: Iterable[Release], said: Callable[[Mapping[str, ImageValue]], dict[str, ImageValue]]
+) -> Iterator[Release]:
+    for release in releases:
+        images = release.images
+        yield release if images is None else replace(release, images=said(images))
 
 
 def _releases(view: OverlayView, entries: Sequence[LedgerEntry]) -> tuple[Release, ...]:

@@ -18,6 +18,7 @@ CONFIG_PATH = "gitops.yaml"
 Deploy = Literal["auto", "manual"]
 ChangeMode = Literal["commit", "pull-request", "work-tree"]
 RollbackMode = Literal["commit", "pull-request"]
+Registry = Literal["shared", "own"]
 Follow = Literal["newest", "any"]
 OnAlert = Literal["off", "tell", "rollback"]
 Database = Literal["dummy", "real"]
@@ -152,6 +153,7 @@ class Environment(Struct, frozen=True):
         wait: how long `wait` waits for it.
         on_alert: what `watch --rollback` does about a release that is Degraded there.
         formerly: earlier names of it: holds, verdicts and trailers under them count on.
+        registry: own: its images come from a registry of its own, and `newName` is never carried.
         line: 1-based line of the row in `gitops.yaml`, for messages.
     """
 
@@ -172,6 +174,7 @@ class Environment(Struct, frozen=True):
     on_alert: OnAlert = "off"
     follow_below: str | None = None
     formerly: tuple[str, ...] = ()
+    registry: Registry = "shared"
     line: int = 1
 
     @property
@@ -195,6 +198,14 @@ class Environment(Struct, frozen=True):
     def directory(self, app: str | None) -> str:
         """Return the overlay's directory for `app` (None where the layout has no apps)."""
         return self.overlay.replace("{app}", app) if app is not None else self.overlay
+
+
+def keep_names(one: Environment, other: Environment) -> bool:
+    """Say whether `newName` stays as it is in each of two environments: a registry is one's own.
+
+    What is released in one of them is in the other when tag and digest are the same.
+    """
+    return one is not other and "own" in (one.registry, other.registry)
 
 
 def asks_for_approval(environment: Environment) -> bool:

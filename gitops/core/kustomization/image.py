@@ -51,6 +51,11 @@ class ImageValue(Struct, frozen=True):
     tag: str | None = None
     digest: str | None = None
 
+    @property
+    def nameless(self) -> ImageValue:
+        """The same tag and digest, from wherever."""
+        return self if self.name is None else ImageValue(None, self.tag, self.digest)
+
 
 FieldTexts = tuple[str | None, str | None, str | None]
 """What stands in `newName`, `newTag` and `digest` of an entry; None: it has no such field."""
@@ -80,6 +85,11 @@ class ImageRequest(Struct, frozen=True):
     def exactly(cls, image: str, value: ImageValue) -> ImageRequest:
         """Ask for `value` whole: what is None there is removed."""
         return cls(image, value.name, value.tag, value.digest)
+
+    @classmethod
+    def pulled(cls, image: str, value: ImageValue) -> ImageRequest:
+        """Ask for tag and digest of `value`, from the registry that is named already."""
+        return cls(image, KEEP, value.tag, value.digest)
 
 
 class ImageChange(Struct, frozen=True):

@@ -57,6 +57,8 @@ class Upstream(Struct, frozen=True):
         taken: image -> the rollback that took its new value away there, as messages call it.
         problem: why it cannot be asked at all; the rest is empty then.
         unseen: how much of its past cannot be read, None when all of it can, or need not be.
+        nameless: tag and digest are compared, for one of both has a registry of its own; `present`
+            and `sets` have no names then.
     """
 
     overlay: str
@@ -66,6 +68,13 @@ class Upstream(Struct, frozen=True):
     problem: str | None = None
     unseen: str | None = None
     taken: Mapping[str, str] = {}
+    nameless: bool = False
+
+    def in_its_words(self, wanted: Mapping[str, ImageValue]) -> Mapping[str, ImageValue]:
+        """Return `wanted` as `present` and `sets` would say it."""
+        if not self.nameless:
+            return wanted
+        return {image: value.nameless for image, value in wanted.items()}
 
 
 class ImageOrigin(Struct, frozen=True):
@@ -96,8 +105,11 @@ def carry(
     *,
     source_label: str,
     target_label: str,
+    keep_names: bool = False,
 ) -> Carried:
     """Choose what goes from `source` to `target`: the images called `names`, or all.
+
+    With `keep_names` each image keeps the registry that it has in `target`.
 
     Raises NotFound when `source` does not have a named one.
     """
@@ -109,11 +121,32 @@ def carry(
     for image in dict.fromkeys(names or source):
         if image not in target:
             warnings.append(f"{target_label} has no image {image}: left out")
-        elif source[image] == ImageValue():
+        elif (source[image].nameless if keep_names else source[image]) == ImageValue():
             warnings.append(f"{source_label} pins nothing for {image}: left out")
         else:
-            requests.append(ImageRequest.exactly(image, source[image]))
+            ask = ImageRequest.pulled if keep_names else ImageRequest.exactly
+            requests.append(ask(image, source[image]))
     return Carried(tuple(requests), tuple(warnings))
+
+
+def judge_registry(
+    overlay: Overlay, changes: Sequence[ImageChange], source_label: str
+) -> tuple[Reason, ...]:
+    """Would a promotion give an image another environment's registry in place of its own?
+
+    An entry that pins nothing yet has none. With `registry: own` no change brings a name along.
+    """
+    return tuple(
+        Reason(
+            "registry",
+            overlay.label,
+            f"newName of {change.image} would become {change.after.name or change.image} of "
+            f"{source_label}, and is {change.before.name or change.image}: say `registry: own` in "
+            f"the row {overlay.environment.name} of gitops.yaml to keep it",
+        )
+        for change in changes
+        if change.before != ImageValue() and change.before.name != change.after.name
+    )
 
 
 class Moment(Struct, frozen=True):
@@ -182,6 +215,7 @@ def _judge_before(
     if before.problem is not None:
         return [Reason("after", label, f"{before.overlay} cannot be asked: {before.problem}")]
     reasons: list[Reason] = []
+    wanted = before.in_its_words(wanted)
     for image, value in wanted.items():
         if image not in before.released:
             what = f"{_pinned(image, value)} is not a release of {before.overlay}"
@@ -311,7 +345,8 @@ def _judge_move(
 def _qa_passed(wanted: Mapping[str, ImageValue], befores: Iterable[Upstream]) -> set[str]:
     found: set[str] = set()
     for before in befores:
-        covered = standing_of(before.sets, wanted, before.present, "quality")
+        asked = before.in_its_words(wanted)
+        covered = standing_of(before.sets, asked, before.present, "quality")
         for image, standing in covered.items():
             if standing and standing.quality and standing.quality.verdict == "qa-passed":
                 found.add(image)

@@ -28,6 +28,7 @@ ReasonKind = Literal[
     "follow",
     "superseded",
     "rollback",
+    "registry",
 ]
 
 

@@ -204,7 +204,8 @@ def _verdicts(review: Review) -> list[str]:
             lines.append(f"{code(before.overlay)} cannot be asked: {code(before.problem)}")
             continue
         for aspect, silence in _ASPECTS:
-            covered = standing_of(before.sets, wanted, before.present, aspect)
+            asked = before.in_its_words(wanted)
+            covered = standing_of(before.sets, asked, before.present, aspect)
             words = {
                 image: found.about(aspect) if found else None for image, found in covered.items()
             }
