@@ -62,6 +62,9 @@ class FakeSnapshot:
         """Return the bytes of a file, None when there is none."""
         return self.files.get(path)
 
+    def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
+        """See `ports.Snapshot`."""
+
     def entries(self, directory: str) -> tuple[str, ...]:
         """Return the names in a folder, sorted, folders ending in "/"."""
         prefix = f"{directory}/" if directory else ""

@@ -41,6 +41,13 @@ class Snapshot(Protocol):
         """
         ...
 
+    def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
+        """Be told which folders will be looked at, and which names in each of them be read.
+
+        It changes no answer, only what they cost.
+        """
+        ...
+
 
 class NewCommit(Struct, frozen=True):
     """A commit to be made: the tree of its first parent with some files replaced.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +31,9 @@ class DirectorySnapshot:
     def read(self, path: str) -> bytes | None:
         file = self._root / path
         return file.read_bytes() if file.is_file() else None
+
+    def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
+        """See `ports.Snapshot`."""
 
     def entries(self, directory: str) -> tuple[str, ...]:
         folder = self._root / directory

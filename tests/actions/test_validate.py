@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -34,6 +34,9 @@ class Files:
         if path in self._links:
             raise ManifestError("is a symbolic link", path=path)
         return self._files.get(path)
+
+    def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
+        """See `ports.Snapshot`."""
 
     def entries(self, directory: str) -> tuple[str, ...]:
         prefix = f"{directory}/" if directory else ""

@@ -41,16 +41,19 @@ def apps_of(snapshot: Snapshot, environment: Environment) -> tuple[str, ...]:
     """
     if not environment.per_app:
         return ()
+    names = _app_folders(snapshot, environment)
+    snapshot.prepare(map(environment.directory, names), FILE_NAMES)
+    return tuple(name for name in names if has_app(snapshot, environment, name))
+
+
+def _app_folders(snapshot: Snapshot, environment: Environment) -> list[str]:
+    """Return the names that fit `{app}`, with an overlay or without."""
     before, _, _ = environment.overlay.partition("{app}")
     parent, _, prefix = before.rpartition("/")
     names = [entry[:-1] for entry in snapshot.entries(parent) if entry.endswith("/")]
     if prefix:
         names = [name[len(prefix) :] for name in names if name.startswith(prefix)]
-    return tuple(
-        name
-        for name in names
-        if set(FILE_NAMES) & set(snapshot.entries(environment.directory(name)))
-    )
+    return names
 
 
 def has_app(snapshot: Snapshot, environment: Environment, app: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -34,6 +35,10 @@ class Counting:
         """Read a file, and count it."""
         self._reads[path] += 1
         return self._snapshot.read(path)
+
+    def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
+        """Read at once what will be asked for."""
+        self._snapshot.prepare(directories, names)
 
     def entries(self, directory: str) -> tuple[str, ...]:
         """List a folder."""

@@ -10,7 +10,9 @@ from gitops.adapters.gitrepo.objects.snapshot import changed_paths
 from gitops.adapters.gitrepo.objects.source import ObjectSource
 
 if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.archive.commits import CommitTree
     from gitops.adapters.gitrepo.archive.history import HistoryReader
+    from gitops.adapters.gitrepo.objects.store import Store
     from gitops.core.git.commit import CommitInfo
     from gitops.core.ledger.signatures import BranchCommit
     from gitops.ports import FileChange, Tree
@@ -22,6 +24,7 @@ class CommitEvidence:
     _git: Git
     _source: ObjectSource
     _reader: HistoryReader | None = None
+    _tree: tuple[Store, str, CommitTree] | None = None
 
     def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
         """Return every change of the file `path`, oldest first; see `ports.Evidence`."""
@@ -43,7 +46,10 @@ class CommitEvidence:
         """Return the files of a commit; see `ports.Evidence`."""
         from gitops.adapters.gitrepo.archive.commits import CommitTree  # few calls need it
 
-        return CommitTree(self._source, commit)
+        store = self._source.store
+        if self._tree is None or self._tree[:2] != (store, commit):  # many ask for the same again
+            self._tree = store, commit, CommitTree(self._source, commit)
+        return self._tree[2]
 
     def changed(self, before: str, after: str) -> tuple[str, ...]:
         """Return the paths that differ; see `ports.Evidence`."""

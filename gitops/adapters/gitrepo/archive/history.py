@@ -17,12 +17,11 @@ from msgspec.structs import replace
 from gitops.adapters.gitrepo.archive.ancestry import Ancestry, Range, newest_first
 from gitops.adapters.gitrepo.archive.log_format import (
     COMMIT_FORMAT,
-    LOG_FORMAT,
-    folders_above,
     parse_changes,
     parse_commit,
 )
 from gitops.adapters.gitrepo.archive.own_line import UNKNOWN, blob_at, own_side
+from gitops.adapters.gitrepo.archive.walk import Hits, hits_of, walk
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import FILE, TREE, ObjectEntry
 from gitops.adapters.gitrepo.objects.source import Depth
@@ -47,7 +46,7 @@ class _Span(Struct, frozen=True):
         cut: the last one, whose parents were left out; None where the last one is a root.
     """
 
-    hits: Sequence[CommitInfo]
+    hits: Hits
     cut: str | None
 
 
@@ -67,6 +66,7 @@ class HistoryReader:
         self._infos: dict[str, CommitInfo] = {}
         self._spans: dict[tuple[str, str, frozenset[str]], _Span] = {}
         self._together: dict[str, frozenset[str]] = {}  # tip -> folders that are walked at once
+        self._fetched: set[str] = set()  # contents that came with such a walk
 
     def gather(self, commit: str, directories: Iterable[str]) -> None:
         """Be told that `versions` will be asked for all of these: they are walked at once then."""
@@ -113,40 +113,18 @@ class HistoryReader:
 
     def _span_all(self, start: str, directories: frozenset[str], cut: frozenset[str]) -> None:
         """Find the spans of all `directories` in one walk, and fetch their newest contents."""
-        last = start if start in cut else self._last(start)
-        hits: dict[str, list[CommitInfo]] = {directory: [] for directory in directories}
-        if start not in cut:
-            for info, paths in self._changes(start):
-                if info.commit in cut:
-                    continue  # it looks as if it had made every file
-                folders = {above for path in paths for above in folders_above(path)}
-                for directory in folders & hits.keys():
-                    hits[directory].append(info)
-        end = last if last in cut else None
-        for directory, found in hits.items():
-            self._spans[start, directory, cut] = _Span(found, end)
-        newest = (
-            self._look(info, directory).entry
-            for directory, found in hits.items()
-            for info in found[:_FEW]
-        )
-        self._source.fetch_blobs([entry.oid for entry in newest if entry is not None])
-
-    def _changes(self, start: str) -> Iterator[tuple[CommitInfo, Sequence[str]]]:
-        """Yield each first-parent commit from `start` on, with the paths that it changed."""
-        args = ("log", "--first-parent", "-m", "--root", "-z", "--name-only", "--no-renames")
-        plain = ("--no-show-signature", "--no-color", "--no-ext-diff", "--no-mailmap")
-        answer = self._git.run(
-            [*self._source.store.args, *args, *plain, "--encoding=UTF-8", LOG_FORMAT, start, "--"]
-        )
-        if answer.code != 0:
-            raise NotFound(f"the history cannot be read: {answer.err.strip()}")
-        # As in `branch`: two NULs stand between two commits and nowhere else.
-        for record in answer.out.removeprefix(b"\0").split(b"\0\0"):
-            if record:
-                head, _, listed = record.partition(b"\0")
-                paths = listed.decode("utf-8", "surrogateescape").removeprefix("\n").split("\0")
-                yield parse_commit("commit\n" + head.decode("utf-8", "replace")), paths
+        store = self._source.store
+        walked = walk(self._git, store, [start]) if start not in cut else []
+        last = walked[-1].commit if walked else start
+        newest: list[str] = []
+        for directory, hits in hits_of(walked, directories, cut).items():
+            self._spans[start, directory, cut] = _Span(hits, last if last in cut else None)
+            looked = (self._look(hits, at, directory) for at in range(min(_FEW, len(hits))))
+            newest += [one.entry.oid for one in looked if one.entry is not None]
+        newest = list(dict.fromkeys(newest))
+        self._source.fetch_blobs(newest)
+        store.read_ahead(newest)
+        self._fetched.update(newest)
 
     def _last(self, start: str) -> str:
         """Return the oldest first parent that the store holds: a root, or one at a cut."""
@@ -154,16 +132,16 @@ class HistoryReader:
 
     def _span(self, start: str, directory: str, cut: frozenset[str]) -> _Span:
         if start in cut:
-            return _Span((), start)
+            return _Span(Hits(), start)
         hits = self._walk([start, "--first-parent"], directory or ".")
         if not cut:
-            return _Span(hits, None)  # git itself fails where a parent is missing
+            return _Span(Hits(hits), None)  # git itself fails where a parent is missing
         last = self._last(start)
         if last in cut:
-            return _Span([info for info in hits if info.commit != last], last)
+            return _Span(Hits([info for info in hits if info.commit != last]), last)
         if self._source.store.parents(last):
             raise NotFound(f"the history before {last[:7]} cannot be read")
-        return _Span(hits, None)
+        return _Span(Hits(hits), None)
 
     def _uncover(self, cut: str, tip: str) -> bool:
         """Get more history until the parents of `cut` are there; False when nobody has them."""
@@ -174,7 +152,7 @@ class HistoryReader:
 
     def _unsure(self, commit: str, directory: str) -> OverlayVersion:
         """Return what the folder was at a commit that may or may not have changed it."""
-        found = self._look(self.commits([commit, "--no-walk"])[0], directory)
+        found = self._look(Hits(self.commits([commit, "--no-walk"])), 0, directory)
         if found.entry is not None:
             self._source.fetch_blobs([found.entry.oid])
         return self._version(found, complete=False)
@@ -317,7 +295,7 @@ class HistoryReader:
     def _load(
         self,
         tip: str,
-        hits: Sequence[CommitInfo],
+        hits: Hits,
         directory: str,
         far: int | None,
         first: int | None = None,
@@ -333,9 +311,12 @@ class HistoryReader:
             size = _LOT if far is None else min(max(_FAR, _GROWTH * (far + at)), _MOST)
             if first is not None and not at:
                 size = first
-            lot = [self._look(info, directory) for info in hits[at : at + size]]
+            ends = range(at, min(at + size, len(hits)))
+            lot = [self._look(hits, one, directory) for one in ends]
             at += size
-            self._source.fetch_blobs([one.entry.oid for one in lot if one.entry is not None])
+            contents = [one.entry.oid for one in lot if one.entry is not None]
+            if not self._fetched.issuperset(contents):
+                self._source.fetch_blobs(contents)
             merges = self._merges([one.info for one in lot if len(one.info.parents) > 1])
             for one in lot:
                 merged: tuple[str, ...] | None = ()
@@ -352,8 +333,11 @@ class HistoryReader:
             content = self._source.store.read(one.entry.oid)[1]
         return OverlayVersion(one.info, one.file, content, complete)
 
-    def _look(self, info: CommitInfo, directory: str) -> _Version:
-        """Find the kustomization that the folder had at this commit."""
+    def _look(self, hits: Hits, at: int, directory: str) -> _Version:
+        """Find the kustomization that the folder had at one commit."""
+        info, known = hits[at], hits.file(at)
+        if known is not None:
+            return _Version(info, *known)
         store = self._source.store
         tree = store.tree(store.tree_of(info.commit))
         for part in directory.split("/") if directory else ():

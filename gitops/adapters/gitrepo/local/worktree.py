@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -48,6 +49,9 @@ class CheckoutFiles:
         except OSError as error:
             raise Denied(f"{directory or '.'}: {error.strerror}") from None
         return tuple(sorted(names))
+
+    def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
+        """See `ports.Snapshot`: the files of a checkout are at hand."""
 
     def replace(self, path: str, content: bytes) -> None:
         """Replace the file at `path` atomically, keeping its mode.

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from gitops.adapters.gitrepo.objects.codec import LINK, MODULE, TREE, ObjectEntry, TreeContent
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+
+from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, ObjectEntry, TreeContent
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import ManifestError
@@ -37,6 +40,27 @@ class CommitSnapshot:
         tree = self._folder(directory)
         names = (tree or {}).items()
         return tuple(sorted(f"{name}/" if one.mode == TREE else name for name, one in names))
+
+    def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
+        """Read folders, and files in them, many at once; see `ports.Snapshot`."""
+        wanted = [directory for directory in dict.fromkeys(directories) if directory]
+        parts = [directory.split("/") for directory in wanted]
+        for depth in range(max(map(len, parts), default=0)):
+            level = dict.fromkeys("/".join(one[: depth + 1]) for one in parts if len(one) > depth)
+            new = [folder for folder in level if folder not in self._folders]
+            self._store.read_ahead(self._oids(new, lambda mode: mode == TREE))
+        files = (f"{directory}/{name}" for directory in wanted for name in names)
+        self._store.read_ahead(self._oids(files, lambda mode: mode.startswith(FILE[:3])))
+
+    def _oids(self, paths: Iterable[str], fits: Callable[[str], bool]) -> list[str]:
+        found = []
+        for path in paths:
+            folder, _, name = path.rpartition("/")
+            with suppress(ManifestError):  # told when it is asked for
+                entry = (self._folder(folder) or {}).get(name)
+                if entry is not None and fits(entry.mode):
+                    found.append(entry.oid)
+        return found
 
     def _folder(self, directory: str) -> TreeContent | None:
         if directory not in self._folders:

@@ -19,6 +19,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
+from typing import IO
 
 from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import Git
@@ -39,6 +40,9 @@ PREFIX = "gitops-store-"
 
 _LEFT: set[Path] = set()  # the stores of this process
 
+_ESCAPE = "surrogateescape"
+_LOT = 500  # names that fit into a pipe, so that nobody waits for room in it
+_AHEAD = 1 << 26  # bytes that are read before they are asked for
 _STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
 # is written faster than a hundred loose files. `fsync`: the store is thrown away, or copied to a
@@ -101,6 +105,7 @@ class Store:
         self.damaged = False
         self._reader: subprocess.Popen[bytes] | None = None
         self._trees: dict[str, TreeContent] = {}
+        self._ahead: dict[str, tuple[str, bytes]] = {}
         self.algorithm = algorithm
         try:
             with interrupts.held():  # also while the place for temporary files is looked for
@@ -185,6 +190,27 @@ class Store:
 
     def find(self, name: str) -> tuple[str, bytes] | None:
         """Return kind and body of the object called `name`, or None when there is none."""
+        if "\n" in name:
+            return None
+        return self._ahead.get(name) or self._ask([name])[0]
+
+    def read_ahead(self, oids: Iterable[str]) -> None:
+        """Read objects that will be asked for one by one: many go through the pipe at once.
+
+        It changes no answer, only what they cost.
+        """
+        wanted = [oid for oid in dict.fromkeys(oids) if oid not in self._ahead]
+        room = _AHEAD - sum(len(body) for _, body in self._ahead.values())
+        for start in range(0, len(wanted), _LOT):
+            if room <= 0:
+                break
+            lot = wanted[start : start + _LOT]
+            found = {oid: one for oid, one in zip(lot, self._ask(lot), strict=True) if one}
+            self._ahead |= found
+            room -= sum(len(body) for _, body in found.values())
+
+    def _ask(self, names: Sequence[str]) -> list[tuple[str, bytes] | None]:
+        """Ask for a few objects; None for each that is not there."""
         if (
             self._reader is not None
             and self._reader.stdin is not None
@@ -194,19 +220,14 @@ class Store:
         if self._reader is None or self._reader.poll() is not None:
             self._reader = self._git.popen([*self.args, "cat-file", "--batch"], quiet=True)
         reader = self._reader
-        if reader.stdin is None or reader.stdout is None or "\n" in name:
-            return None
+        if reader.stdin is None or reader.stdout is None:
+            return [None] * len(names)
         try:
-            reader.stdin.write(name.encode("utf-8", "surrogateescape") + b"\n")
+            reader.stdin.write("".join(f"{one}\n" for one in names).encode("utf-8", _ESCAPE))
             reader.stdin.flush()
         except BrokenPipeError:
-            return None
-        header = reader.stdout.readline().split()
-        if len(header) != 3 or not header[2].isdigit():
-            return None
-        size = int(header[2])
-        body = reader.stdout.read(size + 1)[:size]
-        return header[1].decode(), body
+            return [None] * len(names)
+        return [_answer(reader.stdout) for _ in names]
 
     def holds(self, oid: str) -> bool:
         """Say whether the object is here; unlike `find` this never makes git fetch it."""
@@ -338,6 +359,15 @@ class Store:
         _LEFT.discard(self.path)
         with suppress(OSError):
             os.close(self._lock)
+
+
+def _answer(output: IO[bytes]) -> tuple[str, bytes] | None:
+    """Read one answer of `cat-file --batch`: kind and body, None for what is not there."""
+    header = output.readline().split()
+    if len(header) != 3 or not header[2].isdigit():
+        return None
+    size = int(header[2])
+    return header[1].decode(), output.read(size + 1)[:size]
 
 
 def _remove_left() -> None:

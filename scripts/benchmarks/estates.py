@@ -1,0 +1,205 @@
+"""Large estates: many apps, long histories, full ledgers; bare, built by fast-import in seconds."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+ENVIRONMENTS = ("dev", "test", "stage", "preprod", "prod")
+_START = 1_750_000_000  # seconds since 1970; commits are a minute apart
+_RAW = ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack")
+
+
+@dataclass(frozen=True)
+class Estate:
+    """What lies in a repository.
+
+    Attributes:
+        apps: each has an overlay in every environment; 0: one overlay for each environment.
+        commits: deploys on top of the first commit, a minute apart, over all apps in turn.
+        ledger: lines of one overlay's ledger.
+        proposed: the newest one of prod waits as a proposal.
+        holds: apps that are held in dev.
+        refs: branches beside main.
+    """
+
+    apps: int
+    commits: int
+    ledger: int = 0
+    proposed: bool = False
+    holds: int = 0
+    refs: int = 0
+
+    @property
+    def name(self) -> str:
+        """A name of its own for each shape."""
+        numbers = (self.apps, self.commits, self.ledger, self.proposed, self.holds, self.refs)
+        return "estate-" + "-".join(str(int(number)) for number in numbers)
+
+
+def build_estate(root: Path, estate: Estate) -> Path:
+    """Build `root/NAME.git`; an earlier one of the same shape is used again."""
+    path = root / f"{estate.name}.git"
+    if (path / "built").exists():
+        return path
+    subprocess.run(
+        ["git", "init", "-q", "--bare", "-b", "main", "--template=", str(path)], check=True
+    )
+    for key in _RAW:
+        git(path, "config", key, "true")
+    for key in ("gc.auto", "receive.autogc"):
+        git(path, "config", key, "0")
+    command = ["git", "-C", str(path), "fast-import", "--quiet"]
+    importer = subprocess.Popen(command, stdin=subprocess.PIPE)
+    assert importer.stdin is not None
+    with importer.stdin as stream:
+        for part in _stream(estate):
+            stream.write(part)
+    if importer.wait():
+        raise SystemExit("git fast-import failed")
+    git(path, "repack", "-adq")
+    if estate.refs:
+        heads = git(path, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
+        main = git(path, "rev-parse", "refs/heads/main").strip()
+        heads += [f"{main} refs/heads/feature/work-{number:06}" for number in range(estate.refs)]
+        lines = "\n".join(sorted(heads, key=lambda line: line.split(" ")[1]))
+        (path / "packed-refs").write_text(
+            f"# pack-refs with: peeled fully-peeled sorted \n{lines}\n"
+        )
+    git(path, "tag", "base", "refs/heads/main")
+    (path / "built").touch()
+    return path
+
+
+def overlay_of(estate: Estate, app: int, environment: str) -> str:
+    """Return the path of one kustomization."""
+    if not estate.apps:
+        return f"overlays/{environment}/kustomization.yaml"
+    return f"apps/a{app}/overlays/{environment}/kustomization.yaml"
+
+
+def kustomization(app: int, tag: str) -> str:
+    """Return what an overlay holds."""
+    return (
+        "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\nresources:\n"
+        f'  - base.yaml\nimages:\n  - name: shop/a{app}\n    newTag: "{tag}"\n'
+    )
+
+
+def commit(branch: str, number: int, message: str, files: dict[str, str], start: str = "") -> bytes:
+    """Return one commit as fast-import reads it; `start`: the commit that a branch begins at."""
+    when = f"{_START + 60 * number} +0000"
+    head = f"commit refs/heads/{branch}\ncommitter CI <ci@example.com> {when}\n"
+    parts = [head.encode(), _data(message), f"from {start}\n".encode() if start else b""]
+    for path, text in files.items():
+        parts += [f"M 100644 inline {path}\n".encode(), _data(text)]
+    return b"".join(parts)
+
+
+def deploy_message(estate: Estate, app: int, environment: str, tag: str, number: int) -> str:
+    """Return what gitops itself would write."""
+    label = f"a{app}/{environment}" if estate.apps else environment
+    return (
+        f"{label}: shop/a{app} -> {tag}\n\nGitops-Action: deploy\n"
+        f"Gitops-Environment: {label}\nGitops-Id: {number:032x}\n"
+    )
+
+
+def land(path: Path, estate: Estate, number: int, count: int = 1) -> None:
+    """Let somebody else deploy `count` times on the newest commit."""
+    parts = []
+    for one in range(number, number + count):
+        app, environment = one % max(estate.apps, 1), ENVIRONMENTS[one % 4]
+        tag = f"2.{one}"
+        files = {overlay_of(estate, app, environment): kustomization(app, tag)}
+        message = deploy_message(estate, app, environment, tag, one)
+        start = "refs/heads/main^0" if not parts else ""
+        parts.append(commit("main", estate.commits + one, message, files, start))
+    command = ["git", "-C", str(path), "fast-import", "--quiet"]
+    subprocess.run(command, input=b"".join(parts), check=True)
+
+
+def reset(path: Path) -> None:
+    """Put main back, and drop what gitops made."""
+    git(path, "update-ref", "refs/heads/main", "refs/tags/base")
+    made = git(path, "for-each-ref", "--format=%(refname)", "refs/gitops").split()
+    for ref in made:
+        git(path, "update-ref", "-d", ref)
+
+
+def _stream(estate: Estate) -> Iterator[bytes]:
+    apps = range(max(estate.apps, 1))
+    pattern = "apps/{app}/overlays/" if estate.apps else "overlays/"
+    rows = "".join(
+        f'  - {{name: {name}, overlay: "{pattern}{name}"'
+        + (", change: pull-request}\n" if name == "prod" else ", deploy: manual}\n")
+        for name in ENVIRONMENTS
+    )
+    config = f"apiVersion: gitops/v1\nkind: Config\nbranch: main\nenvironments:\n{rows}"
+    files = {"gitops.yaml": config}
+    for app in apps:
+        for name in ENVIRONMENTS:
+            place = overlay_of(estate, app, name)
+            files[place] = kustomization(app, "1.0")
+            files[place.replace("kustomization", "base")] = _MANIFEST.format(app)
+    for app in range(estate.holds):
+        files[f".gitops/holds/a{app}/dev.yaml"] = _HOLD
+    yield commit("main", 0, "Lay out the shop", files)
+    for number in range(1, estate.commits + 1):
+        app, name, tag = (number * 7) % len(apps), ENVIRONMENTS[number % 5], f"1.{number}"
+        text = kustomization(app, tag)
+        message = deploy_message(estate, app, name, tag, number)
+        yield commit("main", number, message, {overlay_of(estate, app, name): text})
+    yield from _beside(estate)
+
+
+def _beside(estate: Estate) -> Iterator[bytes]:
+    """Yield the branches of our own."""
+    label = "a0/prod" if estate.apps else "prod"
+    if estate.proposed:
+        files = {overlay_of(estate, 0, "prod"): kustomization(0, "3.0")}
+        message = deploy_message(estate, 0, "prod", "3.0", estate.commits + 1)
+        start = "refs/heads/main^0"
+        yield commit(f"gitops/{label}", estate.commits + 1, message, files, start)
+    if estate.ledger:
+        path = f"{label.replace('prod', 'dev')}.jsonl"
+        lines = "".join(_line(number) for number in range(estate.ledger))
+        yield commit("gitops/ledger", 0, "dev: stable\n", {path: lines})
+
+
+def _line(number: int) -> str:
+    told = {
+        "commit": f"{number // 3:040x}",
+        "verdict": ("stable", "qa-passed", "degraded")[number % 3],
+        "time": "2025-06-16T12:00:00Z",
+        "by": "watcher",
+        "images": [{"image": "shop/a0", "name": None, "tag": f"0.{number // 3}", "digest": None}],
+        "machine": number % 3 != 1,
+    }
+    return json.dumps(told) + "\n"
+
+
+_MANIFEST = """apiVersion: apps/v1
+kind: Deployment
+metadata: {{name: a{0}}}
+spec:
+  selector: {{matchLabels: {{app: a{0}}}}}
+  template:
+    metadata: {{labels: {{app: a{0}}}}}
+    spec: {{containers: [{{name: app, image: shop/a{0}}}]}}
+"""
+_HOLD = 'by: "Ann"\nsince: "2025-06-16T12:00:00Z"\nreason: "INC-42"\n'
+
+
+def _data(text: str) -> bytes:
+    content = text.encode()
+    return b"data %d\n%s\n" % (len(content), content)
+
+
+def git(path: Path, *arguments: str) -> str:
+    """Run git there, and return what it printed."""
+    command = ["git", "-C", str(path), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -1,0 +1,61 @@
+"""What is read ahead: the same answers, asked for together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
+from gitops.adapters.gitrepo.objects.source import BranchTip
+from gitops.adapters.gitrepo.objects.store import Store
+
+COMMIT = "tree {}\nauthor A <a@example.com> 1 +0000\ncommitter A <a@example.com> 1 +0000\n\nx\n"
+FILE = "kustomization.yaml"
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    """A store with a thousand folders, of which each has one file."""
+    made = Store(Git({"PATH": "/usr/bin:/bin"}))
+    yield made
+    made.close()
+
+
+def build(store: Store, paths: Sequence[str]) -> CommitSnapshot:
+    """Return a commit with these files, each holding its own path."""
+    tree = store.write_patched(None, {path: path.encode() for path in paths})
+    return CommitSnapshot(
+        store, BranchTip("main", store.write("commit", COMMIT.format(tree).encode()))
+    )
+
+
+def test_what_is_prepared_is_asked_for_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders and files that were announced take a few exchanges, not one each."""
+    folders = [f"apps/a{number}/dev" for number in range(60)]
+    snapshot = build(store, [f"{folder}/{FILE}" for folder in folders])
+    asked: list[int] = []
+    ask = Store._ask
+
+    def counting(self: Store, names: Sequence[str]) -> list[tuple[str, bytes] | None]:
+        asked.append(len(names))
+        return ask(self, names)
+
+    monkeypatch.setattr(Store, "_ask", counting)
+    snapshot.prepare([*folders, "apps/none/dev", f"{folders[0]}/{FILE}"], [FILE])
+    for folder in folders:
+        assert (FILE,) == snapshot.entries(folder)
+        assert f"{folder}/{FILE}".encode() == snapshot.read(f"{folder}/{FILE}")
+    assert ((), None) == (snapshot.entries("apps/none/dev"), snapshot.read("apps/none/dev/x"))
+    assert len(asked) < 12 < sum(asked)
+
+
+def test_more_than_fits_into_a_pipe_comes_whole(store: Store) -> None:
+    """Twelve hundred objects, one that is not there among them: each answer is of its own name."""
+    oids = [store.write("blob", b"%d" % number * 50) for number in range(1200)]
+    store.read_ahead([*oids[:600], "0" * 40, *oids[600:]])
+    assert all(store.read(oid)[1] == b"%d" % number * 50 for number, oid in enumerate(oids))
+    assert store.find("0" * 40) is None
