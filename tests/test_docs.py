@@ -221,6 +221,18 @@ def test_readmes_are_in_step() -> None:
     assert outline(english) == outline(korean)
 
 
+def test_screens_of_the_readme_are_real() -> None:
+    """What the READMEs show of a terminal is what the demo prints today."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/screens.py"), "--check"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_tutorial_runs(tmp_path: Path) -> None:
     """Every shell block of the tutorial works, in order, in one shell, and does what it says."""
     blocks = [text for kind, text in FENCE.findall(page("tutorial.md")) if kind == "sh"]

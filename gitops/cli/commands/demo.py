@@ -1,7 +1,8 @@
-"""`gitops demo`: the whole story on a repository of its own, with the real commands.
+"""`gitops demo`: the story of prod on a repository of its own, with the real commands.
 
-Every line that starts with `$` is run as printed, as a process of its own, and what follows is
-its real output.
+Every line that starts with `$` is run as printed, as processes of their own, and what follows is
+their real output. What happened before the story is prepared without a word: prod took 1.4.1. There
+is no cluster here, so the demo also writes what `gitops watch` would have said of it: stable.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct
@@ -25,6 +28,13 @@ _CI = ("shop CI", "ci@example.com")
 _ANA = ("Ana", "ana@example.com")
 _BEN = ("Ben", "ben@example.com")
 _CARA = ("Cara", "cara@example.com")  # QA
+_URL = "https://git.example.com/shop/manifests.git"
+_SOURCE = "https://git.example.com/shop/shop.git"
+
+_READERS = "reader.gitconfig"  # for whoever tries more afterwards: their own, and the address
+_INCLUDES = "".join(
+    f"[include]\n\tpath = {path}\n" for path in ("~/.config/git/config", "~/.gitconfig")
+)
 
 
 class _Stage(Struct, frozen=True):
@@ -33,50 +43,71 @@ class _Stage(Struct, frozen=True):
     folder: Path
     environ: Mapping[str, str]
 
-    def say(self, text: str) -> None:
-        line()
-        line(paint(f"# {text}", "bold", sys.stdout))
-
-    def newest_release(self, environment: str) -> str:
-        """Return the short id of the newest release, as `gitops history` shows it."""
-        done = subprocess.run(
-            [sys.executable, "-m", "gitops", "history", environment, "--limit", "1", "-o", "json"],
-            cwd=self.folder,
-            env=self.environ,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-        )
-        return str(json.loads(done.stdout)["releases"][0]["commit"][:7])
-
-    def run(
-        self, command: str, *, who: tuple[str, str] = _CI, quiet: bool = False, expect: int = 0
-    ) -> None:
+    def run(self, command: str, *, who: tuple[str, str] = _CI, expect: int = 0) -> None:
         """Run `command` as `who` and show it with its output."""
-        words = shlex.split(command)
-        if not quiet:
-            line(f"$ {command}")
+        line(f"$ {command}")
         sys.stdout.flush()
-        actual = [sys.executable, "-m", "gitops", *words[1:]] if words[0] == "gitops" else words
+        _expect(command, self.start(command, who), expect)
+
+    def run_at_once(self, *commands: str) -> None:
+        """Start all of `commands` at the same moment and show each with its output."""
+        line(f"$ {' & '.join(commands)} & wait")
+        sys.stdout.flush()
+        begun = [(one, self.start(one, _CI, stdout=subprocess.PIPE)) for one in commands]
+        for command, process in begun:
+            out = process.communicate()[0] or b""
+            for text in out.decode("utf-8", "replace").splitlines():
+                line(text)
+            _expect(command, process, 0)
+
+    def prepare(self, command: str, *, who: tuple[str, str] = _ANA) -> str:
+        """Run `command` without showing it; return its output."""
+        process = self.start(command, who, stdout=subprocess.PIPE)
+        out = (process.communicate()[0] or b"").decode("utf-8", "replace")
+        _expect(command, process, 0, out)
+        return out
+
+    def start(
+        self, command: str, who: tuple[str, str], stdout: int | None = None
+    ) -> subprocess.Popen[bytes]:
+        words = shlex.split(command)
+        actual = ["sh", "-c", command]
+        if words[0] == "gitops":
+            actual = [sys.executable, "-m", "gitops", *words[1:]]
         environ = dict(self.environ)
         for role in ("AUTHOR", "COMMITTER"):
             environ |= {f"GIT_{role}_NAME": who[0], f"GIT_{role}_EMAIL": who[1]}
-        done = subprocess.run(
+        return subprocess.Popen(
             actual,
             cwd=self.folder,
             env=environ,
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE if quiet else None,
+            stdout=stdout,
             stderr=subprocess.STDOUT,
-            check=False,
         )
-        if done.returncode != expect:
-            output = (done.stdout or b"").decode("utf-8", "replace")
-            raise Bug(f"the demo expected {expect} and got {done.returncode}: {command}\n{output}")
+
+    @property
+    def repository(self) -> str:
+        return self.environ["GITOPS_REPO"]
+
+    def newest_release(self, environment: str) -> str:
+        """Return the id of the newest release, as `gitops history` shows it."""
+        out = self.prepare(f"gitops history {environment} --limit 1 -o json")
+        return str(json.loads(out)["releases"][0]["commit"])
 
 
-def tell(directory: str | None) -> int:
+def _expect(
+    command: str, process: subprocess.Popen[bytes], expected: int, output: str = ""
+) -> None:
+    code = process.wait()
+    if code != expected:
+        raise Bug(f"the demo expected {expected} and got {code}: {command}\n{output}".rstrip())
+
+
+def tell(directory: str | None, *, pause: Callable[[], bool] | None = None) -> int:
     """Tell the story in `directory` (kept), or in a temporary folder; return the exit code 0.
+
+    `pause` is called between the steps; the story ends where it returns False.
 
     Raises Refused when `directory` is there and not empty, NotFound without Git.
     """
@@ -92,9 +123,33 @@ def tell(directory: str | None) -> int:
             folder.mkdir(parents=True, exist_ok=True)
         stage = _Stage(folder, _environment(folder))
         _prepare(stage)
-        _play(stage)
-        _close(stage, kept=directory is not None)
+        for number, (title, step) in enumerate(_STORY):
+            if number:
+                line()
+            line(paint(f"# {title}", "bold", sys.stdout))
+            step(stage)
+            if pause is not None and not pause():
+                break
+        _close(stage, directory)
     return 0
+
+
+def wait_for_key() -> bool:
+    """Wait for a key at the terminal; return False for the keys that end the story."""
+    import termios
+    import tty
+
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    try:
+        tty.setcbreak(terminal, termios.TCSANOW)  # a key pressed too early counts
+        sys.stdout.write(paint("  any key: go on, q: end", "dim", sys.stdout))
+        sys.stdout.flush()
+        key = os.read(terminal, 64)
+    finally:
+        termios.tcsetattr(terminal, termios.TCSANOW, before)
+        sys.stdout.write("\r\x1b[K")
+    return key not in (b"q", b"Q", b"\x1b", b"\x04", b"")
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -106,71 +161,153 @@ def _environment(folder: Path) -> dict[str, str]:
     }
     return environ | {
         "GITOPS_REPO": str(folder / "manifests.git"),
-        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GITOPS_CACHE": "off",
+        "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"),
         "GIT_CONFIG_NOSYSTEM": "1",
         "PYTHONPATH": str(Path(__file__).parents[3]),  # where this very gitops lies
     }
 
 
 def _prepare(stage: _Stage) -> None:
+    """Make the repositories, and what happened before: prod took 1.4.1, and it was healthy."""
     from gitops.actions.init import InitRequest
     from gitops.wiring import init
 
-    stage.say("A bare repository with the sample: five environments of one web service")
-    url = "https://git.example.com/shop/manifests.git"
-    init(str(stage.folder / "checkout"), InitRequest(repo_url=url), None)
+    if shutil.which("git") is None:
+        raise NotFound("there is no `git` on PATH", hint="install Git 2.30 or newer")
+    # The source repository lies beside, and is found under its address.
+    found = f'[url "{stage.folder / "shop.git"}"]\n\tinsteadOf = {_SOURCE}\n'
+    (stage.folder / "gitconfig").write_text(found)
+    (stage.folder / _READERS).write_text(f"{_INCLUDES}{found}")
+    checkout = stage.folder / "checkout"
+    init(str(checkout), InitRequest(repo_url=_URL), None)
+    config = checkout / "gitops.yaml"
+    sources = "".join(
+        f"  - {{name: {image}, source: {_SOURCE}}}\n" for image in ("shop/api", "shop/web")
+    )
+    config.write_text(f"{config.read_text()}images:\n{sources}")
     for command in (
         "git init -q --bare -b main manifests.git",
+        "git init -q --bare -b main shop.git",
         "git -C checkout init -q -b main",
         "git -C checkout add .",
         "git -C checkout commit -q -m 'Start with the sample'",
         "git -C checkout remote add origin ../manifests.git",
         "git -C checkout push -q -u origin main",
     ):
-        try:
-            stage.run(command, who=_ANA, quiet=True)
-        except FileNotFoundError:
-            raise NotFound("there is no `git` on PATH", hint="install Git 2.30 or newer") from None
-    line(f"$ export GITOPS_REPO={shlex.quote(stage.environ['GITOPS_REPO'])}")
-    stage.run("gitops status")
+        stage.prepare(command)
+    tree = stage.prepare("git -C shop.git mktree").strip()
+    built = _commit(stage, "1.4", tree)
+    stage.prepare(f"gitops deploy shop/api:1.4.1 --ref release/1.4 --commit {built}", who=_CI)
+    stage.prepare("gitops qa stage --pass --release newest", who=_CARA)
+    stage.prepare("gitops promote --to prod")
+    stage.prepare("gitops approve prod", who=_BEN)
+    _see_healthy(stage)
+    _commit(stage, "1.5", tree)
 
 
-def _play(stage: _Stage) -> None:
-    main = "--ref main --commit {}"
-    stage.say("CI built two commits of main: dev and test follow it by themselves")
-    stage.run(f"gitops deploy shop/api:1.5.0 {main.format('5f2c' * 10)}")
-    stage.run(f"gitops deploy shop/web:2.4.0 {main.format('9ab1' * 10)}")
-    stage.say("QA cut release/1.5: stage follows release branches")
-    stage.run(
-        f"gitops deploy shop/api:1.5.0 shop/web:2.4.0 --ref release/1.5 --commit {'9ab1' * 10}"
+def _commit(stage: _Stage, version: str, tree: str) -> str:
+    """Cut `release/{version}` in the source repository; return its commit."""
+    built = stage.prepare(f"git -C shop.git commit-tree -m {version} {tree}").strip()
+    for branch in ("main", f"release/{version}"):
+        stage.prepare(f"git -C shop.git update-ref refs/heads/{branch} {built}")
+    return built
+
+
+def _see_healthy(stage: _Stage) -> None:
+    """Write to the ledger what `gitops watch` writes where there is a cluster."""
+    from gitops.core.kustomization.image import ImageValue
+    from gitops.core.ledger.records import LEDGER_BRANCH, Record, ledger_path, render_record
+
+    release = json.loads(stage.prepare("gitops history prod --limit 1 -o json"))["releases"][0]
+    images = {
+        one["image"]: ImageValue(name=one["name"], tag=one["tag"], digest=one["digest"])
+        for one in release["images"]
+    }
+    record = Record(
+        commit=release["commit"],
+        verdict="stable",
+        time=datetime.now(UTC),
+        by="gitops watch",
+        images=images,
+        machine=True,
     )
-    stage.say("On to prod? Not before QA has passed that very release")
+    stage.prepare(f"git clone -q -b {LEDGER_BRANCH} manifests.git ledger")
+    (stage.folder / "ledger" / ledger_path("prod", None)).write_bytes(render_record(record))
+    stage.prepare("git -C ledger add .")
+    stage.prepare("git -C ledger commit -q -m 'prod: stable'")
+    stage.prepare("git -C ledger push -q origin HEAD")
+    shutil.rmtree(stage.folder / "ledger")
+
+
+def _bump(stage: _Stage) -> None:
+    line(f"$ export GITOPS_REPO={shlex.quote(stage.repository)}")
+    if sys.stdout.isatty():  # there it is a table; elsewhere a list that is longer than a glance
+        stage.run("gitops status")
+    stage.run("gitops deploy shop/api:1.5.0 --ref main")
+    stage.run("git -C $GITOPS_REPO show main -- overlays/dev | grep '^[-+] '")
+
+
+def _race(stage: _Stage) -> None:
+    stage.run_at_once(
+        "gitops deploy shop/api:1.5.1 --ref main", "gitops deploy shop/web:2.4.0 --ref main"
+    )
+
+
+def _test(stage: _Stage) -> None:
+    built = stage.prepare("git -C shop.git rev-parse release/1.5").strip()
+    stage.run(f"gitops deploy shop/api:1.5.1 --ref release/1.5 --commit {built[:12]}")
     stage.run("gitops promote --to prod", who=_ANA, expect=1)
-    tested = stage.newest_release("stage")
-    stage.run(f"gitops qa stage --pass --release {tested} --note 'test plan 81'", who=_CARA)
-    stage.say("Now it becomes a proposal, which another person approves")
+    stage.run("gitops qa stage --pass --release newest", who=_CARA)
+
+
+def _release(stage: _Stage) -> None:
     stage.run("gitops promote --to prod", who=_ANA)
     stage.run("gitops approve prod", who=_BEN)
-    stage.say("The next build of main is bad")
-    stage.run(f"gitops deploy shop/api:1.6.0 {main.format('bad0' * 10)}")
-    stage.say("Ana takes dev back, in one move")
-    stage.run("gitops rollback dev --reason 'INC-42: checkout fails'", who=_ANA)
-    stage.say("CI comes again: dev is held and left alone, test goes on")
-    stage.run(f"gitops deploy shop/api:1.6.1 {main.format('77ce' * 10)}")
-    stage.say("What happened to dev, and what is where")
-    stage.run("gitops history dev")
-    stage.run("gitops status")
-    stage.say("The fix is there: dev follows main again")
-    stage.run("gitops resume dev", who=_ANA)
-    stage.run(f"gitops deploy shop/api:1.6.1 {main.format('77ce' * 10)}")
 
 
-def _close(stage: _Stage, *, kept: bool) -> None:
+def _roll_back(stage: _Stage) -> None:
+    stage.run("gitops rollback prod --reason 'INC-42: checkout fails'", who=_ANA)
+
+
+def _stay(stage: _Stage) -> None:
+    stage.run("gitops promote --to prod", expect=1)
+    stage.run("gitops history prod")
+
+
+_STORY: Sequence[tuple[str, Callable[[_Stage], None]]] = (
+    ("CI built main: dev and test follow it, and only the bytes of the tag change", _bump),
+    ("Two jobs push at the same moment: both land", _race),
+    ("Stage follows release/1.5; prod takes only what QA passed there", _test),
+    ("Ana proposes it for prod, Ben approves", _release),
+    ("Prod fails. Ana takes it back to the last stable release, in one move", _roll_back),
+    ("Nothing undoes that by itself, and everybody sees what happened", _stay),
+)
+
+
+def _close(stage: _Stage, directory: str | None) -> None:
+    """Tell how to go on, in commands that run where the reader is."""
+    program = _program()
     line()
-    if kept:
-        line(f"The repository is kept in {stage.environ['GITOPS_REPO']}; try it:")
-        line(f"  export GITOPS_REPO={shlex.quote(stage.environ['GITOPS_REPO'])}")
-        line("  gitops history test")
-        line("  gitops rollback test --dry-run")
+    if directory is not None:
+        line("The repository is kept; prod was healthy on 1.4.1 before all this. Try:")
+        readers = shlex.quote(str(stage.folder / _READERS))
+        repository = shlex.quote(stage.repository)
+        line(f"  export GITOPS_REPO={repository} GIT_CONFIG_GLOBAL={readers}")
+        line(f"  {program} status")
+        line(f"  {program} undo prod --dry-run")
     else:
-        line("That was it; the folder is gone. `gitops demo DIR` keeps the repository to try more.")
+        line("That was it, and the folder is gone. To try more, keep the next one:")
+        line(f"  {program} demo gitops-demo")
+
+
+def _program() -> str:
+    """How the reader can call this very gitops from where they are."""
+    called = Path(sys.argv[0])
+    found = shutil.which("gitops")
+    if found is not None and called.name == "gitops" and Path(found).samefile(called):
+        return "gitops"
+    if called.name == "gitops" and called.is_file():
+        near = os.path.relpath(called)
+        return shlex.quote(near if not near.startswith("..") else str(called.absolute()))
+    return f"{shlex.quote(sys.executable)} -m gitops"

@@ -1,5 +1,6 @@
 """`gitops init` and `gitops demo`: the first minute."""
 
+import sys
 from typing import Annotated
 
 from gitops.cli.options import Argument, DryRun, Format, Option, Output, Yes, may_ask
@@ -36,11 +37,16 @@ def demo(
         str | None,
         Argument("[DIR]", "Keep the repository here; default: throw it away.", "folder"),
     ] = None,
+    no_pause: Annotated[
+        bool,
+        Option("--no-pause", help="Do not wait for a key after each step on a terminal."),
+    ] = False,
 ) -> int:
     """Tell the whole story on a throw-away repository, printing each command that it runs."""
-    from gitops.cli.commands.demo import tell
+    from gitops.cli.commands.demo import tell, wait_for_key
 
-    return tell(directory)
+    steps = not no_pause and sys.stdin.isatty() and sys.stdout.isatty()
+    return tell(directory, pause=wait_for_key if steps else None)
 
 
 COMMANDS = {"init": init, "demo": demo}
