@@ -31,8 +31,7 @@ def history(
     stream = releases_of(view)
     found = tuple(stream) if limit == 0 else tuple(islice(stream, limit + 1))
     shown = found[:limit] if limit else found
-    sets = {frozenset(release.images.items()) for release in shown if release.images}
-    ledger = ledger_of(view, about=lambda images: frozenset(images.items()) in sets)
+    ledger = ledger_of(view, on=shown)
     return HistoryReport(
         overlay,
         tip.branch_of(overlay.environment),

@@ -92,7 +92,7 @@ def qa(
     person = session.identity().name
     note = one_line(request.note) if request.note is not None else None
     about = f"{overlay.label} {describe(release)}: {request.verdict}"
-    ledger = ledger_of(view, about=lambda images: images == release.images)
+    ledger = ledger_of(view, on=[release])
     known = _standing(ledger, release).quality
     if known is not None and (known.verdict, known.reason) == (request.verdict, note):
         said = Appended(None, 0, ())

@@ -21,6 +21,7 @@ from gitops.core.git.message import CommitMessage
 from gitops.core.git.remote_url import normalised_repository
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.records import (
+    LARGEST_PART,
     LEDGER_BRANCH,
     Ledger,
     LedgerEntry,
@@ -28,7 +29,9 @@ from gitops.core.ledger.records import (
     RecordSubject,
     append,
     ledger_path,
+    ledger_paths,
     read_ledger,
+    texts_on,
 )
 from gitops.core.ledger.signatures import (
     ExpectedSubject,
@@ -110,35 +113,60 @@ class Appended(Struct, frozen=True):
     found: OverlayLedger | None = None
 
 
-def ledger_of(view: OverlayView, *, about: Concerns | None = None) -> OverlayLedger:
+def ledger_of(
+    view: OverlayView,
+    *,
+    about: Concerns | None = None,
+    on: Sequence[Release] | None = None,
+) -> OverlayLedger:
     """Read what the ledger has on the overlay; empty when there is no ledger.
 
     `about` says which sets of images the caller cares for, so that no other signature needs to be
-    checked; None: all. Without `signers` it changes nothing.
+    checked; None: all. Without `signers` it changes nothing. `on`: the only releases that the
+    caller asks about, so that no other line needs to be read.
 
     Raises NotFound or Denied when this machine cannot check signatures, and Unavailable.
     """
-    return _read(view, view.tip.beside(LEDGER_BRANCH), about)
+    needles = None
+    if on is not None:
+        sets = [dict(release.images or {}) for release in on]
+        needles = texts_on((release.commit, release.images or {}) for release in on)
+
+        def about(images: Mapping[str, ImageValue]) -> bool:
+            return dict(images) in sets
+
+    return _read(view, view.tip.beside(LEDGER_BRANCH), about, needles)
 
 
-def _read(view: OverlayView, snapshot: Snapshot | None, about: Concerns | None) -> OverlayLedger:
+def _read(
+    view: OverlayView,
+    snapshot: Snapshot | None,
+    about: Concerns | None,
+    needles: Sequence[bytes] | None = None,
+) -> OverlayLedger:
     if snapshot is None:
         return OverlayLedger()
-    paths = [ledger_path(name, view.overlay.app) for name in reversed(view.row.names)]
+    names = reversed(view.row.names)
+    paths = [path for name in names for path in _parts(snapshot, name, view.overlay.app)]
     if view.tip.config.signers is not None:
         return _signed(view, snapshot, view.tip.config.signers, paths, about)
-    files = [(path, read_ledger(snapshot.read(path))) for path in paths]
+    files = [(path, read_ledger(snapshot.read(path), needles)) for path in paths]
     return OverlayLedger(
         tuple(entry for _, ledger in files for entry in ledger.entries),
         tuple(warning for path, ledger in files for warning in _warnings(path, ledger)),
     )
 
 
+def _parts(snapshot: Snapshot, name: str, app: str | None) -> tuple[str, ...]:
+    """Return the paths of the files that an environment has in the ledger, oldest first."""
+    return ledger_paths(name, app, snapshot.entries(app or ""))
+
+
 def words_on(
     view: OverlayView, release: Release
 ) -> tuple[tuple[CountedVerdict, ...], tuple[str, ...]]:
     """Return what counts of the words on one release (health, then QA), and the warnings."""
-    ledger = ledger_of(view, about=lambda images: images == release.images)
+    ledger = ledger_of(view, on=[release])
     return ledger.words([release]).get(release.commit, ()), ledger.warnings
 
 
@@ -265,7 +293,6 @@ def append_records(
     spent on a server that does not answer, Denied.
     """
     session, overlay = view.session, view.overlay
-    path = ledger_path(overlay.environment.name, overlay.app)
     about = _about(session, view.tip, overlay)
     pushes = 0
     since = _NOWHERE
@@ -287,7 +314,8 @@ def append_records(
             found = _read(view, snapshot, None) if unless is not None else None
             if found is not None and unless is not None and unless(found):
                 return Appended(None, pushes, (), found)
-            before = after = snapshot.read(path) if snapshot is not None else None
+            path, before = _last_part(snapshot, overlay, session.intent)
+            after = before
             for record in records:
                 after = append(after, replace(record, about=about))
             if after == before:
@@ -316,6 +344,27 @@ def append_records(
             attempts.lost(moved_on(session, LEDGER_BRANCH, pushes, lost))
         except (Unavailable, TimedOut) as error:
             attempts.failed(error)
+
+
+def _last_part(
+    snapshot: Snapshot | None, overlay: Overlay, intent: str
+) -> tuple[str, bytes | None]:
+    """Return the file that the next line goes into, and what it holds; None: it is a new one.
+
+    One that has become large is left as it is. But what this very call wrote it finds again.
+    """
+    name, app = overlay.environment.name, overlay.app
+    if snapshot is None:
+        return ledger_path(name, app), None
+    paths = _parts(snapshot, name, app)
+    newest = snapshot.read(paths[-1])
+    for path in reversed(paths[-2:]):
+        content = snapshot.read(path)
+        if content is not None and intent.encode() in content:
+            return path, content
+    if newest is None or len(newest) < LARGEST_PART:
+        return paths[-1], newest
+    return ledger_path(name, app, len(paths) + 1), None
 
 
 def _about(session: Session, tip: Tip, overlay: Overlay) -> RecordSubject:

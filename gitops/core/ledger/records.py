@@ -1,7 +1,8 @@
 """The ledger: what was seen of each release, one JSON line for each word, never changed.
 
-One file for each overlay on the branch `gitops/ledger`. Its order is what "newest" means: the
-times in it are claims of whoever wrote them. A line is
+One file for each overlay on the branch `gitops/ledger`, and where that has become large further
+ones (`stage.jsonl`, `stage.2.jsonl`, …). Their order is what "newest" means: the times in them are
+claims of whoever wrote them. A line is
 
     {"commit": …, "verdict": "qa-passed", "time": …, "by": …, "reason": …, "images": [{"image",
      "name", "tag", "digest"}], "purpose": "verdict", "repository": …, "environment": …, "app": …,
@@ -16,10 +17,12 @@ is a word on nothing else; lines of gitops before 0.2 do not have them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, Literal, cast, get_args
 
+import msgspec
 from msgspec import Struct
 
 from gitops.core.kustomization.image import ImageValue
@@ -32,7 +35,15 @@ Verdict = Literal["stable", "degraded", "qa-passed", "qa-failed", "approved"]
 NEGATIVE: Final = frozenset[Verdict]({"degraded", "qa-failed"})
 """The words that say no: where it cannot be told which of two is newer, they count."""
 
+LARGEST_PART: Final = 256 * 1024
+"""Bytes of a file beyond which the next line begins another one: who appends writes little."""
+
 _LONGEST_LINE = 1 << 20
+_MOST_NEEDLES = 12  # texts to look for, beyond which every line is read
+_MOST_LOOKED = 100
+_COMMIT = re.compile(rb"(?<=\"commit\": \")[0-9a-fA-F]{40}")
+_ODD_LINE = re.compile(rb"\n(?!\{\"commit\": \"[0-9a-f]{40}|\n|\Z)")
+"""Before a line that does not begin as those of gitops do."""
 _HEX = frozenset("0123456789abcdef")
 _FIELDS = ("name", "tag", "digest")
 
@@ -123,9 +134,21 @@ class Ledger(Struct, frozen=True):
     problems: tuple[LedgerProblem, ...] = ()
 
 
-def ledger_path(environment: str, app: str | None) -> str:
-    """Return the path, on the ledger's branch, of the file of an environment (of one app)."""
-    return f"{environment if app is None else f'{app}/{environment}'}.jsonl"
+def ledger_path(environment: str, app: str | None, part: int = 1) -> str:
+    """Return the path, on the ledger's branch, of a file of an environment (of one app)."""
+    label = environment if app is None else f"{app}/{environment}"
+    return f"{label}.jsonl" if part == 1 else f"{label}.{part}.jsonl"
+
+
+def ledger_paths(environment: str, app: str | None, names: Collection[str]) -> tuple[str, ...]:
+    """Return the paths of all files of an environment, oldest first, and one at least.
+
+    `names` are the entries of the folder that they are in.
+    """
+    paths = [ledger_path(environment, app)]
+    while (path := ledger_path(environment, app, len(paths) + 1)).rpartition("/")[2] in names:
+        paths.append(path)
+    return tuple(paths)
 
 
 def purpose_of(verdict: Verdict) -> str:
@@ -168,21 +191,25 @@ def append(content: bytes | None, record: Record) -> bytes:
     same release, nothing is added.
     """
     before = content or b""
-    if record.intent is not None and any(
-        (known.record.intent, known.record.commit, known.record.verdict)
-        == (record.intent, record.commit, record.verdict)
-        for known in read_ledger(before).entries
-    ):
-        return before
+    said = record.intent, record.commit, record.verdict
+    if record.intent is not None and record.intent.encode() in before:
+        known = (one.record for one in read_ledger(before).entries)
+        if any((one.intent, one.commit, one.verdict) == said for one in known):
+            return before
     gap = b"\n" if before and not before.endswith(b"\n") else b""
     return before + gap + render_record(record)
 
 
-def read_ledger(content: bytes | None) -> Ledger:
-    """Read a file as it stands. A line that cannot be read is a problem and is passed over."""
+def read_ledger(content: bytes | None, needles: Sequence[bytes] | None = None) -> Ledger:
+    """Read a file as it stands. A line that cannot be read is a problem and is passed over.
+
+    With `needles` only lines that have one of these texts are sure to be among the entries, and
+    all others on the commits that those are about; see `texts_on`.
+    """
     entries: list[LedgerEntry] = []
     problems: list[LedgerProblem] = []
-    for number, line in enumerate((content or b"").split(b"\n"), start=1):
+    whole = content or b""
+    for number, line in _lines(whole) if needles is None else _lines_with(whole, needles):
         if not line.strip():
             continue
         try:
@@ -192,13 +219,83 @@ def read_ledger(content: bytes | None) -> Ledger:
     return Ledger(tuple(entries), tuple(problems))
 
 
+def texts_on(sets: Iterable[tuple[str, Mapping[str, ImageValue]]]) -> tuple[bytes, ...] | None:
+    """Return texts of which every line on one of these releases has one; None: that is not known.
+
+    Args:
+        sets: commit and images of each release.
+    """
+    found: dict[bytes, None] = {}
+    for commit, images in sets:
+        found[commit.encode()] = None
+        if images:
+            name, value = next(iter(images.items()))
+            text = value.digest or value.tag or value.name or name
+            if not text.isascii() or not text.isprintable() or '"' in text or "\\" in text:
+                return None  # JSON has other ways to write it
+            found[f'{text}"'.encode()] = None
+    return tuple(found) if len(found) <= _MOST_NEEDLES else None
+
+
+def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and text of each line."""
+    at, number = 0, 1
+    while (end := content.find(b"\n", at)) >= 0:
+        yield number, content[at:end]
+        at, number = end + 1, number + 1
+    yield number, content[at:]
+
+
+def _lines_with(content: bytes, needles: Sequence[bytes]) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that have one of `needles`, or that may say the same in another form.
+
+    And those on the commits that these are about: whether one word counts may depend on another.
+    """
+    odd = [0, *(match.end() for match in _ODD_LINE.finditer(content))]
+    starts: set[int] = set()
+    looked: set[bytes] = set()
+    waiting = [b"\\", *needles]  # what is escaped may be anything
+
+    def take(start: int) -> int:
+        end = content.find(b"\n", start)
+        end = end if end >= 0 else len(content)
+        if start not in starts:
+            starts.add(start)
+            waiting.extend(match[0].lower() for match in _COMMIT.finditer(content[start:end]))
+        return end
+
+    for start in odd:
+        take(start)
+    while waiting and len(looked) < _MOST_LOOKED:
+        needle = waiting.pop()
+        at = content.find(needle) if needle not in looked else -1
+        looked.add(needle)
+        while at >= 0:
+            at = content.find(needle, take(content.rfind(b"\n", 0, at) + 1))
+    if waiting:
+        yield from _lines(content)
+        return
+    number, before = 1, 0
+    for start in sorted(starts):
+        number += content.count(b"\n", before, start)
+        before = start
+        end = content.find(b"\n", start)
+        yield number, content[start : end if end >= 0 else len(content)]
+
+
 def _parse(line: bytes) -> Record:
     """Raises ValueError."""
     if len(line) > _LONGEST_LINE:
         raise ValueError("too long")
+    told: object
     try:
-        told = json.loads(line)
-    except (ValueError, RecursionError):
+        told = msgspec.json.decode(line)
+    except msgspec.DecodeError:  # it is stricter: what it does not take may be JSON all the same
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            raise ValueError("not JSON") from None
+    except RecursionError:
         raise ValueError("not JSON") from None
     if not isinstance(told, dict):
         raise ValueError("not an object")

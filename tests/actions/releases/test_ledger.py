@@ -14,6 +14,7 @@ from gitops.actions.history import history
 from gitops.actions.qa import QaPreview, QaRequest, qa
 from gitops.config import load_config
 from gitops.core.git.commit import Identity
+from gitops.core.ledger.records import LARGEST_PART
 from gitops.core.report import WriteReport
 from gitops.errors import Conflict, Refused, Unavailable, UsageError
 from gitops.ports import Lost, RefUpdate
@@ -130,6 +131,24 @@ def test_lost_answer_and_somebody_after_it() -> None:
     report = qa(ana, QaRequest("stage", "qa-passed", repository.branches["main"]))
 
     assert (["Ana", "Bob"], told) == (writers(repository), [report.commit])
+
+
+def test_a_large_file_is_left_as_it_is() -> None:
+    """The next word begins another file; it counts, and the same call finds what it wrote."""
+    repository = Contended()
+    say(repository, "Ana")
+    old = repository.show(FILE, LEDGER) or b""
+    large = old * (LARGEST_PART // len(old) + 1)
+    repository.commit({FILE: large}, branch=LEDGER)
+
+    assert say(repository, "Bo", "again").outcome == "committed"
+    assert say(repository, "Bo", "again").outcome == "unchanged"
+    assert repository.show(FILE, LEDGER) == large
+    assert b'"by": "Bo"' in (repository.show("stage.2.jsonl", LEDGER) or b"")
+    assert say(repository, "Cy", "third").outcome == "committed"
+    assert (repository.show("stage.2.jsonl", LEDGER) or b"").count(b"\n") == 2
+    words = history(session(repository), "stage").words[repository.branches["main"]]
+    assert [word.by for word in words] == ["Cy"]
 
 
 def test_budget_spent_on_races() -> None:

@@ -23,8 +23,10 @@ from gitops.core.ledger.records import (
     append,
     approvals,
     ledger_path,
+    ledger_paths,
     read_ledger,
     render_record,
+    texts_on,
 )
 from gitops.core.ledger.signatures import (
     BranchCommit,
@@ -219,6 +221,64 @@ def test_where_ledgers_are() -> None:
     """One file for each environment, of each app where there are apps."""
     assert ledger_path("prod", None) == "prod.jsonl"
     assert ledger_path("prod", "shop") == "shop/prod.jsonl"
+
+
+def test_a_large_ledger_goes_on_in_another_file() -> None:
+    """Files are read in the order of their numbers, and none behind a gap."""
+    names = ("prod.2.jsonl", "prod.3.jsonl", "prod.5.jsonl", "prod.jsonl", "stage.2.jsonl")
+    assert ledger_paths("prod", "shop", names) == (
+        "shop/prod.jsonl",
+        "shop/prod.2.jsonl",
+        "shop/prod.3.jsonl",
+    )
+    assert ledger_paths("dev", None, names) == ("dev.jsonl",)
+
+
+LINES = st.one_of(
+    st.builds(
+        lambda commit, verdict, images, machine, by: render_record(
+            Record(commit, verdict, NOON, by, None, images, machine)
+        ),
+        st.sampled_from([A, B, C, D]),
+        st.sampled_from(["stable", "degraded", "qa-passed", "approved"]),
+        st.sampled_from([ONE, TWO, {}]),
+        st.booleans(),
+        st.sampled_from(["Bo", "Zoë", 'B"o\\']),
+    ),
+    st.sampled_from([b"", b"\n", b"not JSON\n", b"[]\n", b"{}\n", b'{"commit": "' + b"a" * 40]),
+    st.builds(
+        lambda commit: (
+            json.dumps({"verdict": "stable", **json.loads(render_record(FULL))})
+            .replace(A, commit)
+            .encode()
+            + b"\n"
+        ),
+        st.sampled_from([A.upper(), B]),
+    ),
+)
+
+
+@given(st.lists(LINES, max_size=12).map(b"".join), st.sampled_from([(A, ONE), (B, TWO), (D, {})]))
+def test_only_what_is_asked_about_needs_to_be_read(
+    content: bytes, wanted: tuple[str, dict[str, ImageValue]]
+) -> None:
+    """What counts of the words on a release is the same, whatever else was passed over."""
+    some = read_ledger(content, texts_on([wanted]))
+    whole = read_ledger(content)
+    release = released(*wanted)
+    assert all(entry in whole.entries for entry in some.entries)
+    assert verdicts_on(some.entries, [release]) == verdicts_on(whole.entries, [release])
+
+
+def test_most_lines_are_passed_over() -> None:
+    """Of a thousand releases one is asked about: its lines are read, with their numbers."""
+    lines = [
+        render_record(said(f"{number:040x}", "stable", images={"a": ImageValue(tag=f"v{number}.")}))
+        for number in range(1000)
+    ]
+    texts = texts_on([(f"{500:040x}", {"a": ImageValue(tag="v501.")})])
+    found = read_ledger(b"".join(lines), texts).entries
+    assert [entry.line for entry in found] == [1, 501, 502]
 
 
 def test_approvals() -> None:

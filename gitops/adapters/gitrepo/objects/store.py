@@ -367,7 +367,9 @@ def _answer(output: IO[bytes]) -> tuple[str, bytes] | None:
     if len(header) != 3 or not header[2].isdigit():
         return None
     size = int(header[2])
-    return header[1].decode(), output.read(size + 1)[:size]
+    body = output.read(size)
+    output.read(1)
+    return header[1].decode(), body
 
 
 def _remove_left() -> None:
