@@ -17,6 +17,7 @@ import pytest
 
 from manifests import Manifests
 from servers.git_http import Behaviour, GitServer
+from servers.hostile import SLOW, Hostile
 
 DEPLOY = ("deploy", "shop/api:2", "--to", "dev")
 HOLD = ("hold", "dev", "--reason", "INC-42")
@@ -210,6 +211,19 @@ def test_while_modules_load(environ: dict[str, str], scratch: Path, at: int) -> 
 
     assert (130, "error: interrupted\n") == (process.returncode, err)
     assert [] == list(scratch.iterdir())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_while_an_answer_does_not_end(environ: dict[str, str], number: int) -> None:
+    """Reading what Argo CD says a byte at a time is ended like everything else."""
+    with Hostile.slow(SLOW["in its headers"]) as argocd:
+        told = {"ARGOCD_SERVER": argocd.url, "ARGOCD_AUTH_TOKEN": "x"}
+        process = start(("wait", "dev"), {**environ, **told})
+        assert argocd.asked.wait(SOON)
+        process.send_signal(number)
+        _, err = finish(process)
+
+    assert (130, "error: interrupted\n") == (process.returncode, err)
 
 
 @pytest.mark.parametrize("output", ["text", "json"])

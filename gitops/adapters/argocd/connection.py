@@ -5,7 +5,7 @@ certificates, exec plugins, tokens that are renewed. Its generated calls bring n
 needed here. What it does by itself is kept in check:
 
 - a client of our own for each context, never the global configuration;
-- timeouts on every request (it has none), no silent retries (it has three);
+- time limits and sizes for every answer (it has none), no silent retries (it has three);
 - the proxy is the one for the scheme of the server, and `no_proxy` holds (35.0 takes the proxy for
   HTTP last, and forgets `no_proxy`);
 - what an exec plugin or the client logs becomes part of our message and is not printed;
@@ -56,7 +56,7 @@ class Connection:
     Args:
         name: what messages call it.
         environ: the caller's environment, for proxies and for being in a pod.
-        within: seconds that one request may take.
+        within: seconds that one request may take, with its answer.
     """
 
     def __init__(
@@ -84,9 +84,9 @@ class Connection:
         return self._ask("PATCH", path, (), body)
 
     def text(self, path: str, query: KubernetesQuery = ()) -> str:
-        """Read an answer that is no JSON."""
+        """Read an answer that is no JSON, the beginning of a long one."""
         parts = self._chunks(path, query, (min(_CONNECT, self._within), self._within))
-        return b"".join(parts).decode("utf-8", "replace")
+        return next(parts, b"").decode("utf-8", "replace")
 
     def stream(self, path: str, query: KubernetesQuery, *, longest: float) -> Iterator[bytes]:
         """Yield the chunks of an answer that goes on for `longest` seconds at most."""
@@ -98,10 +98,14 @@ class Connection:
         response, _ = self._send("GET", path, query, None, times, whole=False)
         from urllib3.exceptions import HTTPError
 
+        from gitops.adapters.http.answers import AnswerRefused
+
         try:
-            yield from response.stream(65536, decode_content=True)
+            yield from response.stream(65536)
         except HTTPError as error:
             raise self._unreachable(error) from None
+        except AnswerRefused as error:
+            raise self._unread(error) from None
         finally:
             response.close()
 
@@ -111,7 +115,7 @@ class Connection:
         times = (min(_CONNECT, self._within), self._within)
         data, headers = self._send(method, path, query, body, times)
         if not isinstance(data, dict):
-            raise Unavailable(f"{self.name} sent something that is no JSON object")
+            raise self._no_json()
         return KubernetesResponse(data, read_date(headers.get("Date")))
 
     def _send(
@@ -131,6 +135,8 @@ class Connection:
         client = self._connected()
         from kubernetes.client.exceptions import ApiException
         from urllib3.exceptions import HTTPError
+
+        from gitops.adapters.http.answers import AnswerRefused
 
         headers = {"Accept": "application/json, */*"}
         if body is not None:
@@ -157,6 +163,10 @@ class Connection:
                 raise self._refused(error) from None
             except (HTTPError, OSError) as error:
                 raise self._unreachable(error) from None
+            except AnswerRefused as error:
+                raise self._unread(error) from None
+            except (ValueError, RecursionError):  # no text, or a document nested without end
+                raise self._no_json() from None
         raise AssertionError("the second try returns or raises")
 
     def _connected(self, *, renew: bool = False) -> Any:
@@ -198,7 +208,11 @@ class Connection:
         self.host = settings.host
         settings.proxy = _proxy(self._environ, settings.host)
         settings.no_proxy = self._environ.get("no_proxy") or self._environ.get("NO_PROXY")
-        return client.ApiClient(settings)
+        made = client.ApiClient(settings)
+        from gitops.adapters.http.pools import bound
+
+        bound(made.rest_client.pool_manager)
+        return made
 
     @contextmanager
     def _quiet(self) -> Iterator[None]:
@@ -231,6 +245,12 @@ class Connection:
                 return Denied(f"{self.name} refuses it: {words}")
             case _:
                 return Unavailable(f"{self.name} answers {error.status}: {words}")
+
+    def _no_json(self) -> GitopsError:
+        return Unavailable(f"{self.name} sent something that is no JSON object")
+
+    def _unread(self, error: Exception) -> GitopsError:
+        return Unavailable(f"{self.name} is unavailable: {error}")
 
     def _unreachable(self, error: Exception) -> GitopsError:
         from urllib3.exceptions import ConnectTimeoutError, ProtocolError, ReadTimeoutError

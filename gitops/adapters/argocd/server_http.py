@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode, urlsplit
@@ -20,7 +21,8 @@ from gitops.errors import Denied, GitopsError, NotFound, TimedOut, Unavailable, 
 
 ServerQuery = Sequence[tuple[str, str]]
 
-_LONGEST_ANSWER = 1 << 28
+_LONGEST_LINE = 1 << 16
+"""Bytes of a line of a stream; what is longer comes in several parts."""
 
 
 class ServerToken(Struct, frozen=True):
@@ -58,7 +60,7 @@ class ServerConnection:
 
     Args:
         url: see `server_url`.
-        within: seconds that one request may take.
+        within: seconds that one request may take, with its answer.
     """
 
     def __init__(self, url: str, token: ServerToken, within: float) -> None:
@@ -76,25 +78,20 @@ class ServerConnection:
         return self._ask(method, path, (), body)
 
     def stream(self, path: str, query: ServerQuery, *, longest: float) -> Iterator[bytes]:
-        """Yield the lines of an answer that goes on; it ends when none came for `longest` s."""
-        with self._open("GET", path, query, None, longest) as response:
-            try:
-                yield from response
-            except (OSError, ValueError) as error:
-                raise self._unreachable(error) from None
+        """Yield the lines of an answer that goes on, for `longest` seconds at most."""
+        with self._reading(), self._open("GET", path, query, None, longest) as response:
+            while line := response.readline(_LONGEST_LINE):
+                yield line
 
     def _ask(
         self, method: str, path: str, query: ServerQuery, body: Mapping[str, Any] | None
     ) -> KubernetesResponse:
-        with self._open(method, path, query, body, self._within) as response:
-            try:
-                content = response.read(_LONGEST_ANSWER)
-            except (OSError, ValueError) as error:
-                raise self._unreachable(error) from None
+        with self._reading(), self._open(method, path, query, body, self._within) as response:
+            content = response.read()
             time: datetime = read_date(response.headers.get("Date"))
         try:
             data = json.loads(content or b"{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):
             raise Unavailable(
@@ -111,13 +108,10 @@ class ServerConnection:
         body: Mapping[str, Any] | None,
         timeout: float,
     ) -> Any:
-        from http.client import HTTPException
         from urllib.error import HTTPError
-        from urllib.request import HTTPRedirectHandler, Request, build_opener
+        from urllib.request import Request
 
-        class Stay(HTTPRedirectHandler):
-            def redirect_request(self, *_: Any, **__: Any) -> None:
-                return None
+        from gitops.adapters.http.answers import bounded_opener
 
         request = Request(  # noqa: S310 - the scheme was checked by `server_url`
             f"{self._url}{path}{'?' + urlencode(query) if query else ''}",
@@ -130,17 +124,33 @@ class ServerConnection:
             },
         )
         try:
-            return build_opener(Stay()).open(request, timeout=timeout)
+            return bounded_opener().open(request, timeout=timeout)
         except HTTPError as error:
             raise self._refused(error) from None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Turn what goes wrong on the way into our words."""
+        from http.client import HTTPException
+
+        from gitops.adapters.http.answers import AnswerRefused
+
+        try:
+            yield
         except (OSError, HTTPException, ValueError) as error:
             raise self._unreachable(error) from None
+        except AnswerRefused as error:
+            raise Unavailable(f"{self.name} is unavailable: {error}") from None
 
     def _refused(self, error: Any) -> GitopsError:
+        from http.client import HTTPException
+
+        from gitops.adapters.http.answers import AnswerRefused
+
         try:
             told = json.loads(error.read(65536))
             words = told.get("message") or told.get("error")
-        except (OSError, ValueError, AttributeError):
+        except (OSError, ValueError, AttributeError, RecursionError, HTTPException, AnswerRefused):
             words = None
         said = one_line(str(words or error.reason or ""), 300)
         match error.code:

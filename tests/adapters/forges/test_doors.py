@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from forges.json_server import Call, JsonServer, Reply
 from gitops.adapters.forges.gitea import open_gitea
 from gitops.adapters.forges.github import open_github
 from gitops.adapters.forges.gitlab import open_gitlab
+from gitops.adapters.forges.transport.calls import Calls
 from gitops.core.environments.environment import ForgeKind
 from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
@@ -232,7 +234,8 @@ def test_no_env_file_is_read_by_the_library(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(dotenv, "load_dotenv", load)
     for name in [name for name in sys.modules if name.split(".")[0] == "pyforgejo"]:
         monkeypatch.delitem(sys.modules, name)
-    make_client(ForgeAddress("gitea", "https://x.example", "a/b"), ForgeToken("x", "y"), 5.0, {})
+    token, address = ForgeToken("x", "y"), ForgeAddress("gitea", "https://x.example", "a/b")
+    make_client(Calls(address, token, nullcontext, FakeClock(), 5.0), token, {})
 
     assert "GITOPS_PLANTED" not in os.environ
 

@@ -6,15 +6,17 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from gitops.adapters.forges.gitea.answers import STATES, branch_of, is_of, pushed
 from gitops.adapters.forges.transport.calls import Calls, ForgeResponse, NoAnswer, no_library
 from gitops.adapters.forges.transport.tls import ca_file
-from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
 from gitops.ports import CheckState
+
+if TYPE_CHECKING:
+    from gitops.adapters.http.clients import Watchdog
 
 T = TypeVar("T")
 
@@ -156,15 +158,18 @@ class GiteaApi:
 
 
 def make_client(
-    address: ForgeAddress, token: ForgeToken, timeout: float, environ: Mapping[str, str]
-) -> Any:
-    """Return the library's client for a forge. Raises NotFound when it is not installed."""
+    calls: Calls, token: ForgeToken, environ: Mapping[str, str]
+) -> tuple[Any, Watchdog]:
+    """Return the library's client for a forge, and what ends its requests.
+
+    Raises NotFound when the library is not installed.
+    """
     before = dict(os.environ)
     try:
         import httpx
         from pyforgejo.client import PyforgejoApi
     except ImportError as error:
-        raise no_library(address, error, "gitea") from error
+        raise no_library(calls.address, error, "gitea") from error
     finally:
         # A file that lies about must not change what this process does.
         if dict(os.environ) != before:
@@ -172,15 +177,18 @@ def make_client(
             os.environ.update(before)
     import ssl
 
+    from gitops.adapters.http.clients import Watchdog
+
     bundle = ca_file(environ)
+    watchdog = Watchdog(calls.seconds)
     client = httpx.Client(
         auth=httpx.BasicAuth(token.user, token.secret) if token.style == "basic" else None,
         verify=ssl.create_default_context(cafile=bundle) if bundle else True,
-        timeout=timeout,
         follow_redirects=True,
-        event_hooks={"response": [_stay]},
+        event_hooks={"request": [watchdog.begin], "response": [_stay, watchdog.read]},
     )
-    return PyforgejoApi(base_url=address.api_url, api_key=token.secret, httpx_client=client)
+    base, key = calls.address.api_url, token.secret
+    return PyforgejoApi(base_url=base, api_key=key, httpx_client=client), watchdog
 
 
 def _stay(response: Any) -> None:
@@ -195,8 +203,8 @@ def _stay(response: Any) -> None:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn the library's errors into Answered and NoAnswer."""
+def translated(watchdog: Watchdog) -> Iterator[None]:
+    """Turn the library's errors into Answered and NoAnswer; nothing is watched afterwards."""
     import httpx
     from pyforgejo.core.api_error import ApiError
 
@@ -211,9 +219,12 @@ def translated() -> Iterator[None]:
     except httpx.TimeoutException as error:
         raise NoAnswer("it took too long", late=True) from error
     except httpx.HTTPError as error:
-        raise NoAnswer(str(error)) from error
-    except ValueError as error:  # what the library's models do not take
+        words = "it took too long" if watchdog.is_over else str(error)
+        raise NoAnswer(words, late=watchdog.is_over) from error
+    except (ValueError, RecursionError) as error:  # what the library's models do not take
         raise NoAnswer("it answers, but not as Gitea or Forgejo does") from error
+    finally:
+        watchdog.end()
 
 
 def _words(body: object) -> str:

@@ -20,7 +20,6 @@ from gitops.adapters.forges.gitea.answers import (
 )
 from gitops.adapters.forges.gitea.api import GiteaApi, make_client, translated
 from gitops.adapters.forges.transport.calls import (
-    LONGEST_REQUEST,
     Calls,
     ForgeResponse,
     NoAnswer,
@@ -51,8 +50,8 @@ def open_gitea(
 
     Raises NotFound when the library is not installed.
     """
-    client = make_client(address, token, min(LONGEST_REQUEST, budget), environ)
-    calls = Calls(address, token, translated, clock, budget)
+    calls = Calls(address, token, lambda: translated(watchdog), clock, budget)
+    client, watchdog = make_client(calls, token, environ)
     return GiteaForge(calls, GiteaApi(calls, client))
 
 

@@ -8,15 +8,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from gitops.adapters.forges.transport.calls import (
+    LONGEST_REQUEST,
     Calls,
     ForgeResponse,
     NoAnswer,
+    no_answer,
     no_library,
-    root_cause,
 )
 from gitops.adapters.forges.transport.paths import PathApi
 from gitops.adapters.forges.transport.tls import ca_file
-from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
 
 _STRANGE = "it answers, but not as GitHub does"
@@ -62,28 +62,42 @@ class GithubApi(PathApi):
         return found
 
 
-def make_requester(
-    address: ForgeAddress, token: ForgeToken, timeout: float, environ: Mapping[str, str]
-) -> Any:
+def make_requester(calls: Calls, token: ForgeToken, environ: Mapping[str, str]) -> Any:
     """Return the library's requester for a forge. Raises NotFound when it is not installed."""
     try:
         import github
+        from github import Requester as library
     except ImportError as error:
-        raise no_library(address, error, "github") from error
+        raise no_library(calls.address, error, "github") from error
+    from gitops.adapters.http.sessions import bound_session
+
+    class Plain(library.HTTPRequestsConnectionClass):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            bound_session(self.session, calls.seconds)
+
+    class Secure(library.HTTPSRequestsConnectionClass):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            super().__init__(*args, **kwargs)
+            bound_session(self.session, calls.seconds)
+
+    class Requester(library.Requester):
+        """Of its own class, since the library keeps the kinds of connections there."""
+
+    Requester.injectConnectionClasses(Plain, Secure)
     basic = token.style == "basic" and token.user
     auth = github.Auth.Login(token.user, token.secret) if basic else github.Auth.Token(token.secret)
-    client = github.Github(
+    return Requester(
         auth=auth,
-        base_url=address.api_url,
-        timeout=max(1, round(timeout)),
+        base_url=calls.address.api_url,
+        timeout=round(LONGEST_REQUEST),
         user_agent="gitops",
+        per_page=30,
         verify=ca_file(environ) or True,
         retry=None,
-        seconds_between_requests=None,
-        seconds_between_writes=None,
+        pool_size=None,
         lazy=True,
     )
-    return client.requester
 
 
 @contextmanager
@@ -96,10 +110,10 @@ def translated() -> Iterator[None]:
         yield
     except GithubException as error:
         raise ForgeResponse(error.status, _words(error), error.headers) from None
-    except requests.Timeout as error:
-        raise NoAnswer("it took too long", late=True) from error
     except requests.RequestException as error:
-        raise NoAnswer(root_cause(error)) from error
+        raise no_answer(error) from error
+    except RecursionError as error:  # a document that is nested without end
+        raise NoAnswer(_STRANGE) from error
     except RuntimeError as error:  # a redirect to another host
         raise ForgeResponse(301, str(error).split(", please", maxsplit=1)[0]) from error
     except ValueError as error:  # half a document

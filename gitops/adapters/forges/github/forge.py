@@ -22,7 +22,6 @@ from gitops.adapters.forges.github.answers import (
 )
 from gitops.adapters.forges.github.api import GithubApi, make_requester, translated
 from gitops.adapters.forges.transport.calls import (
-    LONGEST_REQUEST,
     Calls,
     ForgeResponse,
 )
@@ -57,9 +56,8 @@ def open_github(
 
     Raises NotFound when the library is not installed.
     """
-    requester = make_requester(address, token, min(LONGEST_REQUEST, budget), environ)
     calls = Calls(address, token, translated, clock, budget)
-    return GithubForge(calls, GithubApi(calls, requester))
+    return GithubForge(calls, GithubApi(calls, make_requester(calls, token, environ)))
 
 
 class GithubForge(ForgeDialect):

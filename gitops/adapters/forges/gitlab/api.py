@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote, urljoin, urlsplit
 
 from gitops.adapters.forges.transport.calls import (
+    LONGEST_REQUEST,
     Calls,
     ForgeResponse,
     NoAnswer,
+    no_answer,
     no_library,
-    root_cause,
 )
 from gitops.adapters.forges.transport.paths import PathApi
 from gitops.adapters.forges.transport.tls import ca_file
-from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
 
 _STRANGE = "it answers, but not as GitLab does"
@@ -55,9 +55,9 @@ class GitlabApi(PathApi):
 
 
 def make_client(
-    address: ForgeAddress, token: ForgeToken, timeout: float, environ: Mapping[str, str]
-) -> tuple[Any, Callable[[], AbstractContextManager[None]]]:
-    """Return the library's client, and what turns its errors into Answered and NoAnswer.
+    calls: Calls, token: ForgeToken, environ: Mapping[str, str], last: dict[str, str]
+) -> Any:
+    """Return the library's client for a forge; `last` gets the headers of each answer.
 
     Raises NotFound when the library is not installed.
     """
@@ -65,8 +65,8 @@ def make_client(
         import gitlab
         import requests
     except ImportError as error:
-        raise no_library(address, error, "gitlab") from error
-    last: dict[str, str] = {}
+        raise no_library(calls.address, error, "gitlab") from error
+    from gitops.adapters.http.sessions import bound_session
 
     def look(response: Any, *_: Any, **__: Any) -> None:
         last.clear()
@@ -75,19 +75,19 @@ def make_client(
             _stay(response)
 
     session = requests.Session()
+    bound_session(session, calls.seconds)
     session.hooks["response"].append(look)
     # Access tokens of every kind are taken as OAuth tokens, and that header is no redirect's prey.
     is_job = token.style == "job"
-    client = gitlab.Gitlab(
-        url=address.url,
+    return gitlab.Gitlab(
+        url=calls.address.url,
         ssl_verify=ca_file(environ) or True,
-        timeout=timeout,
+        timeout=LONGEST_REQUEST,
         user_agent="gitops",
         session=session,
         job_token=token.secret if is_job else None,
         oauth_token=None if is_job else token.secret,
     )
-    return client, lambda: _translated(last)
 
 
 def _stay(response: Any) -> None:
@@ -101,7 +101,8 @@ def _stay(response: Any) -> None:
 
 
 @contextmanager
-def _translated(last: Mapping[str, str]) -> Iterator[None]:
+def translated(last: Mapping[str, str]) -> Iterator[None]:
+    """Turn the library's errors into Answered and NoAnswer, with the headers of the last answer."""
     import gitlab
     import requests
 
@@ -115,10 +116,8 @@ def _translated(last: Mapping[str, str]) -> Iterator[None]:
         raise ForgeResponse(301, "a project that has moved takes no changes here") from error
     except gitlab.GitlabError as error:
         raise NoAnswer(_STRANGE) from error
-    except requests.Timeout as error:
-        raise NoAnswer("it took too long", late=True) from error
     except requests.RequestException as error:
-        raise NoAnswer(root_cause(error)) from error
+        raise no_answer(error) from error
 
 
 def _document(found: Any) -> Any:

@@ -26,9 +26,8 @@ from gitops.adapters.forges.gitlab.answers import (
     users_called,
     words_of,
 )
-from gitops.adapters.forges.gitlab.api import GitlabApi, make_client
+from gitops.adapters.forges.gitlab.api import GitlabApi, make_client, translated
 from gitops.adapters.forges.transport.calls import (
-    LONGEST_REQUEST,
     Calls,
     ForgeResponse,
 )
@@ -61,8 +60,9 @@ def open_gitlab(
 
     Raises NotFound when the library is not installed.
     """
-    client, translated = make_client(address, token, min(LONGEST_REQUEST, budget), environ)
-    calls = Calls(address, token, translated, clock, budget)
+    last: dict[str, str] = {}
+    calls = Calls(address, token, lambda: translated(last), clock, budget)
+    client = make_client(calls, token, environ, last)
     return GitlabForge(calls, GitlabApi(calls, client))
 
 

@@ -18,6 +18,7 @@ from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 from gitops.adapters.gitrepo.command.process import Scrubber
+from gitops.adapters.http.answers import AnswerRefused
 from gitops.core.forges.address import NAMES, ForgeAddress
 from gitops.core.forges.token import ForgeToken, how_to_give_a_token
 from gitops.core.text.plain import one_line, timestamp
@@ -27,7 +28,7 @@ from gitops.ports import Clock
 T = TypeVar("T")
 
 LONGEST_REQUEST = 15.0
-"""Seconds that one request may take, when the call has that many left."""
+"""Seconds that one request may take with its answer, when the call has that many left."""
 
 PATIENCE = 5.0
 """Seconds that a forge gets to find out whether something merges."""
@@ -93,6 +94,10 @@ class Calls:
         """Seconds that are left of the budget."""
         return self._end - self._clock.monotonic()
 
+    def seconds(self) -> float:
+        """Return the time that the next request may take, with its answer."""
+        return max(min(LONGEST_REQUEST, self.left), 0.01)
+
     def now(self) -> datetime:
         """Return the time, in UTC."""
         return self._clock.now()
@@ -157,7 +162,9 @@ class Calls:
                     f"no answer in time from {self.address.name}: {words}", hint="try again"
                 ) from error
             raise Unavailable(f"{self.address.name} is unavailable: {words}") from error
-        except (LookupError, TypeError, AttributeError, ValueError) as error:
+        except AnswerRefused as error:
+            raise Unavailable(f"{self.address.name} is unavailable: {error}") from error
+        except (LookupError, TypeError, AttributeError, ArithmeticError, ValueError) as error:
             # A document that lacks what every such forge has: a proxy's, or another program's.
             raise Unavailable(
                 f"{self.address.name} answers, but not as {NAMES[self.address.kind]} does",
@@ -208,12 +215,17 @@ def no_library(address: ForgeAddress, missing: ImportError, extra: str) -> NotFo
     )
 
 
-def root_cause(error: Exception) -> str:
-    """Return what went wrong at first, without the objects that HTTP libraries print along."""
+def no_answer(error: Exception) -> NoAnswer:
+    """Return what an error of an HTTP library means: its first cause, and whether that was time.
+
+    The objects that such libraries print along are left out.
+    """
     reason: BaseException = error
     while reason.__context__ is not None and reason.__context__ is not reason:
         reason = reason.__context__
-    return str(reason) or type(reason).__name__
+        if isinstance(reason, TimeoutError):
+            return NoAnswer("it took too long", late=True)
+    return NoAnswer(str(reason) or type(reason).__name__)
 
 
 def is_limit(error: ForgeResponse) -> bool:

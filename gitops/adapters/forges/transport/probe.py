@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from gitops.adapters.forges.transport.tls import ca_file
 from gitops.core.environments.environment import ForgeKind
@@ -11,7 +11,10 @@ from gitops.core.forges.address import Unknown
 from gitops.core.forges.probe import LONGEST_ANSWER, QUESTIONS, ProbeAnswer, recognise
 from gitops.errors import Unavailable
 
-_SECONDS = 5.0
+if TYPE_CHECKING:
+    from urllib.error import HTTPError
+
+_SECONDS = 5.0  # for one answer, from its first byte to its last
 
 
 def probe(where: Unknown, environ: Mapping[str, str]) -> ForgeKind | None:
@@ -34,13 +37,11 @@ def _ask(where: Unknown, path: str, environ: Mapping[str, str]) -> ProbeAnswer |
     import ssl
     import urllib.error
     import urllib.request
+    from http.client import HTTPException
 
-    class Stay(urllib.request.HTTPRedirectHandler):
-        def redirect_request(self, *_: Any) -> None:
-            """Leave a redirect as the answer that it is."""
+    from gitops.adapters.http.answers import AnswerRefused, bounded_opener
 
-    context = ssl.create_default_context(cafile=ca_file(environ))
-    opener = urllib.request.build_opener(Stay, urllib.request.HTTPSHandler(context=context))
+    opener = bounded_opener(ssl.create_default_context(cafile=ca_file(environ)))
     url = f"{where.origin}{path}"
     request = urllib.request.Request(  # noqa: S310 - an Origin is http or https
         url, headers={"Accept": "application/json", "User-Agent": "gitops"}
@@ -50,17 +51,29 @@ def _ask(where: Unknown, path: str, environ: Mapping[str, str]) -> ProbeAnswer |
             headers = {key.lower(): value for key, value in answer.headers.items()}
             return ProbeAnswer(path, answer.status, headers, answer.read(LONGEST_ANSWER))
     except urllib.error.HTTPError as error:
-        with error:
-            headers = {key.lower(): value for key, value in error.headers.items()}
-            body = error.read(LONGEST_ANSWER)
+        headers = {key.lower(): value for key, value in error.headers.items()}
+        body = _beginning(error)
         if error.code >= 500:
             raise _unknown(where, f"it answers {error.code}") from error
         return ProbeAnswer(path, error.code, headers, body)
-    except (OSError, ValueError) as error:
+    except (OSError, HTTPException, ValueError, AnswerRefused) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ConnectionRefusedError) and not where.exact:
             return None
         raise _unknown(where, str(reason)) from error
+
+
+def _beginning(error: HTTPError) -> bytes:
+    """Read what comes with a refusal; nothing when it does not come."""
+    from http.client import HTTPException
+
+    from gitops.adapters.http.answers import AnswerRefused
+
+    with error:
+        try:
+            return error.read(LONGEST_ANSWER)
+        except (OSError, HTTPException, AnswerRefused):
+            return b""
 
 
 def _unknown(where: Unknown, words: str) -> Unavailable:
