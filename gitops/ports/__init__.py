@@ -40,10 +40,11 @@ if TYPE_CHECKING:
         Readiness,
     )
     from gitops.ports.intents import Gathered, Intents
+    from gitops.ports.registry import Registry
     from gitops.ports.renderer import Build, BuildFile, Renderer
 
 # Few calls need these, and defining them takes time before the first request is sent.
-_LATER = ("evidence", "forge", "commits", "intents", "renderer", "cluster")
+_LATER = ("evidence", "forge", "commits", "intents", "renderer", "cluster", "registry")
 
 __all__ = [
     "Archive",
@@ -76,6 +77,7 @@ __all__ = [
     "Readiness",
     "Reading",
     "RefUpdate",
+    "Registry",
     "Renderer",
     "Repository",
     "Snapshot",

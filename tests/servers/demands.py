@@ -8,7 +8,8 @@ LANES = {"gitea": "forge", "control-plane": "cluster"}
 """The lane whose tests need a group of programs."""
 
 REQUIRED_BY = {
-    lane: f"GITOPS_REQUIRE_{lane.upper()}" for lane in ("forge", "cluster", "ssh", "tls")
+    lane: f"GITOPS_REQUIRE_{lane.upper()}"
+    for lane in ("forge", "cluster", "ssh", "tls", "registry")
 }
 
 

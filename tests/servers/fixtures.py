@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from servers.gitea import GiteaServer, gitea_options
-from servers.lanes import absent, leave_out, left_out
+from servers.lanes import absent, leave_out, left_out, need
 from servers.processes import CannotStartError
+from servers.registry import DockerRegistry, registry_options
 from servers.sharing import run_folder, share
 
 _LOG_LINES = 40
@@ -33,6 +34,17 @@ def gitea() -> GiteaServer:
     except CannotStartError as error:
         pytest.fail(f"lane forge: Gitea did not start: {error}", pytrace=False)
     return GiteaServer.of(record, run_folder() / "gitea")
+
+
+@pytest.fixture(scope="session")
+def docker_registry() -> DockerRegistry:
+    """Debian's registry, shared by the whole run: take paths of your own with `new_path`."""
+    need("registry")
+    try:
+        record = share("registry", "servers.registry", registry_options())
+    except CannotStartError as error:
+        pytest.fail(f"lane registry: docker-registry did not start: {error}", pytrace=False)
+    return DockerRegistry.of(record)
 
 
 @pytest.fixture(autouse=True)

@@ -202,6 +202,7 @@ SYSTEM_PROGRAMS: Mapping[str, tuple[str, ...]] = {
 LANE_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "ssh": ("sshd", "ssh", "ssh-keygen"),
     "tls": ("openssl",),
+    "registry": ("docker-registry",),
 }
 """What the lanes that build nothing need of the distribution."""
 

@@ -8,7 +8,8 @@ from servers import lanes
 
 
 @pytest.mark.parametrize(
-    ("lane", "package"), [("ssh", "openssh-server openssh-client"), ("tls", "openssl")]
+    ("lane", "package"),
+    [("ssh", "openssh-server openssh-client"), ("tls", "openssl"), ("registry", "docker-registry")],
 )
 def test_a_missing_program_is_named(
     monkeypatch: pytest.MonkeyPatch, lane: str, package: str
