@@ -21,8 +21,8 @@ from man_pages import man_pages
 import gitops
 from gitops import errors
 from gitops.adapters.argocd.clusters import SERVER, TOKEN
-from gitops.adapters.forges.transport import tls
 from gitops.adapters.gitrepo import identity
+from gitops.adapters.http import tls
 from gitops.cli.app import app
 from gitops.cli.catalogue import EXAMPLES
 from gitops.cli.fast_path import JOB_VARIABLES

@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
 from gitops.adapters.forges.transport.calls import waiting_time
+from gitops.adapters.http.door import Deadline, HttpDoor, NoResponse, Response
 from gitops.adapters.registry.challenge import read_challenge
 from gitops.adapters.registry.docker_config import DockerConfig
-from gitops.adapters.registry.http import Deadline, HttpDoor, NoResponse, Response
 from gitops.adapters.registry.tokens import Tokens
 from gitops.adapters.registry.words import RegistryWords
 from gitops.core.images.name import ImageName, api_host, is_loopback

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
+from gitops.adapters.http.door import Deadline, Response
 from gitops.adapters.registry.access import RegistryAccess
-from gitops.adapters.registry.http import Deadline, Response
 from gitops.adapters.registry.removal import Removal
 from gitops.core.images.manifest import (
     MANIFESTS,

@@ -12,8 +12,8 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 
+from gitops.adapters.http.door import Deadline, Response
 from gitops.adapters.registry.access import RegistryAccess
-from gitops.adapters.registry.http import Deadline, Response
 from gitops.adapters.registry.quirks import how_to_delete
 from gitops.core.images.manifest import MANIFESTS, OCI_MANIFEST, Manifest, digest_of
 from gitops.core.images.name import ImageName, is_digest, is_tag

@@ -9,9 +9,9 @@ from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
 
+from gitops.adapters.http.door import Deadline, HttpDoor, Response
 from gitops.adapters.registry.challenge import Challenge, are_related, realm_problem, scope_for
 from gitops.adapters.registry.docker_config import Credential, DockerConfig
-from gitops.adapters.registry.http import Deadline, HttpDoor, Response
 from gitops.adapters.registry.words import RegistryWords
 from gitops.core.images.name import ImageName, api_host
 from gitops.errors import Denied, Unavailable

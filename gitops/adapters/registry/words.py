@@ -7,8 +7,8 @@ import threading
 
 from gitops.adapters.forges.transport.calls import waiting_time
 from gitops.adapters.gitrepo.command.process import Scrubber
+from gitops.adapters.http.door import NoResponse, Response
 from gitops.adapters.registry.docker_config import DockerConfig
-from gitops.adapters.registry.http import NoResponse, Response
 from gitops.core.images.name import ImageName
 from gitops.core.text.plain import one_line, timestamp
 from gitops.errors import Denied, GitopsError, NotFound, TimedOut, Unavailable

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from gitops.adapters.forges.gitea.answers import STATES, branch_of, is_of, pushed
 from gitops.adapters.forges.transport.calls import Calls, ForgeResponse, NoAnswer, no_library
-from gitops.adapters.forges.transport.tls import ca_file
+from gitops.adapters.http.tls import ca_file
 from gitops.core.forges.token import ForgeToken
 from gitops.ports import CheckState
 

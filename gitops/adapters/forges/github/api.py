@@ -16,7 +16,7 @@ from gitops.adapters.forges.transport.calls import (
     no_library,
 )
 from gitops.adapters.forges.transport.paths import PathApi
-from gitops.adapters.forges.transport.tls import ca_file
+from gitops.adapters.http.tls import ca_file
 from gitops.core.forges.token import ForgeToken
 
 _STRANGE = "it answers, but not as GitHub does"

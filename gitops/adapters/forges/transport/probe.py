@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from gitops.adapters.forges.transport.tls import ca_file
+from gitops.adapters.http.tls import ca_file
 from gitops.core.environments.environment import ForgeKind
 from gitops.core.forges.address import Unknown
 from gitops.core.forges.probe import LONGEST_ANSWER, QUESTIONS, ProbeAnswer, recognise

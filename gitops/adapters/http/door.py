@@ -19,7 +19,7 @@ from weakref import WeakSet
 import httpx2
 from msgspec import Struct
 
-from gitops.adapters.forges.transport.tls import ca_file
+from gitops.adapters.http.tls import ca_file
 from gitops.core.images.name import is_loopback
 
 USER_AGENT = "gitops"
@@ -62,7 +62,7 @@ class Deadline:
 
 
 class HttpDoor:
-    """The one place that talks HTTP to registries; for several threads.
+    """Sends requests, and hangs up when the time of a call is over; for several threads.
 
     Args:
         within: seconds that a call may take, from which the watch over late ones is derived.
