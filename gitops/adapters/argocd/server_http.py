@@ -111,7 +111,7 @@ class ServerConnection:
         from urllib.error import HTTPError
         from urllib.request import Request
 
-        from gitops.adapters.http.answers import bounded_opener
+        from gitops.adapters.http.opener import bounded_opener
 
         request = Request(  # noqa: S310 - the scheme was checked by `server_url`
             f"{self._url}{path}{'?' + urlencode(query) if query else ''}",

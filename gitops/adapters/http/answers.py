@@ -13,19 +13,8 @@ from __future__ import annotations
 
 import io
 import time
-from http.client import HTTPConnection, HTTPResponse, HTTPSConnection
-from typing import TYPE_CHECKING, Any
-from urllib.request import (
-    HTTPHandler,
-    HTTPRedirectHandler,
-    HTTPSHandler,
-    OpenerDirector,
-    Request,
-    build_opener,
-)
-
-if TYPE_CHECKING:
-    import ssl
+from http.client import HTTPResponse
+from typing import Any
 
 LONGEST_ANSWER = 1 << 26
 """Bytes of one answer: 5,000 Applications of a usual size."""
@@ -120,38 +109,3 @@ class _Reader(io.RawIOBase):
         if not self.closed:
             self._file.close()
         super().close()
-
-
-class _Plain(HTTPConnection):
-    response_class = BoundedResponse
-
-
-class _Secure(HTTPSConnection):
-    response_class = BoundedResponse
-
-
-class _PlainHandler(HTTPHandler):
-    def http_open(self, req: Request) -> Any:
-        return self.do_open(_Plain, req)
-
-
-class _SecureHandler(HTTPSHandler):
-    def __init__(self, context: ssl.SSLContext | None) -> None:
-        super().__init__(context=context)
-        self._given = context
-
-    def https_open(self, req: Request) -> Any:
-        return self.do_open(_Secure, req, context=self._given)
-
-
-class _Stay(HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Leave a redirect as the answer that it is."""
-
-
-def bounded_opener(context: ssl.SSLContext | None = None) -> OpenerDirector:
-    """Return what opens URLs with the standard library: in bounds, following no redirect.
-
-    It raises what `urllib.request` does (URLError, HTTPError, HTTPException), and AnswerRefused.
-    """
-    return build_opener(_Stay(), _PlainHandler(), _SecureHandler(context))

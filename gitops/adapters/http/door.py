@@ -1,30 +1,31 @@
-"""Requests to one machine at a time: bounded answers, one deadline, no redirect followed unasked.
+"""Requests with bounded answers, one deadline, no redirect followed, lines kept open.
 
-httpx2's transport is used without its client, which would carry credentials and cookies on its own
-terms, and takes a quarter more time. A proxy of the environment is used for whatever is not this
-machine; the authorities are those that the rest of gitops trusts.
+The standard library's client: a deploy asks one small question, a cleaner thousands. A proxy of the
+environment is used for whatever is not this machine; the authorities are those that the rest of
+gitops trusts.
 """
 
 from __future__ import annotations
 
-import ssl
 import threading
 import time
+from base64 import b64encode
 from collections.abc import Mapping
-from typing import Any
-from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
-from weakref import WeakSet
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit
 
-import httpx2
 from msgspec import Struct
 
+from gitops.adapters.http.answers import AnswerRefused, BoundedResponse
 from gitops.adapters.http.tls import ca_file
 from gitops.core.images.name import is_loopback
 
-USER_AGENT = "gitops"
+if TYPE_CHECKING:
+    import ssl
+
 _LONGEST_SILENCE = 15.0
-"""Seconds that nothing may come, when the call has that many left."""
+"""Seconds that one answer may take, when the call has that many left."""
 
 
 class NoResponse(Exception):
@@ -61,31 +62,43 @@ class Deadline:
         return self.end - time.monotonic()
 
 
+class _Answer(BoundedResponse):
+    longest = 16 << 20  # of the wire; what is wanted of it is said for each request
+
+
+class _Plain(HTTPConnection):
+    response_class = _Answer
+
+
+class _Secure(HTTPSConnection):
+    response_class = _Answer
+
+
+class _Proxy(Struct, frozen=True):
+    host: str
+    port: int
+    headers: Mapping[str, str]
+
+    def __repr__(self) -> str:
+        return f"Proxy({self.host}:{self.port})"
+
+
 class HttpDoor:
-    """Sends requests, and hangs up when the time of a call is over; for several threads.
+    """Sends requests, and is over when the time of a call is; for several threads."""
 
-    Args:
-        within: seconds that a call may take, from which the watch over late ones is derived.
-    """
-
-    def __init__(self, environ: Mapping[str, str], within: float) -> None:
+    def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self._lock = threading.Lock()
-        self._transports: dict[str, httpx2.HTTPTransport] = {}
-        self._sockets: WeakSet[Any] = WeakSet()
-        self._open: dict[int, Deadline] = {}
-        self._pause = min(0.25, within / 4)
-        self._done = threading.Event()
-        self._watch: threading.Thread | None = None
+        self._idle: dict[str, list[HTTPConnection]] = {}
         self._trust: ssl.SSLContext | None = None
 
     def close(self) -> None:
         """Hang up."""
-        self._done.set()
         with self._lock:
-            transports, self._transports = list(self._transports.values()), {}
-        for transport in transports:
-            transport.close()
+            lines = [line for idle in self._idle.values() for line in idle]
+            self._idle.clear()
+        for line in lines:
+            line.close()
 
     def ask(
         self,
@@ -99,105 +112,105 @@ class HttpDoor:
     ) -> Response:
         """Send one request and return the answer, of at most `most` bytes. Raises NoResponse."""
         parts = urlsplit(url)
-        if deadline.left <= 0:
-            raise NoResponse("the time for it is over", late=True)
-        with self._lock:
-            transport = self._transport(parts)
-            self._open[id(deadline)] = deadline
-        silence = max(min(deadline.left, _LONGEST_SILENCE), 0.01)
-        try:
-            request = httpx2.Request(
-                method,
-                url,
-                headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers},
-                content=body,
-                extensions={
-                    "timeout": dict.fromkeys(("connect", "read", "write", "pool"), silence),
-                    "trace": self._see,
-                },
-            )
-            answer = transport.handle_request(request)
-            try:
-                return _read(answer, most, deadline)
-            finally:
-                answer.close()
-        except httpx2.TimeoutException:
-            raise NoResponse("nothing came in time", late=True) from None
-        except (httpx2.HTTPError, httpx2.InvalidURL, httpx2.StreamError, OSError) as error:
-            if deadline.left <= 0:
-                raise NoResponse("it was not over in time", late=True) from None
-            raise NoResponse(_cause(error)) from None
-        except ValueError as error:  # headers that are none
-            raise NoResponse(str(error)) from None
-        finally:
-            with self._lock:
-                self._open.pop(id(deadline), None)
-
-    def _transport(self, parts: SplitResult) -> httpx2.HTTPTransport:
         origin = f"{parts.scheme}://{parts.netloc}"
-        if origin not in self._transports:
-            if self._watch is None:
-                self._watch = threading.Thread(target=self._cut_late_ones, daemon=True)
-                self._watch.start()
-            if parts.scheme == "https" and self._trust is None:
-                self._trust = ssl.create_default_context(cafile=ca_file(self._environ))
-            self._transports[origin] = httpx2.HTTPTransport(
-                verify=self._trust if self._trust is not None else False,
-                trust_env=False,
-                proxy=self._proxy(parts),
-            )
-        return self._transports[origin]
-
-    def _proxy(self, parts: SplitResult) -> str | None:
-        if is_loopback(parts.netloc):
-            return None
-        named = getproxies()
-        if proxy_bypass(parts.hostname or ""):
-            return None
-        return named.get(parts.scheme) or named.get("all")
-
-    def _see(self, event: str, info: Mapping[str, Any]) -> None:
-        """Remember each connection, so that it can be cut."""
-        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
-            socket = info["return_value"].get_extra_info("socket")
-            if socket is not None:
-                with self._lock:
-                    self._sockets.add(socket)
-
-    def _cut_late_ones(self) -> None:
-        """End answers that drip: each byte comes in time, and the last one never would."""
-        import socket
-
-        while not self._done.wait(self._pause):
+        target, word = self._target(parts)
+        given = {"User-Agent": "gitops", "Accept-Encoding": "identity", **word, **headers}
+        while True:
+            if deadline.left <= 0:
+                raise NoResponse("the time for it is over", late=True)
             with self._lock:
-                late = any(deadline.left <= 0 for deadline in self._open.values())
-                lines = list(self._sockets) if late else []
-            for line in lines:
-                try:
-                    line.shutdown(socket.SHUT_RDWR)
-                except OSError:
+                kept = self._idle.get(origin)
+                line = kept.pop() if kept else None
+            is_kept = line is not None
+            try:
+                line = line or self._open(parts)
+                answer = _exchange(line, method, target, given, body, most, deadline)
+            except (ConnectionError, HTTPException) as error:
+                if line is not None:
+                    line.close()
+                # A line that was kept may have been closed meanwhile; a new one says more.
+                if is_kept and not isinstance(error, TimeoutError):
                     continue
+                raise _no_response(error, deadline) from None
+            except (AnswerRefused, OSError, ValueError) as error:
+                if line is not None:
+                    line.close()
+                raise _no_response(error, deadline) from None
+            except BaseException:
+                if line is not None:
+                    line.close()
+                raise
+            if line.sock is not None:
+                with self._lock:
+                    self._idle.setdefault(origin, []).append(line)
+            return answer
+
+    def _target(self, parts: SplitResult) -> tuple[str, Mapping[str, str]]:
+        """Return what stands behind the method, and what a proxy that is asked itself is told."""
+        proxy = self._proxy(parts) if parts.scheme == "http" else None
+        if proxy is not None:
+            return parts._replace(fragment="").geturl(), proxy.headers
+        return f"{parts.path or '/'}?{parts.query}" if parts.query else parts.path or "/", {}
+
+    def _open(self, parts: SplitResult) -> HTTPConnection:
+        host, proxy = parts.hostname or "", self._proxy(parts)
+        if parts.scheme == "http":
+            return _Plain(proxy.host, proxy.port) if proxy else _Plain(host, parts.port)
+        with self._lock:
+            if self._trust is None:
+                import ssl  # a server on this machine needs none
+
+                self._trust = ssl.create_default_context(cafile=ca_file(self._environ))
+        if proxy is None:
+            return _Secure(host, parts.port, context=self._trust)
+        line = _Secure(proxy.host, proxy.port, context=self._trust)
+        line.set_tunnel(host, parts.port, dict(proxy.headers))
+        return line
+
+    def _proxy(self, parts: SplitResult) -> _Proxy | None:
+        named = any(name.lower().endswith("_proxy") for name in self._environ)
+        if not named or is_loopback(parts.netloc):
+            return None
+        from urllib.request import getproxies, proxy_bypass  # takes time, and most have no proxy
+
+        found = getproxies()
+        text = found.get(parts.scheme) or found.get("all")
+        if not text or proxy_bypass(parts.hostname or ""):
+            return None
+        try:
+            where = urlsplit(text if "://" in text else f"http://{text}")
+            who = f"{unquote(where.username or '')}:{unquote(where.password or '')}"
+            word = {"Proxy-Authorization": f"Basic {b64encode(who.encode()).decode()}"}
+            return _Proxy(where.hostname or "", where.port or 80, word if where.username else {})
+        except ValueError:
+            raise NoResponse("the proxy of the environment is no URL") from None
 
 
-def _read(answer: httpx2.Response, most: int, deadline: Deadline) -> Response:
-    headers = {key.lower(): value for key, value in answer.headers.items()}
-    if headers.get("content-encoding", "identity") != "identity":
-        raise NoResponse("it is compressed, which nobody asked for")
-    content = bytearray()
-    for chunk in answer.stream:  # type: ignore[union-attr]
-        content += chunk
+def _exchange(
+    line: HTTPConnection,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes | None,
+    most: int,
+    deadline: Deadline,
+) -> Response:
+    seconds = max(min(deadline.left, _LONGEST_SILENCE), 0.01)
+    line.timeout = seconds
+    if line.sock is not None:
+        line.sock.settimeout(seconds)
+    line.request(method, target, body, dict(headers))
+    # The time of the answer begins with it; what connecting took is over.
+    line.sock.settimeout(max(min(deadline.left, _LONGEST_SILENCE), 0.01))
+    with line.getresponse() as answer:
+        content = answer.read(most + 1)
         if len(content) > most:
-            raise NoResponse(f"it is longer than {most} bytes")
-        if deadline.left <= 0:
-            break
-    if deadline.left <= 0:  # also what was cut: an answer without a length ends there
-        raise NoResponse("it was not over in time", late=True)
-    return Response(answer.status_code, headers, bytes(content))
+            line.close()
+            raise AnswerRefused(f"it is longer than {most} bytes")
+        told = {key.lower(): value for key, value in answer.getheaders()}
+        return Response(answer.status, told, content)
 
 
-def _cause(error: Exception) -> str:
-    """Return what went wrong at first."""
-    reason: BaseException = error
-    while reason.__context__ is not None:
-        reason = reason.__context__
-    return str(reason) or type(reason).__name__
+def _no_response(error: Exception, deadline: Deadline) -> NoResponse:
+    late = isinstance(error, TimeoutError) or deadline.left <= 0
+    return NoResponse(str(error) or type(error).__name__, late=late)

@@ -38,7 +38,7 @@ class RegistryAccess:
     """
 
     def __init__(self, environ: Mapping[str, str], clock: Clock, within: float) -> None:
-        self._door = HttpDoor(environ, within)
+        self._door = HttpDoor(environ)
         config = DockerConfig(environ)
         self._clock = clock
         self._within = within

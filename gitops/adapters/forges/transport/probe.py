@@ -39,7 +39,8 @@ def _ask(where: Unknown, path: str, environ: Mapping[str, str]) -> ProbeAnswer |
     import urllib.request
     from http.client import HTTPException
 
-    from gitops.adapters.http.answers import AnswerRefused, bounded_opener
+    from gitops.adapters.http.answers import AnswerRefused
+    from gitops.adapters.http.opener import bounded_opener
 
     opener = bounded_opener(ssl.create_default_context(cafile=ca_file(environ)))
     url = f"{where.origin}{path}"
