@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from fake_archive import FakeArchive
 from fakes import FakeClock, FakeRepository
 from gitops.actions.context.session import Session
 from gitops.config import load_config
@@ -62,6 +63,7 @@ class GroupsWorld:
             load_config=load_config,
             identity=lambda: who,
             intent=f"{self.calls:032x}",
+            archive=lambda: FakeArchive(self.repository),
         )
         return replace(session, dry_run=dry_run)
 

@@ -1,31 +1,33 @@
-"""`gitops rollback`: restore an earlier release as a new commit, with a hold in the same commit.
+"""`gitops rollback`: restore earlier releases as a new commit, with the holds in the same commit.
 
-The rule of which release is `core/releases/rollback.py`. Here it is fed with the history, asked
-once, and what it chose is carried through lost races: whatever landed meanwhile, *that* release
-is restored.
+The rule of which release is `core/releases/rollback.py`. Here it is fed with the history of each
+overlay, asked once, and what it chose is carried through lost races: whatever landed meanwhile,
+*that* release is restored. Of several overlays all go back, or none does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gitops.actions.argocd.cluster_actions import ClusterActions, Underway
-from gitops.actions.context.named import find_overlay
+from gitops.actions.context.named import overlays_named
 from gitops.actions.context.overlays import OverlayFile
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
+from gitops.actions.context.together import Told, refusal_of_all
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.proposals.find import (
-    ProposalLookup,
-    find_proposal,
-    proposal_branch,
-    told_commits,
+from gitops.actions.pull_requests.dropped import DroppedProposal, dropped_by, tell_dropped
+from gitops.actions.releases.history import gather_releases, releases_of
+from gitops.actions.releases.rollback_plan import (
+    Restoration,
+    RollbackRequest,
+    assemble_rollback,
+    landed_since,
 )
-from gitops.actions.releases.history import releases_of
-from gitops.actions.releases.rollback_plan import RollbackRequest, assemble_rollback, landed_since
 from gitops.actions.releases.rollback_target import (
     choose_release,
     judge_bad,
@@ -34,13 +36,22 @@ from gitops.actions.releases.rollback_target import (
 )
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import told_labels
 from gitops.core.kustomization import edit_images, missing_image
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.releases.rollback import undo_edits
 from gitops.core.releases.selection import Choice, describe
-from gitops.core.report import Proposal, WriteReport
+from gitops.core.report import WriteReport
 from gitops.core.text.plain import timestamp
-from gitops.errors import Denied, ManifestError, NotFound, Protected, Refused
+from gitops.errors import (
+    Denied,
+    GitopsError,
+    ManifestError,
+    NotFound,
+    Protected,
+    Refused,
+    UsageError,
+)
 
 __all__ = ["Preview", "RollbackRequest", "rollback"]
 
@@ -54,6 +65,15 @@ class Preview(Struct, frozen=True):
     warnings: tuple[str, ...]
 
 
+class _Stays(Struct, frozen=True):
+    """An overlay where nothing is to be done, and why."""
+
+    view: OverlayView
+    notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    hint: str | None = None
+
+
 def rollback(
     session: Session,
     request: RollbackRequest,
@@ -61,12 +81,12 @@ def rollback(
     confirm: Callable[[Preview], bool] | None = None,
     guard: Callable[[OverlayView, Choice], None] | None = None,
 ) -> WriteReport:
-    """Restore an earlier release of one environment and hold it.
+    """Restore an earlier release of every overlay that is named, and hold it: one commit.
 
     `confirm` is asked once, before anything is written; None means yes. `guard` is asked each time
     that it is planned, and ends the call by what it raises.
-    Raises Refused when there is nothing to go back to or the answer was no, NotFound for an
-    unknown environment, image or release, and what `write` raises.
+    Raises Refused, with all reasons, when there is nothing to go back to or the answer was no,
+    NotFound for an unknown environment, image or release, and what `write` raises.
     """
     require_words(request.override, "--override")
     require_words(request.reason, "--reason")
@@ -74,7 +94,7 @@ def rollback(
     try:
         report = write(session, call.plan, lenient=True).report
     except Denied as error:
-        if call.dropped is None:
+        if not call.dropped:
             raise _explained(error, request) from error
         # Going back must not fail because a server keeps the branch of a proposal.
         call.keeps_branch = True
@@ -85,98 +105,190 @@ def rollback(
     if session.dry_run:
         return report
     report = call.steer(report)
-    if report.outcome == "committed":
-        return call.tell(report)
-    from gitops.actions.pull_requests.publish import publish
+    if any(one.state == "open" for one in report.proposals):
+        from gitops.actions.pull_requests.publish import publish
 
-    return publish(session, report)
+        report = publish(session, report)
+    return call.tell(report) if report.outcome == "committed" else report
 
 
 class _Call(Struct):
     """One call of `rollback`: what it chose and was told at first holds for all of its tries.
 
     Attributes:
-        chosen: the release to restore; None before.
+        chosen: the release to restore in each overlay.
         asked: the person was asked.
-        dropped: the proposal that goes with the rollback, with the view that it was seen in.
-        with_it: what others wrote in that proposal, for the note.
-        keeps_branch: the server does not let the branch of that proposal go.
-        steering: what is done in the cluster; None before, and for a checkout.
+        dropped: the proposals that go with the rollback.
+        keeps_branch: the server does not let their branches go.
+        steering: what is done in the cluster; None before, and for checkouts.
         looked: Rollouts were looked at, and stopped where that was wanted.
-        planned_on: the newest commit of the overlay when it was planned first.
+        planned_on: the newest commit of each overlay when it was planned first.
+        views: of the overlays that are meant, as of the tip that is planned on.
     """
 
     session: Session
     request: RollbackRequest
     confirm: Callable[[Preview], bool] | None
     guard: Callable[[OverlayView, Choice], None] | None
-    chosen: Choice | None = None
+    chosen: dict[Overlay, Choice] = field(default_factory=dict)
     asked: bool = False
-    dropped: tuple[OverlayView, Proposal] | None = None
-    with_it: str = ""
+    dropped: list[DroppedProposal] = field(default_factory=list)
     keeps_branch: bool = False
     steering: ClusterActions | None = None
     looked: bool = False
-    planned_on: str | None = None
+    planned_on: dict[Overlay, str | None] = field(default_factory=dict)
+    views: list[OverlayView] = field(default_factory=list)
 
     def plan(self, tip: Tip) -> Plan:
         """Return what the rollback wants, seen from `tip`."""
-        session, request = self.session, self.request
-        overlay = find_overlay(tip, request.environment, request.app)
-        view = view_of(session, tip, overlay)
-        file = view.target
-        _known_images(file, request)
-        if (done := _taken_back(view, file, request)) is not None:
+        views = self.views = self._views(tip)
+        told = Told(several=len(views) > 1)
+        found: list[Restoration] = []
+        stay: list[_Stays] = []
+        failed: list[tuple[OverlayView, GitopsError]] = []
+        for view in views:
+            try:
+                one = self._one(view, told)
+            except (Refused, NotFound, ManifestError, UsageError) as error:
+                if not told.several:
+                    raise
+                failed.append((view, error))
+                continue
+            if isinstance(one, Restoration):
+                found.append(one)
+            else:
+                stay.append(one)
+        self._sort_out(found, stay, failed)
+        for each in stay:
+            told.notes(each.view.label, each.notes)
+        if not found:
+            return self._runs(stay, told)
+        return self._made(found, told)
+
+    def _views(self, tip: Tip) -> list[OverlayView]:
+        """Return the overlays that are named and, of several, have one of the images."""
+        overlays = overlays_named(tip, self.request.named)
+        views = [view_of(self.session, tip, overlay) for overlay in overlays]
+        images = self.request.images
+        if len(views) > 1 and images:
+            pins = {view: view.target.read_images() for view in views}
+            every = dict.fromkeys(image for pinned in pins.values() for image in pinned)
+            for image in images:
+                if image not in every:
+                    where = self.request.named.text
+                    raise missing_image(image, every, where, can_add=False)
+            views = [view for view in views if not pins[view].keys().isdisjoint(images)]
+        if len(views) > 1:
+            gather_releases(views)
+        return views
+
+    def _one(self, view: OverlayView, told: Told) -> Restoration | _Stays:
+        """Return what is put back in one overlay, or why nothing is."""
+        request, file = self.request, view.target
+        current = file.read_images()
+        only = [image for image in request.images if image in current]
+        if not told.several:
+            only = list(request.images)
+            _known_images(file, request)
+        if (done := _taken_back(view, file, request, only)) is not None:
             return done
-        if self.chosen is None:
-            if overlay.environment.change != "work-tree":
-                self.steering = ClusterActions(session, tip, [overlay])
-            self.chosen = _choose(view, file, request)
-        choice = self.chosen
+        if view.overlay not in self.chosen:
+            self._look_at_clusters()
+            self.chosen[view.overlay] = _choose(view, file, request, only)
+        choice = self.chosen[view.overlay]
         if self.guard is not None:
             self.guard(view, choice)
         restored = choice.release
+        hint = f"`gitops hold {view.overlay.typed} --reason TEXT` keeps it as it is"
         if restored is None:
-            return self._runs(view, choice.notes)
-        present = file.read_images()
-        requests = tuple(entry for entry in choice.requests if entry.image in present)
+            return _Stays(view, choice.notes, choice.warnings, hint)
+        requests = tuple(entry for entry in choice.requests if entry.image in current)
         edit = edit_images(file.content, file.path, requests)
-        since, self.planned_on = landed_since(view, restored, self.planned_on)
+        since, planned = landed_since(view, restored, self.planned_on.get(view.overlay))
+        self.planned_on[view.overlay] = planned
         if not edit.changes:
-            return self._runs(view, (f"{describe(restored)} is what already runs", *since))
-        made = assemble_rollback(view, edit, requests, choice, restored, request)
-        ending = self._drop(view) if made.commits else ()
-        ending = () if self.keeps_branch else ending
+            notes = (f"{describe(restored)} is what already runs", *since)
+            return _Stays(view, notes, choice.warnings, hint)
+        told.notes(view.label, (*choice.notes, *since))
+        told.warnings(view.label, (*choice.warnings, *edit.warnings))
+        return Restoration(view, requests, edit, choice, restored)
+
+    def _look_at_clusters(self) -> None:
+        """Begin to read the Applications, once, while Git is read: a canary may be under way."""
+        if self.steering is None and not self.chosen:
+            fed = [view.overlay for view in self.views if view.row.change != "work-tree"]
+            if fed:
+                self.steering = ClusterActions(self.session, self.views[0].tip, fed)
+
+    def _sort_out(
+        self,
+        found: Sequence[Restoration],
+        stay: list[_Stays],
+        failed: list[tuple[OverlayView, GitopsError]],
+    ) -> None:
+        """Say what becomes of the overlays that cannot go back: they stay, or nothing is done.
+
+        One that a bad release never reached has nothing to take back, and one that had a single
+        release nothing to go back to. Raises Refused or NotFound with all reasons.
+        """
+        against = []
+        for view, error in failed:
+            is_other = self.request.bad is not None and isinstance(error, NotFound)
+            if is_other and (found or stay):
+                stay.append(_Stays(view, ("that release is none of its own: it stays",)))
+            elif self._has_one_release(view) and found:
+                stay.append(_Stays(view, ("it has had one release only, and stays",)))
+            else:
+                against.append((view.label, error))
+        if against:
+            rest = [one.label for one in found]
+            command = f"`gitops rollback {' '.join(rest)}` rolls back the others" if rest else None
+            raise refusal_of_all("rolled back", against, hint=command)
+
+    def _has_one_release(self, view: OverlayView) -> bool:
+        if self.request.to is not None or self.request.bad is not None:
+            return False
+        return len(list(islice(releases_of(view), 2))) < 2
+
+    def _made(self, found: Sequence[Restoration], told: Told) -> Plan:
+        session = self.session
+        made = assemble_rollback(found, self.request)
+        going = set(made.reached) if made.commits else set()
+        self.dropped = dropped_by(one.view for one in found if one.view.overlay in going)
+        going_with = [] if self.keeps_branch else self.dropped
         made = replace(
             made,
-            ending=ending,
-            passed_over=choice.left_out,
-            warnings=choice.warnings + edit.warnings + made.warnings,
-            notes=(
-                *choice.notes,
-                *since,
-                *made.notes,
-                *(f"drops the proposal {one.branch}{_of(one)}{self.with_it}" for one in ending),
+            ending=tuple(one.proposal for one in going_with),
+            passed_over=tuple(
+                replace(entry, overlay=one.label if told.several else None)
+                for one in found
+                for entry in one.choice.left_out
             ),
+            warnings=(*told.all_warnings(), *made.warnings),
+            notes=(*told.all_notes(), *made.notes, *map(str, going_with)),
         )
-        underway = self._underway(overlay, edit.changes)
+        underway = self._underway(found)
         coming = tuple(f"aborts {one.resource} first: {one.rollout.describe()}" for one in underway)
         if session.dry_run:
             return replace(made, notes=made.notes + coming)
-        changes = tuple((overlay.label, change) for change in edit.changes)
-        self._ask(Preview(overlay.label, changes, made.notes + coming, made.warnings))
+        label = told_labels([one.label for one in found])
+        changes = tuple((one.label, change) for one in found for change in one.edit.changes)
+        self._ask(Preview(label, changes, made.notes + coming, made.warnings))
         if self.steering is not None:
-            self.steering.abort(underway, [change.after for change in edit.changes])
+            after = [change.after for one in found for change in one.edit.changes]
+            self.steering.abort(underway, after)
         return made
 
-    def _runs(self, view: OverlayView, notes: tuple[str, ...]) -> Plan:
+    def _runs(self, stay: Sequence[_Stays], told: Told) -> Plan:
         """Return the plan where what is restored runs already: no commit, also not for a hold."""
+        for one in stay:
+            told.warnings(one.view.label, one.warnings)
         return Plan(
             action="rollback",
-            notes=notes,
-            warnings=self.chosen.warnings if self.chosen is not None else (),
-            hint=f"`gitops hold {view.overlay.typed} --reason TEXT` keeps it as it is",
-            reached=(view.overlay,) if self.steering is not None else (),
+            notes=told.all_notes(),
+            warnings=told.all_warnings(),
+            hint=stay[0].hint if len(stay) == 1 else None,
+            reached=tuple(one.view.overlay for one in stay if one.view.row.change != "work-tree"),
         )
 
     def _ask(self, preview: Preview) -> None:
@@ -187,12 +299,13 @@ class _Call(Struct):
         if not self.confirm(preview):
             raise Refused("nothing was rolled back", hint="--yes does not ask")
 
-    def _underway(self, overlay: Overlay, changes: Sequence[ImageChange]) -> tuple[Underway, ...]:
+    def _underway(self, found: Sequence[Restoration]) -> tuple[Underway, ...]:
         """Return the Rollouts to be stopped; looked for once, before the first try."""
         first, self.looked = not self.looked, True
         if self.steering is None or not first or not self.request.abort:
             return ()
-        return self.steering.underway(overlay, changes)
+        looks = (self.steering.underway(one.view.overlay, one.edit.changes) for one in found)
+        return tuple(underway for each in looks for underway in each)
 
     def steer(self, report: WriteReport) -> WriteReport:
         """Let Argo CD look at the commit now, and show the hold."""
@@ -203,57 +316,23 @@ class _Call(Struct):
             self.steering.show_holds()
         return self.steering.told(report)
 
-    def _drop(self, view: OverlayView) -> tuple[Proposal, ...]:
-        """Return the proposal that the rollback ends, also one that has landed and was left."""
-        self.dropped = None
-        overlay = view.overlay
-        if overlay.environment.change != "pull-request":
-            return ()
-        branch, base = proposal_branch(overlay), view.branch
-        try:
-            found = find_proposal(view)
-        except (ManifestError, NotFound):
-            # Whoever may push that branch cannot stop a rollback with what it holds.
-            found = ProposalLookup(self.session.repository.snapshot(branch).commit, None)
-        head, present = found.head, found.present
-        if head is None:
-            return ()
-        ended = Proposal(overlay, branch, head, state="closed", base=base)
-        if present is not None:
-            ended = present.report(overlay, state="closed")
-        others = present.others if present is not None else found.commits
-        self.with_it = f", and with it {told_commits(others)}" if others else ""
-        self.dropped = (view, ended)
-        return (ended,)
-
     def tell(self, report: WriteReport) -> WriteReport:
-        """Close the pull request of the dropped proposal, with the reason."""
-        if self.dropped is None or self.chosen is None or self.chosen.release is None:
+        """Close the pull requests of the dropped proposals, with the reason."""
+        if not self.dropped:
             return report
-        from gitops.actions.pull_requests.publish import end_pull_request
-        from gitops.core.proposals.comments import render_rolled_back
-
-        view, ended = self.dropped
-        kept = f"{ended.branch} could not be deleted: its server says no"
-        comment = render_rolled_back(
-            ended.overlay,
-            self.session.identity().name,
-            restores=self.chosen.release.commit,
-            commit=report.commit,
+        restored = {
+            overlay: choice.release.commit
+            for overlay, choice in self.chosen.items()
+            if choice.release is not None
+        }
+        return tell_dropped(
+            self.session,
+            report,
+            self.dropped,
+            restored,
             reason=self.request.reason,
+            keeps_branch=self.keeps_branch,
         )
-        pull, doubts = end_pull_request(view, ended.commit or "", comment)
-        if pull is not None:
-            ended = replace(ended, number=pull.number, url=pull.url)
-        elif self.keeps_branch:
-            ended = replace(ended, state="open")
-        warnings = report.warnings + ((kept,) if self.keeps_branch else ()) + doubts
-        return replace(report, proposals=(ended,), warnings=warnings)
-
-
-def _of(proposal: Proposal) -> str:
-    by = f", by {proposal.by}" if proposal.by is not None else ""
-    return f" ({(proposal.commit or '')[:7]}{by})"
 
 
 def _explained(error: Denied, request: RollbackRequest) -> Denied:
@@ -261,7 +340,7 @@ def _explained(error: Denied, request: RollbackRequest) -> Denied:
     if isinstance(error, Protected):
         error.hint = (
             "an account that the server lets push there may run the same command; or say "
-            f"`rollback: pull-request` for {request.environment} in gitops.yaml, and it is proposed"
+            f"`rollback: pull-request` for {request.named.text} in gitops.yaml, and it is proposed"
         )
     return error
 
@@ -273,21 +352,23 @@ def _known_images(file: OverlayFile, request: RollbackRequest) -> None:
             raise missing_image(image, present, file.path, can_add=False)
 
 
-def _taken_back(view: OverlayView, file: OverlayFile, request: RollbackRequest) -> Plan | None:
+def _taken_back(
+    view: OverlayView, file: OverlayFile, request: RollbackRequest, images: Sequence[str]
+) -> _Stays | None:
     """Ask what became of the release that is called bad; None: it runs, so it is taken back.
 
     Raises Refused, with what a rollback would do now, when something newer runs.
     """
     if request.bad is None:
         return None
-    current, only = file.read_images(), frozenset(request.images) or None
+    current, only = file.read_images(), frozenset(images) or None
     bad = judge_bad(view, current, request.bad, only=only)
     if bad.taken_by is not None:
         by = bad.taken_by
         when = timestamp(by.time) if by.time is not None else "unknown"
         verb = "by hand" if by.action is None else f"by {by.author.name}"
         note = f"{describe(bad.release)} was taken back already, {verb}, {when}: {describe(by)}"
-        return Plan(action="rollback", notes=(note,), reached=(view.overlay,))
+        return _Stays(view, (note,))
     if bad.newer is None:
         return None
     raise Refused(
@@ -298,10 +379,12 @@ def _taken_back(view: OverlayView, file: OverlayFile, request: RollbackRequest) 
     )
 
 
-def _choose(view: OverlayView, file: OverlayFile, request: RollbackRequest) -> Choice:
+def _choose(
+    view: OverlayView, file: OverlayFile, request: RollbackRequest, images: Sequence[str]
+) -> Choice:
     """Ask the rule, with as much of the history as it needs."""
     current = file.read_images()
-    only = frozenset(request.images) or None
+    only = frozenset(images) or None
     if view.row.change == "work-tree" and request.to is None:
         return undo_edits(releases_of(view), current, only=only)
     return choose_release(view, current, only=only, to=request.to, override=request.override)

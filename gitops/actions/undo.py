@@ -1,4 +1,4 @@
-"""`gitops undo`: take back the newest rollback, as a new commit.
+"""`gitops undo`: take back the newest rollback, of all overlays that are named, as a new commit.
 
 The images become what they were before it, and so does the hold. What landed since stays: then
 there is nothing to undo, and it is named.
@@ -6,31 +6,32 @@ there is nothing to undo, and it is named.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gitops.actions.argocd.cluster_actions import ClusterActions
 from gitops.actions.context.holds import readable_hold, standing_hold_path
-from gitops.actions.context.named import find_overlay
+from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
+from gitops.actions.context.together import Told, refusal_of_all
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.proposals.draft import ProposalRequest, propose
-from gitops.actions.releases.history import file_around, releases_of
+from gitops.actions.proposals.draft import DraftedProposals, ProposalRequest, propose
+from gitops.actions.releases.history import file_around, gather_releases, releases_of
 from gitops.actions.releases.rollback_target import rollback_command
 from gitops.actions.rollback import Preview
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay, asks_for_approval
-from gitops.core.git.message import ChangeLine, CommitMessage
-from gitops.core.kustomization import edit_images
+from gitops.core.git.message import ChangeLine, CommitMessage, told_labels
+from gitops.core.kustomization import Edit, edit_images
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import describe
 from gitops.core.releases.undo import Undo, choose_undo
 from gitops.core.report import OverlayChange, WriteReport
-from gitops.errors import Refused, UsageError
+from gitops.errors import GitopsError, Refused, UsageError
 
 
 class UndoRequest(Struct, frozen=True):
@@ -38,13 +39,11 @@ class UndoRequest(Struct, frozen=True):
 
     Attributes:
         rollback: commit of the rollback that is meant (hex, at least 7 digits); None: the newest.
-        app: which app's overlay, where each has its own.
     """
 
-    environment: str
+    named: Named
     rollback: str | None = None
     reason: str | None = None
-    app: str | None = None
 
 
 class _HoldBefore(Struct, frozen=True):
@@ -59,13 +58,35 @@ class _HoldBefore(Struct, frozen=True):
     note: str
 
 
+class _Undoing(Struct, frozen=True):
+    """What is undone in one overlay."""
+
+    view: OverlayView
+    found: Undo
+    rollback: Release
+    edit: Edit
+    hold: _HoldBefore
+
+    @property
+    def files(self) -> dict[str, bytes | None]:
+        """All that is written, by path."""
+        return {self.view.file.path: self.edit.after, **self.hold.files}
+
+    @property
+    def lines(self) -> list[ChangeLine]:
+        """Its changes as the body of a message tells them."""
+        return [ChangeLine(self.view.label, change) for change in self.edit.changes]
+
+
 def undo(
     session: Session,
     request: UndoRequest,
     *,
     confirm: Callable[[Preview], bool] | None = None,
 ) -> WriteReport:
-    """Take back the newest rollback of one environment.
+    """Take back the newest rollback of the overlays that are named.
+
+    Of several it is one call of `rollback` that is taken back, the newest of them.
 
     `confirm` is asked once, before anything is written; None means yes.
     Raises Refused when there is no rollback, something landed since, or the answer was no; NotFound
@@ -76,51 +97,168 @@ def undo(
         require_commit(request.rollback, "--rollback")
     call = _Call(session, request, confirm)
     report = write(session, call.plan, lenient=True).report
-    if session.dry_run or call.view is None:
+    if session.dry_run or not call.views:
         return report
-    if report.outcome == "proposed":
+    if any(one.state == "open" for one in report.proposals):
         from gitops.actions.pull_requests.publish import publish
 
-        return publish(session, report)
-    return _tell(session, call.view, report) if report.outcome == "committed" else report
+        report = publish(session, report)
+    return _tell(session, call.views, report) if report.outcome == "committed" else report
 
 
 class _Call(Struct):
-    """One call: the rollback that was chosen at first is the one that is undone by all tries."""
+    """One call: the rollbacks that were chosen at first are undone by all tries.
+
+    Attributes:
+        chosen: commit of the rollback, by overlay.
+        views: of the overlays where something is undone, as of the newest try.
+    """
 
     session: Session
     request: UndoRequest
     confirm: Callable[[Preview], bool] | None
-    rollback: str | None = None
-    view: OverlayView | None = None
+    chosen: dict[Overlay, str] = field(default_factory=dict)
+    views: list[OverlayView] = field(default_factory=list)
 
     def plan(self, tip: Tip) -> Plan:
         """Return what the undo wants, seen from `tip`."""
-        overlay = find_overlay(tip, self.request.environment, self.request.app)
-        view = self.view = view_of(self.session, tip, overlay)
-        if view.row.change == "work-tree":
-            raise UsageError(
-                f"{view.label} is edited in a checkout, and nothing is committed there",
-                hint="`git checkout -- FILE` takes an edit back",
-            )
-        found = _choose(view, self.rollback or self.request.rollback)
-        if found.rollback is None or found.before is None:
-            return _undone(view, found)
-        edit = edit_images(view.file.content, view.file.path, found.requests)
-        hold = _hold_before(view, found.rollback)
-        notes = (
-            f"undoes {describe(found.rollback)}",
-            f"restores {describe(found.before)}, which ran before it",
-            hold.note,
+        overlays = overlays_named(tip, self.request.named)
+        views = [view_of(self.session, tip, overlay) for overlay in overlays]
+        for view in views:
+            _refuse_checkout(view)
+        told = Told(several=len(views) > 1)
+        meant = self._meant(views, told)
+        self.views = [view for view, _ in meant]
+        found: list[_Undoing] = []
+        against: list[tuple[str, GitopsError]] = []
+        for view, rollback in meant:
+            try:
+                undone = _choose(view, rollback)
+            except Refused as error:
+                if not told.several:
+                    raise
+                against.append((view.label, error))
+                continue
+            if undone.rollback is None or undone.before is None:
+                told.notes(view.label, _undone(undone))
+            else:
+                found.append(_undoing(view, undone, undone.rollback, undone.before, told))
+        if against:
+            raise refusal_of_all("undone", against)
+        if not found:
+            return Plan(action="undo", notes=told.all_notes(), reached=tuple(overlays))
+        first = not self.chosen
+        self.chosen = {one.view.overlay: one.rollback.commit for one in found}
+        made = _assemble(found, self.request.reason)
+        made = replace(made, notes=(*told.all_notes(), *made.notes), warnings=told.all_warnings())
+        if first:
+            self._ask(found, told)
+        return made
+
+    def _ask(self, found: Sequence[_Undoing], told: Told) -> None:
+        """Ask the person. Raises Refused when the answer is no."""
+        if self.confirm is None or self.session.dry_run:
+            return
+        changes = tuple((one.view.label, change) for one in found for change in one.edit.changes)
+        label = told_labels([one.view.label for one in found])
+        if not self.confirm(Preview(label, changes, told.all_notes(), told.all_warnings())):
+            raise Refused("nothing was undone", hint="--yes does not ask")
+
+    def _meant(
+        self, views: Sequence[OverlayView], told: Told
+    ) -> list[tuple[OverlayView, str | None]]:
+        """Return the overlays where something is undone, each with the rollback that is meant.
+
+        Of several overlays that is the rollback of one call, the newest that any of them runs: an
+        older one of another overlay stays. Raises Refused when none of them runs one.
+        """
+        if self.chosen:
+            kept = (view for view in views if view.overlay in self.chosen)
+            return [(view, self.chosen[view.overlay]) for view in kept]
+        if len(views) == 1:
+            return [(views[0], self.request.rollback)]
+        gather_releases(views)
+        newest = {view: next(releases_of(view), None) for view in views}
+        wanted = self.request.rollback or ""
+        runs = [
+            (release, view)
+            for view, release in newest.items()
+            if release is not None
+            and release.action == "rollback"
+            and release.commit.startswith(wanted)
+        ]
+        if not runs:
+            return self._none_runs(newest)
+        meant, where = _newest(runs)
+        found: list[tuple[OverlayView, str | None]] = []
+        for view, release in newest.items():
+            if release is not None and _same_call(release, meant):
+                found.append((view, release.commit))
+            elif view.label in meant.labels and view.branch == where.branch:
+                found.append((view, meant.commit))  # which says what came since
+            else:
+                told.notes(view.label, ("no part of that rollback: it stays",))
+        return found
+
+    def _none_runs(
+        self, newest: Mapping[OverlayView, Release | None]
+    ) -> list[tuple[OverlayView, str | None]]:
+        """Return those whose newest release is an undo: each says so. Raises Refused."""
+        undone = [
+            (view, self.request.rollback)
+            for view, release in newest.items()
+            if release is not None and release.action == "undo"
+        ]
+        if undone:
+            return undone
+        raise Refused(
+            "none of these runs a rollback that could be undone",
+            hint="`gitops history ENV` shows the releases of one of them",
+            reasons=tuple(
+                f"{view.label} runs {describe(release)}"
+                for view, release in newest.items()
+                if release is not None
+            ),
         )
-        if self.rollback is None and self.confirm is not None and not self.session.dry_run:
-            changes = tuple((view.label, change) for change in edit.changes)
-            if not self.confirm(Preview(view.label, changes, notes, edit.warnings)):
-                raise Refused("nothing was undone", hint="--yes does not ask")
-        self.rollback = found.rollback.commit
-        files = {view.file.path: edit.after, **hold.files}
-        made = _assemble(view, found, edit.changes, files, self.request.reason)
-        return replace(made, notes=(*notes, *made.notes), warnings=edit.warnings)
+
+
+def _newest(runs: Sequence[tuple[Release, OverlayView]]) -> tuple[Release, OverlayView]:
+    """Return the newest of some rollbacks: by what was made on which; by time on other branches."""
+    newest, where = runs[0]
+    for one, view in {one.commit: (one, view) for one, view in runs}.values():
+        if one.commit == newest.commit:
+            continue
+        if view.branch == where.branch:
+            evidence = view.session.evidence
+            is_newer = evidence.contains(view.home.commit, one.commit, newest.commit)
+        else:
+            is_newer = _seconds(one) > _seconds(newest)
+        if is_newer:
+            newest, where = one, view
+    return newest, where
+
+
+def _seconds(release: Release) -> float:
+    return release.time.timestamp() if release.time is not None else 0.0
+
+
+def _same_call(release: Release, other: Release) -> bool:
+    """Say whether two overlays run what one call of `rollback` made, maybe on two branches."""
+    if release.commit == other.commit:
+        return True
+    return (
+        release.action == other.action
+        and release.intent is not None
+        and release.intent == other.intent
+    )
+
+
+def _refuse_checkout(view: OverlayView) -> None:
+    if view.row.change == "work-tree":
+        raise UsageError(
+            f"{view.label} is edited in a checkout, and nothing is committed there",
+            hint="`git checkout -- FILE` takes an edit back",
+        )
 
 
 def _choose(view: OverlayView, rollback: str | None) -> Undo:
@@ -132,12 +270,26 @@ def _choose(view: OverlayView, rollback: str | None) -> Undo:
     return releases_of(view).until_sure(ask)
 
 
-def _undone(view: OverlayView, found: Undo) -> Plan:
-    notes: tuple[str, ...] = ()
-    if found.undone is not None:
-        rollback, by = found.undone
-        notes = (f"{describe(rollback)} was undone already, by {by.author.name}: {describe(by)}",)
-    return Plan(action="undo", notes=notes, reached=(view.overlay,))
+def _undoing(
+    view: OverlayView, found: Undo, rollback: Release, before: Release, told: Told
+) -> _Undoing:
+    edit = edit_images(view.file.content, view.file.path, found.requests)
+    hold = _hold_before(view, rollback)
+    notes = (
+        f"undoes {describe(rollback)}",
+        f"restores {describe(before)}, which ran before it",
+        hold.note,
+    )
+    told.notes(view.label, notes)
+    told.warnings(view.label, edit.warnings)
+    return _Undoing(view, found, rollback, edit, hold)
+
+
+def _undone(found: Undo) -> tuple[str, ...]:
+    if found.undone is None:
+        return ()
+    rollback, by = found.undone
+    return (f"{describe(rollback)} was undone already, by {by.author.name}: {describe(by)}",)
 
 
 def _hold_before(view: OverlayView, rollback: Release) -> _HoldBefore:
@@ -162,53 +314,75 @@ def _hold_before(view: OverlayView, rollback: Release) -> _HoldBefore:
     return _HoldBefore({path: before}, f"{view.label} stays held, by {held.by}: {held.reason}")
 
 
-def _assemble(
-    view: OverlayView,
-    found: Undo,
-    changes: Sequence[ImageChange],
-    files: dict[str, bytes | None],
-    reason: str | None,
-) -> Plan:
-    """Return the plan that writes `files`: a commit, or a proposal where rollbacks are proposed."""
-    path, branch = view.file.path, view.branch
-
-    def render(overlay: Overlay, changes: Sequence[ImageChange]) -> str:
-        return CommitMessage(
-            action="undo",
-            environments=[overlay.label],
-            changes=[ChangeLine(overlay.label, change) for change in changes],
-            intent=view.session.intent,
-            reason=reason,
-            undoes=found.rollback.commit if found.rollback is not None else None,
-        ).render()
-
-    reported = tuple(OverlayChange(view.overlay, path, change, branch) for change in changes)
-    if view.row.rollback == "pull-request":
-        extra = tuple((one, content) for one, content in files.items() if one != path)
-        proposed = propose(
-            [ProposalRequest(view, found.requests, extra=extra, undo=True)], render=render
+def _assemble(found: Sequence[_Undoing], reason: str | None) -> Plan:
+    """Return the plan that undoes `found`: a commit for each branch, and proposals where rollbacks
+    are proposed.
+    """
+    going = [one for one in found if one.view.row.rollback == "commit"]
+    proposing = [one for one in found if one.view.row.rollback != "commit"]
+    commits: dict[str, Draft] = {}
+    for branch in dict.fromkeys(one.view.branch for one in going):
+        mine = [one for one in going if one.view.branch == branch]
+        commits[branch] = Draft(
+            {path: content for one in mine for path, content in one.files.items()},
+            _message(mine, [line for one in mine for line in one.lines], reason),
+            before={path: one.view.home.read(path) for one in mine for path in one.files},
         )
-        return Plan(
-            action="undo",
-            proposals=proposed.drafts,
-            waiting=proposed.waiting,
-            changes=reported if proposed.drafts else (),
-            notes=proposed.notes,
+    proposed = _propose(proposing, reason)
+    waiting = {proposal.overlay for proposal in proposed.waiting}
+    return Plan(
+        action="undo",
+        commits=commits,
+        proposals=proposed.drafts,
+        waiting=proposed.waiting,
+        changes=tuple(
+            OverlayChange(one.view.overlay, one.view.file.path, change, one.view.branch)
+            for one in found
+            if one.view.overlay not in waiting
+            for change in one.edit.changes
+        ),
+        notes=proposed.notes,
+        reached=tuple(one.view.overlay for one in going),
+    )
+
+
+def _propose(found: Sequence[_Undoing], reason: str | None) -> DraftedProposals:
+    if not found:
+        return DraftedProposals()
+    by_overlay = {one.view.overlay: one for one in found}
+
+    def message(overlay: Overlay, changes: Sequence[ImageChange]) -> str:
+        lines = [ChangeLine(overlay.label, change) for change in changes]
+        return _message([by_overlay[overlay]], lines, reason)
+
+    wanted = [
+        ProposalRequest(
+            one.view, one.found.requests, extra=tuple(one.hold.files.items()), undo=True
         )
-    before = {one: view.home.read(one) for one in files}
-    draft = Draft(files, render(view.overlay, changes), before=before)
-    return Plan(action="undo", commits={branch: draft}, changes=reported, reached=(view.overlay,))
+        for one in found
+    ]
+    return propose(wanted, render=message)
 
 
-def _tell(session: Session, view: OverlayView, report: WriteReport) -> WriteReport:
+def _message(found: Sequence[_Undoing], lines: Sequence[ChangeLine], reason: str | None) -> str:
+    return CommitMessage(
+        action="undo",
+        environments=[one.view.label for one in found],
+        changes=lines,
+        intent=found[0].view.session.intent,
+        reason=reason,
+        undoes={one.view.label: one.rollback.commit for one in found},
+    ).render()
+
+
+def _tell(session: Session, views: Sequence[OverlayView], report: WriteReport) -> WriteReport:
     """Bring the texts of pull requests up to date, and let Argo CD look at the commit now."""
-    if asks_for_approval(view.row):
+    asking = [view.overlay for view in views if asks_for_approval(view.row)]
+    if asking:
         from gitops.actions.pull_requests.publish import refresh
 
-        report = replace(report, warnings=report.warnings + refresh(session, [view.overlay]))
-    if session.clusters is None:
-        return report
-    steering = ClusterActions(session, view.tip, [view.overlay])
+        report = replace(report, warnings=report.warnings + refresh(session, asking))
+    steering = ClusterActions(session, views[0].tip, [view.overlay for view in views])
     steering.refresh()
     steering.show_holds()
     return steering.told(report)

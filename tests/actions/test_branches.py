@@ -277,7 +277,7 @@ def test_rollback_and_its_hold_are_one_commit_on_its_branch(shop: Shop) -> None:
     put(shop, "2", "stage")
     promote(session(shop), PromoteRequest("prod"))
     main = shop.branches["main"]
-    report = rollback(session(shop), RollbackRequest("prod"))
+    report = rollback(session(shop), RollbackRequest(Named(("prod",))))
 
     assert (["production"], main) == (list(commits(report)), shop.branches["main"])
     assert "1" == shop.tag("prod")
@@ -296,7 +296,7 @@ def test_rollback_to_a_release_from_before_the_branch_was_made(shop: Shop) -> No
     put(shop, "2", "stage")
     promote(session(shop), PromoteRequest("prod"))
     assert 4 == len(history(session(shop), "prod").releases)
-    rollback(session(shop), RollbackRequest("prod", to=bump))
+    rollback(session(shop), RollbackRequest(Named(("prod",)), to=bump))
 
     assert "0" == shop.tag("prod")
     assert [bump] == [*trailers(shop.message("production"))["Gitops-Restores"]]
@@ -308,7 +308,7 @@ def test_a_branch_that_began_empty_has_no_earlier_release(shop: Shop) -> None:
 
     assert 1 == len(history(session(shop), "prod").releases)
     with pytest.raises(Refused):
-        rollback(session(shop), RollbackRequest("prod"))
+        rollback(session(shop), RollbackRequest(Named(("prod",))))
 
 
 def test_qa_speaks_of_a_release_on_its_branch(shop: Shop) -> None:
@@ -351,7 +351,9 @@ def test_policy_that_changes_meanwhile_counts(shop: Shop) -> None:
 def test_a_rollback_of_the_environment_before_counts(shop: Shop) -> None:
     """What stage takes back while it is promoted does not arrive in prod."""
     put(shop, "2", "stage")
-    shop.rivals = [lambda: rollback(session(shop, "Bob", intent="b"), RollbackRequest("stage"))]
+    shop.rivals = [
+        lambda: rollback(session(shop, "Bob", intent="b"), RollbackRequest(Named(("stage",))))
+    ]
     shop.rivals.append(lambda: None)
 
     with pytest.raises(Refused, match=r"a rollback of stage took shop/api v2 away"):
@@ -374,7 +376,7 @@ def test_holds_and_rollbacks_wait_for_nobody(shop: Shop) -> None:
     resume(session(shop), Named(("prod",)))
     put(shop, "2", "stage")
     shop.pushed.clear()
-    rollback(session(shop), RollbackRequest("stage"))
+    rollback(session(shop), RollbackRequest(Named(("stage",))))
 
     assert [["staging"]] == shop.pushed
 
@@ -491,7 +493,7 @@ def test_all_environments_on_one_branch_of_their_own() -> None:
 VERBS: dict[str, Callable[[Shop], object]] = {
     "deploy": lambda shop: put(shop, "2", "prod", override="INC-1"),
     "promote": lambda shop: promote(session(shop), PromoteRequest("prod")),
-    "rollback": lambda shop: rollback(session(shop), RollbackRequest("prod")),
+    "rollback": lambda shop: rollback(session(shop), RollbackRequest(Named(("prod",)))),
     "hold": lambda shop: hold(session(shop), Named(("prod",)), reason="INC-1"),
     "resume": lambda shop: resume(session(shop), Named(("prod",))),
     "qa": lambda shop: qa(session(shop), QaRequest("prod", "qa-passed", "a" * 40)),
@@ -622,7 +624,7 @@ def test_a_proposed_rollback_brings_its_hold_to_its_branch(asking: Shop) -> None
     asking.commit({"gitops.yaml": CONFIG.replace("after: [stage],", rule).encode()})
     promote(session(asking), PromoteRequest("prod"))
     approve(session(asking, "Bob", intent="2"), ApproveRequest("prod"))
-    rollback(session(asking, intent="3"), RollbackRequest("prod"))
+    rollback(session(asking, intent="3"), RollbackRequest(Named(("prod",))))
     approve(session(asking, "Bob", intent="4"), ApproveRequest("prod"))
 
     assert "1" == asking.tag("prod")

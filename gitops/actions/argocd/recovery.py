@@ -15,6 +15,7 @@ from typing import Final, Protocol
 from msgspec.structs import replace
 
 from gitops.actions.argocd.observer import DegradedRelease, ObserverState
+from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import releases_of
@@ -68,8 +69,7 @@ def recover(
     key = f"{session.intent} recover {bad.commit}"
     own = replace(session, intent=hashlib.sha256(key.encode()).hexdigest()[:32], before_write=None)
     request = RollbackRequest(
-        environment=overlay.environment.name,
-        app=overlay.app,
+        named=Named((overlay.label,)),
         bad=bad.commit,
         reason=one_line(f"{bad.commit[:7]} was Degraded: {why}", 300),
     )

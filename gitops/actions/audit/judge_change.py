@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
@@ -13,7 +14,8 @@ from gitops.actions.audit.changes import BranchStep, Changeset
 from gitops.actions.audit.rollback_claims import ClaimVerdict, find_overlays, held_by, judge_claim
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
-from gitops.actions.releases.ledger import OverlayLedger, ledger_of
+from gitops.actions.releases.ledger import ledger_of
+from gitops.actions.releases.renames import Past
 from gitops.core.audit.affected import AffectedPath
 from gitops.core.audit.findings import (
     ChangeStatus,
@@ -126,18 +128,20 @@ class StepJudge:
             for label, overlay in known.items()
             if self._reader.lives_here(overlay.environment)
         }
-        ledger = OverlayLedger()
-        if len(claim.labels) == 1 and claim.labels[0] in here:
-            ledger = ledger_of(view_of(self._session, policy, here[claim.labels[0]]))
+        archive, session = self._archive, self._session
         return judge_claim(
-            self._archive,
+            archive,
             step,
             paths,
             claim,
             here,
-            ledger,
-            self._changes,
-            self._session.load_config,
+            lambda overlay: ledger_of(view_of(session, policy, overlay)),
+            Past(
+                partial(self._changes.history, archive),
+                archive.tree,
+                archive.changed,
+                session.load_config,
+            ),
         )
 
     def _excuse(
@@ -151,9 +155,9 @@ class StepJudge:
     ) -> tuple[ChangeStatus, str | None] | None:
         """Return why nobody need have agreed to it: a right rollback, or a signed hold."""
         if claim is not None and verdict is not None:
-            right = not verdict.offences and claim.labels == (overlay.label,)
+            right = not verdict.offences and overlay.label in claim.labels
             if right and overlay.environment.rollback == "commit":
-                return "rollback", _restores(claim)
+                return "rollback", _restores(claim.about(overlay.label))
             return None
         signer = self._signer(step, overlay, touches, policy)
         return ("signed", f"signed by {one_line(signer)}") if signer is not None else None

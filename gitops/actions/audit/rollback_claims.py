@@ -8,7 +8,7 @@ from functools import partial
 from msgspec import Struct
 
 from gitops.actions.audit.build_inputs import overlays_in
-from gitops.actions.audit.changes import BranchStep, Changeset
+from gitops.actions.audit.changes import BranchStep
 from gitops.actions.context.holds import hold_paths
 from gitops.actions.releases.claimed_rollback import ClaimedRollback, prove, prove_undo
 from gitops.actions.releases.ledger import OverlayLedger
@@ -58,7 +58,7 @@ class ClaimVerdict(Struct, frozen=True):
     """What a commit does that a rollback must not, and the paths that a rollback may change."""
 
     offences: tuple[RollbackOffence, ...]
-    own: tuple[str, ...] = ()
+    own: Sequence[str] = ()
 
     def covers(self, path: str) -> bool:
         """Say whether all that is wrong with a path was said, or nothing is."""
@@ -72,42 +72,54 @@ def judge_claim(
     changed: Sequence[str],
     claim: Claim,
     overlays: Mapping[str, Overlay],
-    ledger: OverlayLedger,
-    changes: Changeset,
-    load_config: Callable[[bytes], Config],
+    ledgers: Callable[[Overlay], OverlayLedger],
+    past: Past,
 ) -> ClaimVerdict:
     """Judge a commit that says it is a rollback, or that it takes one back.
 
-    `overlays` are those that it names and that are on this branch; `changes` are those that `step`
-    is one of; `load_config` reads `gitops.yaml`.
+    It may be one of several overlays: then it must be one of each that it names, and change nothing
+    of any other. `overlays` are those that it names and that are on this branch.
     """
-    if len(claim.labels) != 1:
-        named = ", ".join(one_line(label, 60) for label in claim.labels) or "no environment"
-        return _whole(f"{claim.kind} is of one environment, and it names {named}")
-    label = claim.labels[0]
-    overlay = overlays.get(label)
-    if overlay is None:
-        return _whole(f"{one_line(label, 60)}, which it names, is no environment here")
+    if not claim.labels:
+        return _whole(f"{claim.kind} is of environments, and it names no environment")
+    strange = [label for label in claim.labels if label not in overlays]
+    if strange:
+        return _whole(f"{one_line(strange[0], 60)}, which it names, is no environment here")
     if step.parent is None:
         return _whole("there is no commit before it that could be restored")
-    before, after = archive.tree(step.parent), archive.tree(step.commit)
-    own = hold_paths(overlay)
-    hold = next((path for path in own if path in changed), own[0])
-    try:
-        name = choose_file(before.entries(overlay.directory), overlay.directory)
-    except ManifestError as error:
-        return _whole(f"{overlay.label} cannot be read: {error.problem}")
-    path = f"{overlay.directory}/{name}"
-    claimed = ClaimedRollback(
-        label, changed, _file(before, after, path), _file(before, after, hold)
-    )
-    past = Past(partial(changes.history, archive), archive.tree, archive.changed, load_config)
-    stream = releases_through(past, overlay, step.parent)
-    if claim.undo:
-        offences = prove_undo(claimed, stream, partial(_before, archive, hold))
-    else:
-        offences = prove(claimed, claim, stream, ledger).offences
-    return ClaimVerdict(offences, (path, hold))
+    before = archive.tree(step.parent)
+    own: dict[str, tuple[str, str]] = {}
+    for label in claim.labels:
+        overlay = overlays[label]
+        try:
+            name = choose_file(before.entries(overlay.directory), overlay.directory)
+        except ManifestError as error:
+            return _whole(f"{overlay.label} cannot be read: {error.problem}")
+        paths = hold_paths(overlay)
+        hold = next((path for path in paths if path in changed), paths[0])
+        own[label] = f"{overlay.directory}/{name}", hold
+    offences: list[RollbackOffence] = []
+    every = frozenset(path for paths in own.values() for path in paths)
+    stray = [path for path in changed if path not in every]
+    for label in claim.labels:
+        mine = [path for path in changed if path in own[label]]
+        claimed = _claimed(archive, step, label, [*stray, *mine], own[label])
+        stray = []  # told once
+        stream = releases_through(past, overlays[label], step.parent)
+        if claim.undo:
+            offences += prove_undo(claimed, stream, partial(_before, archive, own[label][1]))
+        else:
+            ledger = ledgers(overlays[label])
+            offences += prove(claimed, claim.about(label), stream, ledger).offences
+    return ClaimVerdict(tuple(offences), tuple(every))
+
+
+def _claimed(
+    archive: Archive, step: BranchStep, label: str, changed: Sequence[str], own: tuple[str, str]
+) -> ClaimedRollback:
+    before, after = archive.tree(step.parent or step.commit), archive.tree(step.commit)
+    file, hold = (_file(before, after, path) for path in own)
+    return ClaimedRollback(label, changed, file, hold)
 
 
 def _before(archive: Archive, path: str, release: Release) -> bytes | None:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
 from gitops.actions.context.holds import own_hold_path, readable_hold, standing_hold_path
+from gitops.actions.context.named import Named
 from gitops.actions.context.plan import Draft, Plan
-from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
-from gitops.actions.proposals.draft import ProposalRequest, propose
+from gitops.actions.proposals.draft import DraftedProposals, ProposalRequest, propose
 from gitops.actions.releases.history import versions_of
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import ChangeLine, CommitMessage, subject
+from gitops.core.git.message import ChangeLine, CommitMessage, subject, told_labels
 from gitops.core.hold import Hold, render_hold
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange, ImageRequest
 from gitops.core.policy.reasons import record_overrides
 from gitops.core.releases.history import OverlayVersion, Release, releases
 from gitops.core.releases.selection import Choice
-from gitops.core.report import OverlayChange
+from gitops.core.report import HeldOverlay, OverlayChange
 from gitops.core.text.plain import LONGEST_TEXT, one_line
 
 _AND_THEN = "; then: "
@@ -40,108 +39,194 @@ class RollbackRequest(Struct, frozen=True):
         abort: stop a Rollout that is in the middle of what is taken back.
     """
 
-    environment: str
+    named: Named
     to: str | None = None
     bad: str | None = None
     images: tuple[str, ...] = ()
     reason: str | None = None
     hold: bool = True
     override: str | None = None
-    app: str | None = None
     abort: bool = True
 
 
-def assemble_rollback(
-    view: OverlayView,
-    edit: Edit,
-    requests: tuple[ImageRequest, ...],
-    choice: Choice,
-    restored: Release,
-    request: RollbackRequest,
-) -> Plan:
-    """Return the plan that restores `restored`: images, hold and message, as `choice` chose it.
+class Restoration(Struct, frozen=True):
+    """What a rollback puts back in one overlay.
 
-    `edit` is what `requests` make of the overlay's file.
+    Attributes:
+        requests: what is wanted of its images; `edit`: what they make of its file.
+        choice: how `restored` was chosen.
     """
-    session, overlay, file = view.session, view.overlay, view.target
-    home = view.home
-    reported = tuple(
-        OverlayChange(overlay, file.path, change, home.branch) for change in edit.changes
+
+    view: OverlayView
+    requests: tuple[ImageRequest, ...]
+    edit: Edit
+    choice: Choice
+    restored: Release
+
+    @property
+    def label(self) -> str:
+        """What messages call the overlay."""
+        return self.view.label
+
+    @property
+    def reported(self) -> tuple[OverlayChange, ...]:
+        """Its changes, for the report."""
+        overlay, branch = self.view.overlay, self.view.branch
+        path = self.view.target.path
+        return tuple(OverlayChange(overlay, path, change, branch) for change in self.edit.changes)
+
+
+class _Files(Struct, frozen=True):
+    """The files of one restoration after and before it, and the hold that is one of them."""
+
+    after: dict[str, bytes | None]
+    before: dict[str, bytes | None]
+    hold: Hold | None
+
+
+def assemble_rollback(found: Sequence[Restoration], request: RollbackRequest) -> Plan:
+    """Return the plan that restores `found`: images, holds and messages.
+
+    One commit for each branch, proposals where rollbacks are proposed, edits of a checkout.
+    """
+    edits = [one for one in found if one.view.row.change == "work-tree"]
+    files = {one.label: _files(one, request) for one in found if one not in edits}
+    proposing = [one for one in found if one not in edits and one.view.row.rollback != "commit"]
+    going = [one for one in found if one not in edits and one.view.row.rollback == "commit"]
+    proposed = _propose(proposing, files, request)
+    open_already = {proposal.overlay for proposal in proposed.waiting}
+    holds = [
+        HeldOverlay(one.view.overlay, hold)
+        for one in (*going, *proposing)
+        if (hold := files[one.label].hold) is not None
+    ]
+    held = [one for one in going if files[one.label].hold is not None]
+    labels = told_labels([one.label for one in held])
+    return Plan(
+        action="rollback",
+        commits={branch: _draft(mine, files, request) for branch, mine in _by_branch(going)},
+        proposals=proposed.drafts,
+        waiting=proposed.waiting,
+        edits={one.view.target.path: one.edit.after for one in edits if one.edit.changes},
+        before={one.view.target.path: one.view.target.content for one in edits},
+        changes=tuple(
+            change
+            for one in found
+            if one.view.overlay not in open_already
+            for change in one.reported
+        ),
+        notes=(
+            *proposed.notes,
+            *([f"with a hold: automation leaves {labels} alone"] if held else []),
+        ),
+        warnings=proposed.warnings,
+        hold=holds[0].hold if holds else None,
+        holds=tuple(holds),
+        hint=f"`gitops resume {_typed(held)}` lifts {_the(held)}" if held else None,
+        reached=tuple(one.view.overlay for one in going),
     )
-    if overlay.environment.change == "work-tree":
-        return Plan(
-            action="rollback",
-            edits={file.path: edit.after} if edit.changes else {},
-            before={file.path: file.content},
-            changes=reported,
-        )
-    files: dict[str, bytes | None] = {file.path: edit.after} if edit.changes else {}
+
+
+def _typed(found: Sequence[Restoration]) -> str:
+    """Return what names these overlays on a command line."""
+    if len(found) == 1:
+        return found[0].view.overlay.typed
+    return " ".join(one.label for one in found)
+
+
+def _the(found: Sequence[Restoration]) -> str:
+    return "the hold" if len(found) == 1 else "the holds"
+
+
+def _by_branch(found: Sequence[Restoration]) -> list[tuple[str, list[Restoration]]]:
+    branches = dict.fromkeys(one.view.branch for one in found)
+    return [(branch, [one for one in found if one.view.branch == branch]) for branch in branches]
+
+
+def _files(one: Restoration, request: RollbackRequest) -> _Files:
+    view, file, home = one.view, one.view.target, one.view.home
+    after: dict[str, bytes | None] = {file.path: one.edit.after} if one.edit.changes else {}
     before: dict[str, bytes | None] = {file.path: file.content}
     hold = None
     if request.hold:
-        path = own_hold_path(overlay)
-        if overlay.environment.rollback == "commit":
-            path = standing_hold_path(home, overlay)
+        path = own_hold_path(view.overlay)
+        if view.row.rollback == "commit":
+            path = standing_hold_path(home, view.overlay)
         before[path] = home.read(path)
-        hold = _hold(session, restored, choice, request, before[path], path)
-        files[path] = render_hold(hold)
-    message = partial(_message, session, restored, choice, request)
-    if overlay.environment.rollback == "pull-request":
-        extra = tuple((path, content) for path, content in files.items() if path != file.path)
-        wanted = ProposalRequest(view, requests, restores=restored.commit, extra=extra)
-        proposed = propose([wanted], render=message)
-        return Plan(
-            action="rollback",
-            proposals=proposed.drafts,
-            waiting=proposed.waiting,
-            changes=reported if proposed.drafts else (),
-            notes=proposed.notes,
-            warnings=proposed.warnings,
-            hold=hold,
-        )
-    draft = Draft(files, message(overlay, edit.changes), before=before)
-    return Plan(
-        action="rollback",
-        commits={home.branch: draft} if files else {},
-        changes=reported,
-        notes=(f"with a hold: automation leaves {overlay.label} alone",) if hold else (),
-        hold=hold,
-        hint=f"`gitops resume {overlay.typed}` lifts the hold" if hold else None,
-        reached=(overlay,),
+        hold = _hold(one, request, before[path], path)
+        after[path] = render_hold(hold)
+    return _Files(after, before, hold)
+
+
+def _draft(
+    found: Sequence[Restoration], files: Mapping[str, _Files], request: RollbackRequest
+) -> Draft:
+    """Return the one commit that a branch gets."""
+    mine = [files[one.label] for one in found]
+    return Draft(
+        {path: content for one in mine for path, content in one.after.items()},
+        _message(found, request),
+        before={path: content for one in mine for path, content in one.before.items()},
     )
 
 
+def _propose(
+    found: Sequence[Restoration], files: Mapping[str, _Files], request: RollbackRequest
+) -> DraftedProposals:
+    if not found:
+        return DraftedProposals()
+    by_overlay = {one.view.overlay: one for one in found}
+    wanted = [
+        ProposalRequest(
+            one.view,
+            one.requests,
+            restores=one.restored.commit,
+            extra=tuple(
+                (path, content)
+                for path, content in files[one.label].after.items()
+                if path != one.view.target.path
+            ),
+        )
+        for one in found
+    ]
+
+    def message(overlay: Overlay, changes: Sequence[ImageChange]) -> str:
+        one = by_overlay[overlay]
+        return _message([one], request, [ChangeLine(overlay.label, change) for change in changes])
+
+    return propose(wanted, render=message)
+
+
 def _message(
-    session: Session,
-    restored: Release,
-    choice: Choice,
+    found: Sequence[Restoration],
     request: RollbackRequest,
-    overlay: Overlay,
-    changes: Sequence[ImageChange],
+    lines: Sequence[ChangeLine] | None = None,
 ) -> str:
+    if lines is None:
+        lines = [ChangeLine(one.label, change) for one in found for change in one.edit.changes]
+    overridden = [
+        text if len(found) == 1 else f"{one.label}: {text}"
+        for one in found
+        for text in one.choice.overridden
+    ]
+    bad = {one.label: one.choice.rolled_back for one in found if one.choice.rolled_back}
     return CommitMessage(
         action="rollback",
-        environments=[overlay.label],
-        changes=[ChangeLine(overlay.label, change) for change in changes],
-        intent=session.intent,
+        environments=[one.label for one in found],
+        changes=lines,
+        intent=found[0].view.session.intent,
         reason=request.reason,
-        overrides=record_overrides(request.override, choice.overridden),
-        restores=restored.commit,
-        rolled_back=choice.rolled_back,
+        overrides=record_overrides(request.override, overridden),
+        restores={one.label: one.restored.commit for one in found},
+        rolled_back=bad,
     ).render()
 
 
-def _hold(
-    session: Session,
-    restored: Release,
-    choice: Choice,
-    request: RollbackRequest,
-    standing: bytes | None,
-    path: str,
-) -> Hold:
+def _hold(one: Restoration, request: RollbackRequest, standing: bytes | None, path: str) -> Hold:
     """The hold of a rollback; a second one keeps since when it is held and why, and adds to it."""
+    session, commit = one.view.session, one.restored.commit
     held = readable_hold(standing, path) if standing is not None else None
-    own = one_line(request.reason or request.override or f"rolled back to {restored.commit[:7]}")
+    own = one_line(request.reason or request.override or f"rolled back to {commit[:7]}")
     reasons = held.reason.split(_AND_THEN) if held is not None else []
     reasons += [own] if own not in reasons else []
     if len(_AND_THEN.join(reasons)) > LONGEST_TEXT:
@@ -150,9 +235,9 @@ def _hold(
         by=session.identity().name,
         since=(held.since if held is not None else None) or session.clock.now(),
         reason=_AND_THEN.join(reasons),
-        release=restored.commit,
-        restores=restored.commit,
-        rolled_back=choice.rolled_back,
+        release=commit,
+        restores=commit,
+        rolled_back=one.choice.rolled_back,
     )
 
 

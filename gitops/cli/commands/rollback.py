@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from gitops.cli.options import (
-    App,
+    Apps,
     Argument,
     FollowOptions,
     Option,
@@ -68,7 +68,7 @@ class RollbackOptions(OptionGroup):
             help="Stop a Rollout that is in the middle of what is taken back, before the commit.",
         ),
     ] = True
-    app: App = None
+    app: Apps = ()
 
 
 def rollback(
@@ -76,25 +76,30 @@ def rollback(
     follow: FollowOptions,
     where: RepositoryOptions,
     write: WriteOptions,
-    environment: Annotated[
-        str | None,
+    environments: Annotated[
+        tuple[str, ...],
         Argument(
-            "[ENV]",
-            "The environment; without it a terminal shows what is new in each, and asks.",
+            "[ENV...]",
+            "Environments or groups, APP/ENV for one app of it; without any a terminal shows what "
+            "is new in each, and asks.",
             "environment",
         ),
-    ] = None,
+    ] = (),
 ) -> int:
-    """Restore an earlier release as a new commit, and hold the environment."""
+    """Restore an earlier release as a new commit, and hold the environment.
+
+    Of several environments and apps all go back in one commit, or none does.
+    """
     with open_for_writing(where, write, start="history") as session:
+        from gitops.actions.context.named import Named
         from gitops.actions.rollback import RollbackRequest
         from gitops.actions.rollback import rollback as run
         from gitops.cli.render.text import confirm_rollback
 
         waits = wait_options(follow)
         opened = session_of(session, waits)
-        app = options.app
-        if environment is None:
+        named = Named(environments, options.app)
+        if not environments:
             if not may_ask(where.output):
                 raise UsageError(
                     "say which environment", hint="`gitops status` shows what is where"
@@ -102,17 +107,16 @@ def rollback(
             from gitops.actions.history import newest_changes
             from gitops.cli.render.rollback import ask_which
 
-            environment, app = ask_which(newest_changes(opened))
+            named = Named((ask_which(newest_changes(opened)),))
         ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = RollbackRequest(
-            environment=environment,
+            named=named,
             to=options.to,
             bad=options.bad,
             images=options.image,
             reason=options.reason,
             hold=options.hold,
             override=options.override,
-            app=app,
             abort=options.abort,
         )
         report = run(opened, request, confirm=confirm_rollback if ask else None)

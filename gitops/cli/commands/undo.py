@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from gitops.cli.options import (
-    App,
-    Environment,
+    Apps,
+    Environments,
     FollowOptions,
     Option,
     OptionGroup,
@@ -32,18 +32,22 @@ class UndoOptions(OptionGroup):
     ] = None
     reason: Reason = None
     yes: Yes = False
-    app: App = None
+    app: Apps = ()
 
 
 def undo(
-    environment: Environment,
+    environments: Environments,
     options: UndoOptions,
     follow: FollowOptions,
     where: RepositoryOptions,
     write: WriteOptions,
 ) -> int:
-    """Take back the newest rollback: images and hold as they were before it."""
+    """Take back the newest rollback: images and hold as they were before it.
+
+    Of several environments and apps: what one call of `gitops rollback` did there.
+    """
     with open_for_writing(where, write, start="history") as session:
+        from gitops.actions.context.named import Named
         from gitops.actions.undo import UndoRequest
         from gitops.actions.undo import undo as run
         from gitops.cli.render.text import confirm_undo
@@ -51,10 +55,9 @@ def undo(
         waits = wait_options(follow)
         ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = UndoRequest(
-            environment=environment,
+            named=Named(environments, options.app),
             rollback=options.rollback,
             reason=options.reason,
-            app=options.app,
         )
         opened = session_of(session, waits)
         report = run(opened, request, confirm=confirm_undo if ask else None)

@@ -26,13 +26,14 @@ def passed_over_documents(left_out: Sequence[LeftOut]) -> list[dict[str, Any]]:
             "verdicts": list(entry.seen),
             "kind": entry.objection.kind,
             "reason": entry.objection.text,
+            **({"overlay": entry.overlay} if entry.overlay is not None else {}),
         }
         for entry in left_out
     ]
 
 
-def ask_which(news: Sequence[NewestChange]) -> tuple[str, str | None]:
-    """Show what is new in each environment, newest first, and ask for one; returns (ENV, app).
+def ask_which(news: Sequence[NewestChange]) -> str:
+    """Show what is new in each environment, newest first, and ask for one; returns its label.
 
     On standard error, which is a terminal. Raises UsageError for an answer that is none of them.
     """
@@ -41,11 +42,10 @@ def ask_which(news: Sequence[NewestChange]) -> tuple[str, str | None]:
     for text in columns([_row(entry) for entry in news]):
         print(safe(text).rstrip(), file=sys.stderr)
     answer = str(typer.prompt("Roll back which environment?", err=True)).strip()
-    for entry in news:
-        if entry.overlay.label == answer:
-            return entry.overlay.environment.name, entry.overlay.app
-    labels = ", ".join(entry.overlay.label for entry in news)
-    raise UsageError(f"no environment {answer!r}; there are {labels}")
+    labels = [entry.overlay.label for entry in news]
+    if answer not in labels:
+        raise UsageError(f"no environment {answer!r}; there are {', '.join(labels)}")
+    return answer
 
 
 def _row(entry: NewestChange) -> tuple[str, ...]:

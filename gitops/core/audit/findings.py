@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.audit.affected import AffectedPath
 from gitops.core.git.commit import CommitInfo
-from gitops.core.git.message import subject, trailers
+from gitops.core.git.message import said_of, subject, trailers
 from gitops.core.hold import Hold
 from gitops.core.text.plain import one_line
 
@@ -81,8 +82,9 @@ class Claim(Struct, frozen=True):
     """A commit that says it is a rollback.
 
     Attributes:
-        labels: the overlays that it names.
+        labels: the overlays that it names, each once.
         restores: the commit whose images it says that it put back.
+        own: label -> the same, where it says one for each.
         overrides: what it says was passed over.
         by: where it says so: `its message`, `its hold`.
         undo: it says that it takes a rollback back.
@@ -93,6 +95,11 @@ class Claim(Struct, frozen=True):
     overrides: tuple[str, ...] = ()
     by: str = "its message"
     undo: bool = False
+    own: Mapping[str, str] = {}
+
+    def about(self, label: str) -> Claim:
+        """Return what it says of one of its overlays."""
+        return replace(self, labels=(label,), restores=self.own.get(label, self.restores), own={})
 
     @property
     def kind(self) -> str:
@@ -174,16 +181,18 @@ def claim_of(info: CommitInfo, holds: Mapping[str, Hold]) -> Claim | None:
         labels = found.get("Gitops-Environment", ())
         news = not labels or not told.issuperset(labels)
         if news and "rollback" in found["Gitops-Action"]:
-            restores = found.get("Gitops-Restores", ())
-            overrides = found.get("Gitops-Override", ())
-            return Claim(labels, restores[-1] if restores else None, overrides)
+            return _rollback(found)
         told.update(labels)
         if not labels:
             break
-    for label, hold in holds.items():
-        if hold.restores is not None and label not in told:
-            return Claim((label,), hold.restores, by="its hold")
-    return None
+    own = {
+        label: hold.restores for label, hold in holds.items() if hold.restores and label not in told
+    }
+    if not own:
+        return None
+    if len(own) > 1:
+        return Claim(tuple(own), None, by="its holds", own=own)
+    return Claim(tuple(own), next(iter(own.values())), by="its hold")
 
 
 def undo_of(info: CommitInfo) -> Claim | None:
@@ -191,8 +200,17 @@ def undo_of(info: CommitInfo) -> Claim | None:
     for message in (info.message, *info.merged):
         found = trailers(message)
         if "undo" in found.get("Gitops-Action", ()):
-            return Claim(found.get("Gitops-Environment", ()), None, undo=True)
+            labels = tuple(dict.fromkeys(found.get("Gitops-Environment", ())))
+            return Claim(labels, None, undo=True)
     return None
+
+
+def _rollback(found: Mapping[str, tuple[str, ...]]) -> Claim:
+    labels = tuple(dict.fromkeys(found.get("Gitops-Environment", ())))
+    shared = said_of(found, "Gitops-Restores", ())
+    each = {label: said_of(found, "Gitops-Restores", (label,)) for label in labels}
+    own = {label: commit for label, commit in each.items() if commit not in (None, shared)}
+    return Claim(labels, shared, found.get("Gitops-Override", ()), own=own)
 
 
 def judge_approval(

@@ -10,7 +10,7 @@ user-guide/source-hydrator: 5 to 40 hex digits).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
@@ -53,9 +53,10 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         intent: unique id of what was asked for, the same in every attempt.
         overrides: one text for each reason that was passed over.
         source: (source branch, its full commit id or None), when known.
-        restores: for a rollback, the commit whose images it puts back.
-        rolled_back: for a rollback, the commit that was judged bad.
-        undoes: for an undo, the rollback that it takes back.
+        restores: for a rollback, the commit whose images it puts back; of several overlays, label
+            -> commit.
+        rolled_back: for a rollback, the commit that was judged bad; likewise.
+        undoes: for an undo, the rollback that it takes back; likewise.
         subject: in place of the one made from `environments` and `changes`.
         sources: where images have different sources, one `ENVIRONMENT IMAGE REVISION` for each.
     """
@@ -67,9 +68,9 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
     reason: str | None = None
     overrides: Sequence[str] = ()
     source: tuple[str, str | None] | None = None
-    restores: str | None = None
-    rolled_back: str | None = None
-    undoes: str | None = None
+    restores: str | Mapping[str, str] | None = None
+    rolled_back: str | Mapping[str, str] | None = None
+    undoes: str | Mapping[str, str] | None = None
     subject: str | None = None
     sources: Sequence[str] = ()
 
@@ -94,11 +95,24 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         yield "Gitops-Id", self.intent
         yield "Source-Revision", _revision(self.source)
         yield from (("Gitops-Source", text) for text in self.sources)
-        yield "Gitops-Restores", self.restores
-        yield "Gitops-Rolled-Back", self.rolled_back
-        yield "Gitops-Undoes", self.undoes
+        yield from self._for_each("Gitops-Restores", self.restores)
+        yield from self._for_each("Gitops-Rolled-Back", self.rolled_back)
+        yield from self._for_each("Gitops-Undoes", self.undoes)
         yield from (("Gitops-Override", text) for text in self.overrides)
         yield "Argocd-reference-commit-sha", _reference(self.source)
+
+    def _for_each(
+        self, key: str, value: str | Mapping[str, str] | None
+    ) -> Iterator[tuple[str, str | None]]:
+        """Yield one trailer for all overlays where they agree, else `LABEL COMMIT` for each."""
+        if value is None or isinstance(value, str):
+            yield key, value
+            return
+        found = {label: value.get(label) for label in self.environments}
+        if len(set(found.values())) == 1:
+            yield key, next(iter(found.values()))
+            return
+        yield from ((key, f"{label} {one}") for label, one in found.items() if one is not None)
 
 
 def put_in_form(
@@ -142,6 +156,23 @@ def trailers(message: str) -> dict[str, tuple[str, ...]]:
         elif not _PICKED.fullmatch(line):
             return {}
     return {key: tuple(values) for key, values in found.items()}
+
+
+def said_of(
+    found: Mapping[str, Sequence[str]], key: str, labels: Sequence[str] | None
+) -> str | None:
+    """Return what trailers say of one overlay at `key`: its own `LABEL VALUE`, else the one of all.
+
+    `labels` are those that the overlay had; None: any of them.
+    """
+    shared, own = None, None
+    for text in found.get(key, ()):
+        label, _, value = text.rpartition(" ")
+        if not label:
+            shared = value
+        elif labels is None or label in labels:
+            own = value
+    return shared if own is None else own
 
 
 def reason_of(message: str) -> str | None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from gitops.core.git.commit import CommitInfo, Identity
-from gitops.core.git.message import subject, trailers
+from gitops.core.git.message import said_of, subject, trailers
 from gitops.core.hold import Hold
 from gitops.core.kustomization import image_values
 from gitops.core.kustomization.image import ImageValue
@@ -84,8 +84,9 @@ def _release(
 ) -> Release:
     info = version.commit
     told = _told(info, labels)
-    action, restores, rolled_back = (
-        _last(told, key) for key in ("Gitops-Action", "Gitops-Restores", "Gitops-Rolled-Back")
+    action = _last(told, "Gitops-Action")
+    restores, rolled_back = (
+        said_of(told, key, labels) for key in ("Gitops-Restores", "Gitops-Rolled-Back")
     )
     hold = holds.get(info.commit) if not told else None
     if hold is not None and hold.restores is not None:
@@ -101,6 +102,8 @@ def _release(
         rolled_back=rolled_back if action == "rollback" else None,
         source=_last(told, "Source-Revision"),
         sources=_sources(told, labels),
+        intent=_last(told, "Gitops-Id"),
+        labels=told.get("Gitops-Environment", ()),
     )
 
 

@@ -27,6 +27,8 @@ class Release(Struct, frozen=True):
         rolled_back: for a rollback, the commit that was judged bad.
         source: `Source-Revision` (`release/1.4@sha1:…`), when known.
         sources: image -> the same, where the commit says it for each image (`Gitops-Source`).
+        intent: `Gitops-Id`; the commits of one call on several branches have the same.
+        labels: the overlays that it says it changed.
     """
 
     commit: str
@@ -39,6 +41,8 @@ class Release(Struct, frozen=True):
     rolled_back: str | None = None
     source: str | None = None
     sources: Mapping[str, str] = {}
+    intent: str | None = None
+    labels: tuple[str, ...] = ()
 
     def source_of(self, image: str) -> str | None:
         """Return the source revision that the commit tells for one image, None when it does not."""

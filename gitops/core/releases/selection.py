@@ -44,11 +44,13 @@ class LeftOut(Struct, frozen=True):
 
     Attributes:
         seen: what stands in its favour: `stable`, `qa-passed`.
+        overlay: label of the overlay, where a rollback is of several.
     """
 
     release: Release
     objection: Objection
     seen: tuple[str, ...] = ()
+    overlay: str | None = None
 
     def __str__(self) -> str:
         """Say what is passed over, and why."""

@@ -32,7 +32,7 @@ def world() -> ArgoWorld:
 
 def back(world: ArgoWorld, confirm: Any = None, dry_run: bool = False, **more: Any) -> WriteReport:
     """Roll dev back."""
-    request = RollbackRequest("dev", reason="INC-42", **more)
+    request = RollbackRequest(Named(("dev",)), reason="INC-42", **more)
     return rollback(world.session(dry_run=dry_run), request, confirm=confirm)
 
 

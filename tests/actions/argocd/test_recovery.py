@@ -92,7 +92,7 @@ def held(world: ArgoWorld) -> None:
 def back_by_hand(world: ArgoWorld) -> None:
     """Somebody rolled dev back a moment ago, and deployed something else since."""
     world.push("1.05")
-    rollback(world.session(intent="back-1"), RollbackRequest("dev", hold=False))
+    rollback(world.session(intent="back-1"), RollbackRequest(Named(("dev",)), hold=False))
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def held(prod: str = "", top: str = "") -> World:
     world = make_world(prod, top)
     world.stage()
     world.repository.commit({PROD: overlay("1.5.0")}, "by hand\n")
-    rollback(world.session(), RollbackRequest("prod", reason="INC-42"))
+    rollback(world.session(), RollbackRequest(Named(("prod",)), reason="INC-42"))
     return world
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from forge_world import BRANCH, HOLD, PROD, World, make_world, overlay
 from gitops.actions.approve import ApproveRequest, approve
+from gitops.actions.context.named import Named
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.rollback import RollbackRequest, rollback
 from gitops.actions.status import status
@@ -19,7 +20,7 @@ BEN = Identity("Ben", "ben@example.com")
 
 def back(world: World, **more: object) -> WriteReport:
     """Roll prod back, as Mona."""
-    request = RollbackRequest("prod", **more)  # type: ignore[arg-type]
+    request = RollbackRequest(Named(("prod",)), **more)  # type: ignore[arg-type]
     return rollback(world.session(), request)
 
 
@@ -114,7 +115,7 @@ def test_a_dry_run_drops_nothing() -> None:
     """--dry-run says what would go, and lets it stand."""
     world = waiting()
     head = world.repository.head(BRANCH)
-    report = rollback(world.session(dry_run=True), RollbackRequest("prod"))
+    report = rollback(world.session(dry_run=True), RollbackRequest(Named(("prod",))))
 
     assert any(f"drops the proposal {BRANCH} (" in note for note in report.notes)
     assert ("planned", head) == (report.outcome, world.repository.head(BRANCH))

@@ -7,6 +7,7 @@ import pytest
 from forge_world import BRANCH, PROD, STAGE, World, make_world, overlay
 from gitops.actions.approve import ApprovalPreview, ApproveRequest, approve
 from gitops.actions.close import close
+from gitops.actions.context.named import Named
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.rollback import RollbackRequest, rollback
@@ -207,7 +208,7 @@ def test_a_right_rollback_is_let_in_and_shown() -> None:
     world = plain(prod="rollback: pull-request")
     run(world)
     session = world.session()
-    rollback(session, RollbackRequest("prod", reason="INC-9"))
+    rollback(session, RollbackRequest(Named(("prod",)), reason="INC-9"))
     asked: list[ApprovalPreview] = []
 
     def confirm(preview: ApprovalPreview) -> bool:
@@ -229,7 +230,7 @@ def test_a_waiting_rollback_keeps_its_right_of_way(touch: str) -> None:
     """Whatever is put on top of a rollback that waits, nothing is promoted before it."""
     world = plain(prod="rollback: pull-request")
     run(world)
-    rollback(world.session(), RollbackRequest("prod", reason="INC-9"))
+    rollback(world.session(), RollbackRequest(Named(("prod",)), reason="INC-9"))
     if touch == "update":
         elsewhere(world)
         update_branch(world)
@@ -348,10 +349,10 @@ def undo_waits() -> World:
     """Prod was rolled back by a proposal, and an undo of that waits."""
     world = plain(prod="rollback: pull-request")
     run(world)
-    rollback(world.session(), RollbackRequest("prod", reason="INC-9"))
+    rollback(world.session(), RollbackRequest(Named(("prod",)), reason="INC-9"))
     run(world)
     assert "1.4.0" in world.pins()
-    undo(world.session(), UndoRequest("prod"))
+    undo(world.session(), UndoRequest(Named(("prod",))))
     return world
 
 
@@ -376,7 +377,7 @@ def test_a_proposed_undo_lifts_the_hold(updated: bool) -> None:
     said = trailers(world.repository.commits[report.commit or ""].info.message)
     assert ("undo",) == said["Gitops-Action"]
     assert "Gitops-Undoes" in said
-    assert "unchanged" == undo(world.session(), UndoRequest("prod")).outcome
+    assert "unchanged" == undo(world.session(), UndoRequest(Named(("prod",)))).outcome
 
 
 @pytest.mark.parametrize(
@@ -400,7 +401,7 @@ def test_a_claim_about_another_environment() -> None:
     """A rollback names its environment; one that names another, or none, is none."""
     world = plain(prod="rollback: pull-request")
     run(world)
-    rollback(world.session(), RollbackRequest("prod", reason="INC-9"))
+    rollback(world.session(), RollbackRequest(Named(("prod",)), reason="INC-9"))
     text = world.repository.commits[world.repository.branches[BRANCH]].info.message
     on_top(world, {}, EVE, text.replace("Gitops-Environment: prod", "Gitops-Environment: stage"))
     with pytest.raises(Refused, match="this names stage"):
@@ -430,7 +431,7 @@ def test_a_rollback_names_what_goes_with_a_proposal() -> None:
     world.stage("shop/api:1.7.0")
     world.promote()
     on_top(world, {"docs/note.md": b"hello\n"}, BEN, "a note\n")
-    report = rollback(world.session(), RollbackRequest("prod", reason="INC-9"))
+    report = rollback(world.session(), RollbackRequest(Named(("prod",)), reason="INC-9"))
     assert any("drops the proposal" in note and "'a note' by Ben" in note for note in report.notes)
 
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from forge_world import BRANCH, PROD, STAGE, World, make_world, overlay
 from gitops.actions.approve import ApproveRequest, approve
+from gitops.actions.context.named import Named
 from gitops.actions.rollback import RollbackRequest, rollback
 from gitops.actions.status import status
 from gitops.core.git.commit import Identity
@@ -126,7 +127,7 @@ def test_update_without_a_forge() -> None:
     world.missing = NoForge()
     world.propose()
     run(world)
-    rollback(world.session(), RollbackRequest("prod", reason="INC-9"))
+    rollback(world.session(), RollbackRequest(Named(("prod",)), reason="INC-9"))
     goes_on(world)
     report = run(world, update=True)
 

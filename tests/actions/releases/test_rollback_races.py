@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from argo_world import ArgoWorld
+from gitops.actions.context.named import Named
 from gitops.actions.releases.rollback_plan import RollbackRequest
 from gitops.actions.rollback import rollback
 from gitops.actions.undo import UndoRequest, undo
@@ -21,7 +22,7 @@ BEN = Identity("Ben", "ben@example.com")
 def back(world: ArgoWorld, *, who: Identity | None = None, bad: str | None = None) -> WriteReport:
     """Roll dev back."""
     session = world.session(who, intent="other") if who is not None else world.session()
-    return rollback(session, RollbackRequest("dev", bad=bad, reason="INC-1"))
+    return rollback(session, RollbackRequest(Named(("dev",)), bad=bad, reason="INC-1"))
 
 
 def meanwhile(world: ArgoWorld, happens: Callable[[], object]) -> None:
@@ -91,16 +92,18 @@ def test_an_undo_does_not_undo_under_a_newer_release(played: ArgoWorld) -> None:
     meanwhile(played, lambda: played.push("1.3"))
 
     with pytest.raises(Refused, match="landed since"):
-        undo(played.session(intent="undo"), UndoRequest("dev"))
+        undo(played.session(intent="undo"), UndoRequest(Named(("dev",))))
 
 
 def test_two_undos_at_once_undo_one(played: ArgoWorld) -> None:
     """The second is told that it was undone already; an older rollback stays."""
     back(played)
     back(played, who=BEN)
-    meanwhile(played, lambda: undo(played.session(BEN, intent="undo-1"), UndoRequest("dev")))
+    meanwhile(
+        played, lambda: undo(played.session(BEN, intent="undo-1"), UndoRequest(Named(("dev",))))
+    )
 
-    report = undo(played.session(intent="undo-2"), UndoRequest("dev"))
+    report = undo(played.session(intent="undo-2"), UndoRequest(Named(("dev",))))
 
     assert "unchanged" == report.outcome
     assert "was undone already" in report.notes[0]

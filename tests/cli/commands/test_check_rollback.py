@@ -179,7 +179,7 @@ def test_release_that_it_names_is_none(rolled_back: Manifests) -> None:
     ("labels", "words"),
     [
         ((), "it names no environment"),
-        (("prod", "dev"), "it names prod, dev"),
+        (("prod", "dev"), "it restores nothing"),
         (("nowhere",), "nowhere, which it names, is no environment here"),
         (("dev",), "a rollback of dev changes its image values and writes its hold"),
     ],
@@ -187,7 +187,7 @@ def test_release_that_it_names_is_none(rolled_back: Manifests) -> None:
 def test_environment_that_it_names(
     rolled_back: Manifests, labels: tuple[str, ...], words: str
 ) -> None:
-    """A rollback names the one environment that it changes."""
+    """A rollback names the environments that it changes, and no other."""
     said = rolled_back.git("log", "-1", "--format=%B", "main")
     lines = "".join(f"Gitops-Environment: {label}\n" for label in labels)
     amend(rolled_back, {}, said.replace("Gitops-Environment: prod\n", lines))

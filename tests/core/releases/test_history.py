@@ -139,6 +139,8 @@ def test_a_release_in_full() -> None:
         restores="a" * 40,
         rolled_back="b" * 40,
         source=f"release/1.4@sha1:{SHA}",
+        intent="id",
+        labels=("prod",),
     )
     assert expected == actual
 

@@ -1,0 +1,115 @@
+"""The proposals that go with a rollback: what waits for its environment is wanted no longer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.actions.context.session import Session
+from gitops.actions.context.view import OverlayView
+from gitops.actions.proposals.find import (
+    ProposalLookup,
+    find_proposal,
+    proposal_branch,
+    told_commits,
+)
+from gitops.core.environments.environment import Overlay
+from gitops.core.report import Proposal, WriteReport
+from gitops.errors import ManifestError, NotFound
+
+
+class DroppedProposal(Struct, frozen=True):
+    """A proposal that goes with a rollback; `with_it` names what others wrote in it."""
+
+    view: OverlayView
+    proposal: Proposal
+    with_it: str
+
+    def __str__(self) -> str:
+        one = self.proposal
+        by = f", by {one.by}" if one.by is not None else ""
+        return f"drops the proposal {one.branch} ({(one.commit or '')[:7]}{by}){self.with_it}"
+
+
+def dropped_by(views: Iterable[OverlayView]) -> list[DroppedProposal]:
+    """Return the proposals that a rollback ends, also those that have landed and were left."""
+    return [one for view in views if (one := _dropped(view)) is not None]
+
+
+def _dropped(view: OverlayView) -> DroppedProposal | None:
+    overlay = view.overlay
+    if overlay.environment.change != "pull-request":
+        return None
+    branch = proposal_branch(overlay)
+    try:
+        found = find_proposal(view)
+    except (ManifestError, NotFound):
+        # Whoever may push that branch cannot stop a rollback with what it holds.
+        found = ProposalLookup(view.session.repository.snapshot(branch).commit, None)
+    head, present = found.head, found.present
+    if head is None:
+        return None
+    ended = Proposal(overlay, branch, head, state="closed", base=view.branch)
+    if present is not None:
+        ended = present.report(overlay, state="closed")
+    others = present.others if present is not None else found.commits
+    with_it = f", and with it {told_commits(others)}" if others else ""
+    return DroppedProposal(view, ended, with_it)
+
+
+def tell_dropped(
+    session: Session,
+    report: WriteReport,
+    dropped: Sequence[DroppedProposal],
+    restored: Mapping[Overlay, str],
+    *,
+    reason: str | None,
+    keeps_branch: bool,
+) -> WriteReport:
+    """Close their pull requests, and return the report of the rollback with them.
+
+    `restored`: the commit of the release that each overlay went back to; `keeps_branch`: the server
+    did not let the branches go.
+    """
+    proposals: list[Proposal] = []
+    warnings: list[str] = []
+    for one in dropped:
+        ended, texts = _tell(
+            session, one, report.commit, restored, reason=reason, keeps_branch=keeps_branch
+        )
+        proposals.append(ended)
+        warnings += texts
+    branches = {one.branch for one in proposals}
+    proposals += [one for one in report.proposals if one.branch not in branches]
+    return replace(report, proposals=tuple(proposals), warnings=(*report.warnings, *warnings))
+
+
+def _tell(
+    session: Session,
+    one: DroppedProposal,
+    commit: str | None,
+    restored: Mapping[Overlay, str],
+    *,
+    reason: str | None,
+    keeps_branch: bool,
+) -> tuple[Proposal, list[str]]:
+    from gitops.actions.pull_requests.publish import end_pull_request
+    from gitops.core.proposals.comments import render_rolled_back
+
+    ended = one.proposal
+    comment = render_rolled_back(
+        ended.overlay,
+        session.identity().name,
+        restores=restored.get(ended.overlay, "?"),
+        commit=commit,
+        reason=reason,
+    )
+    pull, doubts = end_pull_request(one.view, ended.commit or "", comment)
+    if pull is not None:
+        ended = replace(ended, number=pull.number, url=pull.url)
+    elif keeps_branch:
+        ended = replace(ended, state="open")
+    kept = f"{ended.branch} could not be deleted: its server says no"
+    return ended, [*([kept] if keeps_branch else []), *doubts]
