@@ -122,16 +122,14 @@ def assemble_rollback(found: Sequence[Restoration], request: RollbackRequest) ->
         warnings=proposed.warnings,
         hold=holds[0].hold if holds else None,
         holds=tuple(holds),
-        hint=f"`gitops resume {_typed(held)}` lifts {_the(held)}" if held else None,
+        hint=f"`gitops resume {_typed(held, request)}` lifts {_the(held)}" if held else None,
         reached=tuple(one.view.overlay for one in going),
     )
 
 
-def _typed(found: Sequence[Restoration]) -> str:
+def _typed(found: Sequence[Restoration], request: RollbackRequest) -> str:
     """Return what names these overlays on a command line."""
-    if len(found) == 1:
-        return found[0].view.overlay.typed
-    return " ".join(one.label for one in found)
+    return found[0].view.overlay.typed if len(found) == 1 else request.named.text
 
 
 def _the(found: Sequence[Restoration]) -> str:

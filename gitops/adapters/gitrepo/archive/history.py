@@ -36,6 +36,7 @@ from gitops.ports import FileChange
 _LOT = 32  # versions that are looked at together
 _FAR, _GROWTH, _MOST = 64, 20, 16_384  # the same, where contents are fetched: few fetches
 _FEW = 2  # versions that tell the newest release, mostly
+_Beside = tuple[str, Collection[str], frozenset[str]]  # start, folders read together, cut
 
 
 class _Span(Struct, frozen=True):
@@ -90,8 +91,8 @@ class HistoryReader:
                 span = self._spans[start, directory, cut]
             if span is None:  # a call asks for the same again for each of its tries
                 span = self._spans[start, directory, cut] = self._span(start, directory, cut)
-            own, first = None, _FEW if together else None
-            loaded = self._load(commit, span.hits, directory, seen if far else None, first)
+            own, beside = None, (start, together, cut) if together else None
+            loaded = self._load(commit, span.hits, directory, seen if far else None, beside)
             for at, version in enumerate(loaded):
                 own = own_side(self._source.store, leads, span.hits, at, version.file, directory)
                 if own == UNKNOWN and span.cut is not None and self._uncover(span.cut, commit):
@@ -298,25 +299,26 @@ class HistoryReader:
         hits: Hits,
         directory: str,
         far: int | None,
-        first: int | None = None,
+        beside: _Beside | None = None,
     ) -> Iterator[OverlayVersion]:
         """Yield versions lot by lot; `far`: so many came before, and contents must be fetched.
 
-        `first` is the size of the first lot, where only the newest may be wanted.
+        Of folders that are read together mostly the newest versions are wanted: lots begin small,
+        and the contents of all of them are fetched with those of one.
 
         A merge of which nobody can tell what it brought in is the last one, and not complete.
         """
         at = 0
         while at < len(hits):
             size = _LOT if far is None else min(max(_FAR, _GROWTH * (far + at)), _MOST)
-            if first is not None and not at:
-                size = first
+            if beside is not None:
+                size = min(max(_FEW, at), size)
             ends = range(at, min(at + size, len(hits)))
             lot = [self._look(hits, one, directory) for one in ends]
-            at += size
             contents = [one.entry.oid for one in lot if one.entry is not None]
             if not self._fetched.issuperset(contents):
-                self._source.fetch_blobs(contents)
+                self._fetch(contents, beside, at, size)
+            at += size
             merges = self._merges([one.info for one in lot if len(one.info.parents) > 1])
             for one in lot:
                 merged: tuple[str, ...] | None = ()
@@ -326,6 +328,20 @@ class HistoryReader:
                         merged = self._merged(one.info, [tip])
                 info = replace(one.info, merged=merged or ())
                 yield self._version(replace(one, info=info), complete=merged is not None)
+
+    def _fetch(self, contents: Sequence[str], beside: _Beside | None, at: int, size: int) -> None:
+        """Fetch contents, and those of the same lot of all folders that are read together."""
+        wanted = dict.fromkeys(contents)
+        start, directories, cut = beside or ("", (), frozenset())
+        for directory in directories:
+            span = self._spans.get((start, directory, cut))
+            ends = range(at, min(at + size, len(span.hits) if span is not None else 0))
+            looked = (self._look(span.hits, one, directory) for one in ends if span is not None)
+            wanted |= dict.fromkeys(one.entry.oid for one in looked if one.entry is not None)
+        self._source.fetch_blobs(list(wanted))
+        if beside is not None:
+            self._source.store.read_ahead(list(wanted))
+            self._fetched.update(wanted)
 
     def _version(self, one: _Version, *, complete: bool) -> OverlayVersion:
         content = None
