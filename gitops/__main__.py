@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import gc
-import os
-import sys
-
-from gitops import interrupts
-from gitops.cli import streams
-
-TYPE_CHECKING = False  # typing takes its time, and until `main` begins Python deals with Ctrl-C
-if TYPE_CHECKING:
-    from typing import NoReturn
 
 # Of what is made while modules load hardly anything is garbage: looking for it as often as Python
 # does costs a deploy 6 % of its CPU time. What lives long is still looked through.
 ALLOCATIONS = 100_000
+gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
+
+import os  # noqa: E402 - what follows is a part of what loads
+import sys  # noqa: E402
+
+from gitops import interrupts  # noqa: E402
+from gitops.cli import streams  # noqa: E402
+
+TYPE_CHECKING = False  # typing takes its time, and until `main` begins Python deals with Ctrl-C
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 
 def main() -> NoReturn:
@@ -24,7 +26,6 @@ def main() -> NoReturn:
     try:
         interrupts.begin()
         streams.prepare()
-        gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
         code = run(sys.argv[1:])
         streams.finish()
         gc.freeze()  # what is left goes with the process: looking through it costs another 10 %
@@ -39,18 +40,18 @@ def main() -> NoReturn:
 
 
 def run(arguments: list[str]) -> int:
-    """Run one command and return its exit code; a plain deploy without loading typer."""
+    """Run one command and return its exit code; a plain deploy or status without loading typer."""
     from gitops.cli.fast_path import prepare
 
     if arguments[:1] == ["__complete"]:
         from gitops.cli.completion.words import run as complete
 
         return complete(arguments[1:])
-    arguments, deploy = prepare(arguments, os.environ)
-    if deploy is not None:
+    arguments, plain = prepare(arguments, os.environ)
+    if plain is not None:
         from gitops.cli.errors import guarded
 
-        return guarded(deploy, arguments)
+        return guarded(plain, arguments)
     from gitops.cli.app import run as run_any
 
     return run_any(arguments)

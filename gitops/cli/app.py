@@ -2,10 +2,9 @@
 
 Only typer and the error tree are imported up here; a command's file is imported when the command is
 wanted (gitops/cli/lazy_group.py), and it imports its action when it runs, so that `--help` and
-`set-image` load neither Git nor any network code (tests/test_startup.py).
+`set-image` load neither Git nor any network code (tests/test_startup.py). Annotations are real
+objects here: typer would have to compile them.
 """
-
-from __future__ import annotations
 
 from functools import partial
 from typing import Annotated, cast

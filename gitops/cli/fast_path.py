@@ -1,13 +1,13 @@
-"""What runs before typer is loaded: the reading of the repository, and a deploy of plain words.
+"""What runs before typer is loaded: the reading of the repository, and a call of plain words.
 
 The words of the commonest commands are looked at without typer. What is not understood at once is
 left alone: then nothing begins early, and nothing else changes. Only what stands where `--repo`
 stands is contacted; a value of another option is never taken for one.
 
-A deploy, the call that pipelines make all day, then needs no typer at all: loading it costs as much
-as reading the repository, and in a crowd of jobs that share processors it is what everybody waits
-for. Help and errors of the command line are typer's; tests/cli/test_plain_deploy.py holds the two
-readings together.
+A deploy, the call that pipelines make all day, then needs no typer at all, and neither does
+`status`, the one that people make: loading it costs as much as reading the repository, and in a
+crowd of jobs that share processors it is what everybody waits for. Help and errors of the command
+line are typer's; tests/cli/test_plain_call.py holds the two readings together.
 """
 
 from __future__ import annotations
@@ -30,6 +30,9 @@ COMMANDS: Mapping[str, tuple[str, Start]] = {
     "history": ("read", "history"),
 }
 """Command -> (module of `gitops.cli.commands`, what it reads first): those that begin early."""
+
+_PLAIN: Mapping[str, tuple[str, int]] = {"deploy": ("images", 1), "status": ("environments", 0)}
+"""Command -> (the parameter of its arguments, how many there are at least): those without typer."""
 
 _ANYWHERE = frozenset({"--repo", "--branch", "--output", "-o"})
 _GROUPS = frozenset({"release"})
@@ -57,14 +60,14 @@ class Spoken:
 def prepare(
     arguments: Sequence[str], environ: Mapping[str, str]
 ) -> tuple[list[str], Callable[[], int] | None]:
-    """Begin to read what the command will need; return its words, and the deploy of plain ones."""
+    """Begin to read what the command will need; return its words, and the call of plain ones."""
     words = verb_first(arguments)
     spoken = understand(words)
     if spoken is None:
         return words, None
     begin(spoken, environ)
-    deploy = plain_deploy(spoken, environ)
-    return words, partial(verb_of("deploy"), **deploy) if deploy is not None else None
+    plain = plain_call(spoken, environ)
+    return words, partial(verb_of(spoken.command), **plain) if plain is not None else None
 
 
 def verb_first(arguments: Sequence[str]) -> list[str]:
@@ -148,9 +151,10 @@ def begin(spoken: Spoken, environ: Mapping[str, str]) -> None:
         begin_reading(*wanted(spoken, environ))
 
 
-def plain_deploy(spoken: Spoken, environ: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the arguments of `deploy`; None for another command, or one that is not plain."""
-    if spoken.command != "deploy" or not spoken.arguments or "_GITOPS_COMPLETE" in environ:
+def plain_call(spoken: Spoken, environ: Mapping[str, str]) -> dict[str, Any] | None:
+    """Return the arguments of the command's function; None where typer has to read the words."""
+    parameter, least = _PLAIN.get(spoken.command, ("", 0))
+    if not parameter or len(spoken.arguments) < least or "_GITOPS_COMPLETE" in environ:
         return None
     from gitops.cli.options import FollowOptions, Format, grouped
 
@@ -159,7 +163,7 @@ def plain_deploy(spoken: Spoken, environ: Mapping[str, str]) -> dict[str, Any] |
         return None  # who waits for a cluster does not wait for typer
     if "output" in values:
         values["output"] = Format(values["output"])
-    return {"images": spoken.arguments, **grouped(verb_of("deploy"), values)}
+    return {parameter: spoken.arguments, **grouped(verb_of(spoken.command), values)}
 
 
 # For a pull or merge request the source branch, else the branch; in the words of each CI system.

@@ -7,7 +7,6 @@ Only the first document counts, as in kustomize. Marks (`yaml.Mark`) count code 
 from __future__ import annotations
 
 import base64
-import json
 import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -179,6 +178,8 @@ def is_no_string(text: str) -> bool:
 
 def quote(text: str) -> str:
     """Return `text` as a double-quoted scalar that YAML and JSON readers understand alike."""
+    import json  # most calls quote nothing
+
     quoted = json.dumps(text, ensure_ascii=False)
     return re.sub(_UNPRINTABLE, lambda found: f"\\u{ord(found[0]):04x}", quoted)
 

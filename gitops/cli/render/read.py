@@ -5,8 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 
-from gitops.cli.render import documents
-from gitops.cli.render.table import status_table
 from gitops.cli.render.terminal import aside, columns, cut, line, minute, paint, safe, screen_width
 from gitops.cli.render.text import print_json
 from gitops.core.kustomization.image import ImageValue, describe_value
@@ -28,6 +26,8 @@ _SHORT = 7
 def print_history(report: HistoryReport, output: str) -> int:
     """Print the releases of an overlay, each with what it changed."""
     if output == "json":
+        from gitops.cli.render import documents
+
         print_json(documents.history_document(report))
         return 0
     if not report.releases:
@@ -83,12 +83,13 @@ def print_status(
     `wide` asks for the blocks; `failing`: the rest was left out.
     """
     if output == "json":
+        from gitops.cli.render import documents
+
         print_json(documents.status_document(report))
         return 0
     if failing and not report.overlays:
         line("nothing fails")
-    width = screen_width()
-    table = status_table(report.overlays, width) if width is not None and not wide else None
+    table = None if wide else _table(report.overlays)
     if table is None:
         _print_blocks(report)
     else:
@@ -100,6 +101,16 @@ def print_status(
     for warning in report.warnings:
         aside("warning", warning)
     return 0
+
+
+def _table(overlays: Sequence[OverlayStatus]) -> Sequence[str] | None:
+    """Return the lines of a table, None where there is no terminal, or it is too narrow."""
+    width = screen_width()
+    if width is None:
+        return None
+    from gitops.cli.render.table import status_table
+
+    return status_table(overlays, width)
 
 
 def _remarkable(entry: OverlayStatus) -> list[str]:
@@ -190,6 +201,8 @@ def _waiting(proposal: Proposal) -> str:
 def print_releases(report: ReleaseListReport, output: str) -> int:
     """Print one line for each release branch, and what runs of it."""
     if output == "json":
+        from gitops.cli.render import documents
+
         print_json(documents.releases_document(report))
         return 0
     rows = []
@@ -215,6 +228,8 @@ def print_diff(report: DiffReport, output: str) -> int:
     left, right = report.names
     differs = Differs(f"{left} and {right} differ")
     if output == "json":
+        from gitops.cli.render import documents
+
         document = documents.diff_document(report)
         if report.differences:
             document |= documents.error_document(differs)

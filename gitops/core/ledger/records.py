@@ -16,7 +16,6 @@ is a word on nothing else; lines of gitops before 0.2 do not have them.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -158,6 +157,8 @@ def purpose_of(verdict: Verdict) -> str:
 
 def render_record(record: Record) -> bytes:
     """Return the line of `record`, its newline included. ASCII, one line, the same each time."""
+    import json
+
     line: dict[str, object] = {
         "commit": record.commit,
         "verdict": record.verdict,
@@ -285,6 +286,8 @@ def _lines_with(content: bytes, needles: Sequence[bytes]) -> Iterator[tuple[int,
 
 def _parse(line: bytes) -> Record:
     """Raises ValueError."""
+    import json  # a deploy needs the name of the branch alone
+
     if len(line) > _LONGEST_LINE:
         raise ValueError("too long")
     told: object

@@ -13,15 +13,15 @@ from gitops.adapters.gitrepo.command.process import Setting
 
 LIST = ("config", "--list", "-z", "--show-scope")
 # Identity, signing, credentials, transport. Never `core.worktree`, `remote.*` or the like.
-_CARRIED = re.compile(
+_CARRIED = (  # compiled for a checkout alone, as the next
     r"(user|author|committer|commit|gpg|credential|http|url|ssh|protocol)\..+"
     r"|core\.(sshcommand|askpass|gitproxy)"
 )
 # Of a repository that is not the caller's: names, places, and headers that a CI job put there.
-_HARMLESS = re.compile(
+_HARMLESS = (
+    r"(?s)"
     r"(user|author|committer)\.(name|email)|remote\..+\.(url|pushurl|fetch|partialclonefilter)"
-    r"|branch\..+\.(remote|merge)|http\..*extraheader|commit\.gpgsign|core\.(bare|worktree)",
-    re.DOTALL,
+    r"|branch\..+\.(remote|merge)|http\..*extraheader|commit\.gpgsign|core\.(bare|worktree)"
 )
 _ITS_OWN = ("local", "worktree")
 _TRUE = ("true", "yes", "on", "1")
@@ -65,7 +65,7 @@ def carried(lines: Sequence[SettingLine], *, credentials: bool = True) -> tuple[
     """
     found = []
     for line in lines:
-        if line.scope == "command" or not _CARRIED.fullmatch(line.key):
+        if line.scope == "command" or not re.fullmatch(_CARRIED, line.key):
             continue
         if line.key.startswith("http.") and line.key.endswith("extraheader"):
             authorises = line.value.lower().startswith("authorization:")
@@ -78,7 +78,7 @@ def carried(lines: Sequence[SettingLine], *, credentials: bool = True) -> tuple[
 def without_programs(lines: Sequence[SettingLine]) -> tuple[SettingLine, ...]:
     """Return settings without those of the repository itself that could start a program."""
     return tuple(
-        line for line in lines if line.scope not in _ITS_OWN or _HARMLESS.fullmatch(line.key)
+        line for line in lines if line.scope not in _ITS_OWN or re.fullmatch(_HARMLESS, line.key)
     )
 
 

@@ -1,4 +1,4 @@
-"""A deploy that is read without typer is the deploy that typer would have read."""
+"""A call that is read without typer is the call that typer would have read."""
 
 from __future__ import annotations
 
@@ -19,8 +19,11 @@ from gitops.cli.lazy_group import load
 from gitops.cli.options import named_options
 from manifests import Manifests
 
-DEPLOY = load("deploy")
-NAMES = sorted({*named_options(verb_of("deploy")), "-h", "--help"})
+LOADED = {name: load(name) for name in ("deploy", "status")}
+MANY = {"deploy": ("images", "to"), "status": ("environments",)}
+NAMES = sorted(
+    {*named_options(verb_of("deploy")), *named_options(verb_of("status")), "-h", "--help"}
+)
 VALUES = ["json", "text", "yaml", "", "dev", "shop/api:1.2", "-x", "-", "--", "--to", "10s", "main"]
 WORD = st.one_of(
     st.sampled_from(VALUES),
@@ -31,43 +34,43 @@ WORD = st.one_of(
 ENVIRONS = [{}, {"GITOPS_REPO": ""}, {"GITOPS_REPO": "https://example.com/other.git"}]
 
 
-def plain_deploy(spoken: fast_path.Spoken, environ: dict[str, str]) -> dict[str, Any] | None:
+def plain_call(spoken: fast_path.Spoken, environ: dict[str, str]) -> dict[str, Any] | None:
     """Return what the quick reading says, option by option; None where it does not."""
-    told = fast_path.plain_deploy(spoken, environ)
+    told = fast_path.plain_call(spoken, environ)
     if told is None:
         return None
-    values: dict[str, Any] = {"images": told.pop("images")}
-    for group in told.values():
-        values |= {name: getattr(group, name) for name in type(group).__annotations__}
+    values: dict[str, Any] = {}
+    for name, value in told.items():
+        fields = getattr(type(value), "__annotations__", None)
+        values |= {name: value} if fields is None else {one: getattr(value, one) for one in fields}
     return values
 
 
-def by_typer(words: list[str], environ: dict[str, str]) -> dict[str, Any] | None:
+def by_typer(command: str, words: list[str], environ: dict[str, str]) -> dict[str, Any] | None:
     """Return the parameters as typer hands them to the command, None for an error."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("GITOPS_REPO", raising=False)
         for key, value in environ.items():
             patch.setenv(key, value)
         try:
-            context = DEPLOY.make_context("deploy", list(words))
+            context = LOADED[command].make_context(command, list(words))
         except (click.exceptions.ClickException, click.exceptions.Exit):
             return None
-        return {name: getattr(value, "value", value) for name, value in context.params.items()}
+        told = {name: getattr(value, "value", value) for name, value in context.params.items()}
+        return told | {name: tuple(told[name] or ()) for name in MANY[command]}
 
 
-@given(st.lists(WORD, max_size=8), st.sampled_from(ENVIRONS))
-def test_both_readings_agree(words: list[str], environ: dict[str, str]) -> None:
+@given(st.sampled_from(sorted(LOADED)), st.lists(WORD, max_size=8), st.sampled_from(ENVIRONS))
+def test_both_readings_agree(command: str, words: list[str], environ: dict[str, str]) -> None:
     """Whatever is read at once, typer reads the same, and all else stands at its default."""
-    spoken = understand(["deploy", *words])
-    plain = plain_deploy(spoken, environ) if spoken is not None else None
+    spoken = understand([command, *words])
+    plain = plain_call(spoken, environ) if spoken is not None else None
     if plain is None:
         return
-    told = by_typer(words, environ)
+    told = by_typer(command, words, environ)
 
     assert told is not None
-    defaults = by_typer(["a:1"], {}) or {}
-    for name in ("images", "to"):
-        told[name] = tuple(told[name] or ())
+    defaults = by_typer(command, ["a:1"], {}) or {}
     assert told == {**defaults, **plain}
 
 
@@ -86,13 +89,28 @@ def test_what_pipelines_write_is_plain(words: list[str]) -> None:
     spoken = understand(["deploy", *words])
 
     assert spoken is not None
-    plain = plain_deploy(spoken, {})
+    plain = plain_call(spoken, {})
     assert plain is not None
-    told = by_typer(words, {})
-    assert told is not None
-    assert plain == {name: told[name] for name in plain} | {
-        name: tuple(told[name] or ()) for name in ("images", "to")
-    }
+    assert plain == by_typer("deploy", words, {})
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [],
+        ["prod", "dev"],
+        ["--wide", "--failing", "--app", "shop", "prod"],
+        ["-o", "json", "--repo", "https://example.com/m.git", "--branch=production"],
+    ],
+)
+def test_what_people_ask_is_plain(words: list[str]) -> None:
+    """A status is read at once, with environments and without, and as typer reads it."""
+    spoken = understand(["status", *words])
+
+    assert spoken is not None
+    plain = plain_call(spoken, {})
+    assert plain is not None
+    assert plain == by_typer("status", words, {})
 
 
 @pytest.mark.parametrize(
@@ -113,18 +131,19 @@ def test_everything_else_goes_the_common_way(words: list[str]) -> None:
     """Help, mistakes, and what is not known here are for typer."""
     spoken = understand(["deploy", *words])
 
-    assert spoken is None or plain_deploy(spoken, {}) is None
+    assert spoken is None or plain_call(spoken, {}) is None
 
 
 def test_other_commands_and_completion_go_the_common_way() -> None:
-    """Only a deploy is plain, and not while a shell asks for completions."""
-    for name in sorted(COMMANDS.keys() - {"deploy"}):
+    """Only a deploy and a status are plain, and not while a shell asks for completions."""
+    for name in sorted(COMMANDS.keys() - LOADED.keys()):
         spoken = understand([name, "dev"])
         assert spoken is not None
-        assert plain_deploy(spoken, {}) is None
-    spoken = understand(["deploy", "a:1", "--to", "dev"])
-    assert spoken is not None
-    assert plain_deploy(spoken, {"_GITOPS_COMPLETE": "complete_bash"}) is None
+        assert plain_call(spoken, {}) is None
+    for words in (["deploy", "a:1", "--to", "dev"], ["status"]):
+        spoken = understand(words)
+        assert spoken is not None
+        assert plain_call(spoken, {"_GITOPS_COMPLETE": "complete_bash"}) is None
 
 
 def run(manifests: Manifests, *words: str) -> tuple[int, str, str, list[str]]:
@@ -155,6 +174,15 @@ def test_a_plain_deploy_loads_no_typer(manifests: Manifests) -> None:
     assert (code, err) == (0, "")
     assert "-> 1.4.2" in out
     assert "newTag: 1.4.2" in manifests.git("show", "main:overlays/dev/kustomization.yaml")
+    assert loaded == []
+
+
+def test_a_plain_status_loads_no_typer(manifests: Manifests) -> None:
+    """It shows what is where, and neither typer nor click was loaded."""
+    code, out, err, loaded = run(manifests, "status", "dev")
+
+    assert (code, err) == (0, "")
+    assert out.startswith("dev")
     assert loaded == []
 
 
