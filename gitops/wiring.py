@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from gitops import interrupts
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Combining, Session
+    from gitops.actions.data_check import DataReport
     from gitops.actions.init import AdoptReport, InitRequest, ScaffoldReport
     from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
@@ -114,6 +115,7 @@ def open_session(
                 forge=_forge_opener(repository, budget),
                 archive=repository.commits,
                 clusters=_Late(opened, lambda: _clusters(repository, location)),
+                renderer=open_renderer,
                 say=_say,
                 retry=_retry,
                 detail=_say if verbose else _keep_quiet,
@@ -277,6 +279,31 @@ def validate(location: str, branch: str | None, *, build: bool | None = None) ->
         return run(
             looked_at, _load_config, now, repository.snapshot, builds, released, sources.heads
         )
+
+
+def data_check(location: str, branch: str | None, names: Sequence[str]) -> DataReport:
+    """Follow the ways to databases in a checkout as it stands, or the newest tip of a branch.
+
+    Raises NotFound without a kustomize, and what `gitops.actions.data_check` raises.
+    """
+    from gitops.actions.data_check import data_check as run
+    from gitops.adapters.gitrepo.repository import open_repository
+
+    with open_repository(location, environ=os.environ, progress=_say) as repository:
+        snapshot = repository.directory_snapshot() if branch is None else None
+        looked_at = snapshot or repository.snapshot(branch)
+        return run(looked_at, _load_config, repository.snapshot, require_renderer(), names)
+
+
+def require_renderer() -> Renderer:
+    """Return the kustomize that is at hand. Raises NotFound where there is none."""
+    from gitops.errors import NotFound
+
+    renderer = open_renderer()
+    if renderer is None:
+        what = "what an overlay reaches is only known of its manifests, and no kustomize is at hand"
+        raise NotFound(what, hint="install kustomize or kubectl")
+    return renderer
 
 
 def _released(

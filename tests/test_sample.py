@@ -86,19 +86,19 @@ def test_replicas(rendered, name):
 
 @pytest.mark.parametrize("name", ENVIRONMENTS)
 def test_database(rendered, name):
-    """`database` of gitops.yaml is true: dummy means none at all, real means one with a Secret."""
+    """`database` of gitops.yaml is true: both are PostgreSQL, each with a host and a Secret of its
+    own class."""
     row = load_config(sample_files()["gitops.yaml"]).find(name)
     (settings,) = of_kind(rendered[name], "ConfigMap").values()
     api = containers(rendered[name])[0]
     secrets = {one["valueFrom"]["secretKeyRef"]["name"] for one in api.get("env", ())}
 
     assert api["envFrom"] == [{"configMapRef": {"name": settings["metadata"]["name"]}}]
+    assert settings["data"]["DATABASE_KIND"] == "postgres"
     if row.database == "dummy":
-        assert settings["data"]["DATABASE_KIND"] == "dummy"
-        assert "DATABASE_HOST" not in settings["data"]
-        assert secrets == set()
+        assert settings["data"]["DATABASE_HOST"] == "dummy-db"
+        assert secrets == {"dummy-database"}
     else:
-        assert settings["data"]["DATABASE_KIND"] == "postgres"
         assert settings["data"]["DATABASE_HOST"] == f"postgres.{name}.example.com"
         assert secrets == {"shop-database"}
 

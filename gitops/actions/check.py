@@ -86,6 +86,8 @@ def check(session: Session, revision: str | None = None, ci: CiBranch | None = N
             if trusted and after is not None:
                 policy = replace(first, snapshot=archive.tree(step.commit), config=after)
     findings += judge.standing_dangers(policy.config, changes.tip)
+    wrong, unseen = _data(session, archive, reader, policy.config, changes)
+    findings += wrong
     rows = protected(policy.config)
     return CheckReport(
         base=changes.base,
@@ -97,9 +99,20 @@ def check(session: Session, revision: str | None = None, ci: CiBranch | None = N
         protected=tuple(row.name for row in rows),
         commits=tuple(commits),
         findings=tuple(findings),
-        warnings=agreement.warnings(),
+        warnings=(*agreement.warnings(), *unseen),
         inside=changes.inside,
     )
+
+
+def _data(
+    session: Session, archive: Archive, reader: TouchReader, config: Config, changes: Changeset
+) -> tuple[tuple[Finding, ...], tuple[str, ...]]:
+    """Ask the data rules of the state after the change, where somebody wrote some."""
+    if not config.databases:
+        return (), ()
+    from gitops.actions.audit.data_findings import data_findings
+
+    return data_findings(session, archive, reader, config, changes)
 
 
 def _find_place(

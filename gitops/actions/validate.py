@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -25,6 +26,9 @@ from gitops.core.releases.release import Release
 from gitops.core.report import Problem, ProblemLevel
 from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
 from gitops.ports import Snapshot
+
+if TYPE_CHECKING:
+    from gitops.actions.manifests.data_checks import DataChecks
 
 _APP = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7f]+(?<!\.)")
 _PLACED = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)", re.DOTALL)
@@ -75,16 +79,19 @@ def validate(
     found: dict[Overlay, Pinned] = {}
     count = 0
     watch = FollowWatch(config, heads)
+    data = _data_checks(config)
     problems += _check_config(config)
     problems += _check_freezes(config, now)
     problems += _check_apps(homes, config)
     for row, home in homes.items():
         for overlay in overlays_of(home, row):
             count += 1
-            problems += _elsewhere(snapshot, home, overlay_problems(home, overlay, found, builds))
+            told = overlay_problems(home, overlay, found, builds, data)
+            problems += _elsewhere(snapshot, home, told)
             problems += _elsewhere(snapshot, home, _check_held(home, overlay, released))
             problems += _check_followed(watch, home, overlay, released)
     problems += _check_after(homes, found, snapshot)
+    problems += [one.problem(snapshot.branch) for one in data.found()] if data is not None else []
     tips = {snapshot.branch: snapshot, **{home.branch: home for home in homes.values()}}
     trunk = _trunk(snapshot, config)
     for branch, home in tips.items():
@@ -93,6 +100,15 @@ def validate(
         if branch != trunk:
             problems += _elsewhere(snapshot, home, _check_copy(home, tips.get(trunk)))
     return ValidateReport(tuple(problems), count, builds.notes())
+
+
+def _data_checks(config: Config) -> DataChecks | None:
+    """Return what looks at the ways to databases, where `gitops.yaml` says how they are known."""
+    if not config.databases:
+        return None
+    from gitops.actions.manifests.data_checks import DataChecks  # only where somebody asked
+
+    return DataChecks(config)
 
 
 def _check_followed(

@@ -19,6 +19,7 @@ from gitops.actions.context.policy_branch import config_of, read_config, read_tr
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
 from gitops.actions.manifests.render import RenderSide, render
+from gitops.actions.manifests.trial_build import TrialBuild
 from gitops.actions.policy.judge import judge
 from gitops.actions.validate import ValidateReport, validate
 from gitops.core.audit.affected import AffectedPath
@@ -40,6 +41,7 @@ from gitops.core.kustomization.edit import only_images
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.proposals.approval import overrides_in, source_of, uncovered
 from gitops.core.releases.history import OverlayVersion
+from gitops.core.report import Problem
 from gitops.errors import Bug, GitopsError, ManifestError
 from gitops.ports import (
     Archive,
@@ -99,11 +101,12 @@ def compare(
     after: Config | None = policy.config
     if on_policy and CONFIG_PATH in pair.changed:
         after = config_of(session, pair.after)
-    found = tuple(
-        _Comparer(session, archive, renderer, policy, branch, top_level).look(pair, after)
-    )
+    comparer = _Comparer(session, archive, renderer, policy, branch, top_level)
+    found = tuple(comparer.look(pair, after))
     report = _validate(session, pair.after, branch, top_level)
     known = _validate(session, pair.before, branch, top_level)
+    wrong, was_wrong = (comparer.data_problems(pair, tree) for tree in (pair.after, pair.before))
+    report = replace(report, problems=(*report.problems, *wrong))
     return report, Comparison(
         base=start,
         against=against,
@@ -111,7 +114,7 @@ def compare(
         renderer=renderer.name if renderer is not None else None,
         environments=found,
         others=_others(pair.changed, found),
-        known=frozenset((one.path, one.message) for one in known.problems),
+        known=frozenset((one.path, one.message) for one in (*known.problems, *was_wrong)),
         warnings=_rendering_warnings(renderer, found),
     )
 
@@ -169,11 +172,13 @@ class _Comparer:
         branch: str,
         top_level: str,
     ) -> None:
-        self._session = replace(session, repository=policy.repository)
+        # What is built here is judged here: policy is not asked to build the state before.
+        self._session = replace(session, repository=policy.repository, renderer=lambda: None)
         self._archive = archive
         self._renderer = renderer
         self._policy = policy
         self._reader = TouchReader(archive, branch, top_level)
+        self._built: list[tuple[Overlay, RenderSide, str]] = []
         self._deadline = session.clock.monotonic() + _MOST_SECONDS
 
     def look(self, pair: _Pair, after: Config | None) -> Iterator[EnvironmentDifference]:
@@ -266,7 +271,24 @@ class _Comparer:
             else None
             for tree, there in ((pair.before, before), (pair.after, after))
         ]
-        return render(self._archive, self._renderer, sides[0], sides[1])
+
+        def built(side: RenderSide, text: str) -> None:
+            if self._policy.config.databases:
+                self._built.append((overlay, side, text))
+
+        return render(self._archive, self._renderer, sides[0], sides[1], built=built)
+
+    def data_problems(self, pair: _Pair, tree: Tree) -> tuple[Problem, ...]:
+        """Return what the data rules find on one side of the overlays that were built."""
+        if not self._built:
+            return ()
+        from gitops.actions.manifests.data_checks import DataChecks
+
+        checks = DataChecks(self._policy.config)
+        for overlay, side, text in self._built:
+            if side.tree is tree:
+                checks.look(overlay, tree, side.belongings.graph, TrialBuild(text=text))
+        return tuple(one.problem(tree.branch) for one in checks.found() if one.overlay is not None)
 
 
 def _is_about(message: str, label: str) -> bool:

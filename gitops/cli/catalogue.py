@@ -43,6 +43,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "check",
         "Report commits that change a protected environment without anybody's word.",
     ),
+    "data": (
+        "data",
+        "Which databases the environments reach, and dummy data made new.",
+    ),
     "approve": (
         "approve",
         "Merge the open proposal of an environment, after asking policy again as of now.",
@@ -89,7 +93,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Every day": ("deploy", "promote", "rollback", "undo", "wait", "set-image"),
-    "Look": ("status", "history", "diff", "check"),
+    "Look": ("status", "history", "diff", "check", "data"),
     "People": ("approve", "close", "qa", "hold", "resume"),
     "Set up": (
         "init",
@@ -155,6 +159,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops check",
         "gitops check origin/main..HEAD",
         "gitops check --annotations github",
+    ),
+    "data check": (
+        "gitops data check",
+        "gitops data check prod --annotations github",
+        "gitops data check -o json",
     ),
     "approve": (
         "gitops approve prod",

@@ -16,6 +16,7 @@ from gitops.config.patterns import (
     BRANCH,
     BRANCH_PATTERN,
     CRON,
+    DATABASE_HOST,
     DURATION,
     FILE,
     FORGE_URL,
@@ -23,10 +24,13 @@ from gitops.config.patterns import (
     LABEL,
     MOMENT,
     NAME,
+    NAME_OF_SECRET,
     OVERLAY,
     REPOSITORY,
     REVIEWER,
+    SETTING,
     SOURCE,
+    STORE_KEY,
     SUBJECT,
     TRAILER,
     VERSION,
@@ -36,6 +40,7 @@ from gitops.config.patterns import (
     explain_branch,
     explain_branch_pattern,
     explain_cron,
+    explain_database_host,
     explain_duration,
     explain_file,
     explain_forge_url,
@@ -46,7 +51,10 @@ from gitops.config.patterns import (
     explain_overlay,
     explain_repository,
     explain_reviewer,
+    explain_secret_name,
+    explain_setting,
     explain_source,
+    explain_store_key,
     explain_subject,
     explain_trailer,
     explain_version,
@@ -112,6 +120,11 @@ ENVIRONMENT = Table(
             default="shared",
         ),
         "database": Key(OneOf("dummy", "real"), "What its applications talk to."),
+        "dataProtection": Key(
+            OneOf("masked", "read-only"),
+            "What keeps real data safe in an environment that others come after (stage): it is a "
+            "masked copy, or is only read.",
+        ),
         "requires": Key(
             ListOf(OneOf("qa-passed", "stable")),
             "Verdicts that the images must have in every environment of `after`.",
@@ -242,6 +255,38 @@ MESSAGE = Table(
     }
 )
 
+DATABASE = Table(
+    {
+        "class": Key(
+            OneOf("real", "dummy"), "What kind of data the databases hold.", required=True
+        ),
+        "hosts": Key(
+            ListOf(Text(DATABASE_HOST, explain_database_host), least=1),
+            "Names and addresses of their servers, in small letters or not; * is any text. One "
+            "without a dot counts only where an address stands.",
+        ),
+        "secrets": Key(
+            ListOf(Text(NAME_OF_SECRET, explain_secret_name), least=1),
+            "Names of the Secrets that open them, and of the ExternalSecrets that make those.",
+        ),
+        "stores": Key(
+            ListOf(Text(STORE_KEY, explain_store_key), least=1),
+            "STORE/KEY of secrets kept elsewhere, as ExternalSecrets and SecretProviderClasses "
+            "name them.",
+        ),
+        "keys": Key(
+            ListOf(Text(SETTING, explain_setting), least=1),
+            "Settings that say that such a database is used: NAME, or NAME=VALUE.",
+        ),
+        "egress": Key(
+            OneOf("any", "bounded"),
+            "bounded: every pod of the other class needs a NetworkPolicy that bounds where it may "
+            "go.",
+            default="any",
+        ),
+    }
+)
+
 ROOT = Table(
     {
         "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
@@ -266,6 +311,11 @@ ROOT = Table(
         "clusters": Key(
             ListOf(cluster_table(Text(NAME, explain_name))),
             "Where environments run, so that their health can be asked for.",
+        ),
+        "databases": Key(
+            ListOf(DATABASE),
+            "How databases of each class are known; with it `gitops data check`, `validate` and "
+            "`check` look at what every workload reaches.",
         ),
         "signers": Key(
             Text(FILE, explain_file),

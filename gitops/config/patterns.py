@@ -231,3 +231,30 @@ def explain_reviewer(text: str) -> str:
     if name != text and re.fullmatch(REVIEWER, name):
         return f"write the login name without @, {shown(name)}"
     return f"{shown(text)} is neither a login name nor team:NAME"
+
+
+# `*` stands for any text; one pattern may not be nothing but wildcards.
+DATABASE_HOST = r"(?=.*[A-Za-z0-9])[A-Za-z0-9_*.:-]{1,253}"
+NAME_OF_SECRET = r"(?=.*[a-z0-9])[a-z0-9*.-]{1,253}"  # noqa: S105 - a pattern
+STORE_KEY = r"(?=.*[A-Za-z0-9])[^\u0000-\u0020\u007f]{1,300}"
+SETTING = r"(?=[^=]*[A-Za-z0-9])[A-Za-z0-9_.*-]{1,253}(?:=[^\u0000-\u001f\u007f]{1,300})?"
+
+
+def explain_database_host(text: str) -> str:
+    """Say what is wrong with a host of `databases:`."""
+    return f"{shown(text)} is no host: a name or an address, * for any text, no scheme and no port"
+
+
+def explain_secret_name(text: str) -> str:
+    """Say what is wrong with the name of a Secret."""
+    return f"{shown(text)} is no name of a Secret: lower-case letters, digits, - and .; * any text"
+
+
+def explain_store_key(text: str) -> str:
+    """Say what is wrong with the place of an outside secret."""
+    return f"{shown(text)} is no STORE/KEY of outside secrets, like vault/prod/*"
+
+
+def explain_setting(text: str) -> str:
+    """Say what is wrong with a setting of `databases:`."""
+    return f"{shown(text)} is no setting: NAME or NAME=VALUE, * for any text in the name"

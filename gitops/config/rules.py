@@ -13,6 +13,7 @@ from gitops.core.environments.environment import (
     ChangeMode,
     Config,
     Database,
+    DataProtection,
     Deploy,
     Environment,
     Follow,
@@ -30,7 +31,7 @@ from gitops.core.environments.environment import (
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
-    from gitops.core.environments.environment import BranchRule
+    from gitops.core.environments.environment import BranchRule, DatabaseRow
     from gitops.core.environments.freeze import Freeze
 
 
@@ -48,9 +49,14 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_forge(root.keys.get("forge"), problems)
     if lists.get("clusters"):
         check_clusters(lists["clusters"], names, problems)
+    if lists.get("databases"):
+        from gitops.config.databases import check_databases  # only few commands want them
+
+        check_databases(lists["databases"], problems)
     for row in rows:
         _check_modes(row, problems)
         _check_after(row, problems)
+        _check_protection(row, problems)
     if lists.get("freeze", ()):
         from gitops.config.freezes import check_freezes  # time zones, only where there are windows
 
@@ -79,7 +85,16 @@ def make_config(root: Value) -> Config:
         pulls=_make_pulls(root.keys.get("pullRequest")),
         branch_rules=_make_branches(lists.get("branches", ())),
         clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
+        databases=_make_databases(lists.get("databases", ())),
     )
+
+
+def _make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:
+    if not rows:
+        return ()
+    from gitops.config.databases import make_databases  # only few commands want them
+
+    return make_databases(rows)
 
 
 def _make_branches(rows: Sequence[Value]) -> tuple[BranchRule, ...]:
@@ -107,6 +122,7 @@ def _make_environment(row: Value) -> Environment:
         after=words.get("after", ()),
         follow=cast(Follow, text.get("follow", "newest")),
         database=cast("Database | None", text.get("database") or None),
+        protection=cast("DataProtection | None", text.get("dataProtection") or None),
         requires=cast("tuple[Required, ...]", words.get("requires", ())),
         soak=read_duration(text.get("soak", "")) if "soak" in row.keys else None,
         branch=text.get("branch") or None,
@@ -241,6 +257,14 @@ def _check_order(rows: Sequence[Value], names: Sequence[str], problems: Problems
 
 def _per_app(overlay: str) -> bool:
     return "{app}" in overlay
+
+
+def _check_protection(row: Value, problems: Problems) -> None:
+    """Dummy data needs no protection; a word about it would be believed of real data later."""
+    value = row.keys.get("dataProtection")
+    if value is not None and row.texts.get("database") != "real":
+        what = "is about real data: database is not real here"
+        problems.add(value.place, value.path, what)
 
 
 def _check_modes(row: Value, problems: Problems) -> None:

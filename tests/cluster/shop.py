@@ -158,12 +158,13 @@ class Shop:
         for image in yaml.safe_load(text)["images"]:
             self.cluster.load_image(f"{image['name']}:{image['newTag']}")
         namespace = self.namespace(environment)
+        secret = "shop-database" if environment in ("stage", "prod") else "dummy-database"
         data = {"DATABASE_USER": "shop", "DATABASE_PASSWORD": uuid.uuid4().hex}
         for document in (
             {"kind": "Namespace", "metadata": {"name": namespace}},
             {
                 "kind": "Secret",
-                "metadata": {"name": "shop-database", "namespace": namespace},
+                "metadata": {"name": secret, "namespace": namespace},
                 "stringData": data,
             },
         ):

@@ -337,12 +337,12 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
 KNOWN = (
     "name, overlay, accepts, deploy, change, rollback, after, follow, followBelow, "
     "onAlert, formerly, registry, "
-    "database, "
+    "database, dataProtection, "
     "requires, soak, wait, approvals, branch"
 )
 TOP = (
-    "apiVersion, kind, branch, environments, groups, images, forge, freeze, clusters, signers, "
-    "repository, message, pullRequest, branches"
+    "apiVersion, kind, branch, environments, groups, images, forge, freeze, clusters, databases, "
+    "signers, repository, message, pullRequest, branches"
 )
 
 ONE_ROW = [

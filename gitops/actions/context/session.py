@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         GatedForge,
         Intents,
         NoForge,
+        Renderer,
         Repository,
         Snapshot,
         Sources,
@@ -76,6 +77,7 @@ class Session(Struct, frozen=True):
             (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
         combining: None where no key is given.
         clusters: the control planes of Argo CD.
+        renderer: finds what builds overlays; None where there is none.
         before_write: asked once before anything is written, with the overlays that it reaches;
             what it raises ends the call. None: nobody asks.
         say: tells a waiting person what is going on.
@@ -98,6 +100,7 @@ class Session(Struct, frozen=True):
     forge: Callable[[Config], GatedForge | NoForge] = lambda _: _no_forge()
     combining: Combining | None = None
     clusters: Clusters = field(default_factory=_no_clusters)
+    renderer: Callable[[], Renderer | None] = lambda: None
     before_write: Callable[[Session, Tip, Sequence[Overlay]], None] | None = None
     say: Callable[[str], None] = lambda _: None
     retry: Callable[[str, str], None] = lambda _trouble, _tries: None

@@ -29,6 +29,7 @@ class OverlayView:
         row: the environment.
         label: what messages call the overlay.
         branch: the one that it lives on.
+        notes: what rooms above worked out for this tip, and need not again.
     """
 
     def __init__(self, session: Session, tip: Tip, overlay: Overlay) -> None:
@@ -38,6 +39,7 @@ class OverlayView:
         self.row: Environment = overlay.environment
         self.label = overlay.label
         self.branch = tip.branch_of(self.row)
+        self.notes: dict[str, object] = {}
 
     def beside(self, overlay: Overlay) -> OverlayView:
         """Return the view of another overlay on the same tip."""

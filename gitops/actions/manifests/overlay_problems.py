@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from gitops.actions.context.overlays import read_overlay
 from gitops.actions.manifests.files import SnapshotFiles
@@ -18,6 +19,9 @@ from gitops.core.report import Problem
 from gitops.errors import ManifestError, NotFound
 from gitops.ports import Snapshot
 
+if TYPE_CHECKING:
+    from gitops.actions.manifests.data_checks import DataChecks
+
 Pinned = tuple[str, tuple[ImageEntry, ...]]  # path of a kustomization file, and what it pins
 
 # What kustomize reads as a regular expression, or an entry for one tag, a text search cannot judge.
@@ -25,9 +29,16 @@ _PLAIN = re.compile(r"(?:[^/:]+:[0-9]+/)?[A-Za-z0-9._/-]+")
 
 
 def overlay_problems(
-    snapshot: Snapshot, overlay: Overlay, pinned: dict[Overlay, Pinned], builds: TrialBuilds
+    snapshot: Snapshot,
+    overlay: Overlay,
+    pinned: dict[Overlay, Pinned],
+    builds: TrialBuilds,
+    data: DataChecks | None = None,
 ) -> Iterator[Problem]:
-    """Can the kustomization be read and edited? Puts what it pins into `pinned`."""
+    """Can the kustomization be read and edited? Puts what it pins into `pinned`.
+
+    What was built is shown to `data`.
+    """
     directory = overlay.directory
     for name in snapshot.entries(directory):
         if name.startswith(".argocd-source-"):
@@ -66,6 +77,8 @@ def overlay_problems(
     for limit in graph.limits:
         yield Problem(file.path, 1, 1, "error", f"{overlay.label} cannot be followed: {limit}")
     trial = builds.build(snapshot, graph, file.path, found) if not problems else TrialBuild()
+    if data is not None and trial.text is not None:
+        data.look(overlay, snapshot, graph, trial)
     if trial.problem is not None:
         message = f"{overlay.label} does not build: {trial.problem}"
         yield Problem(file.path, 1, 1, "error", message)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from msgspec import Struct
 
 from gitops.core.audit.affected import Belongings
@@ -24,9 +26,14 @@ class RenderSide(Struct, frozen=True):
 
 
 def render(
-    archive: Archive, renderer: Renderer, before: RenderSide | None, after: RenderSide | None
+    archive: Archive,
+    renderer: Renderer,
+    before: RenderSide | None,
+    after: RenderSide | None,
+    *,
+    built: Callable[[RenderSide, str], None] = lambda _side, _text: None,
 ) -> Rendering:
-    """Return the difference of two builds.
+    """Return the difference of two builds; `built` is shown each.
 
     What would be fetched or run is found before anything is built, and then nothing is.
     """
@@ -42,7 +49,7 @@ def render(
         if side is None:
             texts.append("")
             continue
-        files = _files(archive, side)
+        files = files_of(archive, side)
         if isinstance(files, str):
             return Rendering("skipped", problem=files, isolated=isolated)
         build = renderer.build(files, side.directory)
@@ -53,6 +60,7 @@ def render(
             broken = side is after
             return Rendering("failed" if broken else "skipped", problem=what, isolated=isolated)
         texts.append(build.text)
+        built(side, build.text)
     objects = diff_manifests(*texts)
     return Rendering("changed" if objects else "same", objects, isolated=isolated)
 
@@ -82,7 +90,7 @@ def _placed(one: NamedTarget) -> str:
     return f"{one_line(one.target, 120)} ({one.path}:{one.line})"
 
 
-def _files(archive: Archive, side: RenderSide) -> dict[str, BuildFile] | str:
+def files_of(archive: Archive, side: RenderSide) -> dict[str, BuildFile] | str:
     """Return the files that a build reads, or why there are too many."""
     found: dict[str, str] = {}  # path -> kind
     ids: dict[str, str] = {}

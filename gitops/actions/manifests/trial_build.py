@@ -15,6 +15,7 @@ from gitops.actions.manifests.render import refusal
 from gitops.core.kustomization import ImageEntry, edit_images
 from gitops.core.kustomization.graph import BuildGraph
 from gitops.core.kustomization.image import ImageRequest
+from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 from gitops.ports import BuildFile, Renderer, Snapshot
 
@@ -30,11 +31,15 @@ class TrialBuild(Struct, frozen=True):
         idle: the names of entries that change nothing; None where nothing was built.
         problem: why the overlay does not build.
         isolated: the build saw its files alone.
+        text: the manifests; the images in them have tags of the trial.
+        skipped: why nothing was built.
     """
 
     idle: frozenset[str] | None = None
     problem: str | None = None
     isolated: bool = True
+    text: str | None = None
+    skipped: str | None = None
 
 
 class TrialBuilds(Struct):
@@ -61,12 +66,12 @@ class TrialBuilds(Struct):
         Nothing is built where a build would fetch or run something, or look outside.
         """
         if self.renderer is None:
-            return TrialBuild()
+            return TrialBuild(skipped="nothing was built")
         if self.most is not None and self.built >= self.most:
             self.left_out += 1
-            return TrialBuild()
+            return TrialBuild(skipped="it was not built: --build builds all")
         done = _try_build(snapshot, self.renderer, graph, path, entries)
-        self.built += done.idle is not None or done.problem is not None
+        self.built += done.text is not None or done.problem is not None
         self.isolated = self.isolated and done.isolated
         return done
 
@@ -87,25 +92,52 @@ def _try_build(
     path: str,
     entries: Sequence[ImageEntry],
 ) -> TrialBuild:
-    if refusal(graph) is not None or graph.missing:
-        return TrialBuild()
     names = list(dict.fromkeys(entry.image for entry in entries))
     requests = [
         ImageRequest(name, tag=_MARK.format(index), digest=None) for index, name in enumerate(names)
     ]
+    files = build_files(snapshot, graph)
+    if isinstance(files, str):
+        return TrialBuild(skipped=files)
     try:
-        files = _files(snapshot, graph)
-        if files is None:
-            return TrialBuild()
         content = files[path].content
         files[path] = BuildFile(edit_images(content, path, requests).after)
     except (ManifestError, KeyError):
-        return TrialBuild()
+        return TrialBuild(skipped=f"{path} cannot be edited")
     build = renderer.build(files, path.rpartition("/")[0])
     if build.text is None:
         return TrialBuild(problem=build.problem or "it does not build", isolated=build.isolated)
     idle = {name for index, name in enumerate(names) if _MARK.format(index) not in build.text}
-    return TrialBuild(frozenset(idle), isolated=build.isolated)
+    return TrialBuild(frozenset(idle), isolated=build.isolated, text=build.text)
+
+
+def plain_build(
+    snapshot: Snapshot, renderer: Renderer, graph: BuildGraph, directory: str
+) -> TrialBuild:
+    """Build `directory` as it stands; nothing where a build would fetch, run or see too much."""
+    files = build_files(snapshot, graph)
+    if isinstance(files, str):
+        return TrialBuild(skipped=files)
+    build = renderer.build(files, directory)
+    problem = None if build.text is not None else build.problem or "it does not build"
+    return TrialBuild(problem=problem, isolated=build.isolated, text=build.text)
+
+
+def build_files(snapshot: Snapshot, graph: BuildGraph) -> dict[str, BuildFile] | str:
+    """Return what a build reads, or why nothing can be built."""
+    reason = refusal(graph)
+    if reason is not None:
+        return reason
+    if graph.missing:
+        one = graph.missing[0]
+        return f"{one_line(one.target, 120)} is not there ({one.path}:{one.line})"
+    try:
+        found = _files(snapshot, graph)
+    except ManifestError as error:
+        return error.message
+    if found is None:
+        return f"it is built from more than {_MOST_FILES} files, or {_MOST_BYTES >> 20} MB of them"
+    return found
 
 
 def _files(snapshot: Snapshot, graph: BuildGraph) -> dict[str, BuildFile] | None:

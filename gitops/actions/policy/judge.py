@@ -32,7 +32,8 @@ def judge(
         return ()
     source = judge_source(view.overlay, ref)
     if not view.row.after and not view.tip.config.freezes:
-        return source + judge_hold(view.overlay, view.hold) + _judge_rollback(view)
+        held = judge_hold(view.overlay, view.hold)
+        return source + held + _judge_rollback(view) + _judge_data(view)[0]
     return source + judge_carried(view, changes).reasons
 
 
@@ -61,8 +62,19 @@ def judge_carried(
         expected=expected,
         soak=soak,
     )
-    reasons = found.reasons + _judge_rollback(view)
-    return Judgement(reasons, warnings + found.warnings)
+    against, doubts = _judge_data(view)
+    reasons = found.reasons + _judge_rollback(view) + against
+    return Judgement(reasons, warnings + found.warnings + doubts)
+
+
+def _judge_data(view: OverlayView) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
+    """Ask the data rules, where somebody wrote some: reasons, and what nobody could look at."""
+    if not view.tip.config.databases or view.row.change != "pull-request":
+        return (), ()
+    from gitops.actions.policy.databases import judge_data
+
+    found = judge_data(view)
+    return found.reasons, found.warnings
 
 
 def _judge_rollback(view: OverlayView) -> tuple[Reason, ...]:

@@ -120,18 +120,28 @@ def judge_proposal(
     proof = prove_proposed(view, present)
     if proof is not None:
         return _judge_rollback(view, present, judged, proof)
+    judged = replace(judged, reasons=_beside_images(view, present))
     if present.action == "promote":
         # Its release branches must not have moved since: what QA passed is what goes.
         told = sources_of(present.message, [change.image for change in changes])
         heads = source_heads(view.session, view.tip, told)
         came = tuple(ImageOrigin(image, text, heads[image]) for image, text in told.items())
         found = judge_carried(view, changes, origins=came)
-        reasons = uncovered(found.reasons, judged.counting)
+        reasons = uncovered((*found.reasons, *judged.reasons), judged.counting)
         return replace(judged, reasons=reasons, warnings=found.warnings)
     source = source_of(present.message)
     ref = source.branch if source is not None else None
     against = judge(view, changes, ref=ref)
-    return replace(judged, reasons=uncovered(against, judged.counting))
+    return replace(judged, reasons=uncovered((*against, *judged.reasons), judged.counting))
+
+
+def _beside_images(view: OverlayView, present: OpenProposal) -> tuple[Reason, ...]:
+    """Judge what commits of others on top of a proposal make the overlay reach."""
+    if not present.others or not view.tip.config.databases:
+        return ()
+    from gitops.actions.policy.databases import judge_data
+
+    return judge_data(view, view.session.evidence.at(present.commit)).reasons
 
 
 def _judge_rollback(

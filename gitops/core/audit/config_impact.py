@@ -18,6 +18,7 @@ _YAML_NAMES = {
     "sources": "images",
     "branch_rules": "branches",
     "pulls": "pullRequest",
+    "protection": "dataProtection",
 }
 
 

@@ -15,7 +15,7 @@ from gitops.core.hold import Hold
 from gitops.core.text.plain import one_line
 
 FindingLevel = Literal["error", "warning", "notice"]
-Rule = Literal["approval", "rollback", "history", "remote", "outside", "unreadable"]
+Rule = Literal["approval", "rollback", "history", "remote", "outside", "unreadable", "data"]
 ChangeStatus = Literal[
     "untouched", "approved", "claimed", "rollback", "signed", "waiting", "reported"
 ]

@@ -22,6 +22,7 @@ Registry = Literal["shared", "own"]
 Follow = Literal["newest", "any"]
 OnAlert = Literal["off", "tell", "rollback"]
 Database = Literal["dummy", "real"]
+DataProtection = Literal["masked", "read-only"]
 Required = Literal["qa-passed", "stable"]
 ForgeKind = Literal["github", "gitlab", "gitea", "forgejo", "none"]
 
@@ -138,6 +139,37 @@ class ClusterRow(Struct, frozen=True):
     namespace: str = "argocd"
 
 
+class DatabaseRow(Struct, frozen=True):
+    """A row of `databases:`: how what leads to databases of one class is known.
+
+    Attributes:
+        hosts: names and addresses of servers; `*` stands for any text.
+        secrets: names of Secrets, and of what makes them.
+        stores: `STORE/KEY` of outside secrets, as ExternalSecrets name them.
+        keys: settings, `NAME` or `NAME=VALUE`.
+        egress: whether pods of the other class need a NetworkPolicy that bounds their egress.
+        line: 1-based line of the row in `gitops.yaml`, for messages.
+    """
+
+    class_: Database
+    hosts: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    stores: tuple[str, ...] = ()
+    keys: tuple[str, ...] = ()
+    egress: bool = False
+    line: int = 1
+
+    def __eq__(self, other: object) -> bool:
+        """Where it stands does not make it another row."""
+        return isinstance(other, DatabaseRow) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        return self.class_, self.hosts, self.secrets, self.stores, self.keys, self.egress
+
+
 class Environment(Struct, frozen=True):
     """A row of `gitops.yaml`.
 
@@ -150,6 +182,7 @@ class Environment(Struct, frozen=True):
         follow: which of several live release branches it takes: the newest version, or any.
         follow_below: release branches of this version or a newer one are not followed.
         branch: the branch that it lives on (its overlays and holds); None: the top-level one.
+        protection: what keeps real data safe where it is no production; None: nobody said.
         wait: how long `wait` waits for it.
         on_alert: what `watch --rollback` does about a release that is Degraded there.
         formerly: earlier names of it: holds, verdicts and trailers under them count on.
@@ -165,6 +198,7 @@ class Environment(Struct, frozen=True):
     rollback: RollbackMode = "commit"
     after: tuple[str, ...] = ()
     database: Database | None = None
+    protection: DataProtection | None = None
     approvals: Approvals = Approvals()
     follow: Follow = "newest"
     requires: tuple[Required, ...] = ()
@@ -269,6 +303,7 @@ class Config(Struct, frozen=True):
         branch_rules: what pull requests into branches must have.
         clusters: where the environments run, as far as it is said.
         groups: names for several environments.
+        databases: how databases of each class are known; () where nobody looks.
     """
 
     branch: str | None
@@ -283,6 +318,7 @@ class Config(Struct, frozen=True):
     branch_rules: tuple[BranchRule, ...] = ()
     clusters: tuple[ClusterRow, ...] = ()
     groups: tuple[Group, ...] = ()
+    databases: tuple[DatabaseRow, ...] = ()
 
     def clusters_of(self, environment: Environment) -> tuple[ClusterRow, ...]:
         """Return the rows about `environment`; without any rows at all, the current context."""

@@ -29,6 +29,7 @@ ReasonKind = Literal[
     "superseded",
     "rollback",
     "registry",
+    "data",
 ]
 
 

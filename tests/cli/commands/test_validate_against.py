@@ -343,7 +343,8 @@ def test_nothing_changes(manifests: Manifests) -> None:
 
 def test_new_environment(manifests: Manifests) -> None:
     """An environment that the change brings is shown as new, with all that it builds."""
-    config = manifests.file("gitops.yaml").rstrip() + "\n  - {name: eu, overlay: overlays/eu}\n"
+    row = "  - {name: eu, overlay: overlays/eu}\n\ndatabases:"
+    config = edited(manifests, "gitops.yaml", "\ndatabases:", row)
     overlay = "resources: [../../base]\nimages: [{name: shop/api, newTag: '1'}]\n"
     change(manifests, {"gitops.yaml": config, "overlays/eu/kustomization.yaml": overlay})
     document = against(manifests, "-o", "json").json

@@ -1,0 +1,158 @@
+"""What kustomize built, read as objects, within bounds: every value of it may come from anybody."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from gitops.core.text.plain import one_line
+from gitops.core.yamltext import compose_first, pairs_of, text_of
+from gitops.errors import ManifestError
+
+CLASS_LABEL = "gitops.dev/data-class"
+"""The label of what leads to a database: `real` or `dummy`."""
+
+_SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
+_MOST_OBJECTS = 5000
+_MOST_VALUES = 300_000
+_DEEPEST = 60
+
+Path = tuple[str | int, ...]
+
+
+class BuiltObject(Struct, frozen=True):
+    """One object of a build.
+
+    Attributes:
+        value: its fields; every scalar is the text that YAML has, null is "".
+    """
+
+    kind: str
+    name: str
+    namespace: str
+    value: dict[str, Any]
+
+    @property
+    def title(self) -> str:
+        """What messages call it: `Deployment api`."""
+        return one_line(f"{self.kind} {self.name}", 120)
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """Its labels."""
+        return _texts(mapping(mapping(self.value, "metadata"), "labels"))
+
+    @property
+    def annotations(self) -> dict[str, str]:
+        """Its annotations."""
+        return _texts(mapping(mapping(self.value, "metadata"), "annotations"))
+
+
+def read_manifests(text: str) -> tuple[BuiltObject, ...]:
+    """Return the objects of a build, those inside of a List too.
+
+    Raises ManifestError for what is no YAML, and for more of it than anybody looks at.
+    """
+    reader = _Reader()
+    found: list[BuiltObject] = []
+    for document in _SEPARATOR.split(text):
+        if document.strip():
+            root = compose_first(document.encode("utf-8", "replace"), "the build").root
+            value = reader.plain(root, 0) if root is not None else None
+            found += _objects(value)
+        if len(found) > _MOST_OBJECTS:
+            raise ManifestError(f"more than {_MOST_OBJECTS} objects", path="the build")
+    return tuple(found)
+
+
+def strings(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
+    """Yield every text of an object with the keys and indexes that lead to it."""
+    todo: list[tuple[Path, object]] = [(path, value)]
+    while todo:
+        at, one = todo.pop()
+        if isinstance(one, str):
+            yield at, one
+        elif isinstance(one, list):
+            todo += [((*at, index), item) for index, item in reversed(list(enumerate(one)))]
+        elif isinstance(one, dict):
+            todo += [((*at, key), item) for key, item in reversed(one.items())]
+
+
+def mapping(value: object, *keys: str) -> dict[str, Any]:
+    """Return the mapping that `keys` lead to, {} where there is none."""
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
+
+
+def items(value: object, *keys: str) -> list[Any]:
+    """Return the list that `keys` lead to, [] where there is none."""
+    found = mapping(value, *keys[:-1]).get(keys[-1])
+    return found if isinstance(found, list) else []
+
+
+def text(value: object, *keys: str) -> str:
+    """Return the text that `keys` lead to, "" where there is none."""
+    found = mapping(value, *keys[:-1]).get(keys[-1])
+    return found if isinstance(found, str) else ""
+
+
+def decoded(value: str) -> str:
+    """Return what a value of a Secret's `data` says; text that is none is returned as it is."""
+    try:
+        return base64.b64decode(value, validate=False).decode("utf-8", "replace")
+    except (binascii.Error, ValueError):
+        return value
+
+
+def told_path(value: object, path: Path) -> str:
+    """Return a path for people: items of lists by their names, `containers[api].env[DB_HOST]`."""
+    words: list[str] = []
+    for step in path:
+        if isinstance(step, int):
+            value = value[step] if isinstance(value, list) and step < len(value) else None
+            name = text(value, "name") or str(step)
+            words[-1:] = [f"{words[-1] if words else ''}[{name}]"]
+        else:
+            value = value.get(step) if isinstance(value, dict) else None
+            if step not in ("spec", "template", "jobTemplate", "data", "stringData"):
+                words.append(step)
+    return one_line(".".join(words), 160)
+
+
+def _objects(value: object) -> Iterator[BuiltObject]:
+    if not isinstance(value, dict):
+        return
+    kind = text(value, "kind")
+    if kind.endswith("List") and isinstance(value.get("items"), list):
+        for one in value["items"]:
+            yield from _objects(one)
+        return
+    name, namespace = text(value, "metadata", "name"), text(value, "metadata", "namespace")
+    yield BuiltObject(kind or "object", name or "?", namespace, value)
+
+
+def _texts(value: dict[str, Any]) -> dict[str, str]:
+    return {key: one for key, one in value.items() if isinstance(one, str)}
+
+
+class _Reader:
+    """Makes plain values of nodes; an alias is made each time, so what is made is counted."""
+
+    def __init__(self) -> None:
+        self._left = _MOST_VALUES
+
+    def plain(self, node: Any, depth: int) -> Any:
+        self._left -= 1
+        if self._left < 0 or depth > _DEEPEST:
+            raise ManifestError("more values than anybody looks at", path="the build")
+        if node.id == "scalar":
+            return "" if node.tag.endswith(":null") else text_of(node)
+        if node.id == "sequence":
+            return [self.plain(one, depth + 1) for one in node.value]
+        return {key: self.plain(one, depth + 1) for key, one in pairs_of(node)}
