@@ -208,8 +208,8 @@ def _waiting(overlay: Overlay, present: OpenProposal, missing: int) -> Plan:
 def _assemble(decided: Decided, request: ApproveRequest, by: Sequence[str]) -> Plan:
     view, present, edit = decided.view, decided.present, decided.edit
     session, overlay, home = view.session, view.overlay, view.home
-    files: dict[str, bytes | None] = {edit.path: edit.after}
-    before: dict[str, bytes | None] = {edit.path: edit.before}
+    files: dict[str, bytes | None] = {**edit.files}
+    before: dict[str, bytes | None] = {**edit.originals}
     hold = decided.hold
     if hold is not None:
         files[hold.path], before[hold.path] = hold.content, home.read(hold.path)

@@ -18,7 +18,6 @@ from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.git.message import CommitMessage
-from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import parse_image
 from gitops.core.policy.reasons import (
     Reason,
@@ -235,8 +234,8 @@ def _edit(
     target: Target, request: DeployRequest, build: SourceBuild | None
 ) -> tuple[Edited, tuple[str, ...]]:
     """Return the edit with the reasons against it, and which images stay since they are newer."""
-    view, file = target.view, target.view.target
-    edit = edit_images(file.content, file.path, target.requests, add=request.add)
+    view = target.view
+    edit = view.edit(target.requests, add=request.add)
     older: dict[str, str] = {}
     if build is not None and build.found:
         from gitops.actions.policy.builds import superseded
@@ -245,7 +244,7 @@ def _edit(
     if older and request.override is None:
         kept = tuple(entry for entry in target.requests if entry.image not in older)
         target = Target(view, kept)
-        edit = edit_images(file.content, file.path, kept, add=request.add)
+        edit = view.edit(kept, add=request.add)
     reasons = judge(view, edit.changes, ref=request.ref)
     if edit.changes and build is not None:
         from gitops.actions.policy.builds import judge_follow

@@ -91,6 +91,11 @@ def diff(
         sides[1].view.overlay,
         tuple(found),
         names=(sides[0].label, sides[1].label),
+        warnings=tuple(
+            f"{view.label}: {one}"
+            for view in dict.fromkeys(side.view for side in sides if side.release is None)
+            for one in view.stragglers()
+        ),
     )
 
 

@@ -21,7 +21,6 @@ from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Environment, Overlay, keep_names
 from gitops.core.git.message import ChangeLine, CommitMessage
-from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.policy.promotion import Carried, ImageOrigin, carry, judge_registry
 from gitops.core.policy.reasons import Reason, plain_branch, record_overrides
@@ -190,7 +189,7 @@ def _carry(
         target_label=target.label,
         keep_names=keep_names(source.row, target.row),
     )
-    edit = edit_images(file.content, file.path, carried.requests)
+    edit = target.edit(carried.requests)
     wanted = {change.image: values[change.image] for change in edit.changes}
     edited = Edited(Target(target, carried.requests), edit)
     came = read_origins(source, wanted)

@@ -37,7 +37,7 @@ from gitops.actions.releases.rollback_target import (
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_labels
-from gitops.core.kustomization import edit_images, missing_image
+from gitops.core.kustomization import missing_image
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.releases.rollback import undo_edits
 from gitops.core.releases.selection import Choice, describe
@@ -203,7 +203,7 @@ class _Call(Struct):
         if restored is None:
             return _Stays(view, choice.notes, choice.warnings, hint)
         requests = tuple(entry for entry in choice.requests if entry.image in current)
-        edit = edit_images(file.content, file.path, requests)
+        edit = view.edit(requests)
         since, planned = landed_since(view, restored, self.planned_on.get(view.overlay))
         self.planned_on[view.overlay] = planned
         if not edit.changes:

@@ -120,6 +120,7 @@ def _status(view: OverlayView, warnings: list[str]) -> tuple[OverlayStatus, Rele
             overlay, branch, None, hold=hold, freeze=freeze, problem=error.message
         )
         return broken, None
+    warnings += (f"{view.label}: {one}" for one in view.stragglers())
     astray = strayed(hold, images, releases_of(view))
     if astray is not None:
         warnings.append(f"{view.label}: {astray}")

@@ -25,7 +25,7 @@ from gitops.actions.rollback import Preview
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.git.message import ChangeLine, CommitMessage, told_labels
-from gitops.core.kustomization import Edit, edit_images
+from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import describe
@@ -70,7 +70,7 @@ class _Undoing(Struct, frozen=True):
     @property
     def files(self) -> dict[str, bytes | None]:
         """All that is written, by path."""
-        return {self.view.file.path: self.edit.after, **self.hold.files}
+        return {**self.edit.files, **self.hold.files}
 
     @property
     def lines(self) -> list[ChangeLine]:
@@ -273,7 +273,7 @@ def _choose(view: OverlayView, rollback: str | None) -> Undo:
 def _undoing(
     view: OverlayView, found: Undo, rollback: Release, before: Release, told: Told
 ) -> _Undoing:
-    edit = edit_images(view.file.content, view.file.path, found.requests)
+    edit = view.edit(found.requests)
     hold = _hold_before(view, rollback)
     notes = (
         f"undoes {describe(rollback)}",

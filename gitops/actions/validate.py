@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.holds import HOLDS, hold_paths, readable_hold, standing_hold_path
 from gitops.actions.context.overlays import apps_of, overlays_of, read_overlay
+from gitops.actions.manifests.follower_problems import FollowerCheck
 from gitops.actions.manifests.overlay_problems import Pinned, overlay_problems, problem_of
 from gitops.actions.manifests.trial_build import TrialBuilds
 from gitops.actions.policy.builds import FollowWatch
@@ -78,8 +79,9 @@ def validate(
     homes = _homes(snapshot, config, read, problems)
     found: dict[Overlay, Pinned] = {}
     count = 0
-    watch = FollowWatch(config, heads)
+
     data = _data_checks(config)
+    watch, followers = FollowWatch(config, heads), FollowerCheck(config)
     problems += _check_config(config)
     problems += _check_freezes(config, now)
     problems += _check_apps(homes, config)
@@ -89,7 +91,9 @@ def validate(
             told = overlay_problems(home, overlay, found, builds, data)
             problems += _elsewhere(snapshot, home, told)
             problems += _elsewhere(snapshot, home, _check_held(home, overlay, released))
+            problems += _elsewhere(snapshot, home, followers.problems(home, overlay))
             problems += _check_followed(watch, home, overlay, released)
+    problems += followers.unused()
     problems += _check_after(homes, found, snapshot)
     problems += [one.problem(snapshot.branch) for one in data.found()] if data is not None else []
     tips = {snapshot.branch: snapshot, **{home.branch: home for home in homes.values()}}

@@ -37,7 +37,7 @@ from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import trailers
 from gitops.core.kustomization import choose_file, image_values
-from gitops.core.kustomization.edit import only_images
+from gitops.core.kustomization.followers import image_paths
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.proposals.approval import overrides_in, source_of, uncovered
 from gitops.core.releases.history import OverlayVersion
@@ -203,9 +203,10 @@ class _Comparer:
         path, old = sides[0]
         other, new = sides[1]
         images = image_differences(_values(path, old), _values(other, new))
-        own: tuple[str, ...] = ()
-        if old is not None and new is not None and path == other and only_images(old, new, path):
-            own = (path,)
+        own: frozenset[str] = frozenset()
+        if old is not None and new is not None and path == other:
+            read = pair.before.read, pair.after.read
+            own = image_paths(*read, path, pair.changed, self._policy.config.also)
         status: Literal["changed", "new", "gone"] = "changed"
         if old is None or new is None:
             status = "new" if old is None else "gone"
@@ -217,7 +218,7 @@ class _Comparer:
             path=path if old is not None else other,
             images=images,
             files=tuple(touch for touch in touches if touch.path not in own),
-            own=own,
+            own=tuple(sorted(own)),
             policy=policy,
             judged=judged,
             rendering=self._render(pair, overlay, old is not None, new is not None),

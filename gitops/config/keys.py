@@ -33,6 +33,9 @@ from gitops.config.patterns import (
     STORE_KEY,
     SUBJECT,
     TRAILER,
+    VALUE,
+    VALUE_KEY,
+    VALUE_PATTERN,
     VERSION,
     WORDS,
     ZONE,
@@ -57,6 +60,9 @@ from gitops.config.patterns import (
     explain_store_key,
     explain_subject,
     explain_trailer,
+    explain_value,
+    explain_value_key,
+    explain_value_pattern,
     explain_version,
     explain_words,
     explain_zone,
@@ -172,13 +178,42 @@ FREEZE = Table(
     }
 )
 
+FOLLOWER = Table(
+    {
+        "file": Key(
+            Text(FILE, explain_file),
+            "The file, from the folder of the overlay; a folder without it has none to follow.",
+            required=True,
+        ),
+        "key": Key(
+            Text(VALUE_KEY, explain_value_key),
+            "Where the value is: image.tag, resources[*], env[name=VERSION].value, "
+            'labels[0].pairs["app.kubernetes.io/version"].',
+            required=True,
+        ),
+        "pattern": Key(
+            Text(VALUE_PATTERN, explain_value_pattern),
+            "A regular expression whose group (?P<value>…) is what is replaced; left out: all.",
+        ),
+        "value": Key(
+            Text(VALUE, explain_value),
+            "What is written, with {tag}, {digest} and {name} filled in.",
+            default="{tag}",
+        ),
+    }
+)
+
 SOURCE_OF = Table(
     {
         "name": Key(Text(IMAGE, explain_image), "The image, as overlays name it.", required=True),
         "source": Key(
             Text(SOURCE, explain_source),
             "The repository that it is built from.",
-            required=True,
+        ),
+        "also": Key(
+            ListOf(FOLLOWER),
+            "Other values that follow the image, in every overlay folder that has the file: in the "
+            "same commit, and taken back by the same rollback.",
         ),
     }
 )
@@ -303,7 +338,7 @@ ROOT = Table(
             ListOf(group_table(Text(NAME, explain_name))),
             "Names for several environments; one stands wherever an environment may be named.",
         ),
-        "images": Key(ListOf(SOURCE_OF), "Where images are built from."),
+        "images": Key(ListOf(SOURCE_OF), "Where images are built from, and what follows them."),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."

@@ -258,3 +258,26 @@ def explain_store_key(text: str) -> str:
 def explain_setting(text: str) -> str:
     """Say what is wrong with a setting of `databases:`."""
     return f"{shown(text)} is no setting: NAME or NAME=VALUE, * for any text in the name"
+
+
+VALUE_KEY = r"[^\u0000-\u001f\u007f]{1,300}"
+VALUE_PATTERN = r"(?=.*\(\?P<value>)[^\u0000-\u001f\u007f]{1,200}"
+_VALUE_TEXT = r"[^\u0000-\u001f\u007f{}]*"
+VALUE = rf"{_VALUE_TEXT}(?:\{{(?:name|tag|digest)\}}{_VALUE_TEXT})+"
+
+
+def explain_value_key(text: str) -> str:
+    """Say what is wrong with the key of a value."""
+    return f"{shown(text)} must be on one line, at most 300 characters, like image.tag"
+
+
+def explain_value_pattern(text: str) -> str:
+    """Say what is wrong with the pattern of a value."""
+    if "(?P<value>" not in text:
+        return f"{shown(text)} has no group (?P<value>…), which is what is replaced"
+    return f"{shown(text)} must be on one line, at most 200 characters"
+
+
+def explain_value(text: str) -> str:
+    """Say what is wrong with what is written for a value."""
+    return f"{shown(text)} must hold {{tag}}, {{digest}} or {{name}}, and no other braces"

@@ -32,6 +32,7 @@ from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
     from gitops.core.environments.environment import BranchRule, DatabaseRow
+    from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
 
 
@@ -46,6 +47,14 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_formerly(rows, names, problems)
     check_groups(lists.get("groups", ()), rows, names, problems)
     problems.add_repeated(lists.get("images", ()), "name", "{}")  # one image, one repository
+    for row in lists.get("images", ()):
+        if not {"source", "also"} & row.keys.keys() and not problems.has(f"{row.path}.source"):
+            what = "is missing: say where it is built, or with `also` what follows it"
+            problems.add(row.place, f"{row.path}.source", what)
+    if any("also" in row.keys for row in lists.get("images", ())):
+        from gitops.config.followers import check_followers  # only few files have them
+
+        check_followers(lists["images"], problems)
     _check_forge(root.keys.get("forge"), problems)
     if lists.get("clusters"):
         check_clusters(lists["clusters"], names, problems)
@@ -76,7 +85,12 @@ def make_config(root: Value) -> Config:
         branch=text.get("branch") or None,
         environments=environments,
         groups=tuple(make_group(row, order) for row in lists.get("groups", ())),
-        sources={row.get("name"): row.get("source") for row in lists.get("images", ())},
+        sources={
+            row.get("name"): row.get("source")
+            for row in lists.get("images", ())
+            if "source" in row.keys
+        },
+        also=_make_also(lists.get("images", ())),
         freezes=_make_freezes(lists.get("freeze", ())),
         signers=text.get("signers") or None,
         forge=_make_forge(root.keys.get("forge")),
@@ -95,6 +109,14 @@ def _make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:
     from gitops.config.databases import make_databases  # only few commands want them
 
     return make_databases(rows)
+
+
+def _make_also(rows: Sequence[Value]) -> Also:
+    if not any("also" in row.keys for row in rows):
+        return {}
+    from gitops.config.followers import make_also  # only few files have them
+
+    return make_also(rows)
 
 
 def _make_branches(rows: Sequence[Value]) -> tuple[BranchRule, ...]:

@@ -266,12 +266,14 @@ class DiffReport(Struct, frozen=True):
 
     Attributes:
         names: what the sides are called: `prod`, `prod@4b1d9ab`.
+        warnings: values beside the images that do not follow them now.
     """
 
     left: Overlay
     right: Overlay
     differences: tuple[Difference, ...] = ()
     names: tuple[str, str] = ("", "")
+    warnings: tuple[str, ...] = ()
 
 
 class CutBranch(Struct, frozen=True):

@@ -14,7 +14,7 @@ from gitops.core.audit.findings import Approval
 from gitops.core.environments.environment import Config, Overlay
 from gitops.core.hold import hold_path
 from gitops.core.kustomization import choose_file
-from gitops.core.kustomization.edit import only_images
+from gitops.core.kustomization.followers import image_paths
 from gitops.errors import ManifestError
 from gitops.ports import Archive, GatedForge, NoForge, PullRequest
 
@@ -125,13 +125,13 @@ class ApprovalEvidence:
         try:
             name = choose_file(before.entries(overlay.directory), overlay.directory)
             file = f"{overlay.directory}/{name}"
-            own = {file, hold_path(overlay.environment.name, overlay.app)}
-            if not own.issuperset(paths):
-                return False
-            old, new = before.read(file), after.read(file)
+            also = self._config.also if self._config is not None else {}
+            hold = hold_path(overlay.environment.name, overlay.app)
+            return {*image_paths(before.read, after.read, file, paths, also), hold}.issuperset(
+                paths
+            )
         except ManifestError:
             return False
-        return old == new or (old is not None and new is not None and only_images(old, new, file))
 
     def _strange(self, change: Change, head: str, paths: Sequence[str]) -> tuple[str, ...]:
         if not change.start:

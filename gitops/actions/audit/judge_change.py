@@ -142,6 +142,7 @@ class StepJudge:
                 archive.changed,
                 session.load_config,
             ),
+            policy.config.also,
         )
 
     def _excuse(

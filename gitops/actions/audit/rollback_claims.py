@@ -10,7 +10,12 @@ from msgspec import Struct
 from gitops.actions.audit.build_inputs import overlays_in
 from gitops.actions.audit.changes import BranchStep
 from gitops.actions.context.holds import hold_paths
-from gitops.actions.releases.claimed_rollback import ClaimedRollback, prove, prove_undo
+from gitops.actions.releases.claimed_rollback import (
+    ClaimedRollback,
+    followers_beside,
+    prove,
+    prove_undo,
+)
 from gitops.actions.releases.ledger import OverlayLedger
 from gitops.actions.releases.renames import Past, releases_through
 from gitops.core.audit.findings import Claim
@@ -19,6 +24,7 @@ from gitops.core.audit.rollback_claim import (
     RollbackOffence,
 )
 from gitops.core.environments.environment import Config, Overlay
+from gitops.core.environments.follower import Also
 from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import choose_file
 from gitops.core.releases.history import Release
@@ -74,11 +80,13 @@ def judge_claim(
     overlays: Mapping[str, Overlay],
     ledgers: Callable[[Overlay], OverlayLedger],
     past: Past,
+    also: Also,
 ) -> ClaimVerdict:
     """Judge a commit that says it is a rollback, or that it takes one back.
 
     It may be one of several overlays: then it must be one of each that it names, and change nothing
-    of any other. `overlays` are those that it names and that are on this branch.
+    of any other. `overlays` are those that it names and that are on this branch; `also` is what
+    follows images.
     """
     if not claim.labels:
         return _whole(f"{claim.kind} is of environments, and it names no environment")
@@ -99,11 +107,22 @@ def judge_claim(
         hold = next((path for path in paths if path in changed), paths[0])
         own[label] = f"{overlay.directory}/{name}", hold
     offences: list[RollbackOffence] = []
-    every = frozenset(path for paths in own.values() for path in paths)
-    stray = [path for path in changed if path not in every]
+    follows = {label: followers_beside(path, changed, also) for label, (path, _) in own.items()}
+    known = {path for label in own for path in (*own[label], *follows[label])}
+    stray = [path for path in changed if path not in known]
+    every: list[str] = []
     for label in claim.labels:
-        mine = [path for path in changed if path in own[label]]
-        claimed = _claimed(archive, step, label, [*stray, *mine], own[label])
+        mine = [path for path in changed if path in own[label] or path in follows[label]]
+        files = partial(_file, archive.tree(step.parent), archive.tree(step.commit))
+        claimed = ClaimedRollback(
+            label,
+            [*stray, *mine],
+            files(own[label][0]),
+            files(own[label][1]),
+            tuple(map(files, follows[label])),
+            also,
+        )
+        every += claimed.own
         stray = []  # told once
         stream = releases_through(past, overlays[label], step.parent)
         if claim.undo:
@@ -112,14 +131,6 @@ def judge_claim(
             ledger = ledgers(overlays[label])
             offences += prove(claimed, claim.about(label), stream, ledger).offences
     return ClaimVerdict(tuple(offences), tuple(every))
-
-
-def _claimed(
-    archive: Archive, step: BranchStep, label: str, changed: Sequence[str], own: tuple[str, str]
-) -> ClaimedRollback:
-    before, after = archive.tree(step.parent or step.commit), archive.tree(step.commit)
-    file, hold = (_file(before, after, path) for path in own)
-    return ClaimedRollback(label, changed, file, hold)
 
 
 def _before(archive: Archive, path: str, release: Release) -> bytes | None:

@@ -5,7 +5,7 @@ The rooms above read more of it: its releases, its ledger, its proposal. Each ta
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -14,12 +14,14 @@ from gitops.actions.context.overlays import OverlayFile, read_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path
-from gitops.core.kustomization.image import ImageValue
+from gitops.core.kustomization.image import ImageRequest, ImageValue
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Snapshot
 
 if TYPE_CHECKING:
     from gitops.core.environments.freeze import FreezeHit
+    from gitops.core.kustomization import Edit
+    from gitops.core.kustomization.following import Straggler
 
 
 class OverlayView:
@@ -84,6 +86,47 @@ class OverlayView:
                 f"{file.path} is not in this checkout", hint=sparse or "pull, then try again"
             )
         return OverlayFile(self.overlay, file.path, content)
+
+    def edit(self, requests: Sequence[ImageRequest], *, add: bool = False) -> Edit:
+        """Return the edit that puts images into it, with all that follows them.
+
+        Raises what `target` and `edit_images` raise.
+        """
+        file = self.target
+        return self.edit_in(self._beside, file.path, file.content, requests, add=add)
+
+    def edit_in(
+        self,
+        read: Callable[[str], bytes | None],
+        path: str,
+        content: bytes,
+        requests: Sequence[ImageRequest],
+        *,
+        add: bool = False,
+    ) -> Edit:
+        """Return the same for its kustomization as another tree has it; `read` gives its files."""
+        also = self.tip.config.also
+        if not also:
+            from gitops.core.kustomization import edit_images  # who only reads does not wait for it
+
+            return edit_images(content, path, requests, add=add)
+        from gitops.core.kustomization.followers import edit_with_followers  # few have them
+
+        return edit_with_followers(read, path, content, requests, also, add=add)
+
+    def stragglers(self) -> tuple[Straggler, ...]:
+        """Return the values that do not follow its images. Raises what `images` raises."""
+        also = self.tip.config.also
+        if not also:
+            return ()
+        from gitops.core.kustomization.following import stragglers  # few have them
+
+        return tuple(stragglers(self.home.read, self.file.path, self.images, also))
+
+    def _beside(self, path: str) -> bytes | None:
+        if self.row.change == "work-tree" and self.session.work_tree is not None:
+            return self.session.work_tree.read(path)
+        return self.home.read(path)
 
     @cached_property
     def hold(self) -> Hold | None:

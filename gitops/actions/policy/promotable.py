@@ -8,7 +8,6 @@ from gitops.actions.policy.judge import judge_carried
 from gitops.actions.policy.upstream import read_origins
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import keep_names
-from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageChange, describe_change, describe_value
 from gitops.core.policy.promotion import carry, judge_registry
 from gitops.core.releases.lineage import trace
@@ -34,7 +33,6 @@ def outlook(view: OverlayView) -> tuple[str, ...]:
 
 def _promotable(view: OverlayView, name: str) -> tuple[str, ...]:
     source = view.beside(counterpart(view.tip, name, view.overlay.app))
-    here = view.file
     carried = carry(
         source.images,
         view.images,
@@ -42,7 +40,7 @@ def _promotable(view: OverlayView, name: str) -> tuple[str, ...]:
         target_label=view.label,
         keep_names=keep_names(source.row, view.row),
     )
-    edit = edit_images(here.content, here.path, carried.requests)
+    edit = view.edit(carried.requests)
     command = f"`gitops promote --to {view.overlay.typed}`"
     if not edit.changes:
         return (f"{view.label} has what {source.label} has: {command} changes nothing",)

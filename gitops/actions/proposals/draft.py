@@ -22,7 +22,7 @@ from gitops.actions.proposals.find import (
 )
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo
-from gitops.core.kustomization import Edit, edit_images
+from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange, ImageRequest
 from gitops.core.proposals.approval import with_authors
 from gitops.core.report import Proposal, Replaced
@@ -81,13 +81,13 @@ def _propose(
     add: bool,
     refresh: bool,
 ) -> DraftedProposals:
-    view, file = entry.view, entry.view.target
+    view = entry.view
     overlay, home = view.overlay, view.home
     branch = proposal_branch(overlay)
     found = look(view)
     present = found.present
     kept = _kept(entry, present)
-    edit = edit_images(file.content, file.path, [*entry.requests, *kept], add=add)
+    edit = view.edit([*entry.requests, *kept], add=add)
     if present is not None and not refresh and _says_so(entry, present, edit):
         note = f"{branch} already proposes this; it waits for approval"
         return DraftedProposals((), (present.report(overlay, pull=found.pull),), (note,))
@@ -97,12 +97,13 @@ def _propose(
         notes.insert(0, f"{branch} keeps what it already proposed: {names}")
     replaced = None
     onto, drop = _others(entry, found, refresh=refresh)
-    files: dict[str, bytes | None] = {file.path: edit.after}
-    before = {path: home.read(path) for path in (file.path, *dict(entry.extra))}
+    files: dict[str, bytes | None] = {**edit.files}
+    before = {path: home.read(path) for path in (*files, *dict(entry.extra))}
     if onto is not None and onto.content is not None:
         notes.insert(0, f"{branch} keeps {told_commits(onto.others or onto.commits)}")
-        added = edit_images(onto.content, onto.file, [*entry.requests, *kept], add=add)
-        files, before = {onto.file: added.after}, {onto.file: onto.content}
+        read = view.session.evidence.at(onto.commit).read
+        added = view.edit_in(read, onto.file, onto.content, [*entry.requests, *kept], add=add)
+        files, before = {**added.files}, {**added.originals}
     files |= dict(entry.extra)
     message = render(overlay, edit.changes)
     if present is not None:

@@ -22,7 +22,7 @@ from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import subject, trailers
 from gitops.core.kustomization import choose_file, image_values
-from gitops.core.kustomization.edit import only_images
+from gitops.core.kustomization.followers import image_paths
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.proposals.approval import authors_of
 from gitops.core.report import Proposal
@@ -51,6 +51,7 @@ class OpenProposal(Struct, frozen=True):
         base: the branch that it is to be merged into.
         before, content: the kustomization at `fork`, and at the head; None: there is none, or it
             has another name or mode.
+        follows: paths that differ in image values, or in what follows these, and in nothing else.
         behind: the base has moved on since it was last brought in.
     """
 
@@ -65,6 +66,7 @@ class OpenProposal(Struct, frozen=True):
     base: str
     before: bytes | None
     content: bytes | None
+    follows: frozenset[str] = frozenset()
     behind: bool = False
     updates: tuple[CommitInfo, ...] = ()
 
@@ -96,14 +98,8 @@ class OpenProposal(Struct, frozen=True):
 
     def beside(self, overlay: Overlay, *, hold: bool) -> tuple[str, ...]:
         """Return the paths that it changes beside image values, and (`hold`) its hold."""
-        own = [self.file, *(hold_paths(overlay) if hold else ())]
-        found = [path for path in self.paths if path not in own]
-        is_plain = self.before is not None and self.content is not None
-        if self.file in self.paths and not (
-            is_plain and only_images(self.before or b"", self.content or b"", self.file)
-        ):
-            found.append(self.file)
-        return tuple(found)
+        own = [*self.follows, *(hold_paths(overlay) if hold else ())]
+        return tuple(path for path in self.paths if path not in own)
 
     @property
     def action(self) -> str | None:
@@ -213,6 +209,7 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
         base=home.branch,
         before=before if name == file and _same_mode(session, fork, head.commit, file) else None,
         content=content,
+        follows=_follows(view, fork, head.commit, file, paths),
         behind=fork != home.commit,
         updates=tuple(info for info in infos if info not in commits),
     )
@@ -222,6 +219,18 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
 def _same_mode(session: Session, fork: str, head: str, path: str | None) -> bool:
     sides = [session.evidence.at(one).entry(path or "") for one in (fork, head)]
     return len({entry is not None and entry.executable for entry in sides}) == 1
+
+
+def _follows(
+    view: OverlayView, fork: str, head: str, file: str | None, paths: tuple[str, ...]
+) -> frozenset[str]:
+    """Return the paths that differ in image values, and what follows them, only."""
+    evidence, also = view.session.evidence, view.tip.config.also
+    before, after = evidence.at(fork), evidence.at(head)
+    if file is None:
+        return frozenset()
+    found = image_paths(before.read, after.read, file, paths, also)
+    return frozenset(one for one in found if _same_mode(view.session, fork, head, one))
 
 
 def _has_more(session: Session, head: str, home: str, paths: tuple[str, ...]) -> bool:

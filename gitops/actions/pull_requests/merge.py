@@ -311,7 +311,9 @@ def _report(
             f"#{ready.pull.number} at {present.commit[:7]} by {present.author.name}",
             *(note for note in ready.decided.notes if note not in ready.decided.warnings),
         ),
-        diffs=(FileDiff(edit.path, edit.before, edit.after, base),),
+        diffs=tuple(
+            FileDiff(path, edit.originals[path], after, base) for path, after in edit.files.items()
+        ),
         hold=ready.hold,
         audit=(
             *ready.decided.audit,

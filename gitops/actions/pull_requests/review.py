@@ -22,7 +22,7 @@ from gitops.actions.releases.rollback_target import foresee
 from gitops.core.git.message import subject, trailers
 from gitops.core.git.revision import parse_revision
 from gitops.core.hold import Hold
-from gitops.core.kustomization import Edit, edit_images, image_values
+from gitops.core.kustomization import Edit, image_values
 from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
 from gitops.core.policy.promotion import ImageOrigin, Upstream
 from gitops.core.policy.reasons import Reason
@@ -105,9 +105,8 @@ def holds_more(view: OverlayView, present: OpenProposal) -> str | None:
 
 
 def _edit_of(view: OverlayView, present: OpenProposal) -> Edit:
-    file = view.target
     requests = [ImageRequest.exactly(image, value) for image, value in present.images.items()]
-    return edit_images(file.content, file.path, requests, add=present.adds)
+    return view.edit(requests, add=present.adds)
 
 
 def judge_proposal(

@@ -51,7 +51,7 @@ def _update(session: Session, decided: Decided) -> Plan:
     view, present, edit = decided.view, decided.present, decided.edit
     overlay, home = view.overlay, view.home
     branch = proposal_branch(overlay)
-    files: dict[str, bytes | None] = {edit.path: edit.after}
+    files: dict[str, bytes | None] = {**edit.files}
     if decided.hold is not None:
         files[decided.hold.path] = decided.hold.content
     draft = Draft(

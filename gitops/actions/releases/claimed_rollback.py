@@ -16,6 +16,7 @@ from gitops.core.audit.rollback_claim import (
     judge_kustomization,
     stray_paths,
 )
+from gitops.core.environments.follower import Also
 from gitops.core.kustomization import image_values
 from gitops.core.releases.history import Release
 from gitops.core.releases.lookup import read_until_sure
@@ -32,12 +33,50 @@ class ClaimedRollback(Struct, frozen=True):
         paths: all that it changes.
         file: the kustomization of the overlay, before and after.
         hold: the hold of the overlay, before and after.
+        beside: more files that change, in which values may follow an image.
+        also: what follows images.
     """
 
     label: str
     paths: Sequence[str]
     file: ChangedFile
     hold: ChangedFile
+    beside: tuple[ChangedFile, ...] = ()
+    also: Also = {}
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The paths that a rollback may change: values that follow its images among them."""
+        if not self.beside:
+            return self.file.path, self.hold.path
+        from gitops.core.kustomization.followers import image_paths  # few files have them
+
+        sides = {one.path: one for one in (self.file, *self.beside) if not one.mode}
+        follows = image_paths(
+            lambda path: sides[path].before if path in sides else None,
+            lambda path: sides[path].after if path in sides else None,
+            self.file.path,
+            self.paths,
+            self.also,
+        )
+        return self.file.path, self.hold.path, *sorted(follows - {self.file.path})
+
+    def judge_file(self) -> tuple[RollbackOffence, ...]:
+        """Say what it must not do to the kustomization."""
+        if not self.also:
+            return judge_kustomization(self.file)
+        from gitops.core.kustomization.following import followers_in
+
+        name = self.file.path.rpartition("/")[2]
+        return judge_kustomization(self.file, followers_in(self.also, name))
+
+
+def followers_beside(path: str, changed: Sequence[str], also: Also) -> tuple[str, ...]:
+    """Return the `changed` paths beside the kustomization at `path` that may follow its images."""
+    folder = path.rpartition("/")[0]
+    names = {one.file for followers in also.values() for one in followers}
+    mine = {f"{folder}/{name}" if folder else name for name in names} - {path}
+    return tuple(one for one in changed if one in mine)
 
 
 class RollbackProof(Struct, frozen=True):
@@ -63,9 +102,9 @@ def prove(
         override: why a release is restored that the rule leaves out; None: it is an offence.
     """
     path, hold = claimed.file.path, claimed.hold.path
-    offences = list(stray_paths(claimed.label, claimed.paths, (path, hold)))
+    offences = list(stray_paths(claimed.label, claimed.paths, claimed.own))
     if path in claimed.paths:
-        offences += judge_kustomization(claimed.file)
+        offences += claimed.judge_file()
     restored, reasons = _restored(claimed.file, claim, stream, ledger, override)
     offences += [RollbackOffence(path, reason) for reason in reasons]
     if hold in claimed.paths:
@@ -87,9 +126,9 @@ def prove_undo(
         hold_before: the hold file before a release; None: there was none.
     """
     path, hold = claimed.file.path, claimed.hold.path
-    offences = list(stray_paths(claimed.label, claimed.paths, (path, hold)))
+    offences = list(stray_paths(claimed.label, claimed.paths, claimed.own))
     if path in claimed.paths:
-        offences += judge_kustomization(claimed.file)
+        offences += claimed.judge_file()
     try:
         found = read_until_sure(stream, lambda read, all_: choose_undo(read, complete=all_))
         old = image_values(claimed.file.before or b"", path)

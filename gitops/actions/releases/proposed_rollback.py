@@ -14,6 +14,7 @@ from gitops.actions.proposals.find import OpenProposal, head_content, kustomizat
 from gitops.actions.releases.claimed_rollback import (
     ClaimedRollback,
     RollbackProof,
+    followers_beside,
     prove,
     prove_undo,
 )
@@ -23,7 +24,6 @@ from gitops.core.audit.findings import Claim, claim_of, undo_of
 from gitops.core.audit.rollback_claim import ChangedFile, RollbackOffence
 from gitops.core.git.commit import CommitInfo
 from gitops.core.hold import Hold, parse_hold
-from gitops.core.kustomization import edit_images
 from gitops.core.kustomization.image import ImageRequest
 from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, ManifestError
@@ -62,18 +62,23 @@ def prove_proposed(
         named = ", ".join(one_line(label, 60) for label in claim.labels) or "no environment"
         what = f"{claim.kind} of {overlay.label} names it, and this names {named}"
         return RollbackProof(None, (RollbackOffence(None, what),), undo=claim.undo)
-    current = head_content(view)
+    current, also = head_content(view), view.tip.config.also
     requests = [ImageRequest.exactly(image, value) for image, value in present.images.items()]
     after = None
     if current is not None:
-        after = edit_images(current, present.file, requests, add=present.adds).after
+        read = view.home.read
+        after = view.edit_in(read, present.file, current, requests, add=present.adds).after
     head, fork = session.evidence.at(present.commit), session.evidence.at(present.fork)
     hold = hold_in(view, present)
     claimed = ClaimedRollback(
         overlay.label,
         present.paths,
         ChangedFile(present.file, current, after, mode=_mode(fork, head, present.file)),
-        ChangedFile(hold, fork.read(hold), head.read(hold), mode=_mode(fork, head, hold)),
+        _changed(fork, head, hold),
+        tuple(
+            _changed(fork, head, one) for one in followers_beside(present.file, present.paths, also)
+        ),
+        also,
     )
     if claim.undo:
         offences = prove_undo(
@@ -107,7 +112,7 @@ def rollback_waits(view: OverlayView, present: OpenProposal) -> bool:
 
 def _is_rollback(view: OverlayView, info: CommitInfo) -> bool:
     """Say whether one commit of a proposal is a rollback by itself."""
-    overlay, evidence = view.overlay, view.session.evidence
+    overlay, evidence, also = view.overlay, view.session.evidence, view.tip.config.also
     claim = claim_of(replace(info, merged=()), {})
     if claim is None or claim.labels != (overlay.label,) or len(info.parents) != 1:
         return False
@@ -123,6 +128,8 @@ def _is_rollback(view: OverlayView, info: CommitInfo) -> bool:
             paths,
             ChangedFile(path, before.read(path), content),
             ChangedFile(hold, before.read(hold), after.read(hold)),
+            tuple(_changed(before, after, one) for one in followers_beside(path, paths, also)),
+            also,
         )
         ledger = ledger_of(view)
         stream = releases_of(view)
@@ -137,6 +144,11 @@ def _hold(tree: Tree, path: str) -> Hold | None:
         return parse_hold(content, path) if content is not None else None
     except ManifestError:
         return None
+
+
+def _changed(before: Tree, after: Tree, path: str) -> ChangedFile:
+    mode = _mode(before, after, path)
+    return ChangedFile(path, before.read(path), after.read(path), mode=mode)
 
 
 def _mode(before: Tree, after: Tree, path: str) -> bool:

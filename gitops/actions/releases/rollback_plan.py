@@ -107,8 +107,13 @@ def assemble_rollback(found: Sequence[Restoration], request: RollbackRequest) ->
         commits={branch: _draft(mine, files, request) for branch, mine in _by_branch(going)},
         proposals=proposed.drafts,
         waiting=proposed.waiting,
-        edits={one.view.target.path: one.edit.after for one in edits if one.edit.changes},
-        before={one.view.target.path: one.view.target.content for one in edits},
+        edits={
+            path: content
+            for one in edits
+            if one.edit.changes
+            for path, content in one.edit.files.items()
+        },
+        before={path: content for one in edits for path, content in one.edit.originals.items()},
         changes=tuple(
             change
             for one in found
@@ -142,9 +147,9 @@ def _by_branch(found: Sequence[Restoration]) -> list[tuple[str, list[Restoration
 
 
 def _files(one: Restoration, request: RollbackRequest) -> _Files:
-    view, file, home = one.view, one.view.target, one.view.home
-    after: dict[str, bytes | None] = {file.path: one.edit.after} if one.edit.changes else {}
-    before: dict[str, bytes | None] = {file.path: file.content}
+    view, home = one.view, one.view.home
+    after: dict[str, bytes | None] = {**one.edit.files} if one.edit.changes else {}
+    before: dict[str, bytes | None] = {**one.edit.originals}
     hold = None
     if request.hold:
         path = own_hold_path(view.overlay)
@@ -182,7 +187,7 @@ def _propose(
             extra=tuple(
                 (path, content)
                 for path, content in files[one.label].after.items()
-                if path != one.view.target.path
+                if path not in one.edit.files
             ),
         )
         for one in found

@@ -73,8 +73,8 @@ def assemble(
         commits={branch: _draft(found, render) for branch, found in by_branch.items()},
         proposals=proposed.drafts if proposed is not None else (),
         waiting=waiting,
-        edits={entry.edit.path: entry.edit.after for entry in by_mode["work-tree"]},
-        before={entry.edit.path: entry.edit.before for entry in by_mode["work-tree"]},
+        edits=_files(by_mode["work-tree"]),
+        before=_originals(by_mode["work-tree"]),
         changes=tuple(
             OverlayChange(
                 entry.target.view.overlay,
@@ -129,9 +129,17 @@ def _draft(
 ) -> Draft:
     """Return the one commit that a branch gets."""
     return Draft(
-        {entry.edit.path: entry.edit.after for entry in entries},
+        _files(entries),
         render(
             [entry.label for entry in entries], [line for entry in entries for line in entry.lines]
         ),
-        before={entry.edit.path: entry.edit.before for entry in entries},
+        before=_originals(entries),
     )
+
+
+def _files(entries: Sequence[Edited]) -> dict[str, bytes]:
+    return {path: content for entry in entries for path, content in entry.edit.files.items()}
+
+
+def _originals(entries: Sequence[Edited]) -> dict[str, bytes]:
+    return {path: content for entry in entries for path, content in entry.edit.originals.items()}

@@ -222,6 +222,7 @@ def diff_document(report: DiffReport) -> JsonDocument:
             }
             for entry in report.differences
         ],
+        "warnings": list(report.warnings),
     }
 
 

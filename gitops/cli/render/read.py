@@ -245,6 +245,9 @@ def print_diff(report: DiffReport, output: str) -> int:
         ]
         for text in columns(rows):
             line(safe(text))
+    if output != "json":
+        for warning in report.warnings:
+            aside("warning", warning)
     return differs.exit_code if report.differences else 0
 
 

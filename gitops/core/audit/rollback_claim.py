@@ -8,10 +8,12 @@ and write the hold of that overlay. Whether a release is a way back is asked of 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from msgspec import Struct
 
 from gitops.core.audit.findings import Claim
+from gitops.core.environments.follower import Also
 from gitops.core.hold import parse_hold
 from gitops.core.kustomization import edit_images, image_values
 from gitops.core.kustomization.image import ImageRequest, ImageValue, describe_value
@@ -20,6 +22,8 @@ from gitops.core.releases.rollback import choose
 from gitops.core.releases.selection import NeedMore, describe
 from gitops.core.text.plain import one_line, split_lines
 from gitops.errors import ManifestError, NotFound, Refused, UsageError
+
+_NOTHING: Also = MappingProxyType({})
 
 
 class RollbackOffence(Struct, frozen=True):
@@ -47,8 +51,9 @@ def stray_paths(
     return tuple(RollbackOffence(path, what) for path in changed if path not in allowed)
 
 
-def judge_kustomization(file: ChangedFile) -> tuple[RollbackOffence, ...]:
-    """Say what else than image values a rollback changes in the kustomization."""
+def judge_kustomization(file: ChangedFile, also: Also = _NOTHING) -> tuple[RollbackOffence, ...]:
+    """Say what else than image values, and what follows them there, a rollback changes in the
+    kustomization."""
     if file.before is None or file.after is None:
         verb = "takes away" if file.after is None else "makes"
         return (RollbackOffence(file.path, f"it {verb} the kustomization"),)
@@ -56,7 +61,7 @@ def judge_kustomization(file: ChangedFile) -> tuple[RollbackOffence, ...]:
     try:
         wanted = image_values(file.after, file.path)
         requests = [ImageRequest.exactly(image, value) for image, value in wanted.items()]
-        expected = edit_images(file.before, file.path, requests).after
+        expected = edit_images(file.before, file.path, requests, also=also).after
     except ManifestError as error:
         return (
             *offences,

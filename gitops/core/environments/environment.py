@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 if TYPE_CHECKING:
+    from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
 
 CONFIG_PATH = "gitops.yaml"
@@ -293,6 +294,7 @@ class Config(Struct, frozen=True):
         branch: the branch that Argo CD follows, where an environment names none of its own; None
             means the remote's HEAD.
         sources: image name -> URL of the repository that it is built from.
+        also: image -> other values that follow it.
         freezes: times at which nothing but a rollback goes to an environment.
         signers: path, on that branch, of an OpenSSH allowed-signers file; None: every line of the
             ledger counts.
@@ -309,6 +311,7 @@ class Config(Struct, frozen=True):
     branch: str | None
     environments: tuple[Environment, ...] = ()
     sources: Mapping[str, str] = {}
+    also: Also = {}
     freezes: tuple[Freeze, ...] = ()
     signers: str | None = None
     forge: ForgeSetting | None = None

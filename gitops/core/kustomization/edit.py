@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -23,6 +25,20 @@ from gitops.core.text.plain import nearest_word
 from gitops.core.yamltext import parse_first
 from gitops.errors import GitopsError, NotFound, UsageError
 
+if TYPE_CHECKING:
+    from gitops.core.environments.follower import Also
+    from gitops.core.kustomization.following import FollowedValue
+
+_NOTHING: Also = MappingProxyType({})
+
+
+class FileEdit(Struct, frozen=True):
+    """A file before and after."""
+
+    path: str
+    before: bytes
+    after: bytes
+
 
 class Edit(Struct, frozen=True):
     """A kustomization before and after; without changes `after` is `before`.
@@ -30,6 +46,7 @@ class Edit(Struct, frozen=True):
     Attributes:
         changes: in the order of the requests.
         warnings: one sentence each, for a person.
+        beside: files with values that follow its images.
     """
 
     path: str
@@ -37,14 +54,31 @@ class Edit(Struct, frozen=True):
     after: bytes
     changes: tuple[ImageChange, ...] = ()
     warnings: tuple[str, ...] = ()
+    beside: tuple[FileEdit, ...] = ()
+
+    @property
+    def files(self) -> dict[str, bytes]:
+        """Path -> new bytes, of all that it writes."""
+        return {self.path: self.after} | {one.path: one.after for one in self.beside}
+
+    @property
+    def originals(self) -> dict[str, bytes]:
+        """Path -> present bytes of the same files."""
+        return {self.path: self.before} | {one.path: one.before for one in self.beside}
 
 
 def edit_images(
-    content: bytes, path: str, requests: Sequence[ImageRequest], *, add: bool = False
+    content: bytes,
+    path: str,
+    requests: Sequence[ImageRequest],
+    *,
+    add: bool = False,
+    also: Also = _NOTHING,
 ) -> Edit:
     """Return `content` with the requested values; every other byte stays.
 
-    With `add`, an image that the list does not have gets a new entry.
+    With `add`, an image that the list does not have gets a new entry. `also` is what follows images
+    in this very file.
 
     Raises UsageError for two different requests for one image, NotFound for an image that is not
     in the list, ManifestError (path, line, column) where the edit cannot be proven right.
@@ -57,6 +91,7 @@ def edit_images(
     check.whole()
     items = _by_name(lists)
     plan = SplicePlan(lists)
+    beside = _prepare(check, items, wanted, also)
     changes: list[ImageChange] = []
     edited: dict[SequenceItem, ImageValue] = {}
     added: dict[str, ImageValue] = {}
@@ -80,13 +115,56 @@ def edit_images(
         from gitops.core.kustomization.add import fields_of
 
         add_entries(plan, [fields_of(image, value) for image, value in added.items()])
+    if also and changes:
+        from gitops.core.kustomization.following import plan_followers  # few files have them
+
+        named = {change.image for change in changes}
+        beside = [one for one in beside if one.image in named]
+        plan_followers(plan, check, beside)
     warnings = tuple(plan.warnings)
     if not plan.splices:
         return Edit(path, content, content, (), warnings)
     document = lists.document
     after = document.bom + plan.write().encode()
     confirm(plan, prove(plan, after), edited, added)
+    if beside:
+        from gitops.core.kustomization.following import confirm_followers
+
+        confirm_followers(plan, after, beside)
     return Edit(path, content, after, tuple(changes), warnings)
+
+
+def _prepare(
+    check: Check,
+    items: Mapping[str, Sequence[SequenceItem]],
+    wanted: Sequence[ImageRequest],
+    also: Also,
+) -> list[FollowedValue]:
+    """Tell `check` what each text becomes, for those that share an anchor; return what follows."""
+    if not also and not check.shares:
+        return []
+    lists = check.lists
+    agreed: dict[int, str] = {}
+    values: list[tuple[str, ImageValue]] = []
+    for request in wanted:
+        item = items.get(request.image, [None])[-1]
+        after = _plain(
+            request.image, request.apply(lists.value(item) if item is not None else ImageValue())
+        )
+        values.append((request.image, after))
+        if item is not None:
+            texts = texts_of(request.image, after, lists.texts(item))
+            for name, text in zip(FIELDS, texts, strict=True):
+                if text is not None and name in item.fields:
+                    agreed[item.fields[name].value] = text
+    beside: list[FollowedValue] = []
+    if also:
+        from gitops.core.kustomization.following import followed  # few files have them
+
+        beside = list(followed(lists, values, also))
+        agreed |= {one.at: one.new for one in beside}
+    check.agree(agreed)
+    return beside
 
 
 def missing_image(
@@ -162,7 +240,8 @@ def _change(
         if new is None:
             surplus.append(name)
         elif name in item.fields:
-            replace(plan, item, name, new)
+            if not check.is_alias(item.fields[name].value):  # what it stands for becomes the same
+                replace(plan, item, name, new)
         else:
             missing.append((name, new))
         if misread:
@@ -197,11 +276,14 @@ def _plain(image: str, value: ImageValue) -> ImageValue:
     return ImageValue(name or None, value.tag or None, value.digest or None)
 
 
-def only_images(before: bytes, after: bytes, path: str) -> bool:
-    """Say whether `after` is `before` with other image values (or new images), and no more."""
+def only_images(before: bytes, after: bytes, path: str, also: Also = _NOTHING) -> bool:
+    """Say whether `after` is `before` with other image values (or new images), and no more.
+
+    What follows them in the file (`also`) goes along.
+    """
     try:
         wanted = image_values(after, path)
         requests = [ImageRequest.exactly(image, value) for image, value in wanted.items()]
-        return edit_images(before, path, requests, add=True).after == after
+        return edit_images(before, path, requests, add=True, also=also).after == after
     except GitopsError:
         return False

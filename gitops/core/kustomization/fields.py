@@ -18,30 +18,39 @@ from gitops.core.kustomization.splices import (
     scalar_span,
     written,
 )
-from gitops.core.yamltext import MappingStartEvent, ScalarEvent
+from gitops.core.yamltext import MappingStartEvent, ScalarEvent, needs_quotes
 
 _COMMENT_BESIDE = re.compile(r"[ \t]*,?[ \t]*#")
+_PLAIN_URL = re.compile(r"[A-Za-z0-9_/](?:[A-Za-z0-9._/@:+=?&%~-]*[A-Za-z0-9._/@+=&%~-])?")
 _HAND = "write it by hand this once, or put the entry on one line"
 
 
 def replace(plan: SplicePlan, item: SequenceItem, name: str, text: str) -> None:
     """Write `text` over the value of field `name`, in the quotes that stand there."""
+    pair = item.fields[name]
+    replace_scalar(plan, pair.value, text, json=is_json(plan.lists, item.start, pair))
+
+
+def replace_scalar(plan: SplicePlan, index: int, text: str, *, json: bool = False) -> None:
+    """Write `text` over the scalar at event `index`, in the quotes that stand there."""
     lists = plan.lists
     source = lists.document.text
-    pair = item.fields[name]
-    event = lists.document.events[pair.value]
-    start, end = scalar_span(lists, pair.value)
+    event = lists.document.events[index]
+    start, end = scalar_span(lists, index)
     style = event.style if event.style in ("'", '"') else None
-    if style is None and is_json(lists, item.start, pair):
+    if style is None and (json or source.lstrip()[:1] == "{"):
         style = '"'
-    new = written(text, style)
+    if style is None and not event.style and _PLAIN_URL.fullmatch(text) and not needs_quotes(text):
+        new = text  # an address that stands there plain stays so
+    else:
+        new = written(text, style)
     gap = ""
     if start == end and source[start - 1 : start] not in (" ", "\t"):
         gap = " "
     plan.splices.append((start, end, gap + new))
     form = None if new[0] not in ("'", '"') else new[0]
     signature = (text, form, event.anchor, event.tag)
-    plan.events.append((pair.value, pair.value + 1, [signature]))
+    plan.events.append((index, index + 1, [signature]))
 
 
 def insert(plan: SplicePlan, item: SequenceItem, fields: Sequence[tuple[str, str]]) -> None:

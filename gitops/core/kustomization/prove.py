@@ -27,14 +27,14 @@ def prove(plan: SplicePlan, after: bytes) -> EventText:
     try:
         new = parse_first(after, old.path)
     except ManifestError as exc:
-        raise _refusal(plan, f"the result cannot be read: {exc.problem}") from exc
+        raise refusal(plan, f"the result cannot be read: {exc.problem}") from exc
     if new.bom != old.bom or not _is_outside_equal(plan, new.text):
-        raise _refusal(plan, "other bytes would change")
+        raise refusal(plan, "other bytes would change")
     if plan.expected() != signatures(new.events):
-        raise _refusal(plan, "other values would change")
+        raise refusal(plan, "other values would change")
     behind = len(old.text) - old.events[-1].start_mark.index
     if len(new.text) - new.events[-1].start_mark.index != behind:
-        raise _refusal(plan, "the document would end elsewhere")
+        raise refusal(plan, "the document would end elsewhere")
     return new
 
 
@@ -60,13 +60,13 @@ def confirm(
         item = SequenceItem(old.start + moved, old.list)
         read_item(new, item)
         if item.image != old.image or new.value(item) != value:
-            raise _refusal(plan, f"{old.image} would not read as asked")
+            raise refusal(plan, f"{old.image} would not read as asked")
     if added:
         new = read_lists(after)
         values = {item.image: new.value(item) for item in new.items}
         for image, value in added.items():
             if values.get(image) != value:
-                raise _refusal(plan, f"{image} would not read as asked")
+                raise refusal(plan, f"{image} would not read as asked")
 
 
 def _is_outside_equal(plan: SplicePlan, text: str) -> bool:
@@ -79,7 +79,8 @@ def _is_outside_equal(plan: SplicePlan, text: str) -> bool:
     return old[at:] == text[at + moved :] and len(old) + moved == len(text)
 
 
-def _refusal(plan: SplicePlan, why: str) -> ManifestError:
+def refusal(plan: SplicePlan, why: str) -> ManifestError:
+    """Return the refusal to write what cannot be proven, with the place of the first splice."""
     old = plan.lists.document
     before = old.text[: plan.ordered()[0][0]] if plan.splices else ""
     return ManifestError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from gitops.core.kustomization.read import Lists, SequenceItem
 from gitops.core.yamltext import NULLS, AliasEvent, MappingStartEvent, ScalarEvent, is_no_string
@@ -22,6 +23,35 @@ class Check:
             for index, event in enumerate(events):
                 if type(event) is AliasEvent:
                     self._aliases.setdefault(str(event.anchor), index)
+        self._agreed: Mapping[int, str] = {}
+
+    @property
+    def shares(self) -> bool:
+        """Say whether anything in the file is shared by an anchor."""
+        return bool(self._aliases)
+
+    def agree(self, texts: Mapping[int, str]) -> None:
+        """Be told what the texts at these events become: an anchor may be shared by equal ones."""
+        self._agreed = texts
+
+    def is_alias(self, index: int) -> bool:
+        """Say whether the node at `index` is an alias."""
+        return type(self.lists.document.events[index]) is AliasEvent
+
+    def _agrees(self, index: int) -> bool:
+        """Say whether all that shares the text at `index` gets the same new text."""
+        lists = self.lists
+        home = lists.resolve(index)
+        text = self._agreed.get(index)
+        if text is None or type(lists.document.events[home]) is not ScalarEvent:
+            return False
+        events = lists.document.events
+        sharing = [
+            at
+            for at, event in enumerate(events)
+            if at == home or (type(event) is AliasEvent and lists.resolve(at) == home)
+        ]
+        return all(self._agreed.get(at) == text for at in sharing)
 
     def whole(self) -> None:
         """Refuse a file whose lists kustomize reads in another way than they look."""
@@ -80,32 +110,36 @@ class Check:
             )
         if pair is None:
             return
-        event = lists.document.events[pair.value]
+        self.anchor(pair.key, f"{name} of {item.image}")
+        self.scalar(pair.value, f"{name} of {item.image}")
+
+    def scalar(self, index: int, what: str) -> None:
+        """Refuse to change a text that is not plainly one, or that others share."""
+        lists = self.lists
+        event = lists.document.events[lists.resolve(index) if self._agrees(index) else index]
         is_text = type(event) is ScalarEvent
         start = event.start_mark.index
         text = event.value if is_text else lists.document.text[start : start + 2]
         template = _TEMPLATE.search(text)
         if is_text and event.tag is None and not template and not self._aliases:
             return
-        what = f"{name} of {item.image}"
-        self.alias(pair.value, what)
-        self.anchor(pair.key, what)
-        self.anchor(pair.value, what)
+        self.alias(index, what)
+        self.anchor(index, what)
         if template:
             raise lists.unsafe(
-                pair.value,
+                index,
                 f"{what} is a template: {text}",
                 "change it where it is filled in, or write a value in its place",
             )
         if not is_text:
-            raise lists.unsafe(pair.value, f"{what} is no text", "write one value")
+            raise lists.unsafe(index, f"{what} is no text", "write one value")
         if event.tag is not None and event.tag != _STRING:
-            raise lists.unsafe(pair.value, f"{what} has the tag {event.tag}", "remove the tag")
+            raise lists.unsafe(index, f"{what} has the tag {event.tag}", "remove the tag")
 
     def alias(self, index: int, what: str) -> None:
         """Refuse an alias: the sharing was meant."""
         event = self.lists.document.events[index]
-        if type(event) is AliasEvent:
+        if type(event) is AliasEvent and not self._agrees(index):
             raise self.lists.unsafe(
                 index,
                 f"{what} is shared: *{event.anchor} is what stands on line "
@@ -117,7 +151,7 @@ class Check:
         """Refuse an anchor that is used: the other place would change too."""
         event = self.lists.document.events[index]
         used = self._aliases.get(getattr(event, "anchor", None) or "")
-        if used is not None and type(event) is not AliasEvent:
+        if used is not None and type(event) is not AliasEvent and not self._agrees(index):
             raise self.lists.unsafe(
                 index,
                 f"{what} is shared: &{event.anchor} is used on line {self.lists.line(used)}, "
