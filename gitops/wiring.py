@@ -27,10 +27,11 @@ if TYPE_CHECKING:
     from gitops.core.environments.environment import Config, ForgeSetting, Overlay
     from gitops.core.releases.release import Release
     from gitops.core.report import WriteReport
-    from gitops.ports import Clusters, GatedForge, NoForge, Renderer, Snapshot, Sources
+    from gitops.ports import Clusters, GatedForge, NoForge, Registry, Renderer, Snapshot, Sources
     from gitops.ports.repository import Start
 
 
+_LONGEST_LOOK = 30.0  # seconds that one question to a registry may take
 _MOST_BUILDS = 30  # overlays that `validate` builds unasked: a few seconds
 
 _begun: dict[tuple[str, str | None], GitRepository] = {}
@@ -116,6 +117,7 @@ def open_session(
                 archive=repository.commits,
                 clusters=_Late(opened, lambda: _clusters(repository, location)),
                 renderer=open_renderer,
+                registry=_Late(opened, lambda: _registry(timeout)),
                 say=_say,
                 retry=_retry,
                 detail=_say if verbose else _keep_quiet,
@@ -150,6 +152,15 @@ def _clusters(repository: GitRepository, location: str) -> AbstractContextManage
     from gitops.adapters.argocd.clusters import open_clusters
 
     return open_clusters(os.environ, repository.describe(), location)
+
+
+def _registry(timeout: float) -> AbstractContextManager[Registry]:
+    from contextlib import closing
+
+    from gitops.adapters.local.clock import SystemClock
+    from gitops.adapters.registry.registry import OciRegistry
+
+    return closing(OciRegistry(os.environ, SystemClock(), min(timeout, _LONGEST_LOOK)))
 
 
 def open_offline(location: str, branch: str | None) -> AbstractContextManager[OfflineRepository]:

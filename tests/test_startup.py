@@ -83,13 +83,15 @@ def test_a_deploy_loads_only_what_it_uses(manifests: Manifests) -> None:
 
     assert code == 0
     assert set() == modules & HEAVY
-    idle = ("forge", "commits", "renderer", "intents")
+    idle = ("forge", "commits", "renderer", "intents", "registry")
     assert set() == modules & {f"gitops.ports.{name}" for name in idle}
     idle = ("proposals.draft", "proposals.find", "pull_requests.publish", "batch.join", "rollback")
+    idle += ("images.before_write", "images.looks")
     assert set() == modules & {f"gitops.actions.{name}" for name in idle}
     idle = ("local.checkout", "local.worktree", "archive.history", "archive.signatures")
     idle += ("remote.intents",)
     assert set() == modules & {f"gitops.adapters.gitrepo.{name}" for name in idle}
+    assert not [name for name in modules if name.startswith("gitops.adapters.registry")]
 
 
 def test_the_set_is_seen(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from gitops.actions.context.overlays import find_environment
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.targets import Target, find_targets
+from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
@@ -30,6 +31,7 @@ from gitops.core.report import Skipped, WriteReport
 from gitops.errors import UsageError
 
 if TYPE_CHECKING:
+    from gitops.actions.images.before_write import LookedAt
     from gitops.actions.policy.builds import SourceBuild
     from gitops.core.batch.intents import Intent
 
@@ -76,7 +78,9 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     Raises UsageError, NotFound, ManifestError, Refused (with all reasons, nothing half done),
     and what `write` raises.
     """
-    plan = plan_deploy(session, request)
+    look = Look(session)
+    plan = plan_deploy(session, request, look)
+    look.foresee(partial(_foreseen, session, request))
     combining = session.combining
     if combining is None or request.override is not None or session.dry_run:
         # What an override passes is what stands now, and nobody knows that of a remembered tip.
@@ -122,14 +126,27 @@ def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
     return plan_deploy(session, request)
 
 
-def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Plan]:
-    """Return the function that plans `request` on a tip. Raises UsageError."""
+def _foreseen(session: Session, request: DeployRequest, tip: Tip) -> tuple[Target, ...]:
+    """Return what `request` would go to on `tip`, as far as that one branch tells."""
+    images = [parse_image(text) for text in request.images]
+    rows = [row for row in _environments(tip, request)[0] if row.branch is None]
+    return find_targets(session, tip, rows, images, app=request.app, lenient=True, add=request.add)
+
+
+def plan_deploy(
+    session: Session, request: DeployRequest, look: Look | None = None
+) -> Callable[[Tip], Plan]:
+    """Return the function that plans `request` on a tip. Raises UsageError.
+
+    `look`: what registries have been asked already.
+    """
     _check(request)
     ref = plain_branch(request.ref) if request.ref is not None else None
     commit = require_commit(request.commit, "--commit") if request.commit is not None else None
     request = replace(request, ref=ref, commit=commit)
     images = [parse_image(text) for text in request.images]
     override = Override(request.override)
+    look = look or Look(session)
 
     def plan(tip: Tip) -> Plan:
         environments, warnings = _environments(tip, request)
@@ -145,9 +162,13 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
             add=request.add,
         )
         build = _build(session, tip, request, [image.image for image in images])
-        edits = _edit_all(targets, request, build)
+        seen = look.at(tip, targets)
+        if seen is not None:
+            targets, warnings = seen.targets, (*warnings, *seen.warnings)
+        edits = _edit_all(targets, request, build, seen)
         barred = override.barred(reason for entry in edits.edited for reason in entry.reasons)
-        if barred and request.to:
+        # What is not there goes nowhere: nothing that only one environment keeps out.
+        if barred and (request.to or any(reason.kind == "image" for reason in barred)):
             raise override.refusal(barred)
         kept_out = {reason.overlay for reason in barred}
         go = [entry for entry in edits.edited if entry.target.view.label not in kept_out]
@@ -168,6 +189,7 @@ def plan_deploy(session: Session, request: DeployRequest) -> Callable[[Tip], Pla
                 *made.warnings,
             ),
             reached=(*edits.same, *reached_by(go)),
+            looked=seen is not None,
         )
 
     return plan
@@ -217,11 +239,16 @@ def _build(
 
 
 def _edit_all(
-    targets: Sequence[Target], request: DeployRequest, build: SourceBuild | None
+    targets: Sequence[Target],
+    request: DeployRequest,
+    build: SourceBuild | None,
+    seen: LookedAt | None,
 ) -> _Edits:
     edits = _Edits([], [], [])
     for target in targets:
         entry, older = _edit(target, request, build)
+        if seen is not None:
+            entry = replace(entry, reasons=entry.reasons + seen.reasons[target.view.label])
         edits.older.extend(Skipped(target.view.overlay, text) for text in older)
         if entry.edit.changes:
             edits.edited.append(entry)

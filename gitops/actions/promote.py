@@ -10,10 +10,11 @@ from msgspec.structs import replace
 
 from gitops.actions.context.named import counterpart, find_overlay
 from gitops.actions.context.overlays import apps_of, find_environment, overlays_of
-from gitops.actions.context.plan import Plan
+from gitops.actions.context.plan import NoOtherTry, Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.targets import Target
 from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge_carried
 from gitops.actions.policy.upstream import read_origins
 from gitops.actions.pull_requests.announce import with_pull_requests
@@ -73,6 +74,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
     ref = plain_branch(request.ref) if request.ref is not None else None
     settled: Mapping[str, ImageValue] | None = None
     override = Override(request.override)
+    look = Look(session)
 
     def plan(tip: Tip) -> Plan:
         nonlocal settled
@@ -82,7 +84,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         found = _carry(source, target, settled, request.names)
         if not found.edited.target.requests:
             raise NotFound(f"nothing to promote to {target.label}: {'; '.join(found.warnings)}")
-        found = _judge(found, expected=ref)
+        found = _judge(_looked_at(found, look), expected=ref)
         barred = override.barred(found.reasons)
         if barred:
             raise override.refusal(barred)
@@ -108,6 +110,8 @@ def promote_eligible(session: Session) -> WriteReport:
     reasons. A value that an earlier step of the same call would bring waits for the next call.
     """
 
+    look = Look(session)
+
     def plan(tip: Tip) -> Plan:
         go: list[_Carrying] = []
         skipped: list[Skipped] = []
@@ -123,9 +127,11 @@ def promote_eligible(session: Session) -> WriteReport:
                 try:
                     source = view_of(session, tip, counterpart(tip, row.after[-1], target.app))
                     found = _carry(source, source.beside(target), source.images)
-                except (NotFound, ManifestError) as error:
-                    # One broken overlay must not stop the others.
-                    skipped.append(Skipped(target, error.message))
+                    found = _looked_at(found, look)
+                except (NotFound, ManifestError, NoOtherTry) as error:
+                    # One broken overlay, or registry, must not stop the others.
+                    told = error.error if isinstance(error, NoOtherTry) else error
+                    skipped.append(Skipped(target, told.message))
                     continue
                 found = _judge(found, soak=row.soak)
                 if found.reasons:
@@ -195,6 +201,18 @@ def _carry(
     came = read_origins(source, wanted)
     foreign = judge_registry(target.overlay, edit.changes, source.label)
     return _Carrying(edited, came, carried.warnings + edited.warnings, foreign)
+
+
+def _looked_at(found: _Carrying, look: Look) -> _Carrying:
+    """Look whether what changes is in its registry; see `Look.carried`."""
+    changing = {change.image for change in found.edited.edit.changes}
+    target = found.edited.target
+    requests = tuple(entry for entry in target.requests if entry.image in changing)
+    seen = look.carried(target.view.tip, [Target(target.view, requests)])
+    if seen is None:
+        return found
+    reasons = found.reasons + seen.reasons[target.view.label]
+    return replace(found, reasons=reasons, warnings=found.warnings + seen.warnings)
 
 
 def _judge(

@@ -18,8 +18,10 @@ from gitops.actions.context.named import overlays_named
 from gitops.actions.context.overlays import OverlayFile
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
+from gitops.actions.context.targets import Target
 from gitops.actions.context.together import Told, refusal_of_all
 from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.images.look import Look
 from gitops.actions.pull_requests.dropped import DroppedProposal, dropped_by, tell_dropped
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.rollback_plan import (
@@ -124,6 +126,7 @@ class _Call(Struct):
         looked: Rollouts were looked at, and stopped where that was wanted.
         planned_on: the newest commit of each overlay when it was planned first.
         views: of the overlays that are meant, as of the tip that is planned on.
+        look: what registries have been asked; None before.
     """
 
     session: Session
@@ -138,6 +141,7 @@ class _Call(Struct):
     looked: bool = False
     planned_on: dict[Overlay, str | None] = field(default_factory=dict)
     views: list[OverlayView] = field(default_factory=list)
+    look: Look | None = None
 
     def plan(self, tip: Tip) -> Plan:
         """Return what the rollback wants, seen from `tip`."""
@@ -264,7 +268,7 @@ class _Call(Struct):
                 for one in found
                 for entry in one.choice.left_out
             ),
-            warnings=(*told.all_warnings(), *made.warnings),
+            warnings=(*told.all_warnings(), *made.warnings, *self._look_at_registries(found)),
             notes=(*told.all_notes(), *made.notes, *map(str, going_with)),
         )
         underway = self._underway(found)
@@ -278,6 +282,12 @@ class _Call(Struct):
             after = [change.after for one in found for change in one.edit.changes]
             self.steering.abort(underway, after)
         return made
+
+    def _look_at_registries(self, found: Sequence[Restoration]) -> tuple[str, ...]:
+        """Return what a person should know of the images before; nothing of it bars the way."""
+        self.look = self.look or Look(self.session)
+        targets = [Target(one.view, one.requests) for one in found]
+        return self.look.restored(found[0].view.tip, targets)
 
     def _runs(self, stay: Sequence[_Stays], told: Told) -> Plan:
         """Return the plan where what is restored runs already: no commit, also not for a hold."""

@@ -67,6 +67,7 @@ from gitops.config.patterns import (
     explain_words,
     explain_zone,
 )
+from gitops.config.registries import PLATFORM, REGISTRIES
 from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, WholeNumber, YesNo
 
 ENVIRONMENT = Table(
@@ -124,6 +125,15 @@ ENVIRONMENT = Table(
             "own: its images come from a registry of its own. `newName` is never carried to or "
             "from it, and `after` compares tag and digest.",
             default="shared",
+        ),
+        "pin": Key(
+            OneOf("tag", "digest", "both"),
+            "What a write keeps of an image; a digest is looked up in the image's registry.",
+            default="tag",
+        ),
+        "platforms": Key(
+            ListOf(PLATFORM, least=1),
+            "What an image must be there for; an image that lacks one of them is refused.",
         ),
         "database": Key(OneOf("dummy", "real"), "What its applications talk to."),
         "dataProtection": Key(
@@ -339,6 +349,11 @@ ROOT = Table(
             "Names for several environments; one stands wherever an environment may be named.",
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from, and what follows them."),
+        "registries": Key(
+            REGISTRIES,
+            "With it, a write looks at each image in its registry first: a tag that is not there "
+            "is refused. Left out: only `pin` looks.",
+        ),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."

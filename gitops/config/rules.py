@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
 from gitops.config.groups import check_groups, make_group
+from gitops.config.registries import check_pins, make_registries
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environments.environment import (
     Approvals,
@@ -23,6 +24,7 @@ from gitops.core.environments.environment import (
     MessageForm,
     OnAlert,
     Patience,
+    Pin,
     PullRules,
     Registry,
     Required,
@@ -45,6 +47,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_overlays(rows, root.texts.get("branch", ""), problems)
     _check_order(rows, names, problems)
     _check_formerly(rows, names, problems)
+    check_pins(rows, problems)
     check_groups(lists.get("groups", ()), rows, names, problems)
     problems.add_repeated(lists.get("images", ()), "name", "{}")  # one image, one repository
     for row in lists.get("images", ()):
@@ -98,6 +101,7 @@ def make_config(root: Value) -> Config:
         message=_make_message(root.keys.get("message")),
         pulls=_make_pulls(root.keys.get("pullRequest")),
         branch_rules=_make_branches(lists.get("branches", ())),
+        registries=make_registries(root.keys.get("registries")),
         clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
         databases=_make_databases(lists.get("databases", ())),
     )
@@ -153,6 +157,8 @@ def _make_environment(row: Value) -> Environment:
         follow_below=text.get("followBelow") or None,
         on_alert=cast(OnAlert, text.get("onAlert", "off")),
         formerly=words.get("formerly", ()),
+        pin=cast(Pin, text.get("pin", "tag")),
+        platforms=words.get("platforms", ()),
         registry=cast(Registry, text.get("registry", "shared")),
         line=row.place[0],
     )

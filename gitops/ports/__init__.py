@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         Readiness,
     )
     from gitops.ports.intents import Gathered, Intents
-    from gitops.ports.registry import Registry
+    from gitops.ports.registry import NoRegistry, Registry
     from gitops.ports.renderer import Build, BuildFile, Renderer
 
 # Few calls need these, and defining them takes time before the first request is sent.
@@ -70,6 +70,7 @@ __all__ = [
     "NewCommit",
     "NoClusters",
     "NoForge",
+    "NoRegistry",
     "NotMerged",
     "Protection",
     "PullRequest",

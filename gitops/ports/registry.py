@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
+from gitops.errors import NotFound
+
 if TYPE_CHECKING:
     from gitops.core.images.manifest import Descriptor, ImageInfo, Manifest
     from gitops.core.images.name import ImageName
@@ -65,3 +69,43 @@ class Registry(Protocol):
         Raises Conflict when a tag names it: one of `known`, or one that came meanwhile.
         """
         ...
+
+
+class NoRegistry(Struct, frozen=True):
+    """`Registry` where nobody can be asked. All calls raise NotFound."""
+
+    def resolve(self, name: ImageName, reference: str) -> str:
+        """See `Registry`."""
+        raise _nobody(name, reference)
+
+    def manifest(self, name: ImageName, reference: str) -> Manifest:
+        """See `Registry`."""
+        raise _nobody(name, reference)
+
+    def describe(self, name: ImageName, reference: str) -> ImageInfo:
+        """See `Registry`."""
+        raise _nobody(name, reference)
+
+    def blob(self, name: ImageName, digest: str, *, most: int = 0) -> bytes:
+        """See `Registry`."""
+        raise _nobody(name, digest, most)
+
+    def tags(self, name: ImageName) -> Iterator[str]:
+        """See `Registry`."""
+        raise _nobody(name)
+
+    def referrers(self, name: ImageName, digest: str) -> tuple[Descriptor, ...]:
+        """See `Registry`."""
+        raise _nobody(name, digest)
+
+    def untag(self, name: ImageName, tag: str, *, expect: str) -> None:
+        """See `Registry`."""
+        raise _nobody(name, tag, expect)
+
+    def delete(self, name: ImageName, digest: str, *, known: Mapping[str, str]) -> None:
+        """See `Registry`."""
+        raise _nobody(name, digest, known)
+
+
+def _nobody(*_: object) -> NotFound:
+    return NotFound("no registry can be asked here")

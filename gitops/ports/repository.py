@@ -172,7 +172,7 @@ Start = Literal["tip", "remembered", "history"]
 newest commits, and the branches of our own as they were at the same moment."""
 
 
-class WorkTree(Protocol):
+class WorkTree(Snapshot, Protocol):
     """The caller's own checkout, for environments with `change: work-tree`.
 
     Attributes:
@@ -181,10 +181,6 @@ class WorkTree(Protocol):
 
     @property
     def sparse(self) -> bool: ...
-
-    def read(self, path: str) -> bytes | None:
-        """Return the bytes of a file of the checkout, None when there is none."""
-        ...
 
     def replace(self, path: str, content: bytes) -> None:
         """Replace a file atomically, keeping its mode. Never follows a link out of the checkout."""

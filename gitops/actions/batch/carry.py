@@ -121,7 +121,9 @@ def load(
 
 
 def check_travels(plan: Plan, branch: str) -> None:
-    """Raise Refused for a plan that is more than one commit on `branch`."""
+    """Raise Refused for a plan that is more than one commit on `branch`, or needs its caller."""
+    if plan.looked:
+        raise Refused("its images are looked up in registries: nobody else can carry it")
     elsewhere = [name for name in plan.commits if name != branch]
     if elsewhere or plan.proposals or plan.waiting or plan.ending or plan.edits:
         raise Refused(f"it is more than a commit on {branch}: nobody else can carry it")

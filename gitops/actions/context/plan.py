@@ -14,6 +14,15 @@ from gitops.core.report import AuditEntry, HeldOverlay, OverlayChange, Proposal,
 
 if TYPE_CHECKING:
     from gitops.core.releases.selection import LeftOut
+    from gitops.errors import GitopsError
+
+
+class NoOtherTry(Exception):
+    """What a plan raises for trouble outside of the repository: on another tip it is the same."""
+
+    def __init__(self, error: GitopsError) -> None:
+        super().__init__(error.message)
+        self.error = error
 
 
 class Draft(Struct, frozen=True):
@@ -67,6 +76,7 @@ class Plan(Struct, frozen=True):
         reached: overlays that pin what was asked for, by this plan or already; no proposals.
         audit: what passed policy, or tried to, beside the overrides that the commits record.
         result: what whoever made the plan wants to know of it once it is carried out.
+        looked: registries were asked about its images, with the credentials of this call.
         hold: what reports show of the hold; holds: all that are written, overlay by overlay.
     """
 
@@ -85,6 +95,7 @@ class Plan(Struct, frozen=True):
     hint: str | None = None
     passed_over: tuple[LeftOut, ...] = ()
     judged: bool = False
+    looked: bool = False
     reached: tuple[Overlay, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
     result: object = None

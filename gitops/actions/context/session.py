@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         GatedForge,
         Intents,
         NoForge,
+        Registry,
         Renderer,
         Repository,
         Snapshot,
@@ -40,6 +41,12 @@ def _no_forge() -> NoForge:
     from gitops.ports import NoForge  # what a forge can say takes time to define
 
     return NoForge()
+
+
+def _no_registry() -> Registry:
+    from gitops.ports import NoRegistry  # only few calls look at images
+
+    return NoRegistry()
 
 
 class Combining(Struct, frozen=True):
@@ -78,6 +85,7 @@ class Session(Struct, frozen=True):
         combining: None where no key is given.
         clusters: the control planes of Argo CD.
         renderer: finds what builds overlays; None where there is none.
+        registry: the registries of images; its calls may come from several threads.
         before_write: asked once before anything is written, with the overlays that it reaches;
             what it raises ends the call. None: nobody asks.
         say: tells a waiting person what is going on.
@@ -101,6 +109,7 @@ class Session(Struct, frozen=True):
     combining: Combining | None = None
     clusters: Clusters = field(default_factory=_no_clusters)
     renderer: Callable[[], Renderer | None] = lambda: None
+    registry: Registry = field(default_factory=_no_registry)
     before_write: Callable[[Session, Tip, Sequence[Overlay]], None] | None = None
     say: Callable[[str], None] = lambda _: None
     retry: Callable[[str, str], None] = lambda _trouble, _tries: None

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from msgspec import Struct
 
 from gitops.actions.context.holds import refuse_orphaned
-from gitops.actions.context.plan import Plan
+from gitops.actions.context.plan import NoOtherTry, Plan
 from gitops.actions.context.policy_branch import check_policy, check_trunk, tip_of
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.push import Sent, prepare, push
@@ -45,7 +45,7 @@ def try_cached_tip(session: Session, plan: Callable[[Tip], Plan]) -> CachedTipPu
             if wanted.judged:
                 refuse_orphaned(tip.read().values(), tip.config)
             sent = prepare(session, tip, wanted)
-        except (GitopsError, Unproven):
+        except (GitopsError, Unproven, NoOtherTry):
             return None
         if not sent.updates:
             return None

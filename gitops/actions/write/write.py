@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.holds import refuse_orphaned
-from gitops.actions.context.plan import Plan
+from gitops.actions.context.plan import NoOtherTry, Plan
 from gitops.actions.context.policy_branch import check_policy, open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.asking import Barred, asking
@@ -134,8 +134,8 @@ def write(
                 return _tidied(_finish(session, tried.sent, 1), others)
             race.unsure = tried.sent
         return _write(session, plan, race, others, first=tip, lenient=lenient)
-    except Barred as barred:
-        raise barred.error from None
+    except (Barred, NoOtherTry) as ended:
+        raise ended.error from None
 
 
 def _write(

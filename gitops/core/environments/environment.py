@@ -25,7 +25,20 @@ OnAlert = Literal["off", "tell", "rollback"]
 Database = Literal["dummy", "real"]
 DataProtection = Literal["masked", "read-only"]
 Required = Literal["qa-passed", "stable"]
+Pin = Literal["tag", "digest", "both"]
 ForgeKind = Literal["github", "gitlab", "gitea", "forgejo", "none"]
+
+
+class RegistryRules(Struct, frozen=True):
+    """`registries:` of `gitops.yaml`: with it, deploys look at images before they write.
+
+    Attributes:
+        refuse: a deploy whose registry does not answer is refused; else it is warned about.
+        hosts: the registries that may be asked; () is any that an image's name begins with.
+    """
+
+    refuse: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 class ForgeSetting(Struct, frozen=True):
@@ -187,6 +200,8 @@ class Environment(Struct, frozen=True):
         wait: how long `wait` waits for it.
         on_alert: what `watch --rollback` does about a release that is Degraded there.
         formerly: earlier names of it: holds, verdicts and trailers under them count on.
+        pin: what a write keeps of an image; a digest is looked up in its registry.
+        platforms: what an image must be there for, as registries say it; () nobody said.
         registry: own: its images come from a registry of its own, and `newName` is never carried.
         line: 1-based line of the row in `gitops.yaml`, for messages.
     """
@@ -209,6 +224,8 @@ class Environment(Struct, frozen=True):
     on_alert: OnAlert = "off"
     follow_below: str | None = None
     formerly: tuple[str, ...] = ()
+    pin: Pin = "tag"
+    platforms: tuple[str, ...] = ()
     registry: Registry = "shared"
     line: int = 1
 
@@ -304,6 +321,7 @@ class Config(Struct, frozen=True):
         message: the form of commit messages.
         branch_rules: what pull requests into branches must have.
         clusters: where the environments run, as far as it is said.
+        registries: how images are looked at before a write; None: only where `pin` asks for it.
         groups: names for several environments.
         databases: how databases of each class are known; () where nobody looks.
     """
@@ -320,6 +338,7 @@ class Config(Struct, frozen=True):
     message: MessageForm = MessageForm()
     branch_rules: tuple[BranchRule, ...] = ()
     clusters: tuple[ClusterRow, ...] = ()
+    registries: RegistryRules | None = None
     groups: tuple[Group, ...] = ()
     databases: tuple[DatabaseRow, ...] = ()
 

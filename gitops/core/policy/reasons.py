@@ -30,6 +30,7 @@ ReasonKind = Literal[
     "rollback",
     "registry",
     "data",
+    "image",
 ]
 
 

@@ -1,0 +1,92 @@
+"""The look at images that a verb takes before it writes; loads nothing where no one is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from gitops.actions.context.session import Session, Tip
+from gitops.core.environments.environment import CONFIG_PATH, RegistryRules
+from gitops.errors import GitopsError
+from gitops.ports import Unproven
+
+if TYPE_CHECKING:
+    from gitops.actions.context.targets import Target
+    from gitops.actions.images.before_write import LookedAt
+    from gitops.actions.images.looks import Looks
+
+_WORDS = (b"registries:", b"pin:")
+_ROLLBACK_PATIENCE = 5.0  # seconds that the way back waits for registries, all in all
+
+
+class Look(Struct):
+    """What registries say in one call, whichever tip it plans on."""
+
+    session: Session
+    looks: Looks | None = None
+
+    def at(self, tip: Tip, targets: Sequence[Target]) -> LookedAt | None:
+        """Look at what `targets` ask for; None where `gitops.yaml` asks for no look.
+
+        Raises what `before_write.look` raises.
+        """
+        rules = tip.config.registries
+        if not _is_wanted(rules, targets):
+            return None
+        from gitops.actions.images.before_write import look
+
+        return look(self._opened(), targets, rules)
+
+    def carried(self, tip: Tip, targets: Sequence[Target]) -> LookedAt | None:
+        """The same for values that go on as they are: nothing is resolved, so nothing changes."""
+        rules = tip.config.registries
+        if not _is_wanted(rules, targets):
+            return None
+        from gitops.actions.images.before_write import look
+
+        return look(self._opened(), targets, rules, carried=True)
+
+    def restored(self, tip: Tip, targets: Sequence[Target]) -> tuple[str, ...]:
+        """Return what a person should know before images are restored; it bars nothing."""
+        rules = tip.config.registries
+        if not _is_wanted(rules, targets):
+            return ()
+        from gitops.actions.images.before_write import warn
+
+        return warn(self._opened(), targets, rules, _ROLLBACK_PATIENCE)
+
+    def foresee(self, find: Callable[[Tip], Sequence[Target]]) -> None:
+        """Begin to ask while the tip is fetched, by what the caller's checkout says.
+
+        What is written comes of the tip alone: whatever was asked in vain is dropped. Where a tip
+        is remembered nothing is fetched, and it is asked by that one.
+        """
+        tree = self.session.work_tree
+        content = tree.read(CONFIG_PATH) if tree is not None else None
+        if tree is None or content is None or not any(word in content for word in _WORDS):
+            return
+        try:
+            with self.session.repository.remembered(self.session.branch) as kept:
+                if kept is not None:
+                    return
+            config = self.session.load_config(content)
+            targets = find(Tip(tree, config, self.session.repository))
+            if _is_wanted(config.registries, targets):
+                from gitops.actions.images.before_write import begin_looks
+
+                begin_looks(self._opened(), targets, config.registries)
+        except (GitopsError, Unproven):
+            return  # the tip says what is wrong, if anything is
+
+    def _opened(self) -> Looks:
+        if self.looks is None:
+            from gitops.actions.images.looks import Looks
+
+            self.looks = Looks(self.session.registry)
+        return self.looks
+
+
+def _is_wanted(rules: RegistryRules | None, targets: Sequence[Target]) -> bool:
+    return rules is not None or any(target.view.row.pin != "tag" for target in targets)

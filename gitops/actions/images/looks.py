@@ -1,0 +1,88 @@
+"""Questions to registries, each asked once for a call, all at the same time.
+
+A call plans more than once (on a remembered tip, again when a push was late): the digest that a tag
+named first is the one that is written by every try.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from gitops.core.images.manifest import Platform
+from gitops.core.images.pinning import Wish
+from gitops.errors import GitopsError, TimedOut
+from gitops.ports import Registry
+
+_AT_ONCE = 8
+
+
+class Seen(Struct, frozen=True):
+    """What a registry said.
+
+    Attributes:
+        digest: None when it has not told one; then `error` says why.
+        platforms: what it is there for; None where nobody asked, or it does not say.
+    """
+
+    digest: str | None = None
+    platforms: tuple[Platform, ...] | None = None
+    error: GitopsError | None = None
+
+
+class Looks:
+    """What registries say of images, for one call."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+        self._opening = threading.Lock()
+        self._slots = threading.Semaphore(_AT_ONCE)
+        self._seen: dict[Wish, Seen] = {}
+        self._running: dict[Wish, threading.Thread] = {}
+        self._bug: BaseException | None = None
+
+    def begin(self, wishes: Iterable[Wish]) -> None:
+        """Ask, and go on meanwhile."""
+        for wish in wishes:
+            if wish not in self._running:
+                thread = threading.Thread(target=self._look, args=(wish,), daemon=True)
+                self._running[wish] = thread
+                thread.start()
+
+    def of(self, wish: Wish, patience: float | None = None) -> Seen:
+        """Return what was said, once it was; TimedOut when it was not after so many seconds."""
+        self.begin([wish])
+        self._running[wish].join(patience)
+        if self._bug is not None:
+            raise self._bug
+        late = TimedOut(f"{wish.name.host} has not answered yet")
+        return self._seen.get(wish) or Seen(error=late)
+
+    def tags(self, wish: Wish) -> tuple[str, ...]:
+        """Return the tags beside one that is not there. Raises what `Registry.tags` raises."""
+        return tuple(self._registry.tags(wish.name))
+
+    def _look(self, wish: Wish) -> None:
+        try:
+            with self._opening:
+                resolve = self._registry.resolve  # loads and opens what asks, for all of them
+            with self._slots:
+                if wish.platforms:
+                    self._seen[wish] = self._with_platforms(wish)
+                else:
+                    self._seen[wish] = Seen(resolve(wish.name, wish.reference))
+        except GitopsError as error:
+            self._seen[wish] = Seen(error=error)
+        except BaseException as error:  # noqa: BLE001 - raised where the answer is wanted
+            self._bug = error
+
+    def _with_platforms(self, wish: Wish) -> Seen:
+        found = self._registry.manifest(wish.name, wish.reference)
+        if found.is_index:
+            named = tuple(one.platform for one in found.images if one.platform is not None)
+            return Seen(found.digest, named)
+        # A single image says it in its configuration alone.
+        info = self._registry.describe(wish.name, found.digest)
+        return Seen(found.digest, info.platforms or None)

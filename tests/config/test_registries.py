@@ -1,0 +1,74 @@
+"""`registries:`, `pin:` and `platforms:` of gitops.yaml."""
+
+from __future__ import annotations
+
+import jsonschema
+import pytest
+from ruamel.yaml import YAML
+
+from gitops.config import config_schema, load_config
+from gitops.core.environments.environment import RegistryRules
+from gitops.errors import ConfigError
+
+TEXT = """\
+apiVersion: gitops/v1
+kind: Config
+environments:
+  - {{name: stage, overlay: o/stage{stage}}}
+  - {{name: prod, overlay: o/prod, after: [stage]{prod}}}
+{top}
+"""
+
+
+def text(stage: str = "", prod: str = "", top: str = "") -> bytes:
+    """Return a file with these further keys."""
+    return TEXT.format(
+        stage=f", {stage}" if stage else "", prod=f", {prod}" if prod else "", top=top
+    ).encode()
+
+
+def test_nothing_said_asks_nobody() -> None:
+    """Without the keys images are written as they were asked for."""
+    found = load_config(text())
+    assert (found.registries, [row.pin for row in found.environments]) == (None, ["tag", "tag"])
+
+
+def test_what_is_said_is_read() -> None:
+    """The words of the documentation."""
+    top = "registries: {unavailable: refuse, hosts: [Registry.example.com, '127.0.0.1:5000']}"
+    keys = "pin: both, platforms: [linux/amd64, linux/arm64/v8]"
+    found = load_config(text(keys, keys, top))
+    assert found.registries == RegistryRules(True, ("registry.example.com", "127.0.0.1:5000"))
+    assert found.environments[1].pin == "both"
+    assert found.environments[1].platforms == ("linux/amd64", "linux/arm64/v8")
+    assert load_config(text(top="registries: {}")).registries == RegistryRules()
+
+
+WRONG = {
+    text(top="registries: {unavailable: maybe}"): "must be warn or refuse",
+    text(top="registries: {hosts: ['https://a.b']}"): "is no host",
+    text(top="registries: {hosts: [a b]}"): "is no host",
+    text(top="registries: [a.b]"): "must be a mapping",
+    text("pin: always"): "must be tag, digest or both",
+    text("platforms: [arm]"): "is no platform, like linux/amd64",
+    text("platforms: []"): "",
+}
+
+
+@pytest.mark.parametrize("content", WRONG)
+def test_what_is_wrong_is_said(content: bytes) -> None:
+    """With its place; editors see it by the schema."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(content)
+    assert WRONG[content] in str(caught.value.reasons)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(YAML(typ="safe").load(content), config_schema())
+
+
+@pytest.mark.parametrize("stage", ["", "pin: both"])
+def test_pins_that_no_promotion_could_compare(stage: str) -> None:
+    """`after` compares tag and digest: an environment before must keep the same of them."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(text(stage, "pin: digest"))
+    assert "is digest, and `pin` of stage is" in str(caught.value.reasons)
+    assert load_config(text("pin: both", "pin: tag")).environments[1].pin == "tag"
