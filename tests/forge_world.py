@@ -198,7 +198,7 @@ class World:
 
     def promote(self, **more: object) -> WriteReport:
         """Promote to prod, as Mona."""
-        return promote(self.session(), PromoteRequest(to="prod", **more))  # type: ignore[arg-type]
+        return promote(self.session(), PromoteRequest(to=("prod",), **more))  # type: ignore[arg-type]
 
     def propose(self, image: str = "shop/api:1.5.0") -> WriteReport:
         """Release an image in stage and promote it."""

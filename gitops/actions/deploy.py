@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.overlays import find_environment
+from gitops.actions.context.named import Named, NamedRow, rows_named
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.targets import Target, find_targets
@@ -17,7 +17,7 @@ from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
-from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import CommitMessage
 from gitops.core.kustomization.image import parse_image
 from gitops.core.policy.reasons import (
@@ -41,21 +41,22 @@ class DeployRequest(Struct, frozen=True):
 
     Attributes:
         images: IMAGE arguments, as typed.
-        to: names of environments; empty means that policy decides by `ref`.
+        to: environments, groups, `APP/ENV`; empty means that policy decides by `ref`.
         ref: the source branch that the images were built from, or None.
         commit: its source commit (hex), or None.
         override: why policy is passed over, or None.
         add: make entries that an overlay does not have yet.
+        apps: only these; () means all that have the images.
     """
 
     images: tuple[str, ...]
     to: tuple[str, ...] = ()
     ref: str | None = None
     commit: str | None = None
-    app: str | None = None
     override: str | None = None
     reason: str | None = None
     add: bool = False
+    apps: tuple[str, ...] = ()
 
 
 class _Edits(Struct, frozen=True):
@@ -82,8 +83,10 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     plan = plan_deploy(session, request, look)
     look.foresee(partial(_foreseen, session, request))
     combining = session.combining
-    if combining is None or request.override is not None or session.dry_run:
-        # What an override passes is what stands now, and nobody knows that of a remembered tip.
+    # What an override passes is what stands now, and nobody knows that of a remembered tip; an
+    # intent that others carry names one app, or none.
+    alone = request.override is not None or session.dry_run or len(request.apps) > 1
+    if combining is None or alone:
         return _announced(session, write(session, plan, eager=request.override is None).report)
     from gitops.actions.batch.join import Batch  # loads what seals need; most calls have no key
     from gitops.core.batch.intents import Intent
@@ -95,7 +98,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         to=request.to,
         ref=request.ref,
         commit=request.commit,
-        app=request.app,
+        app=next(iter(request.apps), None),
         reason=request.reason,
         add=request.add,
     )
@@ -119,9 +122,9 @@ def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
         to=intent.to,
         ref=intent.ref,
         commit=intent.commit,
-        app=intent.app,
         reason=intent.reason,
         add=intent.add,
+        apps=(intent.app,) if intent.app is not None else (),
     )
     return plan_deploy(session, request)
 
@@ -129,8 +132,8 @@ def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
 def _foreseen(session: Session, request: DeployRequest, tip: Tip) -> tuple[Target, ...]:
     """Return what `request` would go to on `tip`, as far as that one branch tells."""
     images = [parse_image(text) for text in request.images]
-    rows = [row for row in _environments(tip, request)[0] if row.branch is None]
-    return find_targets(session, tip, rows, images, app=request.app, lenient=True, add=request.add)
+    rows = [one for one in _environments(tip, request)[0] if one.row.branch is None]
+    return find_targets(session, tip, rows, images, lenient=True, add=request.add).found
 
 
 def plan_deploy(
@@ -152,15 +155,10 @@ def plan_deploy(
         environments, warnings = _environments(tip, request)
         if not environments:
             return Plan(action="deploy", warnings=warnings)
-        targets = find_targets(
-            session,
-            tip,
-            environments,
-            images,
-            app=request.app,
-            lenient=not request.to,
-            add=request.add,
+        there = find_targets(
+            session, tip, environments, images, lenient=not request.to, add=request.add
         )
+        targets, warnings = there.found, (*warnings, *there.warnings)
         build = _build(session, tip, request, [image.image for image in images])
         seen = look.at(tip, targets)
         if seen is not None:
@@ -208,17 +206,14 @@ def _check(request: DeployRequest) -> None:
         raise UsageError("--commit says which commit of a branch: name that with --ref")
 
 
-def _environments(
-    tip: Tip, request: DeployRequest
-) -> tuple[tuple[Environment, ...], tuple[str, ...]]:
+def _environments(tip: Tip, request: DeployRequest) -> tuple[tuple[NamedRow, ...], tuple[str, ...]]:
     """Return the environments to write, and warnings when policy names none."""
     if request.to:
-        named = dict.fromkeys(request.to)
-        return tuple(find_environment(tip.config, name) for name in named), ()
+        return rows_named(tip.config, Named(request.to, request.apps)), ()
     ref = request.ref or ""
     following = automatic_environments(tip.config, ref)
     if following:
-        return following, ()
+        return tuple(NamedRow(row, request.apps, alone=False) for row in following), ()
     by_hand = ", ".join(row.name for row in manual_environments(tip.config, ref))
     if by_hand:
         return (), (f"no environment follows {ref} by itself; {by_hand} takes it with --to",)

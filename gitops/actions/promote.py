@@ -8,48 +8,60 @@ from datetime import timedelta
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.named import counterpart, find_overlay
-from gitops.actions.context.overlays import apps_of, find_environment, overlays_of
+from gitops.actions.context.named import Named, counterpart, resolve, rows_named
+from gitops.actions.context.overlays import find_environment, overlays_of
 from gitops.actions.context.plan import NoOtherTry, Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.targets import Target
+from gitops.actions.context.together import Told, refusal_of_all
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge_carried
 from gitops.actions.policy.upstream import read_origins
 from gitops.actions.pull_requests.announce import with_pull_requests
+from gitops.actions.releases.history import gather_releases
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Environment, Overlay, keep_names
 from gitops.core.git.message import ChangeLine, CommitMessage
+from gitops.core.kustomization import missing_image
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.policy.promotion import Carried, ImageOrigin, carry, judge_registry
 from gitops.core.policy.reasons import Reason, plain_branch, record_overrides
 from gitops.core.releases.provenance import shared_source
 from gitops.core.report import Skipped, WriteReport
-from gitops.errors import ManifestError, NotFound, UsageError
+from gitops.errors import GitopsError, ManifestError, NotFound, UsageError
 
 
 class PromoteRequest(Struct, frozen=True):
     """What `gitops promote` was asked for.
 
     Attributes:
-        to: name of the environment that gets the images.
+        to: environments, groups or `APP/ENV` that get the images.
         names: images to carry; empty means all.
-        source: name of the environment that has them; None: the last of `after`.
+        source: name of the environment that has them; None: the last of `after` of each.
         ref: the source branch that they are expected to come from, or None.
         override: why policy is passed over, or None.
+        apps: only these; () means all of them.
         refresh: make a proposal anew, on the newest tip, that already wants the same.
     """
 
-    to: str
+    to: tuple[str, ...]
     names: tuple[str, ...] = ()
     source: str | None = None
     ref: str | None = None
     override: str | None = None
     reason: str | None = None
-    app: str | None = None
+    apps: tuple[str, ...] = ()
     refresh: bool = False
+
+
+class _Way(Struct, frozen=True):
+    """The overlay that has the images, the one that gets them, and those that go by name."""
+
+    source: OverlayView
+    target: OverlayView
+    names: tuple[str, ...]
 
 
 class _Carrying(Struct, frozen=True):
@@ -62,43 +74,43 @@ class _Carrying(Struct, frozen=True):
 
 
 def promote(session: Session, request: PromoteRequest) -> WriteReport:
-    """Carry images from the environment before: one commit, or one proposal.
+    """Carry images from the environments before: one commit, or one proposal.
 
     Which values go is settled on the first tip that is read: they are what the caller saw, also
-    when the environment before moves on while the push is tried. Policy is asked on every tip.
+    when the environment before moves on while the push is tried. Policy is asked on every tip. Of
+    several overlays all get what is carried, or none does.
 
     Raises UsageError, NotFound, ManifestError, Refused (with all reasons), and what `write` raises.
     """
     require_words(request.override, "--override")
     require_words(request.reason, "--reason")
     ref = plain_branch(request.ref) if request.ref is not None else None
-    settled: Mapping[str, ImageValue] | None = None
+    settled: dict[Overlay, Mapping[str, ImageValue]] = {}
     override = Override(request.override)
     look = Look(session)
 
     def plan(tip: Tip) -> Plan:
-        nonlocal settled
-        target, source = _ends(session, tip, request)
-        if settled is None:
-            settled = source.images
-        found = _carry(source, target, settled, request.names)
-        if not found.edited.target.requests:
-            raise NotFound(f"nothing to promote to {target.label}: {'; '.join(found.warnings)}")
-        found = _judge(_looked_at(found, look), expected=ref)
-        barred = override.barred(found.reasons)
+        ways, notes = _ways(session, tip, request)
+        for way in ways:
+            settled.setdefault(way.target.overlay, way.source.images)
+        found = _carry_all(ways, settled)
+        found = [_judge(one, expected=ref) for one in _looked_at(tip, found, look)]
+        reasons = [reason for one in found for reason in one.reasons]
+        barred = override.barred(reasons)
         if barred:
             raise override.refusal(barred)
-        overrides = record_overrides(request.override, found.reasons)
+        overrides = record_overrides(request.override, reasons)
         made = _assemble(
             session,
-            [found],
+            found,
             overrides=overrides,
             reason=request.reason,
             # An override is given for the proposal to record it, also for one that waits already.
             refresh=request.refresh or bool(overrides),
         )
-        same = () if found.edited.edit.changes else (target.overlay,)
-        return replace(made, reached=same or reached_by([found.edited]))
+        same = [one.edited.target.view.overlay for one in found if not one.edited.edit.changes]
+        changing = reached_by([one.edited for one in found if one.edited.edit.changes])
+        return replace(made, notes=(*notes, *made.notes), reached=(*same, *changing))
 
     return with_pull_requests(session, write(session, plan).report)
 
@@ -127,7 +139,7 @@ def promote_eligible(session: Session) -> WriteReport:
                 try:
                     source = view_of(session, tip, counterpart(tip, row.after[-1], target.app))
                     found = _carry(source, source.beside(target), source.images)
-                    found = _looked_at(found, look)
+                    (found,) = _looked_at(tip, [found], look)
                 except (NotFound, ManifestError, NoOtherTry) as error:
                     # One broken overlay, or registry, must not stop the others.
                     told = error.error if isinstance(error, NoOtherTry) else error
@@ -148,9 +160,47 @@ def promote_eligible(session: Session) -> WriteReport:
     return with_pull_requests(session, write(session, plan).report)
 
 
-def _ends(session: Session, tip: Tip, request: PromoteRequest) -> tuple[OverlayView, OverlayView]:
-    """Return the overlay that gets the images, and the one that has them."""
-    row = find_environment(tip.config, request.to)
+def _ways(
+    session: Session, tip: Tip, request: PromoteRequest
+) -> tuple[list[_Way], tuple[str, ...]]:
+    """Return from where to where images go, and why some of what is named gets none.
+
+    Where images are named the apps are meant that have one of them.
+    """
+    named = Named(request.to, request.apps)
+    rows = rows_named(tip.config, named)
+    before = {one.row: _before(tip, one.row, request) for one in rows}
+    targets = [view_of(session, tip, one) for one in resolve(tip, rows, named.apps)]
+    ways: list[_Way] = []
+    told = Told(several=len(targets) > 1)
+    for target in targets:
+        try:
+            overlay = counterpart(tip, before[target.row], target.overlay.app)
+        except NotFound as error:
+            if not told.several:
+                raise
+            told.notes(target.label, (f"nothing to promote: {error.message}",))
+            continue
+        source, names = target.beside(overlay), request.names
+        if told.several and names:
+            names = tuple(name for name in names if name in target.target.read_images())
+            if not names:
+                continue  # of another app
+        ways.append(_Way(source, target, names))
+    here = {name for way in ways for name in way.names}
+    missing = [name for name in request.names if name not in here]
+    if told.several and missing:
+        known = [name for target in targets for name in target.target.read_images()]
+        raise missing_image(missing[0], known, named.text, can_add=False)
+    if not ways:
+        raise NotFound(f"nothing to promote to {named.text}: {'; '.join(told.all_notes())}")
+    if len(ways) > 1:
+        gather_releases([way.source for way in ways])
+    return ways, told.all_notes()
+
+
+def _before(tip: Tip, row: Environment, request: PromoteRequest) -> str:
+    """Return the environment that has the images: the named one, else the last of `after`."""
     name = request.source
     if name is None:
         if not row.after:
@@ -160,23 +210,36 @@ def _ends(session: Session, tip: Tip, request: PromoteRequest) -> tuple[OverlayV
                 hint=f"for example --from {earlier[0]}" if earlier else None,
             )
         name = row.after[-1]
-    if name == row.name:
+    if find_environment(tip.config, name.rpartition("/")[2]) is row:
         raise UsageError(f"--from {name} and --to {name} are the same environment")
-    target = find_overlay(tip, row.name, _app(session, tip, row, request))
-    source = counterpart(tip, name, target.app)
-    return view_of(session, tip, target), view_of(session, tip, source)
+    return name
 
 
-def _app(session: Session, tip: Tip, row: Environment, request: PromoteRequest) -> str | None:
-    """Return the app that is meant: the one of `--app`, else the only one with all named images."""
-    if request.app is not None or not row.per_app or not request.names:
-        return request.app
-    having = [
-        app
-        for app in apps_of(tip.of(row), row)
-        if set(request.names) <= set(view_of(session, tip, Overlay(row, app)).images)
-    ]
-    return having[0] if len(having) == 1 else None
+def _carry_all(
+    ways: Sequence[_Way], settled: Mapping[Overlay, Mapping[str, ImageValue]]
+) -> list[_Carrying]:
+    """Return what is carried to each; all of it, or an error with what is in the way."""
+    found: list[_Carrying] = []
+    against: list[tuple[str, GitopsError]] = []
+    nothing: list[str] = []
+    for way in ways:
+        target = way.target
+        try:
+            one = _carry(way.source, target, settled[target.overlay], way.names)
+        except (NotFound, ManifestError) as error:
+            if len(ways) == 1:
+                raise
+            against.append((target.label, error))
+            continue
+        if one.edited.target.requests:
+            found.append(one)
+        else:
+            nothing.append(f"nothing to promote to {target.label}: {'; '.join(one.warnings)}")
+    if against:
+        raise refusal_of_all("promoted", against)
+    if not found:
+        raise NotFound(nothing[0], reasons=tuple(nothing[1:]))
+    return found
 
 
 def _carry(
@@ -203,16 +266,19 @@ def _carry(
     return _Carrying(edited, came, carried.warnings + edited.warnings, foreign)
 
 
-def _looked_at(found: _Carrying, look: Look) -> _Carrying:
+def _looked_at(tip: Tip, found: Sequence[_Carrying], look: Look) -> list[_Carrying]:
     """Look whether what changes is in its registry; see `Look.carried`."""
-    changing = {change.image for change in found.edited.edit.changes}
-    target = found.edited.target
-    requests = tuple(entry for entry in target.requests if entry.image in changing)
-    seen = look.carried(target.view.tip, [Target(target.view, requests)])
+    targets = []
+    for one in found:
+        changing = {change.image for change in one.edited.edit.changes}
+        target = one.edited.target
+        requests = tuple(entry for entry in target.requests if entry.image in changing)
+        targets.append(Target(target.view, requests))
+    seen = look.carried(tip, targets)
     if seen is None:
-        return found
-    reasons = found.reasons + seen.reasons[target.view.label]
-    return replace(found, reasons=reasons, warnings=found.warnings + seen.warnings)
+        return list(found)
+    judged = [replace(one, reasons=one.reasons + seen.reasons[one.edited.label]) for one in found]
+    return [replace(judged[0], warnings=judged[0].warnings + seen.warnings), *judged[1:]]
 
 
 def _judge(

@@ -191,7 +191,7 @@ def test_only_what_is_touched_is_read(shop: Shop) -> None:
     dev, shop.asked = shop.asked, []
     put(shop, "2", "stage")
     stage, shop.asked = shop.asked, []
-    promote(session(shop), PromoteRequest("prod"))
+    promote(session(shop), PromoteRequest(("prod",)))
 
     assert [None] == dev
     assert [None, "staging"] == stage
@@ -218,7 +218,7 @@ def test_a_promotion_goes_from_branch_to_branch(shop: Shop) -> None:
     with pytest.raises(Refused, match=r"v2 is not a release of stage"):
         put(shop, "2", "prod")
     put(shop, "2", "stage")
-    report = promote(session(shop), PromoteRequest("prod"))
+    report = promote(session(shop), PromoteRequest(("prod",)))
 
     assert {"production": shop.branches["production"]} == commits(report)
     assert "2" == shop.tag("prod")
@@ -275,7 +275,7 @@ def test_one_branch_for_each_environment_with_the_same_path() -> None:
 def test_rollback_and_its_hold_are_one_commit_on_its_branch(shop: Shop) -> None:
     """Back on production, held there, and main is not touched."""
     put(shop, "2", "stage")
-    promote(session(shop), PromoteRequest("prod"))
+    promote(session(shop), PromoteRequest(("prod",)))
     main = shop.branches["main"]
     report = rollback(session(shop), RollbackRequest(Named(("prod",))))
 
@@ -284,7 +284,7 @@ def test_rollback_and_its_hold_are_one_commit_on_its_branch(shop: Shop) -> None:
     assert shop.show(".gitops/holds/prod.yaml", "production") is not None
     assert shop.show(".gitops/holds/prod.yaml") is None
     with pytest.raises(Refused, match="held by Ana"):
-        promote(session(shop), PromoteRequest("prod"))
+        promote(session(shop), PromoteRequest(("prod",)))
 
 
 def test_rollback_to_a_release_from_before_the_branch_was_made(shop: Shop) -> None:
@@ -294,7 +294,7 @@ def test_rollback_to_a_release_from_before_the_branch_was_made(shop: Shop) -> No
     shop.commit({path("prod"): overlay("0.5")}, "before the branch\n")
     shop.branches["production"] = shop.branches["main"]
     put(shop, "2", "stage")
-    promote(session(shop), PromoteRequest("prod"))
+    promote(session(shop), PromoteRequest(("prod",)))
     assert 4 == len(history(session(shop), "prod").releases)
     rollback(session(shop), RollbackRequest(Named(("prod",)), to=bump))
 
@@ -317,9 +317,9 @@ def test_qa_speaks_of_a_release_on_its_branch(shop: Shop) -> None:
     shop.commit({"gitops.yaml": config.encode()})
     landed = put(shop, "2", "stage").commit
     with pytest.raises(Refused, match="no qa-passed"):
-        promote(session(shop), PromoteRequest("prod"))
+        promote(session(shop), PromoteRequest(("prod",)))
     report = qa(session(shop), QaRequest("stage", "qa-passed", landed))
-    promote(session(shop), PromoteRequest("prod"))
+    promote(session(shop), PromoteRequest(("prod",)))
 
     assert {"gitops/ledger": report.commit} == commits(report)
     assert "2" == shop.tag("prod")
@@ -344,7 +344,7 @@ def test_policy_that_changes_meanwhile_counts(shop: Shop) -> None:
     shop.rivals = [lambda: shop.commit({"gitops.yaml": (CONFIG + freeze).encode()})]
 
     with pytest.raises(Refused, match="frozen by now"):
-        promote(session(shop), PromoteRequest("prod"))
+        promote(session(shop), PromoteRequest(("prod",)))
     assert "1" == shop.tag("prod")
 
 
@@ -357,7 +357,7 @@ def test_a_rollback_of_the_environment_before_counts(shop: Shop) -> None:
     shop.rivals.append(lambda: None)
 
     with pytest.raises(Refused, match=r"a rollback of stage took shop/api v2 away"):
-        promote(session(shop), PromoteRequest("prod"))
+        promote(session(shop), PromoteRequest(("prod",)))
     assert "1" == shop.tag("prod")
 
 
@@ -365,7 +365,7 @@ def test_a_guarded_branch_is_not_pushed_to(shop: Shop) -> None:
     """main and staging, which were only read, go along as conditions."""
     put(shop, "2", "stage")
     shop.barred = {"main", "staging"}
-    promote(session(shop), PromoteRequest("prod"))
+    promote(session(shop), PromoteRequest(("prod",)))
 
     assert ["production", "(main)", "(staging)"] == shop.pushed[-1]
 
@@ -386,10 +386,10 @@ def test_own_hold_stands_on_the_environments_branch(shop: Shop) -> None:
     put(shop, "2", "stage")
     report = hold(session(shop), Named(("prod",)), reason="INC-1")
     with pytest.raises(Refused, match="held by Ana: INC-1"):
-        promote(session(shop), PromoteRequest("prod"))
+        promote(session(shop), PromoteRequest(("prod",)))
     lifted = resume(session(shop, intent="2"), Named(("prod",)))
     shop.commit({".gitops/holds/prod.yaml": b"by: nobody\nreason: a stray copy\n"})
-    promote(session(shop), PromoteRequest("prod"))
+    promote(session(shop), PromoteRequest(("prod",)))
 
     assert ["production"] == list(commits(report)) == list(commits(lifted))
     assert "2" == shop.tag("prod")
@@ -402,7 +402,7 @@ def test_hold_of_everything_is_one_file_on_the_top_level_branch(shop: Shop) -> N
     report = hold(session(shop), None, reason="INC-1")
     skipped = deploy(session(shop), DeployRequest(("shop/api:v3",), ref="main")).skipped
     with pytest.raises(Refused, match="INC-1"):
-        promote(session(shop), PromoteRequest("prod"))
+        promote(session(shop), PromoteRequest(("prod",)))
     shop.barred = set()
     hold(session(shop, intent="3"), Named(("prod",)), reason="INC-2")
     lifted = resume(session(shop, intent="4"), None)
@@ -492,7 +492,7 @@ def test_all_environments_on_one_branch_of_their_own() -> None:
 
 VERBS: dict[str, Callable[[Shop], object]] = {
     "deploy": lambda shop: put(shop, "2", "prod", override="INC-1"),
-    "promote": lambda shop: promote(session(shop), PromoteRequest("prod")),
+    "promote": lambda shop: promote(session(shop), PromoteRequest(("prod",))),
     "rollback": lambda shop: rollback(session(shop), RollbackRequest(Named(("prod",)))),
     "hold": lambda shop: hold(session(shop), Named(("prod",)), reason="INC-1"),
     "resume": lambda shop: resume(session(shop), Named(("prod",))),
@@ -553,7 +553,7 @@ def asking() -> Shop:
 def test_a_proposal_is_made_on_and_merged_into_its_branch(asking: Shop) -> None:
     """Built on production, shown as such, merged there by another person."""
     tip = asking.branches["production"]
-    report = promote(session(asking), PromoteRequest("prod"))
+    report = promote(session(asking), PromoteRequest(("prod",)))
     head = asking.commits[asking.branches["gitops/prod"]]
     waiting = {one.overlay.label: one.proposals for one in status(session(asking)).overlays}
     merged = approve(session(asking, "Bob", intent="2"), ApproveRequest("prod"))
@@ -582,7 +582,7 @@ def test_a_proposal_goes_with_commits_to_other_branches(asking: Shop) -> None:
 
 def test_policy_is_asked_again_when_it_is_approved(asking: Shop) -> None:
     """A hold of everything that lands while the merge is pushed stops it."""
-    promote(session(asking), PromoteRequest("prod"))
+    promote(session(asking), PromoteRequest(("prod",)))
     asking.rivals = [
         lambda: None,  # the approval, on the ledger
         lambda: hold(session(asking, "Cas", intent="c"), None, reason="INC-1"),
@@ -595,7 +595,7 @@ def test_policy_is_asked_again_when_it_is_approved(asking: Shop) -> None:
 
 def test_approving_by_another_policy_records_nothing(asking: Shop) -> None:
     """`--branch` with a config that lets authors approve: refused before the ledger is written."""
-    promote(session(asking), PromoteRequest("prod"))
+    promote(session(asking), PromoteRequest(("prod",)))
     rule = "change: pull-request, approvals: {self: true},"
     loose = CONFIG.replace("after: [stage],", rule).replace("branch: main", "branch: evil")
     tip = asking.branches["main"]
@@ -608,7 +608,7 @@ def test_approving_by_another_policy_records_nothing(asking: Shop) -> None:
 
 def test_a_proposal_that_landed_on_its_branch_is_not_open(asking: Shop) -> None:
     """Merged by hand into production, and its branch left standing: nothing waits."""
-    promote(session(asking), PromoteRequest("prod"))
+    promote(session(asking), PromoteRequest(("prod",)))
     tips = asking.branches["production"], asking.branches["gitops/prod"]
     asking.commit({path("prod"): overlay("2")}, "Merge\n", branch="production", parents=tips)
     shown = {one.overlay.label: one for one in status(session(asking)).overlays}
@@ -622,7 +622,7 @@ def test_a_proposed_rollback_brings_its_hold_to_its_branch(asking: Shop) -> None
     """rollback: pull-request, on a branch of its own."""
     rule = "after: [stage], change: pull-request, rollback: pull-request,"
     asking.commit({"gitops.yaml": CONFIG.replace("after: [stage],", rule).encode()})
-    promote(session(asking), PromoteRequest("prod"))
+    promote(session(asking), PromoteRequest(("prod",)))
     approve(session(asking, "Bob", intent="2"), ApproveRequest("prod"))
     rollback(session(asking, intent="3"), RollbackRequest(Named(("prod",))))
     approve(session(asking, "Bob", intent="4"), ApproveRequest("prod"))
@@ -738,14 +738,14 @@ def test_without_atomic_pushes_conditions_are_looked_at_before(shop: Shop) -> No
         lambda: shop.commit({"gitops.yaml": (CONFIG + freeze).encode()}),
     ]
     with pytest.raises(Refused, match="INC-1"):
-        promote(session(shop), PromoteRequest("prod"))
+        promote(session(shop), PromoteRequest(("prod",)))
     assert (["production", "(main)", "(staging)"], "1") == (shop.pushed[-1], shop.tag("prod"))
 
 
 @pytest.mark.parametrize("left", [False, True])
 def test_without_atomic_pushes_an_approval_merges(asking: Shop, left: bool) -> None:
     """The merge lands; its branch is deleted after it, or named when it cannot be."""
-    promote(session(asking), PromoteRequest("prod"))
+    promote(session(asking), PromoteRequest(("prod",)))
     asking.atomic = False
     if left:
         asking.barred = {"gitops/prod"}

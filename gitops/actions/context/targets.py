@@ -1,4 +1,4 @@
-"""Which overlays an image goes to: one of each environment, found by app where there are many."""
+"""Which overlays an image goes to: those of each environment that have it, of whatever app."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.context.named import find_overlay
-from gitops.actions.context.overlays import apps_of
+from gitops.actions.context.named import NamedRow, overlays_in_row, require_apps
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.kustomization import missing_image
 from gitops.core.kustomization.image import ImageRequest, ImageValue
-from gitops.errors import NotFound, UsageError
+from gitops.errors import GitopsError, ManifestError, NotFound
 
 
 class Target(Struct, frozen=True):
@@ -23,79 +22,108 @@ class Target(Struct, frozen=True):
     requests: tuple[ImageRequest, ...]
 
 
+class Targets(Struct, frozen=True):
+    """The overlays to edit, in promotion order, and what is told of others."""
+
+    found: tuple[Target, ...]
+    warnings: tuple[str, ...] = ()
+
+
+class _Pinned(Struct, frozen=True):
+    """What the overlays of one environment pin, and those that nobody can read."""
+
+    views: tuple[tuple[OverlayView, Mapping[str, ImageValue]], ...]
+    broken: tuple[tuple[OverlayView, GitopsError], ...]
+    is_named: bool
+    chosen: bool
+
+
 def find_targets(
     session: Session,
     tip: Tip,
-    environments: Sequence[Environment],
+    rows: Sequence[NamedRow],
     images: Sequence[ImageRequest],
     *,
-    app: str | None,
     lenient: bool,
     add: bool,
-) -> tuple[Target, ...]:
-    """Return the overlays to edit, in promotion order.
+) -> Targets:
+    """Return the overlays to edit: an image goes to every app of an environment that has it.
 
     `lenient` (policy chose the environments) passes over overlays that lack an image; an image
-    that no overlay has is NotFound all the same, and so is, otherwise, one that any overlay
-    lacks, unless `add` makes it. UsageError when an image could belong to several apps.
+    that no overlay has is NotFound all the same, and so is, otherwise, one that any environment
+    lacks, unless `add` makes it: in the only overlay, or in those of the apps that are named.
+    An overlay that cannot be read stops nothing where the image is found beside it.
     """
     targets: list[Target] = []
-    missing: dict[str, NotFound] = {}
+    missing: dict[str, GitopsError] = {}
     found: set[str] = set()
-    for environment in environments:
-        views = [view_of(session, tip, overlay) for overlay in _overlays(tip, environment, app)]
-        pins = [(view, view.target.read_images()) for view in views]
+    broken: dict[OverlayView, GitopsError] = {}
+    for row, overlays, one in _by_environment(tip, rows):
+        pinned = _read(session, tip, overlays, one, lenient=lenient)
+        broken |= dict(pinned.broken)
         requests: dict[OverlayView, list[ImageRequest]] = {}
         for request in images:
-            view = _choose(request.image, environment, pins, add=add)
-            if isinstance(view, NotFound):
-                if not lenient:
-                    raise view
-                missing.setdefault(request.image, view)
+            views = _having(request.image, pinned, add=add)
+            if not views:
+                error = _missing(request.image, row, pinned)
+                if pinned.is_named and not lenient:
+                    raise error
+                missing.setdefault(request.image, error)
                 continue
             found.add(request.image)
-            requests.setdefault(view, []).append(request)
+            for view in views:
+                requests.setdefault(view, []).append(request)
         targets += [Target(view, tuple(wanted)) for view, wanted in requests.items()]
     for image, error in missing.items():
         if image not in found:
             raise error
-    return tuple(targets)
+    return Targets(
+        tuple(targets),
+        tuple(f"{view.label} is passed over: {error.message}" for view, error in broken.items()),
+    )
 
 
-def _choose(
-    image: str,
-    environment: Environment,
-    pins: Sequence[tuple[OverlayView, Mapping[str, ImageValue]]],
-    *,
-    add: bool,
-) -> OverlayView | NotFound:
-    """Return the one overlay that has `image`, or is to get it; the error when there is none.
-
-    Raises UsageError when several have it.
-    """
-    having = [view for view, images in pins if image in images]
-    if not having and add and len(pins) == 1:
-        having = [pins[0][0]]
-    if len(having) > 1:
-        apps = ", ".join(str(view.overlay.app) for view in having)
-        raise UsageError(
-            f"{image} is in several apps of {environment.name}: {apps}",
-            hint="say which with --app",
-        )
-    if having:
-        return having[0]
-    where = ", ".join(view.target.path for view, _ in pins) or environment.name
-    return missing_image(image, (name for _, images in pins for name in images), where)
+def _by_environment(
+    tip: Tip, rows: Sequence[NamedRow]
+) -> list[tuple[Environment, tuple[Overlay, ...], NamedRow]]:
+    """Return environment, overlays that are meant, and the narrowest word for it, each once."""
+    overlays: dict[Environment, dict[Overlay, None]] = {}
+    words: dict[Environment, NamedRow] = {}
+    for one in rows:
+        known = overlays.setdefault(one.row, {})
+        known |= dict.fromkeys(overlays_in_row(tip, one))
+        if one.row not in words or one.alone:
+            words[one.row] = one
+    require_apps(rows, (), (one for known in overlays.values() for one in known))
+    return [(row, tuple(known), words[row]) for row, known in overlays.items()]
 
 
-def _overlays(tip: Tip, environment: Environment, app: str | None) -> tuple[Overlay, ...]:
-    if app is None and not environment.per_app:
-        return (Overlay(environment),)
-    if app is not None:
-        return (find_overlay(tip, environment.name, app),)
-    apps = apps_of(tip.of(environment), environment)
-    if not apps:
-        raise NotFound(
-            f"environment {environment.name} has no app yet: nothing matches {environment.overlay}"
-        )
-    return tuple(Overlay(environment, name) for name in apps)
+def _read(
+    session: Session, tip: Tip, overlays: Sequence[Overlay], one: NamedRow, *, lenient: bool
+) -> _Pinned:
+    views: list[tuple[OverlayView, Mapping[str, ImageValue]]] = []
+    broken: list[tuple[OverlayView, GitopsError]] = []
+    for overlay in overlays:
+        view = view_of(session, tip, overlay)
+        try:
+            views.append((view, view.target.read_images()))
+        except (ManifestError, NotFound) as error:
+            if one.alone and not lenient and len(overlays) == 1:
+                raise
+            broken.append((view, error))
+    return _Pinned(tuple(views), tuple(broken), one.alone, bool(one.apps))
+
+
+def _having(image: str, pinned: _Pinned, *, add: bool) -> list[OverlayView]:
+    """Return the overlays that have `image`, or are to get it."""
+    having = [view for view, images in pinned.views if image in images]
+    if not having and add and (pinned.chosen or len(pinned.views) + len(pinned.broken) == 1):
+        having = [view for view, _ in pinned.views]
+    return having
+
+
+def _missing(image: str, row: Environment, pinned: _Pinned) -> GitopsError:
+    if pinned.broken:
+        return pinned.broken[0][1]
+    where = ", ".join(view.target.path for view, _ in pinned.views) or row.name
+    return missing_image(image, (name for _, images in pinned.views for name in images), where)

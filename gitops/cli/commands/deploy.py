@@ -4,7 +4,7 @@ import os
 from typing import TYPE_CHECKING, Annotated
 
 from gitops.cli.options import (
-    App,
+    Apps,
     Argument,
     DryRun,
     FollowOptions,
@@ -42,7 +42,7 @@ class DeployOptions(OptionGroup):
         Option(
             "--to",
             metavar="ENV",
-            help="An environment; may be given several times.",
+            help="An environment, a group, or APP/ENV; may be given several times.",
             values="environment",
         ),
     ] = ()
@@ -64,7 +64,7 @@ class DeployOptions(OptionGroup):
     reason: Reason = None
     add: Add = False
     rollback: GoBack = False
-    app: App = None
+    app: Apps = ()
 
 
 def deploy(
@@ -91,7 +91,7 @@ def deploy(
             to=options.to,
             ref=ref,
             commit=options.commit,
-            app=options.app,
+            apps=options.app,
             override=options.override,
             reason=options.reason,
             add=options.add,

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from gitops.cli.options import (
-    App,
+    Apps,
     Argument,
     FollowOptions,
     GoBack,
@@ -22,9 +22,14 @@ class PromoteOptions(OptionGroup):
     """From where to where images are carried, and on whose word."""
 
     to: Annotated[
-        str | None,
-        Option("--to", metavar="ENV", help="The environment that gets them.", values="environment"),
-    ] = None
+        tuple[str, ...],
+        Option(
+            "--to",
+            metavar="ENV",
+            help="The environment that gets them, a group, or APP/ENV; may be given several times.",
+            values="environment",
+        ),
+    ] = ()
     source: Annotated[
         str | None,
         Option(
@@ -57,7 +62,7 @@ class PromoteOptions(OptionGroup):
         Option("--refresh", help="Make a waiting proposal anew; this drops its approvals."),
     ] = False
     rollback: GoBack = False
-    app: App = None
+    app: Apps = ()
 
 
 def promote(
@@ -75,7 +80,7 @@ def promote(
         names or options != PromoteOptions(eligible=True, rollback=options.rollback)
     ):
         raise UsageError("--eligible asks policy for everything: leave out names and other options")
-    if not options.eligible and options.to is None:
+    if not options.eligible and not options.to:
         raise UsageError(
             "say where to: --to ENVIRONMENT, or --eligible for whatever policy allows",
             hint="gitops promote --to prod",
@@ -86,7 +91,7 @@ def promote(
 
         waits = wait_options(follow, go_back=options.rollback)
         opened = session_of(session, waits)
-        if options.to is None:
+        if not options.to:
             report = promote_eligible(opened)
         else:
             request = PromoteRequest(
@@ -96,7 +101,7 @@ def promote(
                 ref=options.ref,
                 override=options.override,
                 reason=options.reason,
-                app=options.app,
+                apps=options.app,
                 refresh=options.refresh,
             )
             report = run(opened, request)

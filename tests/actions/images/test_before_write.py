@@ -205,7 +205,7 @@ def test_nothing_said_asks_nobody() -> None:
     """Without `registries:` and `pin:` no registry is asked, whatever its images are called."""
     shop = Shop(top="")
     shop.deploy("shop/api:9.9.9")
-    promote(shop.session(), PromoteRequest("prod"))
+    promote(shop.session(), PromoteRequest(("prod",)))
     rollback(shop.session(), RollbackRequest(Named(("stage",))))
     assert shop.registry.asked == []
 
@@ -245,9 +245,9 @@ def test_promotion_carries_the_digest_that_was_released() -> None:
     shop.deploy("shop/api:1.5.0")
     push_image(shop.registry, API, "1.5.0", salt="moved")
     with pytest.raises(Refused, match="and not sha256:"):
-        promote(shop.session(), PromoteRequest("prod"))
+        promote(shop.session(), PromoteRequest(("prod",)))
     tag_again(shop.registry, API, shop.pushed["1.5.0"], "1.5.0")
-    promote(shop.session(), PromoteRequest("prod"))
+    promote(shop.session(), PromoteRequest(("prod",)))
     digest = shop.pushed["1.5.0"].digest
     assert shop.value(PROD, "gitops/prod") == ImageValue(str(API), "1.5.0", digest)
 
@@ -261,9 +261,9 @@ def test_promotion_to_a_registry_that_lacks_the_image() -> None:
     pins = f"images:\n  - name: shop/api\n    newName: {own}\n    newTag: '1.4.0'\n".encode()
     shop.world.repository.commit({PROD: pins}, "by hand\n")
     with pytest.raises(Refused, match=r"prod\.example\.com/api has no tag 1\.5\.0"):
-        promote(shop.session(), PromoteRequest("prod"))
+        promote(shop.session(), PromoteRequest(("prod",)))
     push_index(shop.registry, own, "1.5.0", salt="1.5.0")
-    assert promote(shop.session(), PromoteRequest("prod")).outcome == "proposed"
+    assert promote(shop.session(), PromoteRequest(("prod",))).outcome == "proposed"
 
 
 def test_what_was_released_before_the_pin_goes_on_by_its_tag() -> None:
@@ -271,7 +271,7 @@ def test_what_was_released_before_the_pin_goes_on_by_its_tag() -> None:
     shop = Shop("pin: both", "")
     pins = f"images:\n  - name: shop/api\n    newName: {API}\n    newTag: '1.5.0'\n".encode()
     shop.world.repository.commit({STAGE: pins}, "by hand\n")
-    report = promote(shop.session(), PromoteRequest("prod"))
+    report = promote(shop.session(), PromoteRequest(("prod",)))
     assert any("goes on by its tag" in text for text in report.warnings)
     assert shop.value(PROD, "gitops/prod").digest is None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from forge_world import PROD, STAGE, World, make_world
+from gitops.actions.context.named import Named
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.diff import diff
 from gitops.actions.promote import PromoteRequest, promote
@@ -35,7 +36,7 @@ def world_of(prod: str, name: str | None = "prod.example.com/api") -> World:
 
 def go(world: World, override: str | None = None) -> str:
     """Promote to prod; return what the proposal has then."""
-    promote(world.session(), PromoteRequest("prod", override=override))
+    promote(world.session(), PromoteRequest(("prod",), override=override))
     return world.pins("gitops/prod")
 
 
@@ -63,7 +64,7 @@ def test_what_a_rollback_took_away_is_taken_away_under_any_name() -> None:
     """A tag that stage went back from is no release for prod either."""
     world = world_of("registry: own")
     world.repository.commit({STAGE: pinned("stage.example.com/api", "1.6.0")}, "by hand\n")
-    rollback(world.session(), RollbackRequest("stage", reason="INC-42"))
+    rollback(world.session(), RollbackRequest(Named(("stage",)), reason="INC-42"))
 
     with pytest.raises(Refused) as refused:
         deploy(world.session(), DeployRequest(("shop/api:1.6.0",), ("prod",)))

@@ -169,7 +169,7 @@ def test_two_at_once_open_one(world: World) -> None:
     """Whoever comes second finds the pull request of the first."""
     world.stage()
     rival = world.session(BEN)
-    world.repository.rivals = [lambda: promote(rival, PromoteRequest(to="prod"))]
+    world.repository.rivals = [lambda: promote(rival, PromoteRequest(to=("prod",)))]
     report = world.promote()
 
     assert [1] == list(world.forge.pulls)
@@ -183,7 +183,7 @@ def test_two_different_ones_at_once(world: World) -> None:
 
     def rival() -> None:
         world.stage("shop/api:1.5.1")
-        promote(world.session(BEN), PromoteRequest(to="prod"))
+        promote(world.session(BEN), PromoteRequest(to=("prod",)))
 
     world.forge.before["open"] = rival
     world.promote()
@@ -363,7 +363,7 @@ def test_without_a_forge_it_says_how_to_get_one(world: World) -> None:
 def test_a_dry_run_asks_the_forge_for_nothing(world: World) -> None:
     """--dry-run opens nothing and writes nothing."""
     world.stage()
-    promote(world.session(dry_run=True), PromoteRequest(to="prod"))
+    promote(world.session(dry_run=True), PromoteRequest(to=("prod",)))
     world.promote()
     close(world.session(dry_run=True), "prod")
 
@@ -386,7 +386,7 @@ def test_images_of_two_promotions_are_one_pull_request(world: World) -> None:
     """What waits stays in it, beside what comes; both people are authors of the new head."""
     world.stage("shop/api:1.5.0", "shop/web:2.1")
     world.promote(names=("shop/api",))
-    report = promote(world.session(BEN), PromoteRequest(to="prod", names=("shop/web",)))
+    report = promote(world.session(BEN), PromoteRequest(to=("prod",), names=("shop/web",)))
     (pull,) = world.forge.pulls.values()
 
     assert 1 == report.proposals[0].number

@@ -176,7 +176,7 @@ def test_nothing_goes_in_before_a_proposed_rollback() -> None:
     with pytest.raises(Refused) as caught:
         world.promote()
     assert (f"prod: a rollback by Mona waits on {BRANCH}",) == caught.value.reasons
-    report = promote(world.session(BEN), PromoteRequest(to="prod", override="the fix is there"))
+    report = promote(world.session(BEN), PromoteRequest(to=("prod",), override="the fix is there"))
 
     assert ("proposed", 3) == (report.outcome, report.proposals[0].number)
     assert "closed" == world.forge.pulls[2].shown.state

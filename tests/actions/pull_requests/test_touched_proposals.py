@@ -242,7 +242,7 @@ def test_a_waiting_rollback_keeps_its_right_of_way(touch: str) -> None:
     world.stage("shop/api:1.7.0")
 
     with pytest.raises(Refused, match=r"a rollback by .* waits"):
-        promote(world.session(), PromoteRequest(to="prod"))
+        promote(world.session(), PromoteRequest(to=("prod",)))
     with pytest.raises(Refused, match=r"a rollback by .* waits"):
         deploy(world.session(), DeployRequest(images=("shop/api:1.7.0",), to=("prod",)))
 

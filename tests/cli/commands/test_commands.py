@@ -368,7 +368,7 @@ def test_path_without_a_remote_is_committed_and_the_work_tree_follows(
 
 
 def test_several_apps_find_theirs_by_image(manifests: Manifests) -> None:
-    """With apps/{app}/overlays/{env} an image that one app has finds its app; others need --app."""
+    """With apps/{app}/overlays/{env} an image goes to every app that has it, or to --app."""
     config = (
         "apiVersion: gitops/v1\nkind: Config\nenvironments:\n"
         "  - name: dev\n    overlay: apps/{app}/overlays/dev\n    accepts: [main]\n"
@@ -386,11 +386,11 @@ def test_several_apps_find_theirs_by_image(manifests: Manifests) -> None:
     )
     found = manifests.gitops("deploy", "shop/web:2", "--to", "dev", "-o", "json")
     several = manifests.gitops("deploy", "proxy:2", "--to", "dev", "-o", "json")
-    named = manifests.gitops("deploy", "proxy:2", "--to", "dev", "--app", "api", "-o", "json")
-    back = manifests.gitops("rollback", "dev", "--app", "api", "-o", "json")
+    named = manifests.gitops("deploy", "proxy:3", "--to", "dev", "--app", "api", "-o", "json")
+    back = manifests.gitops("rollback", "dev", "--app", "api", "--to", "1", "-o", "json")
 
     assert "web" == found.json["changes"][0]["app"]
-    assert (2, "usage") == (several.code, several.json["error"]["code"])
+    assert ["api", "web"] == [change["app"] for change in several.json["changes"]]
     assert "api" == named.json["changes"][0]["app"]
     assert "committed" == back.json["outcome"]
     assert "newTag: '1'" in manifests.file("apps/api/overlays/dev/kustomization.yaml")
