@@ -12,6 +12,7 @@ docs/decisions/0050-an-interrupt-stands-until-it-is-told.md
 
 from __future__ import annotations
 
+import _thread
 import os
 import signal
 import sys
@@ -32,6 +33,7 @@ _IDLE = 0.25  # seconds that a wait may hide a signal which came just before it
 _SOON = 0.02  # seconds until an interrupt that had to wait is tried again
 _AGAIN = 0.5  # seconds; what comes sooner is the same Ctrl-C, sent on by a wrapper
 _LONGEST = 2.0  # seconds that an interrupt waits for what must not be torn apart
+_MAIN = _thread.get_ident()  # this is loaded first of all
 _LOADING = "<frozen importlib._bootstrap>"
 
 
@@ -153,7 +155,13 @@ def end(code: int) -> None:
 
 @contextmanager
 def held() -> Iterator[None]:
-    """Let an interrupt wait for the end of the block, which is short and must not be torn apart."""
+    """Let an interrupt wait for the end of the block, which is short and must not be torn apart.
+
+    Outside of the main thread none comes.
+    """
+    if _thread.get_ident() != _MAIN:
+        yield
+        return
     _state.held += 1
     try:
         yield

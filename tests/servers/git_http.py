@@ -7,6 +7,7 @@ import os
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -72,6 +73,7 @@ class GitServer(Loopback):
         behaviour: may be changed at any time.
         requests: what was answered so far, oldest first.
         authorizations: the Authorization headers that came.
+        taking: pushes that are being dealt with, also of clients that have gone.
     """
 
     def __init__(
@@ -87,6 +89,8 @@ class GitServer(Loopback):
         self.behaviour = Behaviour()
         self.requests: list[Request] = []
         self.authorizations: list[str] = []
+        self.taking = 0
+        self.counting = threading.Lock()
 
     def count(self, *, push: bool | None = None) -> int:
         """Return how many requests came (`push` True or False: only of that kind)."""
@@ -102,6 +106,17 @@ def _handler(server: GitServer) -> type[Handler]:
             self._answer()
 
         def _answer(self) -> None:
+            takes = self.command == "POST" and "git-receive-pack" in self.path
+            takes = takes and not server.behaviour.hang  # nothing comes of those
+            with server.counting:
+                server.taking += takes
+            try:
+                self._deal()
+            finally:
+                with server.counting:
+                    server.taking -= takes
+
+        def _deal(self) -> None:
             self._body = self.read_body()
             behaviour = server.behaviour
             push = "git-receive-pack" in self.path

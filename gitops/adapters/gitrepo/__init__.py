@@ -1,13 +1,14 @@
-"""All access to Git: the `git` command for the network, objects made in process.
+"""All access to Git: smart HTTP or the `git` command, objects made in process.
 
 How a branch moves. Every push says from exactly which commit to exactly which one, with
 `--force-with-lease=REF:OLD` and NEW made on top of OLD. A plain fast-forward push would be weaker:
 it takes any ancestor of NEW for good, so after somebody rewound the branch it would bring back what
 they dropped. With the lease git compares OLD with what the server advertises, and sends it as the
-old value that the server compares again under its lock; so nothing is written unless the branch is
-at OLD, and since NEW contains OLD nothing is ever lost. A lease also switches off git's own
-fast-forward check: therefore `GitRepository.push` makes that check itself for all branches but our
-own (`gitops/…`: a proposal is made anew in place of the old one, guarded by the lease alone).
+old value that the server compares again under its lock (in `wire/`, where one branch moves, only
+the server compares); so nothing is written unless the branch is at OLD, and since NEW contains OLD
+nothing is ever lost. A lease also switches off git's own fast-forward check: therefore
+`GitRepository.push` makes that check itself for all branches but our own (`gitops/…`: a proposal is
+made anew in place of the old one, guarded by the lease alone).
 A new branch has an empty lease (it must not exist), a deleted one is guarded like any other.
 Several branches go with `--atomic`; where a server cannot do that, NoAtomicPush says so before
 anything has moved. A branch that only must not have moved goes along with the same old and new: git

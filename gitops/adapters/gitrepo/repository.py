@@ -17,9 +17,9 @@ from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import noted
 from gitops.adapters.gitrepo.identity import find_identity
 from gitops.adapters.gitrepo.objects.codec import plain, render_commit
+from gitops.adapters.gitrepo.objects.leftovers import sweep
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import ObjectSource
-from gitops.adapters.gitrepo.objects.store import sweep
 from gitops.adapters.gitrepo.remote.remote import Remote
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import SIGN_OFF, put_in_form
@@ -163,6 +163,7 @@ class GitRepository(CommitEvidence):
                 f"the commit cannot be signed: {messages.words_of(answer.err)}",
                 hint="commit.gpgSign is set; user.signingKey and gpg.format say with what",
             )
+        self._source.store.note(answer.text)
         return answer.text
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:

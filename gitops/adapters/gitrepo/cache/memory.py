@@ -75,6 +75,10 @@ class Memory:
         """Return branch -> number N of its ref `TIPS` N, for what the store was filled with."""
         return {branch: number for number, branch in enumerate(self._old.tips)}
 
+    def commits(self) -> tuple[str, ...]:
+        """Return the tips that the store was filled with."""
+        return tuple(self._old.tips.values())
+
     def bet(self, branch: str | None) -> tuple[str, str] | None:
         """Return the branch (None: the default one) and its tip, if a push onto it may well land.
 
@@ -204,6 +208,7 @@ def _fill(store: Store, shelf: Shelf, old: Remembered) -> None:
         shelf.fetch(index, folder / f"{_stem(pack)}.idx")
     for kind, body in old.objects:
         store.write(kind, body)
+    store.shared()
     for number, commit in enumerate(old.tips.values()):
         store.point(f"{TIPS}{number}", commit)
     store.cut_at(old.tips.values())

@@ -43,7 +43,8 @@ before, no protocol at all is allowed, whatever the configuration says.
 _SECRETS = ("GITOPS_COMBINE_KEY",)  # ours: no hook and no helper needs to see it
 SSH = "ssh -o BatchMode=yes"
 """Starts ssh without questions."""
-_PATIENCE = 1.0  # seconds before somebody is told whom we wait for
+PATIENCE = 1.0
+"""Seconds before somebody is told whom we wait for."""
 _ULIMIT_BLOCK = 512  # bytes, as POSIX says
 _BEGIN, _END = 1 << 13, 1 << 15  # bytes that are kept of what git says on its standard error
 _GRACE = 2.0  # seconds that a stopped git gets for removing its lock files
@@ -126,7 +127,7 @@ class GitResult(Struct, frozen=True):
         return self.out.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
-def _shortened(err: bytes) -> bytes:
+def shortened(err: bytes) -> bytes:
     """Return what was said without the middle of a speech of a server that does not end."""
     if len(err) <= _BEGIN + _END:
         return err
@@ -144,30 +145,27 @@ class RunningGit:
         self._feed = feed
         self._since = time.monotonic()
 
-    def wait(self, doing: str) -> GitResult:
+    def wait(self, doing: str, *, quiet: bool = False) -> GitResult:
         """Wait for the end; `doing` ("waiting for X") is told to whoever waits over a second.
 
+        Nobody is told with `quiet`.
         Raises TimedOut, after stopping the whole process group.
         """
         told = False
         try:
             while True:
                 passed = time.monotonic() - self._since
-                limit = self._git.timeout if told else min(_PATIENCE, self._git.timeout)
+                limit = self._git.timeout if told else min(PATIENCE, self._git.timeout)
                 try:
                     out, err = self._child.communicate(self._feed, max(limit - passed, 0.01))
                 except subprocess.TimeoutExpired:
                     if limit >= self._git.timeout:
-                        raise TimedOut(
-                            f"no answer within {self._git.timeout:.0f} s ({doing})",
-                            hint="try again; a server that is only slow gets more time with "
-                            "--push-timeout",
-                        ) from None
+                        raise too_long(self._git, doing) from None
                     told = True
-                    if self._git.progress is not None:
+                    if self._git.progress is not None and not quiet:
                         self._git.progress(doing)
                     continue
-                said = self._git.scrub(_shortened(err).decode("utf-8", "replace"))
+                said = self._git.scrub(shortened(err).decode("utf-8", "replace"))
                 return GitResult(self._child.returncode, out, said)
         except BaseException:
             self.stop()
@@ -208,6 +206,11 @@ class Git:
         self.timeout = timeout
         self.progress = progress
         self.scrub = Scrubber(secrets)
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """What git is run with."""
+        return self._environ
 
     def never_ask(self, ssh_command: str | None, command: str = SSH) -> None:
         """Keep ssh from asking questions, unless the user set a command of their own."""
@@ -273,6 +276,14 @@ class Git:
     ) -> GitResult:
         """Run `git ARGS` to its end. Raises TimedOut."""
         return self.start(args, feed=feed, extra=extra).wait(doing)
+
+
+def too_long(git: Git, doing: str) -> TimedOut:
+    """Return the error for an exchange that took longer than it may."""
+    return TimedOut(
+        f"no answer within {git.timeout:.0f} s ({doing})",
+        hint="try again; a server that is only slow gets more time with --push-timeout",
+    )
 
 
 def stop_group(child: subprocess.Popen[bytes]) -> None:

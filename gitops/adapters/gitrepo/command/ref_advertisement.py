@@ -14,27 +14,39 @@ _LONGEST = 1 << 25  # bytes of the trace that are read: some 200,000 refs
 
 
 class RefAdvertisement:
-    """Listens to pushes, once `open` was called. Nothing is traced before."""
+    """Listens to pushes, once `open` was called. Nothing is traced before.
+
+    Attributes:
+        listens: `open` was called.
+    """
 
     def __init__(self) -> None:
-        self._listening = False
+        self.listens = False
         self._file: Path | None = None
+        self._heard: Mapping[str, str] | None = None
 
     def open(self) -> None:
         """Listen to the pushes from now on."""
-        self._listening = True
+        self.listens = True
 
     def environ(self, folder: Path) -> Mapping[str, str] | None:
         """Return the variables for the git that pushes; its trace goes into `folder`."""
-        if not self._listening:
+        if not self.listens:
             return None
+        self._heard = None
         self._file = folder / "push-talk"
         with suppress(FileNotFoundError):
             self._file.unlink()
         return {"GIT_TRACE_PACKET": str(self._file)}
 
+    def heard(self, refs: Mapping[str, str]) -> None:
+        """Take note of what the server told at a push that no git made."""
+        self._heard = refs
+
     def refs(self, prefix: str) -> tuple[str, ...]:
         """Return the refs under `prefix` that the server told of at the newest push."""
+        if self._heard is not None:
+            return tuple(ref for ref in self._heard if ref.startswith(prefix))
         if self._file is None:
             return ()
         try:

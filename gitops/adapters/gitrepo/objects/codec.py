@@ -51,6 +51,11 @@ def read_loose(objects: Path, oid: str) -> tuple[str, bytes] | None:
         whole = zlib.decompress((objects / oid[:2] / oid[2:]).read_bytes())
     except FileNotFoundError:
         return None
+    return split_object(whole)
+
+
+def split_object(whole: bytes) -> tuple[str, bytes]:
+    """Return kind and body of what `object_bytes` made."""
     head, _, body = whole.partition(b"\0")
     return head.split(b" ")[0].decode(), body
 

@@ -6,14 +6,12 @@ died, and the next start removes it.
 
 from __future__ import annotations
 
-import atexit
 import fcntl
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
-import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -23,6 +21,7 @@ from typing import IO
 
 from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.objects import pack as packing
 from gitops.adapters.gitrepo.objects.codec import (
     RAW_LENGTH,
     TreeContent,
@@ -31,19 +30,16 @@ from gitops.adapters.gitrepo.objects.codec import (
     object_id,
     parse_tree,
     patch_tree,
+    split_object,
 )
+from gitops.adapters.gitrepo.objects.leftovers import PREFIX, forget, remember
+from gitops.adapters.gitrepo.objects.pack import GitObject, ReadPack
 from gitops.errors import Denied, NotFound, Unavailable
 
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
-PREFIX = "gitops-store-"
-"""Begins the names of temporary folders that a later start may remove."""
-
-_LEFT: set[Path] = set()  # the stores of this process
-
 _ESCAPE = "surrogateescape"
 _LOT = 500  # names that fit into a pipe, so that nobody waits for room in it
 _AHEAD = 1 << 26  # bytes that are read before they are asked for
-_STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
 # is written faster than a hundred loose files. `fsync`: the store is thrown away, or copied to a
 # cache that is verified; a push to a repository on this machine runs with that one's settings.
@@ -83,6 +79,7 @@ class Store:
         args: the options that point git at it, for the front of its arguments.
         algorithm: `sha1` or `sha256`.
         damaged: an object was missing, or not what its id says.
+        made: objects that no server may have yet.
     """
 
     def __init__(
@@ -105,15 +102,14 @@ class Store:
         self.damaged = False
         self._reader: subprocess.Popen[bytes] | None = None
         self._trees: dict[str, TreeContent] = {}
-        self._ahead: dict[str, tuple[str, bytes]] = {}
+        self._ahead: dict[str, GitObject] = {}
+        self.made: dict[str, GitObject] = {}
         self.algorithm = algorithm
         try:
             with interrupts.held():  # also while the place for temporary files is looked for
                 self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
                 self.args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
-                if not _LEFT:
-                    atexit.register(_remove_left)
-                _LEFT.add(self.path)
+                remember(self.path)
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write_files(borrow)
@@ -143,8 +139,36 @@ class Store:
     def write(self, kind: str, body: bytes) -> str:
         """Store an object and return its id."""
         oid = object_id(kind, body, self.algorithm)
+        self.made[oid] = (kind, body)
         self._write_loose(oid, object_bytes(kind, body))
         return oid
+
+    def note(self, oid: str) -> None:
+        """Take note that git made an object here."""
+        if (found := self.find(oid)) is not None:
+            self.made[oid] = found
+
+    def shared(self) -> None:
+        """Take note that the server has all that was made here."""
+        self._ahead.update(self.made)
+        self.made.clear()
+
+    def keep(self, pack: ReadPack, whole: bytes, *, loose: bool = False) -> None:
+        """Keep a pack that was read in process, or its objects as they are; remember them."""
+        self._ahead.update(pack.objects)
+        if loose:
+            for oid, one in pack.objects.items():
+                self._write_loose(oid, object_bytes(*one))
+            return
+        if pack.thin:
+            whole = packing.make_pack(pack.objects.values())
+            pack = packing.read_pack(whole, self.find)
+        stem = f"{self.pack_folder}/pack-{pack.name}"
+        # The index makes it a pack that git sees, so it comes last.
+        for end, content in (("pack", whole), ("idx", packing.make_index(pack.name, pack.entries))):
+            temporary = Path(f"{stem}.{end}.new")
+            temporary.write_bytes(content)
+            os.replace(temporary, f"{stem}.{end}")
 
     def write_patched(self, base: str | None, files: Mapping[str, bytes | None]) -> str:
         """Store the tree of the commit `base` with `files` replaced (None deletes); return its id.
@@ -154,6 +178,7 @@ class Store:
         root = None if base is None else self.tree_of(base)
         oid, made = patch_tree(root, files, self.tree, self.algorithm)
         for one, whole in made.items():
+            self.made[one] = split_object(whole)
             self._write_loose(one, whole)
         return oid
 
@@ -188,11 +213,11 @@ class Store:
             raise NotFound(f"object {name} is not in the repository")
         return found
 
-    def find(self, name: str) -> tuple[str, bytes] | None:
+    def find(self, name: str) -> GitObject | None:
         """Return kind and body of the object called `name`, or None when there is none."""
         if "\n" in name:
             return None
-        return self._ahead.get(name) or self._ask([name])[0]
+        return self.made.get(name) or self._ahead.get(name) or self._ask([name])[0]
 
     def read_ahead(self, oids: Iterable[str]) -> None:
         """Read objects that will be asked for one by one: many go through the pipe at once.
@@ -209,7 +234,7 @@ class Store:
             self._ahead |= found
             room -= sum(len(body) for _, body in found.values())
 
-    def _ask(self, names: Sequence[str]) -> list[tuple[str, bytes] | None]:
+    def _ask(self, names: Sequence[str]) -> list[GitObject | None]:
         """Ask for a few objects; None for each that is not there."""
         if (
             self._reader is not None
@@ -356,12 +381,12 @@ class Store:
         """Remove the store."""
         self.reopen()
         shutil.rmtree(self.path, ignore_errors=True)
-        _LEFT.discard(self.path)
+        forget(self.path)
         with suppress(OSError):
             os.close(self._lock)
 
 
-def _answer(output: IO[bytes]) -> tuple[str, bytes] | None:
+def _answer(output: IO[bytes]) -> GitObject | None:
     """Read one answer of `cat-file --batch`: kind and body, None for what is not there."""
     header = output.readline().split()
     if len(header) != 3 or not header[2].isdigit():
@@ -370,31 +395,3 @@ def _answer(output: IO[bytes]) -> tuple[str, bytes] | None:
     body = output.read(size)
     output.read(1)
     return header[1].decode(), body
-
-
-def _remove_left() -> None:
-    """Remove what an interrupt kept from being closed."""
-    while _LEFT:
-        shutil.rmtree(_LEFT.pop(), ignore_errors=True)
-
-
-def sweep(now: float | None = None) -> None:
-    """Remove stores whose process died. Costs one listing of the temporary folder."""
-    oldest = (time.time() if now is None else now) - _STALE
-    with suppress(OSError), os.scandir(tempfile.gettempdir()) as listing:
-        for entry in listing:
-            if entry.name.startswith(PREFIX):
-                with suppress(OSError):
-                    _remove_dead(entry, oldest)
-
-
-def _remove_dead(entry: os.DirEntry[str], oldest: float) -> None:
-    status = entry.stat(follow_symlinks=False)
-    if status.st_uid != os.geteuid() or status.st_mtime > oldest:
-        return
-    handle = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        shutil.rmtree(entry.path, ignore_errors=True)
-    finally:
-        os.close(handle)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from gitops.adapters.gitrepo.command import messages
-from gitops.adapters.gitrepo.command.process import Git, GitResult
+from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.remote.exchange import Exchange
 from gitops.adapters.gitrepo.remote.fetch import FETCH
+from gitops.adapters.gitrepo.wire.order import Wanted
 
 AT_ONCE = 50
 """Commits of a first fetch for history: it costs what a fetch of one costs."""
@@ -23,8 +25,9 @@ class DeepeningHistory:
         url: what Git is told, `place` what messages call it.
     """
 
-    def __init__(self, git: Git, url: str, place: str) -> None:
+    def __init__(self, git: Git, exchange: Exchange, url: str, place: str) -> None:
         self._git = git
+        self._exchange = exchange
         self._url = url
         self._place = place
         self._branches: dict[str, str] = {}
@@ -56,25 +59,30 @@ class DeepeningHistory:
             self._steps[line] = taken + 1
         else:
             return False
-        answer = self._fetch_more(store, commit, branch, step)
-        self._filters = "filtering not recognized" not in answer.err
+        ref = f"refs/heads/{branch}" if branch is not None else commit
+        self._deepened = (ref, self._deepened[1] * (self._deepened[0] == ref) + step)
+        doing = f"reading the history of {branch or commit[:7]} from {self._place}"
+        wanted = Wanted([commit], [commit], step, relative=True, contents=False)
+        if self._by_id and self._exchange.fetch_ids(store, wanted, doing):
+            self._filters = self._exchange.filters
+        else:
+            self._fetch_more(store, commit, branch, step, doing)
         store.join()
         store.reopen()
         return store.boundary() != before
 
-    def _fetch_more(self, store: Store, commit: str, branch: str | None, step: int) -> GitResult:
+    def _fetch_more(
+        self, store: Store, commit: str, branch: str | None, step: int, doing: str
+    ) -> None:
         filtered = "--filter=blob:none" if self._by_id else "--no-filter"
         args = [*store.args, *FETCH, filtered, f"--deepen={step}", "--", self._url]
-        doing = f"reading the history of {branch or commit[:7]} from {self._place}"
-        ref = f"refs/heads/{branch}" if branch is not None else commit
-        self._deepened = (ref, self._deepened[1] * (self._deepened[0] == ref) + step)
         # By its id it is found without a list of refs; not every server gives it that way.
         answer = self._git.run([*args, commit], doing=doing)
         if answer.code != 0 and branch is not None:
-            answer = self._git.run([*args, ref], doing=doing)
+            answer = self._git.run([*args, f"refs/heads/{branch}"], doing=doing)
         if answer.code != 0:
             raise messages.error_of(messages.read_transport(answer.err), self._place)
-        return answer
+        self._filters = "filtering not recognized" not in answer.err
 
     def fetch_blobs(self, store: Store, oids: Sequence[str]) -> None:
         """Fetch those of these blobs that the store lacks, all at once."""
@@ -84,8 +92,10 @@ class DeepeningHistory:
         if not lacking:
             return
         self._asked.update(lacking)
-        args = [*store.args, *_WITHOUT_HAVES, *FETCH, "--filter=blob:none", "--stdin", "--"]
         doing = f"reading old overlays from {self._place}"
+        if self._exchange.fetch_ids(store, Wanted(lacking), doing):
+            return
+        args = [*store.args, *_WITHOUT_HAVES, *FETCH, "--filter=blob:none", "--stdin", "--"]
         feed = "".join(f"{oid}\n" for oid in lacking).encode()
         if self._git.run([*args, self._url], feed=feed, doing=doing).code != 0:
             # Protocol 0 gives nothing by its id but tips: all has to come again, with contents.

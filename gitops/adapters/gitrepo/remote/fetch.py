@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from gitops.adapters.gitrepo.command.process import RunningGit
+from gitops.adapters.gitrepo.remote.exchange import Arrived, WireFetch
 
 FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 # Protocol 2 says it beside the ref, the older ones in the list of what the server can do.
@@ -21,14 +22,23 @@ class Fetch:
         talk: the file that git writes its talk with the server to, where that is of interest.
     """
 
-    def __init__(self, ref: str, running: RunningGit, talk: Path | None, *, history: bool) -> None:
+    def __init__(
+        self, ref: str, running: RunningGit | WireFetch, talk: Path | None, *, history: bool
+    ) -> None:
         self.ref = ref
         self.running = running
         self.talk = talk
         self.history = history
 
+    @property
+    def arrived(self) -> Arrived | None:
+        """What came over the connection of the call; None: git fetched."""
+        return self.running.arrived if isinstance(self.running, WireFetch) else None
+
     def named(self) -> str | None:
         """Return the branch that the server said its HEAD is, None when it was not overheard."""
+        if self.arrived is not None:
+            return self.arrived.branch
         if self.talk is None:
             return None
         try:

@@ -5,7 +5,7 @@ Others may push branches below `gitops/`, of any size: none is fetched but by it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from gitops.core.ledger.records import LEDGER_BRANCH
@@ -14,8 +14,12 @@ _PREFIX = "gitops/"
 _FEW = 2  # proposals that are asked for by fetching them
 _REF = "refs/gitops/beside/ledger"
 
-BESIDE = f"+refs/heads/{LEDGER_BRANCH}:{_REF}"
-"""The refspec that brings it; where there is none the fetch fails, see `lacks_ledger`."""
+OWN = f"refs/heads/{_PREFIX}"
+"""Begins the full names of branches of our own."""
+
+BESIDE = {f"refs/heads/{LEDGER_BRANCH}": _REF}
+"""The ref of the ledger, and where it is put; where there is none a fetch by git fails, see
+`lacks_ledger`."""
 
 
 def is_own(branch: str) -> bool:
@@ -55,23 +59,28 @@ class OwnNames:
     Most environments have no proposal: a fetch for each would ask the server as often for nothing.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, refs: Mapping[str, str] | None = None) -> None:
+        """`refs`: ref -> id, as a listing has just told it."""
         self._asked: set[str] = set()
-        self._names: frozenset[str] | None = None
+        self._refs = refs
 
-    def lacks(self, branch: str, names: Callable[[str], Iterable[str]]) -> bool:
-        """Say whether there is no `branch`, as far as that is known without a fetch.
+    def asked(self, branch: str) -> None:
+        """Take note that somebody asked for `branch`, and was told."""
+        self._asked.add(branch)
 
-        `names` lists the refs of a pattern. Whoever asks twice wants to know anew.
+    def find(self, branch: str, refs: Callable[[str], Mapping[str, str]]) -> str | None:
+        """Return the commit of `branch`, "" where there is no such branch, None for "ask".
+
+        `refs` lists the refs of a pattern. Whoever asks twice wants to know anew.
         """
         if not is_own(branch):
-            return False
-        if branch == LEDGER_BRANCH or branch in self._asked:
-            self._names = None
-            return False
+            return None
+        if branch in self._asked:
+            self._refs = None
+            return None
         self._asked.add(branch)
-        if len(self._asked) <= _FEW:
-            return False
-        if self._names is None:
-            self._names = frozenset(names(f"refs/heads/{_PREFIX}*"))
-        return f"refs/heads/{branch}" not in self._names
+        if self._refs is None:
+            if branch == LEDGER_BRANCH or len(self._asked) <= _FEW:
+                return None
+            self._refs = refs(f"refs/heads/{_PREFIX}*")
+        return self._refs.get(f"refs/heads/{branch}", "")

@@ -8,31 +8,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from gitops.adapters.gitrepo.cache.files import Shelf
-from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
+from gitops.adapters.gitrepo.cache.memory import Memory
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.messages import AnswerKind
-from gitops.adapters.gitrepo.command.process import Git, RunningGit
-from gitops.adapters.gitrepo.command.push import push_args, read_answer, settle
+from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.command.push import read_answer, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.adapters.gitrepo.remote import own_branches
-from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, DeepeningHistory
-from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch
-from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OwnBranches, is_own, lacks_ledger
+from gitops.adapters.gitrepo.remote import fetching, own_branches
+from gitops.adapters.gitrepo.remote.deepen import DeepeningHistory
+from gitops.adapters.gitrepo.remote.exchange import Exchange
+from gitops.adapters.gitrepo.remote.fetch import Fetch
+from gitops.adapters.gitrepo.remote.fetching import Fetching
+from gitops.adapters.gitrepo.remote.known_settings import KnownSettings
+from gitops.adapters.gitrepo.remote.own_branches import (
+    BESIDE,
+    OwnBranches,
+    is_own,
+    lacks_ledger,
+)
 from gitops.core.text.plain import split_lines
 from gitops.errors import Denied, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
 from gitops.ports.repository import Start
 
-_GATHER = ("--prune", "--depth=100")  # so deep, ids of what landed lately are there as well
-_MOST_OWN = 1 << 26  # bytes of a pack with a ledger or a proposal, beside what the tip brought
-_MOST = 1 << 24  # bytes of a pack with intents: 128 of the largest are half of it
-_SEEN = "refs/gitops/seen/"
-# Few objects come outside of a pack, where the cache takes them from.
-_FEW = ("-c", "fetch.unpackLimit=100", "-c", "transfer.unpackLimit=100")
 # What a store that was filled from the cache may be to blame for.
 _BLAMED = (AnswerKind.UNKNOWN, AnswerKind.OTHER_FORMAT)
 
@@ -64,17 +67,18 @@ class Remote:
         self._push_url = push_url or url
         self.place = place
         self._ssh = ssh
-        self._settings = read_settings
+        self._settings = KnownSettings(git, lambda: self.store.args, read_settings)
+        self._exchange = Exchange(
+            git, url, self._push_url, place, partial(self._settings.lines, quiet=True)
+        )
         self._ears: RefAdvertisement | None = None
         self._store: Store | None = None
         self._memory = Memory(git, shelf)
         self._bet: BranchTip | None = None
         self._begun: tuple[str | None, Fetch] | None = None
-        self._reading: RunningGit | None = None
-        self._slots: dict[str, int] = {}
-        self._past = DeepeningHistory(git, url, place)
+        self._fetching = self._new_fetching()
+        self._past = DeepeningHistory(git, self._exchange, url, place)
         self._beside = OwnBranches(None)
-        self._lacks_ledger = False
         self._own = own_branches.OwnNames()
 
     @property
@@ -94,15 +98,17 @@ class Remote:
         """The private store, made when it is needed first."""
         if self._store is None:
             self._store = self._memory.open_store()
-            self._slots = self._memory.slots() if self._memory.filled else {}
+            self._fetching.filled(self._memory)
         return self._store
 
     def begin(self, branch: str | None, start: Start = "tip") -> None:
         """Start to fetch `branch` (None: what the remote's HEAD names)."""
         if start == "remembered" and self._recall(branch) is not None:
-            self._read_settings()
+            self._settings.begin()
+            self._exchange.connect()
         elif self._begun is None:
-            self._begun = (branch, self._start(branch, history=start == "history"))
+            history, lists = start == "history", start != "remembered"
+            self._begun = (branch, self._start(branch, history=history, lists=lists))
 
     @contextmanager
     def remembered(self, branch: str | None) -> Iterator[BranchTip | None]:
@@ -138,17 +144,40 @@ class Remote:
         self._may_ask()
         if self._store is not None and self._store.damaged:
             self._begin_anew()
-        if branch is not None:
-            came = self._beside.take(branch)
-            if came is None and self._own.lacks(branch, self._list):
-                came = ""
-            if came is not None:
+        known: str | None = None
+        if branch is not None and is_own(branch):
+            if (came := self._beside.take(branch)) is not None:
+                self._own.asked(branch)
                 return self._tip_beside(branch, came)
+            if (known := self._own.find(branch, self._list)) == "":
+                return self._tip_beside(branch, "")
+        fetch = self._fetched(branch, known)
+        name = branch if branch is not None else self._head_branch(fetch)
+        commit = self._resolve(fetch.ref)
+        if self._past.begun:
+            self.store.join()
+        self._past.note(commit, name)
+        self._fetching.whole[commit] = None
+        if fetch.history or not is_own(name):
+            told = fetch.arrived.refs if fetch.arrived is not None else None
+            self._own = own_branches.OwnNames(told)
+            lacks = self._fetching.lacks_ledger or (
+                told is not None and not BESIDE.keys() <= told.keys()
+            )
+            self._beside = OwnBranches(self.store.path if fetch.history else None, lacks=lacks)
+        # A cache that is in use is not made larger by history.
+        if not (fetch.history and self._memory.filled):
+            named = branch is None and (fetch.arrived is None or fetch.arrived.listed)
+            self._memory.fetched(self.store, name, commit, default=named)
+        return BranchTip(name, commit)
+
+    def _fetched(self, branch: str | None, known: str | None) -> Fetch:
+        """Wait for the fetch that was begun, or fetch, in whatever way it can be done."""
         begun, self._begun = self._begun, None
         if begun is not None and begun[0] != branch:
             begun[1].stop()
             begun = None
-        fetch = begun[1] if begun is not None else self._start(branch)
+        fetch = begun[1] if begun is not None else self._start(branch, commit=known)
         verdict = self._finish(fetch)
         if verdict is not None and verdict.kind in _BLAMED and self._memory.filled:
             self._begin_anew()
@@ -160,24 +189,12 @@ class Remote:
             fetch = self._start(branch, history=fetch.history)
             verdict = self._finish(fetch)
         if _lacks_ledger(fetch, verdict):
-            self._lacks_ledger = True
+            self._fetching.lacks_ledger = True
             fetch = self._start(branch, history=True)
             verdict = self._finish(fetch)
         if verdict is not None:
             raise self._missing(branch, verdict)
-        name = branch if branch is not None else self._head_branch(fetch)
-        commit = self._resolve(fetch.ref)
-        if self._past.begun:
-            self.store.join()
-        self._past.note(commit, name)
-        if fetch.history or not is_own(name):
-            self._own = own_branches.OwnNames()
-            at = self.store.path if fetch.history else None
-            self._beside = OwnBranches(at, lacks=self._lacks_ledger)
-        # A cache that is in use is not made larger by history.
-        if not (fetch.history and self._memory.filled):
-            self._memory.fetched(self.store, name, commit, default=branch is None)
-        return BranchTip(name, commit)
+        return fetch
 
     def _tip_beside(self, branch: str, came: str) -> BranchTip:
         if not came:
@@ -189,20 +206,18 @@ class Remote:
         """Read a branch and the refs under `prefix`; see `Source`."""
         self._may_ask()
         self._memory.mixed(self.store)
-        fetch = self._start(branch, more=(f"+{prefix}*:{_SEEN}*",))
+        fetch = self._fetching.gather(self.store, branch, prefix)
+        self._settings.begin()
         verdict = self._finish(fetch)
         if verdict is not None:
-            if self.store.has_part_of(_MOST):
-                raise Denied(f"more than {_MOST >> 20} MB lies under {prefix} of {self.place}")
+            if self.store.has_part_of(fetching.MOST_BESIDE):
+                most = fetching.MOST_BESIDE >> 20
+                raise Denied(f"more than {most} MB lies under {prefix} of {self.place}")
             raise self._missing(branch, verdict)
         self.store.join()
         commit = self._resolve(fetch.ref)
         self.adopt(branch, commit)
-        seen = self.store.path / _SEEN
-        refs = (path for path in sorted(seen.rglob("*")) if path.is_file())
-        return BranchTip(branch, commit), {
-            f"{prefix}{path.relative_to(seen)}": path.read_text().strip() for path in refs
-        }
+        return BranchTip(branch, commit), self._fetching.gathered(self.store, prefix)
 
     def adopt(self, branch: str, commit: str) -> None:
         """Take note that `commit` counts as a tip of `branch`; see `Source`."""
@@ -216,41 +231,37 @@ class Remote:
 
     def _begin_anew(self, *, algorithm: str = "sha1") -> None:
         """Throw away the store, and what an earlier call left, and go on with an empty one."""
-        self.setting("")  # a git may still be reading in the old store
+        self._settings.lines()  # a git may still be reading in the old store
         self.store.close()
+        if algorithm != "sha1":
+            self._exchange.give_up()
         self._memory = self._memory.blank()
         self._store = Store(self._git, algorithm=algorithm)
-        self._past = DeepeningHistory(self._git, self._url, self.place)
-        self._slots = {}
+        self._past = DeepeningHistory(self._git, self._exchange, self._url, self.place)
+        self._fetching = self._new_fetching(lacks_ledger=self._fetching.lacks_ledger)
         self._beside = OwnBranches(None)
 
+    def _new_fetching(self, *, lacks_ledger: bool = False) -> Fetching:
+        never_ask = self._never_ask if self._ssh else None
+        return Fetching(self._git, self._exchange, self._url, never_ask, lacks_ledger=lacks_ledger)
+
+    def _never_ask(self) -> None:
+        self._git.never_ask(self.setting("core.sshcommand"))
+
     def _start(
-        self, branch: str | None, *, history: bool = False, more: Sequence[str] = ()
+        self,
+        branch: str | None,
+        *,
+        history: bool = False,
+        lists: bool = False,
+        commit: str | None = None,
     ) -> Fetch:
-        if self._ssh:
-            self._git.never_ask(self.setting("core.sshcommand"))
-        number = self._slots.setdefault(branch or "HEAD", len(self._slots))
-        ref = f"{TIPS}{number}"
-        source = f"refs/heads/{branch}" if branch is not None else "HEAD"
-        store = self.store
-        # The server names the branch of HEAD in the same answer; only the trace of the talk, which
-        # holds no headers and so no secrets, lets us hear it without two more requests.
-        talk = store.path / "talk" if branch is None else None
-        refs = [f"+{source}:{ref}", *more]
-        if history:
-            refs += [] if self._lacks_ledger else [BESIDE]
-            if self._memory.filled:
-                self._memory.mixed(store)
-        few = _FEW if self._memory.filled else ()
-        own = branch is not None and is_own(branch)
-        depth = _GATHER if more else (f"--depth={AT_ONCE if history else 1}",)
-        running = self._git.start(
-            [*store.args, *few, *FETCH, "--no-filter", *depth, "--", self._url, *refs],
-            extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
-            largest=_MOST if more else _MOST_OWN if own else None,
+        store = self.store  # filled first: what is here decides what is asked for
+        fetch = self._fetching.start(
+            store, self._memory, branch, history=history, lists=lists, commit=commit
         )
-        self._read_settings()
-        return Fetch(ref, running, talk, history=history)
+        self._settings.begin()
+        return fetch
 
     def _finish(self, fetch: Fetch) -> messages.PushVerdict | None:
         """Wait for it; None when the tip is there."""
@@ -281,8 +292,8 @@ class Remote:
         )
 
     def _missing(self, branch: str | None, verdict: messages.PushVerdict) -> Exception:
-        if branch is not None and is_own(branch) and self.store.has_part_of(_MOST_OWN):
-            return Denied(f"{branch} of {self.place} holds more than {_MOST_OWN >> 20} MB")
+        if branch is not None and is_own(branch) and self.store.has_part_of(fetching.MOST_OWN):
+            return Denied(f"{branch} of {self.place} holds more than {fetching.MOST_OWN >> 20} MB")
         if verdict.kind is not AnswerKind.NO_BRANCH:
             return messages.error_of(verdict, self.place)
         if branch is not None:
@@ -301,14 +312,7 @@ class Remote:
 
     def _list(self, *patterns: str) -> dict[str, str]:
         """Return ref -> id of what the remote has now."""
-        answer = self._git.run(
-            [*self.store.args, "ls-remote", "--", self._push_url, *patterns],
-            doing=f"waiting for {self.place}",
-        )
-        if answer.code != 0:
-            raise messages.error_of(messages.read_transport(answer.err), self.place)
-        pairs = (line.split("\t") for line in split_lines(answer.text))
-        return {ref: oid for oid, ref in pairs}
+        return self._exchange.refs(self.store, *patterns)
 
     def _resolve(self, ref: str) -> str:
         try:
@@ -340,14 +344,13 @@ class Remote:
         ):
             raise Unproven  # the server would say nothing about the branch that was read
         self.store.rest()
-        answer = self._git.run(
-            [*self.store.args, *push_args(updates, self._push_url)],
-            extra=self._ears.environ(self.store.path) if self._ears is not None else None,
-            doing=f"waiting for {self.place} to take the commit",
-        )
+        answer = self._exchange.push(self.store, updates, self._ears)
         verdict = read_answer(answer, updates, lambda: self._now(updates))
         if verdict.kind is AnswerKind.LANDED:
             self._memory.pushed(updates, won=bet is not None)
+            self._fetching.whole |= {
+                update.new: None for update in updates if update.new is not None
+            }
         elif verdict.kind is AnswerKind.RACE and bet is not None:
             self._memory.lost()
         elif verdict.kind in _BLAMED and self._memory.filled:
@@ -364,30 +367,18 @@ class Remote:
 
     def setting(self, key: str) -> str | None:
         """Return a value of Git's configuration."""
-        return settings.last(self._known_settings(), key)
+        return settings.last(self._settings.lines(), key)
 
     def rewrites(self) -> bool:
         """Say whether Git's configuration has rules that rewrite URLs."""
-        return any(line.key.startswith("url.") for line in self._known_settings())
-
-    def _known_settings(self) -> tuple[settings.SettingLine, ...]:
-        if self._settings is None:
-            self._read_settings()
-        if self._settings is None and self._reading is not None:
-            self._settings = settings.parse_settings(self._reading.wait("reading settings").out)
-        return self._settings or ()
-
-    def _read_settings(self) -> None:
-        """Start to read Git's configuration, unless it is known or being read."""
-        if self._settings is None and self._reading is None:
-            self._reading = self._git.start([*self.store.args, *settings.LIST])
+        return any(line.key.startswith("url.") for line in self._settings.lines())
 
     def close(self) -> None:
         """Stop a fetch that nobody waited for, and remove the store."""
         if self._begun is not None:
             self._begun[1].stop()
-        if self._reading is not None:
-            self._reading.stop()
+        self._settings.stop()
+        self._exchange.close()
         if self._store is not None:
             self._memory.close(self._store)
             self._store.close()

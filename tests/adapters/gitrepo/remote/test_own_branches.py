@@ -59,7 +59,7 @@ def test_a_proposal_is_bounded(
     server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A branch of ours that holds too much is refused, and says which."""
-    monkeypatch.setattr("gitops.adapters.gitrepo.remote.remote._MOST_OWN", 1 << 20)
+    monkeypatch.setattr("gitops.adapters.gitrepo.remote.fetching.MOST_OWN", 1 << 20)
     with open_repository(f"{server.url}/m.git", environ=ENVIRON, timeout=20) as repository:
         repository.snapshot("main")
         with pytest.raises(Denied, match="gitops/prod"):

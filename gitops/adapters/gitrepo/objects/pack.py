@@ -1,0 +1,247 @@
+"""Packs read and made in process, where they are small: no git is started for a few objects.
+
+Formats: `git help gitformat-pack` (packs of version 2, their index of version 2). What is read is
+hostile until it is hashed: sizes are bounded, and an id is what the bytes say, never what a pack
+says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from gitops.adapters.gitrepo.objects.codec import object_id
+
+KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
+_NUMBERS = {kind: number for number, kind in KINDS.items()}
+_OFFSET, _REFERENCE = 6, 7  # deltas on what stands before, and on an id
+HEADER = 12  # bytes of a pack before its first object
+_TRAILER = 20
+_INDEX_HEAD = b"\xfftOc\x00\x00\x00\x02"
+_MOST_INFLATED = 1 << 26  # bytes of all objects of one pack
+
+GitObject = tuple[str, bytes]
+"""Kind and body."""
+
+
+class BadPack(Exception):
+    """The bytes are no pack, or one that is not read in process."""
+
+
+class PackedEntry(Struct, frozen=True):
+    """Where one object lies in its pack, and the checksum of the bytes there."""
+
+    oid: str
+    offset: int
+    crc: int
+
+
+class ReadPack(Struct, frozen=True):
+    """All that one pack holds.
+
+    Attributes:
+        name: the hash at its end, in hex.
+        thin: some of its deltas build on what it does not hold.
+    """
+
+    name: str
+    thin: bool
+    objects: Mapping[str, GitObject]
+    entries: Sequence[PackedEntry]
+
+
+def count_of(head: bytes) -> int:
+    """Return how many objects the pack with these first bytes says it has. Raises BadPack."""
+    if len(head) < HEADER or head[:8] != b"PACK\0\0\0\2":
+        raise BadPack("no pack of version 2")
+    return int.from_bytes(head[8:HEADER])
+
+
+def read_pack(pack: bytes, find: Callable[[str], GitObject | None]) -> ReadPack:
+    """Return the objects of a whole pack of SHA-1 ids; `find` has what its deltas may build on.
+
+    Raises BadPack.
+    """
+    body, name = pack[:-_TRAILER], pack[-_TRAILER:]
+    if hashlib.sha1(body, usedforsecurity=False).digest() != name:
+        raise BadPack("the pack is damaged")
+    at_offset: dict[int, GitObject] = {}
+    objects: dict[str, GitObject] = {}
+    entries: list[PackedEntry] = []
+    at, inflated, thin = HEADER, 0, False
+    for _ in range(count_of(pack)):
+        start = at
+        kind, size, at = _head(body, at)
+        base: GitObject | None = None
+        if kind == _OFFSET:
+            back, at = _distance(body, at)
+            base = at_offset.get(start - back)
+        elif kind == _REFERENCE:
+            oid, at = body[at : at + 20].hex(), at + 20
+            base = objects.get(oid)
+            if base is None:
+                base, thin = find(oid), True
+        inflated += size
+        if inflated > _MOST_INFLATED:
+            raise BadPack("the pack holds more than is read in process")
+        data, at = _inflate(body, at, size)
+        if kind in KINDS:
+            found = (KINDS[kind], data)
+        elif base is not None:
+            found = (base[0], _apply(base[1], data, _MOST_INFLATED - inflated))
+            inflated += len(found[1])
+        else:
+            raise BadPack("a delta builds on what is not there")
+        oid = object_id(*found)
+        at_offset[start] = objects[oid] = found
+        entries.append(PackedEntry(oid, start, zlib.crc32(body[start:at])))
+    if at != len(body):
+        raise BadPack("something stands behind the last object")
+    return ReadPack(name.hex(), thin, objects, entries)
+
+
+def _head(body: bytes, at: int) -> tuple[int, int, int]:
+    """Return kind and size of the object at `at`, and where it goes on."""
+    try:
+        byte = body[at]
+        kind, size, shift = byte >> 4 & 7, byte & 15, 4
+        while byte & 128:
+            at += 1
+            byte = body[at]
+            size |= (byte & 127) << shift
+            shift += 7
+    except IndexError:
+        raise BadPack("the pack ends too early") from None
+    return kind, size, at + 1
+
+
+def _distance(body: bytes, at: int) -> tuple[int, int]:
+    try:
+        byte = body[at]
+        back = byte & 127
+        while byte & 128:
+            at += 1
+            byte = body[at]
+            back = ((back + 1) << 7) | (byte & 127)
+    except IndexError:
+        raise BadPack("the pack ends too early") from None
+    return back, at + 1
+
+
+def _inflate(body: bytes, at: int, size: int) -> tuple[bytes, int]:
+    """Return the `size` bytes that are deflated at `at`, and where that ends."""
+    reader = zlib.decompressobj()
+    # What is given to it is copied where it is not used: a little more than most objects need.
+    window = size + (size >> 3) + 64
+    fed = at
+    data = b""
+    try:
+        while not reader.eof:
+            some = body[fed : fed + window]
+            if not some:
+                raise BadPack("the pack ends too early")
+            data += reader.decompress(some, size + 1 - len(data))
+            fed += len(some)
+            while reader.unconsumed_tail and not reader.eof:
+                if len(data) > size:
+                    raise BadPack("an object is larger than it says")
+                data += reader.decompress(reader.unconsumed_tail, size + 1 - len(data))
+    except zlib.error as error:
+        raise BadPack(f"an object is damaged: {error}") from None
+    if len(data) != size:
+        raise BadPack("an object is not as large as it says")
+    return data, fed - len(reader.unused_data)
+
+
+def _apply(base: bytes, delta: bytes, most: int) -> bytes:
+    """Return what a delta makes of `base`, at most `most` bytes."""
+    try:
+        old, at = _size(delta, 0)
+        new, at = _size(delta, at)
+        if old != len(base) or new > most:
+            raise BadPack("a delta does not fit")
+        made = bytearray()
+        while at < len(delta) and len(made) <= new:
+            code = delta[at]
+            at += 1
+            if code & 128:
+                start, length, at = _copied(delta, code, at)
+                if start + length > len(base):
+                    raise BadPack("a delta does not fit")
+                made += base[start : start + length]
+            elif code:
+                made += delta[at : at + code]
+                at += code
+            else:
+                raise BadPack("a delta has a command that nobody knows")
+    except IndexError:
+        raise BadPack("a delta ends too early") from None
+    if len(made) != new:
+        raise BadPack("a delta does not fit")
+    return bytes(made)
+
+
+def _copied(delta: bytes, code: int, at: int) -> tuple[int, int, int]:
+    """Return which part of the base is copied, its length, and where the delta goes on."""
+    start = length = 0
+    for bit in range(4):
+        if code >> bit & 1:
+            start |= delta[at] << 8 * bit
+            at += 1
+    for bit in range(3):
+        if code >> (4 + bit) & 1:
+            length |= delta[at] << 8 * bit
+            at += 1
+    return start, length or 0x10000, at
+
+
+def _size(delta: bytes, at: int) -> tuple[int, int]:
+    size = shift = 0
+    while True:
+        byte = delta[at]
+        size |= (byte & 127) << shift
+        at, shift = at + 1, shift + 7
+        if not byte & 128:
+            return size, at
+
+
+def make_pack(objects: Iterable[GitObject]) -> bytes:
+    """Return a pack with these objects, none of them as a delta."""
+    parts = []
+    for kind, body in objects:
+        rest = len(body) >> 4
+        head = bytearray([_NUMBERS[kind] << 4 | len(body) & 15])
+        while rest:
+            head[-1] |= 128
+            head.append(rest & 127)
+            rest >>= 7
+        parts += [bytes(head), zlib.compress(body, 1)]
+    body = b"PACK\0\0\0\2" + (len(parts) // 2).to_bytes(4) + b"".join(parts)
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def make_index(name: str, entries: Sequence[PackedEntry]) -> bytes:
+    """Return the index of the pack called `name`, which is shorter than 2 GB."""
+    ordered = sorted(entries, key=lambda entry: entry.oid)
+    raw = [bytes.fromhex(entry.oid) for entry in ordered]
+    counts = [0] * 256
+    for oid in raw:
+        counts[oid[0]] += 1
+    total, table = 0, bytearray()
+    for one in counts:
+        total += one
+        table += total.to_bytes(4)
+    body = b"".join(
+        (
+            _INDEX_HEAD,
+            table,
+            *raw,
+            *(entry.crc.to_bytes(4) for entry in ordered),
+            *(entry.offset.to_bytes(4) for entry in ordered),
+            bytes.fromhex(name),
+        )
+    )
+    return body + hashlib.sha1(body, usedforsecurity=False).digest()

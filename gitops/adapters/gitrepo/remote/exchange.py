@@ -1,0 +1,366 @@
+"""How a remote is asked: over the connection of the call where it can be, else by a git of its own.
+
+Both ways fill the same store and give the same answers. What is unexpected on the wire, a server
+that wants something, an address that redirects, a branch that is not there, is asked again by git,
+whose words are told; from then on git does it all.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.adapters.gitrepo.command import messages
+from gitops.adapters.gitrepo.command.process import Git, GitResult, RunningGit
+from gitops.adapters.gitrepo.command.push import push_args
+from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
+from gitops.adapters.gitrepo.command.settings import SettingLine
+from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.wire.order import Wanted
+from gitops.core.text.plain import split_lines
+from gitops.ports import RefUpdate
+
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.wire.background import Background
+    from gitops.adapters.gitrepo.wire.wire import Listing, Wire
+
+HEADS = "refs/heads/"
+_LENGTH = 40  # digits of an id; a repository with longer ones is git's to speak to
+_FRESH = 0.5  # seconds for which the word of a server about a tip counts as asked for now
+
+
+class Order(Struct, frozen=True):
+    """A fetch of one branch, for the wire.
+
+    Attributes:
+        branch: None: what HEAD names.
+        ref: where its newest commit is put.
+        depth: how many commits come.
+        beside: other refs that come along where they are there -> where they are put.
+        prefixes: what else is asked about.
+        likely: the branch that HEAD named a while ago.
+        commit: where the branch is, if that was told already.
+        haves: commits that are here with all of their files.
+        loose: a few objects are kept outside of a pack.
+        largest: bytes of the pack, at most.
+    """
+
+    branch: str | None
+    ref: str
+    depth: int = 1
+    beside: Mapping[str, str] = {}
+    prefixes: tuple[str, ...] = ()
+    likely: str | None = None
+    commit: str | None = None
+    haves: tuple[str, ...] = ()
+    loose: bool = False
+    largest: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The full name of what is asked for."""
+        return f"{HEADS}{self.branch}" if self.branch is not None else "HEAD"
+
+
+class Arrived(Struct, frozen=True):
+    """What came over the wire.
+
+    Attributes:
+        branch: None: what HEAD names was asked for, and nobody said what that is.
+        refs: what was told of the prefixes; None: none were asked about.
+        listed: the server was asked where things are.
+    """
+
+    branch: str | None
+    commit: str
+    refs: Mapping[str, str] | None
+    listed: bool
+
+
+class _NoBranch(Exception):
+    """The server has no such branch; the text is its full name."""
+
+
+class WireFetch:
+    """A fetch over the wire, which waits as a `RunningGit` does; git does it if need be.
+
+    Attributes:
+        arrived: what came; None: git fetched.
+    """
+
+    def __init__(
+        self,
+        work: Background[Arrived],
+        exchange: Exchange,
+        otherwise: Callable[[], RunningGit],
+    ) -> None:
+        self._work = work
+        self._exchange = exchange
+        self._otherwise = otherwise
+        self._running: RunningGit | None = None
+        self.arrived: Arrived | None = None
+
+    def wait(self, doing: str) -> GitResult:
+        """Wait for the end, by either way. Raises TimedOut."""
+        from gitops.adapters.gitrepo.wire.wire import Broken, NotGit
+
+        try:
+            self.arrived = self._work.wait(doing)
+            return GitResult(0, b"", "")
+        except _NoBranch as error:
+            return GitResult(128, b"", f"fatal: couldn't find remote ref {error}")
+        except (NotGit, Broken, OSError):
+            self._exchange.give_up()
+        self._running = self._otherwise()
+        return self._running.wait(doing)
+
+    def stop(self) -> None:
+        """End it."""
+        self._work.stop()
+        if self._running is not None:
+            self._running.stop()
+
+
+class Exchange:
+    """Asks one remote.
+
+    Attributes:
+        filters: the server can leave out contents, as far as it was asked.
+
+    Args:
+        url: where it is fetched from, `push_url` where it is pushed to.
+        lines: returns Git's configuration as it holds for the remote.
+    """
+
+    def __init__(
+        self,
+        git: Git,
+        url: str,
+        push_url: str,
+        place: str,
+        lines: Callable[[], Sequence[SettingLine]],
+    ) -> None:
+        self._git = git
+        self._url = url
+        self._push_url = push_url
+        self._place = place
+        self._lines = lines
+        self._wire: Wire | None = None
+        self._off = not url.startswith(("http://", "https://"))
+        self._told: tuple[str, str, float] | None = None
+        self.filters = True
+        self._asked_filters = False
+        self._connecting: Background[None] | None = None
+
+    def _line(self) -> Wire | None:
+        """Return the connection, None where git asks."""
+        if self._off:
+            return None
+        if self._wire is None:
+            from gitops.adapters.gitrepo.wire.wire import Wire
+
+            self._wire = Wire(self._git, self._url, self._lines)
+        elif self._connecting is not None:
+            self._finish_connecting()
+        return None if self._wire.off else self._wire
+
+    def connect(self) -> None:
+        """Make the connection in the background: something will be asked soon."""
+        if (wire := self._line()) is not None:
+            from gitops.adapters.gitrepo.wire.background import Background
+
+            self._connecting = Background(self._git, wire.connect, wire.stop)
+
+    def _finish_connecting(self) -> None:
+        from gitops.adapters.gitrepo.wire.wire import Broken, NotGit
+
+        connecting, self._connecting = self._connecting, None
+        try:
+            if connecting is not None:
+                connecting.wait(f"waiting for {self._place}")
+        except (NotGit, Broken, OSError):
+            self.give_up()
+
+    def give_up(self) -> None:
+        """Let git do the rest."""
+        self._off = True
+        if self._wire is not None:
+            self._wire.close()
+
+    def fetch_tip(
+        self, store: Store, order: Order, otherwise: Callable[[], RunningGit]
+    ) -> RunningGit | WireFetch:
+        """Begin to fetch a branch; `otherwise` starts the git that does it."""
+        wire = self._line()
+        if wire is None:
+            return otherwise()
+        from gitops.adapters.gitrepo.wire.background import Background
+
+        if self._told is not None and order.commit is None:
+            branch, commit, when = self._told
+            self._told = None
+            asked = order.branch or order.likely
+            if branch == asked and time.monotonic() - when < _FRESH and not order.beside:
+                order = replace(order, branch=branch, commit=commit, prefixes=())
+        git = self._git
+        work = Background(git, lambda: _bring(wire, git, store, order), wire.stop)
+        return WireFetch(work, self, otherwise)
+
+    def fetch_ids(self, store: Store, wanted: Wanted, doing: str) -> bool:
+        """Fetch commits or contents by their ids; False: git must do it."""
+        wire = self._line()
+        if wire is None:
+            return False
+        from gitops.adapters.gitrepo.wire.background import Background
+        from gitops.adapters.gitrepo.wire.upload import can_filter, fetch
+        from gitops.adapters.gitrepo.wire.wire import Broken, NotGit
+
+        def work() -> bool:
+            if not wanted.contents and not self._asked_filters:
+                self.filters, self._asked_filters = can_filter(wire), True
+            whole = wanted.contents or not self.filters
+            fetch(wire, self._git, store, replace(wanted, contents=whole))
+            return True
+
+        try:
+            return Background(self._git, work, wire.stop).wait(doing)
+        except (NotGit, Broken, OSError):
+            self.give_up()
+            return False
+
+    def refs(self, store: Store, *patterns: str) -> dict[str, str]:
+        """Return ref -> id of what the place of pushes has now. A pattern may end in `*`."""
+        wire = self._line() if self._push_url == self._url else None
+        if wire is not None and (found := self._listed(wire, patterns)) is not None:
+            return found
+        answer = self._git.run(
+            [*store.args, "ls-remote", "--", self._push_url, *patterns],
+            doing=f"waiting for {self._place}",
+        )
+        if answer.code != 0:
+            raise messages.error_of(messages.read_transport(answer.err), self._place)
+        pairs = (line.split("\t") for line in split_lines(answer.text))
+        return {ref: oid for oid, ref in pairs}
+
+    def _listed(self, wire: Wire, patterns: Sequence[str]) -> dict[str, str] | None:
+        from gitops.adapters.gitrepo.wire.background import Background
+        from gitops.adapters.gitrepo.wire.upload import list_refs
+        from gitops.adapters.gitrepo.wire.wire import Broken, NotGit
+
+        prefixes = [one.removesuffix("*") for one in patterns]
+        work = Background(self._git, lambda: list_refs(wire, prefixes), wire.stop)
+        try:
+            listing: Listing = work.wait(f"waiting for {self._place}")
+        except (NotGit, Broken, OSError):
+            self.give_up()
+            return None
+        whole = [one for one in patterns if one.endswith("*")]
+        return {
+            ref: oid
+            for ref, oid in listing.refs.items()
+            if ref in patterns or any(ref.startswith(one[:-1]) for one in whole)
+        }
+
+    def push(
+        self, store: Store, updates: Sequence[RefUpdate], ears: RefAdvertisement | None
+    ) -> GitResult:
+        """Push, and return the answer as `git push --porcelain` gives it."""
+        doing = f"waiting for {self._place} to take the commit"
+        wire = self._line() if self._push_url == self._url else None
+        if wire is not None and store.algorithm == "sha1":
+            found = self._pushed(wire, store, updates, ears, doing)
+            if found is not None:
+                self._note(found, updates)
+                return found
+        return self._git.run(
+            [*store.args, *push_args(updates, self._push_url)],
+            extra=ears.environ(store.path) if ears is not None else None,
+            doing=doing,
+        )
+
+    def _pushed(
+        self,
+        wire: Wire,
+        store: Store,
+        updates: Sequence[RefUpdate],
+        ears: RefAdvertisement | None,
+        doing: str,
+    ) -> GitResult | None:
+        """Push over the wire; None: nothing was changed, and git must do it."""
+        from gitops.adapters.gitrepo.wire import receive
+        from gitops.adapters.gitrepo.wire.background import Background
+        from gitops.adapters.gitrepo.wire.wire import Broken, NotGit
+
+        listens = ears is not None and ears.listens
+        alone = len(updates) == 1 and updates[0].new not in (None, updates[0].old)
+
+        def work() -> tuple[GitResult | None, receive.Advert | None]:
+            known = None if alone and not listens else receive.advert(wire)
+            return receive.push(wire, self._git, store, updates, known), known
+
+        try:
+            answer, known = Background(self._git, work, wire.stop).wait(doing)
+        except receive.NoReport as error:
+            self.give_up()
+            # Where the branches are as they were git may try it; else nobody knows.
+            now = self.refs(store, *(update.ref for update in updates))
+            stayed = all(now.get(update.ref) == update.old for update in updates)
+            others = all(len(oid) != _LENGTH for oid in now.values())
+            return None if stayed or others else receive.unanswered(self._git, str(error))
+        except (NotGit, Broken, OSError):
+            self.give_up()
+            return None
+        if ears is not None and known is not None:
+            ears.heard(known.refs)
+        if answer is not None and answer.code == 0:
+            store.shared()
+        return answer
+
+    def _note(self, answer: GitResult, updates: Sequence[RefUpdate]) -> None:
+        """Take note of where a server said that a branch is, which the next fetch asks for."""
+        said = f"{answer.out.decode('utf-8', 'replace')}\n{answer.err}"
+        commit = messages.at_commit(said) if answer.code != 0 else None
+        if commit is not None and len(updates) == 1 and updates[0].ref.startswith(HEADS):
+            branch = updates[0].ref.removeprefix(HEADS)
+            self._told = (branch, commit, time.monotonic())
+
+    def close(self) -> None:
+        """End the connection."""
+        if self._connecting is not None:
+            self._connecting.stop()
+        if self._wire is not None:
+            with suppress(OSError):
+                self._wire.close()
+
+
+def _bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
+    """Fetch what an order says, in two requests, one where the commit is known."""
+    from gitops.adapters.gitrepo.wire.upload import fetch, list_refs
+    from gitops.adapters.gitrepo.wire.wire import NotGit
+
+    refs: Mapping[str, str] = {}
+    branch, commit = order.branch, order.commit
+    if commit is None:
+        listing = list_refs(wire, (order.name, *order.beside, *order.prefixes))
+        refs, commit = listing.refs, listing.refs.get(order.name)
+        if commit is None and branch is not None:
+            raise _NoBranch(order.name)
+        if branch is None:
+            branch = listing.head
+        if commit is None or branch is None:
+            raise NotGit(f"no {order.name}")
+    beside = {put: refs[name] for name, put in order.beside.items() if name in refs}
+    known = [] if order.depth > 1 else [one for one in order.haves if one == commit]
+    wants = [one for one in (commit, *beside.values()) if one not in known]
+    if wants:
+        wanted = Wanted(wants, order.haves, order.depth, largest=order.largest, loose=order.loose)
+        fetch(wire, git, store, wanted)
+    for put, oid in ((order.ref, commit), *beside.items()):
+        store.point(put, oid)
+    listed = order.commit is None
+    return Arrived(branch, commit, refs if order.prefixes and listed else None, listed)

@@ -1,0 +1,140 @@
+"""Starts the fetches of one remote: what each asks for, and where what comes is put."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
+from gitops.adapters.gitrepo.command.process import Git, RunningGit
+from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.remote.deepen import AT_ONCE
+from gitops.adapters.gitrepo.remote.exchange import Exchange, Order
+from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch
+from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OWN, is_own
+
+MOST_OWN = 1 << 26
+"""Bytes of a pack with a ledger or a proposal, beside what the tip brought."""
+
+MOST_BESIDE = 1 << 24
+"""Bytes of a pack with intents: 128 of the largest are half of it."""
+
+_GATHER = ("--prune", "--depth=100")  # so deep, ids of what landed lately are there as well
+_SEEN = "refs/gitops/seen/"
+# Few objects come outside of a pack, where the cache takes them from.
+_FEW = ("-c", "fetch.unpackLimit=100", "-c", "transfer.unpackLimit=100")
+
+
+class Fetching:
+    """Starts fetches into one store.
+
+    Args:
+        never_ask: called before git asks over ssh; None: it does not.
+
+    Attributes:
+        whole: commits that are in the store with all of their files.
+        lacks_ledger: the server has none.
+    """
+
+    def __init__(
+        self,
+        git: Git,
+        exchange: Exchange,
+        url: str,
+        never_ask: Callable[[], None] | None,
+        *,
+        lacks_ledger: bool = False,
+    ) -> None:
+        self._git = git
+        self._exchange = exchange
+        self._url = url
+        self._never_ask = never_ask
+        self._slots: dict[str, int] = {}
+        self.whole: dict[str, None] = {}
+        self.lacks_ledger = lacks_ledger
+
+    def filled(self, memory: Memory) -> None:
+        """Take note of what the store was filled with."""
+        if memory.filled:
+            self._slots = memory.slots()
+            self.whole = dict.fromkeys(memory.commits())
+
+    def start(
+        self,
+        store: Store,
+        memory: Memory,
+        branch: str | None,
+        *,
+        history: bool = False,
+        lists: bool = False,
+        commit: str | None = None,
+    ) -> Fetch:
+        """Start to fetch a branch (None: what HEAD names).
+
+        Args:
+            history: its newest commits come along, and the ledger.
+            lists: hear of the branches of our own, too.
+            commit: where the branch is said to be.
+        """
+        own = branch is not None and is_own(branch)
+        order = Order(
+            branch,
+            self._ref_of(branch),
+            depth=AT_ONCE if history else 1,
+            beside=BESIDE if history and not self.lacks_ledger else {},
+            prefixes=(OWN,) if (lists or history) and not own else (),
+            likely=likely[0] if branch is None and (likely := memory.bet(None)) else None,
+            commit=commit,
+            haves=tuple(self.whole),
+            loose=memory.filled,
+            largest=MOST_OWN if own else None,
+        )
+        if history and memory.filled:
+            memory.mixed(store)
+        # The server names the branch of HEAD in the same answer; only the trace of the talk, which
+        # holds no headers and so no secrets, lets us hear it from git without two more requests.
+        talk = store.path / "talk" if branch is None else None
+        refs = {order.name: order.ref, **order.beside}
+        few = _FEW if memory.filled else ()
+
+        def by_git() -> RunningGit:
+            depth = (f"--depth={order.depth}",)
+            return self._by_git(store, refs, depth, few=few, talk=talk, largest=order.largest)
+
+        running = self._exchange.fetch_tip(store, order, by_git)
+        return Fetch(order.ref, running, talk, history=history)
+
+    def gather(self, store: Store, branch: str, prefix: str) -> Fetch:
+        """Start to fetch a branch and all refs under `prefix`; see `gathered`."""
+        ref = self._ref_of(branch)
+        refs = {f"refs/heads/{branch}": ref, f"{prefix}*": f"{_SEEN}*"}
+        running = self._by_git(store, refs, _GATHER, largest=MOST_BESIDE)
+        return Fetch(ref, running, None, history=False)
+
+    def gathered(self, store: Store, prefix: str) -> Mapping[str, str]:
+        """Return ref -> id of what `gather` has put into `store`."""
+        seen = store.path / _SEEN
+        refs = (path for path in sorted(seen.rglob("*")) if path.is_file())
+        return {f"{prefix}{path.relative_to(seen)}": path.read_text().strip() for path in refs}
+
+    def _ref_of(self, branch: str | None) -> str:
+        return f"{TIPS}{self._slots.setdefault(branch or 'HEAD', len(self._slots))}"
+
+    def _by_git(
+        self,
+        store: Store,
+        refs: Mapping[str, str],
+        depth: Sequence[str],
+        *,
+        few: Sequence[str] = (),
+        talk: Path | None = None,
+        largest: int | None = None,
+    ) -> RunningGit:
+        if self._never_ask is not None:
+            self._never_ask()
+        specs = [f"+{source}:{ref}" for source, ref in refs.items()]
+        return self._git.start(
+            [*store.args, *few, *FETCH, "--no-filter", *depth, "--", self._url, *specs],
+            extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
+            largest=largest,
+        )

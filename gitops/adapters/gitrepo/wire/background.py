@@ -1,0 +1,67 @@
+"""A piece of work on a thread of its own: the caller loads modules meanwhile, and can be stopped.
+
+Waiting goes as it does for a git that runs: whoever waits over a second is told for whom, and there
+is a limit.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar, cast
+
+from gitops.adapters.gitrepo.command.process import PATIENCE, Git, too_long
+
+T = TypeVar("T")
+
+
+class Background(Generic[T]):
+    """Begins `work` at once; `stop` makes it end soon when nobody waits for it any more."""
+
+    def __init__(self, git: Git, work: Callable[[], T], stop: Callable[[], None]) -> None:
+        self._git = git
+        self._work = work
+        self._stop = stop
+        self._since = time.monotonic()
+        self._done = threading.Event()
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def _run(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as error:  # noqa: BLE001 -- raised again where somebody waits
+            self._error = error
+        finally:
+            self._done.set()
+
+    def wait(self, doing: str) -> T:
+        """Return what the work returned, or raise what it raised. Raises TimedOut.
+
+        `doing` ("waiting for X") is told to whoever waits over a second.
+        """
+        told = False
+        try:
+            while not self._done.is_set():
+                limit = self._git.timeout if told else min(PATIENCE, self._git.timeout)
+                left = limit - (time.monotonic() - self._since)
+                if self._done.wait(max(left, 0.0)):
+                    break
+                if limit >= self._git.timeout:
+                    raise too_long(self._git, doing)
+                told = True
+                if self._git.progress is not None:
+                    self._git.progress(doing)
+        except BaseException:
+            self.stop()
+            raise
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._result)
+
+    def stop(self) -> None:
+        """End it, if it still runs."""
+        if not self._done.is_set():
+            self._stop()

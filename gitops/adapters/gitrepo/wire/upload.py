@@ -1,0 +1,164 @@
+"""What is read of a remote: where its branches are, and commits with what they hold.
+
+Protocol version 2 (`git help gitprotocol-v2`), which every server since Git 2.18 speaks; what the
+server can do is not asked for first, since nothing is asked that one of them might not know. What
+is wanted is always named by its id. Filters are the exception, and asked for.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
+from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.objects import pack
+from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.wire.order import Wanted
+from gitops.adapters.gitrepo.wire.pkt import (
+    DELIM,
+    FLUSH,
+    NotGit,
+    line,
+    read_line,
+    section,
+    sideband,
+)
+from gitops.adapters.gitrepo.wire.wire import AGENT, UPLOAD, Listing, Wire
+
+_ID = re.compile(r"[0-9a-f]{40}")
+_MOST_REFS = 1 << 25  # bytes of a listing: some 300,000 refs
+_SMALL, _FEW = 1 << 20, 1000  # bytes and objects of a pack that is read in process
+_LOOSE = 100  # objects, at most, that are kept outside of a pack
+_LINES = 100_000  # of the sections before the pack
+
+
+def list_refs(wire: Wire, prefixes: Sequence[str]) -> Listing:
+    """Ask where the refs are whose names begin with `prefixes`. Raises NotGit, Broken."""
+    lines = [line("command=ls-refs\n"), line(f"agent={AGENT}\n"), DELIM, line("symrefs\n")]
+    lines += [line(f"ref-prefix {one}\n") for one in prefixes]
+    answer = wire.post(UPLOAD, b"".join((*lines, FLUSH)))
+    refs: dict[str, str] = {}
+    head: str | None = None
+    left = _MOST_REFS
+    for text in section(answer.read):
+        left -= len(text)
+        if left < 0:
+            raise NotGit("too many refs")
+        oid, _, rest = text.partition(" ")
+        name, *more = rest.split(" ")
+        if not _ID.fullmatch(oid):
+            if oid == "unborn":
+                continue
+            raise NotGit("another kind of ids")
+        refs[name] = oid
+        target = next((word[14:] for word in more if word.startswith("symref-target:")), "")
+        if name == "HEAD" and target.startswith("refs/heads/"):
+            head = target.removeprefix("refs/heads/")
+    answer.drain()
+    return Listing(refs, head)
+
+
+def fetch(wire: Wire, git: Git, store: Store, wanted: Wanted) -> None:
+    """Bring what is wanted into `store`. Raises NotGit, Broken.
+
+    Small packs are read in process, and their objects remembered; others are git's to index.
+    """
+    answer = wire.post(UPLOAD, _request(store, wanted))
+    cut, joined = set[str](), set[str]()
+    left = _LINES
+    while (found := read_line(answer.read)) != b"packfile\n":
+        left -= 1
+        text = b"" if found is None else found
+        if found is None or found is FLUSH or text.startswith(b"ERR ") or left < 0:
+            raise NotGit(f"no pack: {text[:200]!r}")
+        kind, _, oid = text.decode("ascii", "replace").strip().partition(" ")
+        if kind in ("shallow", "unshallow") and _ID.fullmatch(oid):
+            (cut if kind == "shallow" else joined).add(oid)
+    _keep(git, store, sideband(answer.read, lambda _: None), wanted)
+    answer.drain()
+    if cut or joined:
+        store.cut_at((store.boundary() | cut) - joined)
+        store.reopen()  # git reads the list when it starts
+
+
+def _request(store: Store, wanted: Wanted) -> bytes:
+    words = ["no-progress", "ofs-delta"]
+    # Only so a server looks at what is here beyond where the history is cut.
+    words += ["thin-pack"] if wanted.haves else []
+    if wanted.depth is not None:
+        words += [f"deepen {wanted.depth}"]
+        words += ["deepen-relative"] if wanted.relative else []
+        words += [f"shallow {one}" for one in sorted(store.boundary())]
+    words += [] if wanted.contents else ["filter blob:none"]
+    words += [f"want {one}" for one in dict.fromkeys(wanted.commits)]
+    words += [f"have {one}" for one in dict.fromkeys(wanted.haves)]
+    words += ["done"]
+    lines = [line("command=fetch\n"), line(f"agent={AGENT}\n"), DELIM]
+    return b"".join((*lines, *(line(f"{word}\n") for word in words), FLUSH))
+
+
+def can_filter(wire: Wire) -> bool:
+    """Ask whether the server leaves out contents. Raises NotGit, Broken."""
+    answer = wire.get(UPLOAD, version=2)
+    told = list(section(answer.read))
+    if told[:1] == [f"# service={UPLOAD}"]:
+        told = list(section(answer.read))
+    answer.drain()
+    if told[:1] != ["version 2"]:
+        raise NotGit("an older protocol")
+    features = next((one[len("fetch=") :] for one in told if one.startswith("fetch=")), "")
+    return "filter" in features.split(" ")
+
+
+def _keep(git: Git, store: Store, parts: Iterator[bytes], wanted: Wanted) -> None:
+    first, largest = b"", wanted.largest
+    for part in parts:
+        first += part
+        many = len(first) >= pack.HEADER and _count(first[: pack.HEADER]) > _FEW
+        if many or len(first) > _SMALL:
+            _index(git, store, first, parts, largest)
+            return
+    if largest is not None and len(first) > largest:
+        raise NotGit("too large")
+    if not _count(first):
+        return
+    try:
+        found = pack.read_pack(first, store.find)
+    except pack.BadPack:
+        _index(git, store, first, parts, largest)
+    else:
+        store.keep(found, first, loose=wanted.loose and len(found.objects) <= _LOOSE)
+
+
+def _count(head: bytes) -> int:
+    try:
+        return pack.count_of(head)
+    except pack.BadPack as error:
+        raise NotGit(str(error)) from None
+
+
+def _index(
+    git: Git, store: Store, first: bytes, parts: Iterator[bytes], largest: int | None
+) -> None:
+    """Let git hash and index a pack that is large."""
+    args = [*store.args, "index-pack", "--stdin", "--fix-thin"]
+    child = git.popen(args, quiet=True, largest=largest)
+    try:
+        if child.stdin is None:
+            raise NotGit("git takes no pack")
+        with suppress(BrokenPipeError):
+            child.stdin.write(first)
+            for part in parts:
+                child.stdin.write(part)
+        with suppress(BrokenPipeError):
+            child.stdin.close()
+        if child.wait() != 0:
+            raise NotGit("git does not take the pack")
+    finally:
+        if child.poll() is None:
+            child.kill()
+        for stream in (child.stdin, child.stdout):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()

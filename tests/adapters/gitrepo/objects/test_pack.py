@@ -1,0 +1,111 @@
+"""Packs in process: what git writes is read, and git reads what is written."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import subprocess
+import zlib
+from pathlib import Path
+
+import pytest
+
+from gitops.adapters.gitrepo.objects import pack
+from gitops.adapters.gitrepo.objects.codec import object_id
+from gitrepos import Repo
+
+WIDE = b"".join(b"line %d\n" % number for number in range(4000))
+
+
+@pytest.fixture(scope="module")
+def repo(tmp_path_factory: pytest.TempPathFactory) -> Repo:
+    """Files large and small, that git packs as deltas of each other."""
+    made = Repo.bare(tmp_path_factory.mktemp("pack") / "m.git")
+    made.commits(
+        [
+            ({"a/big": WIDE, "b": b"", "c": b"one\n" * 40}, "first\n"),
+            ({"a/big": WIDE.replace(b"line 777\n", b"other\n")}, "second\n"),
+            ({"a/big": WIDE[:-5000] + b"end\n", "c": b"one\n" * 39 + b"two\n"}, "third\n"),
+        ]
+    )
+    return made
+
+
+def packed(repo: Repo, *options: str, revisions: str = "main\n") -> bytes:
+    """Return the pack that git makes."""
+    args = ["git", f"--git-dir={repo.path}", "pack-objects", "-q", "--revs", "--stdout", *options]
+    return subprocess.run(args, input=revisions.encode(), capture_output=True, check=True).stdout
+
+
+@pytest.mark.parametrize("options", [(), ("--delta-base-offset",)])
+def test_git_and_we_read_the_same(repo: Repo, tmp_path: Path, options: tuple[str, ...]) -> None:
+    """Every object of a pack is what git says, and its index is git's, byte for byte."""
+    whole = packed(repo, *options)
+    found = pack.read_pack(whole, lambda _: None)
+
+    listed = repo.git("rev-list", "--objects", "main").split("\n")
+    assert {line.split(" ")[0] for line in listed if line} == found.objects.keys()
+    assert all(object_id(*one) == oid for oid, one in found.objects.items())
+    assert not found.thin
+    (tmp_path / "p.pack").write_bytes(whole)
+    subprocess.run(["git", "index-pack", str(tmp_path / "p.pack")], check=True, capture_output=True)
+    assert (tmp_path / "p.idx").read_bytes() == pack.make_index(found.name, found.entries)
+
+
+def test_deltas_on_what_is_not_in_the_pack(repo: Repo) -> None:
+    """A thin pack is read with what is here, and refused without."""
+    whole = packed(repo, "--thin", revisions="main\n^main~1\n")
+    before = pack.read_pack(packed(repo, revisions="main~1\n"), lambda _: None).objects
+
+    found = pack.read_pack(whole, before.get)
+
+    assert found.thin
+    assert repo.show("a/big") in [body for _, body in found.objects.values()]
+    with pytest.raises(pack.BadPack):
+        pack.read_pack(whole, lambda _: None)
+
+
+def test_git_reads_what_we_make(repo: Repo, tmp_path: Path) -> None:
+    """A pack of ours holds what it should, empty objects and large ones, too."""
+    objects = pack.read_pack(packed(repo), lambda _: None).objects
+    (tmp_path / "p.pack").write_bytes(pack.make_pack(objects.values()))
+    subprocess.run(["git", "index-pack", str(tmp_path / "p.pack")], check=True, capture_output=True)
+    told = subprocess.run(
+        ["git", "verify-pack", "-v", str(tmp_path / "p.idx")],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+
+    assert all(oid in told for oid in objects)
+
+
+def test_what_is_no_pack(repo: Repo) -> None:
+    """Whatever comes instead of a pack, or of a part of it, is refused; nothing is guessed."""
+    whole = packed(repo, "--delta-base-offset")
+    draw = random.Random(16)
+    for number in range(300):
+        broken = bytearray(whole[:-20])
+        if number % 3 == 0:
+            del broken[draw.randrange(len(broken)) :]
+        for _ in range(draw.randrange(1, 4) if number % 3 else 0):
+            broken[draw.randrange(len(broken))] = draw.randrange(256)
+        sealed = bytes(broken) + bytes.fromhex(hashlib.sha1(bytes(broken)).hexdigest())
+        try:
+            found = pack.read_pack(sealed, lambda _: None)
+        except pack.BadPack:
+            continue
+        assert all(object_id(*one) == oid for oid, one in found.objects.items())
+    with pytest.raises(pack.BadPack):
+        pack.read_pack(whole[:-1] + b"x", lambda _: None)
+
+
+def test_an_object_that_grows(repo: Repo) -> None:
+    """What inflates to more than it says, or than anybody needs, is given up early."""
+    bomb = zlib.compress(b"\0" * (1 << 24))
+    head = b"PACK\0\0\0\2" + (1).to_bytes(4)
+    for size in (bytes([0x3F, 0]), bytes([0xBF, 0xFF, 0xFF, 0xFF, 0xFF, 0x7F])):
+        body = head + size + bomb
+        seal = hashlib.sha1(body).digest()
+        with pytest.raises(pack.BadPack):
+            pack.read_pack(body + seal, lambda _: None)
