@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +50,12 @@ def begin(location: str, branch: str | None, start: Start) -> None:
         repository = open_repository(location, environ=os.environ, progress=_say)
     except GitopsError:
         return
-    _begun[location, branch] = repository
-    with suppress(GitopsError):
+    try:
         repository.begin(branch, start)
+    except GitopsError:
+        repository.close()
+        return
+    _begun[location, branch] = repository
 
 
 def _close_begun() -> None:
@@ -83,12 +86,17 @@ def open_session(
     from gitops.adapters.gitrepo.repository import open_repository
 
     timeout = max(min(budget, 60.0) if writes and budget > 0 else 60.0, 1.0)
-    begun = _begun.pop((location, branch), None)
+    repository = _begun.pop((location, branch), None)
     with ExitStack() as opened:
-        repository = begun or open_repository(location, environ=os.environ, progress=_say)
-        opened.callback(repository.close)
-        repository.wait_at_most(timeout)
-        repository.begin(branch, start)
+        if repository is None:
+            repository = open_repository(
+                location, environ=os.environ, progress=_say, timeout=timeout
+            )
+            opened.callback(repository.close)
+            repository.begin(branch, start)
+        else:
+            opened.callback(repository.close)
+            repository.wait_at_most(timeout)
 
         def session() -> Session:
             import time

@@ -45,9 +45,7 @@ def check_pins(rows: Sequence[Value], problems: Problems) -> None:
                 problems.add(value.place, value.path, what)
 
 
-def make_registries(table: Value | None) -> RegistryRules | None:
+def make_registries(table: Value) -> RegistryRules:
     """Return the value of a table without problems."""
-    if table is None:
-        return None
     hosts = tuple(item.text.lower() for item in table.list("hosts"))
     return RegistryRules(refuse=table.get("unavailable", "warn") == "refuse", hosts=hosts)

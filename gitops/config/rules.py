@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
-from gitops.config.groups import check_groups, make_group
 from gitops.config.registries import check_pins, make_registries
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environments.environment import (
@@ -33,7 +32,7 @@ from gitops.core.environments.environment import (
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
-    from gitops.core.environments.environment import BranchRule, DatabaseRow
+    from gitops.core.environments.environment import BranchRule, DatabaseRow, Group
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
 
@@ -47,17 +46,14 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_overlays(rows, root.texts.get("branch", ""), problems)
     _check_order(rows, names, problems)
     _check_formerly(rows, names, problems)
-    check_pins(rows, problems)
-    check_groups(lists.get("groups", ()), rows, names, problems)
-    problems.add_repeated(lists.get("images", ()), "name", "{}")  # one image, one repository
-    for row in lists.get("images", ()):
-        if not {"source", "also"} & row.keys.keys() and not problems.has(f"{row.path}.source"):
-            what = "is missing: say where it is built, or with `also` what follows it"
-            problems.add(row.place, f"{row.path}.source", what)
-    if any("also" in row.keys for row in lists.get("images", ())):
-        from gitops.config.followers import check_followers  # only few files have them
+    if any("pin" in row.keys for row in rows):
+        check_pins(rows, problems)
+    if lists.get("groups"):
+        from gitops.config.groups import check_groups  # few have any
 
-        check_followers(lists["images"], problems)
+        check_groups(lists["groups"], rows, names, problems)
+    if lists.get("images"):
+        _check_images(lists["images"], problems)
     _check_forge(root.keys.get("forge"), problems)
     if lists.get("clusters"):
         check_clusters(lists["clusters"], names, problems)
@@ -83,11 +79,10 @@ def make_config(root: Value) -> Config:
     """Return the values of a file without problems."""
     text, lists = root.texts, root.lists
     environments = tuple(_make_environment(row) for row in lists.get("environments", ()))
-    order = [row.name for row in environments]
     return Config(
         branch=text.get("branch") or None,
         environments=environments,
-        groups=tuple(make_group(row, order) for row in lists.get("groups", ())),
+        groups=_make_groups(lists.get("groups", ()), environments),
         sources={
             row.get("name"): row.get("source")
             for row in lists.get("images", ())
@@ -101,10 +96,31 @@ def make_config(root: Value) -> Config:
         message=_make_message(root.keys.get("message")),
         pulls=_make_pulls(root.keys.get("pullRequest")),
         branch_rules=_make_branches(lists.get("branches", ())),
-        registries=make_registries(root.keys.get("registries")),
+        registries=make_registries(table) if (table := root.keys.get("registries")) else None,
         clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
         databases=_make_databases(lists.get("databases", ())),
     )
+
+
+def _check_images(rows: Sequence[Value], problems: Problems) -> None:
+    problems.add_repeated(rows, "name", "{}")  # one image, one repository
+    for row in rows:
+        if not {"source", "also"} & row.keys.keys() and not problems.has(f"{row.path}.source"):
+            what = "is missing: say where it is built, or with `also` what follows it"
+            problems.add(row.place, f"{row.path}.source", what)
+    if any("also" in row.keys for row in rows):
+        from gitops.config.followers import check_followers  # only few files have them
+
+        check_followers(rows, problems)
+
+
+def _make_groups(rows: Sequence[Value], environments: Sequence[Environment]) -> tuple[Group, ...]:
+    if not rows:
+        return ()
+    from gitops.config.groups import make_group  # few have any
+
+    order = [row.name for row in environments]
+    return tuple(make_group(row, order) for row in rows)
 
 
 def _make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:

@@ -22,6 +22,13 @@ def hold_paths(overlay: Overlay) -> tuple[str, ...]:
     return tuple(hold_path(name, overlay.app) for name in overlay.environment.names)
 
 
+def paths_that_hold(overlay: Overlay) -> tuple[str, ...]:
+    """Return where a hold of the overlay, or of all apps of its environment, may stand."""
+    apps = dict.fromkeys((overlay.app, None))
+    names = overlay.environment.names
+    return tuple(hold_path(name, app) for app in apps for name in names)
+
+
 def standing_hold_path(home: Snapshot, overlay: Overlay) -> str:
     """Return the path where the overlay's own hold stands; where it would, when none does."""
     own, *earlier = hold_paths(overlay)
@@ -31,9 +38,12 @@ def standing_hold_path(home: Snapshot, overlay: Overlay) -> str:
 
 def orphaned_holds(home: Snapshot, config: Config) -> tuple[tuple[str, str, Hold], ...]:
     """Return (path, what it holds, hold) of those whose environment nobody names any more."""
+    entries = home.entries(HOLDS)
+    if not entries:
+        return ()
     known = {name for row in config.environments for name in row.names}
     found = []
-    for entry in home.entries(HOLDS):
+    for entry in entries:
         inside = home.entries(f"{HOLDS}/{entry[:-1]}") if entry.endswith("/") else ("",)
         for path in (f"{HOLDS}/{entry}{one}" for one in inside):
             label = path.removeprefix(f"{HOLDS}/").removesuffix(".yaml")

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitops.actions.context.holds import hold_paths, readable_hold
+from gitops.actions.context.holds import paths_that_hold, readable_hold
 from gitops.actions.context.overlays import OverlayFile, read_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import Environment, Overlay
-from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path
+from gitops.core.hold import HOLD_ALL_PATH, Hold
 from gitops.core.kustomization.image import ImageRequest, ImageValue
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Snapshot
@@ -136,10 +136,8 @@ class OverlayView:
         top-level branch. A hold that cannot be read still holds: whoever wrote it wanted automation
         to stop.
         """
-        wide = (hold_path(name, None) for name in self.row.names)
-        own = dict.fromkeys((*hold_paths(self.overlay), *wide))
         for snapshot, path in (
-            *((self.home, path) for path in own),
+            *((self.home, path) for path in paths_that_hold(self.overlay)),
             (self.tip.snapshot, HOLD_ALL_PATH),
         ):
             content = snapshot.read(path)

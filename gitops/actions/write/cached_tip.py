@@ -17,7 +17,7 @@ from gitops.actions.context.policy_branch import check_policy, check_trunk, tip_
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.push import Sent, prepare, push
 from gitops.errors import GitopsError, NoAtomicPush, TimedOut, Unavailable
-from gitops.ports import Unproven
+from gitops.ports import Snapshot, Unproven
 
 
 class CachedTipPush(Struct, frozen=True):
@@ -27,32 +27,31 @@ class CachedTipPush(Struct, frozen=True):
     landed: bool
 
 
-def try_cached_tip(session: Session, plan: Callable[[Tip], Plan]) -> CachedTipPush | None:
+def try_cached_tip(
+    session: Session, plan: Callable[[Tip], Plan], snapshot: Snapshot
+) -> CachedTipPush | None:
     """Try `plan` on the remembered tip; None when that tip proves nothing, and nothing landed.
 
     Raises what the server says against the push.
     """
-    with session.repository.remembered(session.branch) as snapshot:
-        if snapshot is None:
+    try:
+        tip = tip_of(session, snapshot)
+        if session.branch is None and tip.config.branch not in (None, snapshot.branch):
             return None
-        try:
-            tip = tip_of(session, snapshot)
-            if session.branch is None and tip.config.branch not in (None, snapshot.branch):
-                return None
-            check_trunk(tip)
-            wanted = plan(tip)
-            check_policy(session, tip, wanted.targets)
-            if wanted.judged:
-                refuse_orphaned(tip.read().values(), tip.config)
-            sent = prepare(session, tip, wanted)
-        except (GitopsError, Unproven, NoOtherTry):
-            return None
-        if not sent.updates:
-            return None
-        try:
-            return CachedTipPush(sent, landed=True) if push(session, sent) is None else None
-        except (Unproven, NoAtomicPush):
-            return None
-        except (Unavailable, TimedOut) as error:
-            session.retry(error.message, "trying again")
-            return CachedTipPush(sent, landed=False)
+        check_trunk(tip)
+        wanted = plan(tip)
+        check_policy(session, tip, wanted.targets)
+        if wanted.judged:
+            refuse_orphaned(tip.read().values(), tip.config)
+        sent = prepare(session, tip, wanted)
+    except (GitopsError, Unproven, NoOtherTry):
+        return None
+    if not sent.updates:
+        return None
+    try:
+        return CachedTipPush(sent, landed=True) if push(session, sent) is None else None
+    except (Unproven, NoAtomicPush):
+        return None
+    except (Unavailable, TimedOut) as error:
+        session.retry(error.message, "trying again")
+        return CachedTipPush(sent, landed=False)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,7 +20,6 @@ from gitops.actions.context.plan import NoOtherTry, Plan
 from gitops.actions.context.policy_branch import check_policy, open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.write.asking import Barred, asking
-from gitops.actions.write.cached_tip import try_cached_tip
 from gitops.actions.write.push import Sent, prepare, push
 from gitops.actions.write.report import joined, report_of
 from gitops.actions.write.retry import Attempts, moved_on
@@ -33,6 +32,9 @@ from gitops.errors import (
     UsageError,
 )
 from gitops.ports import Lost, RefUpdate
+
+if TYPE_CHECKING:
+    from gitops.actions.write.cached_tip import CachedTipPush
 
 _ALONE = 2  # lost pushes, after which a writer stops fighting where it may join others
 
@@ -129,13 +131,23 @@ def write(
         plan = asking(session, plan)
     race = _Race()
     try:
-        if eager and not session.dry_run and (tried := try_cached_tip(session, plan)) is not None:
+        if eager and not session.dry_run and (tried := _try_cached_tip(session, plan)) is not None:
             if tried.landed:
                 return _tidied(_finish(session, tried.sent, 1), others)
             race.unsure = tried.sent
         return _write(session, plan, race, others, first=tip, lenient=lenient)
     except (Barred, NoOtherTry) as ended:
         raise ended.error from None
+
+
+def _try_cached_tip(session: Session, plan: Callable[[Tip], Plan]) -> CachedTipPush | None:
+    """Try `plan` on the tip that an earlier call left, if any did."""
+    with session.repository.remembered(session.branch) as snapshot:
+        if snapshot is None:
+            return None
+        from gitops.actions.write.cached_tip import try_cached_tip
+
+        return try_cached_tip(session, plan, snapshot)
 
 
 def _write(

@@ -20,16 +20,13 @@ _CI = (
 )
 
 
-def find_identity(
-    environ: Mapping[str, str], setting: Callable[[str], str | None], role: str = "author"
-) -> Identity:
-    """Return who writes, as author or (`role`) committer.
+def find_identity(environ: Mapping[str, str], setting: Callable[[str], str | None]) -> Identity:
+    """Return who writes.
 
     `setting` returns a value of Git's configuration. Raises UsageError for a malformed
     `GITOPS_AUTHOR`, NotFound when nobody is known.
     """
-    found = _from_git_variables(environ, setting, role) if role == "committer" else None
-    found = found or _from_own_variable(environ)
+    found = _from_own_variable(environ)
     found = found or _from_git_variables(environ, setting, "author")
     found = found or _from_git_settings(environ, setting)
     found = found or _from_ci(environ)
@@ -40,6 +37,15 @@ def find_identity(
             "and user.email",
         )
     return found
+
+
+def find_committer(
+    environ: Mapping[str, str],
+    setting: Callable[[str], str | None],
+    author: Callable[[], Identity],
+) -> Identity:
+    """Return who commits: whom Git's variables for that name, else `author`."""
+    return _from_git_variables(environ, setting, "committer") or author()
 
 
 def _identity(name: str | None, email: str | None) -> Identity | None:

@@ -15,7 +15,7 @@ from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.address import Address, address, is_url
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import noted
-from gitops.adapters.gitrepo.identity import find_identity
+from gitops.adapters.gitrepo.identity import find_committer, find_identity
 from gitops.adapters.gitrepo.objects.codec import plain, render_commit
 from gitops.adapters.gitrepo.objects.leftovers import sweep
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
@@ -58,6 +58,7 @@ class GitRepository(CommitEvidence):
         self._remote = remote  # where pushes go, with its secrets
         self._made: dict[str, tuple[str, ...]] = {}
         self._commits: CommitReader | None = None
+        self._identity: Identity | None = None
         self._swept = False
 
     def __enter__(self) -> GitRepository:
@@ -128,7 +129,7 @@ class GitRepository(CommitEvidence):
     def create(self, commit: NewCommit) -> str:
         """Store the objects of `commit` and return its id; see `ports.Repository`."""
         store = self._source.store
-        committer = find_identity(self._environ, self._source.setting, "committer")
+        committer = find_committer(self._environ, self._source.setting, self.identity)
         author = commit.author or self.identity()
         base = commit.base or (commit.parents[0] if commit.parents else None)
         tree = store.write_patched(base, commit.files)
@@ -240,7 +241,9 @@ class GitRepository(CommitEvidence):
 
     def identity(self) -> Identity:
         """Return who writes. Raises NotFound when nobody is known."""
-        return find_identity(self._environ, self._source.setting)
+        if self._identity is None:
+            self._identity = find_identity(self._environ, self._source.setting)
+        return self._identity
 
     def work_tree(self) -> WorkTree | None:
         """Return the checkout that `location` is in; None for a URL or a bare repository."""

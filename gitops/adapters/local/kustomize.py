@@ -22,7 +22,7 @@ from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import stop_group
 from gitops.adapters.gitrepo.objects.leftovers import PREFIX
 from gitops.adapters.local import jail
-from gitops.core.git.path import check_path
+from gitops.core.git.commit import check_path
 from gitops.core.text.plain import one_line
 from gitops.errors import Denied, ManifestError
 from gitops.ports import Build, BuildFile

@@ -1,4 +1,4 @@
-"""A commit as Git tells it: who wrote it, when, and the ids of intents (`Gitops-Id`)."""
+"""A commit as Git tells it: who wrote it, when, paths in it, and ids of intents (`Gitops-Id`)."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from datetime import datetime
 
 from msgspec import Struct
+
+from gitops.errors import ManifestError
 
 
 class Identity(Struct, frozen=True):
@@ -32,6 +34,13 @@ class CommitInfo(Struct, frozen=True):
     time: datetime | None
     message: str
     merged: tuple[str, ...] = ()
+
+
+def check_path(path: str) -> None:
+    """Raise ManifestError for a path that no Git tree may hold."""
+    parts = path.split("/")
+    if any(part in ("", ".", "..") or part.lower() == ".git" or "\0" in part for part in parts):
+        raise ManifestError("is not a path inside the repository", path=path)
 
 
 _TIMED = re.compile(r"[0-9a-f]{32}")

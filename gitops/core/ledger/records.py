@@ -286,14 +286,14 @@ def _lines_with(content: bytes, needles: Sequence[bytes]) -> Iterator[tuple[int,
 
 def _parse(line: bytes) -> Record:
     """Raises ValueError."""
-    import json  # a deploy needs the name of the branch alone
-
     if len(line) > _LONGEST_LINE:
         raise ValueError("too long")
     told: object
     try:
         told = msgspec.json.decode(line)
     except msgspec.DecodeError:  # it is stricter: what it does not take may be JSON all the same
+        import json
+
         try:
             told = json.loads(line)
         except (ValueError, RecursionError):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from gitops.adapters.gitrepo.identity import find_identity
+from gitops.adapters.gitrepo.identity import find_committer, find_identity
 from gitops.core.git.commit import Identity
 from gitops.errors import NotFound, UsageError
 
@@ -23,7 +23,9 @@ CI = {"GITLAB_USER_NAME": "Lab", "GITLAB_USER_EMAIL": "lab@example.com"}
 
 def who(environ: Mapping[str, str], settings: Mapping[str, str], role: str = "author") -> Identity:
     """Ask with this environment and this configuration."""
-    return find_identity(environ, settings.get, role)
+    if role == "committer":
+        return find_committer(environ, settings.get, lambda: who(environ, settings))
+    return find_identity(environ, settings.get)
 
 
 def test_order() -> None:

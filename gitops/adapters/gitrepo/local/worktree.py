@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gitops.core.git.path import check_path
+from gitops.core.git.commit import check_path
 from gitops.errors import Denied, ManifestError, NotFound
 
 

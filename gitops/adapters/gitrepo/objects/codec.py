@@ -15,8 +15,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from gitops.core.git.commit import Identity
-from gitops.core.git.path import check_path
+from gitops.core.git.commit import Identity, check_path
 from gitops.errors import ManifestError
 
 TREE, FILE, LINK, MODULE = "40000", "100644", "120000", "160000"
