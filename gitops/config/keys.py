@@ -231,7 +231,7 @@ SOURCE_OF = Table(
 FORGE = Table(
     {
         "kind": Key(
-            OneOf("github", "gitlab", "gitea", "forgejo", "none"),
+            OneOf("github", "gitlab", "gitea", "forgejo", "bitbucket", "azure-devops", "none"),
             "What answers there; none: proposals are branches, whatever the host is.",
             required=True,
         ),

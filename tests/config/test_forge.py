@@ -45,7 +45,10 @@ def test_forge_becomes_a_value(row: str, expected: ForgeSetting | None) -> None:
     [
         ("forge: {url: 'https://git.example.com'}", "forge.kind: is missing"),
         ("forge: {kind: gitae}", "did you mean gitea?"),
-        ("forge: {kind: bitbucket}", "must be github, gitlab, gitea, forgejo or none"),
+        (
+            "forge: {kind: gerrit}",
+            "must be github, gitlab, gitea, forgejo, bitbucket, azure-devops",
+        ),
         ("forge: {kind: none, url: 'https://git.example.com'}", "kind is none"),
         ("forge: {kind: gitea, url: 'https://ana:hunter2@git.example.com'}", "a password"),
         ("forge: {kind: gitea, url: 'https://hunter2@git.example.com'}", "a password"),

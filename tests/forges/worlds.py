@@ -78,6 +78,9 @@ class World:
         base, branch: names that no other test uses.
         check: a name of a check that this forge can ask for.
         methods: ways to merge that can be asked for.
+        labels: a pull request can have some.
+        tells_gates: a writer is told what a pull request needs; `tells_rules`: and that a branch is
+            protected.
         secrets: what must be in no text.
     """
 
@@ -93,6 +96,9 @@ class World:
     branch: str = "gitops/prod"
     check: str = "ci/build"
     methods: tuple[str, ...] = ("merge", "squash", "rebase")
+    labels: bool = True
+    tells_gates: bool = True
+    tells_rules: bool = True
     secrets: tuple[str, ...] = ()
 
     def propose(self, tag: str = "2", *, message: str = "prod: api 1 -> 2\n") -> str:

@@ -10,7 +10,7 @@ from gitops.core.forges.address import ForgeAddress, Unknown, locate
 from gitops.core.forges.token import ForgeToken, choose_token, how_to_give_a_token
 from gitops.ports import Clock, GatedForge, NoForge
 
-_ANY: tuple[ForgeKind, ...] = ("github", "gitlab", "gitea")
+_ANY: tuple[ForgeKind, ...] = ("github", "gitlab", "gitea", "bitbucket", "azure-devops")
 
 
 def open_forge(
@@ -89,6 +89,14 @@ def _opened(
         from gitops.adapters.forges.gitlab import open_gitlab
 
         return open_gitlab(address, token, clock, budget, environ)
+    if address.kind == "bitbucket":
+        from gitops.adapters.forges.bitbucket import open_bitbucket
+
+        return open_bitbucket(address, token, clock, budget, environ)
+    if address.kind == "azure-devops":
+        from gitops.adapters.forges.azure import open_azure
+
+        return open_azure(address, token, clock, budget, environ)
     from gitops.adapters.forges.gitea import open_gitea
 
     return open_gitea(address, token, clock, budget, environ)

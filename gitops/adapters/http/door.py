@@ -24,6 +24,7 @@ from gitops.core.images.name import is_loopback
 if TYPE_CHECKING:
     import ssl
 
+_ONCE = ("POST", "PATCH")  # on a new line, so that its end never makes a second one
 _LONGEST_SILENCE = 15.0
 """Seconds that one answer may take, when the call has that many left."""
 
@@ -119,7 +120,7 @@ class HttpDoor:
             if deadline.left <= 0:
                 raise NoResponse("the time for it is over", late=True)
             with self._lock:
-                kept = self._idle.get(origin)
+                kept = None if method in _ONCE else self._idle.get(origin)
                 line = kept.pop() if kept else None
             is_kept = line is not None
             try:

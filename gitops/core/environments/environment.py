@@ -26,7 +26,7 @@ Database = Literal["dummy", "real"]
 DataProtection = Literal["masked", "read-only"]
 Required = Literal["qa-passed", "stable"]
 Pin = Literal["tag", "digest", "both"]
-ForgeKind = Literal["github", "gitlab", "gitea", "forgejo", "none"]
+ForgeKind = Literal["github", "gitlab", "gitea", "forgejo", "bitbucket", "azure-devops", "none"]
 
 
 class RegistryRules(Struct, frozen=True):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from msgspec import Struct
 
@@ -23,21 +23,43 @@ _PORTS = {"http": 80, "https": 443}
 _SEGMENT = re.compile(r"[^/\s\x00-\x1f\x7f%?#\\]+")
 
 # Hosts that give SSH on another name than their pages.
-_ALIASES = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
+_ALIASES = {
+    "ssh.github.com": "github.com",
+    "altssh.gitlab.com": "gitlab.com",
+    "altssh.bitbucket.org": "bitbucket.org",
+    "ssh.dev.azure.com": "dev.azure.com",
+    "vs-ssh.visualstudio.com": "dev.azure.com",
+}
 _KNOWN: dict[str, ForgeKind] = {
     "github.com": "github",
     "gitlab.com": "gitlab",
     "codeberg.org": "forgejo",
     "gitea.com": "gitea",
-    # Forges without an adapter: a proposal is a branch there, and nobody need ask.
-    "bitbucket.org": "none",
-    "altssh.bitbucket.org": "none",
-    "dev.azure.com": "none",
-    "ssh.dev.azure.com": "none",
+    "bitbucket.org": "bitbucket",
+    "dev.azure.com": "azure-devops",
+    # A forge without an adapter: a proposal is a branch there, and nobody need ask.
     "git.sr.ht": "none",
 }
-NAMES = {"github": "GitHub", "gitlab": "GitLab", "gitea": "Gitea", "forgejo": "Forgejo"}
+_KNOWN_ENDS: dict[str, ForgeKind] = {".ghe.com": "github", ".visualstudio.com": "azure-devops"}
+NAMES = {
+    "github": "GitHub",
+    "gitlab": "GitLab",
+    "gitea": "Gitea",
+    "forgejo": "Forgejo",
+    "bitbucket": "Bitbucket",
+    "azure-devops": "Azure DevOps",
+}
 """What messages call each kind."""
+
+SERVER_VARIABLES: dict[str, str] = {
+    "github": "GITHUB_SERVER_URL",
+    "gitlab": "GITLAB_HOST",
+    "gitea": "GITEA_SERVER_URL",
+    "forgejo": "GITEA_SERVER_URL",
+    "bitbucket": "BITBUCKET_SERVER_URL",
+    "azure-devops": "AZURE_DEVOPS_SERVER_URL",
+}
+"""Kind -> the variable with which a caller says where such a forge is."""
 
 
 class WebOrigin(Struct, frozen=True):
@@ -83,7 +105,8 @@ class ForgeAddress(Struct, frozen=True):
 
     Attributes:
         url: of its pages, without a slash at the end.
-        repository: `owner/name`; on GitLab with all of its groups.
+        repository: `owner/name`; on GitLab with all of its groups; on Azure DevOps
+            `organisation/project/name`, where the first may be several parts or none.
     """
 
     kind: ForgeKind
@@ -104,11 +127,16 @@ class ForgeAddress(Struct, frozen=True):
     @property
     def api_url(self) -> str:
         """Where its API is, without a slash at the end."""
+        host = self.origin.host
         if self.kind == "gitlab":
             return f"{self.url}/api/v4"
+        if self.kind == "azure-devops":
+            return self.url
+        if self.kind == "bitbucket":
+            cloud = host == "bitbucket.org"
+            return "https://api.bitbucket.org/2.0" if cloud else f"{self.url}/rest"
         if self.kind != "github":
             return f"{self.url}/api/v1"
-        host = self.origin.host
         if host == "github.com" or host.endswith(".ghe.com"):
             return f"https://api.{host}"
         return f"{self.url}/api/v3"
@@ -162,15 +190,13 @@ def locate(
     if remote is None:
         return None
     if setting is None:
-        kind = _KNOWN.get(remote.host) or _declared_kind(remote, environ)
-        if kind is None and remote.host.endswith(".ghe.com"):
-            kind = "github"
+        known = _known_kind(remote.host)
+        kind = known or _declared_kind(remote, environ)
         if kind is None:
             return Unknown(remote.origin, remote.exact, remote.path)
         if kind == "none":
             return None
         # What everybody knows is never talked to in the clear, whatever the remote says.
-        known = remote.host in _KNOWN or remote.host.endswith(".ghe.com")
         url = f"https://{remote.host}" if known else str(remote.origin)
         return _address(kind, url, remote.path)
     url = (setting.url or str(remote.origin)).rstrip("/")
@@ -186,6 +212,10 @@ def declared_servers(kind: ForgeKind, environ: Mapping[str, str]) -> dict[str, W
         names = () if in_gitea else ("GITHUB_SERVER_URL",)
     elif kind == "gitlab":
         names = ("GITLAB_HOST", "CI_SERVER_URL", "CI_SERVER_HOST")
+    elif kind == "bitbucket":
+        names = ("BITBUCKET_SERVER_URL",)
+    elif kind == "azure-devops":
+        names = ("AZURE_DEVOPS_SERVER_URL", "SYSTEM_COLLECTIONURI")
     elif kind != "none":
         # Their runners speak with GitHub's words.
         names = ("GITEA_SERVER_URL", *(("GITHUB_SERVER_URL",) if in_gitea else ()))
@@ -199,9 +229,15 @@ def declared_servers(kind: ForgeKind, environ: Mapping[str, str]) -> dict[str, W
     return found
 
 
+def _known_kind(host: str) -> ForgeKind | None:
+    """What everybody knows of a host."""
+    ends = (kind for end, kind in _KNOWN_ENDS.items() if host.endswith(end))
+    return _KNOWN.get(host) or next(ends, None)
+
+
 def _declared_kind(remote: RemoteAddress, environ: Mapping[str, str]) -> ForgeKind | None:
     """A job that runs on a forge knows what its own host is, and so may a person."""
-    kinds: tuple[ForgeKind, ...] = ("github", "gitlab", "gitea")
+    kinds: tuple[ForgeKind, ...] = ("github", "gitlab", "gitea", "bitbucket", "azure-devops")
     for kind in kinds:
         servers = declared_servers(kind, environ).values()
         if any(_same_place(origin, remote) for origin in servers):
@@ -223,9 +259,6 @@ def _check_place(
     declared = declared_servers(kind, environ)
     if origin in declared.values():
         return
-    variable = {"github": "GITHUB_SERVER_URL", "gitlab": "GITLAB_HOST"}.get(
-        kind, "GITEA_SERVER_URL"
-    )
     if origin.host == remote.host and not origin.private:
         raise Denied(
             f"gitops.yaml names {origin} as the forge: a token would be readable on its way",
@@ -233,7 +266,7 @@ def _check_place(
         )
     raise Denied(
         f"gitops.yaml says that the forge is at {origin}, but the repository is on {remote.host}",
-        hint=f"if that is right, say so yourself: {variable}={origin}",
+        hint=f"if that is right, say so yourself: {SERVER_VARIABLES[kind]}={origin}",
     )
 
 
@@ -243,11 +276,40 @@ def _address(kind: ForgeKind, url: str, path: str) -> ForgeAddress | None:
     if below and path.startswith(f"{below}/"):
         path = path.removeprefix(f"{below}/")
     parts = path.split("/")
-    if not all(_SEGMENT.fullmatch(part) and part not in (".", "..") for part in parts):
+    if kind == "azure-devops":
+        parts = _azure_parts(parts, _parse_origin(url).host)
+    elif kind == "bitbucket" and parts[0] == "scm":  # Data Center's way to Git over HTTP
+        parts = parts[1:]
+    if not all(_is_part(part, kind) and part not in (".", "..") for part in parts):
         return None
-    if len(parts) < 2 or (kind != "gitlab" and len(parts) > 2):
+    if len(parts) < 2 or (kind not in ("gitlab", "azure-devops") and len(parts) > 2):
         return None
-    return ForgeAddress(kind, url, path)
+    return ForgeAddress(kind, url, "/".join(parts))
+
+
+def _azure_parts(parts: list[str], host: str) -> list[str]:
+    """Return organisation, project and name of `org/project/_git/name`, `v3/org/project/name`.
+
+    A host may be the organisation's own. The project of `org/_git/name` is called as the
+    repository. Blanks of names come as `%20`. Empty for what is none of these.
+    """
+    parts = [unquote(part) for part in parts]
+    if "_git" not in parts:
+        return parts[1:] if len(parts) == 4 and parts[0] in ("v2", "v3") else []
+    place = parts.index("_git")
+    above, below = parts[:place], [one for one in parts[place + 1 :] if one != "_full"]
+    if len(below) != 1:
+        return []
+    if host.endswith(".visualstudio.com"):
+        above = [one for one in above if one != "DefaultCollection"]
+        return [*(above or below), *below] if len(above) < 2 else []
+    organisation = 2 if above[:1] == ["tfs"] else 1
+    return [*above, *below] if len(above) > organisation else [*above, *below, *below]
+
+
+def _is_part(part: str, kind: ForgeKind) -> bool:
+    """Can it be a part of a repository's path? Only Azure DevOps lets a name have blanks."""
+    return bool(_SEGMENT.fullmatch(part.replace(" ", "_") if kind == "azure-devops" else part))
 
 
 def _origin_or_none(url: str) -> WebOrigin | None:

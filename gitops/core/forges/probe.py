@@ -2,7 +2,9 @@
 
 Facts: Gitea and Forgejo tell their version to everybody (`/api/v1/version`), and a Forgejo's holds
 the Gitea version that it grew from; GitLab refuses `/api/v4/version` in words of its own; GitHub
-Enterprise Server answers `/api/v3/meta`, or refuses it with a link to its documentation.
+Enterprise Server answers `/api/v3/meta`, or refuses it with a link to its documentation; Bitbucket
+Data Center tells its name and version to everybody. Azure DevOps Server asks everybody to sign in,
+in no words of its own: it is named in `gitops.yaml`.
 """
 
 from __future__ import annotations
@@ -14,7 +16,8 @@ from msgspec import Struct
 
 from gitops.core.environments.environment import ForgeKind
 
-QUESTIONS = ("/api/v1/version", "/api/v4/version", "/api/v3/meta")
+_BITBUCKET = "/rest/api/1.0/application-properties"
+QUESTIONS = ("/api/v1/version", "/api/v4/version", "/api/v3/meta", _BITBUCKET)
 """Paths to GET, one after the other, until an answer is recognised."""
 
 LONGEST_ANSWER = 65536
@@ -52,6 +55,12 @@ def recognise(answer: ProbeAnswer) -> ForgeKind | None:
             return "github"
         if answer.status == 200 and "verifiable_password_authentication" in said:
             return "github"
+    if (
+        answer.path == _BITBUCKET
+        and answer.status == 200
+        and said.get("displayName") == "Bitbucket"
+    ):
+        return "bitbucket"
     return None
 
 

@@ -1,9 +1,10 @@
 """Which token may go to which forge: only to the host that it is for.
 
 A variable that names a server (`GITHUB_SERVER_URL`, `CI_SERVER_URL`, `GITLAB_HOST`,
-`GITEA_SERVER_URL`) says where its token belongs. Without one, `GITHUB_TOKEN` belongs to github.com;
-`GITLAB_TOKEN` and `GITEA_TOKEN` go to the repository's own host, which the caller named, and never
-to one that only a file of the repository names (`gitops.core.forges.address.locate` sees to that).
+`GITEA_SERVER_URL` and their likes) says where its token belongs. Without one, `GITHUB_TOKEN`
+belongs to github.com, and the others go to the repository's own host, which the caller named, and
+never to one that only a file of the repository names (`gitops.core.forges.address.locate` sees to
+that).
 """
 
 from __future__ import annotations
@@ -14,15 +15,23 @@ from typing import Literal
 from msgspec import Struct
 
 from gitops.core.environments.environment import ForgeKind
-from gitops.core.forges.address import ForgeAddress, WebOrigin, declared_servers
+from gitops.core.forges.address import (
+    SERVER_VARIABLES,
+    ForgeAddress,
+    WebOrigin,
+    declared_servers,
+)
 
 VARIABLES = (
     *("GITHUB_TOKEN", "GITHUB_SERVER_URL", "GITLAB_TOKEN", "GITLAB_HOST", "CI_JOB_TOKEN"),
     *("CI_SERVER_URL", "CI_SERVER_HOST", "GITEA_TOKEN", "GITEA_SERVER_URL"),
+    *("BITBUCKET_TOKEN", "BITBUCKET_SERVER_URL", "AZURE_DEVOPS_TOKEN", "AZURE_DEVOPS_EXT_PAT"),
+    *("AZURE_DEVOPS_SERVER_URL", "SYSTEM_ACCESSTOKEN", "SYSTEM_COLLECTIONURI"),
 )
 """What is read of the environment, here and in `forge_address`; for the reference page."""
 
 _GITHUB = WebOrigin("https", "github.com", 443)
+_OF_JOBS = ("CI_JOB_TOKEN", "SYSTEM_ACCESSTOKEN")
 
 
 class ForgeToken(Struct, frozen=True):
@@ -30,7 +39,8 @@ class ForgeToken(Struct, frozen=True):
 
     Attributes:
         source: where it came from, for messages (`GITEA_TOKEN`, `Git's credential helper`).
-        style: `token`, `job` (GitLab's CI_JOB_TOKEN), or `basic` (user and password).
+        style: `token`, `job` (GitLab's CI_JOB_TOKEN, Azure DevOps' SYSTEM_ACCESSTOKEN), or `basic`
+            (user and password).
     """
 
     secret: str
@@ -62,9 +72,7 @@ def choose_token(address: ForgeAddress, environ: Mapping[str, str]) -> TokenChoi
             continue
         homes = _homes(name, address.kind, environ)
         if homes is None or address.origin in homes:
-            return TokenChoice(
-                ForgeToken(secret, name, "job" if name == "CI_JOB_TOKEN" else "token")
-            )
+            return TokenChoice(ForgeToken(secret, name, "job" if name in _OF_JOBS else "token"))
         where = " or ".join(str(home) for home in homes) or "no server that is named"
         passed_over.append(f"{name} is for {where}")
     return TokenChoice(None, tuple(passed_over))
@@ -75,9 +83,7 @@ def how_to_give_a_token(address: ForgeAddress, passed_over: tuple[str, ...] = ()
     name = _variables(address.kind)[0]
     hint = f"set {name}, or store a token for {address.origin} in Git's credential helper"
     if passed_over:
-        server = {"github": "GITHUB_SERVER_URL", "gitlab": "GITLAB_HOST"}.get(
-            address.kind, "GITEA_SERVER_URL"
-        )
+        server = SERVER_VARIABLES[address.kind]
         hint = f"{'; '.join(passed_over)}: if it is for {address.origin}, set {server} to that"
     return hint
 
@@ -87,6 +93,10 @@ def _variables(kind: ForgeKind) -> tuple[str, ...]:
         return ("GITHUB_TOKEN",)
     if kind == "gitlab":
         return ("GITLAB_TOKEN", "CI_JOB_TOKEN")
+    if kind == "bitbucket":
+        return ("BITBUCKET_TOKEN",)
+    if kind == "azure-devops":
+        return ("AZURE_DEVOPS_TOKEN", "AZURE_DEVOPS_EXT_PAT", "SYSTEM_ACCESSTOKEN")
     return ("GITEA_TOKEN", "GITHUB_TOKEN")
 
 
@@ -98,10 +108,9 @@ def _homes(name: str, kind: ForgeKind, environ: Mapping[str, str]) -> tuple[WebO
         if named is not None:
             return (named,)
         return (_GITHUB,) if kind == "github" and not _elsewhere(environ) else ()
-    if name == "CI_JOB_TOKEN":
-        return tuple(
-            origin for variable, origin in declared.items() if variable.startswith("CI_SERVER_")
-        )
+    if name in _OF_JOBS:
+        own = ("CI_SERVER_", "SYSTEM_")
+        return tuple(origin for variable, origin in declared.items() if variable.startswith(own))
     # The caller's own word comes before what the CI system says of itself.
     first = next(iter(declared.values()), None)
     return None if first is None else (first,)

@@ -89,7 +89,7 @@ def test_a_host_that_is_no_forge(host: Host) -> None:
 
     assert isinstance(found, NoForge)
     assert "`forge:`" in str(found.hint)
-    assert 3 == len(host.seen)
+    assert 4 == len(host.seen)
 
 
 def test_what_config_says_is_not_asked(host: Host) -> None:

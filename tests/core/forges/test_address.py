@@ -88,7 +88,74 @@ def test_known_hosts(url: str, kind: ForgeKind, where: str, api: str) -> None:
     assert api == found.api_url
 
 
-@pytest.mark.parametrize("host", ["bitbucket.org", "ssh.dev.azure.com", "git.sr.ht"])
+AZURE = "https://dev.azure.com"
+BITBUCKETS = [
+    ("https://bitbucket.org/shop/m.git", "https://bitbucket.org", "shop/m"),
+    ("ssh://git@altssh.bitbucket.org:443/shop/m.git", "https://bitbucket.org", "shop/m"),
+]
+AZURES = [
+    ("https://dev.azure.com/shop/web/_git/m", AZURE, "shop/web/m"),
+    ("https://shop@dev.azure.com/shop/My%20Web/_git/m", AZURE, "shop/My Web/m"),
+    ("https://dev.azure.com/shop/_git/m", AZURE, "shop/m/m"),
+    ("git@ssh.dev.azure.com:v3/shop/web/m", AZURE, "shop/web/m"),
+    ("shop@vs-ssh.visualstudio.com:v3/shop/web/m", AZURE, "shop/web/m"),
+    ("https://shop.visualstudio.com/web/_git/m", "https://shop.visualstudio.com", "web/m"),
+    (
+        "https://shop.visualstudio.com/DefaultCollection/web/_git/m",
+        "https://shop.visualstudio.com",
+        "web/m",
+    ),
+    ("https://shop.visualstudio.com/_git/m", "https://shop.visualstudio.com", "m/m"),
+]
+
+
+@pytest.mark.parametrize(
+    ("remote", "kind", "url", "repository"),
+    [
+        *((remote, "bitbucket", url, name) for remote, url, name in BITBUCKETS),
+        *((remote, "azure-devops", url, name) for remote, url, name in AZURES),
+    ],
+)
+def test_addresses_of_their_own_kind(
+    remote: str, kind: ForgeKind, url: str, repository: str
+) -> None:
+    """Bitbucket and Azure DevOps are known by their hosts, however Git reaches them."""
+    assert ForgeAddress(kind, url, repository) == locate(None, remote, {})
+
+
+@pytest.mark.parametrize(
+    ("remote", "setting", "repository"),
+    [
+        ("https://git.example.com/scm/SHOP/m.git", ForgeSetting("bitbucket"), "SHOP/m"),
+        ("ssh://git@git.example.com:7999/~ana/m.git", ForgeSetting("bitbucket"), "~ana/m"),
+        (
+            "https://git.example.com/bitbucket/scm/SHOP/m.git",
+            ForgeSetting("bitbucket", "https://git.example.com/bitbucket"),
+            "SHOP/m",
+        ),
+        (
+            "https://git.example.com/tfs/Main/web/_git/m",
+            ForgeSetting("azure-devops"),
+            "tfs/Main/web/m",
+        ),
+        ("https://git.example.com/tfs/Main/_git/m", ForgeSetting("azure-devops"), "tfs/Main/m/m"),
+    ],
+)
+def test_servers_of_ones_own(remote: str, setting: ForgeSetting, repository: str) -> None:
+    """Data Center puts `scm` before a project, Azure DevOps Server a collection."""
+    found = locate(setting, remote, {})
+
+    assert isinstance(found, ForgeAddress)
+    assert (setting.url or "https://git.example.com", repository) == (found.url, found.repository)
+
+
+@pytest.mark.parametrize("path", ["shop/web/m", "shop/web/_git", "shop/web/_git/a/b", "v3/shop/m"])
+def test_paths_that_are_no_repository_of_azure(path: str) -> None:
+    """What is none of its addresses has no pull requests."""
+    assert locate(None, f"https://dev.azure.com/{path}", {}) is None
+
+
+@pytest.mark.parametrize("host", ["git.sr.ht"])
 def test_forges_without_an_adapter(host: str) -> None:
     """A host that is known to be something else is not asked."""
     assert locate(None, f"git@{host}:shop/m", {}) is None

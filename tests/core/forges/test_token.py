@@ -21,6 +21,9 @@ GITHUB = {"GITHUB_TOKEN": "s3cret"}
 GITLAB = {"GITLAB_TOKEN": "s3cret"}
 GITEA = {"GITEA_TOKEN": "s3cret"}
 JOB = {"CI_JOB_TOKEN": "s3cret"}
+BITBUCKET = {"BITBUCKET_TOKEN": "s3cret"}
+PIPELINE = {"SYSTEM_ACCESSTOKEN": "s3cret"}
+AZURE = "https://dev.azure.com"
 
 
 @pytest.mark.parametrize(
@@ -55,6 +58,18 @@ JOB = {"CI_JOB_TOKEN": "s3cret"}
         ("forgejo", OWN, GITEA, "GITEA_TOKEN"),
         ("gitea", OWN, {**GITEA, "GITEA_SERVER_URL": OWN}, "GITEA_TOKEN"),
         ("gitea", OWN, {**GITEA, "GITEA_SERVER_URL": "https://other.example"}, None),
+        ("bitbucket", "https://bitbucket.org", BITBUCKET, "BITBUCKET_TOKEN"),
+        ("bitbucket", OWN, {**BITBUCKET, "BITBUCKET_SERVER_URL": OWN}, "BITBUCKET_TOKEN"),
+        ("bitbucket", OWN, {**BITBUCKET, "BITBUCKET_SERVER_URL": "https://other.example"}, None),
+        ("azure-devops", AZURE, {"AZURE_DEVOPS_EXT_PAT": "s3cret"}, "AZURE_DEVOPS_EXT_PAT"),
+        ("azure-devops", AZURE, PIPELINE, None),
+        (
+            "azure-devops",
+            AZURE,
+            {**PIPELINE, "SYSTEM_COLLECTIONURI": f"{AZURE}/shop/"},
+            "SYSTEM_ACCESSTOKEN",
+        ),
+        ("azure-devops", AZURE, {**PIPELINE, "SYSTEM_COLLECTIONURI": f"{OWN}/tfs/Main/"}, None),
         ("gitea", OWN, GITHUB, None),
         ("gitea", OWN, {**GITHUB, "GITHUB_SERVER_URL": OWN}, None),
         (
@@ -81,7 +96,9 @@ def test_a_token_goes_to_its_host(
 
     assert expected == (found[0] if found else None)
     if found:
-        assert ("job" if expected == "CI_JOB_TOKEN" else "token") == found[1]
+        assert ("job" if expected in ("CI_JOB_TOKEN", "SYSTEM_ACCESSTOKEN") else "token") == found[
+            1
+        ]
 
 
 def test_what_was_passed_over_is_told() -> None:

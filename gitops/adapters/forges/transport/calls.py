@@ -140,7 +140,7 @@ class Calls:
         try:
             do()
         except ForgeResponse as error:
-            if error.status not in (403, 404, 422):
+            if error.status not in (400, 403, 404, 409, 422):
                 raise
             yield f"{what}: {self.words(error.words)}"
 
