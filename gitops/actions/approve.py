@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.plan import Draft, Plan
@@ -22,11 +23,18 @@ from gitops.actions.pull_requests.decide import ApprovalPreview, ApproveRequest,
 from gitops.actions.pull_requests.review import signers_of
 from gitops.actions.releases.ledger import Appended, append_records, ledger_of
 from gitops.actions.write.write import write
-from gitops.core.environments.environment import Overlay
 from gitops.core.ledger.records import LEDGER_BRANCH, LedgerEntry, Record, approvals
 from gitops.core.policy.reasons import record_overrides
-from gitops.core.proposals.approval import is_author, makers, merge_message, person
-from gitops.core.report import Committed, OverlayChange, WriteReport
+from gitops.core.proposals.approval import (
+    LandingProposal,
+    is_author,
+    landing_action,
+    makers,
+    merge_message,
+    merge_message_of_many,
+    person,
+)
+from gitops.core.report import Committed, HeldOverlay, OverlayChange, WriteReport
 from gitops.errors import Refused
 from gitops.ports import NoForge
 
@@ -63,9 +71,9 @@ def approve(
 def _approve(session: Session, tip: Tip, approving: Approving) -> WriteReport:
     forge = session.forge(tip.config)
     if not isinstance(forge, NoForge):
-        from gitops.actions.pull_requests.merge import merge_pull_request
+        from gitops.actions.pull_requests.merge import merge_pull_requests
 
-        return merge_pull_request(session, forge, approving)
+        return merge_pull_requests(session, forge, approving, tip)
     report = _approve_in_git(session, tip, approving)
     return report if forge.hint is None else replace(report, hint=report.hint or forge.hint)
 
@@ -88,21 +96,27 @@ def _after_update(session: Session, approving: Approving, updated: WriteReport) 
 
 
 def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteReport:
-    recorded: Appended | None = None
+    recorded: list[Appended] | None = None
 
     def plan(tip: Tip) -> Plan:
-        decided = approving.decide(*approving.look(tip))
-        _check_approver(decided.view, decided.present)
+        decided = approving.decide(approving.look(tip))
+        for one in decided:
+            _check_approver(one.view, one.present)
         approving.ask(decided)
         by = [person(session.identity())]
         if recorded is not None:
-            given = _given(decided.view, decided.present)
-            missing = decided.view.row.approvals.required - len(given)
-            if missing > 0:
-                return _waiting(decided.view.overlay, decided.present, missing)
+            given = [_given(one.view, one.present) for one in decided]
+            waiting = [
+                (one, missing)
+                for one, some in zip(decided, given, strict=True)
+                if (missing := one.view.row.approvals.required - len(some)) > 0
+            ]
+            if waiting:
+                return _waiting(waiting)
             # With signers they are who approved; else names stand in the ledger, and one is known.
-            signed = decided.view.tip.config.signers is not None
-            by = [one.who for one in given] if signed and given else by
+            signed = decided[0].view.tip.config.signers is not None
+            who = dict.fromkeys(entry.who for some in given for entry in some)
+            by = list(who) if signed and who else by
         return _assemble(decided, approving.request, by)
 
     if session.dry_run:
@@ -112,24 +126,31 @@ def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteRe
     check_policy(session, tip, planned.targets)
     if approving.confirm is not None:
         tip = open_tip(session)  # somebody took the time to read
-    decided = planned.result
-    if not isinstance(decided, Decided):
+    if not isinstance(planned.result, _Agreed):
         raise AssertionError("nothing was recorded yet, so nothing is missing")
-    recorded = _record(view_of(session, tip, decided.view.overlay), decided.present)
-    tip.forget(LEDGER_BRANCH)
+    recorded = []
+    for one in planned.result.decided:
+        recorded.append(_record(view_of(session, tip, one.view.overlay), one.present))
+        tip.forget(LEDGER_BRANCH)
     report = write(session, plan, tip=tip).report
     if report.outcome != "unchanged":
         return report
-    commit = recorded.commit
-    if commit is None:
+    commits = [one.commit for one in recorded if one.commit is not None]
+    if not commits:
         return replace(report, branch=LEDGER_BRANCH)
     return replace(
         report,
         outcome="committed",
         branch=LEDGER_BRANCH,
-        commit=commit,
-        commits=(Committed(LEDGER_BRANCH, commit),),
+        commit=commits[-1],
+        commits=(Committed(LEDGER_BRANCH, commits[-1]),),
     )
+
+
+class _Agreed(Struct, frozen=True):
+    """The proposals that a plan lands."""
+
+    decided: Sequence[Decided]
 
 
 def _check_approver(view: OverlayView, present: OpenProposal, signer: str | None = None) -> None:
@@ -194,51 +215,110 @@ def _given(view: OverlayView, present: OpenProposal) -> list[LedgerEntry]:
     return [entry for entry in known if rule.self or entry.who.lower() not in names]
 
 
-def _waiting(overlay: Overlay, present: OpenProposal, missing: int) -> Plan:
-    required = overlay.environment.approvals.required
-    note = f"{required - missing} of {required} approvals of {present.commit[:7]} count so far"
+def _waiting(waiting: Sequence[tuple[Decided, int]]) -> Plan:
+    """Return the plan where some still want approvals: none lands before all may."""
+    notes = []
+    for one, missing in waiting:
+        required = one.view.row.approvals.required
+        count = f"{required - missing} of {required} approvals of {one.present.commit[:7]} count"
+        notes.append(
+            f"{count} so far" if len(waiting) == 1 else f"{one.view.label}: {count} so far"
+        )
     return Plan(
         action="approve",
-        waiting=(present.report(overlay),),
-        notes=(note,),
+        waiting=tuple(one.present.report(one.view.overlay) for one, _ in waiting),
+        notes=tuple(notes),
         hint="where gitops.yaml names signers, only approvals count that a listed key signed",
     )
 
 
-def _assemble(decided: Decided, request: ApproveRequest, by: Sequence[str]) -> Plan:
-    view, present, edit = decided.view, decided.present, decided.edit
-    session, overlay, home = view.session, view.overlay, view.home
-    files: dict[str, bytes | None] = {**edit.files}
-    before: dict[str, bytes | None] = {**edit.originals}
-    hold = decided.hold
-    if hold is not None:
-        files[hold.path], before[hold.path] = hold.content, home.read(hold.path)
-    message = merge_message(
-        present.message,
-        label=overlay.label,
-        changes=edit.changes,
-        approved_by=by,
-        intent=session.intent,
-        overrides=(
-            *decided.judged.counting,
-            *record_overrides(request.override, decided.passed),
-        ),
-        goes_back=decided.judged.goes_back,
-    )
+def _assemble(decided: Sequence[Decided], request: ApproveRequest, by: Sequence[str]) -> Plan:
+    """Return the plan that lands proposals: one commit for each branch that they go to."""
+    holds = [
+        HeldOverlay(one.view.overlay, one.hold.hold)
+        for one in decided
+        if one.hold is not None and one.hold.hold is not None
+    ]
+    commits: dict[str, Draft] = {}
+    for branch in dict.fromkeys(one.view.branch for one in decided):
+        commits[branch] = _draft([one for one in decided if one.view.branch == branch], request, by)
     return Plan(
         action="approve",
-        commits={home.branch: Draft(files, message, merges=present.commit, before=before)},
-        ending=(present.report(overlay, state="merged"),),
+        commits=commits,
+        ending=tuple(one.present.report(one.view.overlay, state="merged") for one in decided),
         changes=tuple(
-            OverlayChange(overlay, edit.path, change, home.branch) for change in edit.changes
+            OverlayChange(one.view.overlay, one.edit.path, change, one.view.branch)
+            for one in decided
+            for change in one.edit.changes
         ),
-        warnings=(*(f"{edit.path}: {text}" for text in edit.warnings), *decided.warnings),
-        notes=(
-            f"{proposal_branch(overlay)} at {present.commit[:7]} by {present.author.name}",
-            *(note for note in decided.notes if note not in decided.warnings),
+        warnings=tuple(
+            text
+            for one in decided
+            for text in (
+                *(f"{one.edit.path}: {warning}" for warning in one.edit.warnings),
+                *one.warnings,
+            )
         ),
-        hold=hold.hold if hold is not None else None,
+        notes=tuple(
+            note
+            for one in decided
+            for note in (
+                f"{proposal_branch(one.view.overlay)} at {one.present.commit[:7]} "
+                f"by {one.present.author.name}",
+                *(text for text in one.notes if text not in one.warnings),
+            )
+        ),
+        hold=holds[0].hold if holds else None,
+        holds=tuple(holds),
         judged=True,
-        audit=decided.audit,
-        result=decided,
+        audit=tuple(entry for one in decided for entry in one.audit),
+        result=_Agreed(decided),
     )
+
+
+def _draft(decided: Sequence[Decided], request: ApproveRequest, by: Sequence[str]) -> Draft:
+    files: dict[str, bytes | None] = {}
+    before: dict[str, bytes | None] = {}
+    for one in decided:
+        files |= one.edit.files
+        before |= one.edit.originals
+        if one.hold is not None:
+            files[one.hold.path] = one.hold.content
+            before[one.hold.path] = one.view.home.read(one.hold.path)
+    return Draft(
+        files,
+        _message(decided, request, by),
+        merges=tuple(one.present.commit for one in decided),
+        before=before,
+    )
+
+
+def _message(decided: Sequence[Decided], request: ApproveRequest, by: Sequence[str]) -> str:
+    intent = decided[0].view.session.intent
+    overrides = dict.fromkeys(
+        text
+        for one in decided
+        for text in (*one.judged.counting, *record_overrides(request.override, one.passed))
+    )
+    if len(decided) == 1:
+        (one,) = decided
+        return merge_message(
+            one.present.message,
+            label=one.view.label,
+            changes=one.edit.changes,
+            approved_by=by,
+            intent=intent,
+            overrides=tuple(overrides),
+            goes_back=one.judged.goes_back,
+        )
+    parts = [
+        LandingProposal(one.view.label, one.present.message, one.edit.changes, one.judged.goes_back)
+        for one in decided
+    ]
+    kinds = {landing_action(part.message, part.goes_back) for part in parts}
+    if len(kinds) > 1:
+        raise Refused(
+            f"these are of several kinds ({', '.join(sorted(kinds))}): nothing was approved",
+            hint=f"approve them one by one: `gitops approve {parts[0].label}`",
+        )
+    return merge_message_of_many(parts, approved_by=by, intent=intent, overrides=tuple(overrides))

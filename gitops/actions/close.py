@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.named import find_overlay
+from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.view import OverlayView, view_of
@@ -19,6 +21,8 @@ from gitops.actions.proposals.find import (
 )
 from gitops.actions.pull_requests.publish import end_pull_request
 from gitops.actions.write.write import write
+from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import told_labels
 from gitops.core.proposals.comments import render_closed
 from gitops.core.report import Proposal, WriteReport
 from gitops.core.text.plain import one_line
@@ -32,56 +36,74 @@ class _Ended(Struct, frozen=True):
     view: OverlayView
     head: str
     pull: PullRequest | None
+    proposal: Proposal
 
 
-def close(
-    session: Session, environment: str, *, app: str | None = None, reason: str | None = None
-) -> WriteReport:
-    """Delete the proposal branch of an environment; `unchanged` when there is none.
+def close(session: Session, named: Named, *, reason: str | None = None) -> WriteReport:
+    """Delete the proposal branches of what is named; `unchanged` when there are none.
 
-    Its pull request is closed with the reason. Raises Refused when the proposal moved while it was
-    closed, and what `write` raises.
+    Their pull requests are closed with the reason. Raises Refused when a proposal moved while it
+    was closed, and what `write` raises.
     """
     require_words(reason, "--reason")
-    shown: str | None = None
+    shown: dict[Overlay, str] = {}
 
     def plan(tip: Tip) -> Plan:
-        nonlocal shown
-        overlay = find_overlay(tip, environment, app)
-        branch = proposal_branch(overlay)
-        view = view_of(session, tip, overlay)
-        found = _look(view)
-        head, present = found.head, found.present
-        if head is None:
-            return Plan(action="close", notes=(f"{overlay.label} has no proposal",))
-        check_head(overlay, head, shown)
-        shown = shown or head
-        ended = Proposal(overlay, branch, head, state="closed", base=view.branch)
-        if present is not None:
-            ended = present.report(overlay, state="closed")
+        views = [view_of(session, tip, overlay) for overlay in overlays_named(tip, named)]
+        looked = [(view, _look(view)) for view in views]
+        ended = [_ended(view, found, shown) for view, found in looked if found.head is not None]
+        told = told_labels([view.label for view in views])
+        if not ended:
+            return Plan(action="close", notes=(f"{told} has no proposal",))
         because = f": {one_line(reason)}" if reason is not None else ""
         return Plan(
             action="close",
-            ending=(ended,),
-            notes=(f"{overlay.label}: the proposal {head[:7]} is dropped{because}",),
-            warnings=_with_it(found),
-            result=_Ended(view, head, found.pull),
+            ending=tuple(one.proposal for one in ended),
+            notes=tuple(
+                f"{one.view.label}: the proposal {one.head[:7]} is dropped{because}"
+                for one in ended
+            ),
+            warnings=tuple(
+                text for _, found in looked if found.head is not None for text in _with_it(found)
+            ),
+            result=tuple(ended),
         )
 
     done = write(session, plan)
     report, ended = done.report, done.plan.result
-    if not isinstance(ended, _Ended) or session.dry_run:
+    if not isinstance(ended, tuple) or session.dry_run:
         return report
-    view, pull = ended.view, ended.pull
-    warnings: tuple[str, ...] = ()
-    comment = render_closed(view.overlay, _name(session), reason)
-    if pull is None or pull.state == "open":  # otherwise it was over before
-        pull, warnings = end_pull_request(view, ended.head, comment)
-    told = tuple(
-        replace(one, number=pull.number, url=pull.url) if pull is not None else one
-        for one in report.proposals
-    )
-    return replace(report, proposals=told, warnings=report.warnings + warnings)
+    return _told(session, report, ended, reason)
+
+
+def _ended(view: OverlayView, found: ProposalLookup, shown: dict[Overlay, str]) -> _Ended:
+    """Return the proposal that goes: the head that was seen at first, by all tries."""
+    head, overlay = found.head or "", view.overlay
+    check_head(overlay, head, shown.get(overlay))
+    shown.setdefault(overlay, head)
+    ended = Proposal(overlay, proposal_branch(overlay), head, state="closed", base=view.branch)
+    if found.present is not None:
+        ended = found.present.report(overlay, state="closed")
+    return _Ended(view, head, found.pull, ended)
+
+
+def _told(
+    session: Session, report: WriteReport, ended: Sequence[_Ended], reason: str | None
+) -> WriteReport:
+    """Close the pull requests, and return the report with them."""
+    warnings: list[str] = []
+    told: list[Proposal] = []
+    for one in ended:
+        pull = one.pull
+        if pull is None or pull.state == "open":  # otherwise it was over before
+            comment = render_closed(one.view.overlay, _name(session), reason)
+            pull, doubts = end_pull_request(one.view, one.head, comment)
+            warnings += doubts
+        proposal = one.proposal
+        if pull is not None:
+            proposal = replace(proposal, number=pull.number, url=pull.url)
+        told.append(proposal)
+    return replace(report, proposals=tuple(told), warnings=(*report.warnings, *warnings))
 
 
 def _with_it(found: ProposalLookup) -> tuple[str, ...]:

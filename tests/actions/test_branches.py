@@ -499,8 +499,8 @@ VERBS: dict[str, Callable[[Shop], object]] = {
     "qa": lambda shop: qa(session(shop), QaRequest("prod", "qa-passed", "a" * 40)),
     "history": lambda shop: history(session(shop), "prod"),
     "diff": lambda shop: diff(session(shop), "prod", "dev"),
-    "approve": lambda shop: approve(session(shop), ApproveRequest("prod")),
-    "close": lambda shop: close(session(shop), "prod"),
+    "approve": lambda shop: approve(session(shop), ApproveRequest(Named(("prod",)))),
+    "close": lambda shop: close(session(shop), Named(("prod",))),
 }
 
 
@@ -556,7 +556,7 @@ def test_a_proposal_is_made_on_and_merged_into_its_branch(asking: Shop) -> None:
     report = promote(session(asking), PromoteRequest(("prod",)))
     head = asking.commits[asking.branches["gitops/prod"]]
     waiting = {one.overlay.label: one.proposals for one in status(session(asking)).overlays}
-    merged = approve(session(asking, "Bob", intent="2"), ApproveRequest("prod"))
+    merged = approve(session(asking, "Bob", intent="2"), ApproveRequest(Named(("prod",))))
 
     assert ("proposed", "production", "production") == (
         report.outcome,
@@ -589,7 +589,7 @@ def test_policy_is_asked_again_when_it_is_approved(asking: Shop) -> None:
         lambda: None,
     ]
     with pytest.raises(Refused, match="INC-1"):
-        approve(session(asking, "Bob", intent="2"), ApproveRequest("prod"))
+        approve(session(asking, "Bob", intent="2"), ApproveRequest(Named(("prod",))))
     assert "1" == asking.tag("prod")
 
 
@@ -601,7 +601,7 @@ def test_approving_by_another_policy_records_nothing(asking: Shop) -> None:
     tip = asking.branches["main"]
     asking.commit({"gitops.yaml": loose.encode()}, branch="evil", parents=[tip])
     with pytest.raises(UsageError, match="bound by the policy on main"):
-        approve(session(asking, branch="evil"), ApproveRequest("prod"))
+        approve(session(asking, branch="evil"), ApproveRequest(Named(("prod",))))
 
     assert "gitops/ledger" not in asking.branches
 
@@ -614,7 +614,7 @@ def test_a_proposal_that_landed_on_its_branch_is_not_open(asking: Shop) -> None:
     shown = {one.overlay.label: one for one in status(session(asking)).overlays}
 
     assert () == shown["prod"].proposals
-    report = close(session(asking), "prod")
+    report = close(session(asking), Named(("prod",)))
     assert ("closed", "production") == (report.outcome, report.branch)
 
 
@@ -623,9 +623,9 @@ def test_a_proposed_rollback_brings_its_hold_to_its_branch(asking: Shop) -> None
     rule = "after: [stage], change: pull-request, rollback: pull-request,"
     asking.commit({"gitops.yaml": CONFIG.replace("after: [stage],", rule).encode()})
     promote(session(asking), PromoteRequest(("prod",)))
-    approve(session(asking, "Bob", intent="2"), ApproveRequest("prod"))
+    approve(session(asking, "Bob", intent="2"), ApproveRequest(Named(("prod",))))
     rollback(session(asking, intent="3"), RollbackRequest(Named(("prod",))))
-    approve(session(asking, "Bob", intent="4"), ApproveRequest("prod"))
+    approve(session(asking, "Bob", intent="4"), ApproveRequest(Named(("prod",))))
 
     assert "1" == asking.tag("prod")
     assert asking.show(".gitops/holds/prod.yaml", "production") is not None
@@ -749,7 +749,7 @@ def test_without_atomic_pushes_an_approval_merges(asking: Shop, left: bool) -> N
     asking.atomic = False
     if left:
         asking.barred = {"gitops/prod"}
-    report = approve(session(asking, "Bob", intent="2"), ApproveRequest("prod"))
+    report = approve(session(asking, "Bob", intent="2"), ApproveRequest(Named(("prod",))))
 
     assert {"production": asking.branches["production"]} == commits(report)
     assert ("2", left) == (asking.tag("prod"), "gitops/prod" in asking.branches)

@@ -31,12 +31,12 @@ class Draft(Struct, frozen=True):
     Attributes:
         files: path -> new bytes; None deletes.
         before: path -> present bytes of the same files, for the preview.
-        merges: a commit that it merges.
+        merges: the commits that it merges.
     """
 
     files: Mapping[str, bytes | None]
     message: str
-    merges: str | None = None
+    merges: tuple[str, ...] = ()
     before: Mapping[str, bytes | None] = {}
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gitops.actions.context.holds import refuse_orphaned
-from gitops.actions.context.named import find_overlay
+from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.judge import Override
@@ -27,26 +27,27 @@ from gitops.actions.pull_requests.review import (
     judge_proposal,
     proposed_edit,
 )
+from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import told_labels
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
 from gitops.core.releases.selection import describe
 from gitops.core.report import AuditEntry, audit_of
-from gitops.errors import Refused
+from gitops.errors import Refused, UsageError
 
 
 class ApproveRequest(Struct, frozen=True):
     """What `gitops approve` was asked for.
 
     Attributes:
-        head: the proposal's head that was looked at (hex, at least 7 digits); None: the head as
-            it is when the call begins.
+        head: the proposal's head that was looked at (hex, at least 7 digits); None: the heads as
+            they are when the call begins.
         override: why policy is passed over, or None.
         update: bring it up to date with its base first, where that has gone on.
     """
 
-    environment: str
-    app: str | None = None
+    named: Named
     head: str | None = None
     override: str | None = None
     update: bool = False
@@ -56,17 +57,17 @@ class ApprovalPreview(Struct, frozen=True):
     """What a person is asked to approve.
 
     Attributes:
-        url: of the pull request, None without a forge.
+        label: the overlays.
+        heads: each proposal: its branch, head, and who proposed it.
+        urls: of the pull requests, () without a forge.
         notes: what else comes with it, one line each: commits of others, the release that it
             restores, its hold, overrides that it records.
     """
 
     label: str
-    branch: str
-    head: str
-    by: str
+    heads: tuple[str, ...]
     changes: tuple[tuple[str, ImageChange], ...]
-    url: str | None = None
+    urls: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 
@@ -120,12 +121,15 @@ class Decided(Struct, frozen=True):
         return tuple(map(str, self.judged.overrides))
 
 
+Looked = tuple[OverlayView, ProposalLookup]
+
+
 class Approving(Struct):
     """One call of `approve`: what was shown at first holds for all of its tries.
 
     Attributes:
         confirm: shows the changes and asks; None does not ask.
-        shown: the head that was asked about, None before.
+        shown: the head that was asked about, by overlay; empty before.
         override: what `request.override` passes.
     """
 
@@ -133,55 +137,76 @@ class Approving(Struct):
     request: ApproveRequest
     confirm: Callable[[ApprovalPreview], bool] | None
     override: Override
-    shown: str | None = None
+    shown: dict[Overlay, str] = field(default_factory=dict)
 
-    def look(self, tip: Tip) -> tuple[OverlayView, ProposalLookup]:
-        """Find the overlay and what there is of its proposal, as of `tip`.
+    def look(self, tip: Tip) -> list[Looked]:
+        """Find the overlays and what there is of their proposals, as of `tip`.
 
-        Raises Refused, too, for a hold of an environment that nobody names any more.
+        Of several overlays those are left out that have none; once somebody was asked, those count
+        that were shown. Raises Refused, too, for a hold of an environment that nobody names any
+        more.
         """
-        overlay = find_overlay(tip, self.request.environment, self.request.app)
-        view = view_of(self.session, tip, overlay)
-        found = look(view)
+        overlays = overlays_named(tip, self.request.named)
+        if self.shown:
+            overlays = tuple(one for one in overlays if one in self.shown)
+        found = [(view := view_of(self.session, tip, one), look(view)) for one in overlays]
         refuse_orphaned(tip.read().values(), tip.config)
-        return view, found
+        if len(found) > 1 and not self.shown:
+            waiting = [one for one in found if one[1].present is not None or one[1].problem]
+            found = waiting or found[:1]
+        if len(found) > 1 and self.request.head is not None:
+            raise UsageError("--head is of one proposal: name one environment")
+        return found
 
-    def decide(self, view: OverlayView, found: ProposalLookup) -> Decided:
-        """Ask whether this head is the one that is meant, and policy, as of the tip.
+    def look_at_one(self, tip: Tip) -> Looked:
+        """Return what `look` finds where only one proposal can be meant. Raises UsageError."""
+        found = self.look(tip)
+        if len(found) > 1:
+            raise UsageError("--update is of one proposal: name one environment")
+        return found[0]
 
-        Raises NotFound without an open proposal, Refused when it moved, holds more than images or
-        policy says no, and what the ports raise.
+    def decide(self, found: Sequence[Looked]) -> list[Decided]:
+        """Ask whether these heads are those that are meant, and policy, as of the tip.
+
+        Raises NotFound without an open proposal, Refused when one moved, holds more than images or
+        policy says no to any, and what the ports raise.
         """
+        decided = [self._decide(view, lookup) for view, lookup in found]
+        barred = self.override.barred(reason for one in decided for reason in one.passed)
+        if barred:
+            raise self.override.refusal(barred)
+        return decided
+
+    def _decide(self, view: OverlayView, found: ProposalLookup) -> Decided:
         present = require_open(view.overlay, found)
-        check_head(view.overlay, present.commit, self.shown or self.request.head)
+        check_head(view.overlay, present.commit, self.shown.get(view.overlay) or self.request.head)
         edit = proposed_edit(view, present)
         judged = judge_proposal(view, present, edit.changes)
         if judged.false:
             raise _no_rollback(view, judged.false)
-        barred = self.override.barred(judged.reasons)
-        if barred:
-            raise self.override.refusal(barred)
         hold = hold_brought(view, present, judged)
         return Decided(view, found, present, edit, judged.reasons, judged, hold)
 
-    def ask(self, decided: Decided) -> None:
-        """Ask once whether this head is meant. Raises Refused when the answer is no."""
-        if self.shown is not None:
+    def ask(self, decided: Sequence[Decided]) -> None:
+        """Ask once whether these heads are meant. Raises Refused when the answer is no."""
+        if self.shown:
             return
-        present, pull = decided.present, decided.found.pull
-        label = decided.view.label
         preview = ApprovalPreview(
-            label,
-            proposal_branch(decided.view.overlay),
-            present.commit,
-            present.author.name,
-            tuple((label, change) for change in decided.edit.changes),
-            pull.url if pull is not None else None,
-            decided.notes,
+            told_labels([one.view.label for one in decided]),
+            tuple(_head_told(one) for one in decided),
+            tuple((one.view.label, change) for one in decided for change in one.edit.changes),
+            tuple(one.found.pull.url for one in decided if one.found.pull is not None),
+            tuple(note for one in decided for note in one.notes),
         )
         if self.confirm is not None and not self.session.dry_run and not self.confirm(preview):
             raise Refused("nothing was approved", hint="--yes does not ask")
-        self.shown = present.commit
+        self.shown = {one.view.overlay: one.present.commit for one in decided}
+
+
+def _head_told(decided: Decided) -> str:
+    present = decided.present
+    branch = proposal_branch(decided.view.overlay)
+    return f"{branch} at {present.commit[:7]}, proposed by {present.author.name}"
 
 
 def _no_rollback(view: OverlayView, why: tuple[Reason, ...]) -> Refused:

@@ -6,17 +6,20 @@ After an answer that got lost the pull request itself tells whether it was merge
 
 from __future__ import annotations
 
+import hashlib
+
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.actions.context.named import Named
 from gitops.actions.context.policy_branch import check_policy, open_tip
-from gitops.actions.context.session import Session
+from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.proposals.find import ProposalLookup, proposal_branch
 from gitops.actions.proposals.makers import counted
 from gitops.actions.pull_requests.decide import Approving, Decided
 from gitops.actions.pull_requests.readiness import makers_of, may_wait, waits_for
-from gitops.actions.write.report import who_writes
+from gitops.actions.write.report import joined, who_writes
 from gitops.actions.write.retry import Attempts
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
@@ -59,6 +62,48 @@ class _Ready(Struct, frozen=True):
     handed_over: str | None = None
 
 
+def merge_pull_requests(
+    session: Session, forge: Forge, approving: Approving, tip: Tip
+) -> WriteReport:
+    """Merge the open pull requests of what is named, and delete their branches.
+
+    Of several all are asked about, by policy, the forge's rules and the person, before the first
+    is merged; then one after the other, since no forge merges two at once.
+
+    Raises what `merge_pull_request` does, telling what was merged before.
+    """
+    looked = approving.look(tip)
+    if len(looked) == 1:
+        return merge_pull_request(session, forge, approving)
+    decided = approving.decide(looked)
+    apart = [_apart(approving, one) for one in decided]
+    for one, (view, found) in zip(apart, looked, strict=True):
+        _prepare(forge, one, view, found)
+    approving.ask(decided)
+    done: list[WriteReport] = []
+    for one in apart:
+        try:
+            done.append(merge_pull_request(one.session, forge, one))
+        except GitopsError as error:
+            landed = [text for report in done for text in report.notes[:1]]
+            error.reasons += (f"merged before that: {', '.join(landed)}",) if landed else ()
+            raise
+    return joined(done, ended=(), warnings=())
+
+
+def _apart(approving: Approving, decided: Decided) -> Approving:
+    """Return the same call for one of its proposals: with an id of its own, and asked already."""
+    label, head = decided.view.label, decided.present.commit
+    name = hashlib.sha256(f"{approving.session.intent} {label}".encode()).hexdigest()[:32]
+    return Approving(
+        replace(approving.session, intent=name),
+        replace(approving.request, named=Named((label,))),
+        None,
+        approving.override,
+        {decided.view.overlay: head},
+    )
+
+
 def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> WriteReport:
     """Merge the open pull request of an environment, and delete its branch.
 
@@ -75,7 +120,7 @@ def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> 
             if sent is not None and (commit := _landed(session, forge, sent)) is not None:
                 return _finish(session, sent, commit, tries)
             tip = open_tip(session)
-            view, found = approving.look(tip)
+            ((view, found),) = approving.look(tip)
             if (report := _merged_by_hand(session, approving, view.overlay, found)) is not None:
                 return report
             ready = _prepare(forge, approving, view, found)
@@ -130,7 +175,7 @@ def _prepare(
 ) -> _Ready:
     """Ask everybody, and the person once; raises when anything is in the way."""
     session, tip, overlay = view.session, view.tip, view.overlay
-    decided = approving.decide(view, found)
+    (decided,) = approving.decide([(view, found)])
     present, pull = decided.present, found.pull
     name = overlay.typed
     check_policy(session, tip, [present.base])
@@ -163,7 +208,7 @@ def _prepare(
             + _up_to_date(decided),
             reasons=waits,
         )
-    approving.ask(decided)
+    approving.ask([decided])
     message = merge_message(
         present.message,
         label=overlay.label,

@@ -26,24 +26,23 @@ def bring_up_to_date(approving: Approving, tip: Tip) -> WriteReport | None:
     one that was shown. Raises what `Approving.decide` and `write` raise.
     """
     session = approving.session
-    view, found = approving.look(tip)
+    looked = approving.look_at_one(tip)
+    view, found = looked
     present = require_open(view.overlay, found)
     if not present.behind:
         return None
-    decided = approving.decide(view, found)
-    approving.ask(decided)
+    approving.ask(approving.decide([looked]))
     name = hashlib.sha256(f"{session.intent} update".encode()).hexdigest()[:32]
     own = replace(session, intent=name)
 
     def plan(tip: Tip) -> Plan:
-        view, found = approving.look(tip)
-        decided = approving.decide(view, found)
+        (decided,) = approving.decide([approving.look_at_one(tip)])
         return _update(own, decided) if decided.present.behind else Plan(action="approve")
 
     check_policy(session, tip, [present.base])
     report = write(own, plan).report
     if report.commit is not None and not session.dry_run:
-        approving.shown = report.commit
+        approving.shown = {view.overlay: report.commit}
     return report
 
 

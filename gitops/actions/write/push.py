@@ -93,7 +93,7 @@ def guards(tip: Tip, moved: Collection[str]) -> tuple[RefUpdate, ...]:
 
 
 def _create(session: Session, tip: Tip, base: str, draft: Draft) -> str:
-    parents = (base, draft.merges) if draft.merges is not None else (base,)
+    parents = (base, *draft.merges)
     message = _message(session, tip, draft)
     return session.repository.create(NewCommit(parents, draft.files, message, session.clock.now()))
 

@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from gitops.cli.options import (
-    App,
-    Environment,
+    Apps,
+    Environments,
     Option,
     OptionGroup,
     Override,
@@ -36,28 +36,29 @@ class ApproveOptions(OptionGroup):
         ),
     ] = False
     yes: Yes = False
-    app: App = None
+    app: Apps = ()
 
 
 def approve(
-    environment: Environment,
+    environments: Environments,
     options: ApproveOptions,
     where: RepositoryOptions,
     write: WriteOptions,
 ) -> int:
     """Merge the open proposal of an environment, after asking policy again as of now.
 
+    Of several environments and apps all that wait: one question, one commit without a forge.
     With a forge: its pull request, by the forge's own rules, and exactly the head that was shown.
     """
     with open_for_writing(where, write, start="history") as session:
         from gitops.actions.approve import ApproveRequest
         from gitops.actions.approve import approve as run
+        from gitops.actions.context.named import Named
         from gitops.cli.render.text import confirm_approval
 
         ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = ApproveRequest(
-            environment,
-            app=options.app,
+            Named(environments, options.app),
             head=options.head,
             override=options.override,
             update=options.update,
@@ -76,11 +77,11 @@ class CloseOptions(OptionGroup):
             "--reason", metavar="TEXT", help="Why; stands in the report and on the pull request."
         ),
     ] = None
-    app: App = None
+    app: Apps = ()
 
 
 def close(
-    environment: Environment,
+    environments: Environments,
     options: CloseOptions,
     where: RepositoryOptions,
     write: WriteOptions,
@@ -88,9 +89,10 @@ def close(
     """Drop the proposal of an environment, its branch and pull request; nothing is merged."""
     with open_for_writing(where, write, start="history") as session:
         from gitops.actions.close import close as run
+        from gitops.actions.context.named import Named
         from gitops.cli.render.text import print_write
 
-        report = run(session(), environment, app=options.app, reason=options.reason)
+        report = run(session(), Named(environments, options.app), reason=options.reason)
     return print_write(report, where.output)
 
 

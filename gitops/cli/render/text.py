@@ -180,8 +180,7 @@ def confirm_approval(preview: ApprovalPreview) -> bool:
 
     for text in change_lines(preview.changes):
         remark(text)
-    head = f"{preview.branch} at {preview.head[:_SHORT]}, proposed by {preview.by}"
-    for text in (head, *preview.notes, *([preview.url] if preview.url is not None else [])):
+    for text in (*preview.heads, *preview.notes, *preview.urls):
         remark(text)
     return bool(typer.confirm(f"Approve it for {safe(preview.label)}?", default=False, err=True))
 

@@ -8,10 +8,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from gitops.core.git.commit import CommitInfo, Identity
-from gitops.core.git.message import ChangeLine, CommitMessage, reason_of, trailers
+from gitops.core.git.message import ChangeLine, CommitMessage, reason_of, said_of, trailers
 from gitops.core.git.revision import Revision, parse_revision
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
+from gitops.core.releases.provenance import shared_source
 from gitops.core.text.plain import one_line
 
 _CO_AUTHOR = "Co-authored-by"
@@ -129,9 +130,7 @@ def merge_message(
     commit; where that one is squashed, it comes along.
     """
     said = trailers(proposed)
-    action = said.get("Gitops-Action", ("deploy",))[-1]
-    if goes_back is not None or action not in _FORWARD:
-        action = goes_back or "deploy"
+    action = landing_action(proposed, goes_back)
     text = CommitMessage(
         action=action,
         environments=[label],
@@ -144,6 +143,74 @@ def merge_message(
     kept += [("Gitops-Override", override) for override in overrides]
     kept += [("Gitops-Approved-By", who) for who in approved_by]
     return _with_trailers(text, kept)
+
+
+def landing_action(proposed: str, goes_back: str | None) -> str:
+    """Return what a proposal is once it lands: what it says of going back must be proved."""
+    action = trailers(proposed).get("Gitops-Action", ("deploy",))[-1]
+    return goes_back or (action if action in _FORWARD else "deploy")
+
+
+class LandingProposal(Struct, frozen=True):
+    """One of several proposals that land in one commit.
+
+    Attributes:
+        message: of the commit that proposes it.
+        goes_back: `rollback` or `undo` where it is one, proved.
+    """
+
+    label: str
+    message: str
+    changes: Sequence[ImageChange]
+    goes_back: str | None = None
+
+
+def merge_message_of_many(
+    parts: Sequence[LandingProposal],
+    *,
+    approved_by: Sequence[str],
+    intent: str,
+    overrides: Sequence[str] = (),
+) -> str:
+    """Return the message of the commit that lands several proposals of one kind.
+
+    Like `merge_message`; what each restores and where its images come from is told by its label.
+    """
+    told = [
+        (part.label, image, revision)
+        for part in parts
+        for image, revision in sources_of(
+            part.message, [change.image for change in part.changes]
+        ).items()
+    ]
+    source, sources = shared_source(told)
+    reasons = dict.fromkeys(filter(None, (reason_of(part.message) for part in parts)))
+    text = CommitMessage(
+        action=landing_action(parts[0].message, parts[0].goes_back),
+        environments=[part.label for part in parts],
+        changes=[ChangeLine(part.label, change) for part in parts for change in part.changes],
+        intent=intent,
+        reason="; ".join(reasons) or None,
+        source=source,
+        sources=sources,
+        restores=_of_each(parts, "Gitops-Restores"),
+        rolled_back=_of_each(parts, "Gitops-Rolled-Back"),
+        undoes=_of_each(parts, "Gitops-Undoes"),
+    ).render()
+    kept = [("Gitops-Override", override) for override in overrides]
+    kept += [("Gitops-Approved-By", who) for who in approved_by]
+    return _with_trailers(text, kept)
+
+
+def _of_each(parts: Sequence[LandingProposal], key: str) -> dict[str, str] | None:
+    """Return label -> what a proposal that goes back says at `key`; None where none says it."""
+    found = {
+        part.label: said
+        for part in parts
+        if part.goes_back is not None
+        and (said := said_of(trailers(part.message), key, (part.label,))) is not None
+    }
+    return found or None
 
 
 def person(identity: Identity) -> str:

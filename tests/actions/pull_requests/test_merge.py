@@ -35,7 +35,7 @@ def world() -> World:
 
 def run(world: World, **more: object) -> WriteReport:
     """Approve prod, as Ben."""
-    request = ApproveRequest("prod", **more)  # type: ignore[arg-type]
+    request = ApproveRequest(Named(("prod",)), **more)  # type: ignore[arg-type]
     return approve(world.session(BEN), request)
 
 
@@ -407,9 +407,9 @@ def test_a_person_is_asked_once_with_the_address(world: World) -> None:
         return False
 
     with pytest.raises(Refused):
-        approve(world.session(BEN), ApproveRequest("prod"), confirm=no)
+        approve(world.session(BEN), ApproveRequest(Named(("prod",))), confirm=no)
 
-    assert ["https://forge.example/pulls/1"] == [one.url for one in shown]
+    assert ["https://forge.example/pulls/1"] == [url for one in shown for url in one.urls]
     assert "merge" not in world.forge.calls
 
 
@@ -417,7 +417,7 @@ def test_a_dry_run_merges_nothing(world: World) -> None:
     """--dry-run shows the difference."""
     world.forge.approve(1, "ana")
     before = world.repository.head()
-    report = approve(world.session(BEN, dry_run=True), ApproveRequest("prod"))
+    report = approve(world.session(BEN, dry_run=True), ApproveRequest(Named(("prod",))))
 
     assert ("planned", before) == (report.outcome, world.repository.head())
     assert b"1.5.0" in (report.diffs[0].after or b"")
@@ -437,7 +437,7 @@ def test_a_dry_run_without_a_forge_plans_once(
         return decide(self, tip, *more)
 
     monkeypatch.setattr(Approving, "decide", counted)
-    report = approve(world.session(BEN, dry_run=True), ApproveRequest("prod"))
+    report = approve(world.session(BEN, dry_run=True), ApproveRequest(Named(("prod",))))
 
     assert ("planned", 1) == (report.outcome, len(plans))
     assert world.repository.head("gitops/ledger") is None

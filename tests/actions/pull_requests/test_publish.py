@@ -248,7 +248,7 @@ def test_close_after_a_close_by_hand(world: World) -> None:
     """`gitops close` takes the branch that was left, and does not comment on what was over."""
     world.propose()
     world.forge.close(1)
-    report = close(world.session(), "prod")
+    report = close(world.session(), Named(("prod",)))
 
     assert "closed" == report.outcome
     assert world.repository.head(BRANCH) is None
@@ -284,7 +284,7 @@ def test_squashed_by_hand_and_taken_back_is_not_open_again(world: World) -> None
 def test_close_tells_why(world: World) -> None:
     """Branch gone, pull request closed, the reason in one comment, number and address told."""
     world.propose()
-    report = close(world.session(), "prod", reason="superseded")
+    report = close(world.session(), Named(("prod",)), reason="superseded")
 
     assert ("closed", 1, "closed") == (
         report.outcome,
@@ -302,7 +302,7 @@ def test_close_without_the_forge(world: World) -> None:
     """A forge that does not answer keeps nobody from closing: the branch goes, with a warning."""
     world.propose()
     world.forge.down = Unavailable("no answer")
-    report = close(world.session(), "prod")
+    report = close(world.session(), Named(("prod",)))
 
     assert world.repository.head(BRANCH) is None
     assert any("was not told why: no answer" in text for text in report.warnings)
@@ -365,7 +365,7 @@ def test_a_dry_run_asks_the_forge_for_nothing(world: World) -> None:
     world.stage()
     promote(world.session(dry_run=True), PromoteRequest(to=("prod",)))
     world.promote()
-    close(world.session(dry_run=True), "prod")
+    close(world.session(dry_run=True), Named(("prod",)))
 
     assert ["open", "update"] == world.forge.calls  # the fake opens with an update of its own
 
@@ -470,7 +470,7 @@ def test_nobody_need_be_known_to_close(world: World) -> None:
     def nobody() -> Identity:
         raise NotFound("nobody is known")
 
-    close(replace(world.session(), identity=nobody), "prod")
+    close(replace(world.session(), identity=nobody), Named(("prod",)))
     assert ["`somebody` closed this with `gitops close prod`."] == world.forge.pulls[1].comments
 
 
@@ -479,8 +479,8 @@ def test_approve_and_close_say_what_there_is_instead(world: World) -> None:
     from gitops.actions.approve import ApproveRequest, approve
 
     with pytest.raises(NotFound):
-        approve(world.session(), ApproveRequest("prod"))
-    assert "unchanged" == close(world.session(), "prod").outcome
+        approve(world.session(), ApproveRequest(Named(("prod",))))
+    assert "unchanged" == close(world.session(), Named(("prod",))).outcome
 
 
 def _main(world: World) -> str:

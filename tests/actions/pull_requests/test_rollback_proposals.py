@@ -149,9 +149,9 @@ def test_a_proposed_rollback_jumps_over_what_waits() -> None:
     assert "It restores `" in new.shown.body
     assert [] == new.comments
     with pytest.raises(Refused):
-        approve(world.session(BEN), ApproveRequest("prod"))
+        approve(world.session(BEN), ApproveRequest(Named(("prod",))))
     world.forge.approve(2, "bo")
-    done = approve(world.session(BEN), ApproveRequest("prod"))
+    done = approve(world.session(BEN), ApproveRequest(Named(("prod",))))
     assert "committed" == done.outcome
     assert done.hold is not None
     assert "1.4.0" in world.pins()

@@ -40,7 +40,7 @@ def waiting(world: World) -> tuple[Proposal, ...]:
 
 def run(world: World, who: Identity = CARA, **more: object) -> WriteReport:
     """Approve prod."""
-    return approve(world.session(who), ApproveRequest("prod", **more))  # type: ignore[arg-type]
+    return approve(world.session(who), ApproveRequest(Named(("prod",)), **more))  # type: ignore[arg-type]
 
 
 def on_top(world: World, files: dict[str, bytes | None], who: Identity, text: str = "x\n") -> str:
@@ -90,7 +90,7 @@ def test_who_presses_update_branch_may_approve_and_the_author_may_not() -> None:
     update_branch(world, BEN)
 
     with pytest.raises(Refused, match="is an author"):
-        approve(world.session(), ApproveRequest("prod"))
+        approve(world.session(), ApproveRequest(Named(("prod",))))
     assert "committed" == run(world, BEN).outcome
 
 
@@ -131,7 +131,7 @@ def test_what_is_dropped_is_told() -> None:
     assert world.repository.show("docs/note.md", BRANCH) is None
 
     on_top(world, {"docs/note.md": b"hello\n"}, BEN, "a note\n")
-    closed = close(world.session(), "prod")
+    closed = close(world.session(), Named(("prod",)))
     assert any("'a note' by Ben" in text for text in closed.warnings)
 
 
@@ -215,7 +215,7 @@ def test_a_right_rollback_is_let_in_and_shown() -> None:
         asked.append(preview)
         return True
 
-    report = approve(world.session(CARA), ApproveRequest("prod"), confirm=confirm)
+    report = approve(world.session(CARA), ApproveRequest(Named(("prod",))), confirm=confirm)
 
     assert any("a rollback: it restores" in note for note in asked[0].notes)
     assert any("brings a hold: INC-9" in note for note in asked[0].notes)
@@ -269,7 +269,7 @@ def test_overrides_in_a_proposal_are_shown() -> None:
         return False
 
     with pytest.raises(Refused, match="nothing was approved"):
-        approve(world.session(CARA), ApproveRequest("prod"), confirm=refuse)
+        approve(world.session(CARA), ApproveRequest(Named(("prod",))), confirm=refuse)
     told = "an override in the proposal, by Mona: boss said so (passed: prod: shop/api 6.6.6"
     assert any(told in note for note in asked[0].notes)
     report = run(world)
@@ -369,7 +369,7 @@ def test_a_proposed_undo_lifts_the_hold(updated: bool) -> None:
         asked.append(preview)
         return True
 
-    report = approve(world.session(CARA), ApproveRequest("prod"), confirm=confirm)
+    report = approve(world.session(CARA), ApproveRequest(Named(("prod",))), confirm=confirm)
 
     assert {"it undoes the newest rollback", "it lifts the hold"} <= set(asked[0].notes)
     assert "1.5.0" in world.pins()

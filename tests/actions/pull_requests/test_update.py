@@ -29,7 +29,7 @@ def world() -> World:
 
 def run(world: World, who: Identity = BEN, **more: object) -> WriteReport:
     """Approve prod."""
-    return approve(world.session(who), ApproveRequest("prod", **more))  # type: ignore[arg-type]
+    return approve(world.session(who), ApproveRequest(Named(("prod",)), **more))  # type: ignore[arg-type]
 
 
 def goes_on(world: World, **files: bytes) -> str:
@@ -80,7 +80,9 @@ def test_nothing_to_update(world: World) -> None:
     planned = (
         run(world, update=True)
         if False
-        else approve(world.session(BEN, dry_run=True), ApproveRequest("prod", update=True))
+        else approve(
+            world.session(BEN, dry_run=True), ApproveRequest(Named(("prod",)), update=True)
+        )
     )
     assert ("planned", head) == (planned.outcome, world.repository.branches[BRANCH])
     world.repository.branches["main"] = world.repository.commits[
