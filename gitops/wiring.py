@@ -123,6 +123,7 @@ def open_session(
                 combining=_combining(repository) if combines else None,
                 forge=_forge_opener(repository, budget),
                 archive=repository.commits,
+                index=repository.index(),
                 clusters=_Late(opened, lambda: _clusters(repository, location)),
                 renderer=open_renderer,
                 registry=_Late(opened, lambda: _registry(timeout)),

@@ -16,7 +16,16 @@ from gitops.core.kustomization import FILE_NAMES
 from gitops.core.ledger.signatures import BranchCommit
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import GitopsError, NoAtomicPush, NotFound
-from gitops.ports import FileChange, Gathered, Lost, NewCommit, RefUpdate, TreeEntry, Unproven
+from gitops.ports import (
+    FileChange,
+    Gathered,
+    LandedCommit,
+    Lost,
+    NewCommit,
+    RefUpdate,
+    TreeEntry,
+    Unproven,
+)
 
 ANA = Identity("Ana", "ana@example.com")
 START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
@@ -48,6 +57,38 @@ class FakeCommit:
 
     info: CommitInfo
     files: Mapping[str, bytes]
+
+
+class FakeLanded:
+    """`ports.Landed` of commits on a line, newest first."""
+
+    def __init__(self, repository: FakeRepository, line: Sequence[FakeCommit]) -> None:
+        self._repository = repository
+        self._line = line
+
+    @property
+    def commits(self) -> Sequence[LandedCommit]:
+        """The commits."""
+        found = []
+        for one in self._line:
+            before = self._repository.commits[one.info.parents[0]].files
+            paths = self._repository.changed(one.info.parents[0], one.info.commit)
+            gone = tuple(path for path in paths if path in before and path not in one.files)
+            found.append(LandedCommit(one.info.commit, paths, gone))
+        return found
+
+    def versions(self, directories: Sequence[str]) -> Mapping[str, tuple[OverlayVersion, ...]]:
+        """The versions among them."""
+        ours = {one.info.commit for one in self._line}
+        start = self._line[0].info.commit if self._line else ""
+        return {
+            folder: tuple(
+                one
+                for one in (self._repository.history(start, folder) if start else ())
+                if one.commit.commit in ours
+            )
+            for folder in directories
+        }
 
 
 @dataclass(frozen=True)
@@ -238,6 +279,16 @@ class FakeRepository:
             for commit in commits
             if self.signatures.get(commit) in listed
         }
+
+    def landed(self, commit: str, since: str) -> FakeLanded | None:
+        """See `ports.Evidence`."""
+        line: list[FakeCommit] = []
+        while commit != since:
+            line.append(self.commits[commit])
+            if not line[-1].info.parents:
+                return None
+            commit = line[-1].info.parents[0]
+        return FakeLanded(self, line)
 
     def contains(self, tip: str, commit: str, earlier: str) -> bool:
         """See `ports.Evidence`."""

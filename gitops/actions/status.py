@@ -8,6 +8,7 @@ from functools import partial
 from msgspec.structs import replace
 
 from gitops.actions.argocd.live import LiveView
+from gitops.actions.context.holds import hold_of_all
 from gitops.actions.context.named import (
     Named,
     NamedRow,
@@ -15,22 +16,18 @@ from gitops.actions.context.named import (
     require_apps,
     rows_named,
 )
-from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.index.board import read_index, read_some
+from gitops.actions.index.page import IndexedOverlay
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
-from gitops.actions.releases.history import gather_releases, releases_of
-from gitops.actions.releases.ledger import words_on
+from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Overlay, asks_for_approval
-from gitops.core.ledger.verdicts import CountedVerdict
+from gitops.core.hold import Hold
 from gitops.core.releases.held import strayed
 from gitops.core.releases.history import Release
-from gitops.core.report import (
-    OverlayStatus,
-    Proposal,
-    StatusReport,
-)
+from gitops.core.report import OverlayStatus, Proposal, StatusReport
 from gitops.errors import GitopsError, ManifestError, NotFound
 from gitops.ports import NoForge
 
@@ -52,16 +49,18 @@ def status(
     named = rows_named(tip.config, Named(tuple(environments), apps)) or tuple(
         NamedRow(row, apps if row.per_app else (), alone=False) for row in tip.config.environments
     )
-    found: list[tuple[OverlayStatus, Release | None]] = []
     warnings: list[str] = [tip.problem] if tip.problem is not None else []
     view = LiveView(session, tip, tuple(dict.fromkeys(one.row for one in named)))
     # Git first, all of it: meanwhile the clusters answer.
-    views = _views(session, tip, named, apps)
-    gather_releases([one for one in views if isinstance(one, OverlayView)])
-    for one in views:
-        found.append(_status(one, warnings) if isinstance(one, OverlayView) else (one, None))
+    everything = hold_of_all(tip.snapshot)
+    found = [
+        _status(view_of(session, tip, overlay), known, everything, warnings)
+        if isinstance(known, IndexedOverlay)
+        else (OverlayStatus(overlay, tip.branch_of(overlay.environment), None, problem=known), None)
+        for overlay, known in _known(session, tip, named, apps).items()
+    ]
     entries = [replace(entry, live=view.of(entry.overlay, newest)) for entry, newest in found]
-    warnings += _kept_out(session, tip, views, [entry for entry, _ in found])
+    warnings += _kept_out(session, tip, entries)
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
@@ -70,32 +69,38 @@ def status(
     )
 
 
-def _views(
+def _known(
     session: Session, tip: Tip, named: Sequence[NamedRow], apps: tuple[str, ...]
-) -> list[OverlayView | OverlayStatus]:
-    """Return the overlays that are looked at, and what is said of an environment without branch."""
-    found: dict[Overlay, OverlayView | OverlayStatus] = {}
+) -> dict[Overlay, IndexedOverlay | str]:
+    """Return what is known of each overlay that is named, or why its environment has no branch."""
+    lost: dict[str, str] = {}
+    for one in named:
+        try:
+            tip.of(one.row)
+        except NotFound as error:
+            lost[one.row.name] = error.message
+    there = [one for one in named if one.row.name not in lost]
+    whole = read_index(session, tip, [one.row for one in there if not one.apps])
+    some = dict.fromkeys(
+        overlay for one in there if one.apps for overlay in overlays_in_row(tip, one)
+    )
+    found: dict[Overlay, IndexedOverlay | str] = {}
+    read = read_some(session, tip, list(some))
     for one in named:
         row = one.row
-        try:
-            home = tip.of(row)
-        except NotFound as error:
-            overlay, branch = Overlay(row), tip.branch_of(row)
-            found[overlay] = OverlayStatus(overlay, branch, None, problem=error.message)
-            continue
-        overlays = overlays_in_row(tip, one) if one.apps else overlays_of(home, row)
-        found |= {overlay: view_of(session, tip, overlay) for overlay in overlays}
+        if row.name in lost:
+            found[Overlay(row)] = lost[row.name]
+        elif one.apps:
+            meant = {Overlay(row, app) for app in one.apps}
+            found |= {overlay: known for overlay, known in read.items() if overlay in meant}
+        else:
+            found |= {Overlay(row, known.app): known for known in whole[row.name]}
     if any(one.row.per_app for one in named):
         require_apps(named, apps, found)
-    return list(found.values())
+    return found
 
 
-def _kept_out(
-    session: Session,
-    tip: Tip,
-    views: Sequence[OverlayView | OverlayStatus],
-    found: Sequence[OverlayStatus],
-) -> Iterator[str]:
+def _kept_out(session: Session, tip: Tip, found: Sequence[OverlayStatus]) -> Iterator[str]:
     """Say where a newer release branch of a source repository keeps builds out."""
     if not tip.config.sources:
         return
@@ -103,51 +108,36 @@ def _kept_out(
 
     heads = session.sources.heads if session.sources is not None else None
     watch = FollowWatch(tip.config, heads)
-    for view, known in zip(views, found, strict=True):
-        if isinstance(view, OverlayView) and known.images:
+    for known in found:
+        if known.images:
+            view = view_of(session, tip, known.overlay)
             said = watch.warnings(view.row, known.images, partial(releases_of, view))
             yield from (f"{view.label}: {text}" for text in said)
 
 
-def _status(view: OverlayView, warnings: list[str]) -> tuple[OverlayStatus, Release | None]:
-    """Return what Git and the ledger say, and the newest release."""
-    overlay, branch, hold, freeze = view.overlay, view.branch, view.hold, view.freeze
-    try:
-        images = view.images
-    except (NotFound, ManifestError) as error:
-        # One broken overlay must not hide the others from whoever is on call.
-        broken = OverlayStatus(
-            overlay, branch, None, hold=hold, freeze=freeze, problem=error.message
-        )
-        return broken, None
+def _status(
+    view: OverlayView, known: IndexedOverlay, everything: Hold | None, warnings: list[str]
+) -> tuple[OverlayStatus, Release | None]:
+    """Return what is known of an overlay and of its proposal, and the newest release."""
+    overlay, newest = view.overlay, known.newest
+    hold, astray = known.hold or everything, known.astray
+    if known.hold is None and everything is not None and known.images is not None:
+        astray = strayed(everything, known.images, releases_of(view))
+    told = OverlayStatus(
+        overlay, view.branch, known.images, hold=hold, freeze=view.freeze, problem=known.problem
+    )
+    if known.images is None:
+        return told, None
     warnings += (f"{view.label}: {one}" for one in view.stragglers())
-    astray = strayed(hold, images, releases_of(view))
     if astray is not None:
         warnings.append(f"{view.label}: {astray}")
-    stream = releases_of(view)
-    newest = next(stream, None)
-    if newest is None and (unseen := stream.unseen()) is not None:
-        warnings.append(f"{overlay.label}: {unseen}")
-    proposals: tuple[Proposal, ...] = ()
-    if asks_for_approval(view.row):
-        proposals = _proposals(view, warnings)
-    words: tuple[CountedVerdict, ...] = ()
+    if known.unseen is not None:
+        warnings.append(f"{view.label}: {known.unseen}")
+    proposals = _proposals(view, warnings) if asks_for_approval(view.row) else ()
+    warnings += known.heard
     if newest is not None:
-        words, unheard = words_on(view, newest)
-        warnings += unheard
-    known = OverlayStatus(
-        overlay,
-        branch,
-        images,
-        words=words,
-        commit=newest.commit if newest else None,
-        time=newest.time if newest else None,
-        by=newest.author.name if newest else None,
-        hold=hold,
-        freeze=freeze,
-        proposals=proposals,
-    )
-    return known, newest
+        told = replace(told, commit=newest.commit, time=newest.time, by=newest.author.name)
+    return replace(told, words=known.words, proposals=proposals), newest
 
 
 def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:

@@ -22,7 +22,7 @@ from gitops.ports.sources import Sources
 if TYPE_CHECKING:
     from gitops.ports.cluster import Cluster, Clusters, NoClusters, Reading, Wakeup
     from gitops.ports.commits import Archive, Commits, Tree, TreeEntry, Trees
-    from gitops.ports.evidence import Evidence, FileChange
+    from gitops.ports.evidence import Evidence, FileChange, Landed, LandedCommit
     from gitops.ports.forge import (
         CheckState,
         Contribution,
@@ -39,12 +39,13 @@ if TYPE_CHECKING:
         PullText,
         Readiness,
     )
+    from gitops.ports.index import Index
     from gitops.ports.intents import Gathered, Intents
     from gitops.ports.registry import NoRegistry, Registry
     from gitops.ports.renderer import Build, BuildFile, Renderer
 
 # Few calls need these, and defining them takes time before the first request is sent.
-_LATER = ("evidence", "forge", "commits", "intents", "renderer", "cluster", "registry")
+_LATER = ("evidence", "forge", "commits", "index", "intents", "renderer", "cluster", "registry")
 
 __all__ = [
     "Archive",
@@ -63,7 +64,10 @@ __all__ = [
     "Gates",
     "Gathered",
     "HandedOver",
+    "Index",
     "Intents",
+    "Landed",
+    "LandedCommit",
     "Lost",
     "MergeMethod",
     "Merged",

@@ -10,6 +10,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from gitops.core.git.commit import CommitInfo
     from gitops.core.ledger.signatures import BranchCommit
+    from gitops.core.releases.history import OverlayVersion
     from gitops.ports.commits import Tree
 
 
@@ -25,6 +26,36 @@ class FileChange(Struct, frozen=True):
     before: bytes | None
     after: bytes | None
     complete: bool = True
+
+
+class LandedCommit(Struct, frozen=True):
+    """One commit on a branch's own line.
+
+    Attributes:
+        paths: what it changed beside its first parent.
+        gone: those of them that it removed.
+    """
+
+    commit: str
+    paths: tuple[str, ...]
+    gone: tuple[str, ...] = ()
+
+
+class Landed(Protocol):
+    """What landed on a branch on top of an earlier tip of it."""
+
+    @property
+    def commits(self) -> Sequence[LandedCommit]:
+        """The first parents that came on top, newest first."""
+        ...
+
+    def versions(self, directories: Sequence[str]) -> Mapping[str, tuple[OverlayVersion, ...]]:
+        """Return folder -> those of its versions that came on top, newest first.
+
+        As `Repository.history` tells them; a folder of which that cannot be told from these commits
+        alone is left out.
+        """
+        ...
 
 
 class Evidence(Protocol):
@@ -77,6 +108,14 @@ class Evidence(Protocol):
 
     def changed(self, before: str, after: str) -> tuple[str, ...]:
         """Return the paths that differ between two commits as `at` takes them, sorted."""
+        ...
+
+    def landed(self, commit: str, since: str) -> Landed | None:
+        """Return what a branch at `commit`, a snapshot's, has on top of its earlier tip `since`.
+
+        None where `since` is none of its first parents (the branch was rewritten, it came in by a
+        merge), or lies too far back.
+        """
         ...
 
     def contains(self, tip: str, commit: str, earlier: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
-from gitops.core.hold import Hold, hold_path, parse_hold
+from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold
 from gitops.errors import ManifestError, Refused
 from gitops.ports import Snapshot
 
@@ -34,6 +34,12 @@ def standing_hold_path(home: Snapshot, overlay: Overlay) -> str:
     own, *earlier = hold_paths(overlay)
     paths = [own, *earlier] if earlier else []
     return next((path for path in paths if home.read(path) is not None), own)
+
+
+def hold_of_all(trunk: Snapshot) -> Hold | None:
+    """Return the hold of everything, which stands on the top-level branch."""
+    content = trunk.read(HOLD_ALL_PATH)
+    return None if content is None else readable_hold(content, HOLD_ALL_PATH)
 
 
 def orphaned_holds(home: Snapshot, config: Config) -> tuple[tuple[str, str, Hold], ...]:

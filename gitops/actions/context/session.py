@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         Clusters,
         Evidence,
         GatedForge,
+        Index,
         Intents,
         NoForge,
         Registry,
@@ -88,6 +89,7 @@ class Session(Struct, frozen=True):
         registry: the registries of images; its calls may come from several threads.
         before_write: asked once before anything is written, with the overlays that it reaches;
             what it raises ends the call. None: nobody asks.
+        index: where pages of the index are kept; None: nowhere.
         say: tells a waiting person what is going on.
         retry: tells them of one more try: what the trouble is, and how it stands with the tries.
         detail: tells who asked for it (`--verbose`) what else goes on.
@@ -111,6 +113,7 @@ class Session(Struct, frozen=True):
     renderer: Callable[[], Renderer | None] = lambda: None
     registry: Registry = field(default_factory=_no_registry)
     before_write: Callable[[Session, Tip, Sequence[Overlay]], None] | None = None
+    index: Index | None = None
     say: Callable[[str], None] = lambda _: None
     retry: Callable[[str, str], None] = lambda _trouble, _tries: None
     detail: Callable[[str], None] = lambda _: None

@@ -9,11 +9,11 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitops.actions.context.holds import paths_that_hold, readable_hold
+from gitops.actions.context.holds import hold_of_all, paths_that_hold, readable_hold
 from gitops.actions.context.overlays import OverlayFile, read_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import Environment, Overlay
-from gitops.core.hold import HOLD_ALL_PATH, Hold
+from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageRequest, ImageValue
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Snapshot
@@ -136,11 +136,13 @@ class OverlayView:
         top-level branch. A hold that cannot be read still holds: whoever wrote it wanted automation
         to stop.
         """
-        for snapshot, path in (
-            *((self.home, path) for path in paths_that_hold(self.overlay)),
-            (self.tip.snapshot, HOLD_ALL_PATH),
-        ):
-            content = snapshot.read(path)
+        return self.own_hold or hold_of_all(self.tip.snapshot)
+
+    @cached_property
+    def own_hold(self) -> Hold | None:
+        """Its own hold, else the one of its environment."""
+        for path in paths_that_hold(self.overlay):
+            content = self.home.read(path)
             if content is not None:
                 return readable_hold(content, path)
         return None

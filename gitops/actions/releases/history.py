@@ -72,10 +72,11 @@ class Releases(Iterator[Release]):
 
 def versions_of(view: OverlayView) -> Iterator[OverlayVersion]:
     """Return the versions of the overlay, newest first, through renames of its folder."""
-    return followed(_past(view), view.overlay, view.home.commit)
+    return followed(past_of(view), view.overlay, view.home.commit)
 
 
-def _past(view: OverlayView) -> Past:
+def past_of(view: OverlayView) -> Past:
+    """Return what reads the past of the overlay's repository."""
     session = view.session
     evidence = session.evidence
     return Past(session.repository.history, evidence.at, evidence.changed, session.load_config)
@@ -91,7 +92,7 @@ def gather_releases(views: Sequence[OverlayView]) -> None:
 def releases_of(view: OverlayView) -> Releases:
     """Return the overlay's releases, newest first."""
     place = view.session.repository.describe()
-    return Releases(_past(view), view.overlay, view.home.commit, place)
+    return Releases(past_of(view), view.overlay, view.home.commit, place)
 
 
 def file_around(

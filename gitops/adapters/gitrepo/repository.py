@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
     from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
     from gitops.core.releases.history import OverlayVersion
-    from gitops.ports import Intents
+    from gitops.ports import Index, Intents
 
 OWN_BRANCHES = "refs/heads/gitops/"
 """Only branches of our own may leave commits behind: a proposal is made anew in its place."""
@@ -49,6 +49,7 @@ class GitRepository(CommitEvidence):
         environ: Mapping[str, str],
         place: RepositoryLocation | None,
         remote: str | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self._git = git
         self._source = source
@@ -56,6 +57,7 @@ class GitRepository(CommitEvidence):
         self._environ = environ
         self._place = place
         self._remote = remote  # where pushes go, with its secrets
+        self._shelf = shelf
         self._made: dict[str, tuple[str, ...]] = {}
         self._commits: CommitReader | None = None
         self._identity: Identity | None = None
@@ -196,6 +198,12 @@ class GitRepository(CommitEvidence):
 
         return GitIntents(self._git, self._source)
 
+    def index(self) -> Index:
+        """Return where pages of the index are kept: beside what is remembered of the remote."""
+        from gitops.adapters.gitrepo.cache.index import KeptIndex
+
+        return KeptIndex(self._shelf)
+
     def address(self) -> str:
         """Return the URL, or the absolute path, that others may know the repository by."""
         if self._place is None or is_url(self._name):
@@ -294,10 +302,9 @@ def open_repository(
             timeout=timeout,
             progress=progress,
         )
-        remote = Remote(
-            git, where.url, where.url, ssh=where.ssh, shelf=shelf_of(environ, progress, where.url)
-        )
-        return GitRepository(git, remote, where.url, environ, None, location)
+        shelf = shelf_of(environ, progress, where.url)
+        remote = Remote(git, where.url, where.url, ssh=where.ssh, shelf=shelf)
+        return GitRepository(git, remote, where.url, environ, None, location, shelf)
     from gitops.adapters.gitrepo.command.discovery import inspect  # a URL needs neither
     from gitops.adapters.gitrepo.local.bare import Bare
 
@@ -343,6 +350,7 @@ def _open_checkout(
         timeout=timeout,
         progress=progress,
     )
+    shelf = shelf_of(environ, progress, fetch.url, push.url)
     remote = Remote(
         git,
         fetch.url,
@@ -350,10 +358,10 @@ def _open_checkout(
         push_url=push.url,
         ssh=fetch.ssh or push.ssh,
         read_settings=place.lines,
-        shelf=shelf_of(environ, progress, fetch.url, push.url),
+        shelf=shelf,
     )
     pushed = pushes if pushes is not None else known[chosen]
-    return GitRepository(git, remote, fetch.url, environ, place, pushed)
+    return GitRepository(git, remote, fetch.url, environ, place, pushed, shelf)
 
 
 def shelf_of(

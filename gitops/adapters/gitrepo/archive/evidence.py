@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.objects.store import Store
     from gitops.core.git.commit import CommitInfo
     from gitops.core.ledger.signatures import BranchCommit
-    from gitops.ports import FileChange, Tree
+    from gitops.ports import FileChange, Landed, Tree
 
 
 class CommitEvidence:
@@ -54,6 +54,10 @@ class CommitEvidence:
     def changed(self, before: str, after: str) -> tuple[str, ...]:
         """Return the paths that differ; see `ports.Evidence`."""
         return changed_paths(self._source.store, before, after)
+
+    def landed(self, commit: str, since: str) -> Landed | None:
+        """Return what came on top of an earlier tip; see `ports.Evidence`."""
+        return self._history().landed(commit, since)
 
     def contains(self, tip: str, commit: str, earlier: str) -> bool:
         """Say whether `earlier` is `commit` or in its history; see `ports.Evidence`."""

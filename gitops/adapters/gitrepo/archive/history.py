@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.ancestry import Ancestry, Range, newest_first
+from gitops.adapters.gitrepo.archive.landed import LandedCommits, walk_since
 from gitops.adapters.gitrepo.archive.log_format import (
     COMMIT_FORMAT,
     parse_changes,
@@ -111,6 +112,18 @@ class HistoryReader:
                     yield self._unsure(span.cut, directory)
                     return
                 start, far = span.cut, True
+
+    def landed(self, commit: str, since: str) -> LandedCommits | None:
+        """Return what came on top of `since`; see `ports.Evidence`."""
+        walked = walk_since(self._git, self._source, commit, since)
+        if walked is None:
+            return None
+        leads = partial(self._ancestry.leads, below=[commit])
+
+        def load(hits: Hits, directory: str) -> Iterator[OverlayVersion]:
+            return self._load(commit, hits, directory, None)
+
+        return LandedCommits(self._source.store, walked, load, leads)
 
     def _span_all(self, start: str, directories: frozenset[str], cut: frozenset[str]) -> None:
         """Find the spans of all `directories` in one walk, and fetch their newest contents."""

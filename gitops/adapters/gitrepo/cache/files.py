@@ -33,6 +33,10 @@ LARGEST = 64 * 1024 * 1024
 _REPOSITORIES = "v1"
 _STATE = "state"
 _LARGEST_STATE = 4 * 1024 * 1024
+_PAGE = "page-"
+_PAGES = 64  # of one repository that are kept
+_LARGEST_PAGE = 16 * 1024 * 1024
+_LONGEST_SEAL = 100
 _FORGOTTEN = 3600.0  # seconds after which no process reads any more what nothing names
 _BLOCK = 1 << 20
 _TAG = (
@@ -189,6 +193,30 @@ class Shelf:
         if grown:
             self._trim()
 
+    def page(self, name: str) -> bytes:
+        """Return what `keep_page` was given under `name`. Raises OSError without our seal on it."""
+        with self._folder() as folder, _open_file(folder, _page_file(name)) as file:
+            given, _, content = file.read(_LARGEST_PAGE + 1).partition(b"\n")
+        if not is_sealed(self._key(), self._bound_page(name, content), given.decode("latin-1")):
+            raise OSError("it was kept by somebody else, or is damaged")
+        return content
+
+    def keep_page(self, name: str, content: bytes) -> None:
+        """Put `content`, under our seal, in place of the last page of that name."""
+        key = self._key()
+        if key is None or len(content) > _LARGEST_PAGE - _LONGEST_SEAL:
+            return  # nobody could tell later that it is ours; or it takes too much
+        mark = seal(key, self._bound_page(name, content)).encode()
+        with self._folder(make=True) as folder:
+            _write(folder, _page_file(name), io.BytesIO(mark + b"\n" + content))
+            _sweep_pages(folder)
+        self._trim()
+
+    def _bound_page(self, name: str, content: bytes) -> bytes:
+        """Return what is sealed: a page, and the repository and the name that it is of."""
+        about = f"{self._path.name}\0page\0{_page_file(name)}\0"
+        return about.encode() + content
+
     def _bound(self, state: bytes) -> bytes:
         """Return what is sealed: the state, and the repository that it is of."""
         return self._path.name.encode() + b"\0" + state
@@ -205,6 +233,23 @@ class Shelf:
             yield folder
         finally:
             os.close(folder)
+
+
+def _page_file(name: str) -> str:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    return f"{_PAGE}{digest[:32]}"
+
+
+def _sweep_pages(folder: int) -> None:
+    """Keep as many pages as a repository may have, the latest ones."""
+    found = []
+    for name in os.listdir(folder):
+        if name.startswith(_PAGE):
+            with suppress(OSError):
+                found.append((os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime, name))
+    for _, name in sorted(found, reverse=True)[_PAGES:]:
+        with suppress(OSError):
+            os.unlink(name, dir_fd=folder)
 
 
 def _open_folder(path: Path, *, make: bool = False) -> int:
@@ -255,7 +300,7 @@ def _sweep(folder: int, names: frozenset[str]) -> None:
     """Remove what nothing names, unless a process may still be about to read or name it."""
     oldest = time.time() - _FORGOTTEN
     for name in os.listdir(folder):
-        if name not in names:
+        if name not in names and not name.startswith(_PAGE):
             with suppress(OSError):
                 if os.stat(name, dir_fd=folder, follow_symlinks=False).st_mtime < oldest:
                     os.unlink(name, dir_fd=folder)

@@ -122,6 +122,41 @@ def test_versions_read_together(
             check_versions(made, folder, found)
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_landed_since(
+    drawn: tuple[History, Repo], tmp_path: Path, seed: int, kind: str
+) -> None:
+    """The commits on top of an earlier tip, their paths, and versions as all history tells them."""
+    made, repo = drawn
+    line = made.line(made.tip)
+    with opened(kind, repo, tmp_path, seed) as repository:
+        repository.begin("main", "tip")
+        tip = repository.snapshot("main").commit
+        whole = {folder: list(repository.history(tip, folder)) for folder in FOLDERS}
+        for far in (0, 1, 2, 5, len(line) - 1):
+            since = made.ids[line[min(far, len(line) - 1)]]
+            landed = repository.landed(tip, since)
+            assert landed is not None
+            ours = [made.ids[one] for one in line[: line.index(made.ids.index(since))]]
+            assert ours == [one.commit for one in landed.commits]
+            for one in landed.commits:
+                node = made.nodes[made.ids.index(one.commit)]
+                before = made.nodes[node.parents[0]].files
+                differ = {
+                    path
+                    for path in {*node.files, *before}
+                    if node.files.get(path) != before.get(path)
+                }
+                assert differ == set(one.paths)
+                assert set(before) - set(node.files) == set(one.gone)
+            for folder, found in landed.versions(FOLDERS).items():
+                newer = [one for one in whole[folder] if one.commit.commit in ours]
+                assert newer == list(found) == whole[folder][: len(found)]
+        aside = set(range(len(made.nodes))) - set(line)
+        for one in list(aside)[:5]:
+            assert repository.landed(tip, made.ids[one]) is None
+
+
 @pytest.mark.parametrize("start", ["tip", "history"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_versions(

@@ -1,0 +1,34 @@
+"""`ports.Index` in the cache directory, one sealed file for each page.
+
+What stands in a page cannot prove itself as Git's objects do, so only a page counts that bears the
+seal of this user and machine (`seal.py`), made for this repository and this name. A file that
+somebody else wrote, that is damaged, or that was another page, is no page.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from gitops.adapters.gitrepo.cache.files import Shelf
+
+
+class KeptIndex:
+    """Pages about one repository; without a shelf they are kept for this process alone."""
+
+    def __init__(self, shelf: Shelf | None) -> None:
+        self._shelf = shelf
+        self._pages: dict[str, bytes] = {}
+
+    def page(self, name: str) -> bytes | None:
+        """Return what was kept last; see `ports.Index`."""
+        if name not in self._pages and self._shelf is not None:
+            with suppress(OSError):
+                self._pages[name] = self._shelf.page(name)
+        return self._pages.get(name)
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Keep a page; see `ports.Index`."""
+        self._pages[name] = content
+        if self._shelf is not None:
+            with suppress(OSError):
+                self._shelf.keep_page(name, content)

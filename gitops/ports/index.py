@@ -1,0 +1,21 @@
+"""What was found out about overlays, kept for the next call: a copy that decides nothing."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class Index(Protocol):
+    """Pages about one repository, by their names.
+
+    A page that comes back is one that a gitops of this user on this machine kept, whole; whatever
+    else lies there is none. It may be old. Nothing raises: what cannot be kept is let go.
+    """
+
+    def page(self, name: str) -> bytes | None:
+        """Return what was kept under `name` last, None when there is nothing."""
+        ...
+
+    def keep(self, name: str, content: bytes) -> None:
+        """Put `content` in place of the last page of that name."""
+        ...
