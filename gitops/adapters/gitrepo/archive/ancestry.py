@@ -261,3 +261,13 @@ def newest_first(commits: Iterable[CommitInfo]) -> list[CommitInfo]:
 
 def _key(info: CommitInfo) -> tuple[float, str]:
     return (-info.time.timestamp() if info.time is not None else 0.0, info.commit)
+
+
+def shortfall(source: Depth, tips: Sequence[str]) -> NotFound:
+    """Return the error for history of `tips` that is needed and that nobody has."""
+    oldest = min(source.store.boundary(), default=tips[0])
+    return NotFound(
+        f"the history before {oldest[:7]} is not in {source.place}",
+        hint="fetch it: git fetch --unshallow, or check out with the whole history "
+        "(fetch-depth: 0, GIT_DEPTH: 0)",
+    )

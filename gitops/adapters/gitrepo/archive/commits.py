@@ -10,7 +10,8 @@ from typing import Literal, Protocol
 
 from msgspec.structs import replace
 
-from gitops.adapters.gitrepo.archive.history import HistoryReader, shortfall
+from gitops.adapters.gitrepo.archive.ancestry import shortfall
+from gitops.adapters.gitrepo.archive.history import HistoryReader
 from gitops.adapters.gitrepo.archive.lazy_fetch import LazyFetch
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.discovery import RepositoryLocation

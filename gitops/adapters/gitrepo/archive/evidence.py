@@ -24,6 +24,7 @@ class CommitEvidence:
     _git: Git
     _source: ObjectSource
     _reader: HistoryReader | None = None
+    _since: tuple[tuple[str, str], Landed | None] | None = None
     _tree: tuple[Store, str, CommitTree] | None = None
 
     def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
@@ -57,7 +58,9 @@ class CommitEvidence:
 
     def landed(self, commit: str, since: str) -> Landed | None:
         """Return what came on top of an earlier tip; see `ports.Evidence`."""
-        return self._history().landed(commit, since)
+        if self._since is None or self._since[0] != (commit, since):  # asked for each environment
+            self._since = (commit, since), self._history().landed(commit, since)
+        return self._since[1]
 
     def contains(self, tip: str, commit: str, earlier: str) -> bool:
         """Say whether `earlier` is `commit` or in its history; see `ports.Evidence`."""

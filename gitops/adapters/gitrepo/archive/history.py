@@ -14,7 +14,7 @@ from functools import partial
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.adapters.gitrepo.archive.ancestry import Ancestry, Range, newest_first
+from gitops.adapters.gitrepo.archive.ancestry import Ancestry, Range, newest_first, shortfall
 from gitops.adapters.gitrepo.archive.landed import LandedCommits, walk_since
 from gitops.adapters.gitrepo.archive.log_format import (
     COMMIT_FORMAT,
@@ -119,11 +119,7 @@ class HistoryReader:
         if walked is None:
             return None
         leads = partial(self._ancestry.leads, below=[commit])
-
-        def load(hits: Hits, directory: str) -> Iterator[OverlayVersion]:
-            return self._load(commit, hits, directory, None)
-
-        return LandedCommits(self._source.store, walked, load, leads)
+        return LandedCommits(self._source.store, walked, partial(self._load, commit), leads)
 
     def _span_all(self, start: str, directories: frozenset[str], cut: frozenset[str]) -> None:
         """Find the spans of all `directories` in one walk, and fetch their newest contents."""
@@ -311,7 +307,7 @@ class HistoryReader:
         tip: str,
         hits: Hits,
         directory: str,
-        far: int | None,
+        far: int | None = None,
         beside: _Beside | None = None,
     ) -> Iterator[OverlayVersion]:
         """Yield versions lot by lot; `far`: so many came before, and contents must be fetched.
@@ -401,13 +397,3 @@ class HistoryReader:
 
 def _messages(infos: Iterable[CommitInfo]) -> tuple[str, ...]:
     return tuple(info.message for info in newest_first(infos))
-
-
-def shortfall(source: Depth, tips: Sequence[str]) -> NotFound:
-    """Return the error for history of `tips` that is needed and that nobody has."""
-    oldest = min(source.store.boundary(), default=tips[0])
-    return NotFound(
-        f"the history before {oldest[:7]} is not in {source.place}",
-        hint="fetch it: git fetch --unshallow, or check out with the whole history "
-        "(fetch-depth: 0, GIT_DEPTH: 0)",
-    )
