@@ -13,7 +13,7 @@ from itertools import chain
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.holds import HOLDS, hold_paths
+from gitops.actions.context.holds import HOLDS, paths_that_hold
 from gitops.actions.context.overlays import has_app
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
@@ -65,7 +65,7 @@ def move_on(session: Session, tip: Tip, row: Environment, page: IndexPage) -> In
     holds = {path for path in paths if path.startswith(f"{HOLDS}/")}
     for app, one in merged.items() if holds else ():
         overlay = Overlay(row, app)
-        if app not in fresh and not holds.isdisjoint(_standing(overlay)):
+        if app not in fresh and not holds.isdisjoint(paths_that_hold(overlay)):
             merged[app] = read_hold(view_of(session, tip, overlay), one)
     order = sorted(merged, key=lambda app: f"{app}/")
     return replace(page, tip=home.commit, overlays=tuple(merged[app] for app in order))
@@ -83,11 +83,6 @@ def touched_apps(row: Environment, paths: Iterable[str]) -> list[str | None]:
         if app != "" and (not folder or f"{path}/".startswith(f"{folder}/")):
             found[app] = None
     return list(found)
-
-
-def _standing(overlay: Overlay) -> tuple[str, ...]:
-    wide = Overlay(overlay.environment)
-    return (*hold_paths(overlay), *hold_paths(wide))
 
 
 def _read_touched(view: OverlayView, since: _Since) -> IndexedOverlay:
