@@ -23,7 +23,8 @@ from gitops.actions.pull_requests.decide import ApprovalPreview, ApproveRequest,
 from gitops.actions.pull_requests.review import signers_of
 from gitops.actions.releases.ledger import Appended, append_records, ledger_of
 from gitops.actions.write.write import write
-from gitops.core.ledger.records import LEDGER_BRANCH, LedgerEntry, Record, approvals
+from gitops.core.ledger import LEDGER_BRANCH
+from gitops.core.ledger.records import LedgerEntry, Record, approvals
 from gitops.core.policy.reasons import record_overrides
 from gitops.core.proposals.approval import (
     LandingProposal,

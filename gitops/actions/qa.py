@@ -16,7 +16,8 @@ from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import Appended, OverlayLedger, append_records, ledger_of
 from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization.image import ImageValue, describe_value, parse_image
-from gitops.core.ledger.records import LEDGER_BRANCH, Record
+from gitops.core.ledger import LEDGER_BRANCH
+from gitops.core.ledger.records import Record
 from gitops.core.ledger.verdicts import LatestVerdicts, judged_sets
 from gitops.core.releases.history import Release
 from gitops.core.releases.lookup import find_commit, find_release

@@ -24,7 +24,7 @@ from gitops.core.forges.branch_rules import (
     proposals_gap,
     reported_checks,
 )
-from gitops.core.ledger.records import LEDGER_BRANCH
+from gitops.core.ledger import LEDGER_BRANCH
 from gitops.errors import Bug, Denied, GitopsError, NotFound, Refused
 from gitops.ports import GatedForge, NoForge
 

@@ -24,7 +24,7 @@ _STR = "tag:yaml.org,2002:str"
 _MERGE = "tag:yaml.org,2002:merge"
 _INT = "tag:yaml.org,2002:int"
 _BOOL = "tag:yaml.org,2002:bool"
-_DIGITS = re.compile(r"0|[1-9][0-9]{0,8}")
+_DIGITS = r"0|[1-9][0-9]{0,8}"
 _SCALARS = {
     "null": "nothing",
     "bool": "a yes/no value",
@@ -154,7 +154,7 @@ class WholeNumber:
 
     def read(self, node: Node, path: str, problems: Problems) -> Value | None:
         """Return the number, or None after saying which ones there are."""
-        right = node.id == "scalar" and node.tag == _INT and _DIGITS.fullmatch(node.value)
+        right = node.id == "scalar" and node.tag == _INT and re.fullmatch(_DIGITS, node.value)
         if right and self.least <= int(node.value) <= self.most:
             return Value(path, problems.place(node), node.value)
         shown_value = node.value if node.id == "scalar" and node.tag == _INT else _kind(node)

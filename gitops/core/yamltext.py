@@ -52,9 +52,9 @@ _NOT_A_STRING = re.compile(
     | [-+]?\.(?:inf|nan)"""
 )
 _PLAIN = re.compile(r"[A-Za-z0-9_/](?:[A-Za-z0-9._/@:+-]*[A-Za-z0-9._/@+-])?")
-_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 # Compiled when they are used first: most calls need none of them.
+_UNREADABLE = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]"
 _DATE = r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt].*)?"
 _BREAK = r"\r\n|[\n\r\x85\u2028\u2029]"
 # What JSON leaves as it is and YAML would refuse, or end a line at.
@@ -242,7 +242,7 @@ def _read(work: Callable[[Any], _Result], text: str, path: str) -> _Result:
         loader = _LOADER(text)
         return work(loader)
     except yaml.reader.ReaderError as exc:
-        found = _UNREADABLE.search(text)
+        found = re.search(_UNREADABLE, text)
         line, column = _place(text[: found.start()] if found else "")
         what = f"the character U+{ord(found[0]):04X} is not allowed in YAML" if found else "no YAML"
         raise ManifestError(what, path=path, line=line, column=column) from exc

@@ -20,9 +20,9 @@ from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import CommitMessage
 from gitops.core.git.remote_url import normalised_repository
 from gitops.core.kustomization.image import ImageValue
+from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.ledger.records import (
     LARGEST_PART,
-    LEDGER_BRANCH,
     Ledger,
     LedgerEntry,
     Record,

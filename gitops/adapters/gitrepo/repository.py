@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.evidence import CommitEvidence
-from gitops.adapters.gitrepo.cache.files import Shelf, open_cache
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.address import Address, address, is_url
 from gitops.adapters.gitrepo.command.process import Git
@@ -29,11 +28,13 @@ from gitops.ports.repository import Start
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.archive.commits import CommitReader
+    from gitops.adapters.gitrepo.cache.files import Shelf
     from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
     from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
     from gitops.core.releases.history import OverlayVersion
     from gitops.ports import Index, Intents
 
+_CACHE, _OFF = "GITOPS_CACHE", ("", "off")
 OWN_BRANCHES = "refs/heads/gitops/"
 """Only branches of our own may leave commits behind: a proposal is made anew in its place."""
 
@@ -369,10 +370,13 @@ def shelf_of(
 ) -> Shelf | None:
     """Return the place in the cache of the remote at `urls`.
 
-    None for a path: it is fast, and may be relative, so that it names no place.
+    None for a path: it is fast, and may be relative, so that it names no place. None, too, where
+    `GITOPS_CACHE` is `off` or empty.
     """
-    if not all(is_url(url) for url in urls):
+    if not all(is_url(url) for url in urls) or environ.get(_CACHE, "on").strip().lower() in _OFF:
         return None
+    from gitops.adapters.gitrepo.cache.files import open_cache
+
     cache = open_cache(environ, progress)
     return cache.shelf(*dict.fromkeys(urls)) if cache is not None else None
 

@@ -43,7 +43,7 @@ def check_path(path: str) -> None:
         raise ManifestError("is not a path inside the repository", path=path)
 
 
-_TIMED = re.compile(r"[0-9a-f]{32}")
+_TIMED = r"[0-9a-f]{32}"
 _TIME_DIGITS = 12
 
 
@@ -59,4 +59,4 @@ def timed_id(seconds: float, noise: bytes) -> str:
 
 def made_at(name: str) -> float | None:
     """Return when the id `name` was made, in seconds since 1970; None where it does not tell."""
-    return int(name[:_TIME_DIGITS], 16) / 1000 if _TIMED.fullmatch(name) else None
+    return int(name[:_TIME_DIGITS], 16) / 1000 if re.fullmatch(_TIMED, name) else None

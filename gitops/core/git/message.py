@@ -25,9 +25,9 @@ USUAL_SUBJECT = 72
 SIGN_OFF = "Signed-off-by: {author}"
 """The trailer of `git commit --signoff`, as `put_in_form` takes it."""
 
-_REASON = re.compile(r"^Reason: (.*)$", re.MULTILINE)
+_REASON = r"(?m)^Reason: (.*)$"
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*)")
-_PICKED = re.compile(r"\(cherry picked from commit [0-9a-f]+\)")
+_PICKED = r"\(cherry picked from commit [0-9a-f]+\)"
 _REVISIONS = {40: "sha1", 64: "sha256"}
 _MOST_LABELS = 5
 _VERBS = {"rollback": "roll back ", "undo": "undo the rollback of "}
@@ -153,7 +153,7 @@ def trailers(message: str) -> dict[str, tuple[str, ...]]:
             last.append(match[2])
         elif line[0] in " \t" and last is not None:
             last[-1] = f"{last[-1]} {line.strip()}"
-        elif not _PICKED.fullmatch(line):
+        elif not re.fullmatch(_PICKED, line):
             return {}
     return {key: tuple(values) for key, values in found.items()}
 
@@ -177,7 +177,7 @@ def said_of(
 
 def reason_of(message: str) -> str | None:
     """Return the reason that a message of ours tells, None when it tells none."""
-    found = _REASON.search(message)
+    found = re.search(_REASON, message)
     return found[1] if found is not None else None
 
 

@@ -20,7 +20,7 @@ from gitops.core.kustomization.splices import (
 )
 from gitops.core.yamltext import MappingStartEvent, ScalarEvent, needs_quotes
 
-_COMMENT_BESIDE = re.compile(r"[ \t]*,?[ \t]*#")
+_COMMENT_BESIDE = r"[ \t]*,?[ \t]*#"  # compiled when it is used first: few edits need it
 _PLAIN_URL = re.compile(r"[A-Za-z0-9_/](?:[A-Za-z0-9._/@:+=?&%~-]*[A-Za-z0-9._/@+=&%~-])?")
 _HAND = "write it by hand this once, or put the entry on one line"
 
@@ -69,7 +69,7 @@ def insert(plan: SplicePlan, item: SequenceItem, fields: Sequence[tuple[str, str
     pairs = [(f"{quotes}{field}{quotes}", written(text, style)) for field, text in fields]
     end = node_end(lists, name.end - 1)
     if is_flow(lists, item.start):
-        if _COMMENT_BESIDE.match(source, end):
+        if re.compile(_COMMENT_BESIDE).match(source, end):
             raise lists.unsafe(name.key, f"a comment stands beside the name {item.image}", _HAND)
         comma, colon = separators(lists, item.start, name)
         new = "".join(f"{comma}{field}{colon}{value}" for field, value in pairs)
@@ -198,7 +198,7 @@ def _remove_flow(
             start, stop = node_end(lists, pair.key - 1), end
             around = source[start : key.start_mark.index]
         between = source[key.end_mark.index : events[pair.value].start_mark.index]
-        if "#" in around or "#" in between or _COMMENT_BESIDE.match(source, end):
+        if "#" in around or "#" in between or re.compile(_COMMENT_BESIDE).match(source, end):
             raise lists.unsafe(pair.key, "a comment stands beside what is to go", _HAND)
         plan.splices.append((start, stop, ""))
 

@@ -33,8 +33,8 @@ PLACE = itemgetter(0, 1)
 
 MAPPING_END: Signature = ("}",)
 SEQUENCE_END: Signature = ("]",)
-_BREAK = re.compile(r"\r\n|[\n\r\x85\u2028\u2029]")
-_PROPERTIES = re.compile(r"(?:[&!]\S*\s*){1,2}")
+_BREAK = r"\r\n|[\n\r\x85\u2028\u2029]"
+_PROPERTIES = r"(?:[&!]\S*\s*){1,2}"
 _FOLDED = r"[|>][-+0-9]*[ \t]*"
 
 
@@ -140,10 +140,10 @@ def scalar_span(lists: Lists, index: int) -> tuple[int, int]:
     event = lists.document.events[index]
     start, end = event.start_mark.index, event.end_mark.index
     if event.anchor is not None or event.tag is not None:
-        properties = _PROPERTIES.match(text, start, end)
+        properties = re.compile(_PROPERTIES).match(text, start, end)
         start = properties.end() if properties is not None else start
     if event.style in ("|", ">"):
-        lines = [line for line in _BREAK.split(text[start:end]) if line.strip()]
+        lines = [line for line in re.split(_BREAK, text[start:end]) if line.strip()]
         if len(lines) != 2 or not re.fullmatch(_FOLDED, lines[0]):
             raise lists.unsafe(index, "a text of several lines", "write it on one line first")
         end = text.rindex(lines[1], start, end) + len(lines[1].rstrip())
@@ -177,13 +177,13 @@ def line_start(text: str, index: int) -> int:
 
 def line_end(text: str, index: int) -> int:
     """Return the end of the line that `index` lies in, before its break."""
-    found = _BREAK.search(text, index)
+    found = re.compile(_BREAK).search(text, index)
     return found.start() if found else len(text)
 
 
 def after_break(text: str, index: int) -> int:
     """Return the start of the next line for the end of a line; the end of the text stays."""
-    found = _BREAK.match(text, index)
+    found = re.compile(_BREAK).match(text, index)
     return found.end() if found else index
 
 

@@ -27,8 +27,6 @@ from msgspec import Struct
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.text.plain import one_line, timestamp
 
-LEDGER_BRANCH: Final = "gitops/ledger"
-
 Verdict = Literal["stable", "degraded", "qa-passed", "qa-failed", "approved"]
 
 NEGATIVE: Final = frozenset[Verdict]({"degraded", "qa-failed"})

@@ -43,18 +43,15 @@ _TAG = (
     "Signature: 8a477f597d28d172789f06886806bc55\n"
     "# What gitops read of repositories. It can be deleted at any time.\n"
 )
-_OFF = ("", "off")
 
 
 def open_cache(environ: Mapping[str, str], tell: Callable[[str], None] | None) -> Cache | None:
-    """Return the cache that `GITOPS_CACHE` names, None when it is switched off or of no use.
+    """Return the cache that `GITOPS_CACHE` names, None when it is of no use.
 
     `tell` hears why a directory that was asked for is not used; of the default one nobody needs
     to know.
     """
     named = environ.get("GITOPS_CACHE")
-    if named is not None and named.strip().lower() in _OFF:
-        return None
     root = Path(named) if named is not None else _default(environ)
     try:
         key = partial(key_of, environ)

@@ -19,8 +19,8 @@ from msgspec import Struct
 from gitops.adapters.gitrepo.objects.codec import RAW_LENGTH
 
 _FORM = "gitops-remembers 1"
-_HASH = re.compile(r"[0-9a-f]{64}")
-_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_HASH = r"[0-9a-f]{64}"
+_ID = r"[0-9a-f]{40}|[0-9a-f]{64}"
 _LARGEST = 64 * 1024 * 1024  # bytes of bodies; more cannot have been kept
 
 
@@ -71,11 +71,11 @@ def parse(content: bytes) -> Remembered:
     sizes: list[tuple[str, int]] = []
     for line in rest:
         match line.split(" ", 2):
-            case ["pack", pack, index] if _HASH.fullmatch(pack) and _HASH.fullmatch(index):
+            case ["pack", pack, index] if re.fullmatch(_HASH, pack) and re.fullmatch(_HASH, index):
                 packs.append((pack, index))
             case ["default", branch] if branch:
                 default = branch
-            case ["tip", commit, branch] if _ID.fullmatch(commit) and branch:
+            case ["tip", commit, branch] if re.fullmatch(_ID, commit) and branch:
                 tips[branch] = commit
             case ["blob" | "tree" | "commit" as kind, size]:
                 sizes.append((kind, int(size)))

@@ -10,16 +10,19 @@ moves a branch from exactly one commit, and otherwise costs one request.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from gitops.adapters.gitrepo.cache.files import LARGEST, Shelf
-from gitops.adapters.gitrepo.cache.format import Remembered, parse, render
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import MODULE, RAW_LENGTH, parse_tree, read_loose
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import GitopsError
 from gitops.ports import RefUpdate
+
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.cache.files import Shelf
+    from gitops.adapters.gitrepo.cache.format import Remembered
 
 TIPS = "refs/gitops/tip/"
 _BRANCHES = 16  # branches of one repository that are remembered, the latest ones
@@ -41,7 +44,8 @@ class Memory:
         self._git = git
         self._shelf = shelf
         self._blank = blank
-        self._old = Remembered()
+        self._old_tips: Mapping[str, str] = {}
+        self._old_packs: tuple[tuple[str, str], ...] = ()
         self._tips: dict[str, str] = {}
         self._default: str | None = None
         self._asked = 0
@@ -55,6 +59,8 @@ class Memory:
     def open_store(self) -> Store:
         """Return a store, filled with what is remembered."""
         if self._shelf is not None and not self._blank:
+            from gitops.adapters.gitrepo.cache.format import parse
+
             with suppress(OSError, ValueError):
                 old = parse(self._shelf.state())
                 store = Store(self._git, algorithm=old.algorithm, distrust=True)
@@ -63,7 +69,8 @@ class Memory:
                 except OSError:
                     store.close()
                     raise
-                self._old, self._tips, self._packs = old, dict(old.tips), store.packs()
+                self._old_tips, self._old_packs = old.tips, old.packs
+                self._tips, self._packs = dict(old.tips), store.packs()
                 self._misses = old.misses
                 if self._shelf.is_own:  # or somebody could say where a write goes
                     self._default, self._asked = old.default, old.asked
@@ -73,11 +80,11 @@ class Memory:
 
     def slots(self) -> dict[str, int]:
         """Return branch -> number N of its ref `TIPS` N, for what the store was filled with."""
-        return {branch: number for number, branch in enumerate(self._old.tips)}
+        return {branch: number for number, branch in enumerate(self._old_tips)}
 
     def commits(self) -> tuple[str, ...]:
         """Return the tips that the store was filled with."""
-        return tuple(self._old.tips.values())
+        return tuple(self._old_tips.values())
 
     def bet(self, branch: str | None) -> tuple[str, str] | None:
         """Return the branch (None: the default one) and its tip, if a push onto it may well land.
@@ -164,6 +171,9 @@ class Memory:
                 self._keep(store, self._shelf)
 
     def _keep(self, store: Store, shelf: Shelf) -> None:
+        from gitops.adapters.gitrepo.cache.files import LARGEST
+        from gitops.adapters.gitrepo.cache.format import Remembered, render
+
         tips = dict(list(self._tips.items())[-_BRANCHES:])
         packs, objects = self._packs, _outside_of_packs(store, tips.values())
         bytes_outside = sum(len(body) for _, body in objects)
@@ -180,7 +190,7 @@ class Memory:
         if sum(file.stat().st_size for pair in files.values() for file in pair) > LARGEST:
             shelf.drop()
             return
-        known = {_stem(pack): (pack, index) for pack, index in self._old.packs}
+        known = {_stem(pack): (pack, index) for pack, index in self._old_packs}
         names = [
             known.get(stem) or (shelf.put(pack), shelf.put(index))
             for stem, (pack, index) in files.items()

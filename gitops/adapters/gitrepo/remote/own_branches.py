@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from gitops.core.ledger.records import LEDGER_BRANCH
+from gitops.core.ledger import LEDGER_BRANCH
 
 _PREFIX = "gitops/"
 _FEW = 2  # proposals that are asked for by fetching them

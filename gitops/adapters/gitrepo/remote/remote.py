@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import TYPE_CHECKING
 
-from gitops.adapters.gitrepo.cache.files import Shelf
 from gitops.adapters.gitrepo.cache.memory import Memory
 from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.messages import AnswerKind
@@ -35,6 +35,9 @@ from gitops.core.text.plain import split_lines
 from gitops.errors import Denied, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
 from gitops.ports.repository import Start
+
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.cache.files import Shelf
 
 # What a store that was filled from the cache may be to blame for.
 _BLAMED = (AnswerKind.UNKNOWN, AnswerKind.OTHER_FORMAT)
