@@ -22,7 +22,7 @@ from gitops.actions.index.reading import read_plainly
 from gitops.actions.releases.history import gather_releases
 from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Environment, Overlay
-from gitops.core.ledger.records import LEDGER_BRANCH
+from gitops.core.ledger import LEDGER_BRANCH
 
 
 def read_index(
