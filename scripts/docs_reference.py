@@ -305,6 +305,8 @@ def kind(value: Mapping[str, Any]) -> str:
         return code(map(str, value["enum"]))
     if value.get("type") == "array":
         return "list of texts" if value["items"].get("type") == "string" else "list"
+    if "anyOf" in value:
+        return "text, or list of texts"
     return {"string": "text", "object": "mapping"}.get(value["type"], str(value["type"]))
 
 

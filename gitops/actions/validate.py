@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.holds import HOLDS, hold_paths, readable_hold, standing_hold_path
 from gitops.actions.context.overlays import apps_of, overlays_of, read_overlay
+from gitops.actions.manifests.builders import Builders
 from gitops.actions.manifests.follower_problems import FollowerCheck
 from gitops.actions.manifests.overlay_problems import Pinned, overlay_problems, problem_of
 from gitops.actions.manifests.trial_build import TrialBuilds
@@ -81,14 +82,14 @@ def validate(
     count = 0
 
     data = _data_checks(config)
-    watch, followers = FollowWatch(config, heads), FollowerCheck(config)
+    watch, followers, builders = FollowWatch(config, heads), FollowerCheck(config), Builders()
     problems += _check_config(config)
     problems += _check_freezes(config, now)
     problems += _check_apps(homes, config)
     for row, home in homes.items():
         for overlay in overlays_of(home, row):
             count += 1
-            told = overlay_problems(home, overlay, found, builds, data)
+            told = overlay_problems(home, overlay, found, builds, data, builders)
             problems += _elsewhere(snapshot, home, told)
             problems += _elsewhere(snapshot, home, _check_held(home, overlay, released))
             problems += _elsewhere(snapshot, home, followers.problems(home, overlay))
@@ -235,11 +236,13 @@ def _check_apps(homes: Mapping[Environment, Snapshot], config: Config) -> Iterat
         if not apps[row.name]:
             # A new repository has no app in prod yet; one without any app is a wrong path.
             level: ProblemLevel = "warning" if with_overlay else "error"
-            message = f"{row.name} has no app: no folder matches {row.overlay}"
+            message = f"{row.name} has no app: no folder matches {row.shown}"
             yield Problem(CONFIG_PATH, row.line, 1, level, message)
     folders: dict[tuple[str, str], Environment] = {}
     for row in rows:
-        folders.setdefault((homes[row].branch, _parent(row)), row)
+        for pattern in row.patterns:
+            parent = pattern.partition("{app}")[0].rstrip("/")
+            folders.setdefault((homes[row].branch, parent), row)
     for (_, parent), first in folders.items():
         for name in homes[first].entries(parent):
             app = name.rstrip("/")
@@ -257,10 +260,6 @@ def _app_problem(app: str, config: Config) -> str | None:
     if _APP.fullmatch(app) is None:
         return f"an app called {app!r} cannot have a branch gitops/{app}/…"
     return None
-
-
-def _parent(row: Environment) -> str:
-    return row.overlay.partition("{app}")[0].rstrip("/")
 
 
 def _check_after(

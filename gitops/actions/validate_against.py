@@ -302,7 +302,7 @@ def _read(tree: Tree, overlay: Overlay) -> tuple[str, bytes | None]:
     directory = overlay.directory
     try:
         name = choose_file(tree.entries(directory), directory)
-        path = f"{directory}/{name}"
+        path = overlay.path_of(f"{name}")
         return path, tree.read(path) if name is not None else None
     except ManifestError:
         return directory, None

@@ -105,7 +105,7 @@ def _overlays(tip: Tip, request: WaitRequest) -> tuple[Overlay, ...]:
         found = (find_overlay(tip, request.environment, request.app),)
     if not found:
         raise NotFound(
-            f"environment {environment.name} has no app yet: nothing matches {environment.overlay}"
+            f"environment {environment.name} has no app yet: nothing matches {environment.shown}"
         )
     for overlay in found:
         _check(overlay)

@@ -19,6 +19,7 @@ from gitops.config.patterns import (
     DATABASE_HOST,
     DURATION,
     FILE,
+    FOLDERS,
     FORGE_URL,
     IMAGE,
     LABEL,
@@ -46,6 +47,7 @@ from gitops.config.patterns import (
     explain_database_host,
     explain_duration,
     explain_file,
+    explain_folders,
     explain_forge_url,
     explain_image,
     explain_label,
@@ -68,14 +70,15 @@ from gitops.config.patterns import (
     explain_zone,
 )
 from gitops.config.registries import PLATFORM, REGISTRIES
-from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, WholeNumber, YesNo
+from gitops.config.shapes import Key, ListOf, OneOf, OneOrMore, Table, Text, WholeNumber, YesNo
 
 ENVIRONMENT = Table(
     {
         "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
         "overlay": Key(
-            Text(OVERLAY, explain_overlay),
-            "Its Kustomize directory, from the root; {app} stands for every app's folder.",
+            OneOrMore(Text(OVERLAY, explain_overlay)),
+            "Its Kustomize directory, from the root; {app} stands for every app's folder. Or a "
+            "list of such with {app}, where apps lie in several places.",
             required=True,
         ),
         "accepts": Key(
@@ -134,6 +137,10 @@ ENVIRONMENT = Table(
         "platforms": Key(
             ListOf(PLATFORM, least=1),
             "What an image must be there for; an image that lacks one of them is refused.",
+        ),
+        "builds": Key(
+            ListOf(Text(FOLDERS, explain_folders)),
+            "Where Argo CD builds what is pinned here, with * and **; left out: where it is used.",
         ),
         "database": Key(OneOf("dummy", "real"), "What its applications talk to."),
         "dataProtection": Key(
@@ -347,6 +354,10 @@ ROOT = Table(
         "groups": Key(
             ListOf(group_table(Text(NAME, explain_name))),
             "Names for several environments; one stands wherever an environment may be named.",
+        ),
+        "ignore": Key(
+            ListOf(Text(FOLDERS, explain_folders)),
+            "Folders that {app} does not mean, with * and **: charts/**.",
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from, and what follows them."),
         "registries": Key(

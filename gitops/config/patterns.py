@@ -24,9 +24,11 @@ BRANCH_PATTERN = (
 
 _PATH_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:ops)?(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
 OVERLAY = (
-    rf"(?![^{{]*\{{app\}}.*\{{app\}})(?:\./)*"
+    rf"\./?|(?![^{{]*\{{app\}}.*\{{app\}})(?:\./)*"
     rf"(?:{_PATH_PART}|\{{app\}})(?:/(?:{_PATH_PART}|\{{app\}}))*/?"
 )
+
+FOLDERS = rf"(?:\./)*(?:(?!\*\*\*){_PATH_PART})(?:/(?!\*\*\*){_PATH_PART})*/?"
 
 NAME = r"(?!ledger$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
@@ -281,3 +283,10 @@ def explain_value_pattern(text: str) -> str:
 def explain_value(text: str) -> str:
     """Say what is wrong with what is written for a value."""
     return f"{shown(text)} must hold {{tag}}, {{digest}} or {{name}}, and no other braces"
+
+
+def explain_folders(text: str) -> str:
+    """Say what is wrong with a pattern of folders."""
+    if "***" in text or set(text) & set("{}"):
+        return f"{shown(text)}: the wildcards are * and **, and no others"
+    return f"{shown(text)} is no folder below the root, or pattern of such, like charts/**"

@@ -78,7 +78,8 @@ def check_rules(root: Value, problems: Problems) -> None:
 def make_config(root: Value) -> Config:
     """Return the values of a file without problems."""
     text, lists = root.texts, root.lists
-    environments = tuple(_make_environment(row) for row in lists.get("environments", ()))
+    ignore = tuple(plain_path(one.text) for one in lists.get("ignore", ()))
+    environments = tuple(_make_environment(row, ignore) for row in lists.get("environments", ()))
     return Config(
         branch=text.get("branch") or None,
         environments=environments,
@@ -152,11 +153,15 @@ def plain_path(text: str) -> str:
     return "/".join(part for part in text.split("/") if part not in ("", "."))
 
 
-def _make_environment(row: Value) -> Environment:
+def _make_environment(row: Value, ignore: tuple[str, ...]) -> Environment:
     text, words, wait = row.texts, row.words(), row.keys.get("wait")
+    overlays = tuple(plain_path(one) for one in words.get("overlay", ())) or ("",)
     return Environment(
         name=text.get("name", ""),
-        overlay=plain_path(text.get("overlay", "")),
+        overlay=overlays[0],
+        others=overlays[1:],
+        ignore=ignore,
+        builds=tuple(plain_path(one) for one in words.get("builds", ())),
         accepts=words.get("accepts", ()),
         deploy=cast(Deploy, text.get("deploy", "manual")),
         change=cast(ChangeMode, text.get("change", "commit")),
@@ -254,18 +259,20 @@ def _check_overlays(rows: Sequence[Value], trunk: str, problems: Problems) -> No
     """
     earlier: list[tuple[Value, Value]] = []
     for row in rows:
-        overlay = row.keys.get("overlay")
-        if overlay is None:
-            continue
-        for owner, other in earlier:
-            if row.texts.get("branch", trunk) != owner.texts.get("branch", trunk):
-                continue
-            how = _overlap(plain_path(overlay.text), plain_path(other.text))
-            if how is not None:
-                name = owner.get("name", "another environment")
-                where = f"{other.text} of {name} (line {other.place[0]})"
-                problems.add(overlay.place, overlay.path, f"{overlay.text} {how} {where}")
-        earlier.append((row, overlay))
+        found = row.lists.get("overlay", ())
+        for overlay in found:
+            if len(found) > 1 and "{app}" not in overlay.text:
+                what = "of several overlays each must hold {app}: it tells them apart"
+                problems.add(overlay.place, overlay.path, what)
+            for owner, other in earlier:
+                if row.texts.get("branch", trunk) != owner.texts.get("branch", trunk):
+                    continue
+                how = _overlap(plain_path(overlay.text), plain_path(other.text))
+                if how is not None and owner is not row:
+                    name = owner.get("name", "another environment")
+                    where = f"{other.text} of {name} (line {other.place[0]})"
+                    problems.add(overlay.place, overlay.path, f"{overlay.text} {how} {where}")
+            earlier.append((row, overlay))
 
 
 def _overlap(path: str, other: str) -> str | None:

@@ -243,6 +243,27 @@ class ListOf:
         return {**schema, "minItems": self.least, "uniqueItems": True}
 
 
+class OneOrMore:
+    """A text, or a list of such; its Value has the first as text, and all as items."""
+
+    def __init__(self, item: Text) -> None:
+        self.item = item
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        """Return the texts, or None after saying what is wrong."""
+        if node.id != "sequence":
+            one = self.item.read(node, path, problems)
+            return Value(path, one.place, one.text, (one,)) if one is not None else None
+        found = ListOf(self.item, least=1).read(node, path, problems)
+        if found is None or not found.items:
+            return None
+        return Value(path, found.place, found.items[0].text, found.items)
+
+    def schema(self) -> dict[str, object]:
+        """Return both forms."""
+        return {"anyOf": [self.item.schema(), ListOf(self.item, least=1).schema()]}
+
+
 class Key:
     """One key of a table.
 

@@ -336,12 +336,12 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
 
 KNOWN = (
     "name, overlay, accepts, deploy, change, rollback, after, follow, followBelow, "
-    "onAlert, formerly, registry, pin, platforms, "
+    "onAlert, formerly, registry, pin, platforms, builds, "
     "database, dataProtection, "
     "requires, soak, wait, approvals, branch"
 )
 TOP = (
-    "apiVersion, kind, branch, environments, groups, images, registries, forge, "
+    "apiVersion, kind, branch, environments, groups, ignore, images, registries, forge, "
     "freeze, clusters, databases, "
     "signers, repository, message, pullRequest, branches"
 )
@@ -506,7 +506,6 @@ PATHS = [
     ("apps/x{app}/dev", "{app} must be a whole part between slashes, not 'apps/x{app}/dev'"),
     ("{app}/{app}", "{app} stands twice in '{app}/{app}'"),
     (".gitops/dev", "'.gitops/dev' must not be inside .gitops"),
-    (".", "'.' is not a directory below the root, like overlays/dev"),
     ("", "'' is not a directory below the root, like overlays/dev"),
     ("a//b", "'a//b' is not a directory below the root, like overlays/dev"),
     ("a\\nb", "'a\\nb' is not a directory below the root, like overlays/dev"),

@@ -14,7 +14,7 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.manifests.files import SnapshotFiles
 from gitops.core.argocd.application import Application
 from gitops.core.argocd.tracking import TrackedPath, TrackingMatch, asks_for_default, find_feeds
-from gitops.core.environments.environment import Environment
+from gitops.core.environments.environment import Environment, Overlay, match_branch
 from gitops.core.kustomization.graph import walk
 from gitops.errors import GitopsError, ManifestError, NotFound, TimedOut
 from gitops.ports import Cluster, Reading, Snapshot
@@ -117,7 +117,7 @@ def read_feeds(view: OverlayView, readings: Sequence[tuple[Cluster, Reading]]) -
         default=_is_default(session, view.tip, view.row),
         directory=view.overlay.directory,
     )
-    includes = _includes(home, view.overlay.directory)
+    includes = _includes(home, view.overlay)
     fed: list[TrackingApplication] = []
     pinned: list[str] = []
     warnings: list[str] = []
@@ -162,8 +162,12 @@ def _is_default(session: Session, tip: Tip, environment: Environment) -> bool | 
     return None
 
 
-def _includes(home: Snapshot, directory: str) -> Callable[[str], bool]:
-    """Return a function that says whether a directory's kustomization brings in `directory`."""
+def _includes(home: Snapshot, overlay: Overlay) -> Callable[[str], bool]:
+    """Return a function that says whether a directory's kustomization brings in the overlay, or
+    `builds:` names it."""
+    builds, directory = overlay.environment.builds, overlay.directory
+    if builds:
+        return lambda path: match_branch(builds, path) is not None
     answers: dict[str, bool] = {}
     files = SnapshotFiles(home)
 

@@ -34,6 +34,7 @@ class TouchReader:
         self._branch = branch
         self._top_level = top_level
         self._known: dict[Overlay, tuple[str, Belongings]] = {}
+        self._rows: tuple[Environment, ...] = ()  # of the policy that counts
         self._applications = ApplicationReader(archive)
 
     def lives_here(self, row: Environment) -> bool:
@@ -56,6 +57,7 @@ class TouchReader:
             rows: the environments that are asked about. What bears on one as a whole is told for
                 its first overlay.
         """
+        self._rows = policy.environments
         found: dict[Overlay, tuple[AffectedPath, ...]] = {}
         for row in rows:
             whole = self._of_policy(row, changed, policy, after)
@@ -80,7 +82,8 @@ class TouchReader:
         known = self._known.get(overlay)
         if known is not None and known[0] == commit:
             return known[1]
-        found = belongings_of(self._archive, self._archive.tree(commit), overlay)
+        rows = [row for row in self._rows if self.lives_here(row)]
+        found = belongings_of(self._archive, self._archive.tree(commit), overlay, rows)
         self._known[overlay] = (commit, found)
         return found
 

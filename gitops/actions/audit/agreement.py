@@ -124,7 +124,7 @@ class ApprovalEvidence:
         before, after = self._archive.tree(step.parent), self._archive.tree(step.commit)
         try:
             name = choose_file(before.entries(overlay.directory), overlay.directory)
-            file = f"{overlay.directory}/{name}"
+            file = overlay.path_of(f"{name}")
             also = self._config.also if self._config is not None else {}
             hold = hold_path(overlay.environment.name, overlay.app)
             return {*image_paths(before.read, after.read, file, paths, also), hold}.issuperset(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from gitops.actions.context.overlays import app_folders
 from gitops.actions.manifests.files import TreeFiles
 from gitops.core.audit.affected import Belongings
 from gitops.core.environments.environment import Environment, Overlay
@@ -28,24 +31,38 @@ def overlays_in(tree: Tree, environment: Environment) -> tuple[Overlay, ...]:
     """
     if not environment.per_app:
         return (Overlay(environment),)
-    before, _, _ = environment.overlay.partition("{app}")
-    parent, _, prefix = before.rpartition("/")
-    try:
-        names = [name.rstrip("/") for name in tree.entries(parent)]
-    except ManifestError:
-        return ()
-    apps = [name[len(prefix) :] for name in names if name.startswith(prefix)]
-    return tuple(
-        Overlay(environment, app)
-        for app in apps
-        if app and tree.entry(environment.directory(app)) is not None
-    )
+    found: dict[str, Overlay] = {}
+    for pattern in environment.patterns:
+        parent = pattern.partition("{app}")[0].rpartition("/")[0]
+        try:
+            names = [name.rstrip("/") for name in tree.entries(parent)]
+        except ManifestError:
+            continue
+        for app in app_folders(names, pattern):
+            folder = pattern.replace("{app}", app)
+            if app and not environment.ignores(folder) and tree.entry(folder) is not None:
+                overlay = Overlay(environment, app, folder if environment.others else None)
+                found.setdefault(app, overlay)
+    return tuple(found.values())
 
 
-def belongings_of(trees: Trees, tree: Tree, overlay: Overlay) -> Belongings:
-    """Return what a build of `overlay` reads in `tree`, its whole folder included."""
+def nested_in(tree: Tree, overlay: Overlay, rows: Iterable[Environment]) -> tuple[str, ...]:
+    """Return the folders of other overlays that lie in the folder of `overlay`."""
+    before = f"{overlay.directory}/" if overlay.directory else ""
+    found = (other.directory for row in rows for other in overlays_in(tree, row))
+    return tuple(one for one in found if one.startswith(before) and one != overlay.directory)
+
+
+def belongings_of(
+    trees: Trees, tree: Tree, overlay: Overlay, rows: Iterable[Environment] = ()
+) -> Belongings:
+    """Return what a build of `overlay` reads in `tree`, its whole folder included.
+
+    An overlay of `rows` that lies in it is its own.
+    """
     graph = walk(TreeFiles(trees, tree), overlay.directory)
     found = Belongings(graph)
+    found.nested[overlay.directory] = nested_in(tree, overlay, rows)
 
     def reason(origin: Origin) -> str:
         if origin.path is None:

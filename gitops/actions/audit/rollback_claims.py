@@ -105,7 +105,7 @@ def judge_claim(
             return _whole(f"{overlay.label} cannot be read: {error.problem}")
         paths = hold_paths(overlay)
         hold = next((path for path in paths if path in changed), paths[0])
-        own[label] = f"{overlay.directory}/{name}", hold
+        own[label] = overlay.path_of(f"{name}"), hold
     offences: list[RollbackOffence] = []
     follows = {label: followers_beside(path, changed, also) for label, (path, _) in own.items()}
     known = {path for label in own for path in (*own[label], *follows[label])}

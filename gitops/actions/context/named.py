@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.context.overlays import apps_of, find_environment, has_app
+from gitops.actions.context.overlays import apps_of, find_app, find_environment, overlays_of
 from gitops.actions.context.session import Tip
 from gitops.core.environments.environment import Config, Environment, Overlay
 from gitops.errors import NotFound, UsageError
@@ -112,17 +112,18 @@ def overlays_in_row(tip: Tip, one: NamedRow) -> Iterator[Overlay]:
         return
     home = tip.of(row)
     for app in one.apps:
-        if has_app(home, row, app):
-            yield Overlay(row, app)
+        found = find_app(home, row, app)
+        if found is not None:
+            yield found
         elif one.alone:
             known = ", ".join(apps_of(home, row)) or "none yet"
             raise NotFound(f"no app {app!r} in environment {row.name}; there are {known}")
     if one.apps:
         return
-    apps = apps_of(home, row)
-    yield from (Overlay(row, app) for app in apps)
-    if not apps and one.alone:
-        raise NotFound(f"environment {row.name} has no app yet: nothing matches {row.overlay}")
+    overlays = overlays_of(home, row)
+    yield from overlays
+    if not overlays and one.alone:
+        raise NotFound(f"environment {row.name} has no app yet: nothing matches {row.shown}")
 
 
 def find_overlay(tip: Tip, name: str, app: str | None = None) -> Overlay:

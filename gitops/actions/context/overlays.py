@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -10,7 +11,7 @@ from gitops.core.environments.environment import Config, Environment, Overlay
 from gitops.core.kustomization import FILE_NAMES, choose_file, image_values
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.text.plain import nearest_word
-from gitops.errors import NotFound
+from gitops.errors import ManifestError, NotFound
 
 if TYPE_CHECKING:
     from gitops.ports import Snapshot
@@ -37,37 +38,67 @@ def apps_of(snapshot: Snapshot, environment: Environment) -> tuple[str, ...]:
     """Return the apps that have an overlay of `environment`, sorted; () for a layout without apps.
 
     With `apps/{app}/overlays/dev` every folder `apps/NAME` with a kustomization in
-    `overlays/dev` below it is an app.
+    `overlays/dev` below it is an app, unless `ignore:` leaves it out.
     """
-    if not environment.per_app:
-        return ()
-    names = _app_folders(snapshot, environment)
-    snapshot.prepare(map(environment.directory, names), FILE_NAMES)
-    return tuple(name for name in names if has_app(snapshot, environment, name))
+    found = overlays_of(snapshot, environment)
+    return tuple(overlay.app for overlay in found if overlay.app is not None)
 
 
-def _app_folders(snapshot: Snapshot, environment: Environment) -> list[str]:
-    """Return the names that fit `{app}`, with an overlay or without."""
-    before, _, _ = environment.overlay.partition("{app}")
-    parent, _, prefix = before.rpartition("/")
-    names = [entry[:-1] for entry in snapshot.entries(parent) if entry.endswith("/")]
-    if prefix:
-        names = [name[len(prefix) :] for name in names if name.startswith(prefix)]
-    return names
+def app_folders(names: Iterable[str], pattern: str) -> list[str]:
+    """Return what `{app}` of a pattern can stand for, of the `names` of folders beside it."""
+    _, _, prefix = pattern.partition("{app}")[0].rpartition("/")
+    return [name[len(prefix) :] for name in names if name.startswith(prefix)]
 
 
-def has_app(snapshot: Snapshot, environment: Environment, app: str) -> bool:
-    """Say whether `app` is one of `apps_of`, without looking at the others."""
+def _candidates(
+    snapshot: Snapshot, environment: Environment, app: str | None
+) -> Iterator[tuple[str, str]]:
+    """Yield name and directory of what may be an app (or only of `app`)."""
+    for pattern in environment.patterns:
+        if app is not None:
+            names = [app]
+        else:
+            parent = pattern.partition("{app}")[0].rpartition("/")[0]
+            entries = [entry[:-1] for entry in snapshot.entries(parent) if entry.endswith("/")]
+            names = app_folders(entries, pattern)
+            snapshot.prepare([pattern.replace("{app}", name) for name in names], FILE_NAMES)
+        for name in names:
+            directory = pattern.replace("{app}", name)
+            if name and not environment.ignores(directory):
+                yield name, directory
+
+
+def _found(
+    snapshot: Snapshot, environment: Environment, app: str | None
+) -> Iterator[tuple[str, Overlay]]:
+    several = bool(environment.others)
+    for name, directory in _candidates(snapshot, environment, app):
+        try:
+            there = bool(set(FILE_NAMES) & set(snapshot.entries(directory)))
+        except ManifestError:
+            there = True  # a link, or a submodule: whoever reads it is told
+        if there:
+            yield name, Overlay(environment, name, directory if several else None)
+
+
+def find_app(snapshot: Snapshot, environment: Environment, app: str) -> Overlay | None:
+    """Return the overlay of one app, None where it has none, without looking at the others."""
     if not app or "/" in app or app in (".", ".."):
-        return False
-    return bool(set(FILE_NAMES) & set(snapshot.entries(environment.directory(app))))
+        return None
+    return next((overlay for _, overlay in _found(snapshot, environment, app)), None)
 
 
 def overlays_of(snapshot: Snapshot, environment: Environment) -> tuple[Overlay, ...]:
-    """Return every overlay of `environment`: one, or one for each app."""
+    """Return every overlay of `environment`: one, or one for each app, sorted.
+
+    Of two folders for one app, the one of the first pattern.
+    """
     if not environment.per_app:
         return (Overlay(environment),)
-    return tuple(Overlay(environment, app) for app in apps_of(snapshot, environment))
+    found: dict[str, Overlay] = {}
+    for name, overlay in _found(snapshot, environment, None):
+        found.setdefault(name, overlay)
+    return tuple(found[name] for name in sorted(found))
 
 
 def read_overlay(snapshot: Snapshot, overlay: Overlay) -> OverlayFile:
@@ -79,10 +110,10 @@ def read_overlay(snapshot: Snapshot, overlay: Overlay) -> OverlayFile:
     name = choose_file(snapshot.entries(directory), directory)
     if name is None:
         raise NotFound(
-            f"{directory}: no kustomization.yaml for environment {overlay.label}",
+            f"{overlay.directory or '.'}: no kustomization.yaml for environment {overlay.label}",
             hint="the overlay is named in gitops.yaml; `gitops validate` looks at all of them",
         )
-    path = f"{directory}/{name}"
+    path = overlay.path_of(name)
     content = snapshot.read(path)
     if content is None:
         raise NotFound(f"{path}: not a file")

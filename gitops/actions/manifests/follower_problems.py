@@ -33,7 +33,7 @@ class FollowerCheck:
         except (ManifestError, NotFound):
             return  # told already
         for image, follower in _each(self._also):
-            path = f"{overlay.directory}/{follower.file}" if overlay.directory else follower.file
+            path = overlay.path_of(follower.file)
             content = home.read(path) if image in images else None
             if content is None:
                 continue

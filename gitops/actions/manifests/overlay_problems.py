@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from gitops.actions.context.overlays import read_overlay
+from gitops.actions.manifests.builders import Builders
 from gitops.actions.manifests.files import SnapshotFiles
 from gitops.actions.manifests.images_used import manifest_images
 from gitops.actions.manifests.trial_build import TrialBuild, TrialBuilds
@@ -34,22 +35,24 @@ def overlay_problems(
     pinned: dict[Overlay, Pinned],
     builds: TrialBuilds,
     data: DataChecks | None = None,
+    builders: Builders | None = None,
 ) -> Iterator[Problem]:
     """Can the kustomization be read and edited? Puts what it pins into `pinned`.
 
-    What was built is shown to `data`.
+    What was built is shown to `data`. An image that the overlay itself does not use may be used by
+    what builds on it (`builders`).
     """
     directory = overlay.directory
-    for name in snapshot.entries(directory):
-        if name.startswith(".argocd-source-"):
-            message = "Argo CD puts this over the overlay's images: changes seem to do nothing"
-            yield Problem(f"{directory}/{name}", 1, 1, "warning", message)
     try:
+        for name in snapshot.entries(directory):
+            if name.startswith(".argocd-source-"):
+                message = "Argo CD puts this over the overlay's images: changes seem to do nothing"
+                yield Problem(overlay.path_of(name), 1, 1, "warning", message)
         file = read_overlay(snapshot, overlay)
         found = read_entries(file.content, file.path)
     except NotFound:
         what = "has no kustomization" if snapshot.entries(directory) else "does not exist"
-        message = f"{overlay.label}: the overlay {directory} {what}"
+        message = f"{overlay.label}: the overlay {overlay.directory or '.'} {what}"
         yield Problem(CONFIG_PATH, overlay.environment.line, 1, "error", message)
         return
     except ManifestError as error:
@@ -88,10 +91,33 @@ def overlay_problems(
         used = manifest_images(snapshot, directory, graph)
         plain = [] if used is None else [one.image for one in found if _PLAIN.fullmatch(one.image)]
         idle = frozenset(name for name in plain if name not in (used or ()))
+    if idle and builders is not None:
+        idle = _idle_above(snapshot, overlay, (file.path, found), builds, builders, idle)
     for entry in found:
         if entry.image in idle:
             message = f"no manifest that it builds on uses {entry.image}: this changes nothing"
             yield Problem(file.path, entry.line, entry.column, "warning", message)
+
+
+def _idle_above(
+    snapshot: Snapshot,
+    overlay: Overlay,
+    pinned: Pinned,
+    builds: TrialBuilds,
+    builders: Builders,
+    idle: frozenset[str],
+) -> frozenset[str]:
+    """Return those of the `idle` entries that change nothing in what builds on the overlay, too."""
+    path, entries = pinned
+    for folder, graph in builders.of(snapshot, overlay).items():
+        there = builds.build(snapshot, graph, path, entries, folder).idle
+        if there is None:
+            used = manifest_images(snapshot, folder, graph)
+            there = frozenset() if used is None else idle - used
+        idle &= there
+        if not idle:
+            break
+    return idle
 
 
 def _leads_through_file(snapshot: Snapshot, one: NamedTarget) -> bool:
@@ -123,7 +149,7 @@ def _check_entries(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -
 def _check_editable(path: str, content: bytes, entries: list[ImageEntry]) -> Iterator[Problem]:
     """Try an edit of all entries, then, if that is refused, of each: the refusals are problems."""
     try:
-        edit_images(content, path, [_trial(entry) for entry in entries])
+        edit_images(content, path, [_trial(at, entry) for at, entry in enumerate(entries)])
     except ManifestError as error:
         if len(entries) < 2:
             yield problem_of(error)
@@ -132,12 +158,12 @@ def _check_editable(path: str, content: bytes, entries: list[ImageEntry]) -> Ite
             yield from _check_editable(path, content, [entry])
 
 
-def _trial(entry: ImageEntry) -> ImageRequest:
-    """Ask for other values in the fields that the entry has."""
+def _trial(at: int, entry: ImageEntry) -> ImageRequest:
+    """Ask for other values in the fields that the entry has, and that no other entry gets."""
     return ImageRequest(
         entry.image,
-        tag=KEEP if entry.value.tag is None and entry.value.digest else "trial",
-        digest=KEEP if entry.value.digest is None else f"sha256:{'0' * 64}",
+        tag=KEEP if entry.value.tag is None and entry.value.digest else f"trial-{at}",
+        digest=KEEP if entry.value.digest is None else f"sha256:{at:064x}",
     )
 
 

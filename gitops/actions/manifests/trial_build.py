@@ -59,9 +59,16 @@ class TrialBuilds(Struct):
     isolated: bool = True
 
     def build(
-        self, snapshot: Snapshot, graph: BuildGraph, path: str, entries: Sequence[ImageEntry]
+        self,
+        snapshot: Snapshot,
+        graph: BuildGraph,
+        path: str,
+        entries: Sequence[ImageEntry],
+        directory: str | None = None,
     ) -> TrialBuild:
         """Build the overlay whose kustomization is at `path`, with a tag of its own in each entry.
+
+        With `directory` that is built, which uses the overlay; `graph` is what it reads.
 
         Nothing is built where a build would fetch or run something, or look outside.
         """
@@ -70,7 +77,9 @@ class TrialBuilds(Struct):
         if self.most is not None and self.built >= self.most:
             self.left_out += 1
             return TrialBuild(skipped="it was not built: --build builds all")
-        done = _try_build(snapshot, self.renderer, graph, path, entries)
+        if directory is None:
+            directory = path.rpartition("/")[0]
+        done = _try_build(snapshot, self.renderer, graph, path, entries, directory)
         self.built += done.text is not None or done.problem is not None
         self.isolated = self.isolated and done.isolated
         return done
@@ -91,6 +100,7 @@ def _try_build(
     graph: BuildGraph,
     path: str,
     entries: Sequence[ImageEntry],
+    directory: str,
 ) -> TrialBuild:
     names = list(dict.fromkeys(entry.image for entry in entries))
     requests = [
@@ -104,7 +114,7 @@ def _try_build(
         files[path] = BuildFile(edit_images(content, path, requests).after)
     except (ManifestError, KeyError):
         return TrialBuild(skipped=f"{path} cannot be edited")
-    build = renderer.build(files, path.rpartition("/")[0])
+    build = renderer.build(files, directory)
     if build.text is None:
         return TrialBuild(problem=build.problem or "it does not build", isolated=build.isolated)
     idle = {name for index, name in enumerate(names) if _MARK.format(index) not in build.text}

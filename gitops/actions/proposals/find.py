@@ -205,7 +205,7 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
         commits=commits,
         made=made,
         paths=paths,
-        file=file or name or overlay.directory,
+        file=file or name or (overlay.directory or "."),
         base=home.branch,
         before=before if name == file and _same_mode(session, fork, head.commit, file) else None,
         content=content,
@@ -356,7 +356,7 @@ def head_content(view: OverlayView) -> bytes | None:
 def kustomization_of(files: Snapshot, overlay: Overlay) -> tuple[str | None, bytes | None]:
     """Return path and content of the overlay's kustomization, (None, None) without one."""
     name = choose_file(files.entries(overlay.directory), overlay.directory)
-    path = None if name is None else f"{overlay.directory}/{name}"
+    path = None if name is None else overlay.path_of(name)
     return path, None if path is None else files.read(path)
 
 

@@ -131,7 +131,10 @@ def _told(past: Past, overlay: Overlay, before: Tree) -> str | None:
     for row in config.environments if config is not None else ():
         fits = row.per_app == (overlay.app is not None)
         if fits and not set(row.names).isdisjoint(overlay.environment.names):
-            return row.directory(overlay.app)
+            patterns = row.patterns if overlay.app is not None else row.patterns[:1]
+            folders = [pattern.replace("{app}", overlay.app or "") for pattern in patterns]
+            there = (folder for folder in folders if _has_kustomization(before, folder))
+            return next(there, folders[0])
     return None
 
 

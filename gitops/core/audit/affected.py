@@ -28,6 +28,8 @@ class Belongings:
     Attributes:
         paths: path that was looked at -> why it belongs to the environment.
         folders: folder all of which belongs to it -> why.
+        nested: overlays of others that lie in its own folder: what is in them belongs to it only
+            where a build reads it.
         graph: what a build of it reads, and what of that nobody here can follow.
     """
 
@@ -35,6 +37,7 @@ class Belongings:
         self.graph = graph if graph is not None else BuildGraph()
         self.paths: dict[str, str] = {}
         self.folders: dict[str, str] = {}
+        self.nested: dict[str, tuple[str, ...]] = {}
         self._index: _Index | None = None
 
     def add(self, path: str, reason: str) -> None:
@@ -53,7 +56,7 @@ class Belongings:
         Names that a file system may take for the same (case, composed letters) count too.
         """
         if self._index is None:
-            self._index = _Index(self.paths, self.folders)
+            self._index = _Index(self.paths, self.folders, self.nested)
         found = ((path, self._index.reason(path)) for path in changed)
         return tuple(
             AffectedPath(path, reason) for path, reason in sorted(found) if reason is not None
@@ -68,7 +71,15 @@ class _Known(Struct, frozen=True):
 class _Index:
     """Looks up a changed path; keys are folded names."""
 
-    def __init__(self, paths: Mapping[str, str], folders: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        paths: Mapping[str, str],
+        folders: Mapping[str, str],
+        nested: Mapping[str, tuple[str, ...]],
+    ) -> None:
+        self._nested = {
+            folded(path): {folded(one) for one in inside} for path, inside in nested.items()
+        }
         self._paths: dict[str, _Known] = {}
         self._folders: dict[str, _Known] = {}
         self._above: dict[str, _Known] = {}
@@ -84,17 +95,18 @@ class _Index:
         known = self._paths.get(name) or self._folders.get(name)
         if known is not None:
             return known.reason if known.path == changed else _like(known)
+        parents = {folded(parent) for parent in _parents(changed)}
         for parent in _parents(changed):
             known = self._folders.get(folded(parent))
-            if known is not None:
+            if known is not None and parents.isdisjoint(self._nested.get(folded(parent), ())):
                 return known.reason if known.path == parent else _like(known)
         folder, _, last = name.rpartition("/")
         if last == ".gitattributes" and folder in self._above:
-            below = self._above[folder]
-            return f"it says how {below.path} is checked out, and {below.reason}"
-        above = self._above.get(name)
+            known = self._above[folder]
+            return f"it says how {known.path} is checked out, and {known.reason}"
+        below = self._above.get(name)
         # What was a folder is a file, a link or a submodule on one side.
-        return f"{above.path} lies below it, and {above.reason}" if above is not None else None
+        return f"{below.path} lies below it, and {below.reason}" if below is not None else None
 
 
 def _like(known: _Known) -> str:

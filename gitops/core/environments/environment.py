@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
+
+from gitops.core.environments.branch_patterns import BranchMatch as BranchMatch
+from gitops.core.environments.branch_patterns import match_branch as match_branch
 
 if TYPE_CHECKING:
     from gitops.core.environments.follower import Also
@@ -188,7 +189,11 @@ class Environment(Struct, frozen=True):
     """A row of `gitops.yaml`.
 
     Attributes:
-        overlay: directory of the overlay, relative to the root; may hold `{app}` once.
+        overlay: directory of the overlay, relative to the root, "" for the root itself; may hold
+            `{app}` once.
+        others: more such patterns, all of them with `{app}`.
+        ignore: folders that `{app}` does not mean; `*` and `**` as in `accepts`.
+        builds: where Argo CD builds what is pinned here; (): wherever the overlay is used.
         accepts: source-branch patterns (see `match_branch`).
         after: names of the environments that must have had the same images before.
         requires: verdicts that the images must have in every one of `after`.
@@ -227,6 +232,9 @@ class Environment(Struct, frozen=True):
     pin: Pin = "tag"
     platforms: tuple[str, ...] = ()
     registry: Registry = "shared"
+    others: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    builds: tuple[str, ...] = ()
     line: int = 1
 
     @property
@@ -247,9 +255,28 @@ class Environment(Struct, frozen=True):
         """True when every app has an overlay of its own (`{app}` in the path)."""
         return "{app}" in self.overlay
 
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """Where its overlays are: one directory, or patterns with `{app}`."""
+        return (self.overlay, *self.others)
+
+    @property
+    def shown(self) -> str:
+        """The same, for messages."""
+        return ", ".join(pattern or "." for pattern in self.patterns)
+
     def directory(self, app: str | None) -> str:
-        """Return the overlay's directory for `app` (None where the layout has no apps)."""
+        """Return the overlay's directory for `app` (None where the layout has no apps), by the
+        first of its patterns."""
         return self.overlay.replace("{app}", app) if app is not None else self.overlay
+
+    def ignores(self, directory: str) -> bool:
+        """Say whether a folder, or one above it, is left out."""
+        if not self.ignore:
+            return False
+        parts = directory.split("/")
+        above = ["/".join(parts[:depth]) for depth in range(1, len(parts) + 1)]
+        return any(match_branch(self.ignore, one) is not None for one in above)
 
 
 def keep_names(one: Environment, other: Environment) -> bool:
@@ -266,15 +293,24 @@ def asks_for_approval(environment: Environment) -> bool:
 
 
 class Overlay(Struct, frozen=True):
-    """The Kustomize directory of one environment (of one app)."""
+    """The Kustomize directory of one environment (of one app).
+
+    Attributes:
+        folder: where it is, where the environment has several patterns; None: by its only one.
+    """
 
     environment: Environment
     app: str | None = None
+    folder: str | None = None
 
     @property
     def directory(self) -> str:
-        """Path from the repository's root, without a slash at either end."""
-        return self.environment.directory(self.app)
+        """Path from the repository's root, without a slash at either end; "" for the root."""
+        return self.folder if self.folder is not None else self.environment.directory(self.app)
+
+    def path_of(self, name: str) -> str:
+        """Return the path of the file called `name` in it."""
+        return f"{self.directory}/{name}" if self.directory else name
 
     @property
     def label(self) -> str:
@@ -359,29 +395,3 @@ class Config(Struct, frozen=True):
     def find_group(self, name: str) -> Group | None:
         """Return the group called `name`, or None."""
         return next((group for group in self.groups if group.name == name), None)
-
-
-@lru_cache(maxsize=256)
-def _pattern(pattern: str) -> re.Pattern[str]:
-    parts = re.split(r"(\*\*|\*|\{version\})", pattern)
-    words = {"**": ".+", "*": "[^/]+", "{version}": "(?P<version>[^/]+)"}
-    return re.compile("".join(words.get(part, re.escape(part)) for part in parts))
-
-
-class BranchMatch(Struct, frozen=True):
-    """A source branch that a pattern accepts, with the `{version}` it captured, if any."""
-
-    pattern: str
-    version: str | None = None
-
-
-def match_branch(patterns: tuple[str, ...], branch: str) -> BranchMatch | None:
-    """Return the first pattern that accepts `branch`, or None.
-
-    `*` matches inside one path segment, `**` across segments, `{version}` one segment.
-    """
-    for pattern in patterns:
-        found = _pattern(pattern).fullmatch(branch)
-        if found is not None:
-            return BranchMatch(pattern, found.groupdict().get("version"))
-    return None

@@ -49,7 +49,7 @@ class CommitSnapshot:
             level = dict.fromkeys("/".join(one[: depth + 1]) for one in parts if len(one) > depth)
             new = [folder for folder in level if folder not in self._folders]
             self._store.read_ahead(self._oids(new, lambda mode: mode == TREE))
-        files = (f"{directory}/{name}" for directory in wanted for name in names)
+        files = (f"{directory}/{name}" for directory in wanted for name in names)  # not the root's
         self._store.read_ahead(self._oids(files, lambda mode: mode.startswith(FILE[:3])))
 
     def _oids(self, paths: Iterable[str], fits: Callable[[str], bool]) -> list[str]:

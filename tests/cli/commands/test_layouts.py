@@ -1,0 +1,216 @@
+"""Layouts of repositories: where overlays may lie, and what belongs to whom."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from manifests import Result, run_gitops
+
+POD = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec: {containers: [{name: web, image: shop/web}]}
+"""
+PINS = "images:\n  - {name: shop/web, newTag: v1}\n"
+HEAD = "apiVersion: gitops/v1\nkind: Config\nbranch: main\n"
+
+
+class Repo:
+    """A repository without a remote, and gitops in it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.git("init", "-qb", "main")
+
+    def git(self, *words: str) -> str:
+        """Run git here."""
+        done = subprocess.run(
+            ["git", *words], cwd=self.root, check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+    def write(self, **files: str) -> None:
+        """Write and commit files; `a__b` is a/b, and what has no suffix is a kustomization."""
+        for name, content in files.items():
+            path = self.root / name.replace("__", "/").replace("_yaml", ".yaml")
+            path = path if path.suffix else path / "kustomization.yaml"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(content)
+        self.commit()
+
+    def commit(self) -> None:
+        """Commit all that is there."""
+        self.git("add", "-A")
+        self.git("commit", "-qm", "by hand")
+
+    def __call__(self, *words: str) -> Result:
+        """Run gitops here."""
+        return run_gitops(words, self.root, dict(os.environ))
+
+    def problems(self) -> list[tuple[str, str]]:
+        """Return what `validate` says: level and message."""
+        found = json.loads(self("validate", "-o", "json").out)["problems"]
+        return [(one["level"], one["message"]) for one in found]
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repo:
+    """An empty repository."""
+    return Repo(tmp_path)
+
+
+def config(*rows: str, more: str = "") -> str:
+    """A gitops.yaml with these rows."""
+    return HEAD + "environments:\n" + "".join(f"  - {{{row}}}\n" for row in rows) + more
+
+
+def there_and_back(repo: Repo, image: str, overlay: str, path: str) -> None:
+    """Deploy, look, roll back: all of it works for the overlay whose kustomization is at `path`."""
+    before = (repo.root / path).read_text()
+    name, _, app = overlay.partition(" --app ")
+    extra = ("--app", app) if app else ()
+    done = repo("deploy", f"{image}:v2", "--to", name, *extra)
+    assert 0 == done.code, done.err
+    assert before.replace("v1", "v2") == (repo.root / path).read_text()
+    assert "v2" in repo("status", name).out
+    back = repo("rollback", name, *extra, "--yes", "--no-hold")
+    assert 0 == back.code, back.err
+    assert before == (repo.root / path).read_text()
+    assert 3 == len(json.loads(repo("history", name, *extra, "-o", "json").out)["releases"])
+
+
+def test_the_root_is_an_overlay(repo: Repo) -> None:
+    """`overlay: .` is the folder of the repository itself."""
+    repo.write(
+        gitops_yaml=config("name: prod, overlay: ."),
+        kustomization_yaml="resources: [pod.yaml]\n" + PINS,
+        pod_yaml=POD,
+    )
+
+    assert [] == repo.problems()
+    there_and_back(repo, "shop/web", "prod", "kustomization.yaml")
+    checked = repo("check", "HEAD^..HEAD", "-o", "json")
+    assert 0 == checked.code, checked.out
+
+
+def test_apps_in_several_places(repo: Repo) -> None:
+    """A list of patterns: an app is found by whichever has it, and its history with it."""
+    repo.write(
+        gitops_yaml=config(
+            'name: prod, overlay: ["apps/{app}/overlays/prod", "infra/{app}/prod"]',
+        ),
+        apps__web__overlays__prod="resources: [pod.yaml]\n" + PINS,
+        apps__web__overlays__prod__pod_yaml=POD,
+        infra__dns__prod="resources: [pod.yaml]\n" + PINS.replace("web", "dns"),
+        infra__dns__prod__pod_yaml=POD.replace("web", "dns"),
+    )
+
+    assert [] == repo.problems()
+    assert ["dns/prod", "web/prod"] == [
+        line.split()[0] for line in repo("status").out.splitlines() if "/prod" in line
+    ]
+    there_and_back(repo, "shop/dns", "prod --app dns", "infra/dns/prod/kustomization.yaml")
+    assert 0 == repo("deploy", "shop/web:v3", "--to", "prod").code
+
+
+def test_a_list_needs_apps(repo: Repo) -> None:
+    """Two folders of one environment without {app} would be one overlay twice."""
+    repo.write(gitops_yaml=config("name: prod, overlay: [a, 'b/{app}']"))
+
+    assert [
+        (
+            "error",
+            "environments[0].overlay[0]: of several overlays each must hold {app}: it "
+            "tells them apart",
+        )
+    ] == repo.problems()
+
+
+def test_ignored_folders_are_no_apps(repo: Repo) -> None:
+    """`ignore:` leaves folders out of what {app} means, with a pattern or by name."""
+    repo.write(
+        gitops_yaml=config(
+            'name: prod, overlay: "{app}/prod"', more='ignore: ["charts", "old-*/**"]\n'
+        ),
+        web__prod="resources: [pod.yaml]\n" + PINS,
+        web__prod__pod_yaml=POD,
+        charts__prod="images: [{name: x, newTag: v1}]\n",
+    )
+    (repo.root / "old-api/prod").mkdir(parents=True)
+    (repo.root / "old-api/prod/kustomization.yaml").write_text("images: 5\n")
+    repo.commit()
+
+    assert [] == repo.problems()
+    assert "charts" not in repo("status").out
+    assert "there are web" in repo("history", "prod", "--app", "charts").err
+
+
+def test_an_overlay_inside_another(repo: Repo) -> None:
+    """What is in the inner folder is the inner environment's: `check` says so, too."""
+    repo.write(
+        gitops_yaml=config(
+            "name: prod, overlay: o/prod, change: pull-request, rollback: commit",
+            "name: tenant, overlay: o/prod/tenant, change: pull-request",
+        ),
+        o__prod="resources: [pod.yaml]\n" + PINS,
+        o__prod__pod_yaml=POD,
+        o__prod__tenant="resources: [pod.yaml]\n" + PINS,
+        o__prod__tenant__pod_yaml=POD,
+    )
+    assert [] == repo.problems()
+    repo.write(o__prod__tenant__pod_yaml=POD.replace("name: web}", "name: other}", 1))
+
+    found = json.loads(repo("check", "HEAD^..HEAD", "-o", "json").out)["commits"]
+    assert ["tenant"] == [one["environment"] for step in found for one in step["touches"]]
+
+
+def test_pinned_here_and_built_there(repo: Repo) -> None:
+    """A Component that pins is judged by what builds it."""
+    repo.write(
+        gitops_yaml=config("name: prod, overlay: pins/prod"),
+        pins__prod="kind: Component\napiVersion: kustomize.config.k8s.io/v1alpha1\n"
+        + PINS
+        + "  - {name: shop/idle, newTag: v1}\n",
+        base="resources: [pod.yaml]\n",
+        base__pod_yaml=POD,
+        live__prod="resources: [../../base]\ncomponents: [../../pins/prod]\n",
+    )
+
+    assert [
+        ("warning", "no manifest that it builds on uses shop/idle: this changes nothing")
+    ] == repo.problems()
+
+
+def test_links_and_submodules_are_one_problem_each(repo: Repo) -> None:
+    """What no commit here can change is told, and the other environments are looked at."""
+    repo.write(
+        gitops_yaml=config(
+            "name: dev, overlay: o/dev",
+            "name: test, overlay: o/test",
+            "name: prod, overlay: o/prod",
+        ),
+        o__prod="resources: [../../linked]\n" + PINS,
+        base="resources: [pod.yaml]\n",
+        base__pod_yaml=POD,
+    )
+    (repo.root / "linked").symlink_to("base")
+    (repo.root / "o/dev").symlink_to("prod")
+    head = repo.git("rev-parse", "HEAD").strip()
+    repo.git("update-index", "--add", "--cacheinfo", f"160000,{head},o/test")
+    repo.git("add", "linked", "o/dev")
+    repo.git("commit", "-qm", "links")
+
+    found = repo.problems()
+    assert ["error", "error"] == [level for level, _ in found], found
+    assert "is a symbolic link" == found[0][1]
+    assert "the overlay o/test does not exist" in found[1][1]
+    assert "o/test:1:1: is a submodule" in repo("status").out
+    assert 0 == repo("deploy", "shop/web:v2", "--to", "prod").code
+    shown = repo("status")
+    assert (0, True) == (shown.code, "v2" in shown.out)
