@@ -31,7 +31,7 @@ def history(
     stream = releases_of(view)
     found = tuple(stream) if limit == 0 else tuple(islice(stream, limit + 1))
     shown = found[:limit] if limit else found
-    ledger = ledger_of(view, on=shown)
+    ledger = ledger_of(view, on=shown, unbarred=True)
     return HistoryReport(
         overlay,
         tip.branch_of(overlay.environment),

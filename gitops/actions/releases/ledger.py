@@ -46,11 +46,15 @@ from gitops.core.ledger.verdicts import CountedVerdict, judged, judged_sets, ver
 from gitops.core.releases.release import Health, Quality, Release, Verdicts
 from gitops.core.report import FileDiff
 from gitops.core.text.plain import one_line
-from gitops.errors import NotFound, TimedOut, Unavailable, UsageError
+from gitops.errors import ManifestError, NotFound, TimedOut, Unavailable, UsageError
 from gitops.ports import FileChange, NewCommit, RefUpdate, Snapshot
 
 Concerns = Callable[[Mapping[str, ImageValue]], bool]
 
+_WAY_OUT = (
+    "`git push --force origin COMMIT:refs/heads/gitops/ledger` puts the branch back to a commit "
+    "before it; let the server refuse pushes to it by others"
+)
 _NOWHERE = "0" * 40  # no commit: all of the branch is looked at
 
 
@@ -118,12 +122,14 @@ def ledger_of(
     *,
     about: Concerns | None = None,
     on: Sequence[Release] | None = None,
+    unbarred: bool = False,
 ) -> OverlayLedger:
     """Read what the ledger has on the overlay; empty when there is no ledger.
 
     `about` says which sets of images the caller cares for, so that no other signature needs to be
     checked; None: all. Without `signers` it changes nothing. `on`: the only releases that the
-    caller asks about, so that no other line needs to be read.
+    caller asks about, so that no other line needs to be read. `unbarred`: a file that is too large
+    to be read is a warning, so that nobody can bar the way back with one; else it is ManifestError.
 
     Raises NotFound or Denied when this machine cannot check signatures, and Unavailable.
     """
@@ -135,7 +141,16 @@ def ledger_of(
         def about(images: Mapping[str, ImageValue]) -> bool:
             return dict(images) in sets
 
-    return _read(view, view.tip.beside(LEDGER_BRANCH), about, needles)
+    snapshot = view.tip.beside(LEDGER_BRANCH)
+    try:
+        return _read(view, snapshot, about, needles)
+    except ManifestError as error:
+        unread = f"{LEDGER_BRANCH} {error.message}"
+        if unbarred:
+            return OverlayLedger(warnings=(f"{unread}: no word in it counts; {_WAY_OUT}",))
+        raise ManifestError(
+            error.problem, path=f"{LEDGER_BRANCH} {error.path}", column=None, hint=_WAY_OUT
+        ) from None
 
 
 def _read(
@@ -166,7 +181,7 @@ def words_on(
     view: OverlayView, release: Release
 ) -> tuple[tuple[CountedVerdict, ...], tuple[str, ...]]:
     """Return what counts of the words on one release (health, then QA), and the warnings."""
-    ledger = ledger_of(view, on=[release])
+    ledger = ledger_of(view, on=[release], unbarred=True)
     return ledger.words([release]).get(release.commit, ()), ledger.warnings
 
 

@@ -33,7 +33,7 @@ def choose_release(
     Raises what `choose` raises, but NeedMore.
     """
     history = releases_of(view)
-    ledger = ledger_of(view)
+    ledger = ledger_of(view, unbarred=True)
 
     def ask(read: Sequence[Release], complete: bool) -> Choice:
         return choose(

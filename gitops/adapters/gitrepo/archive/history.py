@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.ancestry import Ancestry, Range, newest_first, shortfall
+from gitops.adapters.gitrepo.archive.file_versions import read_versions
 from gitops.adapters.gitrepo.archive.landed import LandedCommits, walk_since
 from gitops.adapters.gitrepo.archive.log_format import (
     COMMIT_FORMAT,
@@ -182,8 +183,9 @@ class HistoryReader:
             before = blob_at(store, parent, path) if parent is not None else None
             sides.append((before, blob_at(store, info.commit, path)))
         self._source.fetch_blobs([oid for pair in sides for oid in pair if oid is not None])
+        contents = read_versions(store, path, (oid for pair in sides for oid in pair))
         return tuple(
-            FileChange(info, self._content(old), self._content(new), info.commit not in cut)
+            FileChange(info, contents.get(old), contents.get(new), info.commit not in cut)
             for info, (old, new) in zip(hits, sides, strict=True)
             if old != new  # a merge may differ from its other parents only
         )
@@ -205,9 +207,6 @@ class HistoryReader:
     def _complete(self, commit: str) -> None:
         while self._ancestry.is_cut([commit]) and self._source.deepen([commit]):
             pass
-
-    def _content(self, oid: str | None) -> bytes | None:
-        return None if oid is None else self._source.store.read(oid)[1]
 
     def newest(self, commit: str, most: int) -> list[CommitInfo]:
         """Return the newest `most` commits of all that `commit` has and the store holds."""

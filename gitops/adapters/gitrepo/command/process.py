@@ -20,6 +20,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from gitops import interrupts
+from gitops.adapters.gitrepo.command.pipes import Pipes
 from gitops.errors import Denied, NotFound, TimedOut
 
 Setting = tuple[str, str]
@@ -46,7 +47,7 @@ SSH = "ssh -o BatchMode=yes"
 PATIENCE = 1.0
 """Seconds before somebody is told whom we wait for."""
 _ULIMIT_BLOCK = 512  # bytes, as POSIX says
-_BEGIN, _END = 1 << 13, 1 << 15  # bytes that are kept of what git says on its standard error
+_MOST_OUTPUT = 1 << 29  # bytes that one git may print: the history of a million commits
 _GRACE = 2.0  # seconds that a stopped git gets for removing its lock files
 
 
@@ -127,46 +128,34 @@ class GitResult(Struct, frozen=True):
         return self.out.decode("utf-8", "surrogateescape").rstrip("\n")
 
 
-def shortened(err: bytes) -> bytes:
-    """Return what was said without the middle of a speech of a server that does not end."""
-    if len(err) <= _BEGIN + _END:
-        return err
-    # Whole lines, or a half one would lose the `remote:` that tells who said it.
-    begin, end = err[:_BEGIN], err[-_END:]
-    return begin[: begin.rfind(b"\n") + 1] + end[end.find(b"\n") + 1 :]
-
-
 class RunningGit:
     """A git that was started and not yet waited for."""
 
     def __init__(self, child: subprocess.Popen[bytes], git: Git, feed: bytes | None) -> None:
         self._child = child
         self._git = git
-        self._feed = feed
+        self._pipes = Pipes(child, feed, _MOST_OUTPUT)
         self._since = time.monotonic()
 
     def wait(self, doing: str, *, quiet: bool = False) -> GitResult:
         """Wait for the end; `doing` ("waiting for X") is told to whoever waits over a second.
 
-        Nobody is told with `quiet`.
-        Raises TimedOut, after stopping the whole process group.
+        Nobody is told with `quiet`. Raises TimedOut, and Unavailable for one that prints without
+        end, after stopping the whole process group.
         """
         told = False
         try:
             while True:
                 passed = time.monotonic() - self._since
                 limit = self._git.timeout if told else min(PATIENCE, self._git.timeout)
-                try:
-                    out, err = self._child.communicate(self._feed, max(limit - passed, 0.01))
-                except subprocess.TimeoutExpired:
-                    if limit >= self._git.timeout:
-                        raise too_long(self._git, doing) from None
-                    told = True
-                    if self._git.progress is not None and not quiet:
-                        self._git.progress(doing)
-                    continue
-                said = self._git.scrub(shortened(err).decode("utf-8", "replace"))
-                return GitResult(self._child.returncode, out, said)
+                if self._pipes.finish(max(limit - passed, 0.01)):
+                    said = self._git.scrub(self._pipes.err.decode("utf-8", "replace"))
+                    return GitResult(self._child.returncode, self._pipes.out, said)
+                if limit >= self._git.timeout:
+                    raise too_long(self._git, doing)
+                told = True
+                if self._git.progress is not None and not quiet:
+                    self._git.progress(doing)
         except BaseException:
             self.stop()
             raise

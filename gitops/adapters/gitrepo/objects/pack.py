@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from msgspec import Struct
 
 from gitops.adapters.gitrepo.objects.codec import object_id
+from gitops.adapters.gitrepo.objects.reader import LARGEST
 
 KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _NUMBERS = {kind: number for number, kind in KINDS.items()}
@@ -21,7 +22,7 @@ _OFFSET, _REFERENCE = 6, 7  # deltas on what stands before, and on an id
 HEADER = 12  # bytes of a pack before its first object
 _TRAILER = 20
 _INDEX_HEAD = b"\xfftOc\x00\x00\x00\x02"
-_MOST_INFLATED = 1 << 26  # bytes of all objects of one pack
+_MOST_INFLATED = LARGEST  # bytes of all objects of one pack
 
 GitObject = tuple[str, bytes]
 """Kind and body."""

@@ -16,7 +16,9 @@ _WHAT = {LINK: "is a symbolic link", MODULE: "is a submodule"}
 class CommitSnapshot:
     """`ports.Snapshot` of a commit in the private store."""
 
-    def __init__(self, store: Store, tip: BranchTip) -> None:
+    def __init__(self, store: Store, tip: BranchTip, *, no_giants: bool = False) -> None:
+        """Read `tip`; with `no_giants` files that were left out for their size are not fetched."""
+        self._no_giants = no_giants
         self._store = store
         self._root = store.tree_of(tip.commit)
         self.branch = tip.branch
@@ -30,9 +32,14 @@ class CommitSnapshot:
         entry = None if tree is None else self._plain(path, tree.get(name))
         if entry is None or entry.mode == TREE:
             return None
-        return self._content(entry.oid)
+        try:
+            return self._content(entry.oid)
+        except ManifestError as error:
+            raise ManifestError(error.problem, path=path, column=None) from None
 
     def _content(self, oid: str) -> bytes:
+        if self._no_giants and not self._store.holds(oid):
+            raise ManifestError("is too large, and was not fetched", path=oid[:12])
         return self._store.read(oid)[1]
 
     def entries(self, directory: str) -> tuple[str, ...]:

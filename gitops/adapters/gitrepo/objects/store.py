@@ -9,15 +9,12 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import signal
-import subprocess
 import tempfile
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
-from typing import IO
 
 from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import Git
@@ -34,10 +31,10 @@ from gitops.adapters.gitrepo.objects.codec import (
 )
 from gitops.adapters.gitrepo.objects.leftovers import PREFIX, forget, remember
 from gitops.adapters.gitrepo.objects.pack import GitObject, ReadPack
-from gitops.errors import Denied, NotFound, Unavailable
+from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, BatchReader
+from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
-_ESCAPE = "surrogateescape"
 _LOT = 500  # names that fit into a pipe, so that nobody waits for room in it
 _AHEAD = 1 << 26  # bytes that are read before they are asked for
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
@@ -97,10 +94,8 @@ class Store:
         """
         self._git = git
         self._distrust = distrust
-        self._resting = False
         self._borrows = borrow is not None
         self.damaged = False
-        self._reader: subprocess.Popen[bytes] | None = None
         self._trees: dict[str, TreeContent] = {}
         self._ahead: dict[str, GitObject] = {}
         self.made: dict[str, GitObject] = {}
@@ -110,6 +105,7 @@ class Store:
                 self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
                 self.args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
                 remember(self.path)
+            self._reader = BatchReader(git, self.args)
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write_files(borrow)
@@ -201,9 +197,10 @@ class Store:
             raise
 
     def read(self, name: str) -> tuple[str, bytes]:
-        """Return kind and body of the object called `name`. Raises NotFound.
+        """Return kind and body of the object called `name`.
 
-        Raises Unavailable where only the store is to blame: the next tip comes into a new one.
+        Raises NotFound, and ManifestError for one that is too large. Raises Unavailable where only
+        the store is to blame: the next tip comes into a new one.
         """
         found = self.find(name)
         if self._distrust and (found is None or object_id(*found, self.algorithm) != name):
@@ -214,10 +211,18 @@ class Store:
         return found
 
     def find(self, name: str) -> GitObject | None:
-        """Return kind and body of the object called `name`, or None when there is none."""
+        """Return kind and body of the object called `name`, or None when there is none.
+
+        Raises ManifestError for one that is too large.
+        """
         if "\n" in name:
             return None
-        return self.made.get(name) or self._ahead.get(name) or self._ask([name])[0]
+        found = self.made.get(name) or self._ahead.get(name) or self._reader.ask([name])[0]
+        if found is TOO_LARGE:
+            raise ManifestError(
+                f"is larger than {LARGEST >> 20} MB", path=f"object {name[:12]}", column=None
+            )
+        return found
 
     def read_ahead(self, oids: Iterable[str]) -> None:
         """Read objects that will be asked for one by one: many go through the pipe at once.
@@ -230,29 +235,10 @@ class Store:
             if room <= 0:
                 break
             lot = wanted[start : start + _LOT]
-            found = {oid: one for oid, one in zip(lot, self._ask(lot), strict=True) if one}
+            answers = zip(lot, self._reader.ask(lot), strict=True)
+            found = {oid: one for oid, one in answers if one and one is not TOO_LARGE}
             self._ahead |= found
             room -= sum(len(body) for _, body in found.values())
-
-    def _ask(self, names: Sequence[str]) -> list[GitObject | None]:
-        """Ask for a few objects; None for each that is not there."""
-        if (
-            self._reader is not None
-            and self._reader.stdin is not None
-            and self._reader.stdin.closed
-        ):
-            self.reopen()
-        if self._reader is None or self._reader.poll() is not None:
-            self._reader = self._git.popen([*self.args, "cat-file", "--batch"], quiet=True)
-        reader = self._reader
-        if reader.stdin is None or reader.stdout is None:
-            return [None] * len(names)
-        try:
-            reader.stdin.write("".join(f"{one}\n" for one in names).encode("utf-8", _ESCAPE))
-            reader.stdin.flush()
-        except BrokenPipeError:
-            return [None] * len(names)
-        return [_answer(reader.stdout) for _ in names]
 
     def holds(self, oid: str) -> bool:
         """Say whether the object is here; unlike `find` this never makes git fetch it."""
@@ -359,23 +345,11 @@ class Store:
 
     def reopen(self) -> None:
         """Forget the reader: git changed settings that it read at its start."""
-        self._resting = False
-        if self._reader is not None:
-            reader, self._reader = self._reader, None
-            with suppress(ProcessLookupError):
-                os.killpg(reader.pid, signal.SIGKILL)  # it only reads: nothing to tidy up
-            reader.wait()
-            for stream in (reader.stdin, reader.stdout):
-                if stream is not None:
-                    with suppress(OSError):
-                        stream.close()
+        self._reader.stop()
 
     def rest(self) -> None:
         """Let the reader end by itself: nothing is read for a while, and memory is wanted."""
-        self._resting = True
-        if self._reader is not None and self._reader.stdin is not None:
-            with suppress(OSError):
-                self._reader.stdin.close()
+        self._reader.rest()
 
     def close(self) -> None:
         """Remove the store."""
@@ -384,14 +358,3 @@ class Store:
         forget(self.path)
         with suppress(OSError):
             os.close(self._lock)
-
-
-def _answer(output: IO[bytes]) -> GitObject | None:
-    """Read one answer of `cat-file --batch`: kind and body, None for what is not there."""
-    header = output.readline().split()
-    if len(header) != 3 or not header[2].isdigit():
-        return None
-    size = int(header[2])
-    body = output.read(size)
-    output.read(1)
-    return header[1].decode(), body

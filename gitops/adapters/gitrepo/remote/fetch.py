@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from gitops.adapters.gitrepo.command.process import RunningGit
+from gitops.adapters.gitrepo.objects.reader import LARGEST
 from gitops.adapters.gitrepo.remote.exchange import Arrived, WireFetch
 
 FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 # Protocol 2 says it beside the ref, the older ones in the list of what the server can do.
 _SYMREF = re.compile(rb"< [0-9a-f]+ HEAD\b.*?(?:symref-target:|symref=HEAD:)refs/heads/(\S+)")
+
+
+def filter_of(refs: Sequence[str]) -> str:
+    """Return the option that says which files come with `refs`.
+
+    All with a single one. Beside the ledger anybody may have put anything: what would not be read
+    is left out, where the server knows how.
+    """
+    return "--no-filter" if len(refs) == 1 else f"--filter=blob:limit={LARGEST + 1}"
 
 
 class Fetch:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
 from gitops.adapters.gitrepo.command.process import Git, RunningGit
+from gitops.adapters.gitrepo.objects.reader import LARGEST
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.deepen import AT_ONCE
 from gitops.adapters.gitrepo.remote.exchange import Exchange, Order
-from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch
+from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch, filter_of
 from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OWN, is_own
 
 MOST_OWN = 1 << 26
@@ -87,7 +88,7 @@ class Fetching:
             commit=commit,
             haves=tuple(self.whole),
             loose=memory.filled,
-            largest=MOST_OWN if own else None,
+            largest=MOST_OWN if own else LARGEST if history else None,
         )
         if history and memory.filled:
             memory.mixed(store)
@@ -99,7 +100,8 @@ class Fetching:
 
         def by_git() -> RunningGit:
             depth = (f"--depth={order.depth}",)
-            return self._by_git(store, refs, depth, few=few, talk=talk, largest=order.largest)
+            largest = MOST_OWN if own else None
+            return self._by_git(store, refs, depth, few=few, talk=talk, largest=largest)
 
         running = self._exchange.fetch_tip(store, order, by_git)
         return Fetch(order.ref, running, talk, history=history)
@@ -134,7 +136,7 @@ class Fetching:
             self._never_ask()
         specs = [f"+{source}:{ref}" for source, ref in refs.items()]
         return self._git.start(
-            [*store.args, *few, *FETCH, "--no-filter", *depth, "--", self._url, *specs],
+            [*store.args, *few, *FETCH, filter_of(specs), *depth, "--", self._url, *specs],
             extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
             largest=largest,
         )

@@ -8,10 +8,12 @@ is asked what it can do and where they are, as git does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.command.process import Git, GitResult, shortened
+from gitops.adapters.gitrepo.command.pipes import shortened
+from gitops.adapters.gitrepo.command.process import Git, GitResult
 from gitops.adapters.gitrepo.objects.codec import MODULE, RAW_LENGTH, parse_tree
 from gitops.adapters.gitrepo.objects.pack import GitObject, make_pack
 from gitops.adapters.gitrepo.objects.store import Store
@@ -22,6 +24,7 @@ from gitops.ports import RefUpdate
 
 _NOTHING = "0" * 40
 _MOST_REFS = 1 << 25  # bytes of an advert: some 300,000 refs
+_MOST_REPORT = 1 << 20  # bytes: a line for each ref of a push
 _MOST_TOLD = 1 << 16  # bytes of what a server says beside its answer
 _PLAIN = ("report-status", "side-band-64k")  # every server since Git 1.6.6
 
@@ -36,7 +39,7 @@ class Advert(Struct, frozen=True):
 def advert(wire: Wire) -> Advert:
     """Ask where all refs are. Raises NotGit, Broken."""
     answer = wire.get(RECEIVE, version=0)
-    head = list(section(answer.read))
+    head = list(islice(section(answer.read), 2))
     if head != [f"# service={RECEIVE}"]:
         raise NotGit("no advert")
     refs: dict[str, str] = {}
@@ -158,9 +161,13 @@ def _report(git: Git, answer: HttpAnswer, updates: Sequence[RefUpdate]) -> GitRe
             told[:] = shortened(bytes(told).replace(b"\r", b"\n"))
 
     try:
-        report = b"".join(sideband(answer.read, heard))
+        report = bytearray()
+        for part in sideband(answer.read, heard):
+            report += part
+            if len(report) > _MOST_REPORT:
+                raise NotGit("a report that does not end")
         answer.drain()
-        lines = list(section(_Bytes(report).read))
+        lines = list(section(_Bytes(bytes(report)).read))
     except NotGit as error:
         raise NoReport(str(error)) from None
     if not lines or not lines[0].startswith("unpack "):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack
@@ -30,6 +31,7 @@ _ID = re.compile(r"[0-9a-f]{40}")
 _MOST_REFS = 1 << 25  # bytes of a listing: some 300,000 refs
 _SMALL, _FEW = 1 << 20, 1000  # bytes and objects of a pack that is read in process
 _LOOSE = 100  # objects, at most, that are kept outside of a pack
+_FEATURES = 100  # lines of what a server can do
 _LINES = 100_000  # of the sections before the pack
 
 
@@ -101,9 +103,9 @@ def _request(store: Store, wanted: Wanted) -> bytes:
 def can_filter(wire: Wire) -> bool:
     """Ask whether the server leaves out contents. Raises NotGit, Broken."""
     answer = wire.get(UPLOAD, version=2)
-    told = list(section(answer.read))
+    told = list(islice(section(answer.read), _FEATURES))
     if told[:1] == [f"# service={UPLOAD}"]:
-        told = list(section(answer.read))
+        told = list(islice(section(answer.read), _FEATURES))
     answer.drain()
     if told[:1] != ["version 2"]:
         raise NotGit("an older protocol")

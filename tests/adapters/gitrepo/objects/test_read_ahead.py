@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.objects.reader import BatchReader
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
@@ -38,13 +39,13 @@ def test_what_is_prepared_is_asked_for_together(
     folders = [f"apps/a{number}/dev" for number in range(60)]
     snapshot = build(store, [f"{folder}/{FILE}" for folder in folders])
     asked: list[int] = []
-    ask = Store._ask
+    ask = BatchReader.ask
 
-    def counting(self: Store, names: Sequence[str]) -> list[tuple[str, bytes] | None]:
+    def counting(self: BatchReader, names: Sequence[str]) -> list[tuple[str, bytes] | None]:
         asked.append(len(names))
         return ask(self, names)
 
-    monkeypatch.setattr(Store, "_ask", counting)
+    monkeypatch.setattr(BatchReader, "ask", counting)
     snapshot.prepare([*folders, "apps/none/dev", f"{folders[0]}/{FILE}"], [FILE])
     for folder in folders:
         assert (FILE,) == snapshot.entries(folder)
