@@ -125,6 +125,7 @@ def open_session(
                 archive=repository.commits,
                 index=repository.index(),
                 clusters=_Late(opened, lambda: _clusters(repository, location)),
+                jobs=_Late(opened, lambda: _clusters(repository, location)),
                 renderer=open_renderer,
                 registry=_Late(opened, lambda: _registry(timeout)),
                 say=_say,

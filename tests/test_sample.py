@@ -164,7 +164,7 @@ def test_the_sample_is_the_one_at_the_root():
     expected |= {f"overlays/{name}/kustomization.yaml" for name in ENVIRONMENTS}
 
     assert expected <= set(files)
-    assert all(path.endswith(".yaml") for path in files)
+    assert all(path.endswith((".yaml", ".sql")) for path in files)
     root = Path(__file__).parents[1]
     assert {path: (root / path).read_bytes() for path in files} == files
 
@@ -235,3 +235,26 @@ def test_urls_arrive_as_they_are(url):
     application = yaml.safe_load(scaffold_files({}, url)["argocd/prod.yaml"])
 
     assert application["spec"]["source"]["repoURL"] == url
+
+
+def test_new_data_every_night(tmp_path):
+    """The nightly component builds with the overlay that names it in a comment."""
+    for path, content in scaffold_files(sample_files()).items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(content)
+    place = tmp_path / "overlays" / "test" / "kustomization.yaml"
+    text = place.read_text()
+    assert "  # - ../../base/data-reset-nightly" in text
+    place.write_text(
+        text.replace("# - ../../base/data-reset-nightly", "- ../../base/data-reset-nightly")
+    )
+    done = subprocess.run(
+        [kubectl(), "kustomize", str(place.parent)], capture_output=True, check=False, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    (job,) = of_kind(list(yaml.safe_load_all(done.stdout)), "CronJob").values()
+
+    pod = job["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    assert "schedule" == job["metadata"]["labels"]["gitops.dev/data-reset"]
+    assert ["data-guard"] == [one["name"] for one in pod["initContainers"]]
+    assert pod["volumes"][0]["configMap"]["name"].startswith("shop-seeds-")

@@ -165,6 +165,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops data check prod --annotations github",
         "gitops data check -o json",
     ),
+    "data reset": (
+        "gitops data reset dev",
+        "gitops data reset test --seed empty --yes",
+        "gitops data reset dev --dry-run",
+    ),
     "approve": (
         "gitops approve prod",
         "gitops approve prod --head 4b1d9ab1",

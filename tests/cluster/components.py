@@ -81,6 +81,8 @@ def kubernetes_components(plane: Plane) -> dict[str, list[str]]:
             f"--config={plane.built['kwok'] / 'stages.yaml'}",
             # Off by default; without leases every node is lost every 50 seconds.
             "--node-lease-duration-seconds=40",
+            # Nodes and pods of tests that play a kubelet themselves (process_kubelet.py).
+            "--disregard-status-with-annotation-selector=kwok.x-k8s.io/status=custom",
             *("--manage-all-nodes=true", "--cidr=10.244.0.0/16", "--node-ip=127.0.0.1"),
             f"--server-address=127.0.0.1:{ports['kwok']}",
             *served,

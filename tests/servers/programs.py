@@ -7,6 +7,7 @@ versions stand in the go.mod files; sets are apart because their k8s.io versions
 
 from __future__ import annotations
 
+import glob
 import re
 import shutil
 from collections.abc import Mapping
@@ -203,13 +204,19 @@ LANE_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "ssh": ("sshd", "ssh", "ssh-keygen"),
     "tls": ("openssl",),
     "registry": ("docker-registry",),
+    "database": ("postgres", "initdb", "psql"),
 }
 """What the lanes that build nothing need of the distribution."""
 
-PACKAGES = {"sshd": "openssh-server", "ssh": "openssh-client", "ssh-keygen": "openssh-client"}
+PACKAGES = {
+    **{"sshd": "openssh-server", "ssh": "openssh-client", "ssh-keygen": "openssh-client"},
+    **dict.fromkeys(("postgres", "initdb", "psql"), "postgresql"),
+}
 """Debian's package of a program, where it is called otherwise."""
 
 
 def find_program(name: str) -> str | None:
     """Return the path of a program of the distribution; servers are not on everybody's PATH."""
-    return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
+    system = ["/usr/sbin", "/usr/local/sbin", "/sbin"]
+    system += sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)
+    return shutil.which(name) or shutil.which(name, path=":".join(system))

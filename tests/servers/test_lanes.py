@@ -9,7 +9,12 @@ from servers import lanes
 
 @pytest.mark.parametrize(
     ("lane", "package"),
-    [("ssh", "openssh-server openssh-client"), ("tls", "openssl"), ("registry", "docker-registry")],
+    [
+        ("ssh", "openssh-server openssh-client"),
+        ("tls", "openssl"),
+        ("registry", "docker-registry"),
+        ("database", "postgresql"),
+    ],
 )
 def test_a_missing_program_is_named(
     monkeypatch: pytest.MonkeyPatch, lane: str, package: str

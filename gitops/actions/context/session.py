@@ -30,12 +30,19 @@ if TYPE_CHECKING:
         Sources,
         WorkTree,
     )
+    from gitops.ports.jobs import JobClusters
 
 
 def _no_clusters() -> Clusters:
     from gitops.ports import NoClusters  # what a cluster can say takes time to define
 
     return NoClusters()
+
+
+def _no_jobs() -> JobClusters:
+    from gitops.ports.jobs import NoJobs  # only one command runs a Job
+
+    return NoJobs()
 
 
 def _no_forge() -> NoForge:
@@ -85,6 +92,7 @@ class Session(Struct, frozen=True):
             (gitops.yaml names a foreign host), NotFound (no library installed for it), Unavailable.
         combining: None where no key is given.
         clusters: the control planes of Argo CD.
+        jobs: leads to the clusters that run environments.
         renderer: finds what builds overlays; None where there is none.
         registry: the registries of images; its calls may come from several threads.
         before_write: asked once before anything is written, with the overlays that it reaches;
@@ -110,6 +118,7 @@ class Session(Struct, frozen=True):
     forge: Callable[[Config], GatedForge | NoForge] = lambda _: _no_forge()
     combining: Combining | None = None
     clusters: Clusters = field(default_factory=_no_clusters)
+    jobs: JobClusters = field(default_factory=_no_jobs)
     renderer: Callable[[], Renderer | None] = lambda: None
     registry: Registry = field(default_factory=_no_registry)
     before_write: Callable[[Session, Tip, Sequence[Overlay]], None] | None = None

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 
 from gitops.adapters.argocd.wakeup import ThreadWakeup
 from gitops.core.environments.environment import ClusterRow, Config, Environment
-from gitops.errors import GitopsError, NotFound
+from gitops.errors import GitopsError, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from gitops.adapters.argocd.jobs_api import KubernetesJobs
     from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
     from gitops.adapters.argocd.server_api import ServerCluster
     from gitops.ports.cluster import Cluster
@@ -90,6 +91,35 @@ class ArgoClusters:
             if meant:
                 raise
             return ()
+
+    def jobs_of(
+        self, config: Config, environment: Environment, context: str | None, *, within: float
+    ) -> KubernetesJobs:
+        """Return the cluster that runs an environment. Raises NotFound, UsageError."""
+        contexts = {row.context for row in config.clusters_of(environment)}
+        if context is None and len(contexts) > 1:
+            names = ", ".join(sorted(one or "the current one" for one in contexts))
+            raise UsageError(
+                f"{environment.name} runs in several clusters: {names}",
+                hint="say which: --context NAME",
+            )
+        if context is None and not contexts:
+            raise NotFound(
+                f"no cluster runs {environment.name}: `clusters:` in gitops.yaml names none for it",
+                hint="say which: --context NAME",
+            )
+        if find_spec("kubernetes") is None:
+            from gitops.adapters.argocd.connection import INSTALL
+
+            raise NotFound(
+                "the Kubernetes client is not installed, so no Job can be run", hint=INSTALL
+            )
+        from gitops.adapters.argocd.connection import Connection
+        from gitops.adapters.argocd.jobs_api import KubernetesJobs
+
+        chosen = context or next(iter(contexts))
+        name = chosen or "the current cluster"
+        return KubernetesJobs(Connection(name, chosen, self._environ, within))
 
     def _has_kubeconfig(self) -> bool:
         """Is there anything that a Kubernetes client would find?"""

@@ -83,10 +83,19 @@ class Connection:
         """Apply a merge patch (RFC 7396)."""
         return self._ask("PATCH", path, (), body)
 
-    def text(self, path: str, query: KubernetesQuery = ()) -> str:
-        """Read an answer that is no JSON, the beginning of a long one."""
+    def post(self, path: str, body: Mapping[str, Any]) -> KubernetesResponse:
+        """Create an object."""
+        return self._ask("POST", path, (), body)
+
+    def text(self, path: str, query: KubernetesQuery = (), *, most: int = 1) -> str:
+        """Read an answer that is no JSON: chunks of it until there are `most` bytes or more."""
         parts = self._chunks(path, query, (min(_CONNECT, self._within), self._within))
-        return next(parts, b"").decode("utf-8", "replace")
+        found = b""
+        for part in parts:
+            found += part
+            if len(found) >= most:
+                break
+        return found.decode("utf-8", "replace")
 
     def stream(self, path: str, query: KubernetesQuery, *, longest: float) -> Iterator[bytes]:
         """Yield the chunks of an answer that goes on for `longest` seconds at most."""
@@ -140,7 +149,7 @@ class Connection:
 
         headers = {"Accept": "application/json, */*"}
         if body is not None:
-            headers["Content-Type"] = _MERGE
+            headers["Content-Type"] = _MERGE if method == "PATCH" else "application/json"
         for again in (True, False):
             try:
                 with self._quiet():

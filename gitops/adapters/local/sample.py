@@ -7,6 +7,7 @@ from pathlib import Path
 from gitops.errors import Bug
 
 _FOLDERS = ("base", "overlays")
+_KINDS = ("*.yaml", "*.sql")
 
 
 def sample_files() -> dict[str, bytes]:
@@ -20,6 +21,7 @@ def sample_files() -> dict[str, bytes]:
             # Only manifests: an editor's leftovers in a checkout are no part of the sample.
             found = [root / "gitops.yaml"]
             for name in _FOLDERS:
-                found += (root / name).rglob("*.yaml")
+                for kind in _KINDS:
+                    found += (root / name).rglob(kind)
             return {path.relative_to(root).as_posix(): path.read_bytes() for path in sorted(found)}
     raise Bug("this installation of gitops lacks its sample", hint="install it again")

@@ -2,8 +2,19 @@
 
 from typing import Annotated
 
-from gitops.cli.options import Argument, Marks, OptionGroup, RepositoryOptions
+from gitops.cli.options import (
+    Argument,
+    DryRun,
+    Environment,
+    Marks,
+    Option,
+    OptionGroup,
+    RepositoryOptions,
+    Yes,
+    may_ask,
+)
 from gitops.cli.render.annotations import Annotations
+from gitops.cli.session import open_for_reading, seconds
 
 
 class DataCheckOptions(OptionGroup):
@@ -33,4 +44,62 @@ def data_check(
     return print_data(report, where.output, options.annotations)
 
 
-COMMANDS = {"data check": data_check}
+class DataResetOptions(OptionGroup):
+    """What is filled in, where, and how long that may take."""
+
+    seed: Annotated[
+        str | None,
+        Option(
+            "--seed",
+            metavar="NAME",
+            help="What is filled in: a seed that the Job knows (empty, minimal, demo); default: "
+            "its first.",
+        ),
+    ] = None
+    context: Annotated[
+        str | None,
+        Option(
+            "--context",
+            metavar="NAME",
+            help="The kubeconfig context of the cluster that runs it; default: what `clusters:` "
+            "says, else the current one.",
+        ),
+    ] = None
+    timeout: Annotated[
+        str, Option("--timeout", metavar="TIME", help="How long the Job may take.")
+    ] = "10m"
+    yes: Yes = False
+    app: Annotated[
+        str | None,
+        Option("--app", metavar="APP", help="The app, where each has one.", values="app"),
+    ] = None
+
+
+def data_reset(
+    environment: Environment,
+    options: DataResetOptions,
+    where: RepositoryOptions,
+    dry_run: DryRun = False,
+) -> int:
+    """Throw the dummy data of an environment away, and fill in other.
+
+    Runs the Job of the overlay's component `data-reset` in the cluster, and shows its log. Refused
+    where data is real: by `database:`, by what the Job reaches, and by the guard in the Job, which
+    fails where a Secret of real data is. Exit 1 when it fails, 75 when it takes too long.
+    """
+    with open_for_reading(where, dry_run=dry_run) as session:
+        from gitops.actions.data_reset import ResetRequest
+        from gitops.actions.data_reset import data_reset as run
+        from gitops.cli.render.data_reset import confirm_reset, print_reset, tell_log
+
+        ask = not options.yes and not dry_run and may_ask(where.output)
+        request = ResetRequest(
+            environment, options.app, options.seed, options.context, seconds(options.timeout)
+        )
+        report = run(
+            session(), request, confirm=confirm_reset if ask else None, tell=tell_log(where.output)
+        )
+    return print_reset(report, where.output)
+
+
+COMMANDS = {"data check": data_check, "data reset": data_reset}

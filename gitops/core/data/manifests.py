@@ -17,6 +17,12 @@ from gitops.errors import ManifestError
 CLASS_LABEL = "gitops.dev/data-class"
 """The label of what leads to a database: `real` or `dummy`."""
 
+RESET_LABEL = "gitops.dev/data-reset"
+"""The label of Jobs that throw data away and fill in other: `job`, `schedule`."""
+
+GUARD = "data-guard"
+"""The container that runs first in such a Job, and fails where a Secret of real data is."""
+
 _SEPARATOR = re.compile(r"^---[ \t]*$", re.MULTILINE)
 _MOST_OBJECTS = 5000
 _MOST_VALUES = 300_000
@@ -67,6 +73,21 @@ def read_manifests(text: str) -> tuple[BuiltObject, ...]:
             found += _objects(value)
         if len(found) > _MOST_OBJECTS:
             raise ManifestError(f"more than {_MOST_OBJECTS} objects", path="the build")
+    return tuple(found)
+
+
+def read_typed(text: str) -> tuple[dict[str, Any], ...]:
+    """Return the objects of a build with numbers and truths as such, as an API server wants them.
+
+    Raises ManifestError as `read_manifests` does.
+    """
+    reader = _Reader(typed=True)
+    found: list[dict[str, Any]] = []
+    for document in _SEPARATOR.split(text):
+        if document.strip():
+            root = compose_first(document.encode("utf-8", "replace"), "the build").root
+            value = reader.plain(root, 0) if root is not None else None
+            found += [one.value for one in _objects(value)]
     return tuple(found)
 
 
@@ -141,16 +162,34 @@ def _texts(value: dict[str, Any]) -> dict[str, str]:
     return {key: one for key, one in value.items() if isinstance(one, str)}
 
 
+def _typed(node: Any) -> Any:
+    """Return a plain scalar as JSON would have it: what kustomize writes needs no more."""
+    kind, said = node.tag.rpartition(":")[2], str(node.value)
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return said.lower() == "true"
+    try:
+        if kind == "int":
+            return int(said, 10)
+        return float(said) if kind == "float" else text_of(node)
+    except ValueError:
+        return said
+
+
 class _Reader:
     """Makes plain values of nodes; an alias is made each time, so what is made is counted."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, typed: bool = False) -> None:
         self._left = _MOST_VALUES
+        self._typed = typed
 
     def plain(self, node: Any, depth: int) -> Any:
         self._left -= 1
         if self._left < 0 or depth > _DEEPEST:
             raise ManifestError("more values than anybody looks at", path="the build")
+        if node.id == "scalar" and self._typed:
+            return _typed(node)
         if node.id == "scalar":
             return "" if node.tag.endswith(":null") else text_of(node)
         if node.id == "sequence":

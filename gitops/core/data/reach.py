@@ -11,7 +11,15 @@ from typing import cast
 
 from gitops.core.data.classes import Match, addresses_in, plain_host, plain_secret
 from gitops.core.data.findings import DataFinding, Overlaid, finding
-from gitops.core.data.manifests import CLASS_LABEL, BuiltObject, Path, strings, text
+from gitops.core.data.manifests import (
+    CLASS_LABEL,
+    GUARD,
+    RESET_LABEL,
+    BuiltObject,
+    Path,
+    strings,
+    text,
+)
 from gitops.core.data.outside import outside_secrets
 from gitops.core.data.settings import (
     Setting,
@@ -215,9 +223,26 @@ def _references(one: BuiltObject) -> Iterator[tuple[Path, str]]:
         if not value or not words or "imagePullSecrets" in words or words[0] == "metadata":
             continue
         last, before = words[-1].casefold(), words[-2].casefold() if len(words) > 1 else ""
+        if _is_guard(one, path):
+            continue  # it looks whether the Secret is there, and fails when it is
         by_name = last == "name" and "secret" in before and "store" not in before
         if by_name or last in ("secretname", "existingsecret"):
             yield path, value
+
+
+def _is_guard(one: BuiltObject, path: Path) -> bool:
+    """Say whether a path leads into what a guard may name: a Secret that need not be there."""
+    if RESET_LABEL not in one.labels or "initContainers" not in path:
+        return False
+    value: object = one.value
+    guard = False
+    for step in path[:-1]:
+        if isinstance(value, dict):
+            value = value.get(str(step))
+        elif isinstance(value, list) and isinstance(step, int):
+            value = value[step]
+        guard = guard or text(value, "name") == GUARD
+    return guard and isinstance(value, dict) and value.get("optional") in ("true", True)
 
 
 def _outside(

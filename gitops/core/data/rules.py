@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from gitops.core.data.egress import unbounded
 from gitops.core.data.findings import DataFinding, DataLevel, Overlaid, finding
-from gitops.core.data.manifests import CLASS_LABEL, BuiltObject, strings
+from gitops.core.data.manifests import CLASS_LABEL, RESET_LABEL, BuiltObject, strings
 from gitops.core.data.reach import judge_reach
 from gitops.core.data.settings import (
     arguments,
@@ -22,9 +22,6 @@ from gitops.core.data.settings import (
 )
 from gitops.core.environments.environment import Config, Environment
 from gitops.core.text.plain import one_line
-
-RESET_LABEL = "gitops.dev/data-reset"
-"""The label of Jobs that throw data away and fill in other: `job`, `schedule`."""
 
 _JOB_NAME = re.compile(
     r"(?:^|.*[-._])(?:re-?seed|seed(?:er|ing)?|fixtures?|truncate|wipe|reset)(?:[-._].*|$)"

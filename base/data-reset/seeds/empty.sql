@@ -1,0 +1,2 @@
+-- No table: the api's migrations make them at its next start.
+SELECT 1;
