@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
-from gitops.actions.context.named import find_overlay
+from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, require_commit, require_words
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.pull_requests.announce import update_pull_requests
-from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.ledger import Appended, OverlayLedger, append_records, ledger_of
 from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import told_labels
 from gitops.core.kustomization.image import ImageValue, describe_value, parse_image
 from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.ledger.records import Record
@@ -44,19 +45,25 @@ class QaRequest(Struct, frozen=True):
         note: what QA wants to say with it, or None.
     """
 
-    environment: str
+    named: Named
     verdict: Quality
     release: str | None = None
     note: str | None = None
-    app: str | None = None
     expect: tuple[str, ...] = ()
 
 
 class QaPreview(Struct, frozen=True):
-    """The release that somebody is asked about."""
+    """A release that somebody is asked about."""
 
     label: str
     verdict: Quality
+    release: Release
+
+
+class _Judged(Struct, frozen=True):
+    """One overlay, and the release that the word is on."""
+
+    view: OverlayView
     release: Release
 
 
@@ -64,40 +71,57 @@ def qa(
     session: Session,
     request: QaRequest,
     *,
-    confirm: Callable[[QaPreview], bool] | None = None,
+    confirm: Callable[[Sequence[QaPreview]], bool] | None = None,
 ) -> WriteReport:
-    """Record QA's word on one release of an environment.
+    """Record QA's word on one release of each overlay that is named.
 
     The word is on the images of exactly that release: one that arrives meanwhile has none. Without
-    `request.release` the newest one is shown to `confirm`; None means that nobody can be asked.
+    `request.release` the newest ones are shown to `confirm`; None means that nobody can be asked.
+    Where a commit or a tag is named, the overlays are meant that had it as a release. Each overlay
+    has a ledger of its own, so that they are written one after the other; the same call again does
+    the rest.
 
     Raises UsageError (no release named, or a word that fits several), NotFound for a commit that is
-    no release of this environment, Refused when the answer was no, and what `append_records` does.
+    no release of these environments, Refused when the answer was no, or a release is not what is
+    expected, and what `append_records` does.
     """
     require_words(request.note, "--note")
-    app = f" --app {request.app}" if request.app is not None else ""
     if request.release is None and confirm is None:
         raise UsageError(
             "say which release was tested: --release COMMIT",
-            hint=f"`gitops history {request.environment}{app}` lists them",
+            hint=f"`gitops history {request.named.text}` lists them",
         )
     tip = open_tip(session)
-    overlay = find_overlay(tip, request.environment, request.app)
-    view = view_of(session, tip, overlay)
-    release = _find(view, request.release)
-    _check_expected(overlay, release, request.expect)
+    views = [view_of(session, tip, overlay) for overlay in overlays_named(tip, request.named)]
+    judged, notes = _find_all(views, request.release)
+    _check_expected(judged, request.expect)
     if request.release is None and confirm is not None:
-        preview = QaPreview(overlay.label, request.verdict, release)
-        if not confirm(preview):
+        shown = [QaPreview(one.view.label, request.verdict, one.release) for one in judged]
+        if not confirm(shown):
             raise Refused("nothing was recorded", hint="`--release COMMIT` names another release")
+    done = [_say(one, request) for one in judged]
+    stale = {text: None for one in judged for text in update_pull_requests(one.view)}
+    return _report(session, done, notes, tuple(stale))
+
+
+class _Said(Struct, frozen=True):
+    """What was recorded of one release."""
+
+    note: str
+    appended: Appended
+    warnings: tuple[str, ...]
+
+
+def _say(judged: _Judged, request: QaRequest) -> _Said:
+    """Write the word, unless it stands there already."""
+    view, release, session = judged.view, judged.release, judged.view.session
     person = session.identity().name
     note = one_line(request.note) if request.note is not None else None
-    about = f"{overlay.label} {describe(release)}: {request.verdict}"
-    ledger = ledger_of(view, on=[release])
+    about = f"{view.label} {describe(release)}: {request.verdict}"
+    ledger = ledger_of(view, about=lambda images: images == release.images)
     known = _standing(ledger, release).quality
     if known is not None and (known.verdict, known.reason) == (request.verdict, note):
-        said = Appended(None, 0, ())
-        return _report(session, f"{about} already, by {known.by}", said, ledger.warnings)
+        return _Said(f"{about} already, by {known.by}", Appended(None, 0, ()), ledger.warnings)
     record = Record(
         commit=release.commit,
         verdict=request.verdict,
@@ -107,11 +131,28 @@ def qa(
         images=release.images or {},
         intent=session.intent,
     )
-    subject = f"{overlay.label}: {request.verdict} {release.commit[:7]}"
+    subject = f"{view.label}: {request.verdict} {release.commit[:7]}"
     done = append_records(view, [record], action="qa", subject=subject)
+    view.tip.forget(LEDGER_BRANCH)
+    return _Said(f"{about} by {person}", done, ledger.warnings)
 
-    stale = update_pull_requests(view)
-    return _report(session, f"{about} by {person}", done, ledger.warnings + stale)
+
+def _find_all(
+    views: Sequence[OverlayView], word: str | None
+) -> tuple[list[_Judged], tuple[str, ...]]:
+    """Return the releases that are meant; of several overlays those that had such a release."""
+    if len(views) > 1:
+        gather_releases(views)
+    judged: list[_Judged] = []
+    missing: list[tuple[OverlayView, NotFound]] = []
+    for view in views:
+        try:
+            judged.append(_Judged(view, _find(view, word)))
+        except NotFound as error:
+            missing.append((view, error))
+    if not judged:
+        raise missing[0][1]
+    return judged, tuple(f"{view.label}: {error.message}" for view, error in missing)
 
 
 def _find(view: OverlayView, word: str | None) -> Release:
@@ -144,19 +185,26 @@ def _find(view: OverlayView, word: str | None) -> Release:
     return _readable(overlay, stream.until_sure(ask))
 
 
-def _check_expected(overlay: Overlay, release: Release, expect: Sequence[str]) -> None:
-    """Raise Refused, with all reasons, where the release does not pin what is expected."""
-    images = release.images or {}
+def _check_expected(judged: Sequence[_Judged], expect: Sequence[str]) -> None:
+    """Raise Refused, with all reasons, where the releases do not pin what is expected.
+
+    Of several overlays those are looked at that have the image; one must.
+    """
     reasons = []
     for request in map(parse_image, expect):
-        value = images.get(request.image)
-        if value is None or request.apply(value) != value:
-            there = "not there" if value is None else describe_value(value)
-            wanted = describe_value(request.apply(ImageValue()))
-            reasons.append(f"{request.image} is {there}, not {wanted}")
+        having = [one for one in judged if request.image in (one.release.images or {})]
+        wanted = describe_value(request.apply(ImageValue()))
+        if not having:
+            reasons.append(f"{request.image} is not there, not {wanted}")
+        for one in having:
+            value = (one.release.images or {})[request.image]
+            if request.apply(value) != value:
+                where = f"{one.view.label}: " if len(judged) > 1 else ""
+                reasons.append(f"{where}{request.image} is {describe_value(value)}, not {wanted}")
     if reasons:
+        labels = told_labels([f"{one.view.label} {describe(one.release)}" for one in judged])
         raise Refused(
-            f"{overlay.label} {describe(release)} is not what was expected: {'; '.join(reasons)}",
+            f"{labels} is not what was expected: {'; '.join(reasons)}",
             hint="nothing was recorded: `--release COMMIT` names the release that was tested",
             reasons=tuple(reasons),
         )
@@ -174,21 +222,25 @@ def _standing(ledger: OverlayLedger, release: Release) -> LatestVerdicts:
     return next((entry.standing for entry in sets if entry.images == images), LatestVerdicts())
 
 
-def _report(session: Session, note: str, done: Appended, warnings: tuple[str, ...]) -> WriteReport:
+def _report(
+    session: Session, done: Sequence[_Said], notes: tuple[str, ...], stale: tuple[str, ...]
+) -> WriteReport:
+    commits = [one.appended.commit for one in done if one.appended.commit is not None]
+    diffs = tuple(diff for one in done for diff in one.appended.diffs)
     outcome: Outcome = "unchanged"
-    if done.commit is not None:
+    if commits:
         outcome = "committed"
-    elif done.diffs:
+    elif diffs:
         outcome = "planned"
     return WriteReport(
         action="qa",
         outcome=outcome,
         branch=LEDGER_BRANCH,
         repository=session.repository.describe(),
-        commit=done.commit,
-        commits=(Committed(LEDGER_BRANCH, done.commit),) if done.commit is not None else (),
-        attempts=done.attempts,
-        notes=(note,),
-        diffs=done.diffs,
-        warnings=warnings,
+        commit=commits[-1] if commits else None,
+        commits=(Committed(LEDGER_BRANCH, commits[-1]),) if commits else (),
+        attempts=sum(one.appended.attempts for one in done),
+        notes=(*(one.note for one in done), *notes),
+        diffs=diffs,
+        warnings=(*(text for one in done for text in one.warnings), *stale),
     )

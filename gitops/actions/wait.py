@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from msgspec import Struct
@@ -11,8 +12,7 @@ from gitops.actions.argocd.observation import degraded_because
 from gitops.actions.argocd.recovery import recover
 from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker
 from gitops.actions.argocd.waitable import check_waitable
-from gitops.actions.context.named import find_overlay
-from gitops.actions.context.overlays import find_environment, overlays_of
+from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip, require_commit
 from gitops.actions.context.view import OverlayView, view_of
@@ -26,6 +26,7 @@ from gitops.core.releases.lookup import FULL, find_commit
 from gitops.core.report import WriteReport
 from gitops.errors import GitopsError, NotFound, UsageError
 
+_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _MOST_PAUSE = 5.0
 _LEAST_PAUSE = 0.15  # events come in bursts
 
@@ -59,22 +60,21 @@ class WaitRequest(Struct, frozen=True):
     """What `gitops wait` was asked for.
 
     Attributes:
-        commit: a commit of the branch, at least 7 digits; None: the newest release.
+        commit: a commit of the branch, at least 7 digits; None: the newest releases. It may also be
+            the last of the words, where it is no environment.
         asked: in place of a commit, an image that the environment is to run.
-        app: None where each app has an overlay of its own: all apps.
     """
 
-    environment: str
+    named: Named
     commit: str | None = None
     asked: AwaitedImage | None = None
-    app: str | None = None
     options: WaitOptions = WaitOptions()
 
 
 def wait(
     session: Session, request: WaitRequest, *, show: Show = lambda _: None
 ) -> tuple[WaitReport, ...]:
-    """Follow one release of one environment to its end; the newest one of each app, without `app`.
+    """Follow a release of one overlay to its end, or the newest one of each that is named.
 
     `show` is called with what is known after each reading.
 
@@ -84,6 +84,7 @@ def wait(
     """
     tip = open_tip(session)
     trackers = []
+    request = _with_commit(tip, request)
     for overlay in _overlays(tip, request):
         view = view_of(session, tip, overlay)
         release: Release | None = None
@@ -94,18 +95,26 @@ def wait(
     return _follow(session, trackers, show)
 
 
+def _with_commit(tip: Tip, request: WaitRequest) -> WaitRequest:
+    """Take the last word for a commit where it looks like one, and no environment is called so."""
+    *words, last = request.named.words
+    known = {row.name for row in tip.config.environments}
+    known |= {group.name for group in tip.config.groups}
+    if not words or request.commit is not None or last in known or not _COMMIT.fullmatch(last):
+        return request
+    return replace(request, named=replace(request.named, words=tuple(words)), commit=last)
+
+
 def _overlays(tip: Tip, request: WaitRequest) -> tuple[Overlay, ...]:
-    """Return what is waited for: one overlay, since a commit or an image is of one app."""
-    environment = find_environment(tip.config, request.environment)
-    several = environment.per_app and request.app is None
-    found: tuple[Overlay, ...]
-    if several and request.commit is None and request.asked is None:
-        found = overlays_of(tip.of(environment), environment)
-    else:
-        found = (find_overlay(tip, request.environment, request.app),)
-    if not found:
-        raise NotFound(
-            f"environment {environment.name} has no app yet: nothing matches {environment.shown}"
+    """Return what is waited for: one overlay where a commit or an image is, which are of one app.
+
+    Raises UsageError where these could be of several.
+    """
+    found = overlays_named(tip, request.named)
+    if len(found) > 1 and (request.commit is not None or request.asked is not None):
+        raise UsageError(
+            f"{request.named.text} stands for several overlays: say which with --app, or APP/ENV",
+            hint=", ".join(overlay.label for overlay in found),
         )
     for overlay in found:
         _check(overlay)

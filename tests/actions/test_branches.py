@@ -318,7 +318,7 @@ def test_qa_speaks_of_a_release_on_its_branch(shop: Shop) -> None:
     landed = put(shop, "2", "stage").commit
     with pytest.raises(Refused, match="no qa-passed"):
         promote(session(shop), PromoteRequest(("prod",)))
-    report = qa(session(shop), QaRequest("stage", "qa-passed", landed))
+    report = qa(session(shop), QaRequest(Named(("stage",)), "qa-passed", landed))
     promote(session(shop), PromoteRequest(("prod",)))
 
     assert {"gitops/ledger": report.commit} == commits(report)
@@ -496,7 +496,7 @@ VERBS: dict[str, Callable[[Shop], object]] = {
     "rollback": lambda shop: rollback(session(shop), RollbackRequest(Named(("prod",)))),
     "hold": lambda shop: hold(session(shop), Named(("prod",)), reason="INC-1"),
     "resume": lambda shop: resume(session(shop), Named(("prod",))),
-    "qa": lambda shop: qa(session(shop), QaRequest("prod", "qa-passed", "a" * 40)),
+    "qa": lambda shop: qa(session(shop), QaRequest(Named(("prod",)), "qa-passed", "a" * 40)),
     "history": lambda shop: history(session(shop), "prod"),
     "diff": lambda shop: diff(session(shop), "prod", "dev"),
     "approve": lambda shop: approve(session(shop), ApproveRequest(Named(("prod",)))),

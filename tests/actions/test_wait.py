@@ -9,6 +9,7 @@ import pytest
 from applications import a_sync, an_application
 from argo_world import CONFIG, ArgoWorld, overlay
 from gitops.actions.argocd.tracker import AwaitedImage
+from gitops.actions.context.named import Named
 from gitops.actions.wait import WaitOptions, WaitRequest, wait
 from gitops.config import load_config
 from gitops.core.argocd.reports import WaitReport
@@ -24,7 +25,7 @@ def world() -> ArgoWorld:
 def run(world: ArgoWorld, environment: str = "dev", **more: Any) -> WaitReport:
     """Wait; options as keywords, the rest goes into the request."""
     options = {key: more.pop(key) for key in ("soak", "timeout", "follow", "record") if key in more}
-    request = WaitRequest(environment, options=WaitOptions(**options), **more)
+    request = WaitRequest(Named((environment,)), options=WaitOptions(**options), **more)
     (report,) = wait(world.session(), request)
     return report
 
@@ -429,7 +430,7 @@ def test_unreachable_for_a_while(world: ArgoWorld) -> None:
     world.at(1, lambda: setattr(world.cluster, "trouble", away))
     world.at(20, lambda: setattr(world.cluster, "trouble", None))
 
-    request = WaitRequest("dev")
+    request = WaitRequest(Named(("dev",)))
     (report,) = wait(
         world.session(),
         request,
@@ -524,7 +525,7 @@ def test_two_at_once_write_one_word(world: ArgoWorld) -> None:
     """Two waits for one release write its verdict once."""
     commit = world.push("1.1")
     run(world)
-    (second,) = wait(world.session(intent="intent-2"), WaitRequest("dev"))
+    (second,) = wait(world.session(intent="intent-2"), WaitRequest(Named(("dev",))))
 
     assert ("healthy", "stable") == (second.verdict, second.recorded)
     assert [(commit, "stable")] == world.verdicts()
@@ -579,8 +580,8 @@ def test_every_app(apps: ArgoWorld) -> None:
     put_app(apps, "api")
     put_app(apps, "web")
 
-    reports = wait(apps.session(), WaitRequest("dev"))
-    (one,) = wait(apps.session(), WaitRequest("dev", app="web"))
+    reports = wait(apps.session(), WaitRequest(Named(("dev",))))
+    (one,) = wait(apps.session(), WaitRequest(Named(("dev",), ("web",))))
 
     assert [("api/dev", "healthy"), ("web/dev", "healthy")] == [
         (report.overlay.label, report.verdict) for report in reports
@@ -593,7 +594,7 @@ def test_an_app_without_an_application(apps: ArgoWorld) -> None:
     put_app(apps, "api")
 
     with pytest.raises(NotFound, match="web/dev"):
-        wait(apps.session(), WaitRequest("dev"))
+        wait(apps.session(), WaitRequest(Named(("dev",))))
 
 
 @pytest.mark.parametrize("more", [{"commit": "0" * 40}, {"asked": AwaitedImage("1.0")}])
@@ -603,7 +604,7 @@ def test_a_commit_is_of_one_app(apps: ArgoWorld, more: dict[str, Any]) -> None:
     put_app(apps, "web")
 
     with pytest.raises(UsageError, match="--app"):
-        wait(apps.session(), WaitRequest("dev", **more))
+        wait(apps.session(), WaitRequest(Named(("dev",)), **more))
 
 
 def test_no_app_yet(world: ArgoWorld) -> None:
@@ -611,4 +612,19 @@ def test_no_app_yet(world: ArgoWorld) -> None:
     world.repository.commit({"gitops.yaml": APPS.encode()}, "Split into apps\n")
 
     with pytest.raises(NotFound, match="has no app yet"):
-        wait(world.session(), WaitRequest("dev"))
+        wait(world.session(), WaitRequest(Named(("dev",))))
+
+
+def test_several_are_waited_for_together(apps: ArgoWorld) -> None:
+    """Each word names what it names; behind one a commit may stand, as it could before."""
+    put_app(apps, "api")
+    put_app(apps, "web")
+    head = apps.repository.branches["main"]
+
+    both = wait(apps.session(), WaitRequest(Named(("api/dev", "web/dev"))))
+    (one,) = wait(apps.session(), WaitRequest(Named(("api/dev", head))))
+
+    assert ["api/dev", "web/dev"] == [report.overlay.label for report in both]
+    assert ("api/dev", "healthy") == (one.overlay.label, one.verdict)
+    with pytest.raises(NotFound, match="no environment 'dove'"):
+        wait(apps.session(), WaitRequest(Named(("dev", "dove"))))

@@ -3,8 +3,8 @@
 from typing import Annotated
 
 from gitops.cli.options import (
-    App,
-    Environment,
+    Apps,
+    Environments,
     Option,
     OptionGroup,
     RepositoryOptions,
@@ -42,11 +42,11 @@ class QaOptions(OptionGroup):
     note: Annotated[str | None, Option("--note", metavar="TEXT", help="What QA says with it.")] = (
         None
     )
-    app: App = None
+    app: Apps = ()
 
 
 def qa(
-    environment: Environment,
+    environments: Environments,
     options: QaOptions,
     where: RepositoryOptions,
     write: WriteOptions,
@@ -55,16 +55,16 @@ def qa(
     if options.passed == options.failed:
         raise UsageError("say either --pass or --fail", hint="`gitops qa --help` shows how")
     with open_for_writing(where, write, start="history") as session:
+        from gitops.actions.context.named import Named
         from gitops.actions.qa import QaRequest
         from gitops.actions.qa import qa as run
         from gitops.cli.render.text import confirm_qa, print_write
 
         request = QaRequest(
-            environment=environment,
+            named=Named(environments, options.app),
             verdict="qa-passed" if options.passed else "qa-failed",
             release=options.release,
             note=options.note,
-            app=options.app,
             expect=options.expect,
         )
         report = run(session(), request, confirm=confirm_qa if may_ask(where.output) else None)

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from gitops.cli import streams
 from gitops.cli.options import (
-    App,
+    Apps,
     Argument,
     Option,
     OptionGroup,
@@ -36,31 +36,34 @@ class ReleaseWaitOptions(OptionGroup):
         bool, Option("--follow", help="Go on with a newer release when one comes.")
     ] = False
     record: Record = True
-    app: App = None
+    app: Apps = ()
 
 
 def wait(
     options: ReleaseWaitOptions,
     where: RepositoryOptions,
-    environment: Annotated[
-        str | None, Argument("[ENV]", "The environment; or --for ENV=TAG.", "environment")
-    ] = None,
-    commit: Annotated[
-        str | None,
-        Argument("[COMMIT]", "A commit of its branch; default: the newest release.", "release"),
-    ] = None,
+    words: Annotated[
+        tuple[str, ...],
+        Argument(
+            "[ENV...] [COMMIT]",
+            "Environments or groups, APP/ENV for one app of it; or --for ENV=TAG. Behind one, a "
+            "commit of its branch; default: the newest release.",
+            "environment",
+        ),
+    ] = (),
     push_timeout: PushTimeout = "60s",
 ) -> int:
     """Follow Argo CD until a release is live and Healthy, or is not going to be.
 
-    Where each app has overlays of its own, the newest release of every app, unless --app says one.
+    Of several environments and apps the newest release of each, together.
 
     Exit code 0: Healthy. 1: degraded, or its sync failed. 75: not known yet: too slow, superseded,
     suspended, or it waits for a sync by hand.
     """
-    name, asked = _asked(environment, commit, options.wanted)
+    names, asked = _asked(words, options.wanted)
     with open_for_writing(where, WriteOptions(push_timeout=push_timeout)) as session:
         from gitops.actions.argocd.tracker import AwaitedImage
+        from gitops.actions.context.named import Named
         from gitops.actions.wait import WaitOptions, WaitRequest
         from gitops.actions.wait import wait as run
         from gitops.cli.render.wait import print_waits, view
@@ -72,33 +75,31 @@ def wait(
             record=options.record,
         )
         request = WaitRequest(
-            environment=name,
-            commit=commit,
+            named=Named(names, options.app),
             asked=AwaitedImage(asked[1], asked[0]) if asked is not None else None,
-            app=options.app,
             options=waits,
         )
         with view(where.output) as show:
             reports = run(session(), request, show=show)
-    several = reports[0].overlay.app is not None and not options.app
+    several = len(reports) > 1 or (reports[0].overlay.app is not None and not options.app)
     return print_waits(reports, where.output, several=several)
 
 
 def _asked(
-    environment: str | None, commit: str | None, wanted: str | None
-) -> tuple[str, tuple[str | None, str] | None]:
-    """Return the environment, and (image or None, tag) where `--for` asks for one."""
+    words: tuple[str, ...], wanted: str | None
+) -> tuple[tuple[str, ...], tuple[str | None, str] | None]:
+    """Return what is named, and (image or None, tag) where `--for` asks for one."""
     if wanted is None:
-        if environment is None:
+        if not words:
             raise UsageError("say which environment", hint="gitops wait dev, or --for dev=1.4.2")
-        return environment, None
-    if environment is not None or commit is not None:
+        return words, None
+    if words:
         raise UsageError("--for names the environment: leave out the other arguments")
     name, equals, text = wanted.partition("=")
     image, _, tag = text.rpartition(":")
     if not name or not equals or not tag or (":" in text and not image):
         raise UsageError(f"--for {wanted!r} is not ENV=TAG", hint="--for dev=1.4.2")
-    return name, (image or None, tag)
+    return (name,), (image or None, tag)
 
 
 def watch(

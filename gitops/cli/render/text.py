@@ -185,17 +185,18 @@ def confirm_approval(preview: ApprovalPreview) -> bool:
     return bool(typer.confirm(f"Approve it for {safe(preview.label)}?", default=False, err=True))
 
 
-def confirm_qa(preview: QaPreview) -> bool:
-    """Show the newest release, and ask; on standard error, which is a terminal."""
+def confirm_qa(previews: Sequence[QaPreview]) -> bool:
+    """Show the newest releases, and ask; on standard error, which is a terminal."""
     import typer
 
-    release = preview.release
-    since = minute(release.time, sys.stderr)
-    head = f"{preview.label} {release.commit[:_SHORT]}, {since} by {release.author.name}:"
-    remark(head)
-    for image, value in (release.images or {}).items():
-        remark(f"  {image} {describe_value(value)}")
-    return bool(typer.confirm(f"Record {preview.verdict}?", default=False, err=True))
+    for preview in previews:
+        release = preview.release
+        since = minute(release.time, sys.stderr)
+        head = f"{preview.label} {release.commit[:_SHORT]}, {since} by {release.author.name}:"
+        remark(head)
+        for image, value in (release.images or {}).items():
+            remark(f"  {image} {describe_value(value)}")
+    return bool(typer.confirm(f"Record {previews[0].verdict}?", default=False, err=True))
 
 
 def print_cut(report: CutReport, output: str) -> int:

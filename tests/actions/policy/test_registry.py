@@ -52,7 +52,7 @@ def test_what_is_required_is_asked_of_tag_and_digest() -> None:
     world = world_of("registry: own, requires: [qa-passed]")
     with pytest.raises(Refused, match="stage has no qa-passed"):
         go(world)
-    qa(world.session(), QaRequest("stage", "qa-passed", "newest"))
+    qa(world.session(), QaRequest(Named(("stage",)), "qa-passed", "newest"))
     assert "1.5.0" in go(world)
 
     world.stage("shop/api=stage.example.com/api:1.6.0")

@@ -108,7 +108,9 @@ def test_words_said_since_come_into_the_text(world: World) -> None:
     release = next(iter(history(world.session(), "stage").releases)).commit
     body = []
     for act in (
-        lambda: qa(world.session(BEN), QaRequest("stage", "qa-passed", release, note="green")),
+        lambda: qa(
+            world.session(BEN), QaRequest(Named(("stage",)), "qa-passed", release, note="green")
+        ),
         lambda: hold(world.session(BEN), Named(("prod",)), reason="INC-1"),
         lambda: resume(world.session(BEN), Named(("prod",))),
         lambda: hold(world.session(BEN), None, reason="INC-2"),
@@ -158,7 +160,7 @@ def test_a_hold_needs_no_forge(world: World) -> None:
     release = next(iter(history(world.session(), "stage").releases)).commit
     for report in (
         hold(world.session(), Named(("prod",)), reason="INC-1"),
-        qa(world.session(BEN), QaRequest("stage", "qa-passed", release)),
+        qa(world.session(BEN), QaRequest(Named(("stage",)), "qa-passed", release)),
         resume(world.session(), Named(("prod",))),
     ):
         assert "committed" == report.outcome

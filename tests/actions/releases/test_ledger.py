@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 
 from fakes import FakeClock, FakeRepository
+from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
@@ -79,7 +80,7 @@ def session(repository: FakeRepository, who: str = "Ana", *, intent: str = "1") 
 def say(repository: FakeRepository, who: str = "Ana", note: str | None = None) -> WriteReport:
     """Pass the newest release of stage; the intent is who says it."""
     release = repository.branches["main"]
-    request = QaRequest("stage", "qa-passed", release, note)
+    request = QaRequest(Named(("stage",)), "qa-passed", release, note)
     return qa(session(repository, who, intent=who), request)
 
 
@@ -128,7 +129,7 @@ def test_lost_answer_and_somebody_after_it() -> None:
 
     ana = session(repository, intent="Ana")
     ana = Session(**{name: getattr(ana, name) for name in ana.__slots__} | {"retry": bob})
-    report = qa(ana, QaRequest("stage", "qa-passed", repository.branches["main"]))
+    report = qa(ana, QaRequest(Named(("stage",)), "qa-passed", repository.branches["main"]))
 
     assert (["Ana", "Bob"], told) == (writers(repository), [report.commit])
 
@@ -167,11 +168,11 @@ def test_bump_while_a_person_is_asked() -> None:
     repository = Contended()
     shown = repository.branches["main"]
 
-    def confirm(preview: QaPreview) -> bool:
+    def confirm(previews: Sequence[QaPreview]) -> bool:
         repository.commit({STAGE: overlay("2")}, "bump\n")
-        return preview.release.commit == shown
+        return [shown] == [one.release.commit for one in previews]
 
-    qa(session(repository), QaRequest("stage", "qa-passed"), confirm=confirm)
+    qa(session(repository), QaRequest(Named(("stage",)), "qa-passed"), confirm=confirm)
     report = history(session(repository), "stage")
 
     assert {shown: ["qa-passed"]} == {
@@ -184,9 +185,9 @@ def test_no_is_no_and_nobody_to_ask() -> None:
     repository = Contended()
 
     with pytest.raises(Refused, match="nothing was recorded"):
-        qa(session(repository), QaRequest("stage", "qa-passed"), confirm=lambda _: False)
+        qa(session(repository), QaRequest(Named(("stage",)), "qa-passed"), confirm=lambda _: False)
     with pytest.raises(UsageError, match="say which release"):
-        qa(session(repository), QaRequest("stage", "qa-passed"))
+        qa(session(repository), QaRequest(Named(("stage",)), "qa-passed"))
     assert LEDGER not in repository.branches
 
 
