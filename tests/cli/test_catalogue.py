@@ -134,7 +134,7 @@ def test_a_global_option_before_the_command_counts(manifests: Manifests, before:
         "status -o json -ojson",
         "history dev -n1 -n 2",
         "release cut 1.5 --commit a --commit b",
-        "wait dev --app a --app b",
+        "history dev --app a --app b",
     ],
 )
 def test_an_option_of_one_value_given_twice_is_refused(words: str, manifests: Manifests) -> None:
