@@ -14,7 +14,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.holds import HOLDS, paths_that_hold
-from gitops.actions.context.overlays import has_app
+from gitops.actions.context.overlays import find_app
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.index.page import IndexedOverlay, IndexPage
@@ -52,7 +52,7 @@ def move_on(session: Session, tip: Tip, row: Environment, page: IndexPage) -> In
     paths = dict.fromkeys(path for one in landed.commits for path in one.paths)
     known = {one.app: one for one in page.overlays}
     touched = touched_apps(row, paths)
-    apps = [app for app in touched if app is None or has_app(home, row, app)]
+    apps = [app for app in touched if app is None or find_app(home, row, app) is not None]
     known = {app: one for app, one in known.items() if app in apps or app not in touched}
     folders = [row.directory(app) for app in apps]
     home.prepare(folders, FILE_NAMES)
