@@ -22,7 +22,7 @@ from gitops.adapters.gitrepo.objects.source import ObjectSource
 from gitops.adapters.gitrepo.remote.remote import Remote
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import SIGN_OFF, put_in_form
-from gitops.core.ledger.records import LEDGER_BRANCH
+from gitops.core.ledger import LEDGER_BRANCH
 from gitops.errors import Bug, Denied, GitopsError, NotFound
 from gitops.ports import Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 from gitops.ports.repository import Start
