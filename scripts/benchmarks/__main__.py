@@ -21,9 +21,10 @@ from crowd import measure_crowd
 from figures import Figure, crowd_figures, figures_table, single_figures
 from house import house_text, measure_house
 from peers import build_kustomize
-from plot import svg
+from plot import growth_svg, svg
 from report import crowd_text, far_text, put_between, single_text
 from repositories import QUICK, SHAPES
+from scale import lines_of, measure_scale, scale_figures, scale_text
 from single import first_words, measure_far, measure_single, say
 
 _PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
@@ -33,11 +34,13 @@ _TEXTS = {
     "crowd": crowd_text,
     "cluster": cluster_text,
     "house": house_text,
+    "scale": scale_text,
 }
 _ALL = ("single", "far", "crowd")
 _FIGURES: dict[str, Callable[[Any], list[Figure]]] = {
     "single": single_figures,
     "crowd": crowd_figures,
+    "scale": scale_figures,
 }
 
 
@@ -55,7 +58,8 @@ def _options() -> argparse.Namespace:
         default="all",
         help="single: one bump at a time; far: behind a long round trip; crowd: many writers; "
         "cluster: wait and rollback on a real Argo CD; house: what one deploy and one approve walk "
-        "through, and how large it all is; all leaves these two out",
+        "through, and how large it all is; scale: how costs grow with apps, commits and lines; all "
+        "leaves these three out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -91,7 +95,7 @@ def main() -> None:
 
 def _measure_all(options: argparse.Namespace, root: Path) -> None:
     begun = time.monotonic()
-    if not options.quick and options.what not in ("cluster", "house"):
+    if not options.quick and options.what not in ("cluster", "house", "scale"):
         build_kustomize(root)
     parts = _ALL if options.what == "all" else (options.what,)
     kept: dict[str, dict[str, Any]] = {}
@@ -112,6 +116,9 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         rows = [*kept["single"]["rows"], *kept.get("far", {}).get("rows", [])]
         drawing = svg(rows, {row["case"]: row["case"] for row in rows})
         _PAGE.with_suffix(".svg").write_text(drawing, encoding="utf-8")
+    if not options.quick and not options.no_page and "scale" in kept:
+        drawing = growth_svg(lines_of(kept["scale"]["rows"]))
+        _PAGE.with_name("growth.svg").write_text(drawing, encoding="utf-8")
     if figures:
         print(f"Figures to show:\n\n{figures_table(figures)}\n")
     say(f"done in {(time.monotonic() - begun) / 60:.0f} minutes")
@@ -127,6 +134,8 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
         results = measure_cluster(root, runs)
     elif part == "house":
         results = measure_house(root, options.against, options.runs)
+    elif part == "scale":
+        results = measure_scale(root, gitops, options.runs or 1, quick=options.quick)
     elif part == "crowd":
         words = options.writers or ("1,8" if options.quick else "1,8,32,64")
         sizes = [int(word) for word in words.split(",")]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 ENVIRONMENTS = ("dev", "test", "stage", "preprod", "prod")
 _START = 1_750_000_000  # seconds since 1970; commits are a minute apart
+_NAMED = "--format=%(refname) %(objectname)"
 _RAW = ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack")
 
 
@@ -69,7 +70,11 @@ def build_estate(root: Path, estate: Estate) -> Path:
         (path / "packed-refs").write_text(
             f"# pack-refs with: peeled fully-peeled sorted \n{lines}\n"
         )
-    git(path, "tag", "base", "refs/heads/main")
+    for line in git(
+        path, "for-each-ref", _NAMED, "refs/heads/main", "refs/heads/gitops"
+    ).splitlines():
+        ref, commit = line.split()
+        git(path, "update-ref", ref.replace("refs/heads/", "refs/base/", 1), commit)
     (path / "built").touch()
     return path
 
@@ -123,11 +128,16 @@ def land(path: Path, estate: Estate, number: int, count: int = 1) -> None:
 
 
 def reset(path: Path) -> None:
-    """Put main back, and drop what gitops made."""
-    git(path, "update-ref", "refs/heads/main", "refs/tags/base")
-    made = git(path, "for-each-ref", "--format=%(refname)", "refs/gitops").split()
-    for ref in made:
-        git(path, "update-ref", "-d", ref)
+    """Put the branches back, and drop what gitops made."""
+    kept = dict(
+        line.split() for line in git(path, "for-each-ref", _NAMED, "refs/base").splitlines()
+    )
+    own = git(path, "for-each-ref", _NAMED, "refs/gitops", "refs/heads/gitops").splitlines()
+    for ref in (line.split()[0] for line in own):
+        if ref.replace("refs/heads/", "refs/base/", 1) not in kept:
+            git(path, "update-ref", "-d", ref)
+    for ref, commit in kept.items():
+        git(path, "update-ref", ref.replace("refs/base/", "refs/heads/", 1), commit)
 
 
 def _stream(estate: Estate) -> Iterator[bytes]:

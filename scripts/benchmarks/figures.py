@@ -21,7 +21,7 @@ class Figure:
         least: what is wanted at least; None: the figure is only shown.
         aim: what it should become; None: the same.
         seen: None when it was not measured.
-        unit: `x` for a ratio, ` MB`, ` ms`, or nothing for a count.
+        unit: `x` for a ratio, ` MB`, ` ms`, ` s`, or nothing for a count.
     """
 
     what: str
@@ -51,7 +51,7 @@ class Figure:
 
     @property
     def _digits(self) -> int:
-        return 2 if self.unit == "x" else 1 if self.unit == "" else 0
+        return {"x": 2, " s": 2, "": 1}.get(self.unit, 0)
 
     def _words(self, value: float | None) -> str:
         if value is None:

@@ -59,6 +59,56 @@ def svg(rows: Sequence[Mapping[str, Any]], titles: Mapping[str, str]) -> str:
     )
 
 
+def growth_svg(lines: Mapping[str, Sequence[tuple[int, float]]]) -> str:
+    """Return the drawing of CPU over size, one line for each command, both scales logarithmic."""
+    points = [point for line in lines.values() for point in line]
+    left, top, width, height = 60, 20, 460, 360
+    ends = [
+        (math.floor(math.log10(min(values))), math.ceil(math.log10(max(values))))
+        for values in ([one[0] for one in points] or [1], [one[1] for one in points] or [1])
+    ]
+    (from_x, to_x), (from_y, to_y) = ends
+
+    def x(size: float) -> float:
+        return left + (math.log10(size) - from_x) * width / max(to_x - from_x, 1)
+
+    def y(seconds: float) -> float:
+        return top + height - (math.log10(seconds) - from_y) * height / max(to_y - from_y, 1)
+
+    parts = []
+    for power in range(from_x, to_x + 1):
+        parts += [_rule(x(10**power), top, x(10**power), top + height)]
+        parts += [_text(x(10**power), top + height + 16, f"{10**power:,}", anchor="middle")]
+    for power in range(from_y, to_y + 1):
+        parts += [_rule(left, y(10**power), left + width, y(10**power))]
+        parts += [_text(left - 6, y(10**power) + 4, f"{10.0**power:g} s", anchor="end")]
+    places: list[float] = []
+    for number, (what, line) in enumerate(sorted(lines.items(), key=lambda one: -one[1][-1][1])):
+        colour = f"hsl({number * 137 % 360},60%,40%)"
+        path = " ".join(f"{x(size):.1f},{y(seconds):.1f}" for size, seconds in line)
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        at = max(y(line[-1][1]), places[-1] + 14 if places else 0)
+        places.append(at)
+        parts.append(_text(left + width + 10, at + 4, what, colour=colour))
+    caption = "CPU over apps, commits or lines, both logarithmic"
+    box = f"0 0 {left + width + 200} {max(top + height + 50, int(max(places, default=0)) + 20)}"
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="{box}" role="img" '
+            f'aria-label="{caption}" font-family="sans-serif" font-size="12">',
+            '<rect width="100%" height="100%" fill="#ffffff"/>',
+            *parts,
+            _text(left, top + height + 36, caption, colour=_FAINT),
+            "</svg>",
+            "",
+        ]
+    )
+
+
+def _rule(x1: float, y1: float, x2: float, y2: float) -> str:
+    return f'<line x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="#e9ecef"/>'
+
+
 def _bar(row: Mapping[str, Any], y: int, x: Any) -> list[str]:
     left, middle = _LEFT, y + _BAR / 2
     colour = _OURS if row["peer"].startswith("gitops") else _OTHERS
