@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from itertools import chain
 
 from msgspec.structs import replace
 
@@ -16,10 +17,11 @@ from gitops.actions.context.named import (
     require_apps,
     rows_named,
 )
+from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.index.board import read_index, read_some
+from gitops.actions.index.board import has_pages, read_index, read_some
 from gitops.actions.index.page import IndexedOverlay
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
 from gitops.actions.releases.history import releases_of
@@ -80,19 +82,22 @@ def _known(
         except NotFound as error:
             lost[one.row.name] = error.message
     there = [one for one in named if one.row.name not in lost]
-    whole = read_index(session, tip, [one.row for one in there if not one.apps])
-    some = dict.fromkeys(
-        overlay for one in there if one.apps for overlay in overlays_in_row(tip, one)
+    whole = read_index(
+        session, tip, [one.row for one in there if not one.apps and has_pages(one.row)]
     )
+    some = {
+        one: list(overlays_in_row(tip, one) if one.apps else overlays_of(tip.of(one.row), one.row))
+        for one in there
+        if one.row.name not in whole or one.apps
+    }
     found: dict[Overlay, IndexedOverlay | str] = {}
-    read = read_some(session, tip, list(some))
+    read = read_some(session, tip, list(dict.fromkeys(chain.from_iterable(some.values()))))
     for one in named:
         row = one.row
         if row.name in lost:
             found[Overlay(row)] = lost[row.name]
-        elif one.apps:
-            meant = {Overlay(row, app) for app in one.apps}
-            found |= {overlay: known for overlay, known in read.items() if overlay in meant}
+        elif one in some:
+            found |= {overlay: read[overlay] for overlay in some[one]}
         else:
             found |= {Overlay(row, known.app): known for known in whole[row.name]}
     if any(one.row.per_app for one in named):

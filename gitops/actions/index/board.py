@@ -25,10 +25,15 @@ from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.ledger import LEDGER_BRANCH
 
 
+def has_pages(row: Environment) -> bool:
+    """Say whether the overlays of an environment are known by their apps alone."""
+    return not row.others
+
+
 def read_index(
     session: Session, tip: Tip, rows: Sequence[Environment]
 ) -> Mapping[str, Sequence[IndexedOverlay]]:
-    """Return environment -> its overlays, as of `tip`; the branches of all `rows` must be there.
+    """Return environment -> its overlays, as of `tip`; `rows` have pages, and their branches.
 
     What an earlier call kept is moved on to `tip`, else all is read. Raises as reading a tip does.
     """

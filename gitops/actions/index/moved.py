@@ -67,7 +67,7 @@ def move_on(session: Session, tip: Tip, row: Environment, page: IndexPage) -> In
         overlay = Overlay(row, app)
         if app not in fresh and not holds.isdisjoint(paths_that_hold(overlay)):
             merged[app] = read_hold(view_of(session, tip, overlay), one)
-    order = sorted(merged, key=lambda app: f"{app}/")
+    order = sorted(merged, key=str)
     return replace(page, tip=home.commit, overlays=tuple(merged[app] for app in order))
 
 
