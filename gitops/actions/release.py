@@ -91,7 +91,7 @@ def list_releases(session: Session) -> ReleaseListReport:
     for url in _chosen(tip.config, None):
         heads = sources.heads(url)
         images = _images(tip.config, url)
-        for entry in reversed(release_branches(heads, (_pattern(tip.config),)).versioned):
+        for entry in reversed(release_branches(heads, (_pattern(tip.config),))):
             found.append(
                 LiveBranch(
                     url=url,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import total_ordering
 
 from msgspec import Struct
@@ -85,40 +86,21 @@ class ReleaseBranch(Struct, frozen=True):
     version: Version
 
 
-class ReleaseBranches(Struct, frozen=True):
-    """The source branches that an environment accepts.
+def release_branches(
+    branches: Iterable[str], patterns: tuple[str, ...]
+) -> tuple[ReleaseBranch, ...]:
+    """Return those of `branches` (short names) that `patterns` accept, oldest version first.
 
-    Attributes:
-        newest: None when no branch has a version.
-        versioned: oldest version first; equal versions by the name of the branch.
-        unversioned: branch -> why it has no version.
+    Equal versions go by the name of the branch; what has no version to compare is left out.
     """
-
-    versioned: tuple[ReleaseBranch, ...] = ()
-    unversioned: tuple[tuple[str, str], ...] = ()
-
-    @property
-    def newest(self) -> ReleaseBranch | None:
-        return self.versioned[-1] if self.versioned else None
-
-
-def release_branches(branches: Iterable[str], patterns: tuple[str, ...]) -> ReleaseBranches:
-    """Sort the `branches` (short names) that one of `patterns` accepts by their version."""
-    versioned: list[ReleaseBranch] = []
-    unversioned: list[tuple[str, str]] = []
+    found: list[ReleaseBranch] = []
     for branch in branches:
         match = match_branch(patterns, branch)
-        if match is None:
+        if match is None or match.version is None:
             continue
-        if match.version is None:
-            unversioned.append((branch, f"{match.pattern} has no {{version}} to compare"))
-            continue
-        try:
-            versioned.append(ReleaseBranch(branch, parse_version(match.version)))
-        except UsageError as error:
-            unversioned.append((branch, error.message))
-    versioned.sort(key=lambda entry: (entry.version, entry.branch))
-    return ReleaseBranches(tuple(versioned), tuple(sorted(unversioned)))
+        with suppress(UsageError):
+            found.append(ReleaseBranch(branch, parse_version(match.version)))
+    return tuple(sorted(found, key=lambda entry: (entry.version, entry.branch)))
 
 
 def _is_number(word: str) -> bool:

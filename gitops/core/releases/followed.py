@@ -22,7 +22,7 @@ def follows_newest(row: Environment) -> bool:
 
 def followed_branches(branches: Iterable[str], row: Environment) -> tuple[ReleaseBranch, ...]:
     """Return the live release branches that `row` may follow, oldest version first."""
-    found = release_branches(branches, row.accepts).versioned
+    found = release_branches(branches, row.accepts)
     if row.follow_below is None:
         return found
     bound = parse_version(row.follow_below)

@@ -27,18 +27,19 @@ class KnownSettings:
         self._options = options
         self._lines = given
         self._reading: RunningGit | None = None
+        self._starting = threading.Lock()  # held for a moment, so that nobody waits for git here
         self._lock = threading.Lock()
 
     def begin(self) -> None:
         """Start to read, unless they are known or being read."""
-        if self._lines is None and self._reading is None:
-            self._reading = self._git.start([*self._options(), *settings.LIST])
+        with self._starting:
+            if self._lines is None and self._reading is None:
+                self._reading = self._git.start([*self._options(), *settings.LIST])
 
     def lines(self, *, quiet: bool = False) -> tuple[settings.SettingLine, ...]:
         """Return all of them, in order of precedence; `quiet`: somebody else tells who waits."""
         with self._lock:
-            if self._lines is None:
-                self.begin()
+            self.begin()
             if self._lines is None and self._reading is not None:
                 out = self._reading.wait("reading settings", quiet=quiet).out
                 self._lines = settings.parse_settings(out)
