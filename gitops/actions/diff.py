@@ -120,7 +120,14 @@ def _find(view: OverlayView, word: str) -> Release:
 
     def ask(releases: Sequence[Release], complete: bool) -> Release:
         if ledger is None:
-            return find_release(releases, word, view.images, complete=complete, other=False)
+            return find_release(
+                releases,
+                word,
+                view.images,
+                complete=complete,
+                other=False,
+                command=f"gitops history {view.overlay.typed}",
+            )
         verdicts = ledger.verdicts(releases)
         found = next((one for one in releases if verdicts.is_stable(one.commit)), None)
         if found is None and not complete:

@@ -173,7 +173,8 @@ def _find(view: OverlayView, word: str | None) -> Release:
         found = find_commit(read, word.lower(), complete=complete)
         if found is None and not _COMMIT.fullmatch(word):
             images = {image: value for one in read for image, value in (one.images or {}).items()}
-            return find_release(read, word, images, complete=complete, other=False)
+            listing = f"gitops history {overlay.typed}"
+            return find_release(read, word, images, complete=complete, other=False, command=listing)
         if found is None:
             raise NotFound(
                 f"{word!r} is no release of {overlay.label}: no commit that changed its images",

@@ -41,6 +41,7 @@ from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_labels
 from gitops.core.kustomization import missing_image
 from gitops.core.kustomization.image import ImageChange
+from gitops.core.releases.bots import maker_of
 from gitops.core.releases.rollback import undo_edits
 from gitops.core.releases.selection import Choice, describe
 from gitops.core.report import WriteReport
@@ -376,7 +377,7 @@ def _taken_back(
     if bad.taken_by is not None:
         by = bad.taken_by
         when = timestamp(by.time) if by.time is not None else "unknown"
-        verb = "by hand" if by.action is None else f"by {by.author.name}"
+        verb = maker_of(by) if by.action is None else f"by {by.author.name}"
         note = f"{describe(bad.release)} was taken back already, {verb}, {when}: {describe(by)}"
         return _Stays(view, (note,))
     if bad.newer is None:

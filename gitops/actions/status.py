@@ -27,6 +27,7 @@ from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, p
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.hold import Hold
+from gitops.core.releases.bots import bot_of
 from gitops.core.releases.held import strayed
 from gitops.core.releases.history import Release
 from gitops.core.report import OverlayStatus, Proposal, StatusReport
@@ -142,6 +143,7 @@ def _status(
     warnings += known.heard
     if newest is not None:
         told = replace(told, commit=newest.commit, time=newest.time, by=newest.author.name)
+        told = replace(told, bot=bot_of(newest))
     return replace(told, words=known.words, proposals=proposals), newest
 
 

@@ -213,7 +213,7 @@ class _Call(Struct):
             return undone
         raise Refused(
             "none of these runs a rollback that could be undone",
-            hint="`gitops history ENV` shows the releases of one of them",
+            hint=f"`gitops history {next(iter(newest)).overlay.typed}` shows the releases of one",
             reasons=tuple(
                 f"{view.label} runs {describe(release)}"
                 for view, release in newest.items()

@@ -209,6 +209,7 @@ class OverlayStatus(Struct, frozen=True):
     Attributes:
         branch: the branch that it lives on.
         images: None when the overlay cannot be read; `problem` says why.
+        bot: the machine that made the newest release without gitops; None: a person, or gitops.
         words: what counts of the words on the newest release: health, then QA.
         live: what the clusters say; None where none is set up.
     """
@@ -225,6 +226,7 @@ class OverlayStatus(Struct, frozen=True):
     problem: str | None = None
     words: tuple[CountedVerdict, ...] = ()
     live: Live | None = None
+    bot: str | None = None
 
     @property
     def is_failing(self) -> bool:

@@ -114,3 +114,48 @@ def test_an_overlay_of_an_app_is_typed_with_it() -> None:
 
     assert Overlay(row, "shop").typed == "prod --app shop"
     assert Overlay(Environment("prod", "prod")).typed == "prod"
+
+
+ASKED_FOR = {"find_release", "find_bad", "choose", "choose_undo"}
+ONLY_MESSAGES = ("core/audit/", "actions/releases/claimed_rollback.py")
+"""Where such an error's words are told, and its hint is not."""
+
+
+def test_who_looks_for_a_release_says_what_is_typed() -> None:
+    """No hint is left with ENV in it: whoever asks knows the environment, and the app."""
+    silent = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = str(path.relative_to(PACKAGE))
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = node.func if isinstance(node, ast.Call) else None
+            if not isinstance(called, ast.Name) or called.id not in ASKED_FOR:
+                continue
+            given = {one.arg for one in node.keywords} if isinstance(node, ast.Call) else set()
+            if "command" not in given and not name.startswith(ONLY_MESSAGES):
+                silent.append(f"{name}:{node.lineno}")
+    assert [] == silent
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("diff", "stage", "--since", "9.9.9"),
+        ("qa", "stage", "--release", "9.9.9", "--pass"),
+        ("rollback", "stage", "--to", "9.9.9"),
+        ("rollback", "stage", "--bad", "9.9.9"),
+        ("undo", "stage"),
+    ],
+)
+def test_a_release_that_is_not_there_names_what_lists_them(
+    words: tuple[str, ...], manifests: Manifests
+) -> None:
+    """The printed command runs as it stands."""
+    told = manifests.gitops(*words).err
+    (shown, *_) = _SHOWN.findall(told)
+    assert "ENV" not in told
+    assert "stage" in shown
+    assert manifests.gitops(
+        *shlex.split(shown)[1:],
+        "--dry-run" if "roll" in shown else "-o",
+        *(() if "roll" in shown else ("text",)),
+    ).code in (0, 1)

@@ -12,6 +12,7 @@ from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.verdicts import CountedVerdict
+from gitops.core.releases.bots import bot_of
 from gitops.core.releases.history import Release
 from gitops.core.report import (
     CutReport,
@@ -93,6 +94,7 @@ def _release(release: Release, words: Sequence[CountedVerdict], *, current: bool
         "author": release.author.name,
         "subject": release.subject,
         "action": release.action,
+        "bot": bot_of(release),
         "images": images_document(release.images or {}),
         "readable": release.images is not None,
         "restores": release.restores,
@@ -122,6 +124,7 @@ def _status(entry: OverlayStatus) -> JsonDocument:
         "commit": entry.commit,
         "time": time_text(entry.time),
         "author": entry.by,
+        "bot": entry.bot,
         "verdicts": [word_document(word) for word in entry.words],
         "hold": hold_document(entry.hold),
         "freeze": freeze_document(entry.freeze),

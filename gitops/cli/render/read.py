@@ -9,6 +9,7 @@ from gitops.cli.render.terminal import aside, columns, cut, line, minute, paint,
 from gitops.cli.render.text import print_json
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.ledger.verdicts import CountedVerdict
+from gitops.core.releases.bots import maker_of
 from gitops.core.report import (
     Difference,
     DiffReport,
@@ -42,8 +43,7 @@ def print_history(report: HistoryReport, output: str) -> int:
                 release.commit[:_SHORT],
                 minute(release.time),
                 release.author.name,
-                (release.action or "by hand")
-                + (" (undone)" if release.commit in report.undone else ""),
+                maker_of(release) + (" (undone)" if release.commit in report.undone else ""),
                 _changed(release.images, older) + _said(report.words.get(release.commit, ())),
             )
         )
@@ -141,7 +141,8 @@ def _print_blocks(report: StatusReport) -> None:
 def _status_rows(entry: OverlayStatus, trunk: str) -> list[tuple[str, ...]]:
     label = entry.overlay.label
     since = minute(entry.time)
-    who = f"{since} by {entry.by} in {(entry.commit or '')[:_SHORT]}" if entry.commit else ""
+    by = entry.by if entry.bot is None else f"{entry.bot} (bot)"
+    who = f"{since} by {by} in {(entry.commit or '')[:_SHORT]}" if entry.commit else ""
     who += f" on {entry.branch}" if who and entry.branch != trunk else ""
     rows: list[tuple[str, ...]] = []
     for image, value in (entry.images or {}).items():

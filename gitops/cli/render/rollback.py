@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gitops.cli.render.terminal import columns, safe
 from gitops.core.kustomization.image import describe_value
+from gitops.core.releases.bots import maker_of
 from gitops.core.text.plain import timestamp
 from gitops.errors import UsageError
 
@@ -57,5 +58,5 @@ def _row(entry: NewestChange) -> tuple[str, ...]:
         f"{change.image} {describe_value(change.before)} -> {describe_value(change.after)}"
         for change in entry.changes
     )
-    author, action = release.author.name, release.action or "by hand"
+    author, action = release.author.name, maker_of(release)
     return (entry.overlay.label, when, release.commit[:7], author, action, what or "-")

@@ -129,7 +129,8 @@ def _since(entry: OverlayStatus, detail: str) -> str:
     since = "?"
     if entry.time is not None:
         since = short_age((datetime.now(UTC) - entry.time).total_seconds())
-    return f"{since} {cut(entry.by, _LONGEST_WHO)}" if detail == "who" and entry.by else since
+    by = entry.bot or entry.by
+    return f"{since} {cut(by, _LONGEST_WHO)}" if detail == "who" and by else since
 
 
 def _text(cell: Cell, detail: str) -> str:

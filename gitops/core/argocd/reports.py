@@ -110,7 +110,7 @@ class WaitReport(Struct, frozen=True):
             hint = _RETURNED
         elif self.stayed is not None:
             reasons += (f"not rolled back by itself: {self.stayed}",)
-        hint = hint.replace("ENV", self.overlay.environment.name) if hint is not None else None
+        hint = hint.replace("ENV", self.overlay.typed) if hint is not None else None
         kind: type[GitopsError] = TimedOut
         if self.verdict in BAD:
             kind = Unhealthy
