@@ -105,6 +105,27 @@ def is_named(
     return _is_home(url, home) or any(_names(key, value, url) for key, value in settings)
 
 
+def is_here(url: str) -> bool:
+    """Return True for a repository on this machine's disks: a path, or `file://`."""
+    remote = find_remote_url(url)
+    return ("://" not in url and remote is None) or (remote is not None and remote.scheme == "file")
+
+
+def may_be_here(home: str | None, hosts: Iterable[NamedHost]) -> bool:
+    """Say whether source repositories may be on this machine's disks.
+
+    They may where the manifests are on this machine, too, or the caller named it. Git serves such a
+    repository with the configuration that lies in it, as the caller: elsewhere a file that many may
+    write would choose one.
+    """
+    if home is None or is_here(home):
+        return True
+    remote = find_remote_url(home)
+    if remote is not None and is_loopback(remote.host):
+        return True
+    return any(is_loopback(one.host) for one in hosts)
+
+
 def how_to_name(url: str) -> str:
     """Return the setting that allows the server of `url`."""
     remote = find_remote_url(url)

@@ -20,9 +20,12 @@ from gitops.adapters.gitrepo.command.settings import LIST, SettingLine, parse_se
 from gitops.core.forges.address import WebOrigin
 from gitops.core.forges.named_hosts import (
     VARIABLE,
+    NamedHost,
     how_to_name,
+    is_here,
     is_named,
     is_plain,
+    may_be_here,
     parse_named_hosts,
 )
 from gitops.core.git.remote_url import find_remote_url
@@ -84,9 +87,15 @@ class SourceAccesses:
         """Return how `url` is reached.
 
         Raises UsageError for an address that is none and for a wrong `GITOPS_SOURCE_HOSTS`, Denied
-        for one that would be read in the clear at a server that only gitops.yaml names.
+        for one that would be read in the clear at a server that only gitops.yaml names, and for one
+        on this machine that only gitops.yaml names.
         """
         where = address(url)
+        if is_here(where.url) and not may_be_here(self._home(), self._hosts()):
+            raise Denied(
+                f"{where.url} is on this machine, and only gitops.yaml names it",
+                hint=f"allow it: {VARIABLE}=localhost",
+            )
         named = self._is_named(where.url)
         if not named and is_plain(where.url):
             raise Denied(
@@ -98,10 +107,13 @@ class SourceAccesses:
         return SourceAccess(git, where.url, named)
 
     def _is_named(self, url: str) -> bool:
-        hosts = parse_named_hosts(self._environ.get(VARIABLE, ""))
+        hosts = self._hosts()
         if is_named(url, None, hosts) or is_named(url, self._home(), ()):
             return True
         return is_named(url, None, (), [(line.key, line.value) for line in self._settings()])
+
+    def _hosts(self) -> tuple[NamedHost, ...]:
+        return parse_named_hosts(self._environ.get(VARIABLE, ""))
 
     def _settings(self) -> tuple[SettingLine, ...]:
         """The caller's own settings: not those of whatever checkout this runs in."""

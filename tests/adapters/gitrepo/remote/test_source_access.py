@@ -13,6 +13,7 @@ import pytest
 
 from gitops.adapters.gitrepo import open_sources
 from gitops.errors import Denied, GitopsError
+from gitrepos import ENVIRON, Repo
 
 SECRET = "ghs_TOPSECRET"
 PASSWORD = base64.b64encode(f"bot:{SECRET}".encode()).decode()
@@ -108,6 +109,20 @@ def test_in_the_clear_it_is_not_even_asked(curious: Curious, tmp_path: Path) -> 
 
     assert curious.asked == 0
     assert "GITOPS_SOURCE_HOSTS=http://src.example.com:3000" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_a_disk_that_only_the_file_names(scheme: str, tmp_path: Path) -> None:
+    """A repository on this machine brings its configuration: it is opened where the caller says."""
+    Repo.bare(tmp_path / "app.git")
+    url, home = f"{scheme}{tmp_path}/app.git", "https://git.example.com/shop/manifests.git"
+    with open_sources(ENVIRON, home=lambda: home) as sources, pytest.raises(Denied) as caught:
+        sources.heads(url)
+    assert "GITOPS_SOURCE_HOSTS=localhost" in (caught.value.hint or "")
+
+    for environ, place in ((ENVIRON, str(tmp_path)), ({"GITOPS_SOURCE_HOSTS": "localhost"}, home)):
+        with open_sources({**ENVIRON, **environ}, home=lambda place=place: place) as sources:
+            assert {} == sources.heads(url)
 
 
 @pytest.mark.parametrize("kind", [*KINDS, "header for a pattern"])
