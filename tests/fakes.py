@@ -304,6 +304,11 @@ class FakeRepository:
                 return commit
         return None
 
+    def message(self, commit: str) -> tuple[str, float]:
+        """See `ports.Repository`."""
+        info = self.commits[commit].info
+        return info.message, info.time.timestamp() if info.time is not None else 0.0
+
     def over(self, tip: str, without: str) -> tuple[CommitInfo, ...]:
         """See `ports.Evidence`."""
         found = self._newest_first([tip], [without])

@@ -341,6 +341,10 @@ class _Anywhere:
         """See `ports.Repository`."""
         return self._repository.find_intent(branch, intent, since)
 
+    def message(self, commit: str) -> tuple[str, float]:
+        """See `ports.Repository`."""
+        return self._repository.message(commit)
+
     def create(self, commit: NewCommit) -> str:
         """See `ports.Repository`."""
         return self._repository.create(commit)

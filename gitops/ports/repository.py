@@ -142,6 +142,10 @@ class Repository(Protocol):
         """
         ...
 
+    def message(self, commit: str) -> tuple[str, float]:
+        """Return what a snapshot's commit says, and when it was made: seconds since 1970."""
+        ...
+
     def create(self, commit: NewCommit) -> str:
         """Store the objects of `commit` where a push can take them, and return its id.
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from control_plane import cluster_text, measure_cluster
-from crowd import measure_crowd
+from crowd import measure_crowd, measure_steady
 from figures import Figure, crowd_figures, figures_table, single_figures
 from house import house_text, measure_house
 from peers import build_kustomize
@@ -36,6 +36,7 @@ _TEXTS = {
     "house": house_text,
     "scale": scale_text,
 }
+_NOBODY: dict[str, Any] = {"rows": [], "missing": []}
 _ALL = ("single", "far", "crowd")
 _FIGURES: dict[str, Callable[[Any], list[Figure]]] = {
     "single": single_figures,
@@ -64,7 +65,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
     parser.add_argument("--quick", action="store_true", help="a smoke run; writes no page")
-    parser.add_argument("--writers", help="crowd: numbers of writers (1,8,32,64)")
+    parser.add_argument(
+        "--writers", help="crowd: numbers of writers (1,8,32,64,128); 0: only the steady load"
+    )
     parser.add_argument("--rtt", help="far: round-trip times in ms (20,100)")
     parser.add_argument(
         "--peer",
@@ -108,7 +111,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
             put_between(_PAGE, part, text)
             say(f"{_PAGE.name}: {part} is written")
         if part in _FIGURES:
-            figures += _FIGURES[part](results["rows"])
+            figures += _FIGURES[part]([*results["rows"], *results.get("steady", [])])
     if options.json is not None:
         content = kept[parts[0]] if len(parts) == 1 else kept
         options.json.write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -137,9 +140,12 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
     elif part == "scale":
         results = measure_scale(root, gitops, options.runs or 1, quick=options.quick)
     elif part == "crowd":
-        words = options.writers or ("1,8" if options.quick else "1,8,32,64")
+        words = options.writers or ("1,8" if options.quick else "1,8,32,64,128")
         sizes = [int(word) for word in words.split(",")]
-        results = measure_crowd(root, shapes, gitops, sizes, runs)
+        results = measure_crowd(root, shapes, gitops, sizes, runs) if sizes != [0] else _NOBODY
+        workers, deploys = (4, 12) if options.quick else (32, 400)
+        steady = measure_steady(root, shapes, gitops, workers, deploys)
+        results = {**results, "steady": steady}
     elif part == "far":
         times = [int(word) for word in (options.rtt or "20,100").split(",")]
         results = measure_far(root, shapes, gitops, options.peer, runs, times)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 import shutil
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from peers import CACHE_OF_A_RUN, KEYED, Bump, Peer, crowd_peers
 from repositories import Served, Shape, build, image_name
 from single import say
 
+_PUT = re.compile(r"-> (8\.\d+)")
 _CROWDED = 32  # writers; beyond that only the ones that combine take part in every trial
 
 
@@ -111,6 +114,71 @@ def measure_crowd(
         rows = [row for row in rows if row.peer != KEYED]
         missing.append(f"{KEYED}: no writer published an intent")
     return {"rows": [row.summary() for row in rows], "missing": missing}
+
+
+def measure_steady(
+    root: Path, shapes: Mapping[str, Shape], gitops: Sequence[str], workers: int, deploys: int
+) -> list[dict[str, object]]:
+    """Return the summaries of so many workers that deploy again and again.
+
+    Each waits for nobody else: who has landed begins anew at once, beside those who still try.
+    """
+    peers = [peer for peer in crowd_peers(gitops)[0] if peer.name.startswith("gitops")]
+    home = root / "home"
+    home.mkdir(exist_ok=True)
+    served = build(root, "crowd", shapes["crowd"])
+    rows: list[Trials] = []
+    with Wire(root) as wire:
+        url = f"{wire.url}/{served.path.name}"
+        for peer in peers:
+            trials = Trials(peer.name, workers)
+            _steady(peer, trials, url, served, home, wire, deploys)
+            rows.append(trials)
+            say(f"steady: {peer.name}")
+    return [row.summary() | {"deploys": deploys} for row in rows]
+
+
+def _steady(
+    peer: Peer, trials: Trials, url: str, served: Served, home: Path, wire: Wire, deploys: int
+) -> None:
+    served.reset()
+    images = min(served.shape.images, trials.writers)
+    bumps = [
+        Bump(url, "dev", image_name(number % images), f"8.{number}") for number in range(deploys)
+    ]
+    waiting = list(reversed(bumps))
+    done: list[tuple[Bump, Cost]] = []
+
+    def work(_: int) -> None:
+        while True:
+            try:
+                bump = waiting.pop()
+            except IndexError:
+                return
+            done.append((bump, Running(peer.words(bump), peer.environment(bump, home)).wait()))
+
+    wire.counts()
+    started = time.perf_counter()
+    with ThreadPoolExecutor(trials.writers) as pool:
+        list(pool.map(work, range(trials.writers)))
+    trials.walls.append(time.perf_counter() - started)
+    counts = wire.counts()
+    trials.cpus.append(sum(cost.cpu for _, cost in done))
+    trials.latencies += [cost.wall for _, cost in done]
+    intents = counts.get("intents", 0)
+    trials.intents.append(intents)
+    trials.pushes.append(max(counts.get("adverts", 0), counts.get("posts", 0)) - intents)
+    trials.unsound += not served.sound()
+    # A tag is also named where it is replaced.
+    put = [tag for message in served.messages() for tag in set(_PUT.findall(message))]
+    landed = [bump for bump, cost in done if cost.status == 0]
+    times = [put.count(bump.tag) for bump in landed]
+    trials.failed += len(done) - len(landed)
+    trials.lost += sum(1 for one in times if one == 0)
+    trials.doubled += sum(1 for one in times if one > 1)
+    trials.landed.append(sum(1 for one in times if one == 1))
+    trials.words = next((cost.words for _, cost in done if cost.status != 0), "")
+    shutil.rmtree(home / CACHE_OF_A_RUN, ignore_errors=True)
 
 
 def _trial(

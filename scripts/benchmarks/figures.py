@@ -118,9 +118,9 @@ def single_figures(rows: Rows) -> list[Figure]:
 def crowd_figures(rows: Rows) -> list[Figure]:
     """The figures of many writers."""
 
-    def value(peer: str, column: str, writers: int) -> float | None:
+    def value(peer: str, column: str, writers: int, *, steady: bool = False) -> float | None:
         for row in rows:
-            if row["peer"] == peer and row["writers"] == writers:
+            if (row["peer"], row["writers"], "deploys" in row) == (peer, writers, steady):
                 found: float | None = row[column]
                 return found
         return None
@@ -134,7 +134,16 @@ def crowd_figures(rows: Rows) -> list[Figure]:
         return writers - landed + (lost or 0) + (doubled or 0)
 
     shell = value(RETRY, "wall", 32)
+    steady = {
+        column: value("gitops", column, 32, steady=True)
+        for column in ("landed", "deploys", "lost", "doubled", "p50", "p99")
+    }
+    astray_steady = None
+    if steady["landed"] is not None and steady["deploys"] is not None:
+        astray_steady = steady["deploys"] - steady["landed"] + (steady["doubled"] or 0)
     return [
+        Figure("400 deploys by 32 workers: not landed, or doubled", 0, 0, astray_steady, ""),
+        Figure("the same, p99 beside p50", 8, 4, _by(steady["p99"], steady["p50"])),
         Figure("32 writers: not landed, lost or doubled", 0, 0, astray(32, "gitops"), ""),
         Figure("the same with the key", 0, 0, astray(32, KEYED), ""),
         Figure("64 writers, the same", 0, 0, astray(64, "gitops"), ""),

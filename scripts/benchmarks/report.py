@@ -85,8 +85,33 @@ def crowd_text(results: Mapping[str, Any]) -> str:
         f"Refs of gitops left over after all trials: {left}. Trials after which `git fsck` "
         f"complained: {unsound}."
     )
-    figures = figures_table(crowd_figures(rows))
-    return "\n\n".join([_on(results), figures, table(header, lines), after, _left_out(results)])
+    steady: Rows = results.get("steady", [])
+    figures = figures_table(crowd_figures([*rows, *steady]))
+    parts = [_on(results), figures, table(header, lines) if rows else "", _steady_text(steady)]
+    return "\n\n".join([*filter(None, parts), after, _left_out(results)])
+
+
+def _steady_text(rows: Rows) -> str:
+    """The table of workers that deploy again and again."""
+    header = ("workers", "who", "landed", "lost", "doubled", "gave up", "wall s", "p50 s", "p99 s")
+    lines = [
+        (
+            row["writers"],
+            row["peer"],
+            f"{row['landed']} of {row['deploys']}",
+            row["lost"],
+            row["doubled"],
+            row["failed"],
+            f"{row['wall']:.0f}",
+            f"{row['p50']:.2f}",
+            f"{row['p99']:.2f}",
+            f"{row['per_landed']:.1f}",
+            f"{row['cpu']:.0f}",
+        )
+        for row in rows
+    ]
+    told = "A steady load: whoever has landed begins anew at once, until all deploys are made."
+    return f"{told}\n\n{table((*header, 'pushes per landed', 'CPU s'), lines)}" if rows else ""
 
 
 def far_text(results: Mapping[str, Any]) -> str:

@@ -64,14 +64,14 @@ def test_words_bumps_and_a_rollback_at_once(manifests: Manifests, server: GitSer
 
 
 def test_repository_without_a_ledger(manifests: Manifests, server: GitServer) -> None:
-    """status pays one exchange for the ledger that is not there; a deploy to dev pays none."""
+    """Nobody pays for the ledger that is not there."""
     deployed = manifests.gitops("deploy", "shop/api:1.5.0", "--to", "dev", repo=url(server))
     plain = server.count(push=False)
     status = manifests.gitops("status", "local", repo=url(server))
     looked = server.count(push=False) - plain
 
     assert (0, 0, "") == (deployed.code, status.code, status.err)
-    # The tip, and in an exchange of two requests the name of a branch that is not there; the
-    # history that `status` reads beside them takes up to three.
-    assert 3 == plain
-    assert looked <= 3 + 2 + 3
+    # The tip, and with it that there is no ledger; the history that `status` reads beside it takes
+    # up to three.
+    assert 2 == plain
+    assert looked <= 2 + 3

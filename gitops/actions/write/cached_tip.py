@@ -34,6 +34,8 @@ def try_cached_tip(
 
     Raises what the server says against the push.
     """
+    if _leaves_the_way(session, snapshot.commit):
+        return None
     try:
         tip = tip_of(session, snapshot)
         if session.branch is None and tip.config.branch not in (None, snapshot.branch):
@@ -55,3 +57,17 @@ def try_cached_tip(
     except (Unavailable, TimedOut) as error:
         session.retry(error.message, "trying again")
         return CachedTipPush(sent, landed=False)
+
+
+def _leaves_the_way(session: Session, commit: str) -> bool:
+    """Pause, where the remembered commit tells of writers that wait for long; say whether."""
+    from gitops.core.batch.turns import courtesy, waited
+
+    try:
+        message, made = session.repository.message(commit)
+    except GitopsError:
+        return False  # the plan meets it again
+    longest = courtesy(session.clock.now().timestamp() - made, waited(message, made))
+    if longest > 0.0:
+        session.clock.pause(min(longest, session.budget))
+    return longest > 0.0

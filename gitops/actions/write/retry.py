@@ -40,6 +40,8 @@ class Attempts:
         self._clock = session.clock
         self._number = 0
         self._began = 0.0
+        self._since = self._clock.monotonic()
+        self._winners: list[float] = []
         self.deadline = self._clock.monotonic() + session.budget if deadline is None else deadline
 
     def begin(self) -> int:
@@ -60,13 +62,19 @@ class Attempts:
             raise error
         return left
 
-    def lost(self, error: TryAgain) -> None:
+    def lost(self, error: TryAgain, winner: float | None = None) -> None:
         """Pause after a lost race.
 
         The more writers there are the longer each try takes, and the more of them must keep out of
-        the way for one to get through.
+        the way for one to get through. Whoever waits longest pauses shortest: `winner` is how many
+        seconds somebody had waited who got the branch, None where nobody knows.
         """
-        self._pause(error, self.took)
+        from gitops.core.batch.turns import pause_factor  # most calls lose no race
+
+        if winner is not None:
+            self._winners.append(winner)
+        waits = self._clock.monotonic() - self._since
+        self._pause(error, self.took, pause_factor(waits, self._winners))
 
     def failed(self, error: TryAgain) -> None:
         """Pause after a server that did not answer, or not yet; whoever waits is told."""
@@ -89,7 +97,8 @@ class Attempts:
             error.message, f"trying again ({tries}, {gone:.0f} s gone, {left:.0f} s left)"
         )
 
-    def _pause(self, error: TryAgain, took: float) -> None:
+    def _pause(self, error: TryAgain, took: float, factor: float = 1.0) -> None:
         left = self.left(error)
         share = _SHARES[min(self._number, len(_SHARES)) - 1]
-        self._clock.pause(min(max(_STEP * self._number, share * took), _LONGEST, left))
+        longest = max(_STEP * self._number, share * took) * factor
+        self._clock.pause(min(longest, _LONGEST, left))

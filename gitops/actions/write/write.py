@@ -185,7 +185,7 @@ def _write(
                 others = None
                 continue  # it may have landed meanwhile: look before anything else
             race.sent = None
-            attempts.lost(moved_on(session, moved, race.pushes, lost))
+            attempts.lost(moved_on(session, moved, race.pushes, lost), _winner(session, sent))
         except NoAtomicPush:
             return _write_apart(session, plan, wanted, tip, lenient=lenient)
         except (Unavailable, TimedOut) as error:
@@ -249,6 +249,16 @@ def _after(error: GitopsError, done: Sequence[WriteReport]) -> GitopsError:
         error.reasons += (f"landed before that: {', '.join(landed)}",)
         error.hint = "the same command again leaves what landed alone, and does the rest"
     return error
+
+
+def _winner(session: Session, sent: Sent) -> float | None:
+    """Return how long somebody had waited who got the branch just before this try."""
+    base = sent.updates[0].base if sent.updates else None
+    if base is None:
+        return None
+    from gitops.core.batch.turns import waited  # most calls lose no race
+
+    return waited(*session.repository.message(base))
 
 
 def _landed(session: Session, race: _Race) -> Written | None:

@@ -15,7 +15,7 @@ from gitops.adapters.gitrepo.command.address import Address, address, is_url
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import noted
 from gitops.adapters.gitrepo.identity import find_committer, find_identity
-from gitops.adapters.gitrepo.objects.codec import plain, render_commit
+from gitops.adapters.gitrepo.objects.codec import plain, read_message, render_commit
 from gitops.adapters.gitrepo.objects.leftovers import sweep
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import ObjectSource
@@ -115,6 +115,10 @@ class GitRepository(CommitEvidence):
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """Look for a commit with `Gitops-Id: intent`; see `ports.Repository`."""
         return self._history().find_intent(self._source.tip(branch).commit, intent, since)
+
+    def message(self, commit: str) -> tuple[str, float]:
+        """Return what a commit says, and when it was made; see `ports.Repository`."""
+        return read_message(self._source.store.read(commit)[1])
 
     def commits(self) -> CommitReader:
         """Return what reads any commit by its name, in a store of its own."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from fakes import FakeClock, FakeRepository
+from fakes import START, FakeClock, FakeRepository
 from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
+from gitops.actions.write.retry import Attempts
 from gitops.config import load_config
-from gitops.core.git.commit import Identity
+from gitops.core.git.commit import Identity, timed_id
 from gitops.core.git.message import trailers
 from gitops.errors import Conflict, Protected, Refused, Unavailable
 from gitops.ports import Lost, RefUpdate
@@ -96,6 +98,38 @@ def test_pauses_are_as_long_as_the_race_was() -> None:
 
     assert [0.0, 2.0 + 4.0, 6.0 + 2.0 + 6.0] == seen
     assert 14.0 + 20.0 + 10.0 == clock.passed
+
+
+@pytest.mark.parametrize(("waited", "pause"), [(None, 6.0), (8.0, 6.0), (0.5, 0.12), (40.0, 10.0)])
+def test_who_waits_longest_pauses_shortest(waited: float | None, pause: float) -> None:
+    """Whoever waits longer than those who get through comes sooner, whoever came later waits."""
+    clock = FakeClock()
+    attempts = Attempts(replace(session(Contended(), clock), budget=100.0))
+    attempts.begin()
+    clock.passed += 6.0
+    attempts.begin()
+    clock.passed += 2.0
+    attempts.lost(Conflict("late"), waited)
+
+    assert 8.0 + pause == pytest.approx(clock.passed)
+
+
+def test_the_winner_tells_how_long_it_waited() -> None:
+    """It stands in the commit that was built on; one by hand tells nothing."""
+    repository, clock = Contended(), FakeClock()
+    made = timed_id(START.timestamp() - 90.0, bytes(10))
+    seen: list[float] = []
+
+    def land(message: str) -> None:
+        seen.append(clock.passed)
+        repository.commit({f"other/{len(seen)}": b"x"}, message)
+
+    told = f"dev: x\n\nGitops-Id: {made}\n"
+    repository.rivals = [lambda: land(told), lambda: land("by hand\n"), lambda: land("by hand\n")]
+    deploy(replace(session(repository, clock), budget=100.0), request())
+
+    # By hand, told (then it waits six times as long), by hand: the one before still counts.
+    assert [0.3, 3.6] == pytest.approx([later - one for one, later in pairwise(seen)])
 
 
 def test_a_rival_that_wrote_the_same_leaves_nothing_to_do() -> None:

@@ -169,6 +169,15 @@ def render_commit(
     return text.replace("\0", "").encode("utf-8", "surrogateescape")
 
 
+def read_message(body: bytes) -> tuple[str, float]:
+    """Return the message of a commit object, and its time: seconds since 1970, 0 for nonsense."""
+    head, _, message = body.partition(b"\n\n")
+    committer = next((one for one in head.split(b"\n") if one.startswith(b"committer ")), b"")
+    stamp = committer.rpartition(b"> ")[2].split(b" ")[0]
+    seconds = float(stamp) if stamp.isdigit() and len(stamp) < 12 else 0.0
+    return message.decode("utf-8", "replace"), seconds
+
+
 def plain(text: str) -> str:
     """Return a name or address without what would break a commit's header."""
     return "".join(letter for letter in text if letter.isprintable() and letter not in "<>").strip()

@@ -134,7 +134,7 @@ class Wire:
 
     def close(self) -> None:
         """End the connection; helpers hear that the server took what they said."""
-        self.off = True
+        self.stop()  # a thread that still reads would have us wait for it
         if self._taken and self._credentials is not None:
             from gitops.adapters.gitrepo.command.credentials import judge
 
