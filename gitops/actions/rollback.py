@@ -374,12 +374,11 @@ def _taken_back(
         return None
     current, only = file.read_images(), frozenset(images) or None
     bad = judge_bad(view, current, request.bad, only=only)
-    if bad.taken_by is not None:
-        by = bad.taken_by
+    if (by := bad.taken_by) is not None:
         when = timestamp(by.time) if by.time is not None else "unknown"
         verb = maker_of(by) if by.action is None else f"by {by.author.name}"
-        note = f"{describe(bad.release)} was taken back already, {verb}, {when}: {describe(by)}"
-        return _Stays(view, (note,))
+        taken = f"{describe(bad.release)} was taken back already, {verb}, {when}: {describe(by)}"
+        return _Stays(view, (taken,))
     if bad.newer is None:
         return None
     raise Refused(

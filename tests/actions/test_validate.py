@@ -109,7 +109,7 @@ def test_config_that_is_a_link():
 
 def test_overlay_that_does_not_exist():
     """gitops.yaml names it, so the error is there: exit code 2."""
-    report = check({DEV: None})
+    report = check({path: None for path in sample_files() if path.startswith("overlays/dev/")})
 
     assert shown(report) == [
         "gitops.yaml:15:1: error: dev: the overlay overlays/dev does not exist"

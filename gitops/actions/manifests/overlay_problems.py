@@ -13,6 +13,7 @@ from gitops.actions.manifests.images_used import manifest_images
 from gitops.actions.manifests.trial_build import TrialBuild, TrialBuilds
 from gitops.core.environments.environment import CONFIG_PATH, Overlay
 from gitops.core.kustomization import ImageEntry, edit_images, read_entries
+from gitops.core.kustomization.faults import find_faults
 from gitops.core.kustomization.graph import NamedTarget, walk
 from gitops.core.kustomization.image import KEEP, ImageRequest
 from gitops.core.kustomization.references import is_remote, join
@@ -59,7 +60,14 @@ def overlay_problems(
         yield problem_of(error)
         return
     pinned[overlay] = (file.path, found)
-    problems = list(_check_entries(file.path, file.content, found))
+    problems = [
+        Problem(file.path, one.line, one.column, "error", one.message)
+        for one in find_faults(file.content, file.path)
+    ]
+    told = {one.line for one in problems}
+    problems += (
+        one for one in _check_entries(file.path, file.content, found) if one.line not in told
+    )
     yield from problems
     if not found and not problems:
         message = "no images: gitops has nothing to change here"

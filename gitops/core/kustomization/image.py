@@ -224,6 +224,20 @@ def _digest(text: str, digest: str | None) -> str | None:
     return digest
 
 
+def wrong_part(attribute: str, text: str) -> str | None:
+    """Say why no runtime takes `text` as the name, tag or digest of an image; None: it does."""
+    try:
+        if attribute == "tag":
+            _tag("", text)
+        elif attribute == "digest":
+            _digest("", text)
+        else:
+            _check_new_name("", text)
+    except UsageError as error:
+        return error.message.removeprefix("image '' ").replace("has a", "it has a", 1)
+    return None
+
+
 def _looks_like_host(name: str) -> bool:
     return "/" not in name and (name == "localhost" or "." in name)
 

@@ -147,6 +147,11 @@ class Lists:
         """Say whether the scalar at `index` is YAML's null."""
         return _is_null(self.document.events[index])
 
+    def is_null_at(self, index: int) -> bool:
+        """Say the same of a node that may be an alias, or no scalar."""
+        event = self.document.events[self.resolve(index)]
+        return type(event) is ScalarEvent and _is_null(event)
+
     def value(self, item: SequenceItem) -> ImageValue:
         """Return what `item` pins."""
         return meant(item.image, self.texts(item))

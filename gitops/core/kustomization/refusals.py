@@ -5,11 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from gitops.core.kustomization.read import Lists, SequenceItem
+from gitops.core.kustomization.read import Lists, SequenceItem, pairs_of
 from gitops.core.yamltext import NULLS, AliasEvent, MappingStartEvent, ScalarEvent, is_no_string
 
 _TEMPLATE = re.compile(r"\$\{|\$\(|\{\{|<%")
+_OWN_API = "kustomize.config.k8s.io/"
+_OWN_KINDS = ("Kustomization", "Component")
 _STRING = "tag:yaml.org,2002:str"
+
+
+def is_template(text: str) -> bool:
+    """Say whether a text is filled in by something that runs before kustomize."""
+    return _TEMPLATE.search(text) is not None
 
 
 class Check:
@@ -62,6 +69,7 @@ class Check:
             raise lists.unsafe(
                 0, "kustomize reads no document of this YAML version", "remove the %YAML line"
             )
+        self.kind()
         seen: dict[str, int] = {}
         for found in lists.lists:
             first = seen.setdefault(found.name, found.pair.key)
@@ -81,6 +89,26 @@ class Check:
             self.anchor(found.pair.value, found.name)
         for item in lists.items:
             self._name(item)
+
+    def kind(self) -> None:
+        """Refuse a file that says it is something else: Flux calls its own object Kustomization."""
+        lists = self.lists
+        events = lists.document.events
+        if len(events) < 2 or type(events[1]) is not MappingStartEvent:
+            return
+        for pair in pairs_of(lists, 1):
+            key = lists.document.events[pair.key]
+            name = key.value.lower() if type(key) is ScalarEvent else ""
+            said = lists.text(pair.value) if name in ("apiversion", "kind") else None
+            if said is None:
+                continue
+            fits = said.startswith(_OWN_API) if name == "apiversion" else said in _OWN_KINDS
+            if not fits:
+                raise lists.unsafe(
+                    pair.value,
+                    f"is no kustomization of kustomize: its {key.value} is {said}",
+                    "name the folder that has one; a Flux Kustomization says it in spec.path",
+                )
 
     def item(self, item: SequenceItem) -> None:
         """Refuse an entry that shares what it holds, or holds a key twice."""
