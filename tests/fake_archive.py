@@ -51,7 +51,7 @@ class FakeArchive:
         """See `ports.Commits`."""
         return self._repository.history(self.find(commit), directory)
 
-    def branches(self) -> Mapping[str, str]:
+    def branches(self, *, anew: bool = False) -> Mapping[str, str]:
         """See `ports.Commits`."""
         return dict(self._repository.branches)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from gitops.core.images.manifest import (
+    OCI_MANIFEST,
     Descriptor,
     ImageConfig,
     ImageInfo,
@@ -16,6 +17,7 @@ from gitops.core.images.manifest import (
     read_manifest,
 )
 from gitops.core.images.name import ImageName, is_digest
+from gitops.core.images.untagged import untagged_from, untagged_manifest
 from gitops.errors import Conflict, Denied, NotFound
 
 
@@ -42,6 +44,7 @@ class MemoryRegistry:
         self.repositories: dict[ImageName, MemoryRepository] = {}
         self.asked: list[tuple[str, str]] = []
         self.sealed = False
+        self._made = 0
         self.fault: Callable[[str], None] = lambda _: None
 
     def put_blob(self, name: ImageName, content: bytes) -> None:
@@ -115,12 +118,40 @@ class MemoryRegistry:
         """See `ports.Registry`."""
         self._begin("untag", f"{name}:{tag}")
         found = self._repository(name)
-        if tag not in found.tags:
-            return
-        if found.tags[tag] != expect:
+        dummy = self._retired(name, tag, expect)
+        if dummy is not None:
+            found.manifests.pop(dummy)
+            del found.tags[tag]
+
+    def retire(self, name: ImageName, tag: str, *, expect: str) -> None:
+        """See `ports.Registry`."""
+        self._begin("retire", f"{name}:{tag}")
+        self._retired(name, tag, expect)
+
+    def restore(self, name: ImageName, tag: str, digest: str) -> None:
+        """See `ports.Registry`."""
+        self._begin("restore", f"{name}:{tag}")
+        found = self._repository(name)
+        begun = untagged_from(self._manifest(name, tag)) if tag in found.tags else None
+        if begun is None or begun.digest != digest:
             raise Conflict(f"{name}:{tag} names another image than a moment ago")
+        found.tags[tag] = self._digest(name, digest)
+
+    def _retired(self, name: ImageName, tag: str, expect: str) -> str | None:
+        found = self._repository(name)
+        if tag not in found.tags:
+            return None
+        now = found.tags[tag]
+        if now != expect:
+            begun = untagged_from(self._manifest(name, now))
+            if begun is None or begun.digest != expect:
+                raise Conflict(f"{name}:{tag} names another image than a moment ago")
+            return now
         self._check_sealed(name)
-        del found.tags[tag]
+        self._made += 1
+        content = untagged_manifest(tag, self._manifest(name, now), str(self._made))
+        self.put_manifest(name, tag, content, OCI_MANIFEST)
+        return digest_of(content)
 
     def delete(self, name: ImageName, digest: str, *, known: Mapping[str, str]) -> None:
         """See `ports.Registry`."""

@@ -287,8 +287,7 @@ class _Call(Struct):
     def _look_at_registries(self, found: Sequence[Restoration]) -> tuple[str, ...]:
         """Return what a person should know of the images before; nothing of it bars the way."""
         self.look = self.look or Look(self.session)
-        targets = [Target(one.view, one.requests) for one in found]
-        return self.look.restored(found[0].view.tip, targets)
+        return self.look.restored([Target(one.view, one.requests) for one in found])
 
     def _runs(self, stay: Sequence[_Stays], told: Told) -> Plan:
         """Return the plan where what is restored runs already: no commit, also not for a hold."""

@@ -47,6 +47,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "data",
         "Which databases the environments reach, and dummy data made new.",
     ),
+    "images": (
+        "images",
+        "Images in their registries: what they are, where they run, which may go.",
+    ),
     "approve": (
         "approve",
         "Merge the open proposal of an environment, after asking policy again as of now.",
@@ -93,7 +97,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Every day": ("deploy", "promote", "rollback", "undo", "wait", "set-image"),
-    "Look": ("status", "history", "diff", "check", "data"),
+    "Look": ("status", "history", "diff", "check", "data", "images"),
     "People": ("approve", "close", "qa", "hold", "resume"),
     "Set up": (
         "init",
@@ -169,6 +173,31 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops data reset dev",
         "gitops data reset test --seed empty --yes",
         "gitops data reset dev --dry-run",
+    ),
+    "images tag": (
+        "gitops images tag --ref feature/login --commit 5f2c9ab1",
+        "gitops images tag --ref auto",
+        "gitops images tag --ref main --commit 5f2c9ab1 --check main-5f2c9ab",
+    ),
+    "images list": (
+        "gitops images list",
+        "gitops images list shop/api",
+        "gitops images list shop/api --limit 0 -o json",
+    ),
+    "images show": (
+        "gitops images show shop/api:1.5.0",
+        "gitops images show shop/api:1.5.0 -o json",
+        "gitops images show registry.example.com/shop/api:1.5.0",
+    ),
+    "images find": (
+        "gitops images find shop/api:1.5.0",
+        "gitops images find 1.5.0",
+        "gitops images find shop/api -o json",
+    ),
+    "images prune": (
+        "gitops images prune",
+        "gitops images prune shop/api --yes",
+        "gitops images prune --yes --max 500 -o json",
     ),
     "approve": (
         "gitops approve prod",

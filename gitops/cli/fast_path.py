@@ -35,7 +35,7 @@ _PLAIN: Mapping[str, tuple[str, int]] = {"deploy": ("images", 1), "status": ("en
 """Command -> (the parameter of its arguments, how many there are at least): those without typer."""
 
 _ANYWHERE = frozenset({"--repo", "--branch", "--output", "-o"})
-_GROUPS = frozenset({"release", "data"})
+_GROUPS = frozenset({"release", "data", "images"})
 
 # A look at what stands now cannot begin on what was remembered.
 _ASK_FIRST = ("dry_run", "override")
@@ -175,8 +175,9 @@ _BRANCHES = (
 )
 _KIND = "GITHUB_REF_TYPE"
 _TAG = "CI_COMMIT_TAG"
-JOB_VARIABLES = (*_BRANCHES, _KIND, _TAG)
-"""What `--ref auto` reads, in this order."""
+_COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA")
+JOB_VARIABLES = (*_BRANCHES, _KIND, _TAG, *_COMMITS)
+"""What `--ref auto` reads, in this order; the commit for `gitops images tag`."""
 
 
 def branch_of_job(environ: Mapping[str, str]) -> str:
@@ -195,6 +196,16 @@ def branch_of_job(environ: Mapping[str, str]) -> str:
         "--ref auto finds no branch: this is no CI job that it knows",
         hint=f"it reads {asked}; else name the branch: --ref main",
     )
+
+
+def built_by_job(environ: Mapping[str, str]) -> tuple[str, str | None]:
+    """Return what a CI job builds: a branch or `refs/tags/NAME`, and the commit where it says it.
+
+    Raises UsageError outside of a job that says it.
+    """
+    commit = next((environ[name] for name in _COMMITS if environ.get(name)), None)
+    tag = environ.get("GITHUB_REF_NAME") if environ.get(_KIND) == "tag" else environ.get(_TAG)
+    return (f"refs/tags/{tag}" if tag else branch_of_job(environ)), commit
 
 
 def check_ref(ref: str) -> str:

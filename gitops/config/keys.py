@@ -69,7 +69,7 @@ from gitops.config.patterns import (
     explain_words,
     explain_zone,
 )
-from gitops.config.registries import PLATFORM, REGISTRIES
+from gitops.config.registries import PINS, registry_keys
 from gitops.config.shapes import Key, ListOf, OneOf, OneOrMore, Table, Text, WholeNumber, YesNo
 
 ENVIRONMENT = Table(
@@ -129,15 +129,7 @@ ENVIRONMENT = Table(
             "from it, and `after` compares tag and digest.",
             default="shared",
         ),
-        "pin": Key(
-            OneOf("tag", "digest", "both"),
-            "What a write keeps of an image; a digest is looked up in the image's registry.",
-            default="tag",
-        ),
-        "platforms": Key(
-            ListOf(PLATFORM, least=1),
-            "What an image must be there for; an image that lacks one of them is refused.",
-        ),
+        **PINS,
         "builds": Key(
             ListOf(Text(FOLDERS, explain_folders)),
             "Where Argo CD builds what is pinned here, with * and **; left out: where it is used.",
@@ -360,11 +352,7 @@ ROOT = Table(
             "Folders that {app} does not mean, with * and **: charts/**.",
         ),
         "images": Key(ListOf(SOURCE_OF), "Where images are built from, and what follows them."),
-        "registries": Key(
-            REGISTRIES,
-            "With it, a write looks at each image in its registry first: a tag that is not there "
-            "is refused. Left out: only `pin` looks.",
-        ),
+        **registry_keys(Text(ACCEPTS, explain_accepts), Text(DURATION, explain_duration)),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."

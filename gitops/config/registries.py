@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
+from gitops.config.shapes import (
+    Key,
+    ListOf,
+    OneOf,
+    Problems,
+    Table,
+    Text,
+    Value,
+    WholeNumber,
+    shown,
+)
 from gitops.core.environments.environment import RegistryRules
+from gitops.core.text.plain import read_duration
+
+if TYPE_CHECKING:
+    from gitops.core.environments.cleanup import CleanupRow
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[1-9][0-9]{0,4})?"
 _PLATFORM = r"[a-z0-9]{1,20}/[a-z0-9_]{1,20}(?:/v[0-9]{1,2})?"
@@ -25,7 +40,92 @@ REGISTRIES = Table(
         ),
     }
 )
-PLATFORM = Text(_PLATFORM, lambda text: f"{shown(text)} is no platform, like linux/amd64")
+_PATTERN = r"[A-Za-z0-9_*](?:[A-Za-z0-9_.*/-]{0,254})"
+
+
+def cleanup_table(branch: Text, duration: Text) -> Table:
+    """Return the shape of a row of `cleanup:`."""
+    return Table(
+        {
+            "images": Key(
+                ListOf(Text(_PATTERN, _explain_pattern), least=1),
+                "Images as overlays name them; * stands for anything.",
+                required=True,
+            ),
+            "tags": Key(
+                Text(_PATTERN, _explain_pattern),
+                "The tags that may go; * stands for anything.",
+                required=True,
+            ),
+            "branches": Key(
+                ListOf(branch, least=1),
+                "Only builds of such source branches, and only once these are merged or gone.",
+            ),
+            "olderThan": Key(duration, "Only what is older."),
+            "keep": Key(WholeNumber(0, 10_000), "So many of the newest stay; left out: 3."),
+            "releases": Key(
+                WholeNumber(1, 10_000),
+                "So many of the newest releases of each overlay keep their images; left out: 20.",
+            ),
+        }
+    )
+
+
+def _explain_pattern(text: str) -> str:
+    return f"{shown(text)} is no pattern: letters, digits, . _ - / and * for anything"
+
+
+def check_cleanup(rows: Sequence[Value], problems: Problems) -> None:
+    """A pattern alone says nothing of whether an image is needed."""
+    for row in rows:
+        if not row.list("branches") and "olderThan" not in row.keys:
+            what = "needs `branches`, or `olderThan`: a pattern alone would take new builds, too"
+            problems.add(row.place, row.path, what)
+
+
+def make_cleanup(row: Value) -> CleanupRow:
+    """Return the value of a row without problems."""
+    from gitops.core.environments.cleanup import CleanupRow
+
+    return CleanupRow(
+        images=tuple(item.text for item in row.list("images")),
+        tags=row.get("tags"),
+        branches=tuple(item.text for item in row.list("branches")),
+        older_than=read_duration(row.get("olderThan")) if "olderThan" in row.keys else None,
+        keep=int(row.get("keep", "3")),
+        releases=int(row.get("releases", "20")),
+    )
+
+
+PINS = {
+    "pin": Key(
+        OneOf("tag", "digest", "both"),
+        "What a write keeps of an image; a digest is looked up in the image's registry.",
+        default="tag",
+    ),
+    "platforms": Key(
+        ListOf(
+            Text(_PLATFORM, lambda text: f"{shown(text)} is no platform, like linux/amd64"),
+            least=1,
+        ),
+        "What an image must be there for; an image that lacks one of them is refused.",
+    ),
+}
+"""The keys of an environment."""
+
+
+def registry_keys(branch: Text, duration: Text) -> dict[str, Key]:
+    """Return the keys at the top of the file."""
+    return {
+        "registries": Key(
+            REGISTRIES,
+            "With it, a write looks at each image in its registry first: a tag that is not there "
+            "is refused. Left out: only `pin` looks.",
+        ),
+        "cleanup": Key(
+            ListOf(cleanup_table(branch, duration)), "What `gitops images prune` may delete."
+        ),
+    }
 
 
 def check_pins(rows: Sequence[Value], problems: Problems) -> None:

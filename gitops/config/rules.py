@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
-from gitops.config.registries import check_pins, make_registries
+from gitops.config.registries import check_cleanup, check_pins, make_cleanup, make_registries
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environments.environment import (
     Approvals,
@@ -48,6 +48,8 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_formerly(rows, names, problems)
     if any("pin" in row.keys for row in rows):
         check_pins(rows, problems)
+    if lists.get("cleanup"):
+        check_cleanup(lists["cleanup"], problems)
     if lists.get("groups"):
         from gitops.config.groups import check_groups  # few have any
 
@@ -97,6 +99,7 @@ def make_config(root: Value) -> Config:
         message=_make_message(root.keys.get("message")),
         pulls=_make_pulls(root.keys.get("pullRequest")),
         branch_rules=_make_branches(lists.get("branches", ())),
+        cleanup=tuple(make_cleanup(row) for row in lists.get("cleanup", ())),
         registries=make_registries(table) if (table := root.keys.get("registries")) else None,
         clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
         databases=_make_databases(lists.get("databases", ())),

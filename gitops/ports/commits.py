@@ -76,8 +76,11 @@ class Commits(Protocol):
         """
         ...
 
-    def branches(self) -> Mapping[str, str]:
-        """Return short name -> newest commit of every branch, as they are kept; asked once."""
+    def branches(self, *, anew: bool = False) -> Mapping[str, str]:
+        """Return short name -> newest commit of every branch, as they are kept; asked once.
+
+        `anew`: as they are now.
+        """
         ...
 
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:

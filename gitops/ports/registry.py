@@ -58,6 +58,21 @@ class Registry(Protocol):
         """
         ...
 
+    def retire(self, name: ImageName, tag: str, *, expect: str) -> None:
+        """Give a tag a manifest of its own, which says what it named: the first half of `untag`.
+
+        It stays until `untag` is called with the same `expect`, so that whoever comes after a crash
+        sees what was begun (`core.images.untagged`). Raises what `untag` raises.
+        """
+        ...
+
+    def restore(self, name: ImageName, tag: str, digest: str) -> None:
+        """Take back what `retire` began: the tag names `digest` again.
+
+        Raises NotFound when that is not there any more, Conflict when the tag is not retired.
+        """
+        ...
+
     def delete(self, name: ImageName, digest: str, *, known: Mapping[str, str]) -> None:
         """Delete a manifest that no tag names; its children and referrers stay.
 
@@ -101,6 +116,14 @@ class NoRegistry(Struct, frozen=True):
     def untag(self, name: ImageName, tag: str, *, expect: str) -> None:
         """See `Registry`."""
         raise _nobody(name, tag, expect)
+
+    def retire(self, name: ImageName, tag: str, *, expect: str) -> None:
+        """See `Registry`."""
+        raise _nobody(name, tag, expect)
+
+    def restore(self, name: ImageName, tag: str, digest: str) -> None:
+        """See `Registry`."""
+        raise _nobody(name, tag, digest)
 
     def delete(self, name: ImageName, digest: str, *, known: Mapping[str, str]) -> None:
         """See `Registry`."""

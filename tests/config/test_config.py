@@ -341,7 +341,7 @@ KNOWN = (
     "requires, soak, wait, approvals, branch"
 )
 TOP = (
-    "apiVersion, kind, branch, environments, groups, ignore, images, registries, forge, "
+    "apiVersion, kind, branch, environments, groups, ignore, images, registries, cleanup, forge, "
     "freeze, clusters, databases, "
     "signers, repository, message, pullRequest, branches"
 )

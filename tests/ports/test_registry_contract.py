@@ -15,6 +15,7 @@ from fakes import FakeClock
 from gitops.adapters.registry.registry import OciRegistry
 from gitops.core.images.manifest import OCI_INDEX, Platform
 from gitops.core.images.name import ImageName
+from gitops.core.images.untagged import untagged_from
 from gitops.errors import Conflict, Denied, NotFound, UsageError
 from gitops.ports import Registry
 from images import HttpShelf, Shelf, push_image, push_index, push_referrer, tag_again
@@ -26,11 +27,16 @@ ABSENT = f"sha256:{'a' * 64}"
 
 @dataclass(frozen=True)
 class Place:
-    """A repository of the test's own, how to push to it, and the port to it."""
+    """A repository of the test's own, how to push to it, and the port to it.
+
+    Attributes:
+        forgets: an image is gone as soon as its only tag names another (Gitea).
+    """
 
     name: ImageName
     shelf: Shelf
     registry: Registry
+    forgets: bool = False
 
 
 @pytest.fixture(params=["memory", "debian", "locked", "gitea"])
@@ -52,7 +58,9 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
             host, user, password = found.locked, USER, PASSWORD
     told = {"auths": {host: {"username": user, "password": password}}} if user else {}
     registry = OciRegistry({"DOCKER_AUTH_CONFIG": json.dumps(told)}, FakeClock(), 20.0)
-    yield Place(ImageName(host, path), HttpShelf(host, user, password), registry)
+    name = ImageName(host, path)
+    forgets = request.param == "gitea"
+    yield Place(name, HttpShelf(host, user, password), registry, forgets)
     registry.close()
 
 
@@ -153,6 +161,40 @@ def test_untag_takes_nothing_that_has_moved(place: Place) -> None:
     with pytest.raises(Conflict):
         place.registry.untag(place.name, "latest", expect=ABSENT)
     assert place.registry.resolve(place.name, "latest") == pushed.digest
+
+
+def test_a_tag_is_retired_and_comes_back(place: Place) -> None:
+    """Between the two halves of an untag it is seen what was begun, and it can be taken back."""
+    pushed = push_index(place.shelf, place.name, "feature-x")
+    if place.forgets:
+        tag_again(place.shelf, place.name, pushed, "kept")
+    place.registry.retire(place.name, "feature-x", expect=pushed.digest)
+    begun = place.registry.manifest(place.name, "feature-x")
+    found = untagged_from(begun)
+    assert found is not None
+    assert found.digest == pushed.digest
+    assert found.children == (*pushed.children, pushed.attestation)
+    assert place.registry.resolve(place.name, pushed.digest) == pushed.digest
+    place.registry.retire(place.name, "feature-x", expect=pushed.digest)  # begun already
+    place.registry.restore(place.name, "feature-x", pushed.digest)
+    assert place.registry.resolve(place.name, "feature-x") == pushed.digest
+
+
+def test_an_image_goes_between_the_two_halves(place: Place) -> None:
+    """The tag says what was begun until all of it is gone; also where it is forgotten at once."""
+    pushed = push_index(place.shelf, place.name, "feature-x")
+    place.registry.retire(place.name, "feature-x", expect=pushed.digest)
+    if place.forgets:
+        with pytest.raises(NotFound):
+            place.registry.restore(place.name, "feature-x", pushed.digest)
+    place.registry.delete(place.name, pushed.digest, known={})
+    for child in pushed.children:
+        place.registry.delete(place.name, child, known={})
+    place.registry.untag(place.name, "feature-x", expect=pushed.digest)
+    with pytest.raises(NotFound):
+        place.registry.resolve(place.name, pushed.digest)
+    with pytest.raises(NotFound):
+        place.registry.resolve(place.name, "feature-x")
 
 
 def test_a_manifest_with_a_tag_is_not_deleted(place: Place) -> None:

@@ -48,9 +48,9 @@ class Look(Struct):
 
         return look(self._opened(), targets, rules, carried=True)
 
-    def restored(self, tip: Tip, targets: Sequence[Target]) -> tuple[str, ...]:
+    def restored(self, targets: Sequence[Target]) -> tuple[str, ...]:
         """Return what a person should know before images are restored; it bars nothing."""
-        rules = tip.config.registries
+        rules = targets[0].view.tip.config.registries
         if not _is_wanted(rules, targets):
             return ()
         from gitops.actions.images.before_write import warn

@@ -120,26 +120,19 @@ class HttpDoor:
             if deadline.left <= 0:
                 raise NoResponse("the time for it is over", late=True)
             with self._lock:
-                kept = None if method in _ONCE else self._idle.get(origin)
+                kept = self._idle.get(origin)
                 line = kept.pop() if kept else None
             is_kept = line is not None
+            line = line or self._open(parts)
             try:
-                line = line or self._open(parts)
                 answer = _exchange(line, method, target, given, body, most, deadline)
-            except (ConnectionError, HTTPException) as error:
-                if line is not None:
-                    line.close()
+            except BaseException as error:
+                line.close()
                 # A line that was kept may have been closed meanwhile; a new one says more.
-                if is_kept and not isinstance(error, TimeoutError):
+                if is_kept and isinstance(error, (ConnectionError, HTTPException)):
                     continue
-                raise _no_response(error, deadline) from None
-            except (AnswerRefused, OSError, ValueError) as error:
-                if line is not None:
-                    line.close()
-                raise _no_response(error, deadline) from None
-            except BaseException:
-                if line is not None:
-                    line.close()
+                if isinstance(error, (AnswerRefused, HTTPException, OSError, ValueError)):
+                    raise _no_response(error, deadline) from None
                 raise
             if line.sock is not None:
                 with self._lock:

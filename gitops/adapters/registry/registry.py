@@ -151,6 +151,14 @@ class OciRegistry:
         """See `ports.Registry`."""
         self._removal.untag(name, tag, expect)
 
+    def retire(self, name: ImageName, tag: str, *, expect: str) -> None:
+        """See `ports.Registry`."""
+        self._removal.retire(name, tag, expect)
+
+    def restore(self, name: ImageName, tag: str, digest: str) -> None:
+        """See `ports.Registry`."""
+        self._removal.restore(name, tag, digest)
+
     def delete(self, name: ImageName, digest: str, *, known: Mapping[str, str]) -> None:
         """See `ports.Registry`."""
         self._removal.delete(name, digest, known)

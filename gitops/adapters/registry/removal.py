@@ -8,20 +8,18 @@ of a manifest that does not exist. docs/decisions/0084-a-tag-goes-by-a-manifest-
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 
 from gitops.adapters.http.door import Deadline, Response
 from gitops.adapters.registry.access import RegistryAccess
 from gitops.adapters.registry.quirks import how_to_delete
-from gitops.core.images.manifest import MANIFESTS, OCI_MANIFEST, Manifest, digest_of
+from gitops.core.images.manifest import MANIFESTS, OCI_MANIFEST, Manifest, digest_of, read_manifest
 from gitops.core.images.name import ImageName, is_digest, is_tag
-from gitops.core.images.untagged import UNTAGGED, untagged_from
+from gitops.core.images.untagged import EMPTY, untagged_from, untagged_manifest
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, Unavailable, UsageError
 
-_EMPTY = b"{}"
-_EMPTY_TYPE = "application/vnd.oci.empty.v1+json"
 _DONE = (200, 202, 204)
 _ABSENT = f"sha256:{'0' * 63}1"
 _LONGEST_MANIFEST = 4 << 20
@@ -45,25 +43,83 @@ class Removal:
 
     def untag(self, name: ImageName, tag: str, expect: str) -> None:
         """See `ports.Registry`."""
-        if not is_tag(tag) or not is_digest(expect):
-            raise UsageError(f"{tag[:80]!r} is no tag, or {expect[:80]!r} no digest")
-        deadline = self._access.deadline()
-        found = self._digest(name, tag)
-        if found is None:
+        dummy = self._retired(name, tag, expect)
+        if dummy is None:
             return
-        if found != expect:
-            if untagged_from(self._manifest(name, found)) != expect:
-                raise Conflict(f"{name}:{tag} names another image than a moment ago")
-            self._drop(name, found, deadline)  # an earlier call got no farther
-        else:
-            self._check_allowed(name, deadline)
-            self._replace(name, tag, expect, deadline)
-        now = self._digest(name, tag)
-        if now is not None:
+        deadline = self._access.deadline()
+        try:
+            self._drop(name, dummy, deadline)
+        except GitopsError:
+            with suppress(NotFound):  # Gitea forgets an image whose only tag names another
+                self.restore(name, tag, expect)
+            raise
+        if self._digest(name, tag) is not None:
             raise Unavailable(
                 f"{name.host} says that {tag} of {name.path} is deleted, and still has it",
                 hint="try again later",
             )
+
+    def retire(self, name: ImageName, tag: str, expect: str) -> None:
+        """See `ports.Registry`."""
+        self._retired(name, tag, expect)
+
+    def restore(self, name: ImageName, tag: str, digest: str) -> None:
+        """See `ports.Registry`."""
+        found = self._digest(name, tag)
+        if found == digest:
+            return
+        begun = untagged_from(self._manifest(name, found)) if found is not None else None
+        if begun is None or begun.digest != digest:
+            raise Conflict(f"{name}:{tag} names another image than a moment ago")
+        deadline = self._access.deadline()
+        kept = self._content(name, digest, deadline)
+        kind = kept.headers.get("content-type", OCI_MANIFEST)
+        answer = self._access.write(
+            "PUT", name, f"manifests/{tag}", deadline, body=kept.body, kind=kind
+        )
+        if answer.status not in (200, 201, 202):
+            raise self._no(name, answer, f"its image back under the tag {tag}")
+
+    def _retired(self, name: ImageName, tag: str, expect: str) -> str | None:
+        """Return the throw-away manifest that the tag names now; None: the tag is gone."""
+        if not is_tag(tag) or not is_digest(expect):
+            raise UsageError(f"{tag[:80]!r} is no tag, or {expect[:80]!r} no digest")
+        found = self._digest(name, tag)
+        if found is None:
+            return None
+        if found != expect:
+            begun = untagged_from(self._manifest(name, found))
+            if begun is None or begun.digest != expect:
+                raise Conflict(f"{name}:{tag} names another image than a moment ago")
+            return found  # an earlier call got no farther
+        deadline = self._access.deadline()
+        self._check_allowed(name, deadline)
+        kept = self._content(name, expect, deadline)  # what cannot be read cannot be restored
+        dummy = self._dummy(name, tag, kept, deadline)
+        answer = self._access.write(
+            "PUT", name, f"manifests/{tag}", deadline, body=dummy, kind=OCI_MANIFEST
+        )
+        if answer.status not in (200, 201, 202):
+            raise self._no(name, answer, f"another image under the tag {tag}")
+        if self._digest(name, tag) != digest_of(dummy):
+            raise Conflict(f"{name}:{tag} was given to another image just now")
+        return digest_of(dummy)
+
+    def _content(self, name: ImageName, digest: str, deadline: Deadline) -> Response:
+        """Return a manifest as it was sent. Raises NotFound, Unavailable."""
+        found = self._access.read(
+            "GET",
+            name,
+            f"manifests/{digest}",
+            deadline,
+            accept=", ".join(MANIFESTS),
+            most=_LONGEST_MANIFEST,
+        )
+        if found.status == 404:
+            raise NotFound(f"{name} has no {digest}")
+        if found.status != 200 or digest_of(found.body, digest.partition(":")[0]) != digest:
+            raise Unavailable(f"{name.host} does not show {digest} of {name.path}: nothing is done")
+        return found
 
     def delete(self, name: ImageName, digest: str, known: Mapping[str, str]) -> None:
         """See `ports.Registry`."""
@@ -92,55 +148,17 @@ class Removal:
             raise self._no(name, answer, "the deletion of images")
         self._allowed.add(name)
 
-    def _replace(self, name: ImageName, tag: str, expect: str, deadline: Deadline) -> None:
-        """Move the tag to a manifest that only it has, and delete that; back when this fails."""
-        kept = self._access.read(
-            "GET",
-            name,
-            f"manifests/{expect}",
-            deadline,
-            accept=", ".join(MANIFESTS),
-            most=_LONGEST_MANIFEST,
-        )
-        if kept.status != 200 or digest_of(kept.body, expect.partition(":")[0]) != expect:
-            raise Unavailable(f"{name.host} does not show {expect} of {name.path}: nothing is done")
-        dummy = self._dummy(name, tag, expect, deadline)
-        answer = self._access.write(
-            "PUT", name, f"manifests/{tag}", deadline, body=dummy, kind=OCI_MANIFEST
-        )
-        if answer.status not in (200, 201, 202):
-            raise self._no(name, answer, f"another image under the tag {tag}")
-        if self._digest(name, tag) != digest_of(dummy):
-            raise Conflict(f"{name}:{tag} was given to another image just now")
-        try:
-            self._drop(name, digest_of(dummy), deadline)
-        except GitopsError:
-            kind = kept.headers.get("content-type", OCI_MANIFEST)
-            self._access.write(
-                "PUT", name, f"manifests/{tag}", self._access.deadline(), body=kept.body, kind=kind
-            )
-            raise
-
-    def _dummy(self, name: ImageName, tag: str, expect: str, deadline: Deadline) -> bytes:
+    def _dummy(self, name: ImageName, tag: str, kept: Response, deadline: Deadline) -> bytes:
         """Return a manifest that nobody else makes, with its config pushed."""
-        config = digest_of(_EMPTY)
+        try:
+            named = read_manifest(kept.body, kept.headers.get("content-type", ""))
+        except ValueError as error:
+            raise self._access.words.malformed(name, error) from None
+        config = digest_of(EMPTY)
         there = self._access.read("HEAD", name, f"blobs/{config}", deadline)
         if there.status != 200:
             self._upload(name, config, deadline)
-        return json.dumps(
-            {
-                "schemaVersion": 2,
-                "mediaType": OCI_MANIFEST,
-                "artifactType": UNTAGGED,
-                "config": {"mediaType": _EMPTY_TYPE, "digest": config, "size": len(_EMPTY)},
-                "layers": [],
-                "annotations": {
-                    f"{UNTAGGED}.from": expect,
-                    f"{UNTAGGED}.tag": tag,
-                    f"{UNTAGGED}.id": secrets.token_hex(16),
-                },
-            }
-        ).encode()
+        return untagged_manifest(tag, named, secrets.token_hex(16))
 
     def _upload(self, name: ImageName, digest: str, deadline: Deadline) -> None:
         begun = self._access.write("POST", name, "blobs/uploads/", deadline, body=b"")
@@ -149,7 +167,7 @@ class Removal:
             raise self._no(name, begun, "an upload")
         joint = "&" if "?" in place else "?"
         answer = self._access.write(
-            "PUT", name, f"{place}{joint}digest={digest}", deadline, body=_EMPTY
+            "PUT", name, f"{place}{joint}digest={digest}", deadline, body=EMPTY
         )
         if answer.status != 201:
             raise self._no(name, answer, "an upload")

@@ -12,6 +12,7 @@ from gitops.core.environments.branch_patterns import BranchMatch as BranchMatch
 from gitops.core.environments.branch_patterns import match_branch as match_branch
 
 if TYPE_CHECKING:
+    from gitops.core.environments.cleanup import CleanupRow
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
 
@@ -358,6 +359,7 @@ class Config(Struct, frozen=True):
         branch_rules: what pull requests into branches must have.
         clusters: where the environments run, as far as it is said.
         registries: how images are looked at before a write; None: only where `pin` asks for it.
+        cleanup: which images may be deleted from their registries.
         groups: names for several environments.
         databases: how databases of each class are known; () where nobody looks.
     """
@@ -375,6 +377,7 @@ class Config(Struct, frozen=True):
     branch_rules: tuple[BranchRule, ...] = ()
     clusters: tuple[ClusterRow, ...] = ()
     registries: RegistryRules | None = None
+    cleanup: tuple[CleanupRow, ...] = ()
     groups: tuple[Group, ...] = ()
     databases: tuple[DatabaseRow, ...] = ()
 

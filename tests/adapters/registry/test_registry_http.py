@@ -381,11 +381,9 @@ def test_a_tag_that_cannot_go_gets_its_image_back(server: Script) -> None:
     def answer(asked: Asked) -> Answer:
         if asked.method == "PUT":
             put.append(asked.body)
-            server.give(
-                "HEAD",
-                "manifests/f",
-                Answer(200, b"", {"Docker-Content-Digest": digest_of(asked.body)}),
-            )
+            found = {"Docker-Content-Digest": digest_of(asked.body), "Content-Type": OCI_MANIFEST}
+            server.give("HEAD", "manifests/f", Answer(200, b"", found))
+            server.give("GET", f"manifests/{digest_of(asked.body)}", Answer(200, asked.body, found))
             return Answer(201)
         if asked.method == "DELETE":
             return Answer(404 if "0000" in asked.path else 403)

@@ -204,9 +204,9 @@ class CommitReader:
                 raise shortfall(self._reach, [commit])
             yield version
 
-    def branches(self) -> Mapping[str, str]:
+    def branches(self, *, anew: bool = False) -> Mapping[str, str]:
         """Return branch -> newest commit; see `ports.Commits`."""
-        if self._branches is None:
+        if self._branches is None or anew:
             if self._url is not None:
                 refs = self._list("refs/heads/*")
             else:
