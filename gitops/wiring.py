@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -213,6 +213,14 @@ def _forge_opener(
         return opened[config.forge]
 
     return forge
+
+
+def app_credential(asked: Mapping[str, str]) -> dict[str, str]:
+    """Answer Git as a credential helper: what a GitHub App of the environment may write with."""
+    from gitops.adapters.forges.opening import app_credential as answer
+    from gitops.adapters.local.clock import SystemClock
+
+    return answer(asked, os.environ, SystemClock())
 
 
 def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoForge]:

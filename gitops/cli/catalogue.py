@@ -86,6 +86,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "Tell the whole story on a throw-away repository, printing each command that it runs.",
     ),
     "schema": ("read", "Print the JSON Schema of gitops.yaml, for editors."),
+    "credential": (
+        "credential",
+        "Answer Git as a credential helper, with a token of a GitHub App.",
+    ),
     "completion": (
         "help",
         "Print the script that completes commands, options and names in a shell.",
@@ -106,6 +110,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "watch",
         "demo",
         "schema",
+        "credential",
         "completion",
         "help",
         "version",
@@ -258,6 +263,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops schema",
         "gitops schema > gitops.schema.json",
         "gitops schema | grep overlay",
+    ),
+    "credential": (
+        "gitops credential get",
+        "git config credential.https://github.com.helper '!gitops credential'",
+        "git config credential.useHttpPath true",
     ),
     "completion": (
         "gitops completion bash",

@@ -8,6 +8,7 @@ from gitops.adapters.gitrepo import GitRepository
 from gitops.core.environments.environment import Config, ForgeKind
 from gitops.core.forges.address import ForgeAddress, Unknown, locate
 from gitops.core.forges.token import ForgeToken, choose_token, how_to_give_a_token
+from gitops.errors import UsageError
 from gitops.ports import Clock, GatedForge, NoForge
 
 _ANY: tuple[ForgeKind, ...] = ("github", "gitlab", "gitea", "bitbucket", "azure-devops")
@@ -48,6 +49,33 @@ def open_forge(
         how = how_to_give_a_token(address, choice.passed_over)
         return NoForge(f"{address.name} has no token: {how}, and proposals become pull requests")
     return _opened(address, token, clock, budget, environ)
+
+
+def app_credential(
+    asked: Mapping[str, str], environ: Mapping[str, str], clock: Clock
+) -> dict[str, str]:
+    """Return what Git is answered, as its credential helper; {} where no GitHub App is for that.
+
+    `asked` is Git's question: protocol, host and path.
+
+    Raises UsageError without a path, and what `installation_token` raises.
+    """
+    url = f"{asked.get('protocol', '')}://{asked.get('host', '')}/{asked.get('path', '')}"
+    address = locate(None, url if asked.get("path") else f"{url}owner/name", environ)
+    if not isinstance(address, ForgeAddress) or address.kind != "github":
+        return {}
+    app = choose_token(address, environ).token
+    if app is None or app.style != "app" or not address.origin.private:
+        return {}
+    if not asked.get("path"):
+        raise UsageError(
+            f"Git does not say which repository of {address.origin} it asks for",
+            hint="git config --global credential.useHttpPath true",
+        )
+    from gitops.adapters.forges.github.app import USER, installation_token
+
+    token = installation_token(address, app, clock, 30.0, environ)
+    return {"username": USER, "password": token.secret}
 
 
 def _probed(where: Unknown, environ: Mapping[str, str]) -> ForgeAddress | None:

@@ -23,6 +23,7 @@ from gitops.core.forges.address import (
 )
 
 VARIABLES = (
+    *("GITHUB_APP_ID", "GITHUB_APP_PRIVATE_KEY"),
     *("GITHUB_TOKEN", "GITHUB_SERVER_URL", "GITLAB_TOKEN", "GITLAB_HOST", "CI_JOB_TOKEN"),
     *("CI_SERVER_URL", "CI_SERVER_HOST", "GITEA_TOKEN", "GITEA_SERVER_URL"),
     *("BITBUCKET_TOKEN", "BITBUCKET_SERVER_URL", "AZURE_DEVOPS_TOKEN", "AZURE_DEVOPS_EXT_PAT"),
@@ -40,12 +41,13 @@ class ForgeToken(Struct, frozen=True):
     Attributes:
         source: where it came from, for messages (`GITEA_TOKEN`, `Git's credential helper`).
         style: `token`, `job` (GitLab's CI_JOB_TOKEN, Azure DevOps' SYSTEM_ACCESSTOKEN), or `basic`
-            (user and password).
+            (user and password), or `app` (a GitHub App: `user` is its id, `secret` its private key,
+            which a token is asked for with).
     """
 
     secret: str
     source: str
-    style: Literal["token", "job", "basic"] = "token"
+    style: Literal["token", "job", "basic", "app"] = "token"
     user: str = ""
 
     def __repr__(self) -> str:
@@ -66,6 +68,12 @@ class TokenChoice(Struct, frozen=True):
 def choose_token(address: ForgeAddress, environ: Mapping[str, str]) -> TokenChoice:
     """Return the token of the environment that may go to `address`."""
     passed_over = []
+    if address.kind == "github" and (app := _app(environ)) is not None:
+        homes = _homes("GITHUB_TOKEN", address.kind, environ)
+        if homes is not None and address.origin in homes:
+            return TokenChoice(app)
+        where = " or ".join(str(home) for home in homes or ()) or "no server that is named"
+        passed_over.append(f"{app.source} is for {where}")
     for name in _variables(address.kind):
         secret = environ.get(name, "").strip()
         if not secret or not secret.isprintable():
@@ -86,6 +94,15 @@ def how_to_give_a_token(address: ForgeAddress, passed_over: tuple[str, ...] = ()
         server = SERVER_VARIABLES[address.kind]
         hint = f"{'; '.join(passed_over)}: if it is for {address.origin}, set {server} to that"
     return hint
+
+
+def _app(environ: Mapping[str, str]) -> ForgeToken | None:
+    """Return what a GitHub App proves itself by; `\\n` in the key is taken for an end of line."""
+    number = environ.get("GITHUB_APP_ID", "").strip()
+    key = environ.get("GITHUB_APP_PRIVATE_KEY", "").replace("\\n", "\n").strip()
+    if not number or "PRIVATE KEY" not in key or not number.isprintable():
+        return None
+    return ForgeToken(f"{key}\n", "GITHUB_APP_ID", "app", number)
 
 
 def _variables(kind: ForgeKind) -> tuple[str, ...]:

@@ -52,10 +52,14 @@ def open_github(
     budget: float,
     environ: Mapping[str, str],
 ) -> GithubForge:
-    """Return the forge at `address`; nobody is contacted yet.
+    """Return the forge at `address`; nobody is contacted yet, but by an App for its token.
 
-    Raises NotFound when the library is not installed.
+    Raises NotFound when the library is not installed, or the App is not where the repository is.
     """
+    if token.style == "app":
+        from gitops.adapters.forges.github.app import installation_token
+
+        token = installation_token(address, token, clock, budget, environ)
     calls = Calls(address, token, translated, clock, budget)
     return GithubForge(calls, GithubApi(calls, make_requester(calls, token, environ)))
 
