@@ -23,9 +23,8 @@ environments:
   - {{name: stage, overlay: "apps/{{app}}/stage", accepts: ["release/*"], deploy: auto}}
   - {{name: prod-eu, overlay: "apps/{{app}}/prod-eu", after: [stage]{more}}}
   - {{name: prod-us, overlay: "apps/{{app}}/prod-us", after: [stage]{more}}}
-groups:
-  - {{name: production, environments: [prod-eu, prod-us]}}
 """
+GROUPS = "groups:\n  - {name: production, environments: [prod-eu, prod-us]}\n"
 
 
 def pinned(app: str, tag: str) -> bytes:
@@ -41,11 +40,11 @@ def path_of(app: str, environment: str) -> str:
 class GroupsWorld:
     """The repository, and sessions on it.
 
-    `more` is put into the rows of prod-eu and prod-us.
+    `more` is put into the rows of prod-eu and prod-us; `groups` is the rest of gitops.yaml.
     """
 
-    def __init__(self, more: str = "", tag: str = "1.0") -> None:
-        files = {"gitops.yaml": CONFIG.format(more=more).encode()}
+    def __init__(self, more: str = "", tag: str = "1.0", groups: str = GROUPS) -> None:
+        files = {"gitops.yaml": (CONFIG.format(more=more) + groups).encode()}
         for app in APPS:
             for name in ("stage", *PRODUCTION):
                 files[path_of(app, name)] = pinned(app, tag)
@@ -54,8 +53,9 @@ class GroupsWorld:
         self.calls = 0
 
     def session(self, who: Identity = ANA, *, dry_run: bool = False) -> Session:
-        """Return a session of one call."""
+        """Return a session of one call, whose commits are by `who`."""
         self.calls += 1
+        self.repository.author = who
         session = Session(
             repository=self.repository,
             evidence=self.repository,

@@ -18,23 +18,15 @@ from gitops.actions.context.policy_branch import check_policy, open_tip
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.judge import Override
-from gitops.actions.proposals.find import OpenProposal, proposal_branch
+from gitops.actions.proposals.find import OpenProposal
 from gitops.actions.pull_requests.decide import ApprovalPreview, ApproveRequest, Approving, Decided
+from gitops.actions.pull_requests.landing import first_of_each, landing_message
 from gitops.actions.pull_requests.review import signers_of
 from gitops.actions.releases.ledger import Appended, append_records, ledger_of
 from gitops.actions.write.write import write
 from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.ledger.records import LedgerEntry, Record, approvals
-from gitops.core.policy.reasons import record_overrides
-from gitops.core.proposals.approval import (
-    LandingProposal,
-    is_author,
-    landing_action,
-    makers,
-    merge_message,
-    merge_message_of_many,
-    person,
-)
+from gitops.core.proposals.approval import is_author, makers, person
 from gitops.core.report import Committed, HeldOverlay, OverlayChange, WriteReport
 from gitops.errors import Refused
 from gitops.ports import NoForge
@@ -246,7 +238,9 @@ def _assemble(decided: Sequence[Decided], request: ApproveRequest, by: Sequence[
     return Plan(
         action="approve",
         commits=commits,
-        ending=tuple(one.present.report(one.view.overlay, state="merged") for one in decided),
+        ending=tuple(
+            one.present.report(one.view.overlay, state="merged") for one in first_of_each(decided)
+        ),
         changes=tuple(
             OverlayChange(one.view.overlay, one.edit.path, change, one.view.branch)
             for one in decided
@@ -264,8 +258,7 @@ def _assemble(decided: Sequence[Decided], request: ApproveRequest, by: Sequence[
             note
             for one in decided
             for note in (
-                f"{proposal_branch(one.view.overlay)} at {one.present.commit[:7]} "
-                f"by {one.present.author.name}",
+                f"{one.present.branch} at {one.present.commit[:7]} by {one.present.author.name}",
                 *(text for text in one.notes if text not in one.warnings),
             )
         ),
@@ -288,38 +281,7 @@ def _draft(decided: Sequence[Decided], request: ApproveRequest, by: Sequence[str
             before[one.hold.path] = one.view.home.read(one.hold.path)
     return Draft(
         files,
-        _message(decided, request, by),
-        merges=tuple(one.present.commit for one in decided),
+        landing_message(decided, request.override, by),
+        merges=tuple(dict.fromkeys(one.present.commit for one in decided)),
         before=before,
     )
-
-
-def _message(decided: Sequence[Decided], request: ApproveRequest, by: Sequence[str]) -> str:
-    intent = decided[0].view.session.intent
-    overrides = dict.fromkeys(
-        text
-        for one in decided
-        for text in (*one.judged.counting, *record_overrides(request.override, one.passed))
-    )
-    if len(decided) == 1:
-        (one,) = decided
-        return merge_message(
-            one.present.message,
-            label=one.view.label,
-            changes=one.edit.changes,
-            approved_by=by,
-            intent=intent,
-            overrides=tuple(overrides),
-            goes_back=one.judged.goes_back,
-        )
-    parts = [
-        LandingProposal(one.view.label, one.present.message, one.edit.changes, one.judged.goes_back)
-        for one in decided
-    ]
-    kinds = {landing_action(part.message, part.goes_back) for part in parts}
-    if len(kinds) > 1:
-        raise Refused(
-            f"these are of several kinds ({', '.join(sorted(kinds))}): nothing was approved",
-            hint=f"approve them one by one: `gitops approve {parts[0].label}`",
-        )
-    return merge_message_of_many(parts, approved_by=by, intent=intent, overrides=tuple(overrides))

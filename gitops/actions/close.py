@@ -16,9 +16,9 @@ from gitops.actions.proposals.find import (
     check_head,
     find_proposal,
     look,
-    proposal_branch,
     told_commits,
 )
+from gitops.actions.proposals.sides import require_whole
 from gitops.actions.pull_requests.publish import end_pull_request
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
@@ -51,7 +51,12 @@ def close(session: Session, named: Named, *, reason: str | None = None) -> Write
     def plan(tip: Tip) -> Plan:
         views = [view_of(session, tip, overlay) for overlay in overlays_named(tip, named)]
         looked = [(view, _look(view)) for view in views]
-        ended = [_ended(view, found, shown) for view, found in looked if found.head is not None]
+        meant = [view.overlay for view in views]
+        for branch in dict.fromkeys(found.branch for _, found in looked):
+            first = next(one for one in looked if one[1].branch == branch)
+            require_whole(*first, meant, "close")
+        there = {found.branch: one for one in looked if (found := one[1]).head is not None}
+        ended = [_ended(view, found, shown) for view, found in there.values()]
         told = told_labels([view.label for view in views])
         if not ended:
             return Plan(action="close", notes=(f"{told} has no proposal",))
@@ -63,9 +68,7 @@ def close(session: Session, named: Named, *, reason: str | None = None) -> Write
                 f"{one.view.label}: the proposal {one.head[:7]} is dropped{because}"
                 for one in ended
             ),
-            warnings=tuple(
-                text for _, found in looked if found.head is not None for text in _with_it(found)
-            ),
+            warnings=tuple(text for _, found in there.values() for text in _with_it(found)),
             result=tuple(ended),
         )
 
@@ -79,9 +82,9 @@ def close(session: Session, named: Named, *, reason: str | None = None) -> Write
 def _ended(view: OverlayView, found: ProposalLookup, shown: dict[Overlay, str]) -> _Ended:
     """Return the proposal that goes: the head that was seen at first, by all tries."""
     head, overlay = found.head or "", view.overlay
-    check_head(overlay, head, shown.get(overlay))
+    check_head(found.branch, head, shown.get(overlay))
     shown.setdefault(overlay, head)
-    ended = Proposal(overlay, proposal_branch(overlay), head, state="closed", base=view.branch)
+    ended = Proposal(overlay, found.branch, head, state="closed", base=view.branch)
     if found.present is not None:
         ended = found.present.report(overlay, state="closed")
     return _Ended(view, head, found.pull, ended)
@@ -97,7 +100,7 @@ def _told(
         pull = one.pull
         if pull is None or pull.state == "open":  # otherwise it was over before
             comment = render_closed(one.view.overlay, _name(session), reason)
-            pull, doubts = end_pull_request(one.view, one.head, comment)
+            pull, doubts = end_pull_request(one.view, one.proposal.branch, one.head, comment)
             warnings += doubts
         proposal = one.proposal
         if pull is not None:

@@ -8,7 +8,6 @@ overlay, asked once, and what it chose is carried through lost races: whatever l
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import islice
 
 from msgspec import Struct, field
 from msgspec.structs import replace
@@ -23,7 +22,7 @@ from gitops.actions.context.together import Told, refusal_of_all
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.images.look import Look
 from gitops.actions.pull_requests.dropped import DroppedProposal, dropped_by, tell_dropped
-from gitops.actions.releases.history import gather_releases, releases_of
+from gitops.actions.releases.history import gather_releases, has_one_release, releases_of
 from gitops.actions.releases.rollback_plan import (
     Restoration,
     RollbackRequest,
@@ -237,11 +236,12 @@ class _Call(Struct):
         release nothing to go back to. Raises Refused or NotFound with all reasons.
         """
         against = []
+        is_plain = self.request.to is None and self.request.bad is None
         for view, error in failed:
             is_other = self.request.bad is not None and isinstance(error, NotFound)
             if is_other and (found or stay):
                 stay.append(_Stays(view, ("that release is none of its own: it stays",)))
-            elif self._has_one_release(view) and found:
+            elif found and is_plain and has_one_release(view):
                 stay.append(_Stays(view, ("it has had one release only, and stays",)))
             else:
                 against.append((view.label, error))
@@ -250,26 +250,22 @@ class _Call(Struct):
             command = f"`gitops rollback {' '.join(rest)}` rolls back the others" if rest else None
             raise refusal_of_all("rolled back", against, hint=command)
 
-    def _has_one_release(self, view: OverlayView) -> bool:
-        if self.request.to is not None or self.request.bad is not None:
-            return False
-        return len(list(islice(releases_of(view), 2))) < 2
-
     def _made(self, found: Sequence[Restoration], told: Told) -> Plan:
         session = self.session
         made = assemble_rollback(found, self.request)
         going = set(made.reached) if made.commits else set()
-        self.dropped = dropped_by(one.view for one in found if one.view.overlay in going)
+        self.dropped, stays = dropped_by(one.view for one in found if one.view.overlay in going)
         going_with = [] if self.keeps_branch else self.dropped
+        seen = self._look_at_registries(found)
         made = replace(
             made,
-            ending=tuple(one.proposal for one in going_with),
+            ending=(*made.ending, *(one.proposal for one in going_with)),
             passed_over=tuple(
                 replace(entry, overlay=one.label if told.several else None)
                 for one in found
                 for entry in one.choice.left_out
             ),
-            warnings=(*told.all_warnings(), *made.warnings, *self._look_at_registries(found)),
+            warnings=(*told.all_warnings(), *made.warnings, *stays, *seen),
             notes=(*told.all_notes(), *made.notes, *map(str, going_with)),
         )
         underway = self._underway(found)

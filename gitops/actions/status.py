@@ -23,7 +23,8 @@ from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.index.board import has_pages, read_index, read_some
 from gitops.actions.index.page import IndexedOverlay
-from gitops.actions.proposals.find import ProposalLookup, find_proposal, look, proposal_branch
+from gitops.actions.proposals.branches import proposal_branch
+from gitops.actions.proposals.find import ProposalLookup, find_proposal, look
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.hold import Hold
@@ -150,13 +151,13 @@ def _status(
 def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
     """Return the open proposal and what it waits for; a forge that is silent hides nothing."""
     overlay = view.overlay
-    branch, name = proposal_branch(overlay), overlay.typed
+    name = overlay.typed
     waits: tuple[str, ...] = ()
     try:
         found = look(view)
         waits = _waits(view, found)
     except ManifestError as error:
-        warnings.append(f"{branch} cannot be read: {error.message}")
+        warnings.append(f"{proposal_branch(overlay)} cannot be read: {error.message}")
         return ()
     except GitopsError as error:
         warnings.append(f"{overlay.label}: its pull request is not known: {error.message}")
@@ -175,7 +176,7 @@ def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
         what = "proposes nothing that its base does not have"
         warnings.append(f"#{pull.number} {what}: `gitops close {name}` ends it ({pull.url})")
     elif pull is not None and pull.state == "closed" and pull.head == found.head:
-        what = f"was closed in the forge: `gitops close {name}` deletes {branch}"
+        what = f"was closed in the forge: `gitops close {name}` deletes {found.branch}"
         warnings.append(f"{overlay.label}: #{pull.number} {what}")
     return ()
 

@@ -18,7 +18,8 @@ from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.together import Told, refusal_of_all
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.proposals.draft import DraftedProposals, ProposalRequest, propose
+from gitops.actions.proposals.draft import propose
+from gitops.actions.proposals.wanted import DraftedProposals, ProposalRequest
 from gitops.actions.releases.history import file_around, gather_releases, releases_of
 from gitops.actions.releases.rollback_target import rollback_command
 from gitops.actions.rollback import Preview
@@ -329,16 +330,18 @@ def _assemble(found: Sequence[_Undoing], reason: str | None) -> Plan:
             before={path: one.view.home.read(path) for one in mine for path in one.files},
         )
     proposed = _propose(proposing, reason)
-    waiting = {proposal.overlay for proposal in proposed.waiting}
+    waits = proposed.waiting
+    waiting = {label for one in waits for label in (one.overlays or (one.overlay.label,))}
     return Plan(
         action="undo",
         commits=commits,
         proposals=proposed.drafts,
-        waiting=proposed.waiting,
+        waiting=waits,
+        ending=proposed.ending,
         changes=tuple(
             OverlayChange(one.view.overlay, one.view.file.path, change, one.view.branch)
             for one in found
-            if one.view.overlay not in waiting
+            if one.view.label not in waiting
             for change in one.edit.changes
         ),
         notes=proposed.notes,
@@ -351,9 +354,9 @@ def _propose(found: Sequence[_Undoing], reason: str | None) -> DraftedProposals:
         return DraftedProposals()
     by_overlay = {one.view.overlay: one for one in found}
 
-    def message(overlay: Overlay, changes: Sequence[ImageChange]) -> str:
-        lines = [ChangeLine(overlay.label, change) for change in changes]
-        return _message([by_overlay[overlay]], lines, reason)
+    def message(changed: Sequence[tuple[Overlay, Sequence[ImageChange]]]) -> str:
+        lines = [ChangeLine(one.label, change) for one, changes in changed for change in changes]
+        return _message([by_overlay[overlay] for overlay, _ in changed], lines, reason)
 
     wanted = [
         ProposalRequest(

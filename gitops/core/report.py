@@ -48,7 +48,7 @@ class Replaced(Struct, frozen=True):
     Attributes:
         commit: its head.
         action: what it was made by (`promote`, …), None when it does not say.
-        images: image -> the value that it wanted.
+        images: image -> the value that it wanted; of several overlays `LABEL: IMAGE` -> value.
     """
 
     commit: str
@@ -68,6 +68,8 @@ class Proposal(Struct, frozen=True):
         number, url: of the pull request; None without a forge.
         waits_for: what is still to come before it may be merged, as the forge tells it.
         replaced: what this call put it in place of, None when there was none.
+        overlays: labels of all that it is about, where these are several; `overlay` is the first.
+        gives_way_to: the branch of a wider proposal that took its place.
     """
 
     overlay: Overlay
@@ -81,6 +83,8 @@ class Proposal(Struct, frozen=True):
     base: str | None = None
     waits_for: tuple[str, ...] = ()
     replaced: Replaced | None = None
+    overlays: tuple[str, ...] = ()
+    gives_way_to: str | None = None
 
 
 class Committed(Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgspec import Struct
 from gitops.actions.audit.approvals import Change, ForgeApprovals, LedgerApprovals, other_content
 from gitops.actions.audit.changes import BranchStep, Changeset
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.proposals.find import proposal_branch
+from gitops.actions.proposals.branches import proposal_branch, wide_branches
 from gitops.core.audit.findings import Approval
 from gitops.core.environments.environment import Config, Overlay
 from gitops.core.hold import hold_path
@@ -116,8 +116,9 @@ class ApprovalEvidence:
     def _declares(
         self, step: BranchStep, overlay: Overlay, paths: Sequence[str], heads: Sequence[str]
     ) -> bool:
-        branch = proposal_branch(overlay)
-        if self._archive.branches().get(branch) not in heads:
+        wide = wide_branches(self._config, overlay) if self._config is not None else ()
+        known = self._archive.branches()
+        if not any(known.get(name) in heads for name in (proposal_branch(overlay), *wide)):
             return False
         if step.parent is None:
             return False

@@ -48,6 +48,7 @@ class ProposalDraft(Struct, frozen=True):
         replaced: what was open there; None when nothing was, whatever stands on the branch.
         onto: the head that it is put on top of, so that what others put there stays; None: it is
             made on the tip of `base`.
+        overlays: all that it is about, where these are several; `overlay` is the first.
         update: it merges the tip of `base` into `onto`, and has the files of the base beside its
             own.
     """
@@ -60,6 +61,7 @@ class ProposalDraft(Struct, frozen=True):
     replaced: Replaced | None = None
     onto: str | None = None
     update: bool = False
+    overlays: tuple[Overlay, ...] = ()
 
 
 class Plan(Struct, frozen=True):
@@ -119,7 +121,11 @@ class Plan(Struct, frozen=True):
 
     def only(self, part: str | None) -> Plan:
         """Return what goes to one of `parts`; the proposals that end are left out."""
-        homes = {draft.overlay: draft.branch for draft in self.proposals}
+        homes = {
+            overlay: draft.branch
+            for draft in self.proposals
+            for overlay in (draft.overlay, *draft.overlays)
+        }
 
         def place(change: OverlayChange) -> str | None:
             overlay = change.overlay

@@ -139,6 +139,7 @@ class Tip(Struct, frozen=True, eq=False):
         others: the branches that were read beside it; None where there is none.
         views: what was read of overlays; see `context.view.view_of`.
         problem: why `config` is not the newest one, None when it is.
+        memo: what was found out of branches of our own; see `proposals.branches`.
     """
 
     snapshot: Snapshot
@@ -147,6 +148,7 @@ class Tip(Struct, frozen=True, eq=False):
     others: dict[str, Snapshot | None] = {}
     views: dict[Overlay, object] = {}
     problem: str | None = None
+    memo: dict[str, object] = {}
 
     def branch_of(self, environment: Environment) -> str:
         """Return the branch that `environment` lives on: its own, else the top-level one."""

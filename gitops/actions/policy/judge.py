@@ -81,13 +81,20 @@ def _judge_rollback(view: OverlayView) -> tuple[Reason, ...]:
     """Does a proposed rollback wait? Nothing goes in before it, since its hold comes with it."""
     if view.row.rollback != "pull-request":
         return ()
-    from gitops.actions.proposals.find import look, proposal_branch
+    from gitops.actions.proposals.branches import proposal_branch, wide_branches
+
+    own, wide = proposal_branch(view.overlay), wide_branches(view.tip.config, view.overlay)
+    there = [own, *(branch for branch in wide if view.tip.beside(branch) is not None)]
+    return tuple(reason for branch in there for reason in _judge_branch(view, branch))
+
+
+def _judge_branch(view: OverlayView, branch: str) -> tuple[Reason, ...]:
+    from gitops.actions.proposals.find import look
     from gitops.actions.releases.proposed_rollback import rollback_waits
 
-    branch = proposal_branch(view.overlay)
     present, problem = None, None
     try:
-        found = look(view)
+        found = look(view, branch)
         present, problem = found.present, found.problem
     except ManifestError as error:
         problem = error.message

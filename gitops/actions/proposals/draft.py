@@ -7,76 +7,88 @@ rollback keeps nothing of a promotion, nor a promotion anything of a rollback.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
-from msgspec import Struct
+from collections.abc import Sequence
 
 from gitops.actions.context.plan import Draft, ProposalDraft
-from gitops.actions.context.view import OverlayView
-from gitops.actions.proposals.find import (
-    OpenProposal,
-    ProposalLookup,
-    look,
-    proposal_branch,
-    told_commits,
+from gitops.actions.proposals.branches import common_branch, proposal_branch, wide_branches
+from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_on, look, told_commits
+from gitops.actions.proposals.wanted import (
+    DraftedProposals,
+    ProposalRequest,
+    Render,
+    kept_of,
+    kind_of,
 )
-from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.kustomization import Edit
-from gitops.core.kustomization.image import ImageChange, ImageRequest
 from gitops.core.proposals.approval import with_authors
-from gitops.core.report import Proposal, Replaced
-
-
-class ProposalRequest(Struct, frozen=True):
-    """What a call wants in one overlay whose changes need approval.
-
-    Attributes:
-        restores: for a rollback, the commit of the release that it restores.
-        extra: more files that it writes (a rollback: the hold).
-        undo: it takes a rollback back.
-    """
-
-    view: OverlayView
-    requests: tuple[ImageRequest, ...]
-    restores: str | None = None
-    extra: tuple[tuple[str, bytes | None], ...] = ()
-    undo: bool = False
-
-
-class DraftedProposals(Struct, frozen=True):
-    """Drafts to push, and proposals that already say what is wanted."""
-
-    drafts: tuple[ProposalDraft, ...] = ()
-    waiting: tuple[Proposal, ...] = ()
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+from gitops.core.report import Replaced
 
 
 def propose(
     wanted: Sequence[ProposalRequest],
     *,
-    render: Callable[[Overlay, Sequence[ImageChange]], str],
+    render: Render,
     add: bool = False,
     refresh: bool = False,
 ) -> DraftedProposals:
-    """Draft one proposal for each overlay, on top of the tip.
+    """Draft one proposal for all overlays on a branch that have a common word, on top of the tip.
 
-    `render` makes the commit message of one overlay's changes. `refresh` makes a proposal anew that
-    already wants the same; each new head drops the approvals of the old one.
+    Without a group that has them all there is one for each environment. `render` makes the commit
+    message of the changes of some overlays. `refresh` makes a proposal anew that already wants the
+    same; each new head drops the approvals of the old one.
     """
-    found = [_propose(entry, render, add=add, refresh=refresh) for entry in wanted]
+    found: list[DraftedProposals] = []
+    for branch, entries in _by_proposal(wanted):
+        if len(entries) == 1 and branch == proposal_branch(entries[0].view.overlay):
+            found.append(_propose(entries[0], render, add=add, refresh=refresh))
+        else:
+            from gitops.actions.proposals.together import propose_together  # few calls are wide
+
+            found.append(propose_together(entries, branch, render, add=add, refresh=refresh))
     return DraftedProposals(
         tuple(one for each in found for one in each.drafts),
         tuple(one for each in found for one in each.waiting),
         tuple(one for each in found for one in each.notes),
         tuple(one for each in found for one in each.warnings),
+        tuple(one for each in found for one in each.ending),
     )
+
+
+def _by_proposal(
+    wanted: Sequence[ProposalRequest],
+) -> list[tuple[str, list[ProposalRequest]]]:
+    """Return the branches of proposals, each with what goes there."""
+    together: dict[str, list[ProposalRequest]] = {}
+    for base in dict.fromkeys(entry.view.branch for entry in wanted):
+        entries = [entry for entry in wanted if entry.view.branch == base]
+        config, overlays = entries[0].view.tip.config, [entry.view.overlay for entry in entries]
+        branch = common_branch(config, overlays)
+        for entry in entries:
+            name = branch
+            if name is None:  # no group has them all
+                row = entry.view.row
+                name = common_branch(config, [one for one in overlays if one.environment == row])
+            name = _wider(entry, name or "") or name or proposal_branch(entry.view.overlay)
+            together.setdefault(name, []).append(entry)
+    return list(together.items())
+
+
+def _wider(entry: ProposalRequest, branch: str) -> str | None:
+    """Return the branch of a wider proposal that is open, and of which this one becomes a part."""
+    view = entry.view
+    for wide in wide_branches(view.tip.config, view.overlay):
+        if wide == branch or view.tip.beside(wide) is None:
+            continue
+        present = find_on(view, wide).present
+        if present is not None and present.kind == "forward" == kind_of(entry):
+            return wide
+    return None
 
 
 def _propose(
     entry: ProposalRequest,
-    render: Callable[[Overlay, Sequence[ImageChange]], str],
+    render: Render,
     *,
     add: bool,
     refresh: bool,
@@ -84,9 +96,9 @@ def _propose(
     view = entry.view
     overlay, home = view.overlay, view.home
     branch = proposal_branch(overlay)
-    found = look(view)
+    found = look(view, branch)
     present = found.present
-    kept = _kept(entry, present)
+    kept = kept_of(entry, present)
     edit = view.edit([*entry.requests, *kept], add=add)
     if present is not None and not refresh and _says_so(entry, present, edit):
         note = f"{branch} already proposes this; it waits for approval"
@@ -105,7 +117,7 @@ def _propose(
         added = view.edit_in(read, onto.file, onto.content, [*entry.requests, *kept], add=add)
         files, before = {**added.files}, {**added.originals}
     files |= dict(entry.extra)
-    message = render(overlay, edit.changes)
+    message = render([(overlay, edit.changes)])
     if present is not None:
         replaced = Replaced(present.commit, present.action, present.images)
         if kept:
@@ -143,32 +155,14 @@ def _others(
     extra = present.beside(entry.view.overlay, hold=present.kind != "forward")
     if not extra:
         return None, ()
-    forward = _kind(entry) == present.kind == "forward"
+    forward = kind_of(entry) == present.kind == "forward"
     if forward and not refresh and present.content is not None:
         return present, ()
     return None, present.others or present.commits
-
-
-def _kind(entry: ProposalRequest) -> str:
-    if entry.restores is not None:
-        return "rollback"
-    return "undo" if entry.undo else "forward"
-
-
-def _kept(entry: ProposalRequest, present: OpenProposal | None) -> list[ImageRequest]:
-    """Return what the open proposal wants beside this call."""
-    if present is None or _kind(entry) != "forward" or present.kind != "forward":
-        return []
-    named = {request.image for request in entry.requests}
-    return [
-        ImageRequest.exactly(image, value)
-        for image, value in present.images.items()
-        if image not in named
-    ]
 
 
 def _says_so(entry: ProposalRequest, present: OpenProposal, edit: Edit) -> bool:
     """Does the open proposal want exactly this already?"""
     if {change.image: change.after for change in edit.changes} != present.images:
         return False
-    return (entry.restores, _kind(entry)) == (present.restores, present.kind)
+    return (entry.restores, kind_of(entry)) == (present.restores, present.kind)

@@ -17,10 +17,16 @@ from msgspec.structs import replace
 from gitops.actions.context.holds import hold_paths
 from gitops.actions.context.session import Session, require_commit
 from gitops.actions.context.view import OverlayView
+from gitops.actions.proposals.branches import (
+    labels_on,
+    own_paths,
+    proposal_branch,
+    wide_branches,
+)
 from gitops.actions.proposals.merged import brings_nothing
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo, Identity
-from gitops.core.git.message import subject, trailers
+from gitops.core.git.message import said_of, subject, trailers
 from gitops.core.kustomization import choose_file, image_values
 from gitops.core.kustomization.followers import image_paths
 from gitops.core.kustomization.image import ImageValue
@@ -46,7 +52,10 @@ class OpenProposal(Struct, frozen=True):
         updates: merges that only brought the base in.
         made: the newest of these that says it proposes something for this overlay; without one the
             newest.
-        paths: every path that differs between `fork` and `commit`.
+        branch: the one that it is on, of this overlay alone or of several.
+        labels: all overlays that it is about, where these are several.
+        paths: every path that differs between `fork` and `commit`, but those of other overlays that
+            the branch is about.
         file: path of the kustomization.
         base: the branch that it is to be merged into.
         before, content: the kustomization at `fork`, and at the head; None: there is none, or it
@@ -69,6 +78,8 @@ class OpenProposal(Struct, frozen=True):
     follows: frozenset[str] = frozenset()
     behind: bool = False
     updates: tuple[CommitInfo, ...] = ()
+    branch: str = ""
+    labels: tuple[str, ...] = ()
 
     @property
     def author(self) -> Identity:
@@ -114,7 +125,11 @@ class OpenProposal(Struct, frozen=True):
     @property
     def restores(self) -> str | None:
         """The commit of the release that it says it restores, None when it does not say."""
-        return trailers(self.message).get("Gitops-Restores", (None,))[-1]
+        return self.restores_in(None)
+
+    def restores_in(self, labels: tuple[str, ...] | None) -> str | None:
+        """Return the same for the overlay with these labels; None: for any."""
+        return said_of(trailers(self.message), "Gitops-Restores", labels)
 
     def report(
         self, overlay: Overlay, state: str = "open", *, pull: PullRequest | None = None
@@ -122,7 +137,7 @@ class OpenProposal(Struct, frozen=True):
         """Return what reports say of it."""
         return Proposal(
             overlay,
-            proposal_branch(overlay),
+            self.branch or proposal_branch(overlay),
             self.commit,
             state=state,
             by=self.author.name,
@@ -130,6 +145,7 @@ class OpenProposal(Struct, frozen=True):
             number=pull.number if pull is not None else None,
             url=pull.url if pull is not None else None,
             base=self.base,
+            overlays=self.labels,
         )
 
 
@@ -143,6 +159,7 @@ class ProposalLookup(Struct, frozen=True):
         commits: what the branch has over its base and that brings something, newest first; () when
             the base has all of it, or its images.
         problem: why nobody can tell what the branch changes; None: it can be told.
+        branch: the one that was looked at.
     """
 
     head: str | None
@@ -150,40 +167,51 @@ class ProposalLookup(Struct, frozen=True):
     pull: PullRequest | None = None
     commits: tuple[CommitInfo, ...] = ()
     problem: str | None = None
-
-
-def proposal_branch(overlay: Overlay) -> str:
-    """Return the branch of the overlay's proposal: `gitops/ENV`, `gitops/APP/ENV`."""
-    name = overlay.environment.name
-    return f"gitops/{name}" if overlay.app is None else f"gitops/{overlay.app}/{name}"
+    branch: str = ""
 
 
 def find_proposal(view: OverlayView) -> ProposalLookup:
-    """Find the proposal as Git tells it.
+    """Find the proposal as Git tells it: of several overlays, this one among them, else its own.
+
+    Its own goes first where that goes back: it must not wait for what is proposed together.
 
     A branch that wants no image that its base does not have, or did not have since they parted, is
     not open: it was merged, and left standing.
 
     Raises ManifestError for a kustomization that cannot be read.
     """
+    wide = [one for one in wide_branches(view.tip.config, view.overlay) if view.tip.beside(one)]
+    own = find_on(view, proposal_branch(view.overlay))
+    if own.present is not None and own.present.kind != "forward":
+        return own
+    for branch in wide:
+        found = find_on(view, branch)
+        if found.present is not None or found.problem is not None:
+            return found
+    return own
+
+
+def find_on(view: OverlayView, branch: str) -> ProposalLookup:
+    """Find what a proposal on `branch` wants in the overlay; see `find_proposal`."""
     session, overlay, home = view.session, view.overlay, view.home
-    head = view.tip.beside(proposal_branch(overlay))
+    head = view.tip.beside(branch)
     if head is None:
-        return ProposalLookup(None, None)
+        return ProposalLookup(None, None, branch=branch)
     infos = session.evidence.over(head.commit, home.commit)
     if not infos:
-        return ProposalLookup(head.commit, None)
+        return ProposalLookup(head.commit, None, branch=branch)
     forks = _forks(session, infos, head, home)
     if len(forks) != 1:
         how = "were merged crosswise" if forks else "share no commit"
         problem = f"{head.branch} and {home.branch} {how}: nobody can tell what it changes"
-        return ProposalLookup(head.commit, None, commits=infos, problem=problem)
+        return ProposalLookup(head.commit, None, None, infos, problem, branch)
     fork = forks[0]
     own = frozenset(info.commit for info in infos)
     merges = [info for info in infos if len(info.parents) > 1][:_MERGES]
     empty = {one.commit for one in merges if brings_nothing(session.evidence, one, own)}
     commits = tuple(info for info in infos if info.commit not in empty)
-    paths = session.evidence.changed(fork, head.commit)
+    changed = session.evidence.changed(fork, head.commit)
+    paths = own_paths(view.tip, overlay, branch, changed)
     name, before = kustomization_of(session.evidence.at(fork), overlay)
     file, content = kustomization_of(session.evidence.at(head.commit), overlay)
     known, wanted = _values(before), _values(content)
@@ -195,7 +223,7 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
     }
     if not pending or not commits or _was_released(view, head, pending, before):
         lost = bool(pending) is False and _has_more(session, head.commit, home.commit, paths)
-        return ProposalLookup(head.commit, None, commits=commits if lost else ())
+        return ProposalLookup(head.commit, None, commits=commits if lost else (), branch=branch)
     made = next((info for info in commits if _proposes(info, overlay)), commits[0])
     present = OpenProposal(
         commit=head.commit,
@@ -209,11 +237,13 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
         base=home.branch,
         before=before if name == file and _same_mode(session, fork, head.commit, file) else None,
         content=content,
-        follows=_follows(view, fork, head.commit, file, paths),
+        follows=follows(view, fork, head.commit, file, paths),
         behind=fork != home.commit,
         updates=tuple(info for info in infos if info not in commits),
+        branch=branch,
+        labels=labels_on(view.tip, overlay, branch, changed),
     )
-    return ProposalLookup(head.commit, present, commits=commits)
+    return ProposalLookup(head.commit, present, commits=commits, branch=branch)
 
 
 def _same_mode(session: Session, fork: str, head: str, path: str | None) -> bool:
@@ -221,7 +251,7 @@ def _same_mode(session: Session, fork: str, head: str, path: str | None) -> bool
     return len({entry is not None and entry.executable for entry in sides}) == 1
 
 
-def _follows(
+def follows(
     view: OverlayView, fork: str, head: str, file: str | None, paths: tuple[str, ...]
 ) -> frozenset[str]:
     """Return the paths that differ in image values, and what follows them, only."""
@@ -288,20 +318,22 @@ def told_commits(commits: tuple[CommitInfo, ...]) -> str:
     return ", ".join([*shown, *more])
 
 
-def look(view: OverlayView) -> ProposalLookup:
-    """Find the proposal as Git and the forge tell it.
+def look(view: OverlayView, branch: str | None = None) -> ProposalLookup:
+    """Find the proposal as Git and the forge tell it; `branch`: the one on that branch.
 
     Raises what `find_proposal`, `Session.forge` and `ports.Forge` raise.
     """
-    found = find_proposal(view)
+    found = find_proposal(view) if branch is None else find_on(view, branch)
     if found.head is None:
         return found
     forge = view.session.forge(view.tip.config)
     if isinstance(forge, NoForge):
         return found
-    pull = forge.find(proposal_branch(view.overlay), view.branch)
+    pull = forge.find(found.branch, view.branch)
     if pull is not None and pull.state != "open" and pull.head == found.head:
-        return ProposalLookup(found.head, None, pull)  # a person ended it in the forge's page
+        return ProposalLookup(
+            found.head, None, pull, branch=found.branch
+        )  # a person ended it in the forge's page
     return replace(found, pull=pull)
 
 
@@ -309,8 +341,7 @@ def require_open(overlay: Overlay, found: ProposalLookup) -> OpenProposal:
     """Return the open proposal; NotFound says what there is instead, and what to do."""
     if found.present is not None:
         return found.present
-    branch = proposal_branch(overlay)
-    name = overlay.typed
+    branch, name = found.branch, overlay.typed
     if found.problem is not None:
         raise Refused(
             found.problem,
@@ -336,14 +367,14 @@ def require_open(overlay: Overlay, found: ProposalLookup) -> OpenProposal:
     )
 
 
-def check_head(overlay: Overlay, head: str, wanted: str | None) -> None:
+def check_head(branch: str, head: str, wanted: str | None) -> None:
     """Raise Refused when the branch, at `head`, is not at the commit that was looked at.
 
     `wanted` is that commit (hex, at least 7 digits); None: nobody looked yet. Raises UsageError.
     """
     if wanted is not None and not head.startswith(require_commit(wanted, "--head")):
         raise Refused(
-            f"{proposal_branch(overlay)} moved from {wanted[:7]} to {head[:7]}",
+            f"{branch} moved from {wanted[:7]} to {head[:7]}",
             hint="somebody changed the proposal: look at it again",
         )
 

@@ -16,10 +16,10 @@ from gitops.actions.proposals.find import (
     ProposalLookup,
     check_head,
     look,
-    proposal_branch,
     require_open,
     told_commits,
 )
+from gitops.actions.proposals.sides import require_whole
 from gitops.actions.pull_requests.review import (
     BroughtHold,
     ProposalJudgement,
@@ -146,7 +146,7 @@ class Approving(Struct):
         that were shown. Raises Refused, too, for a hold of an environment that nobody names any
         more.
         """
-        overlays = overlays_named(tip, self.request.named)
+        overlays = named = overlays_named(tip, self.request.named)
         if self.shown:
             overlays = tuple(one for one in overlays if one in self.shown)
         found = [(view := view_of(self.session, tip, one), look(view)) for one in overlays]
@@ -154,7 +154,10 @@ class Approving(Struct):
         if len(found) > 1 and not self.shown:
             waiting = [one for one in found if one[1].present is not None or one[1].problem]
             found = waiting or found[:1]
-        if len(found) > 1 and self.request.head is not None:
+        for branch in dict.fromkeys(lookup.branch for _, lookup in found):
+            first = next(one for one in found if one[1].branch == branch)
+            require_whole(*first, named, "approve")
+        if self.request.head is not None and len({lookup.branch for _, lookup in found}) > 1:
             raise UsageError("--head is of one proposal: name one environment")
         return found
 
@@ -162,7 +165,7 @@ class Approving(Struct):
         """Return what `look` finds where only one proposal can be meant. Raises UsageError."""
         found = self.look(tip)
         if len(found) > 1:
-            raise UsageError("--update is of one proposal: name one environment")
+            raise UsageError("--update is of one overlay's proposal: name one environment")
         return found[0]
 
     def decide(self, found: Sequence[Looked]) -> list[Decided]:
@@ -179,11 +182,13 @@ class Approving(Struct):
 
     def _decide(self, view: OverlayView, found: ProposalLookup) -> Decided:
         present = require_open(view.overlay, found)
-        check_head(view.overlay, present.commit, self.shown.get(view.overlay) or self.request.head)
+        check_head(
+            present.branch, present.commit, self.shown.get(view.overlay) or self.request.head
+        )
         edit = proposed_edit(view, present)
         judged = judge_proposal(view, present, edit.changes)
         if judged.false:
-            raise _no_rollback(view, judged.false)
+            raise _no_rollback(view, present.branch, judged.false)
         hold = hold_brought(view, present, judged)
         return Decided(view, found, present, edit, judged.reasons, judged, hold)
 
@@ -193,9 +198,11 @@ class Approving(Struct):
             return
         preview = ApprovalPreview(
             told_labels([one.view.label for one in decided]),
-            tuple(_head_told(one) for one in decided),
+            tuple(dict.fromkeys(_head_told(one) for one in decided)),
             tuple((one.view.label, change) for one in decided for change in one.edit.changes),
-            tuple(one.found.pull.url for one in decided if one.found.pull is not None),
+            tuple(
+                dict.fromkeys(one.found.pull.url for one in decided if one.found.pull is not None)
+            ),
             tuple(note for one in decided for note in one.notes),
         )
         if self.confirm is not None and not self.session.dry_run and not self.confirm(preview):
@@ -205,13 +212,12 @@ class Approving(Struct):
 
 def _head_told(decided: Decided) -> str:
     present = decided.present
-    branch = proposal_branch(decided.view.overlay)
-    return f"{branch} at {present.commit[:7]}, proposed by {present.author.name}"
+    return f"{present.branch} at {present.commit[:7]}, proposed by {present.author.name}"
 
 
-def _no_rollback(view: OverlayView, why: tuple[Reason, ...]) -> Refused:
+def _no_rollback(view: OverlayView, branch: str, why: tuple[Reason, ...]) -> Refused:
     texts = tuple(str(reason) for reason in why)
-    name, branch = view.overlay.typed, proposal_branch(view.overlay)
+    name = view.overlay.typed
     return Refused(
         f"{branch} says that it is a rollback, and is none: {texts[0]}",
         hint=f"`gitops rollback {name}` makes one; `gitops close {name}` drops this",

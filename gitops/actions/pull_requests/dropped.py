@@ -9,13 +9,11 @@ from msgspec.structs import replace
 
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
-from gitops.actions.proposals.find import (
-    ProposalLookup,
-    find_proposal,
-    proposal_branch,
-    told_commits,
-)
+from gitops.actions.proposals.branches import proposal_branch
+from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_proposal, told_commits
+from gitops.actions.proposals.sides import sides_of
 from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import told_labels
 from gitops.core.report import Proposal, WriteReport
 from gitops.errors import ManifestError, NotFound
 
@@ -33,30 +31,54 @@ class DroppedProposal(Struct, frozen=True):
         return f"drops the proposal {one.branch} ({(one.commit or '')[:7]}{by}){self.with_it}"
 
 
-def dropped_by(views: Iterable[OverlayView]) -> list[DroppedProposal]:
-    """Return the proposals that a rollback ends, also those that have landed and were left."""
-    return [one for view in views if (one := _dropped(view)) is not None]
+def dropped_by(views: Iterable[OverlayView]) -> tuple[list[DroppedProposal], tuple[str, ...]]:
+    """Return the proposals that a rollback ends, also those that have landed and were left.
+
+    One of several overlays stays when one of them does not go back: what waits for that one is
+    still wanted. Returns warnings about those.
+    """
+    views = list(views)
+    meant = {view.overlay for view in views}
+    found: dict[str, DroppedProposal] = {}
+    stays: dict[str, str] = {}
+    for view in views:
+        one, present = _dropped(view)
+        if one is None or one.proposal.branch in found:
+            continue
+        branch = one.proposal.branch
+        rest = [] if present is None else sides_of(view, present)
+        missing = [side.label for side in rest if side.overlay not in meant]
+        if missing:
+            name = branch.removeprefix("gitops/")
+            stays[branch] = (
+                f"{branch} still wants {told_labels([side.label for side in rest])}: "
+                f"`gitops close {name}` drops it"
+            )
+        else:
+            found[branch] = one
+    return list(found.values()), tuple(stays.values())
 
 
-def _dropped(view: OverlayView) -> DroppedProposal | None:
+def _dropped(view: OverlayView) -> tuple[DroppedProposal | None, OpenProposal | None]:
     overlay = view.overlay
     if overlay.environment.change != "pull-request":
-        return None
-    branch = proposal_branch(overlay)
+        return None, None
     try:
         found = find_proposal(view)
     except (ManifestError, NotFound):
         # Whoever may push that branch cannot stop a rollback with what it holds.
-        found = ProposalLookup(view.session.repository.snapshot(branch).commit, None)
+        branch = proposal_branch(overlay)
+        head_there = view.session.repository.snapshot(branch).commit
+        found = ProposalLookup(head_there, None, branch=branch)
     head, present = found.head, found.present
     if head is None:
-        return None
-    ended = Proposal(overlay, branch, head, state="closed", base=view.branch)
+        return None, None
+    ended = Proposal(overlay, found.branch, head, state="closed", base=view.branch)
     if present is not None:
         ended = present.report(overlay, state="closed")
     others = present.others if present is not None else found.commits
     with_it = f", and with it {told_commits(others)}" if others else ""
-    return DroppedProposal(view, ended, with_it)
+    return DroppedProposal(view, ended, with_it), present
 
 
 def tell_dropped(
@@ -106,7 +128,7 @@ def _tell(
         commit=commit,
         reason=reason,
     )
-    pull, doubts = end_pull_request(one.view, ended.commit or "", comment)
+    pull, doubts = end_pull_request(one.view, ended.branch, ended.commit or "", comment)
     if pull is not None:
         ended = replace(ended, number=pull.number, url=pull.url)
     elif keeps_branch:

@@ -7,6 +7,7 @@ After an answer that got lost the pull request itself tells whether it was merge
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,20 +15,20 @@ from msgspec.structs import replace
 from gitops.actions.context.named import Named
 from gitops.actions.context.policy_branch import check_policy, open_tip
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.proposals.find import ProposalLookup, proposal_branch
+from gitops.actions.context.view import view_of
+from gitops.actions.proposals.find import ProposalLookup
 from gitops.actions.proposals.makers import counted
-from gitops.actions.pull_requests.decide import Approving, Decided
+from gitops.actions.pull_requests.decide import Approving, Decided, Looked
+from gitops.actions.pull_requests.landing import landing_message, strictest
 from gitops.actions.pull_requests.readiness import makers_of, may_wait, waits_for
 from gitops.actions.write.report import joined, who_writes
 from gitops.actions.write.retry import Attempts
 from gitops.core.environments.environment import Overlay
-from gitops.core.hold import Hold
 from gitops.core.policy.reasons import record_overrides
-from gitops.core.proposals.approval import merge_message
 from gitops.core.report import (
     Committed,
     FileDiff,
+    HeldOverlay,
     Outcome,
     OverlayChange,
     Proposal,
@@ -53,13 +54,17 @@ class _Ready(Struct, frozen=True):
     `hands_over`: the forge is to merge it by itself, once it is ready; `handed_over`: it was told.
     """
 
-    decided: Decided
+    sides: Sequence[Decided]
     pull: PullRequest
     message: str
-    hold: Hold | None
     override: str | None = None
     hands_over: bool = False
     handed_over: str | None = None
+
+    @property
+    def decided(self) -> Decided:
+        """The first overlay that it is about."""
+        return self.sides[0]
 
 
 def merge_pull_requests(
@@ -73,12 +78,14 @@ def merge_pull_requests(
     Raises what `merge_pull_request` does, telling what was merged before.
     """
     looked = approving.look(tip)
-    if len(looked) == 1:
+    branches = dict.fromkeys(found.branch for _, found in looked)
+    if len(branches) == 1:
         return merge_pull_request(session, forge, approving)
     decided = approving.decide(looked)
-    apart = [_apart(approving, one) for one in decided]
-    for one, (view, found) in zip(apart, looked, strict=True):
-        _prepare(forge, one, view, found)
+    groups = [[one for one in looked if one[1].branch == branch] for branch in branches]
+    apart = [_apart(approving, group) for group in groups]
+    for one, group in zip(apart, groups, strict=True):
+        _prepare(forge, one, group)
     approving.ask(decided)
     done: list[WriteReport] = []
     for one in apart:
@@ -91,16 +98,17 @@ def merge_pull_requests(
     return joined(done, ended=(), warnings=())
 
 
-def _apart(approving: Approving, decided: Decided) -> Approving:
+def _apart(approving: Approving, looked: Sequence[Looked]) -> Approving:
     """Return the same call for one of its proposals: with an id of its own, and asked already."""
-    label, head = decided.view.label, decided.present.commit
-    name = hashlib.sha256(f"{approving.session.intent} {label}".encode()).hexdigest()[:32]
+    labels = tuple(view.label for view, _ in looked)
+    key = f"{approving.session.intent} {' '.join(labels)}"
+    heads = {view.overlay: found.head or "" for view, found in looked}
     return Approving(
-        replace(approving.session, intent=name),
-        replace(approving.request, named=Named((label,))),
+        replace(approving.session, intent=hashlib.sha256(key.encode()).hexdigest()[:32]),
+        replace(approving.request, named=Named(labels)),
         None,
         approving.override,
-        {decided.view.overlay: head},
+        heads,
     )
 
 
@@ -120,10 +128,11 @@ def merge_pull_request(session: Session, forge: Forge, approving: Approving) -> 
             if sent is not None and (commit := _landed(session, forge, sent)) is not None:
                 return _finish(session, sent, commit, tries)
             tip = open_tip(session)
-            ((view, found),) = approving.look(tip)
+            looked = approving.look(tip)
+            view, found = looked[0]
             if (report := _merged_by_hand(session, approving, view.overlay, found)) is not None:
                 return report
-            ready = _prepare(forge, approving, view, found)
+            ready = _prepare(forge, approving, looked)
             if session.dry_run:
                 return _report(session, ready, "planned", None)
             if ready.handed_over is not None:
@@ -170,18 +179,18 @@ def _merged_by_hand(
     )
 
 
-def _prepare(
-    forge: Forge, approving: Approving, view: OverlayView, found: ProposalLookup
-) -> _Ready:
+def _prepare(forge: Forge, approving: Approving, looked: Sequence[Looked]) -> _Ready:
     """Ask everybody, and the person once; raises when anything is in the way."""
-    session, tip, overlay = view.session, view.tip, view.overlay
-    (decided,) = approving.decide([(view, found)])
+    view, found = looked[0]
+    tip, overlay = view.tip, view.overlay
+    sides = approving.decide(looked)
+    decided = sides[0]
     present, pull = decided.present, found.pull
     name = overlay.typed
-    check_policy(session, tip, [present.base])
+    check_policy(view.session, tip, [present.base])
     if pull is None or pull.state != "open":
         raise NotFound(
-            f"{overlay.label} has no pull request yet: {proposal_branch(overlay)} waits alone",
+            f"{overlay.label} has no pull request yet: {found.branch} waits alone",
             hint=f"`gitops promote --to {name}`, or whatever proposed it, opens it",
         )
     if pull.head != present.commit:
@@ -190,13 +199,13 @@ def _prepare(
             f"{present.commit[:7]}: it is still to notice"
         )
     method, override = tip.config.pulls.method, approving.request.override
-    if override is not None and decided.passed and method == "rebase":
+    if override is not None and any(one.passed for one in sides) and method == "rebase":
         raise UsageError(
             "an override cannot be recorded where `pullRequest.mergeMethod` is rebase",
             hint=f"give it to the proposal: gitops promote --to {name} --override REASON",
         )
     ready = forge.readiness(pull.number)
-    rule = overlay.environment.approvals
+    rule = strictest([one.view.row.approvals for one in sides])
     makers = makers_of(forge, pull.number, ready, rule, present)
     waits = waits_for(pull, ready, rule, makers)
     hands_over = may_wait(pull, ready, rule, makers) and (bool(waits) or ready.queue_only)
@@ -208,23 +217,12 @@ def _prepare(
             + _up_to_date(decided),
             reasons=waits,
         )
-    approving.ask([decided])
-    message = merge_message(
-        present.message,
-        label=overlay.label,
-        changes=decided.edit.changes,
-        approved_by=counted(ready.approvals, makers),
-        intent=session.intent,
-        overrides=(*decided.judged.counting, *record_overrides(override, decided.passed)),
-        goes_back=decided.judged.goes_back,
-        squashes=method == "squash",
-    )
-    hold = decided.hold
+    approving.ask(sides)
+    by = counted(ready.approvals, makers)
     return _Ready(
-        decided,
+        sides,
         pull,
-        message,
-        hold.hold if hold is not None else None,
+        landing_message(sides, override, by, squashes=method == "squash"),
         override,
         hands_over=hands_over,
         handed_over=ready.handed_over,
@@ -312,17 +310,20 @@ def _delete_branch(session: Session, branch: str, head: str) -> list[str]:
 
 def _look_again(session: Session, ready: _Ready) -> list[str]:
     """A forge merges text: say so when the outcome is not what was approved."""
-    overlay, edit = ready.decided.view.overlay, ready.decided.edit
+    told: list[str] = []
     try:
-        view = view_of(session, open_tip(session), overlay)
-        file, present = view.file, view.images
+        tip = open_tip(session)
+        for one in ready.sides:
+            view = view_of(session, tip, one.view.overlay)
+            file, present = view.file, view.images
+            told += [
+                f"{file.path} does not have what was approved for {change.image}: look at it"
+                for change in one.edit.changes
+                if present.get(change.image) != change.after
+            ]
     except GitopsError as error:
-        return [f"what landed could not be looked at: {error.message}"]
-    return [
-        f"{file.path} does not have what was approved for {change.image}: look at it"
-        for change in edit.changes
-        if present.get(change.image) != change.after
-    ]
+        return [*told, f"what landed could not be looked at: {error.message}"]
+    return told
 
 
 def _report(
@@ -333,10 +334,20 @@ def _report(
     tries: int = 0,
     warnings: list[str] | None = None,
 ) -> WriteReport:
-    overlay, present, edit = ready.decided.view.overlay, ready.decided.present, ready.decided.edit
+    sides, present = ready.sides, ready.decided.present
     base = present.base
     state = "merged" if commit is not None else "open"
-    proposal: Proposal = present.report(overlay, state, pull=ready.pull)
+    proposal: Proposal = present.report(ready.decided.view.overlay, state, pull=ready.pull)
+    holds = [
+        HeldOverlay(one.view.overlay, one.hold.hold)
+        for one in sides
+        if one.hold is not None and one.hold.hold is not None
+    ]
+    own = [
+        audit_of(text, one.view.label, who_writes(session))
+        for one in sides
+        for text in record_overrides(ready.override, one.passed)
+    ]
     return WriteReport(
         action="approve",
         outcome=outcome,
@@ -345,26 +356,27 @@ def _report(
         commit=commit,
         commits=(Committed(base, commit),) if commit is not None else (),
         attempts=tries,
-        changes=tuple(OverlayChange(overlay, edit.path, change, base) for change in edit.changes),
+        changes=tuple(
+            OverlayChange(one.view.overlay, one.edit.path, change, base)
+            for one in sides
+            for change in one.edit.changes
+        ),
         proposals=(proposal,),
         warnings=(
-            *(f"{edit.path}: {text}" for text in edit.warnings),
-            *ready.decided.warnings,
+            *(f"{one.edit.path}: {text}" for one in sides for text in one.edit.warnings),
+            *dict.fromkeys(text for one in sides for text in one.warnings),
             *(warnings or ()),
         ),
         notes=(
             f"#{ready.pull.number} at {present.commit[:7]} by {present.author.name}",
-            *(note for note in ready.decided.notes if note not in ready.decided.warnings),
+            *dict.fromkeys(note for one in sides for note in one.notes if note not in one.warnings),
         ),
         diffs=tuple(
-            FileDiff(path, edit.originals[path], after, base) for path, after in edit.files.items()
+            FileDiff(path, one.edit.originals[path], after, base)
+            for one in sides
+            for path, after in one.edit.files.items()
         ),
-        hold=ready.hold,
-        audit=(
-            *ready.decided.audit,
-            *(
-                audit_of(text, overlay.label, who_writes(session))
-                for text in record_overrides(ready.override, ready.decided.passed)
-            ),
-        ),
+        hold=holds[0].hold if holds else None,
+        holds=tuple(holds),
+        audit=(*(entry for one in sides for entry in one.audit), *own),
     )

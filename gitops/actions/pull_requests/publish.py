@@ -8,20 +8,22 @@ the comment on what was replaced belongs to one call, the one whose push replace
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec.structs import replace
 
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.proposals.find import find_proposal, look, proposal_branch
+from gitops.actions.proposals.branches import proposal_branch
+from gitops.actions.proposals.find import OpenProposal, find_on, look
+from gitops.actions.proposals.sides import sides_of
 from gitops.actions.pull_requests.review import make_review
 from gitops.actions.write.retry import Attempts
 from gitops.core.environments.environment import Overlay, PullRules
-from gitops.core.git.message import reason_of, trailers
+from gitops.core.git.message import reason_of, said_of, trailers
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.proposals.comments import render_replaced, render_rolled_back
+from gitops.core.proposals.comments import render_gave_way, render_replaced, render_rolled_back
 from gitops.core.proposals.pull_request import (
     PullRequestText,
     Review,
@@ -47,6 +49,7 @@ def publish(session: Session, report: WriteReport) -> WriteReport:
     hint = report.hint
     for proposal in report.proposals:
         if proposal.state != "open":
+            more += _give_way(session, proposal)
             proposals.append(proposal)
             continue
         try:
@@ -66,15 +69,28 @@ def publish(session: Session, report: WriteReport) -> WriteReport:
     )
 
 
+def _give_way(session: Session, proposal: Proposal) -> tuple[str, ...]:
+    """Close the pull request of a proposal that became part of a wider one, and say so there."""
+    if proposal.gives_way_to is None:
+        return ()
+    try:
+        view = view_of(session, open_tip(session), proposal.overlay)
+    except GitopsError as error:
+        return (f"the pull request of {proposal.branch} was not told why: {error.message}",)
+    comment = render_gave_way(proposal.gives_way_to)
+    _, doubts = end_pull_request(view, proposal.branch, proposal.commit or "", comment)
+    return doubts
+
+
 def end_pull_request(
-    view: OverlayView, head: str, comment: str
+    view: OverlayView, branch: str, head: str, comment: str
 ) -> tuple[PullRequest | None, tuple[str, ...]]:
     """Comment on and close the pull request of a proposal whose branch, at `head`, is gone.
 
     Returns it, None where there is none, and warnings: what the forge does not take is no error,
     since a branch that is gone closes its pull request on every forge.
     """
-    branch, base = proposal_branch(view.overlay), view.branch
+    base = view.branch
     try:
         forge = view.session.forge(view.tip.config)
         if isinstance(forge, NoForge):
@@ -114,7 +130,7 @@ def refresh(session: Session, overlays: Iterable[Overlay]) -> tuple[str, ...]:
             if present is None or pull is None:
                 continue
             if pull.state == "open":
-                text = render_pull_request(make_review(view, present))
+                text = _text(_reviews(view, present), present)
                 _show(forge, pull, pull.branch, pull.base, text, tip.config.pulls)
         except GitopsError as error:
             warnings.append(f"the pull request of {overlay.label} is as it was: {error.message}")
@@ -133,11 +149,11 @@ def _publish(session: Session, proposal: Proposal) -> NoForge | tuple[PullReques
                 return forge
             view = view_of(session, tip, proposal.overlay)
             branch, base = proposal.branch, view.branch
-            found = find_proposal(view)
+            found = find_on(view, branch)
             head, present = found.head, found.present
             if present is None:
                 return None, proposal  # somebody ended it meanwhile
-            review = make_review(view, present)
+            reviews = _reviews(view, present)
             pull = forge.find(branch, base)
             if pull is not None and pull.state != "open":
                 pull = None  # of an earlier head
@@ -146,11 +162,12 @@ def _publish(session: Session, proposal: Proposal) -> NoForge | tuple[PullReques
             ):
                 # Nobody's approval of the one shall count for the other.
                 forge.close(pull.number)
-                forge.comment(pull.number, _handed_over(review, pull, owed))
+                forge.comment(pull.number, _handed_over(reviews, pull, owed))
                 pull, owed = None, None
-            shown = _show(forge, pull, branch, base, render_pull_request(review), tip.config.pulls)
+            text_now = _text(reviews, present)
+            shown = _show(forge, pull, branch, base, text_now, tip.config.pulls)
             if pull is not None and owed is not None and head == proposal.commit:
-                text = _replaced(review, owed.commit, owed.images)
+                text = _replaced(reviews, owed.commit, owed.images)
                 owed = None  # once: after an answer that got lost, a second one would be noise
                 forge.comment(shown.number, text)
             if shown.head == head or head == _head(session, branch):
@@ -187,24 +204,48 @@ def _is_rollback(action: str | None) -> bool:
     return action == "rollback"
 
 
-def _handed_over(review: Review, pull: PullRequest, owed: Replaced | None) -> str:
+def _reviews(view: OverlayView, present: OpenProposal) -> list[Review]:
+    """Return what is to be said of each overlay that a proposal is about."""
+    if present.branch == proposal_branch(view.overlay):
+        return [make_review(view, present)]
+    found = [(side, find_on(side, present.branch).present) for side in sides_of(view, present)]
+    return [make_review(side, one) for side, one in found if one is not None]
+
+
+def _text(reviews: Sequence[Review], present: OpenProposal) -> PullRequestText:
+    if len(reviews) == 1:
+        return render_pull_request(reviews[0])
+    from gitops.core.proposals.pull_request_of_many import render_pull_requests
+
+    return render_pull_requests(reviews, present.branch.removeprefix("gitops/"))
+
+
+def _handed_over(reviews: Sequence[Review], pull: PullRequest, owed: Replaced | None) -> str:
     """Say why a pull request ends whose branch now holds a change of the other kind."""
+    review = reviews[0]
     said = trailers(review.message)
     if not _is_rollback(said.get("Gitops-Action", (None,))[-1]):
         old = owed.commit if owed is not None else head_told(pull.body) or pull.head
-        return _replaced(review, old, owed.images if owed is not None else {})
+        return _replaced(reviews, old, owed.images if owed is not None else {})
     return render_rolled_back(
         review.overlay,
         review.by,
-        restores=said.get("Gitops-Restores", ("?",))[-1],
+        restores=said_of(said, "Gitops-Restores", review.overlay.labels) or "?",
         commit=None,
         reason=reason_of(review.message),
     )
 
 
-def _replaced(review: Review, old: str, was: Mapping[str, ImageValue]) -> str:
-    now = {row.change.image: row.change.after for row in review.rows}
-    return render_replaced(old, review.head, review.by, was, now)
+def _replaced(reviews: Sequence[Review], old: str, was: Mapping[str, ImageValue]) -> str:
+    several = len(reviews) > 1
+    now = {
+        f"{review.overlay.label}: {row.change.image}" if several else row.change.image: (
+            row.change.after
+        )
+        for review in reviews
+        for row in review.rows
+    }
+    return render_replaced(old, reviews[0].head, reviews[0].by, was, now)
 
 
 def _tell_what_stands(error: GitopsError, proposal: Proposal) -> None:

@@ -13,13 +13,13 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.builds import source_heads
 from gitops.actions.policy.judge import judge, judge_carried
 from gitops.actions.policy.upstream import read_befores
-from gitops.actions.proposals.find import OpenProposal, proposal_branch, told_commits
+from gitops.actions.proposals.find import OpenProposal, told_commits
 from gitops.actions.releases.claimed_rollback import RollbackProof
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.actions.releases.proposed_rollback import claim_in, hold_in, prove_proposed
 from gitops.actions.releases.rollback_target import foresee
-from gitops.core.git.message import subject, trailers
+from gitops.core.git.message import said_of, subject, trailers
 from gitops.core.git.revision import parse_revision
 from gitops.core.hold import Hold
 from gitops.core.kustomization import Edit, image_values
@@ -101,7 +101,7 @@ def holds_more(view: OverlayView, present: OpenProposal) -> str | None:
         return None
     by = f", by {told_commits(present.others)}" if present.others else ""
     named = ", ".join(more[:_NAMED]) or present.file
-    return f"{proposal_branch(view.overlay)} changes more than images: {named}{by}"
+    return f"{present.branch} changes more than images: {named}{by}"
 
 
 def _edit_of(view: OverlayView, present: OpenProposal) -> Edit:
@@ -205,7 +205,7 @@ def make_review(view: OverlayView, present: OpenProposal) -> Review:
         befores=befores,
         reasons=found.reasons + found.false,
         warnings=tuple(told),
-        way_back=foresee(view, image_values(edit.after, edit.path), _upcoming(present, edit)),
+        way_back=foresee(view, image_values(edit.after, edit.path), _upcoming(view, present, edit)),
         restored=_restored(view, found),
         brings_hold=hold_brought(view, present, found) is not None,
         adds=present.adds,
@@ -246,7 +246,7 @@ def _commit(revision: str | None) -> str | None:
     return parsed.commit if parsed is not None else None
 
 
-def _upcoming(present: OpenProposal, edit: Edit) -> Release:
+def _upcoming(view: OverlayView, present: OpenProposal, edit: Edit) -> Release:
     """Return the release that merging would make."""
     said = trailers(present.message)
     return Release(
@@ -256,6 +256,6 @@ def _upcoming(present: OpenProposal, edit: Edit) -> Release:
         subject=subject(present.message),
         action=present.action,
         images=image_values(edit.after, edit.path),
-        restores=present.restores,
-        rolled_back=said.get("Gitops-Rolled-Back", (None,))[-1],
+        restores=present.restores_in(view.overlay.labels),
+        rolled_back=said_of(said, "Gitops-Rolled-Back", view.overlay.labels),
     )

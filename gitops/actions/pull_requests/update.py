@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from gitops.actions.context.plan import Draft, Plan, ProposalDraft
 from gitops.actions.context.policy_branch import check_policy
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.proposals.find import proposal_branch, require_open
+from gitops.actions.proposals.find import require_open
 from gitops.actions.pull_requests.decide import Approving, Decided
 from gitops.actions.write.write import write
 from gitops.core.report import WriteReport
@@ -49,7 +49,7 @@ def bring_up_to_date(approving: Approving, tip: Tip) -> WriteReport | None:
 def _update(session: Session, decided: Decided) -> Plan:
     view, present, edit = decided.view, decided.present, decided.edit
     overlay, home = view.overlay, view.home
-    branch = proposal_branch(overlay)
+    branch = present.branch
     files: dict[str, bytes | None] = {**edit.files}
     if decided.hold is not None:
         files[decided.hold.path] = decided.hold.content

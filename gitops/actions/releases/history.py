@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, islice
 from typing import TypeVar
 
 from gitops.actions.context.view import OverlayView
@@ -93,6 +93,11 @@ def releases_of(view: OverlayView) -> Releases:
     """Return the overlay's releases, newest first."""
     place = view.session.repository.describe()
     return Releases(past_of(view), view.overlay, view.home.commit, place)
+
+
+def has_one_release(view: OverlayView) -> bool:
+    """Say whether the overlay has had no more than one release."""
+    return len(list(islice(releases_of(view), 2))) < 2
 
 
 def file_around(

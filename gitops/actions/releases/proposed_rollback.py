@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.holds import hold_paths, own_hold_path
 from gitops.actions.context.view import OverlayView
+from gitops.actions.proposals.branches import own_paths, proposal_branch
 from gitops.actions.proposals.find import OpenProposal, head_content, kustomization_of
 from gitops.actions.releases.claimed_rollback import (
     ClaimedRollback,
@@ -58,7 +59,8 @@ def prove_proposed(
     claim = claim_in(view, present)
     if claim is None:
         return None
-    if claim.labels != (overlay.label,):
+    alone = present.branch == proposal_branch(overlay)
+    if overlay.label not in claim.labels or (alone and len(claim.labels) > 1):
         named = ", ".join(one_line(label, 60) for label in claim.labels) or "no environment"
         what = f"{claim.kind} of {overlay.label} names it, and this names {named}"
         return RollbackProof(None, (RollbackOffence(None, what),), undo=claim.undo)
@@ -103,23 +105,27 @@ def rollback_waits(view: OverlayView, present: OpenProposal) -> bool:
     """
     claim = claim_in(view, present)
     if claim is None or claim.undo:
-        return any(_is_rollback(view, info) for info in present.commits[:_LOOKED_AT])
+        return any(
+            _is_rollback(view, present.branch, info) for info in present.commits[:_LOOKED_AT]
+        )
     proof = prove_proposed(view, present, override="as proposed")
     if proof is not None and not proof.offences:
         return True
-    return any(_is_rollback(view, info) for info in present.commits[:_LOOKED_AT])
+    return any(_is_rollback(view, present.branch, info) for info in present.commits[:_LOOKED_AT])
 
 
-def _is_rollback(view: OverlayView, info: CommitInfo) -> bool:
+def _is_rollback(view: OverlayView, branch: str, info: CommitInfo) -> bool:
     """Say whether one commit of a proposal is a rollback by itself."""
     overlay, evidence, also = view.overlay, view.session.evidence, view.tip.config.also
     claim = claim_of(replace(info, merged=()), {})
-    if claim is None or claim.labels != (overlay.label,) or len(info.parents) != 1:
+    if claim is None or overlay.label not in claim.labels or len(info.parents) != 1:
+        return False
+    if len(claim.labels) > 1 and branch == proposal_branch(overlay):
         return False
     hold = own_hold_path(overlay)
     try:
         before, after = evidence.at(info.parents[0]), evidence.at(info.commit)
-        paths = evidence.changed(info.parents[0], info.commit)
+        paths = own_paths(view.tip, overlay, branch, evidence.changed(info.parents[0], info.commit))
         path, content = kustomization_of(after, overlay)
         if path is None:
             return False
@@ -133,7 +139,9 @@ def _is_rollback(view: OverlayView, info: CommitInfo) -> bool:
         )
         ledger = ledger_of(view)
         stream = releases_of(view)
-        return not prove(claimed, claim, stream, ledger, override="as proposed").offences
+        return not prove(
+            claimed, claim.about(overlay.label), stream, ledger, override="as proposed"
+        ).offences
     except GitopsError:
         return False
 

@@ -10,7 +10,8 @@ from gitops.actions.context.holds import own_hold_path, readable_hold, standing_
 from gitops.actions.context.named import Named
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.view import OverlayView
-from gitops.actions.proposals.draft import DraftedProposals, ProposalRequest, propose
+from gitops.actions.proposals.draft import propose
+from gitops.actions.proposals.wanted import DraftedProposals, ProposalRequest
 from gitops.actions.releases.history import versions_of
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import ChangeLine, CommitMessage, subject, told_labels
@@ -94,7 +95,8 @@ def assemble_rollback(found: Sequence[Restoration], request: RollbackRequest) ->
     proposing = [one for one in found if one not in edits and one.view.row.rollback != "commit"]
     going = [one for one in found if one not in edits and one.view.row.rollback == "commit"]
     proposed = _propose(proposing, files, request)
-    open_already = {proposal.overlay for proposal in proposed.waiting}
+    waiting = proposed.waiting
+    open_already = {label for one in waiting for label in (one.overlays or (one.overlay.label,))}
     holds = [
         HeldOverlay(one.view.overlay, hold)
         for one in (*going, *proposing)
@@ -106,7 +108,8 @@ def assemble_rollback(found: Sequence[Restoration], request: RollbackRequest) ->
         action="rollback",
         commits={branch: _draft(mine, files, request) for branch, mine in _by_branch(going)},
         proposals=proposed.drafts,
-        waiting=proposed.waiting,
+        waiting=waiting,
+        ending=proposed.ending,
         edits={
             path: content
             for one in edits
@@ -115,10 +118,7 @@ def assemble_rollback(found: Sequence[Restoration], request: RollbackRequest) ->
         },
         before={path: content for one in edits for path, content in one.edit.originals.items()},
         changes=tuple(
-            change
-            for one in found
-            if one.view.overlay not in open_already
-            for change in one.reported
+            change for one in found if one.label not in open_already for change in one.reported
         ),
         notes=(
             *proposed.notes,
@@ -193,9 +193,9 @@ def _propose(
         for one in found
     ]
 
-    def message(overlay: Overlay, changes: Sequence[ImageChange]) -> str:
-        one = by_overlay[overlay]
-        return _message([one], request, [ChangeLine(overlay.label, change) for change in changes])
+    def message(changed: Sequence[tuple[Overlay, Sequence[ImageChange]]]) -> str:
+        lines = [ChangeLine(one.label, change) for one, changes in changed for change in changes]
+        return _message([by_overlay[overlay] for overlay, _ in changed], request, lines)
 
     return propose(wanted, render=message)
 

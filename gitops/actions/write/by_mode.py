@@ -16,7 +16,7 @@ from gitops.core.policy.reasons import Reason
 from gitops.core.report import OverlayChange
 
 if TYPE_CHECKING:
-    from gitops.actions.proposals.draft import DraftedProposals
+    from gitops.actions.proposals.wanted import DraftedProposals
 
 
 class Edited(Struct, frozen=True):
@@ -67,12 +67,13 @@ def assemble(
         by_branch.setdefault(entry.target.view.branch, []).append(entry)
     proposed = _propose(by_mode["pull-request"], render, add=add, refresh=refresh)
     waiting = proposed.waiting if proposed is not None else ()
-    open_already = {proposal.overlay.label for proposal in waiting}
+    open_already = {label for one in waiting for label in (one.overlays or (one.overlay.label,))}
     return Plan(
         action=action,
         commits={branch: _draft(found, render) for branch, found in by_branch.items()},
         proposals=proposed.drafts if proposed is not None else (),
         waiting=waiting,
+        ending=proposed.ending if proposed is not None else (),
         edits=_files(by_mode["work-tree"]),
         before=_originals(by_mode["work-tree"]),
         changes=tuple(
@@ -109,15 +110,15 @@ def _propose(
     if not entries:
         return None
 
-    from gitops.actions.proposals.draft import (  # most calls propose nothing
-        ProposalRequest,
-        propose,
-    )
+    # Most calls propose nothing.
+    from gitops.actions.proposals.draft import propose
+    from gitops.actions.proposals.wanted import ProposalRequest
 
     return propose(
         [ProposalRequest(entry.target.view, entry.target.requests) for entry in entries],
-        render=lambda overlay, changes: render(
-            [overlay.label], [ChangeLine(overlay.label, change) for change in changes]
+        render=lambda changed: render(
+            [overlay.label for overlay, _ in changed],
+            [ChangeLine(one.label, change) for one, changes in changed for change in changes],
         ),
         add=add,
         refresh=refresh,

@@ -44,6 +44,7 @@ def report_of(
             entry.commit,
             base=entry.proposal.base,
             replaced=entry.proposal.replaced,
+            overlays=tuple(one.label for one in entry.proposal.overlays),
         )
         for entry in updates
         if entry.proposal is not None

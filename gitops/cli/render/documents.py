@@ -347,7 +347,7 @@ def word_document(word: CountedVerdict) -> JsonDocument:
 def proposal_document(proposal: Proposal) -> JsonDocument:
     """One proposal."""
     return {
-        **_place(proposal.overlay),
+        **_proposed_place(proposal),
         "branch": proposal.branch,
         "base": proposal.base,
         "number": proposal.number,
@@ -358,7 +358,16 @@ def proposal_document(proposal: Proposal) -> JsonDocument:
         "since": time_text(proposal.since),
         "waits_for": list(proposal.waits_for),
         "replaces": proposal.replaced.commit if proposal.replaced is not None else None,
+        "overlays": list(proposal.overlays or (proposal.overlay.label,)),
     }
+
+
+def _proposed_place(proposal: Proposal) -> JsonDocument:
+    """What a proposal is about; of several overlays the word that its branch is called by."""
+    if len(proposal.overlays) < 2:
+        return _place(proposal.overlay)
+    app, _, name = proposal.branch.removeprefix("gitops/").rpartition("/")
+    return {"environment": name, "app": app or None}
 
 
 def hold_document(hold: Hold | None) -> JsonDocument | None:

@@ -171,6 +171,7 @@ def merge_message_of_many(
     approved_by: Sequence[str],
     intent: str,
     overrides: Sequence[str] = (),
+    squashes: bool = False,
 ) -> str:
     """Return the message of the commit that lands several proposals of one kind.
 
@@ -199,6 +200,9 @@ def merge_message_of_many(
     ).render()
     kept = [("Gitops-Override", override) for override in overrides]
     kept += [("Gitops-Approved-By", who) for who in approved_by]
+    if squashes:
+        ids = (trailers(part.message).get("Gitops-Id", ()) for part in parts)
+        kept += [("Gitops-Id", one) for one in dict.fromkeys(id_ for some in ids for id_ in some)]
     return _with_trailers(text, kept)
 
 

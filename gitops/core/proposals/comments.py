@@ -39,6 +39,14 @@ def render_closed(overlay: Overlay, by: str, reason: str | None) -> str:
     return f"{code(by)} closed this with {code(f'gitops close {overlay.label}')}{because}"
 
 
+def render_gave_way(branch: str) -> str:
+    """Return the comment for a proposal that became part of a wider one."""
+    return (
+        f"This is part of {code(branch)} now, which proposes it together with others. "
+        "An approval of this one does not count there: please look at that one."
+    )
+
+
 def render_rolled_back(
     overlay: Overlay, by: str, *, restores: str, commit: str | None, reason: str | None
 ) -> str:

@@ -105,10 +105,10 @@ def render_pull_request(review: Review) -> PullRequestText:
     if action == "rollback":
         parts += _restoring(review)
     elif action != "undo":  # going back is always allowed
-        parts += _titled("Before it goes in", _verdicts(review))
+        parts += titled("Before it goes in", _verdicts(review))
     overrides = said.get("Gitops-Override", ())
-    parts += _titled("Passed over", [code(text) for text in overrides])
-    parts += _titled("Warnings", [code(text) for text in review.warnings])
+    parts += titled("Passed over", [code(text) for text in overrides])
+    parts += titled("Warnings", [code(text) for text in review.warnings])
     parts.append(f"**Way back**: {_way_back(review)}")
     request = asking(
         review.overlay,
@@ -137,13 +137,28 @@ def head_told(body: str) -> str | None:
     return found[1] if found is not None else None
 
 
-def _opening(review: Review, action: str) -> str:
-    kind = _KINDS.get(action, "New images")
-    where = f"{'of' if action == 'rollback' else 'for'} {code(review.overlay.label)}"
+def kind_told(action: str) -> str:
+    """Return what a pull request calls an action."""
+    return _KINDS.get(action, "New images")
+
+
+def opened(review: Review) -> str:
+    """Say who asked for it, when, and at which head."""
     return (
-        f"**{kind}** {where}, asked for by {code(review.by)} on {_time(review.since)}, "
-        f"at {code(review.head[:_SHORT])}."
+        f"asked for by {code(review.by)} on {_time(review.since)}, at {code(review.head[:_SHORT])}."
     )
+
+
+def details_of(review: Review, action: str) -> list[str]:
+    """Return what is told of one overlay beside its images, one line each."""
+    if action == "rollback":
+        return _restoring(review)
+    return [] if action == "undo" else _verdicts(review)
+
+
+def _opening(review: Review, action: str) -> str:
+    where = f"{'of' if action == 'rollback' else 'for'} {code(review.overlay.label)}"
+    return f"**{kind_told(action)}** {where}, {opened(review)}"
 
 
 def _changes(rows: Sequence[ProposalImage]) -> str:
@@ -249,7 +264,8 @@ def _way_back(review: Review) -> str:
     return f"{command} would restore {code(describe(choice.release))}: {choice.stability}{over}."
 
 
-def _titled(title: str, items: Sequence[str]) -> list[str]:
+def titled(title: str, items: Sequence[str]) -> list[str]:
+    """Return a title and a list below it, cut where it is long; nothing without items."""
     if not items:
         return []
     more = [f"and {len(items) - _LISTED} more"] if len(items) > _LISTED else []

@@ -1,4 +1,4 @@
-"""`approve` and `close` of what several environments and apps wait for."""
+"""`approve` and `close` of several proposals: of environments that no group has together."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from gitops.core.git.message import trailers
 from gitops.errors import NotFound, Refused, UsageError
 from groups_world import APPS, BEN, PRODUCTION, GroupsWorld
 
-GROUP = Named(("production",))
+BOTH = Named(PRODUCTION)
 LABELS = [f"{app}/{name}" for name in PRODUCTION for app in APPS]
 
 
 @pytest.fixture
 def proposed() -> GroupsWorld:
-    """Production waits for 1.1, as Ana proposed it."""
-    world = GroupsWorld(", change: pull-request")
+    """Both prods wait for 1.1, each on a branch of its own, as Ana proposed it."""
+    world = GroupsWorld(", change: pull-request", groups="")
     world.ship("1.1", "stage")
-    promote(world.session(), PromoteRequest(("production",)))
+    promote(world.session(), PromoteRequest(PRODUCTION))
     return world
 
 
@@ -38,7 +38,7 @@ def waiting(world: GroupsWorld) -> list[str]:
     return [name for name in world.repository.branches if name.startswith("gitops/")]
 
 
-def test_a_group_is_approved_by_one_commit(proposed: GroupsWorld) -> None:
+def test_several_are_approved_by_one_commit(proposed: GroupsWorld) -> None:
     """One question with all of it; the branches go with it."""
     before = proposed.repository.head()
     asked: list[ApprovalPreview] = []
@@ -47,22 +47,23 @@ def test_a_group_is_approved_by_one_commit(proposed: GroupsWorld) -> None:
         asked.append(preview)
         return True
 
-    report = approve(proposed.session(BEN), ApproveRequest(GROUP), confirm=confirm)
+    report = approve(proposed.session(BEN), ApproveRequest(BOTH), confirm=confirm)
 
     newest = proposed.repository.commits[proposed.repository.head() or ""].info
     assert (before, "committed", 1) == (newest.parents[0], report.outcome, len(asked))
     assert ({"1.1"}, ["gitops/ledger"]) == (tags(proposed), waiting(proposed))
     said = trailers(newest.message)
     assert (("promote",), LABELS) == (said["Gitops-Action"], list(said["Gitops-Environment"]))
-    assert 6 == len(asked[0].changes) == len(report.proposals)
+    assert (6, 2, 2) == (len(asked[0].changes), len(asked[0].heads), len(report.proposals))
+    assert 3 == len(newest.parents)
 
 
 def test_nobody_approves_a_group_of_their_own(proposed: GroupsWorld) -> None:
     """Nothing is recorded, nothing lands."""
     with pytest.raises(Refused, match="is an author of this proposal"):
-        approve(proposed.session(), ApproveRequest(GROUP))
+        approve(proposed.session(), ApproveRequest(BOTH))
 
-    assert ({"1.0"}, 6) == (tags(proposed), len(waiting(proposed)))
+    assert ({"1.0"}, 2) == (tags(proposed), len(waiting(proposed)))
 
 
 def test_what_stands_against_one_keeps_all(proposed: GroupsWorld) -> None:
@@ -71,11 +72,11 @@ def test_what_stands_against_one_keeps_all(proposed: GroupsWorld) -> None:
     proposed.repository.commit(held)
 
     with pytest.raises(Refused) as error:
-        approve(proposed.session(BEN), ApproveRequest(GROUP))
+        approve(proposed.session(BEN), ApproveRequest(BOTH))
 
     assert 2 == len(error.value.reasons)
-    assert ({"1.0"}, 6) == (tags(proposed), len(waiting(proposed)))
-    report = approve(proposed.session(BEN), ApproveRequest(GROUP, override="the fix"))
+    assert ({"1.0"}, 2) == (tags(proposed), len(waiting(proposed)))
+    report = approve(proposed.session(BEN), ApproveRequest(BOTH, override="the fix"))
     said = trailers(proposed.repository.commits[report.commit or ""].info.message)
     assert 2 == len(said["Gitops-Override"])
 
@@ -87,10 +88,10 @@ def test_two_must_agree_to_all(proposed: GroupsWorld) -> None:
     )
     proposed.repository.commit({"gitops.yaml": config})
 
-    first = approve(proposed.session(BEN), ApproveRequest(GROUP))
+    first = approve(proposed.session(BEN), ApproveRequest(BOTH))
     middle = tags(proposed)
     cas = replace(BEN, name="Cas", email="cas@example.com")
-    approve(proposed.session(cas), ApproveRequest(GROUP))
+    approve(proposed.session(cas), ApproveRequest(BOTH))
 
     assert ({"1.0"}, 3) == (middle, len(first.notes))
     assert {"1.1"} == tags(proposed)
@@ -98,23 +99,25 @@ def test_two_must_agree_to_all(proposed: GroupsWorld) -> None:
 
 def test_those_that_wait_are_meant(proposed: GroupsWorld) -> None:
     """What has no proposal is no error beside one; without any there is nothing to approve."""
-    close(proposed.session(), Named(("web/production",)), reason="later")
-    report = approve(proposed.session(BEN), ApproveRequest(GROUP))
+    close(proposed.session(), Named(("prod-us",)), reason="later")
+    report = approve(proposed.session(BEN), ApproveRequest(BOTH))
 
-    assert 4 == len(report.changes)
+    assert 3 == len(report.changes)
     with pytest.raises(NotFound, match="has no open proposal"):
-        approve(proposed.session(BEN), ApproveRequest(GROUP))
-    promote(proposed.session(), PromoteRequest(("production",)))
+        approve(proposed.session(BEN), ApproveRequest(BOTH))
+    promote(proposed.session(), PromoteRequest(("prod-us",)))
+    proposed.ship("1.2", "stage")
+    promote(proposed.session(), PromoteRequest(("prod-eu",)))
     with pytest.raises(UsageError, match="--head is of one proposal"):
-        approve(proposed.session(BEN), ApproveRequest(GROUP, head="a" * 40))
+        approve(proposed.session(BEN), ApproveRequest(BOTH, head="a" * 40))
 
 
 def test_a_group_is_closed_in_one_push(proposed: GroupsWorld) -> None:
     """All branches go; again there is nothing to do."""
-    report = close(proposed.session(), GROUP, reason="not now")
-    again = close(proposed.session(), GROUP)
+    report = close(proposed.session(), BOTH, reason="not now")
+    again = close(proposed.session(), BOTH)
 
-    assert ("closed", 6, []) == (report.outcome, len(report.proposals), waiting(proposed))
+    assert ("closed", 2, []) == (report.outcome, len(report.proposals), waiting(proposed))
     assert ("unchanged", 1) == (again.outcome, len(again.notes))
 
 
@@ -125,15 +128,15 @@ def test_with_a_forge_all_are_asked_before_one_is_merged(proposed: GroupsWorld) 
     def session() -> Session:
         return replace(proposed.session(BEN), forge=lambda _: forge)
 
-    promote(replace(proposed.session(), forge=lambda _: forge), PromoteRequest(("production",)))
+    promote(replace(proposed.session(), forge=lambda _: forge), PromoteRequest(PRODUCTION))
     numbers = sorted(forge.pulls)
     for number in numbers[:-1]:
         forge.approve(number, "cara")
     with pytest.raises(Refused, match="waits for"):
-        approve(session(), ApproveRequest(GROUP))
+        approve(session(), ApproveRequest(BOTH))
     assert {"1.0"} == tags(proposed)
     forge.approve(numbers[-1], "cara")
 
-    report = approve(session(), ApproveRequest(GROUP))
+    report = approve(session(), ApproveRequest(BOTH))
 
-    assert ("committed", {"1.1"}, 6) == (report.outcome, tags(proposed), len(report.commits))
+    assert ("committed", {"1.1"}, 2) == (report.outcome, tags(proposed), len(report.commits))

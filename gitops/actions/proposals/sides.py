@@ -1,0 +1,80 @@
+"""A proposal of several overlays: which they are, and that all of them are meant."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from gitops.actions.context.view import OverlayView
+from gitops.actions.proposals.branches import covered_by, proposal_branch
+from gitops.actions.proposals.find import (
+    OpenProposal,
+    ProposalLookup,
+    find_on,
+    find_proposal,
+    follows,
+    kustomization_of,
+)
+from gitops.core.environments.environment import Overlay
+from gitops.core.git.message import told_labels
+from gitops.errors import Refused
+
+
+def sides_of(view: OverlayView, present: OpenProposal) -> tuple[OverlayView, ...]:
+    """Return the overlays that an open proposal changes something of, in promotion order."""
+    if present.branch == proposal_branch(view.overlay):
+        return (view,)
+    paths = view.session.evidence.changed(present.fork, present.commit)
+    owners = covered_by(view.tip, present.branch).owners(paths)
+    return tuple(view.beside(one) for one in owners)
+
+
+def require_whole(
+    view: OverlayView, found: ProposalLookup, meant: Collection[Overlay], verb: str
+) -> None:
+    """Refuse to do something with a proposal of several overlays when only some were named.
+
+    A side that wants nothing any more, since its base has the images, may hold nothing else.
+    Raises Refused.
+    """
+    present = found.present
+    if present is None:
+        return
+    sides = sides_of(view, present)
+    name = present.branch.removeprefix("gitops/")
+    elsewhere = [side for side in sides if find_proposal(side).branch != present.branch]
+    for side in elsewhere if verb == "approve" else ():
+        if find_on(side, present.branch).present is not None:
+            other = find_proposal(side).branch
+            raise Refused(
+                f"{side.label} is proposed on {other} and on {present.branch}",
+                hint=f"first `gitops {verb} {side.overlay.typed}`",
+            )
+    missing = [side.label for side in sides if side.overlay not in meant]
+    if missing:
+        raise Refused(
+            f"{view.label} is proposed together with {told_labels(missing)} on {present.branch}",
+            hint=f"`gitops {verb} {name}` is about all of it",
+        )
+    for side in sides:
+        more = _more(side, present) if side.overlay != view.overlay else ()
+        if more:
+            raise Refused(
+                f"{present.branch} changes more than images: {', '.join(more[:5])}",
+                hint=f"merge it with Git, or propose the images again after `gitops close {name}`",
+            )
+
+
+def _more(side: OverlayView, present: OpenProposal) -> tuple[str, ...]:
+    """Return what a proposal changes of one side beside images, what follows them, and its hold."""
+    evidence = side.session.evidence
+    covered = covered_by(side.tip, present.branch)
+    paths = evidence.changed(present.fork, present.commit)
+    own = tuple(path for path in paths if covered.owner(path) == side.overlay)
+    file, _ = kustomization_of(evidence.at(present.commit), side.overlay)
+    plain = follows(side, present.fork, present.commit, file, own)
+    goes_back = present.kind != "forward"
+    return tuple(
+        path
+        for path in own
+        if path not in plain and not (goes_back and path.startswith(".gitops/holds/"))
+    )
