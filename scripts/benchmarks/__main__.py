@@ -27,6 +27,8 @@ from repositories import QUICK, SHAPES
 from scale import lines_of, measure_scale, scale_figures, scale_text
 from single import first_words, measure_far, measure_single, say
 
+from images import images_text, measure_images
+
 _PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
 _TEXTS = {
     "single": single_text,
@@ -35,6 +37,7 @@ _TEXTS = {
     "cluster": cluster_text,
     "house": house_text,
     "scale": scale_text,
+    "images": images_text,
 }
 _NOBODY: dict[str, Any] = {"rows": [], "missing": []}
 _ALL = ("single", "far", "crowd")
@@ -59,8 +62,8 @@ def _options() -> argparse.Namespace:
         default="all",
         help="single: one bump at a time; far: behind a long round trip; crowd: many writers; "
         "cluster: wait and rollback on a real Argo CD; house: what one deploy and one approve walk "
-        "through, and how large it all is; scale: how costs grow with apps, commits and lines; all "
-        "leaves these three out",
+        "through, and how large it all is; scale: how costs grow with apps, commits and lines; "
+        "images: pinned deploys and a cleanup's plan; all leaves these four out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -98,7 +101,7 @@ def main() -> None:
 
 def _measure_all(options: argparse.Namespace, root: Path) -> None:
     begun = time.monotonic()
-    if not options.quick and options.what not in ("cluster", "house", "scale"):
+    if not options.quick and options.what not in ("cluster", "house", "scale", "images"):
         build_kustomize(root)
     parts = _ALL if options.what == "all" else (options.what,)
     kept: dict[str, dict[str, Any]] = {}
@@ -107,7 +110,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         results = kept[part] = _measure(options, root, part)
         text = _TEXTS[part](results)
         print(f"\n{text}\n", flush=True)
-        if not options.quick and not options.no_page and part != "house":
+        if not options.quick and not options.no_page and part not in ("house", "images"):
             put_between(_PAGE, part, text)
             say(f"{_PAGE.name}: {part} is written")
         if part in _FIGURES:
@@ -139,6 +142,8 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
         results = measure_house(root, options.against, options.runs)
     elif part == "scale":
         results = measure_scale(root, gitops, options.runs or 1, quick=options.quick)
+    elif part == "images":
+        results = measure_images(root, gitops, runs, quick=options.quick)
     elif part == "crowd":
         words = options.writers or ("1,8" if options.quick else "1,8,32,64,128")
         sizes = [int(word) for word in words.split(",")]

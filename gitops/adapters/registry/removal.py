@@ -3,7 +3,7 @@
 Deleting a manifest takes all its tags along, and many registries cannot delete a tag alone. So a
 tag is first moved to a manifest of its own, which nothing else can name, and that one is deleted:
 this works wherever manifests can be overwritten and deleted. Whether they can be is asked first,
-of a manifest that does not exist. docs/decisions/0084-a-tag-goes-by-a-manifest-of-its-own.md
+of a manifest that does not exist. docs/explanation/deleting-images.md
 """
 
 from __future__ import annotations
