@@ -377,4 +377,7 @@ def init(
     from gitops.adapters.local.sample import sample_files
 
     folder, sample = LocalFolder(directory), sample_files()
-    return run(folder, sample, request, load_config=_load_config, confirm=confirm)
+    renderer = require_renderer() if request.add_images else None
+    return run(
+        folder, sample, request, load_config=_load_config, confirm=confirm, renderer=renderer
+    )

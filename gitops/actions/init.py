@@ -12,18 +12,22 @@ from typing import Literal, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.actions.manifests.missing_images import AddedImages, missing_images
 from gitops.core.audit.application_files import names_by_folder
 from gitops.core.environments.environment import CONFIG_PATH, Config
 from gitops.core.environments.layout import (
+    FoundEnvironment,
     KustomizedFolder,
     Layout,
     find_layout,
+    overlays_among,
     render_config,
     word_of,
 )
 from gitops.core.kustomization import FILE_NAMES, image_values
 from gitops.core.yamltext import quote
 from gitops.errors import ManifestError, Refused, UsageError
+from gitops.ports import Renderer
 
 
 class EmptyPlace(Protocol):
@@ -49,6 +53,18 @@ class EmptyPlace(Protocol):
 class ManifestFolder(EmptyPlace, Protocol):
     """A folder on disk that may hold a manifest repository."""
 
+    def entries(self, directory: str) -> tuple[str, ...]:
+        """Return the names in a folder below it, sorted, folders ending in "/"."""
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of a file, None when there is none."""
+        ...
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Replace the file at `path` atomically."""
+        ...
+
     def manifests(self) -> Iterator[tuple[str, bytes]]:
         """Yield path and content of every file that may be a manifest, sorted; no hidden ones."""
         ...
@@ -59,8 +75,9 @@ class AdoptReport(Struct, frozen=True):
 
     Attributes:
         outcome: `written`, `planned` for a dry run, `unchanged` where the person said no.
-        content: the text of `gitops.yaml`.
+        content: the text of `gitops.yaml`; "" where that was there already.
         layout: what was found.
+        added: the kustomizations that get entries of `images:`.
         warnings: what it does not understand, or what stands in the way of the first deploy.
     """
 
@@ -69,6 +86,7 @@ class AdoptReport(Struct, frozen=True):
     content: str
     layout: Layout
     warnings: tuple[str, ...] = ()
+    added: tuple[AddedImages, ...] = ()
 
 
 class ScaffoldReport(Struct, frozen=True):
@@ -96,21 +114,26 @@ def init(
     *,
     load_config: Callable[[bytes], Config],
     confirm: Callable[[AdoptReport], bool] | None = None,
+    renderer: Renderer | None = None,
 ) -> ScaffoldReport | AdoptReport:
     """Adopt the manifests that lie in `place`, or write the sample where there are none.
 
-    `confirm` shows what was found and asks; None writes at once. Raises what `scaffold` raises, and
-    Refused where there are manifests that tell of no environment.
+    `renderer` builds what entries of `images:` are made from, where they are asked for. `confirm`
+    shows what was found and asks; None writes at once. Raises what `scaffold` raises, and Refused
+    where there are manifests that tell of no environment.
     """
     if request.sample:
         return scaffold(place, sample, request.repo_url, dry_run=request.dry_run)
     folders: dict[str, KustomizedFolder] = {}
     applications: dict[str, str] = {}
     others = 0
+    known: Config | None = None
     for path, content in place.manifests():
         folder, _, name = path.rpartition("/")
         if path in (CONFIG_PATH, *_MISSPELT):
-            raise _is_there(place, path)
+            if path != CONFIG_PATH or not request.add_images:
+                raise _is_there(place, path)
+            known = load_config(content)
         if name in FILE_NAMES:
             folders[folder] = KustomizedFolder(folder, _pinned(content, path))
         else:
@@ -123,7 +146,13 @@ def init(
                 hint="`gitops init --sample` puts the sample beside them; or name an empty folder",
             )
         return scaffold(place, sample, request.repo_url, dry_run=request.dry_run)
-    return _adopt(place, tuple(folders.values()), applications, request, load_config, confirm)
+    if known is not None:
+        report = AdoptReport("planned", place.describe(), "", _layout_of(known, folders))
+    else:
+        report = _adopt(place, tuple(folders.values()), applications, load_config)
+    if request.add_images and renderer is not None:
+        report = _with_images(place, report, folders, renderer)
+    return _write(place, report, request, confirm)
 
 
 class InitRequest(Struct, frozen=True):
@@ -132,11 +161,13 @@ class InitRequest(Struct, frozen=True):
     Attributes:
         repo_url: what the Applications of the sample read; None: the remote `origin`.
         sample: write the sample, whatever lies there.
+        add_images: write entries of `images:` that are missing, also where gitops.yaml is there.
     """
 
     repo_url: str | None = None
     sample: bool = False
     dry_run: bool = False
+    add_images: bool = False
 
 
 _MISSPELT = ("gitops.yml", ".gitops.yaml", ".gitops.yml")
@@ -166,9 +197,7 @@ def _adopt(
     place: ManifestFolder,
     folders: tuple[KustomizedFolder, ...],
     applications: Mapping[str, str],
-    request: InitRequest,
     load_config: Callable[[bytes], Config],
-    confirm: Callable[[AdoptReport], bool] | None,
 ) -> AdoptReport:
     known = {folder: word for folder, name in applications.items() if (word := word_of(name))}
     layout = find_layout(folders, known)
@@ -182,20 +211,62 @@ def _adopt(
         )
     content = render_config(layout)
     load_config(content.encode())
-    report = AdoptReport("planned", place.describe(), content, layout, tuple(_doubts(layout)))
+    return AdoptReport("planned", place.describe(), content, layout, tuple(_doubts(layout)))
+
+
+def _layout_of(config: Config, folders: Mapping[str, KustomizedFolder]) -> Layout:
+    """Return what a `gitops.yaml` that is there says of the folders."""
+    rows = [
+        FoundEnvironment(row.name, "local" if row.change == "work-tree" else "dev", pattern)
+        for row in config.environments
+        for pattern in row.patterns
+    ]
+    return Layout(tuple(rows))
+
+
+def _with_images(
+    place: ManifestFolder,
+    report: AdoptReport,
+    folders: Mapping[str, KustomizedFolder],
+    renderer: Renderer,
+) -> AdoptReport:
+    """Return the report with entries for the images that the overlays build."""
+    mine = overlays_among(report.layout, folders)
+    found = [missing_images(place, renderer, folder) for folder in mine]
+    added = tuple(one for one in found if one.after is not None)
+    pinned = {one.path.rpartition("/")[0] for one in added}
+    unpinned = tuple(one for one in report.layout.unpinned if one not in pinned)
+    layout = replace(report.layout, unpinned=unpinned)
+    left = tuple(text for one in found for text in one.left)
+    told = tuple(_doubts(layout)) if report.content else ()
+    return replace(report, layout=layout, added=added, warnings=(*told, *left))
+
+
+def _write(
+    place: ManifestFolder,
+    report: AdoptReport,
+    request: InitRequest,
+    confirm: Callable[[AdoptReport], bool] | None,
+) -> AdoptReport:
+    if not report.content and not report.added:
+        return replace(report, outcome="unchanged")
     if request.dry_run:
         return report
     if confirm is not None and not confirm(report):
         return replace(report, outcome="unchanged")
-    place.write_new({CONFIG_PATH: content.encode()})
+    if report.content:
+        place.write_new({CONFIG_PATH: report.content.encode()})
+    for one in report.added:
+        if one.after is not None:
+            place.replace(one.path, one.after)
     return replace(report, outcome="written")
 
 
 def _doubts(layout: Layout) -> Iterator[str]:
     if layout.unpinned:
         yield (
-            f"{_some(layout.unpinned)} pin no image: name them in `images:`, else there is nothing "
-            "to change"
+            f"{_some(layout.unpinned)} pin no image, so there is nothing to change: "
+            "`gitops init --add-images` names those that are built"
         )
     if layout.unknown:
         yield f"{_some(layout.unknown)} pin images and belong to no environment here"

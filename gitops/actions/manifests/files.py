@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from gitops.core.kustomization.graph import FileKind
 from gitops.errors import ManifestError
-from gitops.ports import Snapshot, Tree, Trees
+from gitops.ports import Tree, Trees
+
+
+class FolderFiles(Protocol):
+    """Files by their paths: a snapshot, or a folder on disk."""
+
+    def entries(self, directory: str) -> tuple[str, ...]:
+        """Return the names in a folder, sorted, folders ending in "/"."""
+        ...
+
+    def read(self, path: str) -> bytes | None:
+        """Return the bytes of a file, None when there is none."""
+        ...
 
 
 class TreeFiles:
@@ -38,7 +51,7 @@ class TreeFiles:
 class SnapshotFiles:
     """The files of a snapshot. It does not tell links: reading one raises ManifestError."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: FolderFiles) -> None:
         self._snapshot = snapshot
         self._names: dict[str, frozenset[str]] = {}
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from gitops.actions.manifests.files import FolderFiles
 from gitops.actions.manifests.render import refusal
 from gitops.core.kustomization import ImageEntry, edit_images
 from gitops.core.kustomization.graph import BuildGraph
@@ -133,7 +134,7 @@ def plain_build(
     return TrialBuild(problem=problem, isolated=build.isolated, text=build.text)
 
 
-def build_files(snapshot: Snapshot, graph: BuildGraph) -> dict[str, BuildFile] | str:
+def build_files(snapshot: FolderFiles, graph: BuildGraph) -> dict[str, BuildFile] | str:
     """Return what a build reads, or why nothing can be built."""
     reason = refusal(graph)
     if reason is not None:
@@ -150,7 +151,7 @@ def build_files(snapshot: Snapshot, graph: BuildGraph) -> dict[str, BuildFile] |
     return found
 
 
-def _files(snapshot: Snapshot, graph: BuildGraph) -> dict[str, BuildFile] | None:
+def _files(snapshot: FolderFiles, graph: BuildGraph) -> dict[str, BuildFile] | None:
     """Return what a build reads; None for too much. Raises ManifestError for a link."""
     found: dict[str, BuildFile] = {}
     size = 0

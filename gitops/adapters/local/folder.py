@@ -56,6 +56,16 @@ class LocalFolder:
                 )
             return place.read_bytes() if place.is_file() else None
 
+    def entries(self, directory: str) -> tuple[str, ...]:
+        """Return the names in a folder below it, sorted, folders ending in "/". Raises Denied."""
+        place = self._path / directory
+        with _denied("read", str(place)):
+            try:
+                found = [f"{one.name}/" if one.is_dir() else one.name for one in os.scandir(place)]
+            except (FileNotFoundError, NotADirectoryError):
+                return ()
+        return tuple(sorted(found))
+
     def replace(self, path: str, content: bytes) -> None:
         """Replace the file at `path` atomically, keeping its mode and owner. Raises Denied."""
         place = self._path / path

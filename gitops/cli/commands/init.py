@@ -18,6 +18,13 @@ def init(
         bool,
         Option("--sample", help="Write the sample, also where other manifests lie."),
     ] = False,
+    add_images: Annotated[
+        bool,
+        Option(
+            "--add-images",
+            help="Write missing entries of images: from what is built, as it is today.",
+        ),
+    ] = False,
     yes: Yes = False,
     dry_run: DryRun = False,
     output: Output = Format.text,
@@ -28,7 +35,7 @@ def init(
     from gitops.wiring import init as run
 
     ask = not (yes or dry_run) and may_ask(output)
-    request = InitRequest(repo_url=repo_url, sample=sample, dry_run=dry_run)
+    request = InitRequest(repo_url, sample, dry_run, add_images)
     return print_init(run(directory, request, confirm_adoption if ask else None), output)
 
 

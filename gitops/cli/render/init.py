@@ -14,6 +14,7 @@ from gitops.cli import streams
 from gitops.cli.render import documents
 from gitops.cli.render.terminal import aside, line, paint, remark, safe
 from gitops.cli.render.text import print_json
+from gitops.core.kustomization.image import describe_value
 from gitops.core.text.plain import split_lines
 
 
@@ -42,21 +43,45 @@ def confirm_adoption(report: AdoptReport) -> bool:
 
     for text in split_lines(report.content):
         remark(text)
+    for text in _added(report):
+        remark(text)
     for warning in report.warnings:
         aside("warning", warning)
-    return bool(typer.confirm("Write gitops.yaml?", default=True, err=True))
+    what = "these entries" if not report.content else "gitops.yaml"
+    what += " and these entries" if report.content and report.added else ""
+    return bool(typer.confirm(f"Write {what}?", default=True, err=True))
+
+
+def _added(report: AdoptReport) -> list[str]:
+    """Return a line for each entry that is added."""
+    return [
+        f"{one.path}: {image} {describe_value(value)}"
+        for one in report.added
+        for image, value in one.images
+    ]
 
 
 def _print_adoption(report: AdoptReport) -> int:
     if report.outcome == "unchanged":
         line("nothing was written")
+        for warning in report.warnings:
+            aside("warning", warning)
         return 0
     if report.outcome == "planned":
         for text in split_lines(report.content):
             line(safe(text))
+    for text in _added(report):
+        line(safe(text))
+    verb = "wrote" if report.outcome == "written" else "would write"
+    if not report.content:
+        where = f"{len(report.added)} kustomizations"
+        line(paint(safe(f"{verb} entries of images: to {where}"), "bold", sys.stdout))
+        for warning in report.warnings:
+            aside("warning", warning)
+        aside("hint", "rendered, nothing changes: commit and push them")
+        return 0
     count = len(report.layout.environments)
     what = "1 environment" if count == 1 else f"{count} environments"
-    verb = "wrote" if report.outcome == "written" else "would write"
     line(paint(safe(f"{verb} gitops.yaml to {report.directory}: {what}"), "bold", sys.stdout))
     for warning in report.warnings:
         aside("warning", warning)
@@ -73,10 +98,18 @@ def init_document(report: ScaffoldReport | AdoptReport) -> documents.JsonDocumen
             "action": "init",
             "outcome": "edited" if report.outcome == "written" else report.outcome,
             "directory": report.directory,
-            "files": ["gitops.yaml"],
+            "files": [
+                *(["gitops.yaml"] if report.content else []),
+                *(one.path for one in report.added),
+            ],
             "content": report.content,
             "environments": [
                 {"name": row.name, "overlay": row.overlay} for row in report.layout.environments
+            ],
+            "images": [
+                {"path": one.path, "image": image, **(documents.value_document(value) or {})}
+                for one in report.added
+                for image, value in one.images
             ],
             "warnings": list(report.warnings),
         }

@@ -273,6 +273,12 @@ def _with_rest(rows: tuple[FoundEnvironment, ...], folders: Sequence[KustomizedF
     return Layout(rows, tuple(unknown), tuple(unpinned))
 
 
+def overlays_among(layout: Layout, folders: Iterable[str]) -> tuple[str, ...]:
+    """Return those of `folders` that are overlays of the environments."""
+    patterns = [_pattern(row.overlay) for row in layout.environments]
+    return tuple(one for one in folders if any(pattern.fullmatch(one) for pattern in patterns))
+
+
 def _pattern(overlay: str) -> re.Pattern[str]:
     return re.compile("[^/]+".join(re.escape(part) for part in overlay.split("{app}")))
 
