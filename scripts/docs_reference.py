@@ -78,6 +78,10 @@ TRAILERS = {
     "source branch and commit of this image.",
     "Gitops-Restores": "A rollback: the commit whose images it puts back.",
     "Gitops-Rolled-Back": "A rollback: the commit that was judged bad.",
+    "Gitops-Schema": "`deploy --schema`, or what the image says: what it does to the database's "
+    "schema, `none`, `compatible` or `breaking`. A promotion carries the worst of what it brings.",
+    "Gitops-Schema-Risk": "`rollback --accept-schema-risk`: environment and commit of each "
+    "breaking release that it went back across.",
     "Gitops-Undoes": "`gitops undo`: the rollback that it takes back.",
     "Gitops-Override": "`--override`: one for each reason that was passed over.",
     "Argocd-reference-commit-sha": "The source commit, where Argo CD looks for it.",
@@ -385,6 +389,8 @@ def trailers_page() -> str:
         rolled_back="9ab1" * 10,
         undoes="7e57" * 10,
         sources=[f"dev shop/api release/1.5@sha1:{'5f2c' * 10}"],
+        schema="compatible",
+        crosses=[f"dev {'7e57' * 10}"],
     ).render()
     agree("trailers", set(trailers(message)), set(TRAILERS))
     hold = Hold(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import CommitMessage
+from gitops.core.git.schema import SCHEMAS, Schema, read_schema, worst
 from gitops.core.kustomization.image import parse_image
 from gitops.core.policy.reasons import (
     Reason,
@@ -47,6 +48,8 @@ class DeployRequest(Struct, frozen=True):
         override: why policy is passed over, or None.
         add: make entries that an overlay does not have yet.
         apps: only these; () means all that have the images.
+        schema: what the images do to the database's schema: none, compatible or breaking; None:
+            nobody said.
     """
 
     images: tuple[str, ...]
@@ -57,6 +60,7 @@ class DeployRequest(Struct, frozen=True):
     reason: str | None = None
     add: bool = False
     apps: tuple[str, ...] = ()
+    schema: str | None = None
 
 
 class _Edits(Struct, frozen=True):
@@ -86,6 +90,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     # What an override passes is what stands now, and nobody knows that of a remembered tip; an
     # intent that others carry names one app, or none.
     alone = request.override is not None or session.dry_run or len(request.apps) > 1
+    alone = alone or request.schema is not None  # an intent that others carry says no such thing
     if combining is None or alone:
         return _announced(session, write(session, plan, eager=request.override is None).report)
     from gitops.actions.batch.join import Batch  # loads what seals need; most calls have no key
@@ -170,7 +175,8 @@ def plan_deploy(
             raise override.refusal(barred)
         kept_out = {reason.overlay for reason in barred}
         go = [entry for entry in edits.edited if entry.target.view.label not in kept_out]
-        made = _assemble(session, go, request, build)
+        schemas = _schemas(go, request, seen.schemas if seen is not None else {})
+        made = _assemble(session, go, request, build, schemas)
         return replace(
             made,
             skipped=(
@@ -202,6 +208,8 @@ def _check(request: DeployRequest) -> None:
         )
     require_words(request.override, "--override")
     require_words(request.reason, "--reason")
+    if request.schema is not None and read_schema(request.schema) is None:
+        raise UsageError(f"--schema is one of {', '.join(SCHEMAS)}, not {request.schema!r}")
     if request.commit is not None and request.ref is None:
         raise UsageError("--commit says which commit of a branch: name that with --ref")
 
@@ -289,12 +297,16 @@ def _assemble(
     entries: Sequence[Edited],
     request: DeployRequest,
     build: SourceBuild | None,
+    schemas: Mapping[str, Schema],
 ) -> Plan:
-    """Put the edits that policy lets in where their environments take them."""
+    """Put the edits that policy lets in where their environments take them.
+
+    `schemas`: label of an overlay -> what its images do to the database's schema.
+    """
     passed = record_overrides(
         request.override, [reason for entry in entries for reason in entry.reasons]
     )
-    return assemble(
+    made = assemble(
         "deploy",
         entries,
         render=lambda labels, lines: CommitMessage(
@@ -305,8 +317,24 @@ def _assemble(
             reason=request.reason,
             overrides=passed,
             source=(build.branch, build.commit) if build is not None else None,
+            schema={label: schemas[label] for label in labels if label in schemas} or None,
         ).render(),
         add=request.add,
         # An override is given for the proposal to record it, also for one that waits already.
         refresh=bool(passed),
     )
+    said = {f"the database's schema: {schema}": None for schema in schemas.values()}
+    return replace(made, notes=(*made.notes, *said)) if said else made
+
+
+def _schemas(
+    entries: Sequence[Edited], request: DeployRequest, told: Mapping[str, Schema]
+) -> dict[str, Schema]:
+    """Return what each overlay's images do to its database: as they say, else as the caller says.
+
+    Where both say something the worse counts.
+    """
+    own = read_schema(request.schema)
+    labels = [one.target.view.label for one in entries]
+    found = {label: worst((told.get(label), own)) for label in labels}
+    return {label: schema for label, schema in found.items() if schema is not None}

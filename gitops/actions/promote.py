@@ -19,15 +19,17 @@ from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge_carried
 from gitops.actions.policy.upstream import read_origins
 from gitops.actions.pull_requests.announce import with_pull_requests
-from gitops.actions.releases.history import gather_releases
+from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Environment, Overlay, keep_names
 from gitops.core.git.message import ChangeLine, CommitMessage
+from gitops.core.git.schema import Schema
 from gitops.core.kustomization import missing_image
-from gitops.core.kustomization.image import ImageValue
+from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.policy.promotion import Carried, ImageOrigin, carry, judge_registry
 from gitops.core.policy.reasons import Reason, plain_branch, record_overrides
+from gitops.core.releases.crossed import carried_schema
 from gitops.core.releases.provenance import shared_source
 from gitops.core.report import Skipped, WriteReport
 from gitops.errors import GitopsError, ManifestError, NotFound, UsageError
@@ -71,6 +73,7 @@ class _Carrying(Struct, frozen=True):
     origins: tuple[ImageOrigin, ...]
     warnings: tuple[str, ...]
     reasons: tuple[Reason, ...] = ()
+    schema: Schema | None = None
 
 
 def promote(session: Session, request: PromoteRequest) -> WriteReport:
@@ -263,7 +266,18 @@ def _carry(
     edited = Edited(Target(target, carried.requests), edit)
     came = read_origins(source, wanted)
     foreign = judge_registry(target.overlay, edit.changes, source.label)
-    return _Carrying(edited, came, carried.warnings + edited.warnings, foreign)
+    schema = _schema(source, edited.edit.changes, wanted)
+    return _Carrying(edited, came, carried.warnings + edited.warnings, foreign, schema)
+
+
+def _schema(
+    source: OverlayView, changes: Sequence[ImageChange], wanted: Mapping[str, ImageValue]
+) -> Schema | None:
+    """Return what the images that are carried do to the schema of the target's database."""
+    if not wanted:
+        return None
+    before = {change.image: change.before for change in changes}
+    return carried_schema(releases_of(source), before, wanted)
 
 
 def _looked_at(tip: Tip, found: Sequence[_Carrying], look: Look) -> list[_Carrying]:
@@ -318,9 +332,13 @@ def _assemble(
             overrides=overrides,
             source=source,
             sources=sources,
+            schema={one.edited.label: one.schema for one in found if one.schema} or None,
         ).render()
 
     edited = [one.edited for one in found if one.edited.edit.changes]
     made = assemble("promote", edited, render=render, refresh=refresh)
     warnings = (text for one in found for text in one.warnings)
-    return replace(made, warnings=(*warnings, *made.warnings))
+    notes = (
+        f"{one.edited.label}: the database's schema: {one.schema}" for one in found if one.schema
+    )
+    return replace(made, warnings=(*warnings, *made.warnings), notes=(*made.notes, *notes))

@@ -35,6 +35,7 @@ from gitops.actions.releases.rollback_target import (
     preview_lines,
     rollback_command,
 )
+from gitops.actions.releases.schema_risk import check_schema, told_risks
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_labels
@@ -188,8 +189,7 @@ class _Call(Struct):
 
     def _one(self, view: OverlayView, told: Told) -> Restoration | _Stays:
         """Return what is put back in one overlay, or why nothing is."""
-        request, file = self.request, view.target
-        current = file.read_images()
+        request, file, current = self.request, view.target, view.target.read_images()
         only = [image for image in request.images if image in current]
         if not told.several:
             only = list(request.images)
@@ -202,20 +202,19 @@ class _Call(Struct):
         choice = self.chosen[view.overlay]
         if self.guard is not None:
             self.guard(view, choice)
-        restored = choice.release
         hint = f"`gitops hold {view.overlay.typed} --reason TEXT` keeps it as it is"
-        if restored is None:
+        if (restored := choice.release) is None:
             return _Stays(view, choice.notes, choice.warnings, hint)
-        requests = tuple(entry for entry in choice.requests if entry.image in current)
-        edit = view.edit(requests)
-        since, planned = landed_since(view, restored, self.planned_on.get(view.overlay))
-        self.planned_on[view.overlay] = planned
+        edit = view.edit(requests := tuple(one for one in choice.requests if one.image in current))
+        planned_on = self.planned_on.get(view.overlay)
+        since, self.planned_on[view.overlay] = landed_since(view, restored, planned_on)
         if not edit.changes:
             notes = (f"{describe(restored)} is what already runs", *since)
             return _Stays(view, notes, choice.warnings, hint)
+        over = check_schema(view, restored, edit.changes, request)
         told.notes(view.label, (*choice.notes, *since))
-        told.warnings(view.label, (*choice.warnings, *edit.warnings))
-        return Restoration(view, requests, edit, choice, restored)
+        told.warnings(view.label, (*choice.warnings, *edit.warnings, *told_risks(over)))
+        return Restoration(view, requests, edit, choice, restored, over)
 
     def _look_at_clusters(self) -> None:
         """Begin to read the Applications, once, while Git is read: a canary may be under way."""

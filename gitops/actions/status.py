@@ -145,6 +145,7 @@ def _status(
     if newest is not None:
         told = replace(told, commit=newest.commit, time=newest.time, by=newest.author.name)
         told = replace(told, bot=bot_of(newest))
+        told = replace(told, schema=newest.schema)
     return replace(told, words=known.words, proposals=proposals), newest
 
 

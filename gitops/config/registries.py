@@ -38,6 +38,12 @@ REGISTRIES = Table(
             ),
             "The registries that may be asked; left out: whichever an image's name begins with.",
         ),
+        "schema": Key(
+            OneOf("ignore", "read"),
+            "read: a deploy keeps what the image's annotation dev.gitops.schema says that it does "
+            "to the database's schema: none, compatible or breaking.",
+            default="ignore",
+        ),
     }
 )
 _PATTERN = r"[A-Za-z0-9_*](?:[A-Za-z0-9_.*/-]{0,254})"
@@ -148,4 +154,5 @@ def check_pins(rows: Sequence[Value], problems: Problems) -> None:
 def make_registries(table: Value) -> RegistryRules:
     """Return the value of a table without problems."""
     hosts = tuple(item.text.lower() for item in table.list("hosts"))
-    return RegistryRules(refuse=table.get("unavailable", "warn") == "refuse", hosts=hosts)
+    refuse, schema = table.get("unavailable", "warn"), table.get("schema", "ignore")
+    return RegistryRules(refuse=refuse == "refuse", hosts=hosts, schema=schema == "read")

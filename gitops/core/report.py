@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gitops.core.argocd.reports import Live
     from gitops.core.environments.environment import Overlay
     from gitops.core.environments.freeze import FreezeHit
+    from gitops.core.git.schema import Schema
     from gitops.core.hold import Hold
     from gitops.core.kustomization.image import ImageChange, ImageValue
     from gitops.core.ledger.verdicts import CountedVerdict
@@ -216,6 +217,7 @@ class OverlayStatus(Struct, frozen=True):
         bot: the machine that made the newest release without gitops; None: a person, or gitops.
         words: what counts of the words on the newest release: health, then QA.
         live: what the clusters say; None where none is set up.
+        schema: what the newest release did to the database's schema; None: nobody said.
     """
 
     overlay: Overlay
@@ -231,6 +233,7 @@ class OverlayStatus(Struct, frozen=True):
     words: tuple[CountedVerdict, ...] = ()
     live: Live | None = None
     bot: str | None = None
+    schema: Schema | None = None
 
     @property
     def is_failing(self) -> bool:

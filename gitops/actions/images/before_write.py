@@ -15,6 +15,7 @@ from gitops.actions.context.plan import NoOtherTry
 from gitops.actions.context.targets import Target
 from gitops.actions.images.looks import Looks, Seen
 from gitops.core.environments.environment import Environment, Pin, RegistryRules
+from gitops.core.git.schema import Schema, worst
 from gitops.core.images.name import ImageName, image_name
 from gitops.core.images.pinning import Wish, lacking, nearest_tags, pinned
 from gitops.core.kustomization.image import ImageRequest, ImageValue
@@ -29,11 +30,13 @@ class LookedAt(Struct, frozen=True):
         targets: with the digests that `pin` asks for.
         reasons: label of an overlay -> why its images may not go there.
         warnings: what could not be looked at.
+        schemas: label of an overlay -> what its images say of the database's schema, the worst.
     """
 
     targets: tuple[Target, ...]
     reasons: Mapping[str, tuple[Reason, ...]] = {}
     warnings: tuple[str, ...] = ()
+    schemas: Mapping[str, Schema] = {}
 
 
 class _Question(Struct, frozen=True):
@@ -69,13 +72,16 @@ def look(
     changed: list[Target] = []
     reasons: dict[str, tuple[Reason, ...]] = {}
     warnings: list[str] = []
+    schemas: dict[str, Schema] = {}
     for target in targets:
         made = _Answers(looks, target, rules, carried=carried)
         requests = tuple(made.settle(question) for question in _questions(target, rules))
         changed.append(replace(target, requests=requests))
         reasons[target.view.label] = tuple(made.reasons)
         warnings += made.warnings
-    return LookedAt(tuple(changed), reasons, tuple(dict.fromkeys(warnings)))
+        if (schema := worst(made.schemas)) is not None:
+            schemas[target.view.label] = schema
+    return LookedAt(tuple(changed), reasons, tuple(dict.fromkeys(warnings)), schemas)
 
 
 def warn(
@@ -111,6 +117,7 @@ class _Answers:
         self._rules = rules
         self.reasons: list[Reason] = []
         self.warnings: list[str] = []
+        self.schemas: list[Schema] = []
 
     def settle(self, question: _Question) -> ImageRequest:
         """Return what is to be written."""
@@ -136,6 +143,7 @@ class _Answers:
         if value.digest is not None and value.digest != digest:
             self._against(f"{question.wish} is {digest} there, and not {value.digest}")
         self._check_platforms(question.wish, seen)
+        self.schemas += [seen.schema] if seen.schema is not None else []
         pin: Pin = "tag" if self._carried else self._row.pin
         return pinned(request, value, value.digest or digest, pin)
 
@@ -222,7 +230,8 @@ def _wish(
         return None
     if value == before and (row.pin == "tag" or value.digest is not None):
         return None
-    return Wish(name, reference, platforms=bool(row.platforms))
+    schema = rules is not None and rules.schema
+    return Wish(name, reference, platforms=bool(row.platforms), schema=schema)
 
 
 def _may_ask(name: ImageName, rules: RegistryRules | None) -> bool:

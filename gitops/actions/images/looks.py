@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
+from gitops.core.git.schema import ANNOTATION, Schema, read_schema
 from gitops.core.images.manifest import Platform
 from gitops.core.images.pinning import Wish
 from gitops.errors import GitopsError, TimedOut
@@ -25,11 +26,13 @@ class Seen(Struct, frozen=True):
     Attributes:
         digest: None when it has not told one; then `error` says why.
         platforms: what it is there for; None where nobody asked, or it does not say.
+        schema: what it does to the database's schema; likewise.
     """
 
     digest: str | None = None
     platforms: tuple[Platform, ...] | None = None
     error: GitopsError | None = None
+    schema: Schema | None = None
 
 
 class Looks:
@@ -69,8 +72,8 @@ class Looks:
             with self._opening:
                 resolve = self._registry.resolve  # loads and opens what asks, for all of them
             with self._slots:
-                if wish.platforms:
-                    self._seen[wish] = self._with_platforms(wish)
+                if wish.platforms or wish.schema:
+                    self._seen[wish] = self._with_manifest(wish)
                 else:
                     self._seen[wish] = Seen(resolve(wish.name, wish.reference))
         except GitopsError as error:
@@ -78,11 +81,16 @@ class Looks:
         except BaseException as error:  # noqa: BLE001 - raised where the answer is wanted
             self._bug = error
 
-    def _with_platforms(self, wish: Wish) -> Seen:
+    def _with_manifest(self, wish: Wish) -> Seen:
+        """Read what the digest is of, in the one request that would have told the digest."""
         found = self._registry.manifest(wish.name, wish.reference)
+        # Of the annotations alone: labels are inherited from the base image.
+        schema = read_schema(found.annotations.get(ANNOTATION)) if wish.schema else None
+        if not wish.platforms:
+            return Seen(found.digest, schema=schema)
         if found.is_index:
             named = tuple(one.platform for one in found.images if one.platform is not None)
-            return Seen(found.digest, named)
+            return Seen(found.digest, named, schema=schema)
         # A single image says it in its configuration alone.
         info = self._registry.describe(wish.name, found.digest)
-        return Seen(found.digest, info.platforms or None)
+        return Seen(found.digest, info.platforms or None, schema=schema)

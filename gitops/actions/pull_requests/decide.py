@@ -26,6 +26,7 @@ from gitops.actions.pull_requests.review import (
     hold_brought,
     judge_proposal,
     proposed_edit,
+    told_schema,
 )
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_labels
@@ -102,6 +103,9 @@ class Decided(Struct, frozen=True):
             found.append(
                 "it lifts the hold" if held is None else f"it brings a hold: {held.reason}"
             )
+        schema = told_schema(self.present.message, self.view.overlay.labels)
+        if schema is not None:
+            found.append(schema)
         if self.present.others:
             found.append(f"with commits beside: {told_commits(self.present.others)}")
         return (*found, *map(str, self.judged.overrides))

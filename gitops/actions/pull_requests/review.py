@@ -21,6 +21,7 @@ from gitops.actions.releases.proposed_rollback import claim_in, hold_in, prove_p
 from gitops.actions.releases.rollback_target import foresee
 from gitops.core.git.message import said_of, subject, trailers
 from gitops.core.git.revision import parse_revision
+from gitops.core.git.schema import schema_of
 from gitops.core.hold import Hold
 from gitops.core.kustomization import Edit, image_values
 from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue
@@ -179,6 +180,15 @@ def hold_brought(
     return BroughtHold(path, content, None if content is None else readable_hold(content, path))
 
 
+def told_schema(message: str, labels: Sequence[str]) -> str | None:
+    """Say what a proposal does to the database's schema; None where nobody said."""
+    schema = schema_of(trailers(message), labels)
+    if schema is None:
+        return None
+    about = ": going back across it asks for --accept-schema-risk" if schema == "breaking" else ""
+    return f"the database's schema: {schema}{about}"
+
+
 def make_review(view: OverlayView, present: OpenProposal) -> Review:
     """Gather what the pull request of an open proposal says.
 
@@ -193,6 +203,8 @@ def make_review(view: OverlayView, present: OpenProposal) -> Review:
     if found.goes_back is None:
         befores, doubts = read_befores(view, edit.changes)
     told = dict.fromkeys([*edit.warnings, *doubts, *found.warnings])
+    if (schema := told_schema(present.message, view.overlay.labels)) is not None:
+        told[schema] = None
     if more is not None:
         told[f"{more}; `gitops approve` does not merge it: merge it here"] = None
     return Review(

@@ -38,6 +38,7 @@ class RollbackRequest(Struct, frozen=True):
         hold: False leaves the hold out.
         override: why a release that the rule leaves out is taken all the same.
         abort: stop a Rollout that is in the middle of what is taken back.
+        schema_risk: go back across a breaking change of the database's schema all the same.
     """
 
     named: Named
@@ -48,6 +49,7 @@ class RollbackRequest(Struct, frozen=True):
     hold: bool = True
     override: str | None = None
     abort: bool = True
+    schema_risk: bool = False
 
 
 class Restoration(Struct, frozen=True):
@@ -56,6 +58,7 @@ class Restoration(Struct, frozen=True):
     Attributes:
         requests: what is wanted of its images; `edit`: what they make of its file.
         choice: how `restored` was chosen.
+        crossed: the breaking releases that it goes back across.
     """
 
     view: OverlayView
@@ -63,6 +66,7 @@ class Restoration(Struct, frozen=True):
     edit: Edit
     choice: Choice
     restored: Release
+    crossed: tuple[Release, ...] = ()
 
     @property
     def label(self) -> str:
@@ -222,6 +226,7 @@ def _message(
         overrides=record_overrides(request.override, overridden),
         restores={one.label: one.restored.commit for one in found},
         rolled_back=bad,
+        crosses=[f"{one.label} {breaking.commit}" for one in found for breaking in one.crossed],
     ).render()
 
 

@@ -60,6 +60,15 @@ class DeployOptions(OptionGroup):
         str | None,
         Option("--commit", metavar="SHA", help="The source commit of the images."),
     ] = None
+    schema: Annotated[
+        str | None,
+        Option(
+            "--schema",
+            metavar="WORD",
+            help="What the images do to the database's schema: none, compatible (the release "
+            "before runs on it, too) or breaking; kept, so that a rollback across it asks.",
+        ),
+    ] = None
     override: Override = None
     reason: Reason = None
     add: Add = False
@@ -91,6 +100,7 @@ def deploy(
             to=options.to,
             ref=ref,
             commit=options.commit,
+            schema=options.schema,
             apps=options.app,
             override=options.override,
             reason=options.reason,

@@ -68,6 +68,14 @@ class RollbackOptions(OptionGroup):
             help="Stop a Rollout that is in the middle of what is taken back, before the commit.",
         ),
     ] = True
+    schema_risk: Annotated[
+        bool,
+        Option(
+            "--accept-schema-risk",
+            help="Go back across a release that changed the database's schema so that older ones "
+            "may not run on it.",
+        ),
+    ] = False
     app: Apps = ()
 
 
@@ -118,6 +126,7 @@ def rollback(
             hold=options.hold,
             override=options.override,
             abort=options.abort,
+            schema_risk=options.schema_risk,
         )
         report = run(opened, request, confirm=confirm_rollback if ask else None)
         return finish(opened, report, waits, where.output, audit=write.audit)

@@ -98,6 +98,7 @@ def _release(release: Release, words: Sequence[CountedVerdict], *, current: bool
         "images": images_document(release.images or {}),
         "readable": release.images is not None,
         "restores": release.restores,
+        "schema": release.schema,
         "verdicts": [word_document(word) for word in words],
         "current": current,
     }
@@ -114,8 +115,7 @@ def status_document(report: StatusReport) -> JsonDocument:
 
 
 def _status(entry: OverlayStatus) -> JsonDocument:
-    live = entry.live.applications if entry.live is not None else ()
-    applications = [live_document(one) for one in live]
+    applications = [live_document(one) for one in (entry.live.applications if entry.live else ())]
     return {
         "name": entry.overlay.environment.name,
         "app": entry.overlay.app,
@@ -125,6 +125,7 @@ def _status(entry: OverlayStatus) -> JsonDocument:
         "time": time_text(entry.time),
         "author": entry.by,
         "bot": entry.bot,
+        "schema": entry.schema,
         "verdicts": [word_document(word) for word in entry.words],
         "hold": hold_document(entry.hold),
         "freeze": freeze_document(entry.freeze),

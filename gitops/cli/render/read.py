@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from gitops.cli.render.terminal import aside, columns, cut, line, minute, paint, safe, screen_width
 from gitops.cli.render.text import print_json
@@ -20,6 +21,9 @@ from gitops.core.report import (
     StatusReport,
 )
 from gitops.errors import Differs
+
+if TYPE_CHECKING:
+    from gitops.core.releases.release import Release
 
 _SHORT = 7
 
@@ -44,7 +48,9 @@ def print_history(report: HistoryReport, output: str) -> int:
                 minute(release.time),
                 release.author.name,
                 maker_of(release) + (" (undone)" if release.commit in report.undone else ""),
-                _changed(release.images, older) + _said(report.words.get(release.commit, ())),
+                _changed(release.images, older)
+                + _said(report.words.get(release.commit, ()))
+                + _schema(release),
             )
         )
     width = screen_width()
@@ -55,6 +61,11 @@ def print_history(report: HistoryReport, output: str) -> int:
     for warning in report.warnings:
         aside("warning", warning)
     return 0
+
+
+def _schema(release: Release) -> str:
+    """What it did to the database's schema, where that matters to who goes back."""
+    return f"  [schema: {release.schema}]" if release.schema in ("compatible", "breaking") else ""
 
 
 def _said(words: Sequence[CountedVerdict]) -> str:
@@ -119,7 +130,14 @@ def _remarkable(entry: OverlayStatus) -> list[str]:
     bad = [_word(word) for word in entry.words if word.verdict in ("degraded", "qa-failed")]
     live = entry.live.applications if entry.live is not None else ()
     seen = [f"{one.ref.name}: {one.text}" for one in live if one.state != "healthy"]
-    return problem + bad + seen + _standing(entry)
+    risk = [_schema_words(entry)] if entry.schema == "breaking" else []
+    return problem + bad + seen + risk + _standing(entry)
+
+
+def _schema_words(entry: OverlayStatus) -> str:
+    """What its newest release did to the database's schema."""
+    about = ": going back from it asks for --accept-schema-risk"
+    return f"the database's schema: {entry.schema}{about if entry.schema == 'breaking' else ''}"
 
 
 def _print_blocks(report: StatusReport) -> None:
@@ -132,6 +150,8 @@ def _print_blocks(report: StatusReport) -> None:
         del texts[: len(group)]
         for word in entry.words:
             line(safe(f"{indent}{_word(word)}"))
+        if entry.schema is not None:
+            line(safe(f"{indent}{_schema_words(entry)}"))
         for text in _live(entry):
             line(safe(f"{indent}{text}"))
         for text in _standing(entry):

@@ -12,7 +12,8 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from gitops.core.environments.environment import Database, DatabaseRow
+from gitops.core.environments.databases import DatabaseRow
+from gitops.core.environments.environment import Database
 
 _HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _WORD = re.compile(_HOST)

@@ -13,6 +13,7 @@ from gitops.core.environments.branch_patterns import match_branch as match_branc
 
 if TYPE_CHECKING:
     from gitops.core.environments.cleanup import CleanupRow
+    from gitops.core.environments.databases import DatabaseRow
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
 
@@ -37,10 +38,12 @@ class RegistryRules(Struct, frozen=True):
     Attributes:
         refuse: a deploy whose registry does not answer is refused; else it is warned about.
         hosts: the registries that may be asked; () is any that an image's name begins with.
+        schema: deploys read what images say that they do to the database's schema.
     """
 
     refuse: bool = False
     hosts: tuple[str, ...] = ()
+    schema: bool = False
 
 
 class ForgeSetting(Struct, frozen=True):
@@ -153,37 +156,6 @@ class ClusterRow(Struct, frozen=True):
     environments: tuple[str, ...] = ()
     context: str | None = None
     namespace: str = "argocd"
-
-
-class DatabaseRow(Struct, frozen=True):
-    """A row of `databases:`: how what leads to databases of one class is known.
-
-    Attributes:
-        hosts: names and addresses of servers; `*` stands for any text.
-        secrets: names of Secrets, and of what makes them.
-        stores: `STORE/KEY` of outside secrets, as ExternalSecrets name them.
-        keys: settings, `NAME` or `NAME=VALUE`.
-        egress: whether pods of the other class need a NetworkPolicy that bounds their egress.
-        line: 1-based line of the row in `gitops.yaml`, for messages.
-    """
-
-    class_: Database
-    hosts: tuple[str, ...] = ()
-    secrets: tuple[str, ...] = ()
-    stores: tuple[str, ...] = ()
-    keys: tuple[str, ...] = ()
-    egress: bool = False
-    line: int = 1
-
-    def __eq__(self, other: object) -> bool:
-        """Where it stands does not make it another row."""
-        return isinstance(other, DatabaseRow) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[object, ...]:
-        return self.class_, self.hosts, self.secrets, self.stores, self.keys, self.egress
 
 
 class Environment(Struct, frozen=True):

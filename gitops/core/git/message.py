@@ -59,6 +59,9 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         undoes: for an undo, the rollback that it takes back; likewise.
         subject: in place of the one made from `environments` and `changes`.
         sources: where images have different sources, one `ENVIRONMENT IMAGE REVISION` for each.
+        schema: what it does to databases (`core.git.schema`); likewise.
+        crosses: for a rollback, `LABEL COMMIT` of each breaking release that somebody went back
+            across.
     """
 
     action: str
@@ -73,6 +76,8 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
     undoes: str | Mapping[str, str] | None = None
     subject: str | None = None
     sources: Sequence[str] = ()
+    schema: str | Mapping[str, str] | None = None
+    crosses: Sequence[str] = ()
 
     def render(self) -> str:
         """Return the whole message, ending in a newline."""
@@ -95,9 +100,11 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         yield "Gitops-Id", self.intent
         yield "Source-Revision", _revision(self.source)
         yield from (("Gitops-Source", text) for text in self.sources)
+        yield from self._for_each("Gitops-Schema", self.schema)
         yield from self._for_each("Gitops-Restores", self.restores)
         yield from self._for_each("Gitops-Rolled-Back", self.rolled_back)
         yield from self._for_each("Gitops-Undoes", self.undoes)
+        yield from (("Gitops-Schema-Risk", text) for text in self.crosses)
         yield from (("Gitops-Override", text) for text in self.overrides)
         yield "Argocd-reference-commit-sha", _reference(self.source)
 

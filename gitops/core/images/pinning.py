@@ -23,11 +23,13 @@ class Wish(Struct, frozen=True):
     Attributes:
         reference: a tag, or a digest.
         platforms: what it runs on is asked, too.
+        schema: what it says of the database's schema is asked, too.
     """
 
     name: ImageName
     reference: str
     platforms: bool = False
+    schema: bool = False
 
     def __str__(self) -> str:
         return f"{self.name}{'@' if ':' in self.reference else ':'}{self.reference}"

@@ -10,6 +10,7 @@ from msgspec import Struct
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import ChangeLine, CommitMessage, reason_of, said_of, trailers
 from gitops.core.git.revision import Revision, parse_revision
+from gitops.core.git.schema import schema_of
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
 from gitops.core.releases.provenance import shared_source
@@ -197,6 +198,15 @@ def merge_message_of_many(
         restores=_of_each(parts, "Gitops-Restores"),
         rolled_back=_of_each(parts, "Gitops-Rolled-Back"),
         undoes=_of_each(parts, "Gitops-Undoes"),
+        schema={
+            part.label: schema
+            for part in parts
+            if (schema := schema_of(trailers(part.message), (part.label,))) is not None
+        }
+        or None,
+        crosses=[
+            text for part in parts for text in trailers(part.message).get("Gitops-Schema-Risk", ())
+        ],
     ).render()
     kept = [("Gitops-Override", override) for override in overrides]
     kept += [("Gitops-Approved-By", who) for who in approved_by]

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import said_of, subject, trailers
+from gitops.core.git.schema import Schema, schema_of, worst
 from gitops.core.hold import Hold
 from gitops.core.kustomization import image_values
 from gitops.core.kustomization.image import ImageValue
@@ -104,18 +105,29 @@ def _release(
         sources=_sources(told, labels),
         intent=_last(told, "Gitops-Id"),
         labels=told.get("Gitops-Environment", ()),
+        schema=_schema(info, labels),
     )
+
+
+def _schema(info: CommitInfo, labels: tuple[str, ...] | None) -> Schema | None:
+    """Return the worst that the commit says of this overlay, or anything that it merged."""
+    return worst(schema_of(_told_by(text, labels), labels) for text in (info.message, *info.merged))
 
 
 def _told(info: CommitInfo, labels: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
     """The trailers of the commit, else of the newest merged one, that are about this overlay."""
-    for message in (info.message, *info.merged):
-        found = trailers(message)
-        about = found.get("Gitops-Environment", ())
-        if "Gitops-Action" in found and (
-            labels is None or not about or not set(labels).isdisjoint(about)
-        ):
-            return found
+    found = (_told_by(message, labels) for message in (info.message, *info.merged))
+    return next((one for one in found if one), {})
+
+
+def _told_by(message: str, labels: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
+    """The trailers of one message, where they are ours and about this overlay."""
+    found = trailers(message)
+    about = found.get("Gitops-Environment", ())
+    if "Gitops-Action" in found and (
+        labels is None or not about or not set(labels).isdisjoint(about)
+    ):
+        return found
     return {}
 
 

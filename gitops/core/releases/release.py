@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gitops.core.git.commit import Identity
+from gitops.core.git.schema import Schema
 from gitops.core.kustomization.image import ImageValue
 
 Health = Literal["stable", "degraded"]
@@ -29,6 +30,7 @@ class Release(Struct, frozen=True):
         sources: image -> the same, where the commit says it for each image (`Gitops-Source`).
         intent: `Gitops-Id`; the commits of one call on several branches have the same.
         labels: the overlays that it says it changed.
+        schema: what it did to the database's schema; None: nobody said.
     """
 
     commit: str
@@ -43,6 +45,7 @@ class Release(Struct, frozen=True):
     sources: Mapping[str, str] = {}
     intent: str | None = None
     labels: tuple[str, ...] = ()
+    schema: Schema | None = None
 
     def source_of(self, image: str) -> str | None:
         """Return the source revision that the commit tells for one image, None when it does not."""

@@ -359,3 +359,21 @@ def replace_file(shop: Shop, path: str, content: bytes) -> FakeSnapshot:
     commit = shop.world.repository.head() or ""
     files = {**shop.world.repository.commits[commit].files, path: content}
     return FakeSnapshot("main", commit, files)
+
+
+def test_what_an_image_says_of_the_schema() -> None:
+    """With `schema: read` the annotation of an image is kept, in the one request that there is
+    anyhow; of it and `--schema` the worse counts. Without, nobody reads it."""
+    for top, asked, wanted in (
+        ("registries: {schema: read}", "manifest", "breaking"),
+        (LOOKS, "resolve", "compatible"),
+    ):
+        shop = Shop(top=top)
+        push_index(shop.registry, API, "1.6.0", annotations={"dev.gitops.schema": "breaking"})
+        shop.registry.asked.clear()
+        shop.deploy("shop/api:1.6.0", schema="compatible")
+
+        repository = shop.world.repository
+        said = repository.commits[repository.branches["main"]].info.message
+        assert [asked] == [verb for verb, _ in shop.registry.asked]
+        assert f"Gitops-Schema: {wanted}\n" in said

@@ -485,9 +485,12 @@ def test_a_degraded_release_goes_back_by_itself(cluster: Cluster) -> None:
     assert "gitops undo dev" in bad.json["error"]["hint"]
 
 
-@pytest.mark.parametrize("case", ["no stable one", "timed out", "refused", "not asked for"])
+@pytest.mark.parametrize(
+    "case", ["no stable one", "timed out", "refused", "not asked for", "breaking"]
+)
 def test_it_does_not_go_back(cluster: Cluster, case: str) -> None:
-    """Not without a stable release, and not for what is refused, too slow or not asked for."""
+    """Not without a stable release, not across a breaking change of the database's schema, and not
+    for what is refused, too slow or not asked for."""
     words = ["deploy", "shop/api:1.6.0-broken", "--to", "dev", "--wait", "--rollback"]
     if case == "timed out":
         words = ["deploy", "shop/api:1.6.0", "--to", "dev", "--wait", "--rollback"]
@@ -495,7 +498,9 @@ def test_it_does_not_go_back(cluster: Cluster, case: str) -> None:
         cluster.plane.on_refresh = lambda _: None
     elif case == "refused":
         assert cluster.gitops("hold", "dev", "--reason", "x").code == 0
-    if case in ("refused", "not asked for"):
+    elif case == "breaking":
+        words += ["--schema", "breaking"]
+    if case in ("refused", "not asked for", "breaking"):
         done = cluster.gitops("deploy", "shop/api:1.5.0", "--to", "dev", "--wait")
         assert done.code == (1 if case == "refused" else 0)
     if case == "not asked for":
@@ -509,6 +514,8 @@ def test_it_does_not_go_back(cluster: Cluster, case: str) -> None:
     assert "roll back" not in subjects
     if case == "no stable one":
         assert any("seen stable" in one for one in result.json["error"]["reasons"])
+    if case == "breaking":
+        assert any("crosses a breaking" in one for one in result.json["error"]["reasons"])
 
 
 def test_rollback_goes_with_wait(cluster: Cluster) -> None:

@@ -15,7 +15,8 @@ from gitops.core.data.rules import (
     settle,
     strange_namespaces,
 )
-from gitops.core.environments.environment import Config, Database, DatabaseRow, Environment
+from gitops.core.environments.databases import DatabaseRow
+from gitops.core.environments.environment import Config, Database, Environment
 from gitops.errors import ManifestError
 
 ROWS = (
