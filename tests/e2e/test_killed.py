@@ -25,6 +25,8 @@ esac
 exec {git} "$@"
 """
 
+pytestmark = pytest.mark.no_cover
+
 REMOTE_STEPS = ["fetch", "cat-file", "push"]
 LOCAL_STEPS = ["cat-file", "update-ref", "read-tree", "commit-tree", "update-index", "write-tree"]
 

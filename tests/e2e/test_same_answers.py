@@ -98,6 +98,7 @@ def places(world: World, seed: int) -> Mapping[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.timeout(240)
 def test_same_answers(world: World, request: pytest.FixtureRequest) -> None:
     """By path, by URL with every state of the cache, in clones whole and cut: one answer."""

@@ -96,6 +96,7 @@ def world(tmp_path_factory: pytest.TempPathFactory, manifests_template: Path) ->
 
 
 @pytest.mark.slow
+@pytest.mark.no_cover
 @pytest.mark.timeout(SECONDS + 100)
 def test_no_object_ends_a_command_or_passes_a_check(world: World) -> None:
     """Whatever is in the repository: JSON, a known exit code, and prod's change is reported."""

@@ -258,6 +258,7 @@ class Story:
         return "gitops/ledger" in self.repository.branches
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + HISTORIES))
 def test_it_says_what_the_plain_reading_says(seed: int) -> None:
     """Deploys, renames, holds, merges, rewrites, gaps, own branches: the same at every step."""

@@ -23,6 +23,8 @@ from gitrepos import ENVIRON, Repo
 from histories import History, draw
 from servers.git_http import GitServer
 
+pytestmark = pytest.mark.no_cover
+
 HISTORIES = int(os.environ.get("GITOPS_TEST_HISTORIES", "2"))
 FIRST = int(os.environ.get("GITOPS_TEST_SEED", "1"))
 FOLDERS = ("overlays/prod", "overlays/dev", "")
