@@ -110,7 +110,7 @@ class Shop(FakeRepository):
         content = self.show(path(environment), branch or OWN[environment]) or b""
         return content.decode().rpartition(": v")[2].strip()
 
-    def message(self, branch: str) -> str:
+    def said_on(self, branch: str) -> str:
         """The message of a branch's newest commit."""
         return self.commits[self.branches[branch]].info.message
 
@@ -179,10 +179,10 @@ def test_one_commit_for_each_branch_in_one_push(shop: Shop) -> None:
     assert {branch: shop.branches[branch] for branch in ("main", "staging")} == commits(report)
     assert ("main", shop.branches["main"]) == (report.branch, report.commit)
     assert [["main", "staging"]] == shop.pushed
-    told = {branch: trailers(shop.message(branch)) for branch in ("main", "staging")}
+    told = {branch: trailers(shop.said_on(branch)) for branch in ("main", "staging")}
     assert [("dev",), ("stage",)] == [one["Gitops-Environment"] for one in told.values()]
     assert {("1" * 32,)} == {one["Gitops-Id"] for one in told.values()}
-    assert "stage: shop/api v1 -> v2" == subject(shop.message("staging"))
+    assert "stage: shop/api v1 -> v2" == subject(shop.said_on("staging"))
 
 
 def test_only_what_is_touched_is_read(shop: Shop) -> None:
@@ -244,7 +244,7 @@ def test_two_environments_on_one_branch(shop: Shop) -> None:
     report = put(shop, "2", "stage", "prod")
 
     assert ["staging"] == list(commits(report))
-    assert "stage, prod: shop/api v1 -> v2" == subject(shop.message("staging"))
+    assert "stage, prod: shop/api v1 -> v2" == subject(shop.said_on("staging"))
 
 
 def test_the_top_level_branch_may_be_named_again(shop: Shop) -> None:
@@ -299,7 +299,7 @@ def test_rollback_to_a_release_from_before_the_branch_was_made(shop: Shop) -> No
     rollback(session(shop), RollbackRequest(Named(("prod",)), to=bump))
 
     assert "0" == shop.tag("prod")
-    assert [bump] == [*trailers(shop.message("production"))["Gitops-Restores"]]
+    assert [bump] == [*trailers(shop.said_on("production"))["Gitops-Restores"]]
 
 
 def test_a_branch_that_began_empty_has_no_earlier_release(shop: Shop) -> None:
