@@ -143,7 +143,7 @@ def _repositories(
     """Return the repositories of the images that `cleanup:` is about, as overlays name them."""
     pinned: dict[str, dict[str, None]] = {}
     for view in views:
-        for image, value in view.file.read_images().items():
+        for image, value in view.images.items():
             pinned.setdefault(image, {})[value.name or image] = None
     for image in request.images:
         if image not in pinned:

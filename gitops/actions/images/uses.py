@@ -134,7 +134,7 @@ def _held(view: OverlayView) -> set[str]:
 
 def _add_target(view: OverlayView, used: Used) -> None:
     try:
-        choice = choose_release(view, view.file.read_images())
+        choice = choose_release(view, view.images)
     except (GitopsError, ManifestError):
         return  # nothing to go back to, or nothing that can be read: its files were
     if choice.release is not None:

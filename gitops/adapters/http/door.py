@@ -89,6 +89,7 @@ class HttpDoor:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
+        self._has_proxies = any(name.lower().endswith("_proxy") for name in environ)
         self._lock = threading.Lock()
         self._idle: dict[str, list[HTTPConnection]] = {}
         self._trust: ssl.SSLContext | None = None
@@ -162,8 +163,7 @@ class HttpDoor:
         return line
 
     def _proxy(self, parts: SplitResult) -> _Proxy | None:
-        named = any(name.lower().endswith("_proxy") for name in self._environ)
-        if not named or is_loopback(parts.netloc):
+        if not self._has_proxies or is_loopback(parts.netloc):
             return None
         from urllib.request import getproxies, proxy_bypass  # takes time, and most have no proxy
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import urljoin, urlsplit
 
-from gitops.adapters.forges.transport.calls import waiting_time
 from gitops.adapters.http.door import Deadline, HttpDoor, NoResponse, Response
 from gitops.adapters.registry.challenge import read_challenge
 from gitops.adapters.registry.docker_config import DockerConfig
@@ -111,6 +110,8 @@ class RegistryAccess:
         """Return the seconds until a read is tried again, None when its answer stands."""
         if answer.status != 429 and answer.status not in (500, 502, 503, 504):
             return None
+        from gitops.adapters.forges.transport.calls import waiting_time  # most are never slow
+
         when = waiting_time(answer.headers, self._clock.now())
         if when is not None:
             seconds = (when - self._clock.now()).total_seconds()

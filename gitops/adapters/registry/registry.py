@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from gitops.adapters.http.door import Deadline, Response
 from gitops.adapters.registry.access import RegistryAccess
-from gitops.adapters.registry.removal import Removal
 from gitops.core.images.manifest import (
     MANIFESTS,
     OCI_INDEX,
@@ -29,6 +28,9 @@ from gitops.core.images.manifest import (
 from gitops.core.images.name import ImageName, api_host, is_digest, is_loopback, is_tag
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Clock
+
+if TYPE_CHECKING:
+    from gitops.adapters.registry.removal import Removal
 
 _ACCEPT = ", ".join(MANIFESTS)
 _LONGEST_MANIFEST = 4 << 20  # what the specification has registries take at least
@@ -48,7 +50,15 @@ class OciRegistry:
 
     def __init__(self, environ: Mapping[str, str], clock: Clock, within: float = 30.0) -> None:
         self._access = RegistryAccess(environ, clock, within)
-        self._removal = Removal(self._access, self.resolve, self.manifest, self.tags)
+        self._made_removal: Removal | None = None
+
+    @property
+    def _removal(self) -> Removal:
+        if self._made_removal is None:
+            from gitops.adapters.registry.removal import Removal  # a deploy takes nothing away
+
+            self._made_removal = Removal(self._access, self.resolve, self.manifest, self.tags)
+        return self._made_removal
 
     def close(self) -> None:
         """Hang up."""

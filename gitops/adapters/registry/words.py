@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 
-from gitops.adapters.forges.transport.calls import waiting_time
 from gitops.adapters.gitrepo.command.process import Scrubber
 from gitops.adapters.http.door import NoResponse, Response
 from gitops.adapters.registry.docker_config import DockerConfig
@@ -38,6 +37,8 @@ class RegistryWords:
         """Return the error for an answer that means nothing special to who asked for `what`."""
         said, host = self.said(answer), name.host
         if answer.status == 429 or answer.status >= 500:
+            from gitops.adapters.forges.transport.calls import waiting_time  # most answer at once
+
             when = waiting_time(answer.headers, self._clock.now())
             why = "takes no more requests for now" if answer.status == 429 else "is unavailable"
             hint = "try again later" if when is None else f"try again at {timestamp(when)}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from difflib import SequenceMatcher
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -78,6 +77,8 @@ def _common(one: Sequence[str], other: Sequence[str]) -> int:
 
 
 def _likeness(wanted: str, keys: Sequence[str], tag: str) -> float:
+    from difflib import SequenceMatcher  # only on the way out
+
     words = _words(tag)
     same = _common(keys, words)
     letters = SequenceMatcher(None, wanted, tag).ratio()
