@@ -36,7 +36,7 @@ def read_challenge(header: str) -> Challenge | None:
     """Return what a header asks for; Bearer where there is a choice, None for neither."""
     found: dict[str, Challenge] = {}
     starts = list(_SCHEME.finditer(header))
-    for start, following in zip(starts, [*starts[1:], None], strict=True):
+    for start, following in zip(starts, [*starts[1:], None], strict=False):
         text = header[start.end() : following.start() if following else len(header)]
         words: Mapping[str, str] = {
             key.lower(): re.sub(r"\\(.)", r"\1", quoted) or plain

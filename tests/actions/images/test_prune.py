@@ -247,6 +247,40 @@ def test_a_shared_child_stays() -> None:
     assert all(shop.has(child) for child in kept.children)
 
 
+def test_a_child_of_an_index_that_goes_later_stays_till_then() -> None:
+    """With --max one of two goes first: what the other is made of is not broken meanwhile."""
+    shop = Shop()
+    index = shop.push("feature-b-0000002")
+    child = shop.registry.repositories[API].manifests[index.children[0]]
+    shop.registry.put_manifest(API, "feature-a-0000001", *child)
+    shop.prune(most=1)
+    assert "feature-a-0000001" not in shop.tags
+    assert all(shop.has(one) for one in index.children)
+    shop.prune()
+    assert shop.tags == {"1.4.0"}
+    assert not any(shop.has(one) for one in index.children)
+
+
+def test_a_new_index_with_the_same_children_keeps_them() -> None:
+    """A release that is pushed while images go shares a platform's image with one of them."""
+    shop = Shop()
+    pushed = shop.push("feature-x-5f2c5f2")
+    came: list[Pushed] = []
+
+    def fault(verb: str) -> None:
+        if verb == "retire" and not came:
+            salt, more = "feature-x-5f2c5f2", {"v": "2"}
+            came.append(
+                push_index(shop.registry, API, "1.8.0", salt=salt, annotations=more, created=OLD)
+            )
+
+    shop.registry.fault = fault
+    shop.prune()
+    assert set(came[0].children) == set(pushed.children)
+    assert not shop.has(pushed.digest)
+    assert all(shop.has(one) for one in came[0].children)
+
+
 @pytest.mark.parametrize(
     ("tag", "created", "reason"),
     [

@@ -373,6 +373,16 @@ def test_an_immutable_tag_stays(server: Script) -> None:
     ]
 
 
+@pytest.mark.parametrize("status", [401, 403, 405])
+def test_a_registry_that_deletes_nothing_is_not_written_to(server: Script, status: int) -> None:
+    """Whether anything may be deleted is asked first, of what cannot exist."""
+    _untaggable(server)
+    server.otherwise = lambda asked: Answer(status if asked.method == "DELETE" else 200)
+    with pytest.raises(Denied):
+        open_registry().untag(server.name, "f", expect=DIGEST)
+    assert {asked.method for asked in server.asked} <= {"HEAD", "GET", "DELETE"}
+
+
 def test_a_tag_that_cannot_go_gets_its_image_back(server: Script) -> None:
     """Where the last step is refused the tag names what it named before."""
     _untaggable(server)
