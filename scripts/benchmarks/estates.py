@@ -172,7 +172,7 @@ def _beside(estate: Estate) -> Iterator[bytes]:
     if estate.proposed:
         files = {overlay_of(estate, 0, "prod"): kustomization(0, "3.0")}
         message = deploy_message(estate, 0, "prod", "3.0", estate.commits + 1)
-        start = "refs/heads/main^0"
+        start = "refs/heads/main"
         yield commit(f"gitops/{label}", estate.commits + 1, message, files, start)
     if estate.ledger:
         path = f"{label.replace('prod', 'dev')}.jsonl"

@@ -8,6 +8,7 @@ ApplicationSets read. All of it may lie in other folders than the overlay.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
 
 from msgspec import Struct
 
@@ -64,6 +65,48 @@ class ApplicationReader:
             self._indexes[commit] = ApplicationIndex(self, self._archive, commit)
         return self._indexes[commit]
 
+    def carry(self, before: str, after: str, changed: Sequence[str]) -> None:
+        """Be told that these paths are all that `after` has changed beside `before`."""
+        known = self._indexes.get(before)
+        if known is None or after in self._indexes or not self._same(known, after, changed):
+            return
+        while len(self._indexes) > 2:
+            del self._indexes[next(iter(self._indexes))]
+        self._indexes[after] = known.carried(self._archive, after, changed)
+
+    def _same(self, known: ApplicationIndex, after: str, changed: Sequence[str]) -> bool:
+        """Say whether nothing that an index holds can have changed.
+
+        Every kustomization names what it named, every manifest holds the Applications that it held,
+        and nothing came or went that a name could lead to.
+        """
+        if known.limit is not None or known.linked or not known.has_room_for(len(changed)):
+            return False
+        old, new = known.tree, self._archive.tree(after)
+        for path in changed:
+            sides = old.entry(path), new.entry(path)
+            if any(one is not None and one.kind != "file" for one in sides):
+                return False
+            name = path.rpartition("/")[2]
+            came = None in sides
+            if came and (name in FILE_NAMES or name == "Chart.yaml"):
+                return False
+            if name in FILE_NAMES:
+                one, other = (
+                    self.targets(tree, path, entry.id if entry is not None else "")
+                    for tree, entry in zip((old, new), sides, strict=True)
+                )
+                if one != other:
+                    return False
+            elif is_manifest(path):
+                held = [
+                    self.applications(tree, path, entry.id) if entry is not None else ()
+                    for tree, entry in zip((old, new), sides, strict=True)
+                ]
+                if held[0] != held[1]:
+                    return False
+        return True
+
     def applications(self, tree: Tree, path: str, oid: str) -> tuple[ApplicationFile, ...]:
         """Return the Applications of one file."""
         if oid not in self._applications:
@@ -86,11 +129,12 @@ class ApplicationIndex:
 
     Attributes:
         limit: why not all of them are known, None when they are.
+        linked: there is a link, or a submodule: what a name leads to may change from elsewhere.
     """
 
     def __init__(self, reader: ApplicationReader, archive: Archive, commit: str) -> None:
-        self._tree = archive.tree(commit)
-        self._files = TreeFiles(archive, self._tree)
+        self.tree = archive.tree(commit)
+        self._files = TreeFiles(archive, self.tree)
         self._layers: dict[str, Belongings] = {}
         self._deciders: dict[str, _Deciders] = {}
         self._literal: dict[str, set[str]] = {}  # folder -> files with an Application that reads it
@@ -100,30 +144,77 @@ class ApplicationIndex:
         self.named_by: dict[str, set[str]] = {}  # path -> folders whose kustomization names it
         self.folders: set[str] = set()  # with a kustomization
         self.paths: set[str] = set()
+        self.linked = False
+        self._quiet: set[str] = set()
+        self._count = 0  # of manifests, at least
         self._read(reader, archive)
+
+    def carried(self, archive: Archive, commit: str, changed: Sequence[str]) -> ApplicationIndex:
+        """Return the index of a later commit that has changed nothing of what this one holds."""
+        made = copy(self)
+        made.tree = archive.tree(commit)
+        made._files = TreeFiles(archive, made.tree)
+        made._layers, made._deciders = {}, {}
+        made._count += len(changed)
+        return made
+
+    def has_room_for(self, count: int) -> bool:
+        """Say whether so many manifests more would still be looked through."""
+        return self._count + count <= _MOST_FILES
+
+    def leaves_alone(
+        self, later: ApplicationIndex, directories: frozenset[str], changed: Sequence[str]
+    ) -> bool:
+        """Say whether `changed` paths decide nothing for any of the overlays in `directories`.
+
+        `later` is the index after that change. What a change meets no path of stays as it is, so
+        that `later` need not find out again what decides for overlays.
+        """
+        if self.named_by is not later.named_by:
+            return False  # it was not carried over
+        if any(path in self.applications or path.endswith(_JSONNET) for path in changed):
+            return False
+        loud = directories - self._quiet
+        found = [self.deciders(one) for one in sorted(loud) if not self._is_quiet(one)]
+        if any(one.charts or one.patterns for one in found):
+            return False
+        if any(layer.touched(changed) for layer in self._layers.values()):
+            return False
+        later._layers, later._deciders = self._layers, self._deciders
+        return True
+
+    def _is_quiet(self, directory: str) -> bool:
+        """Say whether nothing decides for an overlay but what is in it."""
+        if directory not in self._quiet:
+            if directory in self.named_by or self._readers(directory):
+                return False
+            self._quiet.add(directory)
+        return True
 
     def _read(self, reader: ApplicationReader, archive: Archive) -> None:
         found = self._manifests()
+        self._count = len(found)
         archive.prepare(list(dict.fromkeys(found.values())))
         for path, oid in found.items():
             folder, _, name = path.rpartition("/")
             if name in FILE_NAMES:
                 self.folders.add(folder)
-                for target in reader.targets(self._tree, path, oid):
+                for target in reader.targets(self.tree, path, oid):
                     self._note(folder, target)
                 continue
-            applications = reader.applications(self._tree, path, oid)
+            applications = reader.applications(self.tree, path, oid)
             if applications:
                 self._keep(path, applications)
 
     def _manifests(self) -> dict[str, str]:
         """Return path -> id of every manifest and kustomization."""
         found: dict[str, str] = {}
-        for path in _all_files(self._tree):
+        for path in _all_files(self.tree):
             self.paths.add(path)
+            entry = self.tree.entry(path)
+            self.linked = self.linked or (entry is not None and entry.kind != "file")
             if path.rpartition("/")[2] not in FILE_NAMES and not is_manifest(path):
                 continue
-            entry = self._tree.entry(path)
             if entry is not None and entry.kind == "file":
                 found[path] = entry.id
             if len(found) > _MOST_FILES:

@@ -46,23 +46,16 @@ def overlays_in(tree: Tree, environment: Environment) -> tuple[Overlay, ...]:
     return tuple(found.values())
 
 
-def nested_in(tree: Tree, overlay: Overlay, rows: Iterable[Environment]) -> tuple[str, ...]:
-    """Return the folders of other overlays that lie in the folder of `overlay`."""
-    before = f"{overlay.directory}/" if overlay.directory else ""
-    found = (other.directory for row in rows for other in overlays_in(tree, row))
-    return tuple(one for one in found if one.startswith(before) and one != overlay.directory)
-
-
 def belongings_of(
-    trees: Trees, tree: Tree, overlay: Overlay, rows: Iterable[Environment] = ()
+    trees: Trees, tree: Tree, overlay: Overlay, nested: Iterable[str] = ()
 ) -> Belongings:
     """Return what a build of `overlay` reads in `tree`, its whole folder included.
 
-    An overlay of `rows` that lies in it is its own.
+    `nested` are folders of other overlays that lie in it: what is in them is theirs.
     """
     graph = walk(TreeFiles(trees, tree), overlay.directory)
     found = Belongings(graph)
-    found.nested[overlay.directory] = nested_in(tree, overlay, rows)
+    found.nested[overlay.directory] = tuple(nested)
 
     def reason(origin: Origin) -> str:
         if origin.path is None:

@@ -8,11 +8,14 @@ to the environment as it was, and need not be looked at again.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from typing import Generic, TypeVar
 
 from msgspec import Struct
 
 from gitops.core.kustomization.graph import BuildGraph
+
+Whose = TypeVar("Whose", bound=Hashable)
 
 
 class AffectedPath(Struct, frozen=True):
@@ -61,6 +64,42 @@ class Belongings:
         return tuple(
             AffectedPath(path, reason) for path, reason in sorted(found) if reason is not None
         )
+
+
+class TouchIndex(Generic[Whose]):
+    """Which of many belongings a change may touch: at least those whose `touched` says so."""
+
+    def __init__(self) -> None:
+        self._at: dict[str, set[Whose]] = {}
+        self._within: dict[str, set[Whose]] = {}
+        self._above: dict[str, set[Whose]] = {}
+        self._keys: dict[Whose, list[tuple[dict[str, set[Whose]], str]]] = {}
+
+    def put(self, whose: Whose, *belongings: Belongings) -> None:
+        """Take in what belongs to `whose`, in place of what did."""
+        for place, key in self._keys.pop(whose, ()):
+            place[key].discard(whose)
+        keys = []
+        for path in (path for one in belongings for path in (*one.paths, *one.folders)):
+            keys.append((self._at, folded(path)))
+            keys += [(self._above, folded(parent)) for parent in _parents(path)]
+        keys += [(self._within, folded(path)) for one in belongings for path in one.folders]
+        for place, key in keys:
+            place.setdefault(key, set()).add(whose)
+        self._keys[whose] = keys
+
+    def may_touch(self, changed: Iterable[str]) -> set[Whose]:
+        """Return those that one of the `changed` paths may belong to."""
+        found: set[Whose] = set()
+        for path in changed:
+            name = folded(path)
+            folder, _, last = name.rpartition("/")
+            found |= self._at.get(name, set()) | self._above.get(name, set())
+            for parent in _parents(path):
+                found |= self._within.get(folded(parent), set())
+            if last == ".gitattributes":
+                found |= self._above.get(folder, set())
+        return found
 
 
 class _Known(Struct, frozen=True):

@@ -32,6 +32,7 @@ _NAME = re.compile(r"(?!-)(?!.*\.\.)[^\x00-\x20\x7f:?*\[\\]+")
 _PLAIN = re.compile(r"(?!HEAD$|refs/|[0-9a-f]{7,}$)[^~^@{}]+")
 _STEPS = re.compile(r"(?P<name>.+?)(?P<steps>(?:\^[0-9]*|~[0-9]*)*)")
 _STEP = re.compile(r"([\^~])([0-9]*)")
+_TREES = 8  # commits whose folders are remembered: a check goes from one to the next
 _FARTHEST = 10_000  # generations that a name may go back
 _KINDS: Mapping[str, Literal["file", "folder", "link", "submodule"]] = {
     TREE: "folder",
@@ -228,6 +229,8 @@ class CommitReader:
         """Return the files of `commit`; see `ports.Trees`."""
         if commit not in self._trees:
             self._reach.need([commit])
+            while len(self._trees) >= _TREES:
+                del self._trees[next(iter(self._trees))]
             self._trees[commit] = CommitTree(self._reach, commit)
         return self._trees[commit]
 
@@ -276,6 +279,7 @@ class CommitTree(CommitSnapshot):
     def __init__(self, reach: BlobSource, commit: str) -> None:
         super().__init__(reach.store, BranchTip(commit[:7], commit))
         self._reach = reach
+        self._seen: dict[str, TreeContent | None] = {}
 
     def entry(self, path: str) -> TreeEntry | None:
         """Return what lies at `path`; see `ports.Tree`."""
@@ -298,10 +302,12 @@ class CommitTree(CommitSnapshot):
         return super()._content(oid)
 
     def _find(self, path: str) -> ObjectEntry | None:
-        entry: ObjectEntry | None = ObjectEntry(TREE, self._root)
-        for part in path.split("/") if path else ():
-            if entry is None or entry.mode != TREE:
-                return None
-            tree: TreeContent = self._store.tree(entry.oid)
-            entry = tree.get(part)
-        return entry
+        if not path:
+            return ObjectEntry(TREE, self._root)
+        folder, _, name = path.rpartition("/")
+        if folder not in self._seen:
+            entry = self._find(folder)
+            is_folder = entry is not None and entry.mode == TREE
+            self._seen[folder] = self._store.tree(entry.oid) if entry and is_folder else None
+        tree = self._seen[folder]
+        return None if tree is None else tree.get(name)

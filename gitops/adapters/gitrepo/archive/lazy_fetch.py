@@ -31,15 +31,11 @@ class CheckedStore(Store):
     it was, and check out something else.
     """
 
-    def tree(self, oid: str) -> TreeContent:
-        """Return the entries of the tree `oid`. Raises ManifestError for one that is odd."""
-        known = oid in self._trees
-        tree = super().tree(oid)
-        if known:
-            return tree
+    def _parsed(self, oid: str, body: bytes) -> TreeContent:
+        """Return the entries of a tree. Raises ManifestError for one that is odd."""
+        tree = super()._parsed(oid, body)
         modes = {entry.mode for entry in tree.values()}
-        if not modes <= _MODES or render_tree(tree) != self.read(oid)[1]:
-            del self._trees[oid]
+        if not modes <= _MODES or render_tree(tree) != body:
             raise ManifestError(
                 "is a folder that Git would not write so (a name twice, out of order, or of an odd "
                 "kind): nobody can tell what it holds",

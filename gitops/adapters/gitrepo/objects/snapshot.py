@@ -108,7 +108,7 @@ def _differ(
     before, after = _below(store, old), _below(store, new)
     if any(one is not None and one.mode != TREE for one in (old, new)):
         found.append(path)
-    for name in dict.fromkeys((*before, *after)):
+    for name in {name for name, _ in before.items() ^ after.items()}:
         below = f"{path}/{name}" if path else name
         _differ(store, before.get(name), after.get(name), below, found)
 

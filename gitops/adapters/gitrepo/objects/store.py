@@ -36,6 +36,7 @@ from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
 _LOT = 500  # names that fit into a pipe, so that nobody waits for room in it
+_ENTRIES = 200_000  # of folders that are remembered; the oldest ones go
 _AHEAD = 1 << 26  # bytes that are read before they are asked for
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
 # is written faster than a hundred loose files. `fsync`: the store is thrown away, or copied to a
@@ -97,6 +98,7 @@ class Store:
         self._borrows = borrow is not None
         self.damaged = False
         self._trees: dict[str, TreeContent] = {}
+        self._entries = 0  # of all of them
         self._ahead: dict[str, GitObject] = {}
         self.made: dict[str, GitObject] = {}
         self.algorithm = algorithm
@@ -247,12 +249,19 @@ class Store:
         return self._borrows and self.find(oid) is not None
 
     def tree(self, oid: str) -> TreeContent:
-        """Return the entries of the tree `oid`; trees that were read once are remembered."""
+        """Return the entries of the tree `oid`; trees that were read lately are remembered."""
         tree = self._trees.get(oid)
         if tree is None:
-            tree = parse_tree(self.read(oid)[1], RAW_LENGTH[self.algorithm])
+            tree = self._parsed(oid, self.read(oid)[1])
+            self._entries += len(tree)
+            while self._entries > _ENTRIES and self._trees:
+                self._entries -= len(self._trees.pop(next(iter(self._trees))))
             self._trees[oid] = tree
         return tree
+
+    def _parsed(self, oid: str, body: bytes) -> TreeContent:
+        """Return the entries in the body of the tree `oid`."""
+        return parse_tree(body, RAW_LENGTH[self.algorithm])
 
     def tree_of(self, commit: str) -> str:
         """Return the id of `commit`'s root tree."""
