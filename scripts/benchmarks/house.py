@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from measure import Wire
+
 _ROOT = Path(__file__).parents[2]
 _TRACER = Path(__file__).with_name("trace_call.py")
 _CONFIG = """\
@@ -29,6 +31,12 @@ environments:
 """
 _OVERLAY = "resources: [../../base]\nimages:\n  - name: shop/api\n    newTag: 1.0.0\n"
 _IDENTITY = ("Ben", "ben@example.com")
+# What came after the wish for at most 34,000 lines, in rooms of its own.
+_SINCE = (
+    *("actions/images", "actions/index", "adapters/forges/azure", "adapters/forges/bitbucket"),
+    *("adapters/gitrepo/wire", "adapters/http", "adapters/registry"),
+    *("cli/completion", "core/data", "core/images"),
+)
 _ROUND = 7  # runs of each command for each checkout
 
 
@@ -36,10 +44,10 @@ def measure_house(root: Path, against: Path | None, runs: int | None) -> dict[st
     """Return all figures of this checkout; its CPU beside that of the checkout `against`."""
     environment = _environment(root, _ROOT)
     repository = _build(root / "house", environment)
-    deploy = _trace(["deploy", "shop/api:1.0.1", "--to", "dev"], repository, environment)
-    _call(["deploy", "shop/api:1.0.1", "--to", "prod"], repository, environment)
-    approver = environment | {"GITOPS_AUTHOR": "{} <{}>".format(*_IDENTITY)}
-    approve = _trace(["approve", "prod", "--yes"], repository, approver)
+    deploy, approve = _trace_both(repository, environment)
+    _build(root / "served", environment)
+    with Wire(root) as wire:
+        deploy_over_http, approve_over_http = _trace_both(f"{wire.url}/served", environment)
     results: dict[str, Any] = {
         "modules": deploy["modules"],
         "hops": deploy["hops"],
@@ -47,6 +55,11 @@ def measure_house(root: Path, against: Path | None, runs: int | None) -> dict[st
         "git": approve["git"],
         "parses": approve["parses"],
         "blobs": approve["blobs"],
+        "over_http": {
+            "modules": deploy_over_http["modules"],
+            "hops": deploy_over_http["hops"],
+            "git": approve_over_http["git"],
+        },
         **source_figures(_ROOT / "gitops"),
     }
     if against is not None:
@@ -54,13 +67,28 @@ def measure_house(root: Path, against: Path | None, runs: int | None) -> dict[st
     return results
 
 
+def _trace_both(
+    repository: str, environment: Mapping[str, str]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a deploy to one environment and the approve of a proposal walked through."""
+    deploy = _trace(["deploy", "shop/api:1.0.1", "--to", "dev"], repository, environment)
+    _call(["deploy", "shop/api:1.0.1", "--to", "prod"], repository, environment)
+    approver = {**environment, "GITOPS_AUTHOR": "{} <{}>".format(*_IDENTITY)}
+    return deploy, _trace(["approve", "prod", "--yes"], repository, approver)
+
+
 def house_text(results: Mapping[str, Any]) -> str:
     """Return the figures as a table."""
     names, most = results["repeated_names"], results["most_parameters"]
+    http = results["over_http"]
+
+    def both(figure: str) -> str:
+        return f"{http[figure]} over HTTP, {results[figure]} where git talks to the remote"
+
     rows = [
-        ("modules entered by one deploy", results["modules"], "at most 50"),
-        ("hops between modules of one deploy", results["hops"], "at most 400"),
-        ("git processes of one approve", results["git"], "at most 10"),
+        ("modules entered by one deploy", both("modules"), "at most 50"),
+        ("hops between modules of one deploy", both("hops"), "at most 400"),
+        ("git processes of one approve", both("git"), "at most 10"),
         (
             "YAML parses of one approve",
             f"{results['parses']}, of {results['blobs']} texts",
@@ -70,7 +98,11 @@ def house_text(results: Mapping[str, Any]) -> str:
         ("files directly in actions/, core/", results["files_at_top"], "verbs; under 6"),
         ("import circles between modules", results["circles"], "0"),
         ("public class names defined twice", f"{len(names)}: {', '.join(names)}", "0"),
-        ("lines of gitops/", results["lines"], "at most 34,000"),
+        (
+            "lines of gitops/",
+            f"{results['lines']:,}, {results['since']:,} of them in rooms that came since",
+            "at most 34,000",
+        ),
     ]
     lines = ["| what | now | wanted |", "|---|---|---|"]
     lines += [f"| {what} | {now} | {wanted} |" for what, now, wanted in rows]
@@ -105,8 +137,17 @@ def source_figures(package: Path) -> dict[str, Any]:
             for layer in ("actions", "core")
         ),
         "circles": len(_circles(_imports(package, trees))),
-        "lines": sum(len(path.read_bytes().splitlines()) for path in trees),
+        "lines": sum(map(_lines, trees)),
+        "since": sum(_lines(path) for path in trees if _is_since(path.relative_to(package))),
     }
+
+
+def _lines(path: Path) -> int:
+    return len(path.read_bytes().splitlines())
+
+
+def _is_since(path: Path) -> bool:
+    return any(path.is_relative_to(room) for room in _SINCE)
 
 
 def _parameters(function: ast.FunctionDef) -> int:
@@ -198,6 +239,7 @@ def _build(folder: Path, environment: Mapping[str, str]) -> str:
     folder.mkdir()
     git = ["git", f"--git-dir={folder}"]
     subprocess.run([*git, "init", "-q", "--bare", "-b", "main"], check=True, env=environment)
+    subprocess.run([*git, "config", "http.receivepack", "true"], check=True, env=environment)
     subprocess.run(
         [*git, "fast-import", "--quiet"], check=True, env=environment, input=stream.encode()
     )

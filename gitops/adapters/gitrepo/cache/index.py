@@ -8,8 +8,10 @@ somebody else wrote, that is damaged, or that was another page, is no page.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
-from gitops.adapters.gitrepo.cache.files import Shelf
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.cache.files import Shelf
 
 
 class KeptIndex:
