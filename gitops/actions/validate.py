@@ -89,7 +89,7 @@ def validate(
     for row, home in homes.items():
         for overlay in overlays_of(home, row):
             count += 1
-            told = overlay_problems(home, overlay, found, builds, data, builders)
+            told = overlay_problems(home, overlay, found, builds, data, builders, config.also)
             problems += _elsewhere(snapshot, home, told)
             problems += _elsewhere(snapshot, home, _check_held(home, overlay, released))
             problems += _elsewhere(snapshot, home, followers.problems(home, overlay))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING
 
 from gitops.actions.context.overlays import read_overlay
@@ -37,11 +37,12 @@ def overlay_problems(
     builds: TrialBuilds,
     data: DataChecks | None = None,
     builders: Builders | None = None,
+    followed: Container[str] = (),
 ) -> Iterator[Problem]:
     """Can the kustomization be read and edited? Puts what it pins into `pinned`.
 
     What was built is shown to `data`. An image that the overlay itself does not use may be used by
-    what builds on it (`builders`).
+    what builds on it (`builders`), and changes something where other values follow it (`followed`).
     """
     directory = overlay.directory
     try:
@@ -102,7 +103,7 @@ def overlay_problems(
     if idle and builders is not None:
         idle = _idle_above(snapshot, overlay, (file.path, found), builds, builders, idle)
     for entry in found:
-        if entry.image in idle:
+        if entry.image in idle and entry.image not in followed:
             message = f"no manifest that it builds on uses {entry.image}: this changes nothing"
             yield Problem(file.path, entry.line, entry.column, "warning", message)
 

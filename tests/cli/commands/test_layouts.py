@@ -214,3 +214,16 @@ def test_links_and_submodules_are_one_problem_each(repo: Repo) -> None:
     assert 0 == repo("deploy", "shop/web:v2", "--to", "prod").code
     shown = repo("status")
     assert (0, True) == (shown.code, "v2" in shown.out)
+
+
+def test_an_image_that_only_values_follow(repo: Repo) -> None:
+    """A chart's image is no entry that changes nothing: its values follow it."""
+    also = "images: [{name: shop/web, also: [{file: values.yaml, key: image.tag}]}]\n"
+    repo.write(
+        gitops_yaml=config("name: prod, overlay: o/prod", more=also),
+        o__prod=PINS,
+        o__prod__values_yaml="image: {tag: v1}\n",
+    )
+    assert [] == repo.problems()
+    assert 0 == repo("deploy", "shop/web:v2", "--to", "prod").code
+    assert "image: {tag: v2}\n" == (repo.root / "o/prod/values.yaml").read_text()
