@@ -128,6 +128,7 @@ def open_session(
                 jobs=_Late(opened, lambda: _clusters(repository, location)),
                 renderer=open_renderer,
                 registry=_Late(opened, lambda: _registry(timeout)),
+                signed_by=_signed_by,
                 say=_say,
                 retry=_retry,
                 detail=_say if verbose else _keep_quiet,
@@ -162,6 +163,12 @@ def _clusters(repository: GitRepository, location: str) -> AbstractContextManage
     from gitops.adapters.argocd.clusters import open_clusters
 
     return open_clusters(os.environ, repository.describe(), location)
+
+
+def _signed_by(key: bytes, signature: bytes, content: bytes) -> bool:
+    from gitops.adapters.registry.verify import is_signed_by  # only few calls check signatures
+
+    return is_signed_by(key, signature, content)
 
 
 def _registry(timeout: float) -> AbstractContextManager[Registry]:

@@ -76,6 +76,8 @@ TRAILERS = {
     "promotion carries them on.",
     "Gitops-Source": "A promotion of images with different sources: environment, image, and the "
     "source branch and commit of this image.",
+    "Gitops-Provenance": "What an image proved where `provenance:` asks for it: image, repository "
+    "and commit, and how it says so.",
     "Gitops-Restores": "A rollback: the commit whose images it puts back.",
     "Gitops-Rolled-Back": "A rollback: the commit that was judged bad.",
     "Gitops-Schema": "`deploy --schema`, or what the image says: what it does to the database's "
@@ -391,6 +393,7 @@ def trailers_page() -> str:
         sources=[f"dev shop/api release/1.5@sha1:{'5f2c' * 10}"],
         schema="compatible",
         crosses=[f"dev {'7e57' * 10}"],
+        proofs=[f"shop/api git.example.com/shop/api@{'5f2c' * 10} (annotation, signed)"],
     ).render()
     agree("trailers", set(trailers(message)), set(TRAILERS))
     hold = Hold(

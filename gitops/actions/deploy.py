@@ -14,7 +14,7 @@ from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.targets import Target, find_targets
 from gitops.actions.images.look import Look
-from gitops.actions.policy.judge import Override, judge
+from gitops.actions.policy.judge import Override, judge, told_proofs
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
@@ -275,7 +275,7 @@ def _edit(
         kept = tuple(entry for entry in target.requests if entry.image not in older)
         target = Target(view, kept)
         edit = view.edit(kept, add=request.add)
-    reasons = judge(view, edit.changes, ref=request.ref)
+    reasons = judge(view, edit.changes, ref=request.ref, commits=_commits(view.tip, build))
     if edit.changes and build is not None:
         from gitops.actions.policy.builds import judge_follow
 
@@ -284,6 +284,14 @@ def _edit(
         return Edited(target, edit, reasons), tuple(older.values())
     passed = tuple(Reason("superseded", view.label, text) for text in older.values())
     return Edited(target, edit, reasons + passed), ()
+
+
+def _commits(tip: Tip, build: SourceBuild | None) -> dict[str, str]:
+    """Return image -> the commit that it was built from, for those that have a source."""
+    if build is None or build.commit is None:
+        return {}
+    sources = tip.config.sources
+    return {image: build.found.get(url, build.commit) for image, url in sources.items()}
 
 
 def _skip(entry: Edited, barred: Sequence[Reason]) -> Skipped:
@@ -318,6 +326,7 @@ def _assemble(
             overrides=passed,
             source=(build.branch, build.commit) if build is not None else None,
             schema={label: schemas[label] for label in labels if label in schemas} or None,
+            proofs=told_proofs(session, [line.change for line in lines]),
         ).render(),
         add=request.add,
         # An override is given for the proposal to record it, also for one that waits already.

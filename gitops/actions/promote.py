@@ -16,7 +16,7 @@ from gitops.actions.context.targets import Target
 from gitops.actions.context.together import Told, refusal_of_all
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.images.look import Look
-from gitops.actions.policy.judge import Override, judge_carried
+from gitops.actions.policy.judge import Override, judge_carried, told_proofs
 from gitops.actions.policy.upstream import read_origins
 from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.releases.history import gather_releases, releases_of
@@ -303,6 +303,7 @@ def _judge(
         found.edited.edit.changes,
         origins=found.origins,
         expected=expected,
+        commits={},
         soak=soak,
     )
     warnings = found.warnings + judgement.warnings
@@ -333,6 +334,7 @@ def _assemble(
             source=source,
             sources=sources,
             schema={one.edited.label: one.schema for one in found if one.schema} or None,
+            proofs=told_proofs(session, [line.change for line in lines]),
         ).render()
 
     edited = [one.edited for one in found if one.edited.edit.changes]

@@ -1,10 +1,11 @@
-"""`registries:` of `gitops.yaml`, `pin:` and `platforms:` of its environments."""
+"""What `gitops.yaml` asks of images: `registries`, `provenance`, `cleanup`, `pin`, `platforms`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gitops.config.patterns import FILE, explain_file
 from gitops.config.shapes import (
     Key,
     ListOf,
@@ -14,9 +15,10 @@ from gitops.config.shapes import (
     Text,
     Value,
     WholeNumber,
+    YesNo,
     shown,
 )
-from gitops.core.environments.environment import RegistryRules
+from gitops.core.environments.environment import Provenance, RegistryRules
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
@@ -103,6 +105,20 @@ def make_cleanup(row: Value) -> CleanupRow:
     )
 
 
+_PROVENANCE = Table(
+    {
+        "required": Key(
+            YesNo(),
+            "Whether images must say that they were built from their `source`, and from the commit "
+            "that goes there; left out: only with `keys`.",
+        ),
+        "keys": Key(
+            ListOf(Text(FILE, explain_file), least=1),
+            "Files on the branch with public keys (PEM); cosign must have signed the image, or a "
+            "statement about it, with one of them.",
+        ),
+    }
+)
 PINS = {
     "pin": Key(
         OneOf("tag", "digest", "both"),
@@ -116,6 +132,9 @@ PINS = {
         ),
         "What an image must be there for; an image that lacks one of them is refused.",
     ),
+    "provenance": Key(
+        _PROVENANCE, "What images must prove before they go there, in place of the top-level one."
+    ),
 }
 """The keys of an environment."""
 
@@ -127,6 +146,10 @@ def registry_keys(branch: Text, duration: Text) -> dict[str, Key]:
             REGISTRIES,
             "With it, a write looks at each image in its registry first: a tag that is not there "
             "is refused. Left out: only `pin` looks.",
+        ),
+        "provenance": Key(
+            _PROVENANCE,
+            "What images must prove before they go anywhere; a rollback is never asked.",
         ),
         "cleanup": Key(
             ListOf(cleanup_table(branch, duration)), "What `gitops images prune` may delete."
@@ -156,3 +179,11 @@ def make_registries(table: Value) -> RegistryRules:
     hosts = tuple(item.text.lower() for item in table.list("hosts"))
     refuse, schema = table.get("unavailable", "warn"), table.get("schema", "ignore")
     return RegistryRules(refuse=refuse == "refuse", hosts=hosts, schema=schema == "read")
+
+
+def make_provenance(table: Value) -> Provenance:
+    """Return the value of a table without problems."""
+    keys = tuple(item.text for item in table.list("keys"))
+    # Keys are named to be asked for.
+    required = table.get("required", "true" if keys else "false") == "true"
+    return Provenance(required, keys)

@@ -24,6 +24,7 @@ from gitops.core.environments.environment import (
     OnAlert,
     Patience,
     Pin,
+    Provenance,
     PullRules,
     Registry,
     Required,
@@ -102,6 +103,7 @@ def make_config(root: Value) -> Config:
         branch_rules=_make_branches(lists.get("branches", ())),
         cleanup=tuple(make_cleanup(row) for row in lists.get("cleanup", ())),
         registries=make_registries(table) if (table := root.keys.get("registries")) else None,
+        provenance=_make_provenance(root.keys.get("provenance")) or Provenance(),
         clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
         databases=_make_databases(lists.get("databases", ())),
     )
@@ -134,6 +136,14 @@ def _make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:
     from gitops.config.databases import make_databases  # only few commands want them
 
     return make_databases(rows)
+
+
+def _make_provenance(table: Value | None) -> Provenance | None:
+    if table is None:
+        return None
+    from gitops.config.registries import make_provenance  # only few files have it
+
+    return make_provenance(table)
 
 
 def _make_also(rows: Sequence[Value]) -> Also:
@@ -185,6 +195,7 @@ def _make_environment(row: Value, ignore: tuple[str, ...]) -> Environment:
         pin=cast(Pin, text.get("pin", "tag")),
         platforms=words.get("platforms", ()),
         registry=cast(Registry, text.get("registry", "shared")),
+        provenance=_make_provenance(row.keys.get("provenance")),
         line=row.place[0],
     )
 

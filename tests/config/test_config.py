@@ -336,13 +336,13 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
 
 KNOWN = (
     "name, overlay, accepts, deploy, change, rollback, after, follow, followBelow, "
-    "onAlert, formerly, registry, pin, platforms, builds, "
+    "onAlert, formerly, registry, pin, platforms, provenance, builds, "
     "database, dataProtection, "
     "requires, soak, wait, approvals, branch"
 )
 TOP = (
-    "apiVersion, kind, branch, environments, groups, ignore, images, registries, cleanup, forge, "
-    "freeze, clusters, databases, "
+    "apiVersion, kind, branch, environments, groups, ignore, images, registries, provenance, "
+    "cleanup, forge, freeze, clusters, databases, "
     "signers, repository, message, pullRequest, branches"
 )
 

@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from gitops.config import config_schema, load_config
-from gitops.core.environments.environment import RegistryRules
+from gitops.core.environments.environment import Provenance, RegistryRules
 from gitops.errors import ConfigError
 
 TEXT = """\
@@ -44,7 +44,22 @@ def test_what_is_said_is_read() -> None:
     assert load_config(text(top="registries: {}")).registries == RegistryRules()
 
 
+def test_proofs_that_are_asked_for() -> None:
+    """An environment's own word goes first; keys are there to be asked for."""
+    top = "provenance: {required: true}"
+    found = load_config(text("provenance: {keys: [cosign.pub]}", "provenance: {}", top))
+    first, second = found.environments
+    assert found.provenance_of(first) == Provenance(True, ("cosign.pub",))
+    assert found.provenance_of(second) == Provenance(False)
+    plain = load_config(text(top=top))
+    assert plain.provenance_of(plain.environments[0]) == Provenance(True)
+    assert load_config(text()).provenance == Provenance(False)
+
+
 WRONG = {
+    text(top="provenance: true"): "must be a mapping",
+    text(top="provenance: {keys: ['../x']}"): "",
+    text(top="provenance: {required: maybe}"): "must be",
     text(top="registries: {unavailable: maybe}"): "must be warn or refuse",
     text(top="registries: {hosts: ['https://a.b']}"): "is no host",
     text(top="registries: {hosts: [a b]}"): "is no host",

@@ -6,13 +6,15 @@ rule that is added here holds for every way in.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
+from gitops.core.git.revision import parse_revision
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason, judge_hold, judge_source, outstanding
 from gitops.errors import ManifestError, Refused
@@ -22,19 +24,26 @@ if TYPE_CHECKING:
 
 
 def judge(
-    view: OverlayView, changes: Sequence[ImageChange], *, ref: str | None = None
+    view: OverlayView,
+    changes: Sequence[ImageChange],
+    *,
+    ref: str | None = None,
+    commits: Mapping[str, str] | None = None,
 ) -> tuple[Reason, ...]:
     """Return every reason why `changes` may not go to the overlay now; () when they may.
 
-    `ref` is the source branch that the images come from, None when nobody said it.
+    `ref` is the source branch that the images come from, None when nobody said it; `commits` the
+    commit that each was built from, where that is known. With None no image is asked for proofs:
+    whoever only looks asks no registry.
     """
     if not changes:
         return ()
     source = judge_source(view.overlay, ref)
     if not view.row.after and not view.tip.config.freezes:
         held = judge_hold(view.overlay, view.hold)
-        return source + held + _judge_rollback(view) + _judge_data(view)[0]
-    return source + judge_carried(view, changes).reasons
+        proofs = _judge_provenance(view, changes, commits)
+        return source + held + _judge_rollback(view) + _judge_data(view)[0] + proofs
+    return source + judge_carried(view, changes, commits=commits).reasons
 
 
 def judge_carried(
@@ -44,6 +53,7 @@ def judge_carried(
     origins: Sequence[ImageOrigin] = (),
     expected: str | None = None,
     soak: timedelta | None = None,
+    commits: Mapping[str, str] | None = None,
 ) -> Judgement:
     """Judge images whose way is known; see `core.policy.promotion.judge_promotion`."""
     from gitops.actions.policy.upstream import read_befores
@@ -63,8 +73,36 @@ def judge_carried(
         soak=soak,
     )
     against, doubts = _judge_data(view)
-    reasons = found.reasons + _judge_rollback(view) + against
+    known = None if commits is None else {**_commits(origins), **commits}
+    proofs = _judge_provenance(view, changes, known)
+    reasons = found.reasons + _judge_rollback(view) + against + proofs
     return Judgement(reasons, warnings + found.warnings + doubts)
+
+
+def _commits(origins: Iterable[ImageOrigin]) -> dict[str, str]:
+    """Return image -> the commit that it was built from, as far as commits recorded it."""
+    told = ((one.image, parse_revision(one.revision)) for one in origins)
+    return {image: found.commit for image, found in told if found is not None and found.commit}
+
+
+def _judge_provenance(
+    view: OverlayView, changes: Sequence[ImageChange], commits: Mapping[str, str] | None
+) -> tuple[Reason, ...]:
+    """Ask images for their proofs, where somebody wants some."""
+    if commits is None or not view.tip.config.provenance_of(view.row).required:
+        return ()
+    from gitops.actions.policy.provenance import judge_provenance
+
+    return judge_provenance(view, changes, commits)
+
+
+def told_proofs(session: Session, changes: Iterable[ImageChange]) -> tuple[str, ...]:
+    """Return what images have proved in this call, for the commit to record."""
+    if not session.proofs:
+        return ()
+    from gitops.actions.policy.provenance import proof_lines
+
+    return proof_lines(session, changes)
 
 
 def _judge_data(view: OverlayView) -> tuple[tuple[Reason, ...], tuple[str, ...]]:

@@ -190,7 +190,7 @@ class Approving(Struct):
             present.branch, present.commit, self.shown.get(view.overlay) or self.request.head
         )
         edit = proposed_edit(view, present)
-        judged = judge_proposal(view, present, edit.changes)
+        judged = judge_proposal(view, present, edit.changes, prove=True)
         if judged.false:
             raise _no_rollback(view, present.branch, judged.false)
         hold = hold_brought(view, present, judged)

@@ -111,9 +111,16 @@ def _edit_of(view: OverlayView, present: OpenProposal) -> Edit:
 
 
 def judge_proposal(
-    view: OverlayView, present: OpenProposal, changes: Sequence[ImageChange]
+    view: OverlayView,
+    present: OpenProposal,
+    changes: Sequence[ImageChange],
+    *,
+    prove: bool = False,
 ) -> ProposalJudgement:
-    """Ask policy as of now; without the reasons that a counting override of it covers."""
+    """Ask policy as of now; without the reasons that a counting override of it covers.
+
+    `prove`: images are asked for proofs, too; whoever only looks asks no registry.
+    """
     signed = signers_of(view, present) if view.tip.config.signers is not None else None
     overrides = overrides_in(present.commits, signed)
     judged = ProposalJudgement(overrides=overrides)
@@ -126,12 +133,14 @@ def judge_proposal(
         told = sources_of(present.message, [change.image for change in changes])
         heads = source_heads(view.session, view.tip, told)
         came = tuple(ImageOrigin(image, text, heads[image]) for image, text in told.items())
-        found = judge_carried(view, changes, origins=came)
+        found = judge_carried(view, changes, origins=came, commits={} if prove else None)
         reasons = uncovered((*found.reasons, *judged.reasons), judged.counting)
         return replace(judged, reasons=reasons, warnings=found.warnings)
     source = source_of(present.message)
     ref = source.branch if source is not None else None
-    against = judge(view, changes, ref=ref)
+    commit = source.commit if source is not None else None
+    commits = {change.image: commit for change in changes} if commit is not None else {}
+    against = judge(view, changes, ref=ref, commits=commits if prove else None)
     return replace(judged, reasons=uncovered((*against, *judged.reasons), judged.counting))
 
 

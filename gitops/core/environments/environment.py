@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from gitops.core.environments.branch_patterns import BranchMatch as BranchMatch
 from gitops.core.environments.branch_patterns import match_branch as match_branch
+from gitops.core.environments.image_rules import Provenance as Provenance
+from gitops.core.environments.image_rules import RegistryRules as RegistryRules
 
 if TYPE_CHECKING:
     from gitops.core.environments.cleanup import CleanupRow
@@ -30,20 +32,6 @@ DataProtection = Literal["masked", "read-only"]
 Required = Literal["qa-passed", "stable"]
 Pin = Literal["tag", "digest", "both"]
 ForgeKind = Literal["github", "gitlab", "gitea", "forgejo", "bitbucket", "azure-devops", "none"]
-
-
-class RegistryRules(Struct, frozen=True):
-    """`registries:` of `gitops.yaml`: with it, deploys look at images before they write.
-
-    Attributes:
-        refuse: a deploy whose registry does not answer is refused; else it is warned about.
-        hosts: the registries that may be asked; () is any that an image's name begins with.
-        schema: deploys read what images say that they do to the database's schema.
-    """
-
-    refuse: bool = False
-    hosts: tuple[str, ...] = ()
-    schema: bool = False
 
 
 class ForgeSetting(Struct, frozen=True):
@@ -180,6 +168,7 @@ class Environment(Struct, frozen=True):
         formerly: earlier names of it: holds, verdicts and trailers under them count on.
         pin: what a write keeps of an image; a digest is looked up in its registry.
         platforms: what an image must be there for, as registries say it; () nobody said.
+        provenance: what images must prove; None: what the top level says.
         registry: own: its images come from a registry of its own, and `newName` is never carried.
         line: 1-based line of the row in `gitops.yaml`, for messages.
     """
@@ -208,6 +197,7 @@ class Environment(Struct, frozen=True):
     others: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     builds: tuple[str, ...] = ()
+    provenance: Provenance | None = None
     line: int = 1
 
     @property
@@ -350,8 +340,13 @@ class Config(Struct, frozen=True):
     clusters: tuple[ClusterRow, ...] = ()
     registries: RegistryRules | None = None
     cleanup: tuple[CleanupRow, ...] = ()
+    provenance: Provenance = Provenance()
     groups: tuple[Group, ...] = ()
     databases: tuple[DatabaseRow, ...] = ()
+
+    def provenance_of(self, environment: Environment) -> Provenance:
+        """Return what images must prove for `environment`: its own word goes first."""
+        return environment.provenance or self.provenance
 
     def clusters_of(self, environment: Environment) -> tuple[ClusterRow, ...]:
         """Return the rows about `environment`; without any rows at all, the current context."""

@@ -62,6 +62,7 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         schema: what it does to databases (`core.git.schema`); likewise.
         crosses: for a rollback, `LABEL COMMIT` of each breaking release that somebody went back
             across.
+        proofs: what images proved of where they were built from, a line for each.
     """
 
     action: str
@@ -78,6 +79,7 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
     sources: Sequence[str] = ()
     schema: str | Mapping[str, str] | None = None
     crosses: Sequence[str] = ()
+    proofs: Sequence[str] = ()
 
     def render(self) -> str:
         """Return the whole message, ending in a newline."""
@@ -101,6 +103,7 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         yield "Source-Revision", _revision(self.source)
         yield from (("Gitops-Source", text) for text in self.sources)
         yield from self._for_each("Gitops-Schema", self.schema)
+        yield from (("Gitops-Provenance", text) for text in self.proofs)
         yield from self._for_each("Gitops-Restores", self.restores)
         yield from self._for_each("Gitops-Rolled-Back", self.rolled_back)
         yield from self._for_each("Gitops-Undoes", self.undoes)

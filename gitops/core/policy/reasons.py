@@ -31,6 +31,7 @@ ReasonKind = Literal[
     "registry",
     "data",
     "image",
+    "provenance",
 ]
 
 

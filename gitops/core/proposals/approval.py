@@ -18,7 +18,13 @@ from gitops.core.text.plain import one_line
 
 _CO_AUTHOR = "Co-authored-by"
 _FORWARD = ("deploy", "promote")
-_PROVED = {"Gitops-Action", "Gitops-Environment", "Gitops-Override", "Gitops-Approved-By"}
+_PROVED = {
+    "Gitops-Action",
+    "Gitops-Environment",
+    "Gitops-Override",
+    "Gitops-Approved-By",
+    "Gitops-Provenance",
+}
 _GOES_BACK = {"Gitops-Restores", "Gitops-Rolled-Back", "Gitops-Undoes"}
 _PERSON = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]+)>")
 

@@ -106,6 +106,7 @@ def render_pull_request(review: Review) -> PullRequestText:
         parts += _restoring(review)
     elif action != "undo":  # going back is always allowed
         parts += titled("Before it goes in", _verdicts(review))
+    parts += titled("Built from", [code(text) for text in said.get("Gitops-Provenance", ())])
     overrides = said.get("Gitops-Override", ())
     parts += titled("Passed over", [code(text) for text in overrides])
     parts += titled("Warnings", [code(text) for text in review.warnings])

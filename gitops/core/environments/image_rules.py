@@ -1,0 +1,31 @@
+"""What `gitops.yaml` asks of images before they are written."""
+
+from __future__ import annotations
+
+from msgspec import Struct
+
+
+class RegistryRules(Struct, frozen=True):
+    """`registries:` of `gitops.yaml`: with it, deploys look at images before they write.
+
+    Attributes:
+        refuse: a deploy whose registry does not answer is refused; else it is warned about.
+        hosts: the registries that may be asked; () is any that an image's name begins with.
+        schema: deploys read what images say that they do to the database's schema.
+    """
+
+    refuse: bool = False
+    hosts: tuple[str, ...] = ()
+    schema: bool = False
+
+
+class Provenance(Struct, frozen=True):
+    """`provenance:` of `gitops.yaml`: what an image must prove before it goes somewhere.
+
+    Attributes:
+        keys: files on the top-level branch with public keys (PEM), of which one must have signed;
+            () asks for no signature.
+    """
+
+    required: bool = False
+    keys: tuple[str, ...] = ()
