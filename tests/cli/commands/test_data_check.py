@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 
@@ -13,6 +14,12 @@ from manifests import Manifests
 BIN = Path(sys.executable).parent
 PATH = {"PATH": f"{BIN}:{os.environ['PATH']}"}
 CONFIG = "gitops.yaml"
+SETTINGS = """\
+configMapGenerator:
+  - name: other
+    literals: [OTHER_HOST=postgres.prod.example.com]
+
+"""
 
 
 def reach(manifests: Manifests, path: str, host: str) -> str:
@@ -97,3 +104,33 @@ def test_nobody_can_look(manifests: Manifests, tmp_path: Path) -> None:
 
     assert 0 == found.code, found.err
     assert "nobody looked which databases prod reaches" in found.err
+
+
+def test_against(manifests: Manifests) -> None:
+    """What a change makes worse is told by the rules of its base, also where it changes them; what
+    was wrong before is not new."""
+    manifests.commit("Reach", {DEV: reach(manifests, DEV, "postgres.prod.example.com")})
+    excuse = edited(manifests, CONFIG, "hosts: [dummy-db]", "hosts: [dummy-db, nowhere]")
+    excuse = excuse.replace('hosts: ["postgres.*.example.com"]', "hosts: [nowhere2]")
+    files = {
+        "overlays/test/kustomization.yaml": edited(
+            manifests, "overlays/test/kustomization.yaml", "images:", f"{SETTINGS}images:"
+        ),
+        CONFIG: excuse,
+        DEV: edited(manifests, DEV, "newTag: 1.4.1", "newTag: 1.4.2"),
+    }
+    git = ["git", "-C", str(manifests.checkout)]
+    subprocess.run([*git, "pull", "-q", "origin", "main"], check=True)
+    for path, text in files.items():
+        (manifests.checkout / path).write_text(text)
+    subprocess.run([*git, "commit", "-q", "-am", "Worse"], check=True)
+    words = ("validate", "--against", "origin/main", "-o", "json")
+    found = manifests.gitops(*words, repo=str(manifests.checkout), env=PATH)
+
+    told = [
+        (one["path"], one["new"])
+        for one in found.json["problems"]
+        if "reaches a real database" in one["message"]
+    ]
+    assert [(DEV, False), ("overlays/test/kustomization.yaml", True)] == sorted(told)
+    assert 3 == found.code, found.err
