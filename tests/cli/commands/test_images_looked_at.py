@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from gitops.core.images.manifest import REVISION, SOURCE
 from gitops.core.images.name import ImageName
 from images import HttpShelf, push_index
 from manifests import Manifests
@@ -85,3 +86,22 @@ def test_credentials_of_docker_are_used(
     code, text = shop.deploy("1.5.0", DOCKER_AUTH_CONFIG=told)
     assert code == 0, text
     assert PASSWORD not in text
+
+
+def test_an_image_that_was_built_from_something_else(
+    manifests: Manifests, docker_registry: DockerRegistry
+) -> None:
+    """`provenance:` refuses it by name, and takes one whose annotations are true."""
+    source = manifests.path.as_uri()
+    top = f"provenance: {{required: true}}\nimages: [{{name: shop/api, source: '{source}'}}]"
+    shop = Shop(manifests, docker_registry.open, docker_registry.new_path(), top)
+    head = manifests.git("rev-parse", "main").strip()
+    shelf = HttpShelf(shop.name.host)
+    for tag, commit in (("1.5.0", "91c0" * 10), ("1.6.0", head)):
+        push_index(shelf, shop.name, tag, annotations={SOURCE: source, REVISION: commit}, salt=tag)
+
+    code, text = shop.deploy("1.5.0")
+    assert (code, "dev: shop/api is not proved: 91c091c is on no branch" in text) == (1, True), text
+    code, text = shop.deploy("1.6.0")
+    assert code == 0, text
+    assert f"@{head} (annotation)" in manifests.git("log", "-1", "--format=%B", "main")
