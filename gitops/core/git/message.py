@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -151,6 +152,11 @@ def trailers(message: str) -> dict[str, tuple[str, ...]]:
 
     A paragraph with any line that is no trailer is prose and has none; so is the first one.
     """
+    return dict(_trailers(message))
+
+
+@lru_cache(maxsize=64)  # a commit of many overlays is read for each of them
+def _trailers(message: str) -> dict[str, tuple[str, ...]]:
     paragraphs = _paragraphs(message)
     if len(paragraphs) < 2:
         return {}
@@ -191,6 +197,7 @@ def reason_of(message: str) -> str | None:
     return found[1] if found is not None else None
 
 
+@lru_cache(maxsize=64)
 def subject(message: str) -> str:
     """Return the first paragraph of `message` as one line."""
     paragraphs = _paragraphs(message)
