@@ -34,6 +34,7 @@ _SOON = 0.02  # seconds until an interrupt that had to wait is tried again
 _AGAIN = 0.5  # seconds; what comes sooner is the same Ctrl-C, sent on by a wrapper
 _LONGEST = 2.0  # seconds that an interrupt waits for what must not be torn apart
 _MAIN = _thread.get_ident()  # this is loaded first of all
+_MOST = 64  # pushes that are remembered: a process may live long
 _LOADING = "<frozen importlib._bootstrap>"
 
 
@@ -126,7 +127,7 @@ def pushing(repository: str, moves: Mapping[str, str | None]) -> Callable[[bool]
     Without that word nobody knows, and so it stays: what is pushed later takes nothing back.
     """
     sent = [Push(repository, branch, commit) for branch, commit in moves.items()]
-    _state.pushes += sent
+    _state.pushes = [*_state.pushes[-_MOST:], *sent]
 
     def answered(moved: bool) -> None:
         if not moved:

@@ -11,8 +11,8 @@ import atexit
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from functools import cache
-from typing import TYPE_CHECKING, Any
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING
 
 from gitops import interrupts
 
@@ -86,70 +86,102 @@ def open_session(
     from gitops.adapters.gitrepo.repository import open_repository
 
     timeout = max(min(budget, 60.0) if writes and budget > 0 else 60.0, 1.0)
-    repository = _begun.pop((location, branch), None)
+    begun = _begun.pop((location, branch), None)
     with ExitStack() as opened:
-        if repository is None:
-            repository = open_repository(
-                location, environ=os.environ, progress=_say, timeout=timeout
-            )
-            opened.callback(repository.close)
+        repository = begun or open_repository(
+            location, environ=os.environ, progress=_say, timeout=timeout
+        )
+        opened.callback(repository.close)
+        if begun is None:
             repository.begin(branch, start)
-        else:
-            opened.callback(repository.close)
-            repository.wait_at_most(timeout)
+        repository.wait_at_most(timeout)
 
         def session() -> Session:
-            import time
+            from msgspec.structs import replace
 
-            from gitops.actions.context.session import Session
-            from gitops.adapters.local.clock import SystemClock
-            from gitops.config import load_config
-            from gitops.core.git.commit import timed_id
-
-            intent = timed_id(time.time(), os.urandom(10))
-            interrupts.writes(intent)
-            return Session(
-                repository=repository,
-                evidence=repository,
-                clock=SystemClock(),
-                load_config=load_config,
-                identity=repository.identity,
-                intent=intent,
-                branch=branch,
+            made = _session(opened, repository, location, branch, budget=budget, timeout=timeout)
+            return replace(
+                made,
                 dry_run=dry_run,
-                budget=budget,
                 work_tree=repository.work_tree(),
-                sources=_Late(opened, lambda: _sources(repository, timeout)),
                 combining=_combining(repository) if combines else None,
-                forge=_forge_opener(repository, budget),
-                archive=repository.commits,
-                index=repository.index(),
-                clusters=_Late(opened, lambda: _clusters(repository, location)),
-                jobs=_Late(opened, lambda: _clusters(repository, location)),
-                renderer=open_renderer,
-                registry=_Late(opened, lambda: _registry(timeout)),
-                signed_by=_signed_by,
-                say=_say,
-                retry=_retry,
-                detail=_say if verbose else _keep_quiet,
+                detail=_say if verbose else made.detail,
             )
 
         yield session
 
 
-class _Late:
-    """A port that is opened when it is used first, and closed with the session."""
+def _session(
+    opened: ExitStack,
+    repository: GitRepository,
+    location: str,
+    branch: str | None,
+    *,
+    budget: float,
+    timeout: float,
+) -> Session:
+    """Return the session of one call, with an intent of its own."""
+    import time
 
-    def __init__(
-        self, opened: ExitStack, way: Callable[[], AbstractContextManager[object]]
-    ) -> None:
-        self._opened = opened
-        self._way = way
+    from gitops.actions.context.session import Session
+    from gitops.adapters.local.clock import SystemClock
+    from gitops.adapters.local.late import Late
+    from gitops.config import load_config
+    from gitops.core.git.commit import timed_id
 
-    def __getattr__(self, name: str) -> Any:
-        if "_port" not in vars(self):
-            self._port = self._opened.enter_context(self._way())
-        return getattr(self._port, name)
+    interrupts.writes(intent := timed_id(time.time(), os.urandom(10)))
+    return Session(
+        repository=repository,
+        evidence=repository,
+        clock=SystemClock(),
+        load_config=load_config,
+        identity=repository.identity,
+        intent=intent,
+        branch=branch,
+        budget=budget,
+        sources=Late(opened, lambda: _sources(repository, timeout)),
+        forge=_forge_opener(repository, budget),
+        archive=repository.commits,
+        index=repository.index(),
+        clusters=Late(opened, lambda: _clusters(repository, location)),
+        jobs=Late(opened, lambda: _clusters(repository, location)),
+        renderer=open_renderer,
+        registry=Late(opened, lambda: _registry(timeout)),
+        signed_by=_signed_by,
+        say=_say,
+        retry=_retry,
+    )
+
+
+@contextmanager
+def open_kept(location: str, branch: str | None = None) -> Iterator[Callable[[], Session]]:
+    """Open a repository for many calls of one process, and yield what makes the session of each.
+
+    The connection, the store and what was read of it stay, so a call costs what has changed since
+    the one before. What decides is read anew: a write is tried on the newest commit that is known
+    and lands only where that is the newest, all else asks the remote.
+
+    One call at a time: the next session ends the one before. Raises what `open_session` does.
+    """
+    from msgspec.structs import replace
+
+    from gitops.actions.context.kept import KeptOverlays
+    from gitops.adapters.gitrepo.repository import open_repository
+    from gitops.config import load_config
+
+    kept, read = KeptOverlays(), lru_cache(4)(load_config)
+    with (
+        ExitStack() as opened,
+        open_repository(location, environ=os.environ, progress=_say) as repository,
+    ):
+
+        def session() -> Session:
+            opened.close()
+            repository.again()
+            made = _session(opened, repository, location, branch, budget=60.0, timeout=60.0)
+            return replace(made, work_tree=repository.work_tree(), load_config=read, kept=kept)
+
+        yield session
 
 
 def _sources(repository: GitRepository, timeout: float) -> AbstractContextManager[Sources]:
@@ -198,10 +230,6 @@ def _combining(repository: GitRepository) -> Combining | None:
     return Combining(repository.intents(), key_from(text), repository.address())
 
 
-def _keep_quiet(_text: str) -> None:
-    """Tell nobody."""
-
-
 def _forge_opener(
     repository: GitRepository, budget: float
 ) -> Callable[[Config], GatedForge | NoForge]:
@@ -231,29 +259,10 @@ def app_credential(asked: Mapping[str, str]) -> dict[str, str]:
 
 
 def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoForge]:
-    """Return what opens the forge of a source repository, by its URL.
+    """Return what opens the forge of a source repository, by its URL."""
+    from gitops.adapters.forges.of_source import forge_of_source
 
-    Only on the host of the repository at `location`: that one was named by the caller. A source is
-    named by a file of the repository, and no token goes where only a file says so.
-    """
-
-    def forge(url: str, config: Config) -> GatedForge | NoForge:
-        from gitops.adapters.forges.opening import open_forge
-        from gitops.adapters.gitrepo.repository import open_repository
-        from gitops.adapters.local.clock import SystemClock
-        from gitops.core.forges.address import parse_remote
-        from gitops.ports import NoForge
-
-        with (
-            open_repository(location, environ=os.environ) as own,
-            open_repository(url, environ=os.environ) as source,
-        ):
-            ours, theirs = parse_remote(own.remote_url() or ""), parse_remote(url)
-            if ours is None or theirs is None or ours.origin != theirs.origin:
-                return NoForge("it is not on the host of this repository, and no token goes there")
-            return open_forge(source, config, SystemClock(), 60.0, os.environ)
-
-    return forge
+    return forge_of_source(location, os.environ)
 
 
 def open_renderer(*, require_isolation: bool = False) -> Renderer | None:

@@ -304,6 +304,16 @@ class FakeRepository:
                 return commit
         return None
 
+    def folders(self, commit: str, directory: str) -> Mapping[str, str]:
+        """See `ports.Repository`."""
+        below: dict[str, list[tuple[str, bytes]]] = {}
+        start = f"{directory}/" if directory else ""
+        for path, content in sorted(self.commits[commit].files.items()):
+            name, slash, rest = path.removeprefix(start).partition("/")
+            if path.startswith(start) and slash:
+                below.setdefault(name, []).append((rest, content))
+        return {name: str(hash(tuple(files))) for name, files in below.items()}
+
     def message(self, commit: str) -> tuple[str, float]:
         """See `ports.Repository`."""
         info = self.commits[commit].info

@@ -341,6 +341,10 @@ class _Anywhere:
         """See `ports.Repository`."""
         return self._repository.find_intent(branch, intent, since)
 
+    def folders(self, commit: str, directory: str) -> Mapping[str, str]:
+        """See `ports.Repository`."""
+        return self._repository.folders(commit, directory)
+
     def message(self, commit: str) -> tuple[str, float]:
         """See `ports.Repository`."""
         return self._repository.message(commit)

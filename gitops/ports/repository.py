@@ -142,6 +142,13 @@ class Repository(Protocol):
         """
         ...
 
+    def folders(self, commit: str, directory: str) -> Mapping[str, str]:
+        """Return name -> id of the folders in `directory` of a snapshot's commit.
+
+        Equal ids are equal contents, however deep.
+        """
+        ...
+
     def message(self, commit: str) -> tuple[str, float]:
         """Return what a snapshot's commit says, and when it was made: seconds since 1970."""
         ...

@@ -7,6 +7,7 @@ import json
 import os
 import platform
 import shlex
+import shutil
 import subprocess
 import tempfile
 import time
@@ -19,6 +20,7 @@ from typing import Any
 from control_plane import cluster_text, measure_cluster
 from crowd import measure_crowd, measure_steady
 from figures import Figure, crowd_figures, figures_table, single_figures
+from forge import forge_text, measure_forge
 from house import house_text, measure_house
 from peers import build_kustomize
 from plot import growth_svg, svg
@@ -33,12 +35,14 @@ _PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "performance.md"
 _TEXTS = {
     "single": single_text,
     "far": far_text,
+    "forge": forge_text,
     "crowd": crowd_text,
     "cluster": cluster_text,
     "house": house_text,
     "scale": scale_text,
     "images": images_text,
 }
+_ROOM = 2 << 30  # bytes: a clone of the large repository for each run of a round, and some more
 _NOBODY: dict[str, Any] = {"rows": [], "missing": []}
 _ALL = ("single", "far", "crowd")
 _FIGURES: dict[str, Callable[[Any], list[Figure]]] = {
@@ -61,9 +65,10 @@ def _options() -> argparse.Namespace:
         choices=("all", *_TEXTS),
         default="all",
         help="single: one bump at a time; far: behind a long round trip; crowd: many writers; "
+        "forge: beside the contents API of a real Gitea; "
         "cluster: wait and rollback on a real Argo CD; house: what one deploy and one approve walk "
         "through, and how large it all is; scale: how costs grow with apps, commits and lines; "
-        "images: pinned deploys and a cleanup's plan; all leaves these four out",
+        "images: pinned deploys and a cleanup's plan; all leaves these five out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -71,7 +76,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--writers", help="crowd: numbers of writers (1,8,32,64,128); 0: only the steady load"
     )
-    parser.add_argument("--rtt", help="far: round-trip times in ms (20,100)")
+    parser.add_argument("--rtt", help="far, forge: round-trip times in ms (20,100)")
     parser.add_argument(
         "--peer",
         action="append",
@@ -95,13 +100,36 @@ def main() -> None:
         options.work.mkdir(parents=True, exist_ok=True)
         _measure_all(options, options.work.resolve())
         return
-    with tempfile.TemporaryDirectory(prefix="gitops-bench-") as made:
+    with tempfile.TemporaryDirectory(prefix="gitops-bench-", dir=_memory_disk()) as made:
         _measure_all(options, Path(made))
+
+
+def _memory_disk() -> str | None:
+    """Return a disk in memory with room for everybody's work trees, None where there is none.
+
+    What one run deletes on a journalled disk the next ones pay for, whoever they are; where there
+    is no such disk the work trees are kept till the end.
+    """
+    place = "/dev/shm"
+    try:
+        room = shutil.disk_usage(place).free
+    except OSError:
+        return None
+    return place if room > _ROOM and os.access(place, os.W_OK) else None
+
+
+def _work_apart(root: Path) -> None:
+    """Let every measured process work below `root`, and keep its trees if that costs later runs."""
+    (root / "tmp").mkdir(exist_ok=True)
+    os.environ["TMPDIR"] = str(root / "tmp")
+    if not str(root).startswith("/dev/shm/"):
+        os.environ["WORK_KEPT"] = "yes"
 
 
 def _measure_all(options: argparse.Namespace, root: Path) -> None:
     begun = time.monotonic()
-    if not options.quick and options.what not in ("cluster", "house", "scale", "images"):
+    _work_apart(root)
+    if not options.quick and options.what not in ("cluster", "forge", "house", "scale", "images"):
         build_kustomize(root)
     parts = _ALL if options.what == "all" else (options.what,)
     kept: dict[str, dict[str, Any]] = {}
@@ -151,6 +179,9 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
         workers, deploys = (4, 12) if options.quick else (32, 400)
         steady = measure_steady(root, shapes, gitops, workers, deploys)
         results = {**results, "steady": steady}
+    elif part == "forge":
+        times = [int(word) for word in (options.rtt or "0,20,100").split(",")]
+        results = measure_forge(root, gitops, runs, times)
     elif part == "far":
         times = [int(word) for word in (options.rtt or "20,100").split(",")]
         results = measure_far(root, shapes, gitops, options.peer, runs, times)
@@ -168,6 +199,7 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
             "git": _git_version(),
             "python": platform.python_version(),
             "gitops": first_words(gitops, home),
+            "disk": "memory" if str(root).startswith("/dev/shm/") else "kept",
         },
     }
 

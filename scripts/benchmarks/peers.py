@@ -16,11 +16,12 @@ from repositories import overlay_path
 
 RETRY = "shell, pull --rebase, random retry"
 KEYED = "gitops with the key"
+_LEAST = str(Path(__file__).with_name("least.py"))
 CACHE_OF_A_RUN = "cache-of-a-run"
 _KUSTOMIZE_SOURCE = "sigs.k8s.io/kustomize/kustomize/v5@v5.8.1"
 _CLONE = """set -e
 dir=$(mktemp -d)
-trap 'rm -rf "$dir"' EXIT
+test -n "${WORK_KEPT:-}" || trap 'rm -rf "$dir"' EXIT
 git clone -q --depth 1 --single-branch --branch main "$URL" "$dir/r"
 cd "$dir/r"
 """
@@ -81,6 +82,7 @@ class Peer:
             before a run.
         primed: another bump was made before it, not timed, with the same directory.
         behind: commits of somebody else that landed since then.
+        small: it reads small repositories only.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Peer:
     variables: Mapping[str, str] = field(default_factory=dict)
     primed: bool = False
     behind: int = 0
+    small: bool = False
 
     def words(self, bump: Bump) -> list[str]:
         """The command line for one bump."""
@@ -118,7 +121,7 @@ class Peer:
 
 def base_environment(home: Path) -> dict[str, str]:
     """What every measured process gets to see."""
-    kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR")
+    kept = ("PATH", "PYTHONPATH", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "TMPDIR", "WORK_KEPT")
     return {name: os.environ[name] for name in kept if name in os.environ} | {
         "HOME": str(home),
         "XDG_CACHE_HOME": str(home / "cache"),
@@ -136,11 +139,12 @@ def base_environment(home: Path) -> dict[str, str]:
 
 
 def single_peers(
-    gitops: Sequence[str], added: Sequence[str], *, far: bool = False
+    gitops: Sequence[str], added: Sequence[str], *, far: bool = False, least: str | None = None
 ) -> tuple[list[Peer], list[str]]:
     """Return the peers of a single bump, and a line for each that is left out, with the reason.
 
-    `far`: only those that tell something about a long way to the server.
+    `far`: only those that tell something about a long way to the server. `least`: the Python that
+    runs the lower bound.
     """
     peers, missing = [], []
     if shutil.which(gitops[0]) is None:
@@ -152,6 +156,9 @@ def single_peers(
         peers.append(Peer("gitops, warm cache", deploy, cache, primed=True))
         peers.append(Peer("gitops, warm, tip moved", deploy, cache, primed=True, behind=1))
     peers.append(_recipe("shell recipe", _CLONE + _SED + _COMMIT + _PUSH))
+    if least is not None:
+        words = (least, _LEAST, "{url}", "{file}", "{image}", "{tag}")
+        peers.append(Peer("lower bound", words, small=True))
     if not far:
         _add_recipes(peers, missing)
     for text in added:

@@ -34,7 +34,7 @@ def put_between(path: Path, name: str, text: str) -> None:
 def single_text(results: Mapping[str, Any]) -> str:
     """The generated part about single runs."""
     rows: Rows = results["rows"]
-    parts = [_on(results), figures_table(single_figures(rows))]
+    parts = [on_machine(results), figures_table(single_figures(rows))]
     for case in dict.fromkeys(row["case"] for row in rows):
         mine = [row for row in rows if row["case"] == case]
         parts.append(f"### {_title(case, results)}\n\n{_single_table(mine)}")
@@ -87,7 +87,12 @@ def crowd_text(results: Mapping[str, Any]) -> str:
     )
     steady: Rows = results.get("steady", [])
     figures = figures_table(crowd_figures([*rows, *steady]))
-    parts = [_on(results), figures, table(header, lines) if rows else "", _steady_text(steady)]
+    parts = [
+        on_machine(results),
+        figures,
+        table(header, lines) if rows else "",
+        _steady_text(steady),
+    ]
     return "\n\n".join([*filter(None, parts), after, _left_out(results)])
 
 
@@ -117,19 +122,21 @@ def _steady_text(rows: Rows) -> str:
 def far_text(results: Mapping[str, Any]) -> str:
     """The generated part about a long way to the server."""
     rows: Rows = results["rows"]
-    parts = [_on(results)]
+    parts = [on_machine(results)]
     for case in dict.fromkeys(row["case"] for row in rows):
         mine = [row for row in rows if row["case"] == case]
         parts.append(f"### {_title(case, results)}\n\n{_single_table(mine)}")
     return "\n\n".join([*parts, _left_out(results)])
 
 
-def _on(results: Mapping[str, Any]) -> str:
+def on_machine(results: Mapping[str, Any]) -> str:
+    """When and on what it was measured."""
     machine = results["machine"]
     quick = " **A smoke run on small repositories: no figure of it means anything.**"
     return (
         f"{results['date']}, {machine['cores']} cores, {machine['system']}, "
         f"git {machine['git']}, Python {machine['python']}, {machine['gitops'] or 'no gitops'}; "
+        f"work trees {'on a memory disk' if machine.get('disk') == 'memory' else 'kept'}; "
         f"{results['runs']} {'trials' if results['part'] == 'crowd' else 'runs'} each, interleaved."
         f"{quick if results['quick'] else ''}"
     )
@@ -155,6 +162,7 @@ def _single_table(rows: Rows) -> str:
         "CPU ms",
         "memory MB",
         "requests",
+        "connections",
         "bytes up",
         "bytes down",
         "failed",
@@ -162,7 +170,7 @@ def _single_table(rows: Rows) -> str:
     lines = []
     for row in rows:
         if "wall" not in row:
-            lines.append((row["peer"], *["-"] * 7, f"all: {_one_line(row['words'])}"))
+            lines.append((row["peer"], *["-"] * 8, f"all: {_one_line(row['words'])}"))
             continue
         lines.append(
             (
@@ -172,6 +180,7 @@ def _single_table(rows: Rows) -> str:
                 _ms(row["cpu"]),
                 f"{row['memory'] / 1e6:.0f}" if row["memory"] else "-",
                 f"{row['requests']:.0f}",
+                f"{row['connections']:.0f}",
                 f"{row['up']:,.0f}",
                 f"{row['down']:,.0f}",
                 row["failures"],

@@ -19,8 +19,8 @@ _BLOCK = 65536
 
 
 class Counts:
-    """Requests and bytes of bodies; of pushes: adverts (each `git push` reads one, also when it
-    then sees that it has lost), posts, and among those the ones that only touch refs/gitops/.
+    """Requests, connections and bytes of bodies; of pushes: adverts (each `git push` reads one,
+    also when it then sees that it has lost), posts, and those that only touch refs/gitops/.
     """
 
     def __init__(self) -> None:
@@ -49,6 +49,11 @@ class Handler(BaseHTTPRequestHandler):
     counts = Counts()
     root = ""
     backend = ""
+
+    def setup(self) -> None:
+        """Take one connection; that of whoever asks for the counters counts for nothing."""
+        super().setup()
+        self._counted = False
 
     def do_GET(self) -> None:
         """Answer a read, or tell the counters."""
@@ -82,7 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         return b"".join(parts)
 
     def _answer(self, body: bytes) -> None:
-        self.counts.add(requests=1, up=len(body))
+        self.counts.add(requests=1, up=len(body), connections=int(not self._counted))
+        self._counted = True
         url = urlsplit(self.path)
         environment = {
             "PATH": os.environ["PATH"],

@@ -17,6 +17,15 @@ from measure import Cost, Wire, memory_of_all, run
 from peers import CACHE_OF_A_RUN, Bump, Peer, base_environment, single_peers
 from repositories import ENVIRONMENTS, Served, Shape, build, image_name
 
+_COLUMNS = {
+    "wall": "walls",
+    "cpu": "cpus",
+    "requests": "requests",
+    "connections": "connections",
+    "up": "up",
+    "down": "down",
+}
+_SMALL = 1000  # files that the lower bound reads
 _MEMORY_RUNS = 3  # each sees its processes only now and then; the largest counts
 
 
@@ -29,6 +38,7 @@ class Row:
     walls: list[float] = field(default_factory=list)
     cpus: list[float] = field(default_factory=list)
     requests: list[int] = field(default_factory=list)
+    connections: list[int] = field(default_factory=list)
     up: list[int] = field(default_factory=list)
     down: list[int] = field(default_factory=list)
     memory: int | None = None  # of all processes at once
@@ -41,6 +51,7 @@ class Row:
         self.walls.append(cost.wall)
         self.cpus.append(cost.cpu)
         self.requests.append(counts.get("requests", 0))
+        self.connections.append(counts.get("connections", 0))
         self.up.append(counts.get("up", 0))
         self.down.append(counts.get("down", 0))
         self.largest = max(self.largest, cost.memory)
@@ -53,10 +64,8 @@ class Row:
         if self.walls:
             made |= {"low": min(self.walls), "high": max(self.walls)}
             columns = asdict(self)
-            for name in ("walls", "cpus", "requests", "up", "down"):
-                made[name.removesuffix("s") if name != "requests" else name] = statistics.median(
-                    columns[name]
-                )
+            for name, column in _COLUMNS.items():
+                made[name] = statistics.median(columns[column])
         return made
 
 
@@ -75,7 +84,7 @@ def measure_single(
     root: Path, shapes: Mapping[str, Shape], gitops: Sequence[str], added: Sequence[str], runs: int
 ) -> dict[str, Any]:
     """Return the summaries of all rows, and who was left out."""
-    peers, missing = single_peers(gitops, added)
+    peers, missing = single_peers(gitops, added, least=interpreter_of(gitops))
     home = root / "home"
     home.mkdir(exist_ok=True)
     jobs: list[Job] = []
@@ -84,7 +93,8 @@ def measure_single(
             say(f"{name}: building")
             served = build(root, name, shapes[name])
             url = f"{wire.url}/{served.path.name}"
-            jobs += [_bump_job(name, peer, url, served) for peer in peers]
+            fits = served.shape.files <= _SMALL and served.shape.refs == 0
+            jobs += [_bump_job(name, peer, url, served) for peer in peers if fits or not peer.small]
             if peers[0].name == "gitops":
                 jobs += _gitops_jobs(name, gitops, url, served)
         if peers[0].name == "gitops":
@@ -105,7 +115,7 @@ def measure_far(
     times: Sequence[int],
 ) -> dict[str, Any]:
     """The same for some repositories, behind round trips of so many milliseconds."""
-    peers, missing = single_peers(gitops, added, far=True)
+    peers, missing = single_peers(gitops, added, far=True, least=interpreter_of(gitops))
     home = root / "home"
     home.mkdir(exist_ok=True)
     rows: list[Row] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from msgspec import Struct, field
 
@@ -77,6 +77,16 @@ class Combining(Struct, frozen=True):
         return f"Combining(address={self.address!r})"
 
 
+class Kept(Protocol):
+    """What a process that lives long remembers from call to call; see `context.kept`."""
+
+    def find(
+        self, session: Session, tip: Tip, rows: Sequence[Any], images: Sequence[Any]
+    ) -> Any | None:
+        """Return what `context.targets.find_targets` does; None: it has to look."""
+        ...
+
+
 class Session(Struct, frozen=True):
     """What an action gets from the outside.
 
@@ -104,6 +114,7 @@ class Session(Struct, frozen=True):
         proofs: what registries have said of images in this call (actions/policy/provenance.py).
         before_write: asked once before anything is written, with the overlays that it reaches;
             what it raises ends the call. None: nobody asks.
+        kept: what earlier calls of this process have read; None: it makes one call only.
         index: where pages of the index are kept; None: nowhere.
         say: tells a waiting person what is going on.
         retry: tells them of one more try: what the trouble is, and how it stands with the tries.
@@ -131,6 +142,7 @@ class Session(Struct, frozen=True):
     signed_by: Callable[[bytes, bytes, bytes], bool] = _no_verifier
     proofs: dict[object, object] = field(default_factory=dict)
     before_write: Callable[[Session, Tip, Sequence[Overlay]], None] | None = None
+    kept: Kept | None = None
     index: Index | None = None
     say: Callable[[str], None] = lambda _: None
     retry: Callable[[str, str], None] = lambda _trouble, _tries: None

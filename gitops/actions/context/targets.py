@@ -54,6 +54,10 @@ def find_targets(
     lacks, unless `add` makes it: in the only overlay, or in those of the apps that are named.
     An overlay that cannot be read stops nothing where the image is found beside it.
     """
+    if session.kept is not None:
+        known: Targets | None = session.kept.find(session, tip, rows, images)
+        if known is not None:
+            return known
     targets: list[Target] = []
     missing: dict[str, GitopsError] = {}
     found: set[str] = set()

@@ -11,14 +11,14 @@ from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.evidence import CommitEvidence
 from gitops.adapters.gitrepo.command import messages, settings
-from gitops.adapters.gitrepo.command.address import Address, address, is_url
+from gitops.adapters.gitrepo.command.address import address, is_url
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import noted
 from gitops.adapters.gitrepo.identity import find_committer, find_identity
 from gitops.adapters.gitrepo.objects.codec import plain, read_message, render_commit
 from gitops.adapters.gitrepo.objects.leftovers import sweep
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
-from gitops.adapters.gitrepo.objects.source import ObjectSource
+from gitops.adapters.gitrepo.objects.source import BranchTip, ObjectSource
 from gitops.adapters.gitrepo.remote.remote import Remote
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import SIGN_OFF, put_in_form
@@ -115,6 +115,18 @@ class GitRepository(CommitEvidence):
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """Look for a commit with `Gitops-Id: intent`; see `ports.Repository`."""
         return self._history().find_intent(self._source.tip(branch).commit, intent, since)
+
+    def folders(self, commit: str, directory: str) -> Mapping[str, str]:
+        """Return the folders in `directory`; see `ports.Repository`."""
+        return CommitSnapshot(self._source.store, BranchTip("", commit)).folders(directory)
+
+    def again(self) -> None:
+        """Begin another call on what stays open: what was asked before counts for nothing."""
+        self._made.clear()
+        if self._commits is not None:
+            self._commits.close()
+            self._commits = None
+        self._source.again()
 
     def message(self, commit: str) -> tuple[str, float]:
         """Return what a commit says, and when it was made; see `ports.Repository`."""
@@ -351,7 +363,7 @@ def _open_checkout(
         # Relative URLs and file names count from the top of the checkout.
         folder=place.top,
         before=settings.carried(place.lines, credentials=not fetch.secrets),
-        after=_merge(fetch, push),
+        after=tuple(dict.fromkeys((*fetch.settings, *push.settings))),
         secrets=(*fetch.secrets, *push.secrets),
         timeout=timeout,
         progress=progress,
@@ -384,7 +396,3 @@ def shelf_of(
 
     cache = open_cache(environ, progress)
     return cache.shelf(*dict.fromkeys(urls)) if cache is not None else None
-
-
-def _merge(fetch: Address, push: Address) -> tuple[tuple[str, str], ...]:
-    return tuple(dict.fromkeys((*fetch.settings, *push.settings)))

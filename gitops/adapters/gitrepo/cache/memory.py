@@ -37,6 +37,7 @@ class Memory:
 
     Attributes:
         filled: the store holds what an earlier call left.
+        lives: so does a call of this process.
     """
 
     def __init__(self, git: Git, shelf: Shelf | None, *, blank: bool = False) -> None:
@@ -55,6 +56,11 @@ class Memory:
         self._untidy = False
         self._news = False
         self.filled = False
+        self.lives = False
+
+    def another(self) -> Memory:
+        """Return a memory that begins with what is on the shelf now."""
+        return Memory(self._git, self._shelf)
 
     def open_store(self) -> Store:
         """Return a store, filled with what is remembered."""
@@ -92,7 +98,7 @@ class Memory:
         None, too, where the default branch is meant and nobody asked for it lately: a push says
         nothing about which one it is.
         """
-        if not self.filled or self._misses >= _MISSES:
+        if not (self.filled or self.lives) or self._misses >= _MISSES:
             return None
         if branch is None and 0 <= time.time() - self._asked < _ASK_AGAIN:
             branch = self._default

@@ -117,6 +117,9 @@ class Bare:
         """Return a value of Git's configuration."""
         return settings.last(self._place.lines, key)
 
+    def again(self) -> None:
+        """Begin another call; see `ObjectSource`."""
+
     def close(self) -> None:
         """Remove the store."""
         if self._store is not None:

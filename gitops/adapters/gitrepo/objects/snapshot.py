@@ -48,6 +48,11 @@ class CommitSnapshot:
         names = (tree or {}).items()
         return tuple(sorted(f"{name}/" if one.mode == TREE else name for name, one in names))
 
+    def folders(self, directory: str) -> dict[str, str]:
+        """Return name -> id of the folders in `directory`."""
+        tree = self._folder(directory) or {}
+        return {name: one.oid for name, one in tree.items() if one.mode == TREE}
+
     def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
         """Read folders, and files in them, many at once; see `ports.Snapshot`."""
         wanted = [directory for directory in dict.fromkeys(directories) if directory]

@@ -86,6 +86,10 @@ class ObjectSource(Depth, Protocol):
         """Return a value of Git's configuration as it holds there (key in lower case)."""
         ...
 
+    def again(self) -> None:
+        """Begin another call: what stays open stays, what was asked before counts for nothing."""
+        ...
+
     def close(self) -> None:
         """Stop what runs and remove what was made."""
         ...

@@ -35,6 +35,7 @@ from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, BatchRead
 from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
+_LARGE = 1 << 14  # bytes; what is larger is not worth the time in a store that is thrown away
 _LOT = 500  # names that fit into a pipe, so that nobody waits for room in it
 _ENTRIES = 200_000  # of folders that are remembered; the oldest ones go
 _AHEAD = 1 << 26  # bytes that are read before they are asked for
@@ -77,6 +78,7 @@ class Store:
         args: the options that point git at it, for the front of its arguments.
         algorithm: `sha1` or `sha256`.
         damaged: an object was missing, or not what its id says.
+        stays: it serves many calls: what they read is remembered, and the reader goes on.
         made: objects that no server may have yet.
     """
 
@@ -97,6 +99,7 @@ class Store:
         self._distrust = distrust
         self._borrows = borrow is not None
         self.damaged = False
+        self.stays = False
         self._trees: dict[str, TreeContent] = {}
         self._entries = 0  # of all of them
         self._ahead: dict[str, GitObject] = {}
@@ -190,7 +193,7 @@ class Store:
         handle, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(zlib.compress(whole, 1))
+                file.write(zlib.compress(whole, 1 if len(whole) < _LARGE else 0))
             os.chmod(temporary, 0o444)
             os.replace(temporary, place)
         except BaseException:
@@ -224,6 +227,8 @@ class Store:
             raise ManifestError(
                 f"is larger than {LARGEST >> 20} MB", path=f"object {name[:12]}", column=None
             )
+        if self.stays and found is not None and len(found[1]) < _LARGE:
+            self._ahead[name] = found
         return found
 
     def read_ahead(self, oids: Iterable[str]) -> None:
@@ -232,6 +237,8 @@ class Store:
         It changes no answer, only what they cost.
         """
         wanted = [oid for oid in dict.fromkeys(oids) if oid not in self._ahead]
+        if not wanted:
+            return
         room = _AHEAD - sum(len(body) for _, body in self._ahead.values())
         for start in range(0, len(wanted), _LOT):
             if room <= 0:
@@ -358,7 +365,8 @@ class Store:
 
     def rest(self) -> None:
         """Let the reader end by itself: nothing is read for a while, and memory is wanted."""
-        self._reader.rest()
+        if not self.stays:
+            self._reader.rest()
 
     def close(self) -> None:
         """Remove the store."""

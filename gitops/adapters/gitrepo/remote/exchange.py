@@ -23,6 +23,7 @@ from gitops.adapters.gitrepo.command.settings import SettingLine
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.wire.order import Wanted
 from gitops.core.text.plain import split_lines
+from gitops.errors import NotFound
 from gitops.ports import RefUpdate
 
 if TYPE_CHECKING:
@@ -154,6 +155,7 @@ class Exchange:
         self._off = not url.startswith(("http://", "https://"))
         self._told: tuple[str, str, float] | None = None
         self.filters = True
+        self._foreign = False  # another hash, which only git speaks
         self._asked_filters = False
         self._connecting: Background[None] | None = None
 
@@ -186,11 +188,18 @@ class Exchange:
         except (NotGit, Broken, OSError):
             self.give_up()
 
-    def give_up(self) -> None:
-        """Let git do the rest."""
+    def give_up(self, *, foreign: bool = False) -> None:
+        """Let git do the rest; `foreign`: in later calls, too."""
         self._off = True
+        self._foreign |= foreign
         if self._wire is not None:
             self._wire.close()
+
+    def again(self) -> None:
+        """Try the connection again, in another call."""
+        self._told = None
+        if self._off and self._url.startswith(("http://", "https://")) and not self._foreign:
+            self._off, self._wire = False, None
 
     def fetch_tip(
         self, store: Store, order: Order, otherwise: Callable[[], RunningGit]
@@ -232,6 +241,24 @@ class Exchange:
         except (NotGit, Broken, OSError):
             self.give_up()
             return False
+
+    def default_branch(self, store: Store) -> str:
+        """Return the branch that the remote's HEAD names, where nobody overheard it.
+
+        Raises NotFound where it does not say.
+        """
+        answer = self._git.run(
+            [*store.args, "ls-remote", "--symref", "--", self._url, "HEAD"],
+            doing=f"waiting for {self._place}",
+        )
+        for line in split_lines(answer.text):
+            target, _, source = line.partition("\t")
+            if source == "HEAD" and target.startswith(f"ref: {HEADS}"):
+                return target.removeprefix(f"ref: {HEADS}")
+        raise NotFound(
+            f"{self._place} does not say which branch is the default one",
+            hint="name it with --branch",
+        )
 
     def refs(self, store: Store, *patterns: str) -> dict[str, str]:
         """Return ref -> id of what the place of pushes has now. A pattern may end in `*`."""

@@ -31,7 +31,6 @@ from gitops.adapters.gitrepo.remote.own_branches import (
     is_own,
     lacks_ledger,
 )
-from gitops.core.text.plain import split_lines
 from gitops.errors import Denied, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
 from gitops.ports.repository import Start
@@ -39,6 +38,7 @@ from gitops.ports.repository import Start
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.cache.files import Shelf
 
+_CALLS = 500  # after so many a store is made anew: each leaves some objects there
 # What a store that was filled from the cache may be to blame for.
 _BLAMED = (AnswerKind.UNKNOWN, AnswerKind.OTHER_FORMAT)
 
@@ -78,6 +78,7 @@ class Remote:
         self._store: Store | None = None
         self._memory = Memory(git, shelf)
         self._bet: BranchTip | None = None
+        self._calls = 0
         self._begun: tuple[str | None, Fetch] | None = None
         self._fetching = self._new_fetching()
         self._past = DeepeningHistory(git, self._exchange, url, place)
@@ -123,7 +124,7 @@ class Remote:
             self._bet = None
 
     def _recall(self, branch: str | None) -> BranchTip | None:
-        if self.store.damaged or not self._memory.filled:
+        if self.store.damaged or not (self._memory.filled or self._memory.lives):
             return None
         if (found := self._memory.bet(branch)) is None:
             return None
@@ -155,7 +156,7 @@ class Remote:
             if (known := self._own.find(branch, self._list)) == "":
                 return self._tip_beside(branch, "")
         fetch = self._fetched(branch, known)
-        name = branch if branch is not None else self._head_branch(fetch)
+        name = branch or fetch.named() or self._exchange.default_branch(self.store)
         commit = self._resolve(fetch.ref)
         if self._past.begun:
             self.store.join()
@@ -237,7 +238,7 @@ class Remote:
         self._settings.lines()  # a git may still be reading in the old store
         self.store.close()
         if algorithm != "sha1":
-            self._exchange.give_up()
+            self._exchange.give_up(foreign=True)
         self._memory = self._memory.blank()
         self._store = Store(self._git, algorithm=algorithm)
         self._past = DeepeningHistory(self._git, self._exchange, self._url, self.place)
@@ -275,24 +276,6 @@ class Remote:
             fetch.stop()
             raise
         return None if answer.code == 0 else messages.read_transport(answer.err)
-
-    def _head_branch(self, fetch: Fetch) -> str:
-        """Return the name of the branch that the remote's HEAD names."""
-        name = fetch.named()
-        if name is not None:
-            return name
-        answer = self._git.run(
-            [*self.store.args, "ls-remote", "--symref", "--", self._url, "HEAD"],
-            doing=f"waiting for {self.place}",
-        )
-        for line in split_lines(answer.text):
-            target, _, source = line.partition("\t")
-            if source == "HEAD" and target.startswith("ref: refs/heads/"):
-                return target.removeprefix("ref: refs/heads/")
-        raise NotFound(
-            f"{self.place} does not say which branch is the default one",
-            hint="name it with --branch",
-        )
 
     def _missing(self, branch: str | None, verdict: messages.PushVerdict) -> Exception:
         if branch is not None and is_own(branch) and self.store.has_part_of(fetching.MOST_OWN):
@@ -375,6 +358,27 @@ class Remote:
     def rewrites(self) -> bool:
         """Say whether Git's configuration has rules that rewrite URLs."""
         return any(line.key.startswith("url.") for line in self._settings.lines())
+
+    def again(self) -> None:
+        """Begin another call on this remote, in a process that lives long.
+
+        From the first time on the newest known commits count as remembered. After many calls the
+        store, which only grows, is made anew.
+        """
+        if self._begun is not None:
+            self._begun[1].stop()
+            self._begun = None
+        self._beside, self._own = OwnBranches(None), own_branches.OwnNames()
+        self._exchange.again()
+        self._calls += 1
+        if self._store is not None and self._calls % _CALLS == 0:
+            self._memory.close(self._store)
+            self._store.close()
+            self._store = None
+            self._memory = self._memory.another()
+            self._past = DeepeningHistory(self._git, self._exchange, self._url, self.place)
+            self._fetching = self._new_fetching()
+        self._memory.lives = self.store.stays = True
 
     def close(self) -> None:
         """Stop a fetch that nobody waited for, and remove the store."""
