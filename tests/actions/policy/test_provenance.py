@@ -181,63 +181,67 @@ def test_an_approval_asks_again(shop: Shop) -> None:
     assert "it was built from 91c091c" in str(caught.value) + str(caught.value.reasons)
 
 
-class TestSigned:
-    """`keys:`: one of them must have signed."""
+# `keys:`: one of them must have signed.
 
-    key = ec.generate_private_key(ec.SECP256R1())
+KEY = ec.generate_private_key(ec.SECP256R1())
 
-    def shop(self) -> Shop:
-        """A shop that asks for a signature, and the image that is signed."""
-        made = Shop("{keys: [.gitops/cosign.pub]}")
-        public = self.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        made.world.repository.commit({".gitops/cosign.pub": public}, "key\n")
-        return made
 
-    def sign(self, shop: Shop, digest: str, about: str, key: ec.EllipticCurvePrivateKey) -> None:
-        """Push what `cosign sign --key` does for `digest`, about another image maybe."""
-        critical = {
-            "type": "cosign container image signature",
-            "image": {"docker-manifest-digest": about},
-        }
-        content = json.dumps({"critical": critical, "optional": None}).encode()
-        signature = base64.b64encode(key.sign(content, ec.ECDSA(SHA256()))).decode()
-        config = b"{}"
-        for blob in (content, config):
-            shop.registry.put_blob(API, blob)
-        layer = {"mediaType": PAYLOAD, "digest": digest_of(content), "size": len(content)}
-        manifest = {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": {"mediaType": "x", "digest": digest_of(config), "size": 2},
-            "layers": [{**layer, "annotations": {SIGNATURE: signature}}],
-        }
-        body = json.dumps(manifest).encode()
-        shop.registry.put_manifest(API, signature_tag(digest, "sig"), body, OCI_MANIFEST)
+def signed_shop() -> Shop:
+    """A shop that asks for a signature, and the image that is signed."""
+    made = Shop("{keys: [.gitops/cosign.pub]}")
+    public = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    made.world.repository.commit({".gitops/cosign.pub": public}, "key\n")
+    return made
 
-    def test_signed(self) -> None:
-        """A signature of this image by the key lets it go, and is told."""
-        shop = self.shop()
-        pushed = shop.push("1.5.0", annotations=OURS)
-        self.sign(shop, pushed.digest, pushed.digest, self.key)
-        assert "committed" == shop.deploy().outcome
-        assert "(annotation, signed)" in shop.message()
 
-    @pytest.mark.parametrize("how", ["none", "another key", "another image"])
-    def test_not_signed(self, how: str) -> None:
-        """No signature, one by somebody else, and one of another image are none."""
-        shop = self.shop()
-        pushed = shop.push("1.5.0", annotations=OURS)
-        if how == "another key":
-            other = ec.generate_private_key(ec.SECP256R1())
-            self.sign(shop, pushed.digest, pushed.digest, other)
-        if how == "another image":
-            self.sign(shop, pushed.digest, shop.push("1.4.9").digest, self.key)
-        with pytest.raises(Refused, match=r"no key that `provenance\.keys` names has signed it"):
-            shop.deploy()
+def sign(shop: Shop, digest: str, about: str, key: ec.EllipticCurvePrivateKey) -> None:
+    """Push what `cosign sign --key` does for `digest`, about another image maybe."""
+    critical = {
+        "type": "cosign container image signature",
+        "image": {"docker-manifest-digest": about},
+    }
+    content = json.dumps({"critical": critical, "optional": None}).encode()
+    signature = base64.b64encode(key.sign(content, ec.ECDSA(SHA256()))).decode()
+    config = b"{}"
+    for blob in (content, config):
+        shop.registry.put_blob(API, blob)
+    layer = {"mediaType": PAYLOAD, "digest": digest_of(content), "size": len(content)}
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": {"mediaType": "x", "digest": digest_of(config), "size": 2},
+        "layers": [{**layer, "annotations": {SIGNATURE: signature}}],
+    }
+    body = json.dumps(manifest).encode()
+    shop.registry.put_manifest(API, signature_tag(digest, "sig"), body, OCI_MANIFEST)
 
-    def test_a_key_that_is_not_there(self) -> None:
-        """What cannot be checked is not passed."""
-        shop = Shop("{keys: [.gitops/none.pub]}")
-        shop.push("1.5.0", annotations=OURS)
-        with pytest.raises(Refused, match=r"names \.gitops/none\.pub, which is not there"):
-            shop.deploy()
+
+def test_signed() -> None:
+    """A signature of this image by the key lets it go, and is told."""
+    shop = signed_shop()
+    pushed = shop.push("1.5.0", annotations=OURS)
+    sign(shop, pushed.digest, pushed.digest, KEY)
+    assert "committed" == shop.deploy().outcome
+    assert "(annotation, signed)" in shop.message()
+
+
+@pytest.mark.parametrize("how", ["none", "another key", "another image"])
+def test_not_signed(how: str) -> None:
+    """No signature, one by somebody else, and one of another image are none."""
+    shop = signed_shop()
+    pushed = shop.push("1.5.0", annotations=OURS)
+    if how == "another key":
+        other = ec.generate_private_key(ec.SECP256R1())
+        sign(shop, pushed.digest, pushed.digest, other)
+    if how == "another image":
+        sign(shop, pushed.digest, shop.push("1.4.9").digest, KEY)
+    with pytest.raises(Refused, match=r"no key that `provenance\.keys` names has signed it"):
+        shop.deploy()
+
+
+def test_a_key_that_is_not_there() -> None:
+    """What cannot be checked is not passed."""
+    shop = Shop("{keys: [.gitops/none.pub]}")
+    shop.push("1.5.0", annotations=OURS)
+    with pytest.raises(Refused, match=r"names \.gitops/none\.pub, which is not there"):
+        shop.deploy()
