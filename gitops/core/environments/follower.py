@@ -9,10 +9,10 @@ from functools import lru_cache
 from msgspec import Struct
 
 LONGEST_TEXT = 300
-"""Characters of a value that a pattern is looked for in: with three open repeats at most, whoever
+"""Characters of a value that a pattern is looked for in: with two open repeats at most, whoever
 writes the pattern or the value cannot make that take long."""
 
-_OPEN_REPEATS = 3
+_OPEN_REPEATS = 2
 _PLACEHOLDER = re.compile(r"\{(name|tag|digest)\}")
 _TOKEN = re.compile(
     r"""(?P<word>[^.\[\]"'\s][^.\[\]"']*)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from gitops.core.environments.follower import Follower, parse_key, wrong_pattern
@@ -182,3 +184,14 @@ def test_patterns_that_are_not_taken(pattern: str) -> None:
 def test_patterns_that_are(pattern: str) -> None:
     """Plain ones are."""
     assert wrong_pattern(pattern) is None
+
+
+def test_the_worst_pattern_that_is_taken_is_quick() -> None:
+    """Whoever writes pattern and value cannot keep a reader busy."""
+    pattern = "x*(?P<value>x+)y"
+    assert wrong_pattern(pattern) is None
+    start = time.perf_counter()
+    assert "tag: " + "x" * 300 + "\n" == after(
+        "tag: " + "x" * 300 + "\n", Follower("values.yaml", "tag", "{tag}", pattern)
+    )
+    assert time.perf_counter() - start < 5
