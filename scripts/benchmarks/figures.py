@@ -77,8 +77,8 @@ def single_figures(rows: Rows) -> list[Figure]:
     editing = value("editing", "an overlay", "cpu")
     help_, python = value("start", "gitops --help"), value("start", "python")
     return [
-        Figure("a bump, small, beside the shell", 1.0, 0.6, _by(small, value("small", _SHELL))),
-        Figure("a bump, large, beside the shell", 0.12, 0.06, _by(large, value("large", _SHELL))),
+        Figure("a bump, small, beside the shell", 1.2, 1.0, _by(small, value("small", _SHELL))),
+        Figure("a bump, large, beside the shell", 0.55, 0.4, _by(large, value("large", _SHELL))),
         Figure(
             "large beside our own small, warm cache",
             1.3,
@@ -86,8 +86,10 @@ def single_figures(rows: Rows) -> list[Figure]:
             _by(value("large", "gitops, warm c"), value("small", "gitops, warm c")),
         ),
         Figure("the same without a cache", 1.3, 1.1, _by(large, small)),
-        Figure("requests of a cold bump", 5, 4, value("small", "gitops", "requests"), ""),
-        Figure("requests of a warm bump", 3, 2, value("small", "gitops, warm c", "requests"), ""),
+        Figure("requests of a cold bump", 4, 3, value("small", "gitops", "requests"), ""),
+        Figure("requests of a warm bump", 2, 1, value("small", "gitops, warm c", "requests"), ""),
+        Figure("the same, tip moved", 4, 3, value("small", "gitops, warm, t", "requests"), ""),
+        Figure("connections, at most", 1, 1, _most(rows, "connections"), ""),
         Figure("rollback, deep, beside a bump there", 2.5, 1.3, _by(back, deep)),
         Figure(
             "the same, 90 % of history ago",
@@ -113,6 +115,43 @@ def single_figures(rows: Rows) -> list[Figure]:
             " MB",
         ),
     ]
+
+
+def far_figures(rows: Rows) -> list[Figure]:
+    """The figures of a long way to the server."""
+    found = []
+    for case in dict.fromkeys(row["case"] for row in rows if row["case"].startswith("small")):
+        walls = {row["peer"]: row.get("wall") for row in rows if row["case"] == case}
+        shell, way = walls.get(_SHELL), case.partition("+")[2]
+        aim = 0.7 if way.startswith("20 ") else 0.6
+        for peer, least, best in (
+            ("gitops", 0.85, aim),
+            ("gitops, warm cache", 0.6, 0.45),
+            ("gitops, warm, tip moved", 0.95, 0.6),
+        ):
+            seen = _by(walls.get(peer), shell)
+            found.append(Figure(f"{peer}, {way}, beside the shell", least, best, seen))
+    return found
+
+
+def forge_figures(rows: Rows) -> list[Figure]:
+    """The figures of a real Gitea, at the longest way."""
+    case = rows[-1]["case"]
+    walls = {row["peer"]: row["wall"] for row in rows if row["case"] == case}
+    api = next(wall for peer, wall in walls.items() if peer.startswith("contents"))
+    way = case.partition("+")[2]
+    return [
+        Figure(f"cold beside two calls, {way}", 1.2, 1.0, _by(walls["gitops"], api)),
+        Figure(f"warm beside two calls, {way}", 0.8, 0.7, _by(walls["gitops, warm cache"], api)),
+    ]
+
+
+def _most(rows: Rows, column: str) -> float | None:
+    """Return the largest value of a column among the bumps by gitops."""
+    bumps = ("gitops", "gitops, warm cache", "gitops, warm, tip moved")
+    return max(
+        (row[column] for row in rows if row["peer"] in bumps and column in row), default=None
+    )
 
 
 def crowd_figures(rows: Rows) -> list[Figure]:

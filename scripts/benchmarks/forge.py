@@ -128,11 +128,11 @@ def _somebody_else(gitea: Any, name: str, text: str) -> None:
 
 def forge_text(results: Any) -> str:
     """The generated part about a real forge."""
-    from figures import table
+    from figures import figures_table, forge_figures, table
     from report import on_machine
 
     rows = results["rows"]
-    parts = [on_machine(results)]
+    parts = [on_machine(results), figures_table(forge_figures(rows))]
     lines = []
     for row in rows:
         first = next(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from figures import Rows, crowd_figures, figures_table, single_figures, table
+from figures import Rows, crowd_figures, far_figures, figures_table, single_figures, table
 
 _WORDS = {
     "small": "small repository",
@@ -122,7 +122,7 @@ def _steady_text(rows: Rows) -> str:
 def far_text(results: Mapping[str, Any]) -> str:
     """The generated part about a long way to the server."""
     rows: Rows = results["rows"]
-    parts = [on_machine(results)]
+    parts = [on_machine(results), figures_table(far_figures(rows))]
     for case in dict.fromkeys(row["case"] for row in rows):
         mine = [row for row in rows if row["case"] == case]
         parts.append(f"### {_title(case, results)}\n\n{_single_table(mine)}")
