@@ -7,6 +7,7 @@ processes and YAML parses from a tracer around them, all other figures from the 
 from __future__ import annotations
 
 import ast
+import itertools
 import json
 import os
 import random
@@ -47,7 +48,9 @@ def measure_house(root: Path, against: Path | None, runs: int | None) -> dict[st
     deploy, approve = _trace_both(repository, environment)
     _build(root / "served", environment)
     with Wire(root) as wire:
-        deploy_over_http, approve_over_http = _trace_both(f"{wire.url}/served", environment)
+        served = f"{wire.url}/served"
+        deploy_over_http, approve_over_http = _trace_both(served, environment)
+        cpu = _compare_cpu(root, (repository, served), against, runs or _ROUND) if against else None
     results: dict[str, Any] = {
         "modules": deploy["modules"],
         "hops": deploy["hops"],
@@ -62,8 +65,8 @@ def measure_house(root: Path, against: Path | None, runs: int | None) -> dict[st
         },
         **source_figures(_ROOT / "gitops"),
     }
-    if against is not None:
-        results["cpu"] = _compare_cpu(root, repository, against, runs or _ROUND)
+    if cpu is not None:
+        results["cpu"] = cpu
     return results
 
 
@@ -259,20 +262,24 @@ def _trace(words: Sequence[str], repository: str, environment: Mapping[str, str]
 
 
 def _compare_cpu(
-    root: Path, repository: str, against: Path, runs: int
+    root: Path, repositories: tuple[str, str], against: Path, runs: int
 ) -> dict[str, tuple[float, float]]:
-    """Return command -> median CPU seconds here and there; runs in mixed order, warm first."""
-    number = 0
+    """Return command -> median CPU seconds here and there; runs in mixed order, warm first.
 
-    def deploy() -> list[str]:
-        nonlocal number
-        number += 1
-        return ["deploy", f"shop/api:2.0.{number}", "--to", "dev", "--repo", repository]
+    `repositories`: the one on this machine, and one that is served over HTTP.
+    """
+    local, served = repositories
+    numbers = itertools.count()
+
+    def deploy(repository: str) -> list[str]:
+        return ["deploy", f"shop/api:2.0.{next(numbers)}", "--to", "dev", "--repo", repository]
 
     commands: dict[str, Callable[[], list[str]]] = {
         "--help": lambda: ["--help"],
-        "a plain deploy": deploy,
-        "status": lambda: ["status", "--repo", repository],
+        "a plain deploy": lambda: deploy(local),
+        "a plain deploy over HTTP": lambda: deploy(served),
+        "status": lambda: ["status", "--repo", local],
+        "status over HTTP": lambda: ["status", "--repo", served],
     }
     sides = [_environment(root, _ROOT), _environment(root, against.resolve())]
     kept: dict[str, tuple[float, float]] = {}
