@@ -71,13 +71,14 @@ class OwnNames:
     def find(self, branch: str, refs: Callable[[str], Mapping[str, str]]) -> str | None:
         """Return the commit of `branch`, "" where there is no such branch, None for "ask".
 
-        `refs` lists the refs of a pattern. Whoever asks twice wants to know anew.
+        `refs` lists the refs of a pattern. Whoever asks twice wants to know anew: so does a call
+        that is planned again, of all that it asked for, and one listing serves that again.
         """
         if not is_own(branch):
             return None
         if branch in self._asked:
+            self._asked.clear()
             self._refs = None
-            return None
         self._asked.add(branch)
         if self._refs is None:
             if branch == LEDGER_BRANCH or len(self._asked) <= _FEW:
