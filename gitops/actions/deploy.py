@@ -13,13 +13,14 @@ from gitops.actions.context.named import Named, NamedRow, rows_named
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.targets import Target, find_targets
+from gitops.actions.context.view import OverlayView
 from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge, told_proofs
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import CommitMessage
-from gitops.core.git.schema import SCHEMAS, Schema, read_schema, worst
+from gitops.core.git.message import CommitMessage, trailers
+from gitops.core.git.schema import SCHEMAS, Schema, read_schema, schema_of, worst
 from gitops.core.kustomization.image import parse_image
 from gitops.core.policy.reasons import (
     Reason,
@@ -29,7 +30,7 @@ from gitops.core.policy.reasons import (
     record_overrides,
 )
 from gitops.core.report import Skipped, WriteReport
-from gitops.errors import UsageError
+from gitops.errors import ManifestError, UsageError
 
 if TYPE_CHECKING:
     from gitops.actions.images.before_write import LookedAt
@@ -341,9 +342,23 @@ def _schemas(
 ) -> dict[str, Schema]:
     """Return what each overlay's images do to its database: as they say, else as the caller says.
 
-    Where both say something the worse counts.
+    Where both say something the worse counts, and so does what waits there already: the newer one
+    takes its place and brings it along.
     """
     own = read_schema(request.schema)
-    labels = [one.target.view.label for one in entries]
-    found = {label: worst((told.get(label), own)) for label in labels}
+    views = [one.target.view for one in entries]
+    found = {view.label: worst((told.get(view.label), own, _waiting(view))) for view in views}
     return {label: schema for label, schema in found.items() if schema is not None}
+
+
+def _waiting(view: OverlayView) -> Schema | None:
+    """Return what the proposal that waits for an overlay says of the schema; None without one."""
+    if view.row.change != "pull-request":
+        return None
+    from gitops.actions.proposals.find import find_proposal  # only for what is proposed
+
+    try:
+        present = find_proposal(view).present
+    except ManifestError:
+        return None
+    return schema_of(trailers(present.message), view.overlay.labels) if present else None

@@ -53,6 +53,18 @@ def test_other_releases_are_free(manifests: Manifests) -> None:
     assert (2, True) == (wrong.code, "none, compatible, breaking" in wrong.err)
 
 
+def test_what_waits_is_brought_along(manifests: Manifests) -> None:
+    """A proposal that takes the place of a breaking one is breaking, too."""
+    for tag in ("1.5.0", "1.5.1"):
+        manifests.gitops("deploy", f"shop/api:{tag}", "--to", "stage")
+    manifests.gitops("deploy", "shop/api:1.5.0", "--to", "prod", "--schema", "breaking")
+    manifests.gitops("deploy", "shop/api:1.5.1", "--to", "prod", "--schema", "none")
+    message = manifests.git("log", "-1", "--format=%B", "gitops/prod")
+
+    assert "1.5.1" in message
+    assert "Gitops-Schema: breaking\n" in message
+
+
 def test_carried_and_proposed(manifests: Manifests) -> None:
     """A promotion carries the worst of what it brings, through the proposal into the release; who
     approves is told."""
