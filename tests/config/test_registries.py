@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import jsonschema
 import pytest
 from ruamel.yaml import YAML
 
 from gitops.config import config_schema, load_config
+from gitops.core.environments.cleanup import CleanupRow
 from gitops.core.environments.environment import Provenance, RegistryRules
 from gitops.errors import ConfigError
 
@@ -87,3 +90,34 @@ def test_pins_that_no_promotion_could_compare(stage: str) -> None:
         load_config(text(stage, "pin: digest"))
     assert "is digest, and `pin` of stage is" in str(caught.value.reasons)
     assert load_config(text("pin: both", "pin: tag")).environments[1].pin == "tag"
+
+
+def test_cleanup_is_read() -> None:
+    """The row of the documentation, and what is left out."""
+    row = (
+        '{images: ["shop/*"], tags: "feature-*", branches: ["feature/**"], olderThan: 14d, keep: 3}'
+    )
+    found = load_config(text(top=f"cleanup: [{row}]")).cleanup
+    wanted = CleanupRow(("shop/*",), "feature-*", ("feature/**",), timedelta(days=14), 3, 20)
+    assert found == (wanted,)
+    assert load_config(text()).cleanup == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ("{images: ['*'], tags: 'feature-*'}", "needs `branches`, or `olderThan`"),
+        ("{images: [], tags: x, olderThan: 1d}", "images"),
+        ("{tags: x, olderThan: 1d}", "images: is missing"),
+        ("{images: [a], olderThan: 1d}", "tags: is missing"),
+        ("{images: [a], tags: 'a b', olderThan: 1d}", "is no pattern"),
+        ("{images: [a], tags: x, olderThan: soon}", "is no duration"),
+        ("{images: [a], tags: x, olderThan: 1d, releases: 0}", "from 1 to 10000"),
+        ("{images: [a], tags: x, branches: ['refs/heads/a']}", "write the short name"),
+    ],
+)
+def test_a_cleanup_that_would_take_too_much_is_refused(row: str, words: str) -> None:
+    """A pattern alone takes new builds, too; no release to go back to is no choice."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(text(top=f"cleanup: [{row}]"))
+    assert words in str(caught.value.reasons)
