@@ -117,12 +117,16 @@ def read_releases(views: Iterable[OverlayView], used: Used, most: int) -> None:
     for view in views:
         held = _held(view)
         stream = releases_of(view)
+        number = -1
         for number, release in enumerate(islice(stream, _MOST_RELEASES)):
             if number >= most and not held:
                 break
             if number < most or release.commit in held:
                 held.discard(release.commit)
                 _add(view, release, used, f"a rollback of {view.label} may take it")
+        blind = stream.unseen()
+        if blind is not None and number < most:
+            raise Unavailable(blind, hint="a rollback may want what cannot be seen here")
         _add_target(view, used)
 
 

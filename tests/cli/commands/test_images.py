@@ -91,6 +91,21 @@ def test_what_is_deployed_stays(shop: Shop) -> None:
 
 
 @pytest.mark.slow
+def test_a_history_that_is_cut_deletes_nothing(shop: Shop, tmp_path: Path) -> None:
+    """In a clone without its past nobody knows what a rollback would take."""
+    shop.push(TAG)
+    shop.gitops("deploy", f"shop/api:{TAG}", "--to", "dev")
+    shop.gitops("deploy", "shop/api:1.4.9", "--to", "dev")
+    clone = tmp_path / "cut"
+    shop.manifests.git("clone", "-q", "--depth=1", f"file://{shop.manifests.path}", str(clone))
+    shop.manifests.git("-C", str(clone), "remote", "remove", "origin")
+    done = shop.manifests.gitops("images", "prune", "--yes", repo=str(clone))
+    assert done.code == 75, done.out
+    assert "holds no history" in done.err
+    assert TAG in shop.tags()
+
+
+@pytest.mark.slow
 def test_deletion_switched_off(
     manifests: Manifests, docker_registry: DockerRegistry, tmp_path: Path
 ) -> None:
