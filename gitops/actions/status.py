@@ -63,7 +63,10 @@ def status(
         else (OverlayStatus(overlay, tip.branch_of(overlay.environment), None, problem=known), None)
         for overlay, known in _known(session, tip, named, apps).items()
     ]
-    entries = [replace(entry, live=view.of(entry.overlay, newest)) for entry, newest in found]
+    entries = [
+        entry if (live := view.of(entry.overlay, newest)) is None else replace(entry, live=live)
+        for entry, newest in found
+    ]
     warnings += _kept_out(session, tip, entries)
     return StatusReport(
         branch=tip.snapshot.branch,
@@ -130,11 +133,11 @@ def _status(
     hold, astray = known.hold or everything, known.astray
     if known.hold is None and everything is not None and known.images is not None:
         astray = strayed(everything, known.images, releases_of(view))
-    told = OverlayStatus(
-        overlay, view.branch, known.images, hold=hold, freeze=view.freeze, problem=known.problem
-    )
     if known.images is None:
-        return told, None
+        broken = OverlayStatus(
+            overlay, view.branch, None, hold=hold, freeze=view.freeze, problem=known.problem
+        )
+        return broken, None
     warnings += (f"{view.label}: {one}" for one in view.stragglers())
     if astray is not None:
         warnings.append(f"{view.label}: {astray}")
@@ -142,11 +145,21 @@ def _status(
         warnings.append(f"{view.label}: {known.unseen}")
     proposals = _proposals(view, warnings) if asks_for_approval(view.row) else ()
     warnings += known.heard
-    if newest is not None:
-        told = replace(told, commit=newest.commit, time=newest.time, by=newest.author.name)
-        told = replace(told, bot=bot_of(newest))
-        told = replace(told, schema=newest.schema)
-    return replace(told, words=known.words, proposals=proposals), newest
+    told = OverlayStatus(
+        overlay,
+        view.branch,
+        known.images,
+        words=known.words,
+        commit=newest.commit if newest is not None else None,
+        time=newest.time if newest is not None else None,
+        by=newest.author.name if newest is not None else None,
+        bot=bot_of(newest) if newest is not None else None,
+        schema=newest.schema if newest is not None else None,
+        hold=hold,
+        freeze=view.freeze,
+        proposals=proposals,
+    )
+    return told, newest
 
 
 def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:

@@ -137,7 +137,9 @@ def _apps(yard: Yard, count: int, commits: int) -> None:
     yard.measure("validate", estate, count, ["validate", "--no-build"])
     yard.measure("hold --all", estate, count, ["hold", "--all", "--reason", "INC-1"])
     yard.measure("rollback of dev", estate, count, ["rollback", "dev", "--yes"])
-    yard.measure("promote", estate, count, ["promote", "dev", "--to", "test", "--app", "a1"])
+    yard.measure(
+        "promote", estate, count, ["promote", "--from", "dev", "--to", "test", "--app", "a1"]
+    )
     yard.measure("history", estate, count, ["history", "dev", "--app", "a1"])
 
 

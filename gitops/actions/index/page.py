@@ -19,12 +19,12 @@ from msgspec.structs import replace
 
 from gitops import __version__
 from gitops.core.environments.environment import Environment
+from gitops.core.git.commit import Identity
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.release import Release
 
-_FORM = f"gitops-index 1 {__version__}"
 _LARGEST = 1 << 26  # bytes of a page; more cannot have been kept
 
 
@@ -77,6 +77,13 @@ class IndexPage(Struct, frozen=True, array_like=True):
     tip: str
     ledger: str | None
     overlays: tuple[IndexedOverlay, ...]
+
+
+_SHAPES = [
+    one.__struct_fields__
+    for one in (IndexPage, IndexedOverlay, Release, Identity, Hold, ImageValue, CountedVerdict)
+]
+_FORM = f"gitops-index 1 {__version__} {hashlib.sha256(repr(_SHAPES).encode()).hexdigest()[:12]}"
 
 
 def page_name(row: Environment, branch: str) -> str:

@@ -16,6 +16,8 @@ _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 def safe(text: str) -> str:
     """Return `text` without anything that a terminal would obey (escape sequences, newlines)."""
+    if text.isprintable():
+        return text
     return "".join(
         character if character.isprintable() else ("\ufffd" if character != "\t" else " ")
         for character in text
