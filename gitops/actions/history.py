@@ -11,7 +11,7 @@ from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.releases.lineage import trace
@@ -55,15 +55,14 @@ def _undone(releases: Sequence[Release], *, complete: bool) -> dict[str, str]:
 def newest_changes(session: Session) -> tuple[NewestChange, ...]:
     """Return what is new in each overlay, the newest change first, but for checkouts."""
     tip = open_tip(session, lenient=True)
-    found = []
+    found: list[OverlayView] = []
     for row in tip.config.environments:
         if row.change == "work-tree":
             continue
         with suppress(NotFound):  # its branch is not there yet
-            found += [
-                _newest_change(view_of(session, tip, one)) for one in overlays_of(tip.of(row), row)
-            ]
-    return tuple(sorted(found, key=_age, reverse=True))
+            found += [view_of(session, tip, one) for one in overlays_of(tip.of(row), row)]
+    gather_releases(found)
+    return tuple(sorted(map(_newest_change, found), key=_age, reverse=True))
 
 
 def _newest_change(view: OverlayView) -> NewestChange:

@@ -10,10 +10,11 @@ from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.releases.history import releases_of
+from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Config
 from gitops.core.git.revision import parse_revision
+from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.branches import parse_version, release_branches
 from gitops.core.releases.provenance import origins
 from gitops.core.report import CutBranch, CutReport, LiveBranch, ReleaseListReport, RunningImage
@@ -151,8 +152,9 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[RunningImage, ...], tupl
         except NotFound as error:
             warnings.append(error.message)
             continue
-        for overlay in overlays:
-            view = view_of(session, tip, overlay)
+        views = [view_of(session, tip, overlay) for overlay in overlays]
+        gather_releases([view for view in views if _known_values(view)])
+        for view in views:
             revisions = {
                 image: revision
                 for image, text in _origins(view).items()
@@ -164,7 +166,7 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[RunningImage, ...], tupl
             words, unheard = words_on(view, newest)
             warnings += unheard
             found += [
-                RunningImage(overlay, image, revision.branch, revision.commit, words)
+                RunningImage(view.overlay, image, revision.branch, revision.commit, words)
                 for image, revision in revisions.items()
             ]
     return tuple(found), tuple(dict.fromkeys(warnings))
@@ -172,9 +174,14 @@ def _running(session: Session, tip: Tip) -> tuple[tuple[RunningImage, ...], tupl
 
 def _origins(view: OverlayView) -> Mapping[str, str | None]:
     """Return image -> source of what an overlay pins, {} when it cannot be read."""
+    known = _known_values(view)
+    return origins(releases_of(view), known) if known else {}
+
+
+def _known_values(view: OverlayView) -> dict[str, ImageValue]:
+    """Return what an overlay pins of images with a known source, {} when it cannot be read."""
     try:
         values = view.images
     except (NotFound, ManifestError):
         return {}
-    known = {image: value for image, value in values.items() if image in view.tip.config.sources}
-    return origins(releases_of(view), known) if known else {}
+    return {image: value for image, value in values.items() if image in view.tip.config.sources}

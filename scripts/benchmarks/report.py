@@ -110,7 +110,7 @@ def _steady_text(rows: Rows) -> str:
             f"{row['wall']:.0f}",
             f"{row['p50']:.2f}",
             f"{row['p99']:.2f}",
-            f"{row['per_landed']:.1f}",
+            "-" if row["per_landed"] is None else f"{row['per_landed']:.1f}",
             f"{row['cpu']:.0f}",
         )
         for row in rows
