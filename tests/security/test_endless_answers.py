@@ -75,9 +75,11 @@ def test_a_byte_at_a_time(kind: str, where: str, kubeconfig: Callable[[str], Pat
 @pytest.mark.parametrize("what", ENDLESS)
 def test_no_end(kind: str, what: str, kubeconfig: Callable[[str], Path]) -> None:
     """So much is read and no more; the error is one of ours, and nothing crashes."""
+    # What ends by itself has time enough on a busy machine.
+    within = 30.0 if what in ("what is packed", "brackets", "redirects") else 1.5
     with Hostile(ENDLESS[what]) as server:
         with pytest.raises(GitopsError) as caught:
-            ask(kind, server.url, kubeconfig, 1.5)
+            ask(kind, server.url, kubeconfig, within)
         assert server.sent < 3 * (1 << 26) + (1 << 24)
 
     assert what != "what is packed" or "compressed" in caught.value.message

@@ -23,7 +23,7 @@ def _forever(block: bytes, start: bytes = b"") -> Iterator[bytes]:
 
 
 def _bomb() -> Iterator[bytes]:
-    packed = gzip.compress(b"[" + b" " * (1 << 26))
+    packed = gzip.compress(b"[" + b" " * (1 << 22))
     yield OK + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(packed) + packed
 
 
