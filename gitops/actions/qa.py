@@ -118,7 +118,7 @@ def _say(judged: _Judged, request: QaRequest) -> _Said:
     person = session.identity().name
     note = one_line(request.note) if request.note is not None else None
     about = f"{view.label} {describe(release)}: {request.verdict}"
-    ledger = ledger_of(view, about=lambda images: images == release.images)
+    ledger = ledger_of(view, on=[release])
     known = _standing(ledger, release).quality
     if known is not None and (known.verdict, known.reason) == (request.verdict, note):
         return _Said(f"{about} already, by {known.by}", Appended(None, 0, ()), ledger.warnings)

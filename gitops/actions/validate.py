@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from gitops.actions.manifests.data_checks import DataChecks
 
 _APP = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7f]+(?<!\.)")
+_MOST_NAMES = 50  # of files in overlays that are read together
 _PLACED = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)", re.DOTALL)
 
 
@@ -87,7 +89,9 @@ def validate(
     problems += _check_freezes(config, now)
     problems += _check_apps(homes, config)
     for row, home in homes.items():
-        for overlay in overlays_of(home, row):
+        overlays = overlays_of(home, row)
+        _read_together(home, overlays)
+        for overlay in overlays:
             count += 1
             told = overlay_problems(home, overlay, found, builds, data, builders, config.also)
             problems += _elsewhere(snapshot, home, told)
@@ -105,6 +109,17 @@ def validate(
         if branch != trunk:
             problems += _elsewhere(snapshot, home, _check_copy(home, tips.get(trunk)))
     return ValidateReport(tuple(problems), count, builds.notes())
+
+
+def _read_together(home: Snapshot, overlays: Sequence[Overlay]) -> None:
+    """Let the files of many overlays be read at once; it changes no answer, only what they cost."""
+    folders = [overlay.directory for overlay in overlays]
+    names: set[str] = set()
+    for folder in folders:
+        with suppress(ManifestError):  # told when it is looked at
+            names.update(name for name in home.entries(folder) if "/" not in name)
+    if len(folders) > 1 and len(names) <= _MOST_NAMES:
+        home.prepare(folders, sorted(names))
 
 
 def _data_checks(config: Config) -> DataChecks | None:
