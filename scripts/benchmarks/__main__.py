@@ -161,7 +161,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
 def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, Any]:
     shapes = QUICK if options.quick else SHAPES
     gitops = shlex.split(options.gitops)
-    runs = options.runs or (2 if options.quick else 10 if part in ("crowd", "cluster") else 15)
+    runs = options.runs or _usual_runs(part, quick=options.quick)
     home = root / "home"
     home.mkdir(exist_ok=True)
     if part == "cluster":
@@ -169,7 +169,7 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
     elif part == "house":
         results = measure_house(root, options.against, options.runs)
     elif part == "scale":
-        results = measure_scale(root, gitops, options.runs or 1, quick=options.quick)
+        results = measure_scale(root, gitops, runs, quick=options.quick)
     elif part == "images":
         results = measure_images(root, gitops, runs, quick=options.quick)
     elif part == "crowd":
@@ -202,6 +202,12 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
             "disk": "memory" if str(root).startswith("/dev/shm/") else "kept",
         },
     }
+
+
+def _usual_runs(part: str, *, quick: bool) -> int:
+    if part == "scale":
+        return 1  # its figures are CPU and requests, and large
+    return 2 if quick else 10 if part in ("crowd", "cluster") else 15
 
 
 def _git_version() -> str:
