@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from gitops.cli.render.terminal import aside, columns, cut, line, minute, paint, safe, screen_width
@@ -142,12 +143,11 @@ def _schema_words(entry: OverlayStatus) -> str:
 
 def _print_blocks(report: StatusReport) -> None:
     rows = [_status_rows(entry, report.branch) for entry in report.overlays]
-    texts = columns([row for group in rows for row in group])
+    texts = iter(columns([row for group in rows for row in group]))
     indent = " " * (max((len(entry.overlay.label) for entry in report.overlays), default=0) + 2)
     for entry, group in zip(report.overlays, rows, strict=True):
-        for text in texts[: len(group)]:
+        for text in islice(texts, len(group)):
             line(safe(text))
-        del texts[: len(group)]
         for word in entry.words:
             line(safe(f"{indent}{_word(word)}"))
         if entry.schema is not None:

@@ -278,7 +278,8 @@ class Overlay(Struct, frozen=True):
     @property
     def label(self) -> str:
         """What messages call it: `prod`, or `shop/prod` for app shop."""
-        return self.labels[0]
+        name = self.environment.name
+        return name if self.app is None else f"{self.app}/{name}"
 
     @property
     def typed(self) -> str:
