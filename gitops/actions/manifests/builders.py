@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 from gitops.actions.manifests.files import SnapshotFiles
 from gitops.core.environments.environment import Overlay, match_branch
@@ -20,20 +21,27 @@ class Builders:
 
     def __init__(self) -> None:
         self._graphs: dict[str, dict[str, BuildGraph]] = {}  # commit -> folder -> what it reads
+        self._named: dict[str, dict[str, list[str]]] = {}  # commit -> name -> folders that have it
 
     def of(self, snapshot: Snapshot, overlay: Overlay) -> dict[str, BuildGraph]:
         """Return folder -> what a build of it reads, for what builds on `overlay`."""
         if snapshot.commit not in self._graphs:
-            self._graphs[snapshot.commit] = dict(_kustomizations(snapshot))
-        builds = overlay.environment.builds
-        found = {
-            folder: graph
-            for folder, graph in self._graphs[snapshot.commit].items()
-            if folder != overlay.directory
-            and graph.leads_to(overlay.directory)
-            and (not builds or match_branch(builds, folder) is not None)
-        }
-        return dict(list(found.items())[:_MOST_BUILDERS])
+            self._read(snapshot)
+        graphs, builds = self._graphs[snapshot.commit], overlay.environment.builds
+        directory = overlay.directory
+        found = (
+            folder
+            for folder in self._named[snapshot.commit].get(directory, ())
+            if folder != directory and (not builds or match_branch(builds, folder) is not None)
+        )
+        return {folder: graphs[folder] for folder in islice(found, _MOST_BUILDERS)}
+
+    def _read(self, snapshot: Snapshot) -> None:
+        graphs = self._graphs[snapshot.commit] = dict(_kustomizations(snapshot))
+        named = self._named[snapshot.commit] = {}
+        for folder, graph in graphs.items():
+            for name in graph.named:
+                named.setdefault(name, []).append(folder)
 
 
 def _kustomizations(snapshot: Snapshot) -> Iterator[tuple[str, BuildGraph]]:
