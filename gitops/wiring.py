@@ -38,10 +38,7 @@ _begun: dict[tuple[str, str | None], GitRepository] = {}
 
 
 def begin(location: str, branch: str | None, start: Start) -> None:
-    """Begin to read a repository that `open_session` will be asked for in a moment.
-
-    What is wrong with it is said then.
-    """
+    """Begin to read what `open_session` will be asked for; what is wrong with it is said then."""
     from gitops.adapters.gitrepo.repository import open_repository
     from gitops.errors import GitopsError
 
@@ -80,7 +77,6 @@ def open_session(
 
     `start` says what the command will need first. `combines`: a key in the environment lets
     writers carry each other's changes. `verbose`: tell what else goes on.
-
     Raises NotFound when there is no repository, UsageError for a key that is none.
     """
     from gitops.adapters.gitrepo.repository import open_repository
@@ -95,6 +91,10 @@ def open_session(
         if begun is None:
             repository.begin(branch, start)
         repository.wait_at_most(timeout)
+        if writes and os.environ.get("GITOPS_SIGN"):
+            from gitops.adapters.forges import opening
+
+            repository.signer = opening.open_signer(repository, os.environ, timeout)
 
         def session() -> Session:
             from msgspec.structs import replace
@@ -252,10 +252,9 @@ def _forge_opener(
 
 def app_credential(asked: Mapping[str, str]) -> dict[str, str]:
     """Answer Git as a credential helper: what a GitHub App of the environment may write with."""
-    from gitops.adapters.forges.opening import app_credential as answer
-    from gitops.adapters.local.clock import SystemClock
+    from gitops.adapters.forges import opening
 
-    return answer(asked, os.environ, SystemClock())
+    return opening.app_credential(asked, os.environ)
 
 
 def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoForge]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gitops.adapters.gitrepo import GitRepository
+from gitops.adapters.gitrepo.signing import CommitSigner
+from gitops.adapters.local.clock import SystemClock
 from gitops.core.environments.environment import Config, ForgeKind
 from gitops.core.forges.address import ForgeAddress, Unknown, locate
 from gitops.core.forges.token import ForgeToken, choose_token, how_to_give_a_token
@@ -51,9 +53,7 @@ def open_forge(
     return _opened(address, token, clock, budget, environ)
 
 
-def app_credential(
-    asked: Mapping[str, str], environ: Mapping[str, str], clock: Clock
-) -> dict[str, str]:
+def app_credential(asked: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
     """Return what Git is answered, as its credential helper; {} where no GitHub App is for that.
 
     `asked` is Git's question: protocol, host and path.
@@ -74,8 +74,34 @@ def app_credential(
         )
     from gitops.adapters.forges.github.app import USER, installation_token
 
-    token = installation_token(address, app, clock, 30.0, environ)
+    token = installation_token(address, app, SystemClock(), 30.0, environ)
     return {"username": USER, "password": token.secret}
+
+
+def open_signer(
+    repository: GitRepository, environ: Mapping[str, str], budget: float
+) -> CommitSigner:
+    """Return who makes and signs commits, as `GITOPS_SIGN` names them: `github-app`.
+
+    Raises UsageError for anything else, and where the repository is not on GitHub or no App is
+    given.
+    """
+    if environ.get("GITOPS_SIGN", "").strip() != "github-app":
+        raise UsageError(
+            "GITOPS_SIGN names nobody who signs", hint="GITOPS_SIGN=github-app, or leave it out"
+        )
+    address = locate(None, repository.remote_url() or "", environ)
+    app = None
+    if isinstance(address, ForgeAddress) and address.kind == "github":
+        app = choose_token(address, environ).token
+    if app is None or app.style != "app" or not isinstance(address, ForgeAddress):
+        raise UsageError(
+            "GITOPS_SIGN=github-app asks for a repository on GitHub, and for the App that signs",
+            hint="set GITHUB_APP_ID and GITHUB_APP_PRIVATE_KEY",
+        )
+    from gitops.adapters.forges.github.signing import AppSigner
+
+    return AppSigner(address, app, SystemClock(), budget, environ)
 
 
 def _probed(where: Unknown, environ: Mapping[str, str]) -> ForgeAddress | None:

@@ -10,20 +10,21 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.evidence import CommitEvidence
-from gitops.adapters.gitrepo.command import messages, settings
+from gitops.adapters.gitrepo.command import settings
 from gitops.adapters.gitrepo.command.address import address, is_url
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import noted
 from gitops.adapters.gitrepo.identity import find_committer, find_identity
-from gitops.adapters.gitrepo.objects.codec import plain, read_message, render_commit
+from gitops.adapters.gitrepo.objects.codec import read_message, render_commit
 from gitops.adapters.gitrepo.objects.leftovers import sweep
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import BranchTip, ObjectSource
 from gitops.adapters.gitrepo.remote.remote import Remote
+from gitops.adapters.gitrepo.signing import CommitSigner, made_by_forge, made_by_git
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import SIGN_OFF, put_in_form
 from gitops.core.ledger import LEDGER_BRANCH
-from gitops.errors import Bug, Denied, GitopsError, NotFound
+from gitops.errors import Bug, GitopsError, NotFound
 from gitops.ports import Lost, NewCommit, RefUpdate, Snapshot, WorkTree
 from gitops.ports.repository import Start
 
@@ -64,6 +65,7 @@ class GitRepository(CommitEvidence):
         self._commits: CommitReader | None = None
         self._identity: Identity | None = None
         self._swept = False
+        self.signer: CommitSigner | None = None
 
     def __enter__(self) -> GitRepository:
         return self
@@ -156,8 +158,10 @@ class GitRepository(CommitEvidence):
         if settings.is_true(self._source.setting("format.signoff")):
             message = put_in_form(commit.message, "{summary}", [SIGN_OFF], committer)
             commit = replace(commit, message=message)
-        if settings.is_true(self._source.setting("commit.gpgsign")):
-            new = self._signed(commit, tree, author, committer)
+        if self.signer is not None:
+            new = made_by_forge(store, self.signer, commit, base, tree)
+        elif settings.is_true(self._source.setting("commit.gpgsign")):
+            new = made_by_git(self._git, store, commit, tree, (author, committer))
         else:
             body = render_commit(
                 tree, commit.parents, author, committer, commit.time, commit.message
@@ -165,27 +169,6 @@ class GitRepository(CommitEvidence):
             new = store.write("commit", body)
         self._made[new] = commit.parents
         return new
-
-    def _signed(self, commit: NewCommit, tree: str, author: Identity, committer: Identity) -> str:
-        stamp = f"{int(commit.time.timestamp())} +0000"
-        extra = {"GIT_AUTHOR_DATE": stamp, "GIT_COMMITTER_DATE": stamp}
-        for role, who in (("AUTHOR", author), ("COMMITTER", committer)):
-            extra[f"GIT_{role}_NAME"] = plain(who.name)
-            extra[f"GIT_{role}_EMAIL"] = plain(who.email)
-        parents = [word for parent in commit.parents for word in ("-p", parent)]
-        answer = self._git.run(
-            [*self._source.store.args, "commit-tree", "-S", tree, *parents, "-F", "-"],
-            feed=(commit.message.rstrip("\n") + "\n").encode("utf-8", "surrogateescape"),
-            extra=extra,
-            doing="waiting for the signature",
-        )
-        if answer.code != 0:
-            raise Denied(
-                f"the commit cannot be signed: {messages.words_of(answer.err)}",
-                hint="commit.gpgSign is set; user.signingKey and gpg.format say with what",
-            )
-        self._source.store.note(answer.text)
-        return answer.text
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Move all `updates` at once, or none; see `ports.Repository`."""

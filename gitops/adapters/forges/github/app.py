@@ -36,7 +36,7 @@ def installation_token(
     """
     calls = open_calls(address, app, clock, budget)
     word = _signed(address, app, clock.now().timestamp())
-    api = RestApi(calls, address.api_url, environ, f"Bearer {word}", _words)
+    api = RestApi(calls, address.api_url, environ, f"Bearer {word}", words_of)
     owner, name = address.repository.split("/")
     with calls.door():
         found = api.get("/repos/{}/{}/installation", owner, name)
@@ -64,5 +64,6 @@ def _signed(address: ForgeAddress, app: ForgeToken, now: float) -> str:
         ) from None
 
 
-def _words(document: Json) -> str:
+def words_of(document: Json) -> str:
+    """Return what a refusal says."""
     return str(document.get("message") or "")
