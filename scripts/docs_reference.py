@@ -52,8 +52,8 @@ EXIT_CODES = {
 VARIABLES = {
     "GITOPS_REPO": "The manifest repository, where `--repo` is not given.",
     "GITOPS_AUTHOR": "Who writes, as `Name <mail@example.com>`; wins over Git's own identity.",
-    "GITOPS_SIGN": "`github-app`: commits are made and signed by GitHub, for the App whose id and key "
-    "are given ([how](../how-to/github.md#a-github-app-in-place-of-a-token)).",
+    "GITOPS_SIGN": "`github-app`: commits are made and signed by GitHub, for the App whose id and "
+    "key are given ([how](../how-to/github.md#a-github-app-in-place-of-a-token)).",
     "GITOPS_SOURCE_HOSTS": "Servers of source repositories (`source` in gitops.yaml) that get the "
     "caller's credentials, beside the manifests' own: hosts, parted by commas, with a port or a "
     "scheme where one is meant "
