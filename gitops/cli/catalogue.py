@@ -266,8 +266,8 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "credential": (
         "gitops credential get",
-        "git config credential.https://github.com.helper '!gitops credential'",
-        "git config credential.useHttpPath true",
+        "gitops credential store",
+        "gitops credential erase",
     ),
     "completion": (
         "gitops completion bash",

@@ -177,7 +177,7 @@ _KIND = "GITHUB_REF_TYPE"
 _TAG = "CI_COMMIT_TAG"
 _COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA")
 JOB_VARIABLES = (*_BRANCHES, _KIND, _TAG, *_COMMITS)
-"""What `--ref auto` reads, in this order; the commit for `gitops images tag`."""
+"""What `--ref auto` reads, in this order; the commit for the tag of a build."""
 
 
 def branch_of_job(environ: Mapping[str, str]) -> str:

@@ -152,7 +152,8 @@ def registry_keys(branch: Text, duration: Text) -> dict[str, Key]:
             "What images must prove before they go anywhere; a rollback is never asked.",
         ),
         "cleanup": Key(
-            ListOf(cleanup_table(branch, duration)), "What `gitops images prune` may delete."
+            ListOf(cleanup_table(branch, duration)),
+            "Which images may be deleted, once what they were built from is merged.",
         ),
     }
 

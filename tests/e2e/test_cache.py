@@ -112,7 +112,8 @@ def test_many_writers_share_a_cache(
     deploy(manifests, environ, "1.4.3")
     before = server.count()
     deploy(manifests, environ, "1.4.4")
-    assert server.count() - before == 1
+    # Two where somebody waited a moment ago: who comes new then leaves the way (decision 104).
+    assert server.count() - before in (1, 2)
 
 
 @pytest.mark.slow

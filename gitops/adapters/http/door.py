@@ -121,7 +121,7 @@ class HttpDoor:
             if deadline.left <= 0:
                 raise NoResponse("the time for it is over", late=True)
             with self._lock:
-                kept = self._idle.get(origin)
+                kept = None if method in _ONCE else self._idle.get(origin)
                 line = kept.pop() if kept else None
             is_kept = line is not None
             line = line or self._open(parts)

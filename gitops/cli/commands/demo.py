@@ -56,7 +56,7 @@ class _Stage(Struct, frozen=True):
         begun = [(one, self.start(one, _CI, stdout=subprocess.PIPE)) for one in commands]
         for command, process in begun:
             out = process.communicate()[0] or b""
-            for text in out.decode("utf-8", "replace").splitlines():
+            for text in out.decode("utf-8", "replace").rstrip("\n").split("\n"):
                 line(text)
             _expect(command, process, 0)
 

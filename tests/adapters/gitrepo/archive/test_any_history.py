@@ -16,7 +16,7 @@ import pytest
 
 from gitops.adapters.gitrepo import GitRepository, open_repository
 from gitops.adapters.gitrepo.archive import ancestry, history, lazy_fetch
-from gitops.adapters.gitrepo.remote import deepen, remote
+from gitops.adapters.gitrepo.remote import deepen, fetching
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion
 from gitrepos import ENVIRON, Repo
@@ -35,7 +35,7 @@ KINDS = ("path", "url", "http", "clone", "shallow")
 def small_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read and fetch a few commits at a time."""
     monkeypatch.setattr(deepen, "AT_ONCE", 3)
-    monkeypatch.setattr(remote, "AT_ONCE", 3)
+    monkeypatch.setattr(fetching, "AT_ONCE", 3)
     monkeypatch.setattr(deepen, "_STEPS", (2, 5, 20, 80, 2_147_483_647))
     monkeypatch.setattr(lazy_fetch, "_STEPS", (2, 7, 30, 100, 1000))
     monkeypatch.setattr(ancestry, "_FIRST", 3)
