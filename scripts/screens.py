@@ -100,7 +100,7 @@ def same(text: str) -> str:
     """Return `text` with commits, ages and the widths of columns made equal."""
     text = re.sub(r"\b[0-9a-f]{7,40}\b", "COMMIT", text)
     text = re.sub(r"\d{4}-\d\d-\d\d( \d\d:\d\d)?", "DATE", text)
-    text = re.sub(r"\b\d+[smh] ", "AGE ", text)
+    text = re.sub(r"\b(\d+[smh]|now) ", "AGE ", text)
     return re.sub(r" +", " ", text)
 
 
