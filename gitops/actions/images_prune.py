@@ -32,10 +32,10 @@ from gitops.core.images.cleanup import (
     TagState,
     Uses,
     fates,
-    fits,
 )
 from gitops.core.images.convention import read_tag, slug_of
 from gitops.core.images.name import ImageName, image_name
+from gitops.core.text.wildcards import glob
 from gitops.errors import Conflict, GitopsError, NotFound, UsageError
 
 _TRUNKS = ("main", "master")
@@ -152,7 +152,7 @@ def _repositories(
             )
     found: dict[ImageName, _Seen] = {}
     for image, names in pinned.items():
-        rows = [row for row in tip.config.cleanup if any(fits(one, image) for one in row.images)]
+        rows = [row for row in tip.config.cleanup if any(glob(one, image) for one in row.images)]
         if not rows or (request.images and image not in request.images):
             continue
         for text in names:

@@ -14,6 +14,7 @@ from typing import Any
 from msgspec import Struct
 
 from gitops.core.kustomization.references import join
+from gitops.core.text.wildcards import in_order
 from gitops.core.yamltext import compose_all, pairs_of, text_of
 from gitops.errors import ManifestError
 
@@ -81,28 +82,14 @@ def may_be(folder: str, directory: str) -> bool:
     """Say whether the `folder` of an Application is `directory`, or may become it."""
     pieces = _PLACEHOLDER.split(folder)
     if len(pieces) > 1:
-        return _fit(pieces, directory)  # a placeholder that is a whole path may stand for any
+        return in_order(pieces, directory)  # a placeholder that is a whole path may stand for any
     return join("", folder) == directory
 
 
 def matches(pattern: str, path: str) -> bool:
     """Say whether a generator's pattern may mean `path`; placeholders stand for anything."""
     pieces = re.split(r"\{\{.*?\}\}|\*+|\?|\[[^]]*\]", pattern.removeprefix("./"))
-    return _fit(pieces, path)
-
-
-def _fit(pieces: list[str], path: str) -> bool:
-    """Say whether `path` is made of `pieces`, in order, with anything between them."""
-    first, *middle, last = pieces
-    if len(path) < len(first) + len(last) or not path.startswith(first) or not path.endswith(last):
-        return False
-    at, end = len(first), len(path) - len(last)
-    for piece in middle:
-        at = path.find(piece, at, end)
-        if at < 0:
-            return False
-        at += len(piece)
-    return True
+    return in_order(pieces, path)
 
 
 def _applications(root: Any) -> Iterator[ApplicationFile]:

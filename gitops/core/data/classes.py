@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gitops.core.environments.databases import DatabaseRow
 from gitops.core.environments.environment import Database
+from gitops.core.text.wildcards import glob
 
 _HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"
 _WORD = re.compile(_HOST)
@@ -62,7 +63,7 @@ class Classes:
 
     def secret(self, name: str) -> Match | None:
         """Return the class of a Secret, by its name with or without kustomize's checksum."""
-        return _first(self._secrets, name, name) or _first(self._secrets, _HASH.sub("", name), name)
+        return _first(self._secrets, name, name) or _first(self._secrets, plain_secret(name), name)
 
     def store(self, key: str) -> Match | None:
         """Return the class of an outside secret, `STORE/KEY`."""
@@ -114,25 +115,6 @@ def plain_host(name: str) -> str:
 def plain_secret(name: str) -> str:
     """Return the name of a Secret without the checksum that kustomize puts behind it."""
     return _HASH.sub("", name)
-
-
-def glob(pattern: str, text: str) -> bool:
-    """Say whether `text` is what `pattern` stands for; `*` is any text. Takes linear time."""
-    first, *rest = pattern.split("*")
-    if not rest:
-        return text == pattern
-    *middle, last = rest
-    if len(text) < len(first) + len(last):
-        return False
-    if not text.startswith(first) or not text.endswith(last):
-        return False
-    at, end = len(first), len(text) - len(last)
-    for part in middle:
-        found = text.find(part, at, end)
-        if found < 0:
-            return False
-        at = found + len(part)
-    return True
 
 
 def _ranked(pairs: Iterable[tuple[Database, str]]) -> list[tuple[Database, str]]:

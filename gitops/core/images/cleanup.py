@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Literal
 
 from msgspec import Struct
@@ -17,6 +16,7 @@ from gitops.core.environments.cleanup import CleanupRow
 from gitops.core.environments.environment import match_branch
 from gitops.core.images.convention import read_tag, slug_of
 from gitops.core.images.name import ImageName
+from gitops.core.text.wildcards import glob
 
 _ATTACHED = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(?:\.[a-z]+)?")
 
@@ -91,16 +91,6 @@ class RepositoryState(Struct, frozen=True):
     now: datetime
 
 
-@lru_cache(maxsize=256)
-def _glob(pattern: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, pattern.split("*"))), re.S)
-
-
-def fits(pattern: str, text: str) -> bool:
-    """Say whether `text` fits a pattern in which `*` stands for anything."""
-    return _glob(pattern).fullmatch(text) is not None
-
-
 def attached_to(tag: str) -> str | None:
     """Return the digest that a tag is about: `sha256-…` and `sha256-….sig` hold signatures."""
     found = _ATTACHED.fullmatch(tag)
@@ -112,7 +102,7 @@ def fates(row: CleanupRow, repository: RepositoryState) -> list[Fate]:
 
     Other tags are kept, and never told; what they name is in use.
     """
-    fitting = [tag for tag in repository.tags if fits(row.tags, tag) and attached_to(tag) is None]
+    fitting = [tag for tag in repository.tags if glob(row.tags, tag) and attached_to(tag) is None]
     reasons: dict[str, str] = {}
     for tag in fitting:
         why = _kept(row, repository, tag)
@@ -224,7 +214,7 @@ def _is_of(row: CleanupRow, branches: Branches, slug: str, label: str | None) ->
         return match_branch(row.branches, branch) is not None
     # Of a branch that is gone only the slug is left.
     patterns = (re.sub(r"[^A-Za-z0-9._*]+", "-", one.replace("**", "*")) for one in row.branches)
-    return any(fits(pattern, slug) for pattern in patterns)
+    return any(glob(pattern, slug) for pattern in patterns)
 
 
 def _newest(

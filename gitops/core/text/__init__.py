@@ -1,1 +1,1 @@
-"""Text for people and for Markdown: one line, counts, durations, timestamps."""
+"""Text for people and for Markdown: one line, counts, durations, timestamps, wildcards."""

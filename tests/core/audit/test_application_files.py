@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.audit.application_files import folders_read, is_manifest, may_be
+from gitops.core.audit.application_files import folders_read, is_manifest, matches, may_be
 
 HEAD = "apiVersion: argoproj.io/v1alpha1\n"
 PROD = "overlays/prod"
@@ -58,3 +58,19 @@ def test_what_may_hold_one() -> None:
     assert [True, True, True, False] == [
         is_manifest(name) for name in ("a.yaml", "b.YML", "c.json", "d.md")
     ]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "right"),
+    [
+        ("apps/prod/config.json", True),
+        ("./apps/prod/config.json", True),
+        ("apps/*/config.json", True),
+        ("apps/{{env}}/config.json", True),
+        ("apps/dev/config.json", False),
+        ("apps/dev/*", False),
+    ],
+)
+def test_files_of_generators(pattern: str, right: bool) -> None:
+    """A generator's pattern means the files that it may match; one without a wildcard means one."""
+    assert right == matches(pattern, "apps/prod/config.json")

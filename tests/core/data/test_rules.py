@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from gitops.core.data.classes import Classes, glob
+from gitops.core.data.classes import Classes
 from gitops.core.data.findings import DataFinding, Overlaid
 from gitops.core.data.manifests import read_manifests
 from gitops.core.data.rules import (
@@ -17,6 +17,7 @@ from gitops.core.data.rules import (
 )
 from gitops.core.environments.databases import DatabaseRow
 from gitops.core.environments.environment import Config, Database, Environment
+from gitops.core.text.wildcards import glob
 from gitops.errors import ManifestError
 
 ROWS = (

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gitops.core.text.wildcards import glob
 from gitops.ports import CheckState, Protection, PullRequest
 
 GitlabObject = Mapping[str, Any]
@@ -144,11 +145,7 @@ def matching(rules: Iterable[GitlabObject], branch: str) -> GitlabObject | None:
     for rule in every:
         if rule["name"] == branch:
             return rule
-    return next((rule for rule in every if _wildcard(rule["name"]).fullmatch(branch)), None)
-
-
-def _wildcard(name: str) -> re.Pattern[str]:
-    return re.compile(".*".join(map(re.escape, name.split("*"))))
+    return next((rule for rule in every if glob(rule["name"], branch)), None)
 
 
 def rule_of(
