@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from gitops.core.kustomization.fields import is_flow, separators
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.kustomization.read import FIELDS, ImageList, Lists, MappingPair, after, pairs_of
+from gitops.core.kustomization.read import FIELDS, ImageList, Lists, MappingPair, items_of, pairs_of
 from gitops.core.kustomization.splices import (
     MAPPING_END,
     SEQUENCE_END,
@@ -19,12 +19,7 @@ from gitops.core.kustomization.splices import (
     sequence,
     written,
 )
-from gitops.core.yamltext import (
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
+from gitops.core.yamltext import MappingStartEvent, ScalarEvent, SequenceStartEvent
 from gitops.errors import ManifestError
 
 Fields = list[tuple[str, str]]  # name first
@@ -217,11 +212,7 @@ def _signed(fields: Fields, shown: list[tuple[str, str]], flow: bool) -> list[Si
 
 
 def _last_item(lists: Lists, sequence_start: int) -> int:
-    events = lists.document.events
-    at = last = sequence_start + 1
-    while type(events[at]) is not SequenceEndEvent:
-        last, at = at, after(events, at)
-    return last
+    return [sequence_start + 1, *items_of(lists, sequence_start)][-1]
 
 
 def _dash_line(lists: Lists, item: int) -> int:

@@ -10,13 +10,19 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from gitops.core.kustomization.image import wrong_part
-from gitops.core.kustomization.read import FIELDS, Lists, SequenceItem, after, pairs_of, read_lists
+from gitops.core.kustomization.read import (
+    FIELDS,
+    Lists,
+    SequenceItem,
+    items_of,
+    pairs_of,
+    read_lists,
+)
 from gitops.core.kustomization.refusals import Check, is_template
 from gitops.core.text.plain import nearest_word
 from gitops.core.yamltext import (
     MappingStartEvent,
     ScalarEvent,
-    SequenceEndEvent,
     SequenceStartEvent,
     is_no_string,
     parse_first,
@@ -91,14 +97,12 @@ def _keys(lists: Lists) -> Iterator[Fault]:
 
 def _repeated(lists: Lists, sequence: int, name: str) -> Iterator[Fault]:
     seen: dict[str, int] = {}
-    at = sequence + 1
-    while type(lists.document.events[at]) is not SequenceEndEvent:
+    for at in items_of(lists, sequence):
         text = lists.text(at)
         first = seen.setdefault(text, at) if text is not None else at
         if first != at:
             what = f"{text} stands in {name} twice, first on line {lists.line(first)}"
             yield _at(lists, at, what)
-        at = after(lists.document.events, at)
 
 
 def _entry(lists: Lists, item: SequenceItem) -> Iterator[Fault]:

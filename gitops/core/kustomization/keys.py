@@ -5,13 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from gitops.core.environments.follower import Step
-from gitops.core.kustomization.read import Lists, after, pairs_of
-from gitops.core.yamltext import (
-    MappingStartEvent,
-    ScalarEvent,
-    SequenceEndEvent,
-    SequenceStartEvent,
-)
+from gitops.core.kustomization.read import Lists, items_of, pairs_of
+from gitops.core.yamltext import MappingStartEvent, ScalarEvent, SequenceStartEvent
 
 _ROOT = 1  # behind the start of the document
 
@@ -39,7 +34,7 @@ def _children(lists: Lists, at: int, step: Step) -> Iterator[int]:
             if value is not None:
                 yield value
     elif type(start) is SequenceStartEvent:
-        for number, item in enumerate(_items(lists, at)):
+        for number, item in enumerate(items_of(lists, at)):
             if step.every or step.number == number or _has(lists, item, step.where):
                 yield item
 
@@ -52,14 +47,6 @@ def _value(lists: Lists, mapping: int, name: str) -> int | None:
         if type(key) is ScalarEvent and key.value == name:
             found = pair.value  # of two the last one counts
     return found
-
-
-def _items(lists: Lists, sequence: int) -> Iterator[int]:
-    events = lists.document.events
-    at = sequence + 1
-    while type(events[at]) is not SequenceEndEvent:
-        yield at
-        at = after(events, at)
 
 
 def _has(lists: Lists, item: int, where: tuple[str, str] | None) -> bool:

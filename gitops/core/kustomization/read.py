@@ -251,6 +251,15 @@ def pairs_of(lists: Lists, mapping: int) -> list[MappingPair]:
     return pairs
 
 
+def items_of(lists: Lists, sequence: int) -> Iterator[int]:
+    """Yield the event of each item in the sequence at event `sequence`, aliases as they are."""
+    events = lists.document.events
+    at = sequence + 1
+    while type(events[at]) is not SequenceEndEvent:
+        yield at
+        at = after(events, at)
+
+
 def after(events: list[YamlEvent], index: int) -> int:
     """Return the index of the event after the node at `index`."""
     if type(events[index]) not in _OPENING:
@@ -286,14 +295,10 @@ def _sources(lists: Lists, index: int) -> list[int]:
     index = lists.resolve(index)
     if type(events[index]) is MappingStartEvent:
         return [index]
-    found = []
+    found: list[int] = []
     if type(events[index]) is SequenceStartEvent:
-        at = index + 1
-        while type(events[at]) is not SequenceEndEvent:
-            source = lists.resolve(at)
-            if type(events[source]) is MappingStartEvent:
-                found.append(source)
-            at = after(events, at)
+        sources = map(lists.resolve, items_of(lists, index))
+        found += (source for source in sources if type(events[source]) is MappingStartEvent)
     return found[::-1]
 
 
