@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from gitops.core.kustomization.image import wrong_part
 from gitops.core.kustomization.read import (
+    ENTRY_KEYS,
     FIELDS,
     Lists,
     SequenceItem,
@@ -42,7 +43,6 @@ _OTHERS = (
     *("sortOptions", "helmGlobals", "generatorOptions", "inventory"),
 )
 _KEYS = {name.lower(): name for name in (*_TEXTS, *_LISTS, *_OTHERS)}
-_ENTRY = {name.lower(): name for name in ("name", *FIELDS, "tagSuffix")}
 _ONCE = frozenset(("resources", "components", "bases"))
 
 
@@ -112,8 +112,8 @@ def _entry(lists: Lists, item: SequenceItem) -> Iterator[Fault]:
         return
     for pair in pairs_of(lists, start):
         key = events[pair.key]
-        if type(key) is ScalarEvent and key.value != "<<" and key.value.lower() not in _ENTRY:
-            what = f"an entry of {item.list.name} has no key {_shown(key.value, _ENTRY)}"
+        if type(key) is ScalarEvent and key.value != "<<" and key.value.lower() not in ENTRY_KEYS:
+            what = f"an entry of {item.list.name} has no key {_shown(key.value, ENTRY_KEYS)}"
             yield _at(lists, pair.key, what)
     faults = [
         fault

@@ -1,7 +1,7 @@
 """Find the entries of `images:` in the events of a kustomization, as kustomize reads them.
 
 Reading is lenient, since it meets every version of a file that ever was: of duplicates the last
-counts, numbers are their text, aliases and merge keys are followed. `check.py` is strict.
+counts, numbers are their text, aliases and merge keys are followed. `refusals.py` is strict.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ LISTS = {"images": "images", "imagetags": "imageTags"}
 FIELDS = {"newName": "name", "newTag": "tag", "digest": "digest"}
 """Field of an entry -> attribute of `ImageValue`, in the order in which they are written."""
 
-_KNOWN = {name.lower(): name for name in ("name", *FIELDS, "tagSuffix")}
+ENTRY_KEYS = {name.lower(): name for name in ("name", *FIELDS, "tagSuffix")}
+"""Key of an entry in lower case, since kustomize matches without case -> as it is written."""
+
 _OPENING = (MappingStartEvent, SequenceStartEvent)
 _CLOSING = (MappingEndEvent, SequenceEndEvent)
 _DEEPEST_MERGE = 20
@@ -336,7 +338,7 @@ def read_item(lists: Lists, item: SequenceItem) -> int:
             break
         if kind is ScalarEvent:
             value = at + 1
-            name = _KNOWN.get(key.value.lower())
+            name = ENTRY_KEYS.get(key.value.lower())
             if name is None and key.value == "<<":
                 _merge(lists, item, value)
         else:
@@ -371,7 +373,7 @@ def _merge(lists: Lists, item: SequenceItem, index: int) -> None:
     for source in _sources(lists, index):
         for pair, _ in _pairs(lists, source, 1):
             key = lists.document.events[pair.key]
-            name = _KNOWN.get(key.value.lower()) if type(key) is ScalarEvent else None
+            name = ENTRY_KEYS.get(key.value.lower()) if type(key) is ScalarEvent else None
             if name is not None:
                 item.fields[name] = pair
                 item.merged |= {name}
