@@ -45,8 +45,7 @@ class FollowerCheck:
                 self._seen.add((image, follower))
                 yield problem_of(error)
         for one in stragglers(home.read, file.path, images, self._also):
-            text = f"{one.key} is {one.present}, and {one.image} makes it {one.wanted}"
-            yield Problem(one.path, one.line, one.column, "warning", text)
+            yield Problem(one.path, one.line, one.column, "warning", one.problem)
 
     def unused(self) -> Iterator[Problem]:
         """Yield what was found in no overlay."""

@@ -53,11 +53,13 @@ class Straggler(Struct, frozen=True):
     present: str
     wanted: str
 
+    @property
+    def problem(self) -> str:
+        """What is wrong, without the place."""
+        return f"{self.key} is {self.present}, and {self.image} makes it {self.wanted}"
+
     def __str__(self) -> str:
-        return (
-            f"{self.path}:{self.line}: {self.key} is {self.present}, and {self.image} makes it "
-            f"{self.wanted}"
-        )
+        return f"{self.path}:{self.line}: {self.problem}"
 
 
 def follow(content: bytes, path: str, values: Values, also: Also) -> bytes:
@@ -151,9 +153,12 @@ def stragglers(
         mine = followers_in(also, file)
         if content is None or not mine:
             continue
+        try:
+            lists = Lists(parse_first(content, before + file))
+        except ManifestError:
+            continue
         for pair in pinned:
             try:
-                lists = Lists(parse_first(content, before + file))
                 found = list(followed(lists, [pair], mine))
             except ManifestError:
                 continue
