@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.actions.manifests.files import FolderFiles
 from gitops.actions.manifests.missing_images import AddedImages, missing_images
 from gitops.core.audit.application_files import names_by_folder
 from gitops.core.environments.environment import CONFIG_PATH, Config
@@ -50,16 +51,8 @@ class EmptyPlace(Protocol):
         ...
 
 
-class ManifestFolder(EmptyPlace, Protocol):
+class ManifestFolder(EmptyPlace, FolderFiles, Protocol):
     """A folder on disk that may hold a manifest repository."""
-
-    def entries(self, directory: str) -> tuple[str, ...]:
-        """Return the names in a folder below it, sorted, folders ending in "/"."""
-        ...
-
-    def read(self, path: str) -> bytes | None:
-        """Return the bytes of a file, None when there is none."""
-        ...
 
     def replace(self, path: str, content: bytes) -> None:
         """Replace the file at `path` atomically."""
@@ -147,7 +140,7 @@ def init(
             )
         return scaffold(place, sample, request.repo_url, dry_run=request.dry_run)
     if known is not None:
-        report = AdoptReport("planned", place.describe(), "", _layout_of(known, folders))
+        report = AdoptReport("planned", place.describe(), "", _layout_of(known))
     else:
         report = _adopt(place, tuple(folders.values()), applications, load_config)
     if request.add_images and renderer is not None:
@@ -214,7 +207,7 @@ def _adopt(
     return AdoptReport("planned", place.describe(), content, layout, tuple(_doubts(layout)))
 
 
-def _layout_of(config: Config, folders: Mapping[str, KustomizedFolder]) -> Layout:
+def _layout_of(config: Config) -> Layout:
     """Return what a `gitops.yaml` that is there says of the folders."""
     rows = [
         FoundEnvironment(row.name, "local" if row.change == "work-tree" else "dev", pattern)
