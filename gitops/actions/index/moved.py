@@ -111,10 +111,10 @@ def _newest(view: OverlayView, since: _Since) -> Seen | None:
 
 def _version_at(view: OverlayView, commit: str) -> OverlayVersion:
     """Return what the overlay was at a commit, as if that were the commit which made it so."""
-    tree, directory = view.session.evidence.at(commit), view.overlay.directory
+    tree = view.session.evidence.at(commit)
     info = CommitInfo(commit, (), Identity("", ""), None, "")
     for name in FILE_NAMES:
-        path = f"{directory}/{name}" if directory else name
+        path = view.overlay.path_of(name)
         entry = tree.entry(path)
         if entry is not None and entry.kind == "file":
             return OverlayVersion(info, name, tree.read(path))
