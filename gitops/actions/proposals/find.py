@@ -58,8 +58,7 @@ class OpenProposal(Struct, frozen=True):
             the branch is about.
         file: path of the kustomization.
         base: the branch that it is to be merged into.
-        before, content: the kustomization at `fork`, and at the head; None: there is none, or it
-            has another name or mode.
+        content: the kustomization at the head; None: there is none.
         follows: paths that differ in image values, or in what follows these, and in nothing else.
         behind: the base has moved on since it was last brought in.
     """
@@ -73,7 +72,6 @@ class OpenProposal(Struct, frozen=True):
     paths: tuple[str, ...]
     file: str
     base: str
-    before: bytes | None
     content: bytes | None
     follows: frozenset[str] = frozenset()
     behind: bool = False
@@ -235,7 +233,6 @@ def find_on(view: OverlayView, branch: str) -> ProposalLookup:
         paths=paths,
         file=file or name or (overlay.directory or "."),
         base=home.branch,
-        before=before if name == file and _same_mode(session, fork, head.commit, file) else None,
         content=content,
         follows=follows(view, fork, head.commit, file, paths),
         behind=fork != home.commit,
@@ -246,8 +243,8 @@ def find_on(view: OverlayView, branch: str) -> ProposalLookup:
     return ProposalLookup(head.commit, present, commits=commits, branch=branch)
 
 
-def _same_mode(session: Session, fork: str, head: str, path: str | None) -> bool:
-    sides = [session.evidence.at(one).entry(path or "") for one in (fork, head)]
+def _same_mode(session: Session, fork: str, head: str, path: str) -> bool:
+    sides = [session.evidence.at(one).entry(path) for one in (fork, head)]
     return len({entry is not None and entry.executable for entry in sides}) == 1
 
 
