@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.holds import hold_paths
-from gitops.actions.context.session import Session, require_commit
+from gitops.actions.context.session import Session, Tip, require_commit
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import (
     labels_on,
@@ -33,7 +33,7 @@ from gitops.core.kustomization.image import ImageValue
 from gitops.core.proposals.approval import authors_of
 from gitops.core.report import Proposal
 from gitops.errors import ManifestError, NotFound, Refused
-from gitops.ports import NoForge, PullRequest, Snapshot
+from gitops.ports import Forge, NoForge, PullRequest, Snapshot
 
 _MERGES = 50  # that are looked at; whoever makes more wrote them
 _TOLD = 5  # commits that a message names
@@ -326,12 +326,20 @@ def look(view: OverlayView, branch: str | None = None) -> ProposalLookup:
     forge = view.session.forge(view.tip.config)
     if isinstance(forge, NoForge):
         return found
-    pull = forge.find(found.branch, view.branch)
+    pull = _pull_request(view.tip, forge, found.branch, view.branch)
     if pull is not None and pull.state != "open" and pull.head == found.head:
-        return ProposalLookup(
-            found.head, None, pull, branch=found.branch
-        )  # a person ended it in the forge's page
+        # A person ended it in the forge's page.
+        return ProposalLookup(found.head, None, pull, branch=found.branch)
     return replace(found, pull=pull)
+
+
+def _pull_request(tip: Tip, forge: Forge, branch: str, base: str) -> PullRequest | None:
+    """Ask the forge, once for a tip: every overlay of a wide proposal is looked at."""
+    key = f"{branch} -> {base}"  # no branch has a space in its name
+    if key not in tip.memo:
+        tip.memo[key] = forge.find(branch, base)
+    known = tip.memo[key]
+    return known if isinstance(known, PullRequest) else None
 
 
 def require_open(overlay: Overlay, found: ProposalLookup) -> OpenProposal:

@@ -122,16 +122,18 @@ def refresh(session: Session, overlays: Iterable[Overlay]) -> tuple[str, ...]:
         return (f"pull requests are as they were: {error.message}",)
     if isinstance(forge, NoForge):
         return ()  # where there is none, no branch of a proposal is fetched for nothing
+    shown: set[int] = set()  # one of several overlays tells of all of them
     for overlay in overlays:
         try:
             view = view_of(session, tip, overlay)
             found = look(view)
             pull, present = found.pull, found.present
-            if present is None or pull is None:
+            if present is None or pull is None or pull.number in shown:
                 continue
             if pull.state == "open":
                 text = _text(_reviews(view, present), present)
                 _show(forge, pull, pull.branch, pull.base, text, tip.config.pulls)
+                shown.add(pull.number)
         except GitopsError as error:
             warnings.append(f"the pull request of {overlay.label} is as it was: {error.message}")
     return tuple(warnings)

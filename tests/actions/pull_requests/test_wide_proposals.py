@@ -12,6 +12,7 @@ from gitops.actions.close import close
 from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
+from gitops.actions.hold import hold
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.releases.rollback_plan import RollbackRequest
 from gitops.actions.rollback import rollback
@@ -20,6 +21,7 @@ from gitops.actions.undo import UndoRequest, undo
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import trailers
 from gitops.errors import Refused
+from gitops.ports import PullRequest
 from groups_world import APPS, BEN, PRODUCTION, GroupsWorld, path_of, pinned
 
 GROUP = Named(("production",))
@@ -246,6 +248,32 @@ def test_a_forge_has_one_pull_request(world: GroupsWorld) -> None:
     assert ("committed", 1, {"1.1"}) == (done.outcome, len(done.commits), tags(world))
     checked = check(session(), None)
     assert () == checked.findings
+
+
+def test_a_forge_is_asked_once_about_what_is_of_many(
+    world: GroupsWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many overlays wait in one pull request, it is looked for once."""
+    forge = FakeForge(world.repository)
+    asked: list[str] = []
+    find = forge.find
+
+    def counted(branch: str, base: str) -> PullRequest | None:
+        asked.append(branch)
+        return find(branch, base)
+
+    monkeypatch.setattr(forge, "find", counted)
+
+    def session(who: Identity = BEN) -> Session:
+        return replace(world.session(who), forge=lambda _: forge)
+
+    promote(session(CAS), PromoteRequest(("production",)))
+    asked.clear()
+    status(session(), ("production",))
+    assert [BRANCH] == asked
+    asked.clear()
+    hold(session(), GROUP, reason="a look first")
+    assert [BRANCH] == asked
 
 
 def test_a_rollback_that_waits_alone_keeps_its_right_of_way() -> None:
