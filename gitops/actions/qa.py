@@ -100,8 +100,8 @@ def qa(
         if not confirm(shown):
             raise Refused("nothing was recorded", hint="`--release COMMIT` names another release")
     done = [_say(one, request) for one in judged]
-    stale = {text: None for one in judged for text in update_pull_requests(one.view)}
-    return _report(session, done, notes, tuple(stale))
+    stale = update_pull_requests(session, [one.view for one in judged])
+    return _report(session, done, notes, stale)
 
 
 class _Said(Struct, frozen=True):

@@ -63,7 +63,7 @@ def record_verdict(
         unless=is_said,
     )
     if done.commit is not None:
-        for warning in update_pull_requests(view):
+        for warning in update_pull_requests(session, [view]):
             session.say(warning)
         return True
     entries = done.found.entries if done.found is not None else ()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
-from gitops.core.environments.environment import asks_for_approval
+from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.report import WriteReport
 
 
@@ -18,14 +20,22 @@ def with_pull_requests(session: Session, report: WriteReport) -> WriteReport:
     return publish(session, report)
 
 
-def update_pull_requests(view: OverlayView) -> tuple[str, ...]:
-    """Bring the pull requests up to date that quote what is said of it; return warnings."""
-    session, tip, name = view.session, view.tip, view.row.name
-    rows = [row for row in tip.config.environments if name in (row.name, *row.after)]
-    asking = [row for row in rows if asks_for_approval(row)]
-    if session.dry_run or not asking:
+def update_pull_requests(session: Session, views: Sequence[OverlayView]) -> tuple[str, ...]:
+    """Bring the pull requests up to date that quote what is said of these; return warnings."""
+    if session.dry_run:
+        return ()
+    found = dict.fromkeys(one for view in views for one in _quoting(view))
+    if not found:
         return ()
     from gitops.actions.pull_requests.publish import refresh  # most verdicts are quoted nowhere
 
-    found = [one for row in asking for one in overlays_of(tip.of(row), row)]
-    return refresh(session, [one for one in found if view.overlay.app in (None, one.app)])
+    return refresh(session, found)
+
+
+def _quoting(view: OverlayView) -> Iterator[Overlay]:
+    """Yield the overlays whose pull requests quote what is said of one."""
+    tip, name = view.tip, view.row.name
+    for row in tip.config.environments:
+        if name in (row.name, *row.after) and asks_for_approval(row):
+            found = overlays_of(tip.of(row), row)
+            yield from (one for one in found if view.overlay.app in (None, one.app))
