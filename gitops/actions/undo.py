@@ -330,13 +330,12 @@ def _assemble(found: Sequence[_Undoing], reason: str | None) -> Plan:
             before={path: one.view.home.read(path) for one in mine for path in one.files},
         )
     proposed = _propose(proposing, reason)
-    waits = proposed.waiting
-    waiting = {label for one in waits for label in (one.overlays or (one.overlay.label,))}
+    waiting = {label for one in proposed.waiting for label in one.labels}
     return Plan(
         action="undo",
         commits=commits,
         proposals=proposed.drafts,
-        waiting=waits,
+        waiting=proposed.waiting,
         ending=proposed.ending,
         changes=tuple(
             OverlayChange(one.view.overlay, one.view.file.path, change, one.view.branch)

@@ -87,6 +87,11 @@ class Proposal(Struct, frozen=True):
     overlays: tuple[str, ...] = ()
     gives_way_to: str | None = None
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The labels of all that it is about, one or several."""
+        return self.overlays or (self.overlay.label,)
+
 
 class Committed(Struct, frozen=True):
     """A commit that landed, and the branch that it landed on."""

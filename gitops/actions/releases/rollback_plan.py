@@ -100,7 +100,7 @@ def assemble_rollback(found: Sequence[Restoration], request: RollbackRequest) ->
     going = [one for one in found if one not in edits and one.view.row.rollback == "commit"]
     proposed = _propose(proposing, files, request)
     waiting = proposed.waiting
-    open_already = {label for one in waiting for label in (one.overlays or (one.overlay.label,))}
+    open_already = {label for one in waiting for label in one.labels}
     holds = [
         HeldOverlay(one.view.overlay, hold)
         for one in (*going, *proposing)

@@ -67,7 +67,7 @@ def assemble(
         by_branch.setdefault(entry.target.view.branch, []).append(entry)
     proposed = _propose(by_mode["pull-request"], render, add=add, refresh=refresh)
     waiting = proposed.waiting if proposed is not None else ()
-    open_already = {label for one in waiting for label in (one.overlays or (one.overlay.label,))}
+    open_already = {label for one in waiting for label in one.labels}
     return Plan(
         action=action,
         commits={branch: _draft(found, render) for branch, found in by_branch.items()},

@@ -359,7 +359,7 @@ def proposal_document(proposal: Proposal) -> JsonDocument:
         "since": time_text(proposal.since),
         "waits_for": list(proposal.waits_for),
         "replaces": proposal.replaced.commit if proposal.replaced is not None else None,
-        "overlays": list(proposal.overlays or (proposal.overlay.label,)),
+        "overlays": list(proposal.labels),
     }
 
 
