@@ -96,6 +96,7 @@ def judge_claim(
     if step.parent is None:
         return _whole("there is no commit before it that could be restored")
     before = archive.tree(step.parent)
+    files = partial(_file, before, archive.tree(step.commit))
     own: dict[str, tuple[str, str]] = {}
     for label in claim.labels:
         overlay = overlays[label]
@@ -113,7 +114,6 @@ def judge_claim(
     every: list[str] = []
     for label in claim.labels:
         mine = [path for path in changed if path in own[label] or path in follows[label]]
-        files = partial(_file, archive.tree(step.parent), archive.tree(step.commit))
         claimed = ClaimedRollback(
             label,
             [*stray, *mine],

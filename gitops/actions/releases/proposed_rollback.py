@@ -104,13 +104,10 @@ def rollback_waits(view: OverlayView, present: OpenProposal) -> bool:
     it is asked, not whoever waits.
     """
     claim = claim_in(view, present)
-    if claim is None or claim.undo:
-        return any(
-            _is_rollback(view, present.branch, info) for info in present.commits[:_LOOKED_AT]
-        )
-    proof = prove_proposed(view, present, override="as proposed")
-    if proof is not None and not proof.offences:
-        return True
+    if claim is not None and not claim.undo:
+        proof = prove_proposed(view, present, override="as proposed")
+        if proof is not None and not proof.offences:
+            return True
     return any(_is_rollback(view, present.branch, info) for info in present.commits[:_LOOKED_AT])
 
 
