@@ -186,14 +186,14 @@ def _ways(
             continue
         source, names = target.beside(overlay), request.names
         if told.several and names:
-            names = tuple(name for name in names if name in target.target.read_images())
+            names = tuple(name for name in names if name in target.target_images)
             if not names:
                 continue  # of another app
         ways.append(_Way(source, target, names))
     here = {name for way in ways for name in way.names}
     missing = [name for name in request.names if name not in here]
     if told.several and missing:
-        known = [name for target in targets for name in target.target.read_images()]
+        known = [name for target in targets for name in target.target_images]
         raise missing_image(missing[0], known, named.text, can_add=False)
     if not ways:
         raise NotFound(f"nothing to promote to {named.text}: {'; '.join(told.all_notes())}")
@@ -252,10 +252,9 @@ def _carry(
     names: Sequence[str] = (),
 ) -> _Carrying:
     """Put `values` of `source` into `target`: those called `names`, or all."""
-    file = target.target
     carried: Carried = carry(
         values,
-        file.read_images(),
+        target.target_images,
         names,
         source_label=source.label,
         target_label=target.label,

@@ -14,7 +14,6 @@ from msgspec.structs import replace
 
 from gitops.actions.argocd.cluster_actions import ClusterActions, Underway
 from gitops.actions.context.named import overlays_named
-from gitops.actions.context.overlays import OverlayFile
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.targets import Target
@@ -176,7 +175,7 @@ class _Call(Struct):
         views = [view_of(self.session, tip, overlay) for overlay in overlays]
         images = self.request.images
         if len(views) > 1 and images:
-            pins = {view: view.target.read_images() for view in views}
+            pins = {view: view.target_images for view in views}
             every = dict.fromkeys(image for pinned in pins.values() for image in pinned)
             for image in images:
                 if image not in every:
@@ -189,16 +188,16 @@ class _Call(Struct):
 
     def _one(self, view: OverlayView, told: Told) -> Restoration | _Stays:
         """Return what is put back in one overlay, or why nothing is."""
-        request, file, current = self.request, view.target, view.target.read_images()
+        request, current = self.request, view.target_images
         only = [image for image in request.images if image in current]
         if not told.several:
             only = list(request.images)
-            _known_images(file, request)
-        if (done := _taken_back(view, file, request, only)) is not None:
+            _known_images(view, request)
+        if (done := _taken_back(view, request, only)) is not None:
             return done
         if view.overlay not in self.chosen:
             self._look_at_clusters()
-            self.chosen[view.overlay] = _choose(view, file, request, only)
+            self.chosen[view.overlay] = _choose(view, request, only)
         choice = self.chosen[view.overlay]
         if self.guard is not None:
             self.guard(view, choice)
@@ -350,15 +349,15 @@ def _explained(error: Denied, request: RollbackRequest) -> Denied:
     return error
 
 
-def _known_images(file: OverlayFile, request: RollbackRequest) -> None:
-    present = file.read_images()
+def _known_images(view: OverlayView, request: RollbackRequest) -> None:
+    present = view.target_images
     for image in request.images:
         if image not in present:
-            raise missing_image(image, present, file.path, can_add=False)
+            raise missing_image(image, present, view.target.path, can_add=False)
 
 
 def _taken_back(
-    view: OverlayView, file: OverlayFile, request: RollbackRequest, images: Sequence[str]
+    view: OverlayView, request: RollbackRequest, images: Sequence[str]
 ) -> _Stays | None:
     """Ask what became of the release that is called bad; None: it runs, so it is taken back.
 
@@ -366,7 +365,7 @@ def _taken_back(
     """
     if request.bad is None:
         return None
-    current, only = file.read_images(), frozenset(images) or None
+    current, only = view.target_images, frozenset(images) or None
     bad = judge_bad(view, current, request.bad, only=only)
     if (by := bad.taken_by) is not None:
         when = timestamp(by.time) if by.time is not None else "unknown"
@@ -383,11 +382,9 @@ def _taken_back(
     )
 
 
-def _choose(
-    view: OverlayView, file: OverlayFile, request: RollbackRequest, images: Sequence[str]
-) -> Choice:
+def _choose(view: OverlayView, request: RollbackRequest, images: Sequence[str]) -> Choice:
     """Ask the rule, with as much of the history as it needs."""
-    current = file.read_images()
+    current = view.target_images
     only = frozenset(images) or None
     if view.row.change == "work-tree" and request.to is None:
         return undo_edits(releases_of(view), current, only=only)

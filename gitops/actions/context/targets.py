@@ -110,7 +110,7 @@ def _read(
     for overlay in overlays:
         view = view_of(session, tip, overlay)
         try:
-            views.append((view, view.target.read_images()))
+            views.append((view, view.target_images))
         except (ManifestError, NotFound) as error:
             if one.alone and not lenient and len(overlays) == 1:
                 raise

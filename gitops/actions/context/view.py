@@ -87,6 +87,11 @@ class OverlayView:
             )
         return OverlayFile(self.overlay, file.path, content)
 
+    @cached_property
+    def target_images(self) -> Mapping[str, ImageValue]:
+        """What `target` pins. Raises what `target` raises, and ManifestError."""
+        return self.images if self.target is self.file else self.target.read_images()
+
     def edit(self, requests: Sequence[ImageRequest], *, add: bool = False) -> Edit:
         """Return the edit that puts images into it, with all that follows them.
 

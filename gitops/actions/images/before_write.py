@@ -208,7 +208,7 @@ class _Answers:
 
 def _questions(target: Target, rules: RegistryRules | None) -> Iterator[_Question]:
     view = target.view
-    present = view.target.read_images()
+    present = view.target_images
     for request in target.requests:
         before = present.get(request.image, ImageValue())
         value = request.apply(before)
