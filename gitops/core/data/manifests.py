@@ -64,16 +64,7 @@ def read_manifests(text: str) -> tuple[BuiltObject, ...]:
 
     Raises ManifestError for what is no YAML, and for more of it than anybody looks at.
     """
-    reader = _Reader()
-    found: list[BuiltObject] = []
-    for document in _SEPARATOR.split(text):
-        if document.strip():
-            root = compose_first(document.encode("utf-8", "replace"), "the build").root
-            value = reader.plain(root, 0) if root is not None else None
-            found += _objects(value)
-        if len(found) > _MOST_OBJECTS:
-            raise ManifestError(f"more than {_MOST_OBJECTS} objects", path="the build")
-    return tuple(found)
+    return tuple(_read(text, _Reader()))
 
 
 def read_typed(text: str) -> tuple[dict[str, Any], ...]:
@@ -81,14 +72,7 @@ def read_typed(text: str) -> tuple[dict[str, Any], ...]:
 
     Raises ManifestError as `read_manifests` does.
     """
-    reader = _Reader(typed=True)
-    found: list[dict[str, Any]] = []
-    for document in _SEPARATOR.split(text):
-        if document.strip():
-            root = compose_first(document.encode("utf-8", "replace"), "the build").root
-            value = reader.plain(root, 0) if root is not None else None
-            found += [one.value for one in _objects(value)]
-    return tuple(found)
+    return tuple(one.value for one in _read(text, _Reader(typed=True)))
 
 
 def strings(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
@@ -102,6 +86,17 @@ def strings(value: object, path: Path = ()) -> Iterator[tuple[Path, str]]:
             todo += [((*at, index), item) for index, item in reversed(list(enumerate(one)))]
         elif isinstance(one, dict):
             todo += [((*at, key), item) for key, item in reversed(one.items())]
+
+
+def along(value: object, path: Path) -> Iterator[object]:
+    """Yield an object, and what each step of a path in it leads to."""
+    yield value
+    for step in path:
+        if isinstance(value, dict):
+            value = value.get(str(step))
+        elif isinstance(value, list) and isinstance(step, int):
+            value = value[step]
+        yield value
 
 
 def mapping(value: object, *keys: str) -> dict[str, Any]:
@@ -144,6 +139,19 @@ def told_path(value: object, path: Path) -> str:
             if step not in ("spec", "template", "jobTemplate", "data", "stringData"):
                 words.append(step)
     return one_line(".".join(words), 160)
+
+
+def _read(text: str, reader: _Reader) -> Iterator[BuiltObject]:
+    count = 0
+    for document in _SEPARATOR.split(text):
+        if not document.strip():
+            continue
+        root = compose_first(document.encode("utf-8", "replace"), "the build").root
+        for one in _objects(reader.plain(root, 0) if root is not None else None):
+            count += 1
+            if count > _MOST_OBJECTS:
+                raise ManifestError(f"more than {_MOST_OBJECTS} objects", path="the build")
+            yield one
 
 
 def _objects(value: object) -> Iterator[BuiltObject]:

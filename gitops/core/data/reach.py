@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import cast
 
+from msgspec.structs import replace
+
 from gitops.core.data.classes import Match, addresses_in, plain_host, plain_secret
 from gitops.core.data.findings import DataFinding, Overlaid, finding
 from gitops.core.data.manifests import (
@@ -17,6 +19,8 @@ from gitops.core.data.manifests import (
     RESET_LABEL,
     BuiltObject,
     Path,
+    along,
+    mapping,
     strings,
     text,
 )
@@ -37,7 +41,15 @@ from gitops.core.text.plain import one_line
 
 # They say where nobody may go, or may: they lead nowhere.
 _FENCES = ("NetworkPolicy", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")
+_SECRETS = (
+    "Secret",
+    "SealedSecret",
+    "ExternalSecret",
+    "ClusterExternalSecret",
+    "VaultStaticSecret",
+)
 _LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - read, not bound
+_NAMING = ("name", "secretKey", "key")
 _SHOWN = 100
 
 
@@ -138,7 +150,7 @@ def _settings(overlaid: Overlaid, one: BuiltObject) -> Iterator[DataFinding]:
         if known is not None:
             for told in _crossing(overlaid, one, setting.path, "setting", known):
                 yield _at(told, setting)
-        elif one.kind in ("ConfigMap", "Secret") or pod_specs(one):
+        else:
             yield from _unknown_address(overlaid, one, setting)
 
 
@@ -200,14 +212,7 @@ def _matters(overlaid: Overlaid, one: BuiltObject, path: Path, name: str) -> boo
     """Say whether a Secret of no class is about a database: by its name or what it is used for."""
     if sounds_like_database(plain_secret(name)):
         return True
-    value: object = one.value
-    used: list[str] = []
-    for step in path:
-        if isinstance(value, dict):
-            used += [text(value, "name"), text(value, "secretKey"), text(value, "key")]
-            value = value.get(str(step))
-        elif isinstance(value, list) and isinstance(step, int):
-            value = value[step]
+    used = (text(at, key) for at in along(one.value, path[:-1]) for key in _NAMING)
     if any(is_about_database(word) for word in used if word):
         return True
     kept = [two for two in overlaid.manifests if two.kind == "Secret" and two.name == name]
@@ -234,15 +239,9 @@ def _is_guard(one: BuiltObject, path: Path) -> bool:
     """Say whether a path leads into what a guard may name: a Secret that need not be there."""
     if RESET_LABEL not in one.labels or "initContainers" not in path:
         return False
-    value: object = one.value
-    guard = False
-    for step in path[:-1]:
-        if isinstance(value, dict):
-            value = value.get(str(step))
-        elif isinstance(value, list) and isinstance(step, int):
-            value = value[step]
-        guard = guard or text(value, "name") == GUARD
-    return guard and isinstance(value, dict) and value.get("optional") in ("true", True)
+    _, *inside = along(one.value, path[:-1])
+    guard = any(text(at, "name") == GUARD for at in inside)
+    return guard and mapping(inside[-1]).get("optional") in ("true", True)
 
 
 def _outside(
@@ -252,10 +251,7 @@ def _outside(
     match = overlaid.classes.store(store)
     if match is not None:
         for told in _crossing(overlaid, one, path, "outside secret", match):
-            yield DataFinding(
-                *(told.rule, told.level, told.message, told.kind, told.name, told.field),
-                needles=(store.partition("/")[2] or store, store),
-            )
+            yield replace(told, needles=(store.partition("/")[2] or store, store))
         return
     about = overlaid.classes.secret(makes) is not None or sounds_like_database(makes)
     if about and overlaid.classes.knows_stores:
@@ -281,14 +277,9 @@ def _made(overlaid: Overlaid) -> Iterator[tuple[str, Match]]:
 
 
 def _is_secret(one: BuiltObject) -> bool:
-    return one.kind in ("Secret", "SealedSecret") or bool(
-        one.kind in ("ExternalSecret", "ClusterExternalSecret", "VaultStaticSecret")
-    )
+    return one.kind in _SECRETS
 
 
 def _at(told: DataFinding, setting: Setting) -> DataFinding:
     """Return the finding with the setting's own name as the field, and its value to look for."""
-    return DataFinding(
-        *(told.rule, told.level, told.message, told.kind, told.name, setting.name),
-        needles=(*told.needles, setting.value, setting.name),
-    )
+    return replace(told, field=setting.name, needles=(*told.needles, setting.value, setting.name))
