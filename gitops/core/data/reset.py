@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.data.classes import Classes
 from gitops.core.data.manifests import GUARD, RESET_LABEL, items, mapping, text
@@ -126,7 +128,7 @@ def ready(found: ResetJob, *, seed: str | None, suffix: str, by: str, seconds: f
     Raises UsageError for a seed that it does not know.
     """
     chosen = _chosen(found, seed)
-    job = _copied(found.job)
+    job = deepcopy(found.job)
     meta = job["metadata"]
     meta["name"] = f"{one_line(text(meta, 'name'))[:40].rstrip('-.')}-{suffix}"
     meta["labels"] = {**mapping(meta, "labels"), "app.kubernetes.io/managed-by": "gitops"}
@@ -141,7 +143,7 @@ def ready(found: ResetJob, *, seed: str | None, suffix: str, by: str, seconds: f
             for row in items(one, "env"):
                 if text(row, "name") == SEED_VARIABLE:
                     row["value"] = chosen
-    return ResetJob(job, found.config_maps, found.namespace, chosen, found.seeds, found.guarded)
+    return replace(found, job=job, seed=chosen)
 
 
 def _chosen(found: ResetJob, seed: str | None) -> str | None:
@@ -164,11 +166,6 @@ def _against(job: Mapping[str, Any], guarded: Sequence[str]) -> Iterator[str]:
     pod = mapping(job, "spec", "template", "spec")
     if text(pod, "restartPolicy") != "Never":
         yield "its pod must not be restarted: restartPolicy: Never"
-    used = [
-        name
-        for one in (*items(pod, "initContainers"), *items(pod, "containers"))
-        for name in [text(one, "name")]
-    ]
     if not guarded:
         yield (
             f"its first init container must be {GUARD}, and look for a Secret of real data that "
@@ -181,6 +178,8 @@ def _against(job: Mapping[str, Any], guarded: Sequence[str]) -> Iterator[str]:
         for row in items(one, "env")
     )
     if seeds and not takes:
+        started = (*items(pod, "initContainers"), *items(pod, "containers"))
+        used = [text(one, "name") for one in started]
         yield f"it names seeds, and no container of {', '.join(used)} has {SEED_VARIABLE}"
 
 
@@ -207,9 +206,3 @@ def _key(one: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _title(one: Mapping[str, Any]) -> str:
     return one_line(f"{text(one, 'kind')} {text(one, 'metadata', 'name')}", 120)
-
-
-def _copied(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _copied(one) for key, one in value.items()}
-    return [_copied(one) for one in value] if isinstance(value, list) else value
