@@ -83,9 +83,10 @@ class DataChecks:
         """Yield what is wrong: what `gitops.yaml` does not say, then overlay by overlay."""
         for row, one in judge_environments(self._config):
             yield FoundData(row, None, one, Place(CONFIG_PATH, row.line))
+        rows = {overlay.environment for overlay, *_ in self._found}
+        strangers = {row: strange_namespaces(self._spaces, row) for row in rows}
         for overlay, branch, places, one in self._found:
-            strangers = strange_namespaces(self._spaces, overlay.environment)
-            for settled in settle([one], strangers):
+            for settled in settle([one], strangers[overlay.environment]):
                 place = places.find(settled)
                 yield FoundData(overlay.environment, overlay, settled, place, branch)
 
