@@ -9,16 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 import random
-import shutil
-import socket
 import statistics
 import subprocess
-import time
+import sys
 from collections.abc import Sequence
 from functools import cache
 from http.client import HTTPConnection
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,60 +24,25 @@ from measure import Wire, run
 from peers import base_environment
 from repositories import QUICK, SHAPES, build, overlay_path
 
+sys.path.append(str(Path(__file__).parents[2] / "tests"))
+
 _RTT = 0.02
 _REPOSITORY = "shop/api"
 _OLD = "2025-01-01T00:00:00Z"
 _INDEX = "application/vnd.oci.image.index.v1+json"
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = """\
-version: 0.1
-log: {{level: error, accesslog: {{disabled: true}}}}
-storage:
-  filesystem: {{rootdirectory: {folder}/registry}}
-  delete: {{enabled: true}}
-http: {{addr: "127.0.0.1:{port}"}}
-"""
 
 
-class DockerRegistry:
-    """The registry. A context manager.
+class Pusher:
+    """Pushes to a registry, on one connection.
 
     Attributes:
         host: where it listens.
     """
 
-    def __init__(self, root: Path) -> None:
-        program = shutil.which("docker-registry")
-        if program is None:
-            raise SystemExit("docker-registry is not installed (Debian: apt install it)")
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        (root / "registry.yml").write_text(_CONFIG.format(folder=root, port=port))
-        command = [program, "serve", str(root / "registry.yml")]
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT
-        )
-        self.host = f"127.0.0.1:{port}"
-        self._line = HTTPConnection(self.host)
-        give_up = time.monotonic() + 10
-        while time.monotonic() < give_up:
-            try:
-                self._line.connect()
-                break
-            except OSError:
-                time.sleep(0.02)
-
-    def __enter__(self) -> DockerRegistry:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._process.terminate()
-        self._process.wait()
+    def __init__(self, host: str) -> None:
+        self.host = host
+        self._line = HTTPConnection(host)
 
     def push(self, tag: str, *, created: str = _OLD) -> str:
         """Push an index: an image of its own, and one that all have. Return its digest."""
@@ -136,10 +98,18 @@ class DockerRegistry:
 
 def measure_images(root: Path, gitops: Sequence[str], runs: int, *, quick: bool) -> dict[str, Any]:
     """Return the medians of the deploys, and what the plan cost."""
+    from servers.registry import DockerRegistry, registry_options
+    from servers.sharing import announce_run, share
+
+    options = registry_options()
+    if options["program"] is None:
+        raise SystemExit("docker-registry is not installed (Debian: apt install it)")
+    announce_run(root)
+    record = share("registry", "servers.registry", options)
+    registry = Pusher(DockerRegistry.of(record).open)
     home = root / "home"
-    with DockerRegistry(root) as registry:
-        deploys = _deploys(root, home, gitops, registry, runs, quick=quick)
-        plan = _plan(root, home, gitops, registry, 200 if quick else 10_000)
+    deploys = _deploys(root, home, gitops, registry, runs, quick=quick)
+    plan = _plan(root, home, gitops, registry, 200 if quick else 10_000)
     return {"rows": deploys, "plan": plan}
 
 
@@ -147,7 +117,7 @@ def _deploys(
     root: Path,
     home: Path,
     gitops: Sequence[str],
-    registry: DockerRegistry,
+    registry: Pusher,
     runs: int,
     *,
     quick: bool,
@@ -222,7 +192,7 @@ class _Clone:
 
 
 def _plan(
-    root: Path, home: Path, gitops: Sequence[str], registry: DockerRegistry, tags: int
+    root: Path, home: Path, gitops: Sequence[str], registry: Pusher, tags: int
 ) -> dict[str, Any]:
     """Plan a cleanup of so many tags, a fifth of which are in use by overlays of many branches."""
     bare, work = root / "plan.git", root / "plan"
