@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-ENVIRONMENTS = ("dev", "test", "stage", "preprod", "prod")
+from repositories import ENVIRONMENTS, data, fast_import, git
+
 _START = 1_750_000_000  # seconds since 1970; commits are a minute apart
 _NAMED = "--format=%(refname) %(objectname)"
 _RAW = ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack")
@@ -53,14 +54,7 @@ def build_estate(root: Path, estate: Estate) -> Path:
         git(path, "config", key, "true")
     for key in ("gc.auto", "receive.autogc"):
         git(path, "config", key, "0")
-    command = ["git", "-C", str(path), "fast-import", "--quiet"]
-    importer = subprocess.Popen(command, stdin=subprocess.PIPE)
-    assert importer.stdin is not None
-    with importer.stdin as stream:
-        for part in _stream(estate):
-            stream.write(part)
-    if importer.wait():
-        raise SystemExit("git fast-import failed")
+    fast_import(path, _stream(estate))
     git(path, "repack", "-adq")
     if estate.refs:
         heads = git(path, "for-each-ref", "--format=%(objectname) %(refname)").splitlines()
@@ -98,9 +92,9 @@ def commit(branch: str, number: int, message: str, files: dict[str, str], start:
     """Return one commit as fast-import reads it; `start`: the commit that a branch begins at."""
     when = f"{_START + 60 * number} +0000"
     head = f"commit refs/heads/{branch}\ncommitter CI <ci@example.com> {when}\n"
-    parts = [head.encode(), _data(message), f"from {start}\n".encode() if start else b""]
+    parts = [head.encode(), data(message), f"from {start}\n".encode() if start else b""]
     for path, text in files.items():
-        parts += [f"M 100644 inline {path}\n".encode(), _data(text)]
+        parts += [f"M 100644 inline {path}\n".encode(), data(text)]
     return b"".join(parts)
 
 
@@ -123,8 +117,7 @@ def land(path: Path, estate: Estate, number: int, count: int = 1) -> None:
         message = deploy_message(estate, app, environment, tag, one)
         start = "refs/heads/main^0" if not parts else ""
         parts.append(commit("main", estate.commits + one, message, files, start))
-    command = ["git", "-C", str(path), "fast-import", "--quiet"]
-    subprocess.run(command, input=b"".join(parts), check=True)
+    fast_import(path, parts)
 
 
 def reset(path: Path) -> None:
@@ -202,14 +195,3 @@ spec:
     spec: {{containers: [{{name: app, image: shop/a{0}}}]}}
 """
 _HOLD = 'by: "Ann"\nsince: "2025-06-16T12:00:00Z"\nreason: "INC-42"\n'
-
-
-def _data(text: str) -> bytes:
-    content = text.encode()
-    return b"data %d\n%s\n" % (len(content), content)
-
-
-def git(path: Path, *arguments: str) -> str:
-    """Run git there, and return what it printed."""
-    command = ["git", "-C", str(path), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout

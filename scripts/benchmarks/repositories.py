@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,9 +69,9 @@ class Served:
 
     def reset(self) -> None:
         """Put main back, and drop every ref that a run left behind."""
-        _git(self.path, "update-ref", "refs/heads/main", self.base)
+        git(self.path, "update-ref", "refs/heads/main", self.base)
         for ref in self.left_refs():
-            _git(self.path, "update-ref", "-d", ref)
+            git(self.path, "update-ref", "-d", ref)
 
     def commit_of_another(self, number: int) -> None:
         """Let somebody else change a file that no bump touches."""
@@ -84,15 +84,15 @@ class Served:
 
     def left_refs(self) -> list[str]:
         """Refs of gitops' own that lie there now."""
-        return _git(self.path, "for-each-ref", "--format=%(refname)", "refs/gitops").split()
+        return git(self.path, "for-each-ref", "--format=%(refname)", "refs/gitops").split()
 
     def overlay(self, environment: str) -> str:
         """The overlay's text at main."""
-        return _git(self.path, "show", f"refs/heads/main:{overlay_path(environment)}")
+        return git(self.path, "show", f"refs/heads/main:{overlay_path(environment)}")
 
     def messages(self) -> list[str]:
         """Messages of the commits made since `base`."""
-        text = _git(self.path, "log", "--format=%B%x00", f"{self.base}..refs/heads/main")
+        text = git(self.path, "log", "--format=%B%x00", f"{self.base}..refs/heads/main")
         return [message for message in text.split("\0") if message.strip()]
 
     def sound(self) -> bool:
@@ -123,24 +123,16 @@ def build(root: Path, name: str, shape: Shape) -> Served:
             ("gc.auto", "0"),
             ("core.logAllRefUpdates", "false"),
         ):
-            _git(path, "config", key, value)
-        _git(path, "symbolic-ref", "HEAD", "refs/heads/main")
-        importer = subprocess.Popen(
-            ["git", "-C", str(path), "fast-import", "--quiet"], stdin=subprocess.PIPE
-        )
-        assert importer.stdin is not None
-        with importer.stdin as stream:
-            for part in _stream(shape):
-                stream.write(part)
-        if importer.wait():
-            raise SystemExit("git fast-import failed")
-        _git(path, "gc", "-q")
+            git(path, "config", key, value)
+        git(path, "symbolic-ref", "HEAD", "refs/heads/main")
+        fast_import(path, _stream(shape))
+        git(path, "gc", "-q")
         if shape.refs:
             _crowd_refs(path, shape.refs)
         (path / "built").touch()
     base = path / "base"
     if not base.exists():
-        base.write_text(_git(path, "rev-parse", "refs/heads/main").strip())
+        base.write_text(git(path, "rev-parse", "refs/heads/main").strip())
     served = Served(name, path, base.read_text(), shape)
     served.reset()
     return served
@@ -193,26 +185,41 @@ def _commit(number: int, message: str, files: dict[str, str]) -> bytes:
     when = f"{_START + 60 * number} +0000"
     parts = [
         f"commit refs/heads/main\ncommitter Builder <builder@example.com> {when}\n".encode(),
-        _data(message),
+        data(message),
     ]
     for path, text in files.items():
-        parts += [f"M 100644 inline {path}\n".encode(), _data(text)]
+        parts += [f"M 100644 inline {path}\n".encode(), data(text)]
     return b"".join(parts)
 
 
-def _data(text: str) -> bytes:
+def data(text: str) -> bytes:
+    """Return a text as fast-import reads it."""
     content = text.encode()
     return b"data %d\n%s\n" % (len(content), content)
 
 
 def _crowd_refs(path: Path, count: int) -> None:
     """Add branches the way a server keeps them after gc: one sorted packed-refs file."""
-    main = _git(path, "rev-parse", "refs/heads/main").strip()
+    main = git(path, "rev-parse", "refs/heads/main").strip()
     refs = ["refs/heads/main", *(f"refs/heads/feature/work-{n:06}" for n in range(count))]
     lines = "".join(f"{main} {ref}\n" for ref in sorted(refs))
     (path / "packed-refs").write_text(f"# pack-refs with: peeled fully-peeled sorted \n{lines}")
 
 
-def _git(path: Path, *arguments: str) -> str:
+def fast_import(path: Path, parts: Iterable[bytes]) -> None:
+    """Import what `parts` say, one after the other."""
+    importer = subprocess.Popen(
+        ["git", "-C", str(path), "fast-import", "--quiet"], stdin=subprocess.PIPE
+    )
+    assert importer.stdin is not None
+    with importer.stdin as stream:
+        for part in parts:
+            stream.write(part)
+    if importer.wait():
+        raise SystemExit("git fast-import failed")
+
+
+def git(path: Path, *arguments: str) -> str:
+    """Run git there, and return what it printed."""
     command = ["git", "-C", str(path), *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
