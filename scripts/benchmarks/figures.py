@@ -77,29 +77,29 @@ def single_figures(rows: Rows) -> list[Figure]:
     editing = value("editing", "an overlay", "cpu")
     help_, python = value("start", "gitops --help"), value("start", "python")
     return [
-        Figure("a bump, small, beside the shell", 1.2, 1.0, _by(small, value("small", _SHELL))),
-        Figure("a bump, large, beside the shell", 0.55, 0.4, _by(large, value("large", _SHELL))),
+        Figure("a bump, small, beside the shell", 1.2, 1.0, by(small, value("small", _SHELL))),
+        Figure("a bump, large, beside the shell", 0.55, 0.4, by(large, value("large", _SHELL))),
         Figure(
             "large beside our own small, warm cache",
             1.3,
             1.1,
-            _by(value("large", "gitops, warm c"), value("small", "gitops, warm c")),
+            by(value("large", "gitops, warm c"), value("small", "gitops, warm c")),
         ),
-        Figure("the same without a cache", 1.3, 1.1, _by(large, small)),
+        Figure("the same without a cache", 1.3, 1.1, by(large, small)),
         Figure("requests of a cold bump", 4, 3, value("small", "gitops", "requests"), ""),
         Figure("requests of a warm bump", 2, 1, value("small", "gitops, warm c", "requests"), ""),
         Figure("the same, tip moved", 4, 3, value("small", "gitops, warm, t", "requests"), ""),
         Figure("connections, at most", 1, 1, _most(rows, "connections"), ""),
-        Figure("rollback, deep, beside a bump there", 2.5, 1.3, _by(back, deep)),
+        Figure("rollback, deep, beside a bump there", 2.5, 1.3, by(back, deep)),
         Figure(
             "the same, 90 % of history ago",
             None,
             None,
-            _by(value("deep", "gitops rollback, 90"), deep),
+            by(value("deep", "gitops rollback, 90"), deep),
         ),
-        Figure("all images in 5 environments beside one", 1.5, None, _by(many, wide)),
+        Figure("all images in 5 environments beside one", 1.5, None, by(many, wide)),
         Figure("CPU of editing 1,000 images", 20, None, _times(editing, 1000), " ms"),
-        Figure("`gitops --help` beside `python -c pass`", 10, 6, _by(help_, python)),
+        Figure("`gitops --help` beside `python -c pass`", 10, 6, by(help_, python)),
         Figure(
             "memory of a bump, all processes",
             120,
@@ -129,7 +129,7 @@ def far_figures(rows: Rows) -> list[Figure]:
             ("gitops, warm cache", 0.6, 0.45),
             ("gitops, warm, tip moved", 0.95, 0.6),
         ):
-            seen = _by(walls.get(peer), shell)
+            seen = by(walls.get(peer), shell)
             found.append(Figure(f"{peer}, {way}, beside the shell", least, best, seen))
     return found
 
@@ -141,8 +141,8 @@ def forge_figures(rows: Rows) -> list[Figure]:
     api = next(wall for peer, wall in walls.items() if peer.startswith("contents"))
     way = case.partition("+")[2]
     return [
-        Figure(f"cold beside two calls, {way}", 1.2, 1.0, _by(walls["gitops"], api)),
-        Figure(f"warm beside two calls, {way}", 0.8, 0.7, _by(walls["gitops, warm cache"], api)),
+        Figure(f"cold beside two calls, {way}", 1.2, 1.0, by(walls["gitops"], api)),
+        Figure(f"warm beside two calls, {way}", 0.8, 0.7, by(walls["gitops, warm cache"], api)),
     ]
 
 
@@ -182,20 +182,20 @@ def crowd_figures(rows: Rows) -> list[Figure]:
         astray_steady = steady["deploys"] - steady["landed"] + (steady["doubled"] or 0)
     return [
         Figure("400 deploys by 32 workers: not landed, or doubled", 0, 0, astray_steady, ""),
-        Figure("the same, p99 beside p50", 8, 4, _by(steady["p99"], steady["p50"])),
+        Figure("the same, p99 beside p50", 8, 4, by(steady["p99"], steady["p50"])),
         Figure("32 writers: not landed, lost or doubled", 0, 0, astray(32, "gitops"), ""),
         Figure("the same with the key", 0, 0, astray(32, KEYED), ""),
         Figure("64 writers, the same", 0, 0, astray(64, "gitops"), ""),
         Figure("the same with the key", 0, 0, astray(64, KEYED), ""),
         Figure(
-            "32 with the key, wall beside the shell", 0.6, 0.2, _by(value(KEYED, "wall", 32), shell)
+            "32 with the key, wall beside the shell", 0.6, 0.2, by(value(KEYED, "wall", 32), shell)
         ),
         Figure("pushes per landed, 32 with the key", 4, 2.5, value(KEYED, "per_landed", 32), ""),
         Figure(
             "32 without the key, wall beside the shell",
             0.9,
             0.6,
-            _by(value("gitops", "wall", 32), shell),
+            by(value("gitops", "wall", 32), shell),
         ),
     ]
 
@@ -215,7 +215,8 @@ def _line(cells: Sequence[object]) -> str:
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
-def _by(value: float | None, other: float | None) -> float | None:
+def by(value: float | None, other: float | None) -> float | None:
+    """Return a value beside another one, None where one of them is not known."""
     return None if value is None or not other else value / other
 
 

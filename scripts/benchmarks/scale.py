@@ -11,7 +11,7 @@ from statistics import median
 from typing import Any
 
 from estates import Estate, build_estate, land, reset
-from figures import Figure, figures_table, table
+from figures import Figure, by, figures_table, table
 from measure import Wire, run
 from peers import base_environment
 from single import say
@@ -178,17 +178,14 @@ def scale_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
         usable = [row for row in found if not row["failed"]]
         return usable[place][column] if len(usable) >= abs(place) else None
 
-    def ratio(one: float | None, other: float | None) -> float | None:
-        return one / other if one is not None and other else None
-
     def megabytes(what: str) -> float | None:
         found = value(what, column="memory")
         return found / 1e6 if found is not None else None
 
     def growth(what: str) -> float | None:
-        return ratio(value(what), value(what, -2))
+        return by(value(what), value(what, -2))
 
-    later = ratio(value("status, one commit later", -2), value("deploy, one commit later", -2))
+    later = by(value("status, one commit later", -2), value("deploy, one commit later", -2))
     return [
         Figure("status, 1,000 apps × 5, first time: CPU", 6, 2, value("status", -2), " s"),
         Figure("the same: requests", 12, 5, value("status", -2, "requests"), ""),
