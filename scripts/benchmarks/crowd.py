@@ -54,6 +54,15 @@ class Trials:
     unsound: int = 0
     words: str = ""
 
+    def add(self, costs: Sequence[Cost], counts: Mapping[str, int], served: Served) -> None:
+        """Note what one trial cost, and whether it left the repository sound."""
+        self.cpus.append(sum(cost.cpu for cost in costs))
+        self.latencies += [cost.wall for cost in costs]
+        intents = counts.get("intents", 0)
+        self.intents.append(intents)
+        self.pushes.append(max(counts.get("adverts", 0), counts.get("posts", 0)) - intents)
+        self.unsound += not served.sound()
+
     def summary(self) -> dict[str, object]:
         """What the tables show."""
         latencies = sorted(self.latencies)
@@ -162,13 +171,7 @@ def _steady(
     with ThreadPoolExecutor(trials.writers) as pool:
         list(pool.map(work, range(trials.writers)))
     trials.walls.append(time.perf_counter() - started)
-    counts = wire.counts()
-    trials.cpus.append(sum(cost.cpu for _, cost in done))
-    trials.latencies += [cost.wall for _, cost in done]
-    intents = counts.get("intents", 0)
-    trials.intents.append(intents)
-    trials.pushes.append(max(counts.get("adverts", 0), counts.get("posts", 0)) - intents)
-    trials.unsound += not served.sound()
+    trials.add([cost for _, cost in done], wire.counts(), served)
     # A tag is also named where it is replaced.
     put = [tag for message in served.messages() for tag in set(_PUT.findall(message))]
     landed = [bump for bump, cost in done if cost.status == 0]
@@ -196,13 +199,8 @@ def _trial(
     counts = wire.counts()
     ends = [running.started + cost.wall for running, cost in zip(begun, costs, strict=True)]
     trials.walls.append(max(ends) - begun[0].started)
-    trials.cpus.append(sum(cost.cpu for cost in costs))
-    trials.latencies += [cost.wall for cost in costs]
-    intents = counts.get("intents", 0)
-    trials.intents.append(intents)
-    trials.pushes.append(max(counts.get("adverts", 0), counts.get("posts", 0)) - intents)
+    trials.add(costs, counts, served)
     trials.left += len(served.left_refs())
-    trials.unsound += not served.sound()
     _judge(trials, bumps, costs, served)
     shutil.rmtree(home / CACHE_OF_A_RUN, ignore_errors=True)
 
