@@ -44,8 +44,7 @@ before, no protocol at all is allowed, whatever the configuration says.
 _SECRETS = ("GITOPS_COMBINE_KEY",)  # ours: no hook and no helper needs to see it
 SSH = "ssh -o BatchMode=yes"
 """Starts ssh without questions."""
-PATIENCE = 1.0
-"""Seconds before somebody is told whom we wait for."""
+_PATIENCE = 1.0  # seconds before somebody is told whom we wait for
 _ULIMIT_BLOCK = 512  # bytes, as POSIX says
 _MOST_OUTPUT = 1 << 29  # bytes that one git may print: the history of a million commits
 _GRACE = 2.0  # seconds that a stopped git gets for removing its lock files
@@ -143,22 +142,13 @@ class RunningGit:
         Nobody is told with `quiet`. Raises TimedOut, and Unavailable for one that prints without
         end, after stopping the whole process group.
         """
-        told = False
         try:
-            while True:
-                passed = time.monotonic() - self._since
-                limit = self._git.timeout if told else min(PATIENCE, self._git.timeout)
-                if self._pipes.finish(max(limit - passed, 0.01)):
-                    said = self._git.scrub(self._pipes.err.decode("utf-8", "replace"))
-                    return GitResult(self._child.returncode, self._pipes.out, said)
-                if limit >= self._git.timeout:
-                    raise too_long(self._git, doing)
-                told = True
-                if self._git.progress is not None and not quiet:
-                    self._git.progress(doing)
+            wait_for(self._pipes.finish, self._git, self._since, doing, quiet=quiet)
         except BaseException:
             self.stop()
             raise
+        said = self._git.scrub(self._pipes.err.decode("utf-8", "replace"))
+        return GitResult(self._child.returncode, self._pipes.out, said)
 
     def stop(self) -> None:
         """End it and all that it started. Git gets a moment to remove its lock files."""
@@ -267,12 +257,28 @@ class Git:
         return self.start(args, feed=feed, extra=extra).wait(doing)
 
 
-def too_long(git: Git, doing: str) -> TimedOut:
-    """Return the error for an exchange that took longer than it may."""
-    return TimedOut(
-        f"no answer within {git.timeout:.0f} s ({doing})",
-        hint="try again; a server that is only slow gets more time with --push-timeout",
-    )
+def wait_for(
+    ended: Callable[[float], bool], git: Git, since: float, doing: str, *, quiet: bool = False
+) -> None:
+    """Wait for what `git`, or something in its place, began at `since` (`time.monotonic`).
+
+    `ended` waits for so many seconds and says whether it is over. `doing` is told to whoever waits
+    over a second; nobody is told with `quiet`. Raises TimedOut.
+    """
+    told = False
+    while True:
+        passed = time.monotonic() - since
+        limit = git.timeout if told else min(_PATIENCE, git.timeout)
+        if ended(max(limit - passed, 0.01)):
+            return
+        if limit >= git.timeout:
+            raise TimedOut(
+                f"no answer within {git.timeout:.0f} s ({doing})",
+                hint="try again; a server that is only slow gets more time with --push-timeout",
+            )
+        told = True
+        if git.progress is not None and not quiet:
+            git.progress(doing)
 
 
 def stop_group(child: subprocess.Popen[bytes]) -> None:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Generic, TypeVar, cast
 
-from gitops.adapters.gitrepo.command.process import PATIENCE, Git, too_long
+from gitops.adapters.gitrepo.command.process import Git, wait_for
 
 T = TypeVar("T")
 
@@ -42,18 +42,8 @@ class Background(Generic[T]):
 
         `doing` ("waiting for X") is told to whoever waits over a second.
         """
-        told = False
         try:
-            while not self._done.is_set():
-                limit = self._git.timeout if told else min(PATIENCE, self._git.timeout)
-                left = limit - (time.monotonic() - self._since)
-                if self._done.wait(max(left, 0.0)):
-                    break
-                if limit >= self._git.timeout:
-                    raise too_long(self._git, doing)
-                told = True
-                if self._git.progress is not None:
-                    self._git.progress(doing)
+            wait_for(self._done.wait, self._git, self._since, doing)
         except BaseException:
             self.stop()
             raise
