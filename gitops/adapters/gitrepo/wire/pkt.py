@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 FLUSH, DELIM = b"0000", b"0001"
+_MOST_REFS = 1 << 25  # bytes of a section with refs: some 300,000
 
 
 class NotGit(Exception):
@@ -53,6 +54,16 @@ def section(read: Callable[[int], bytes]) -> Iterator[str]:
         text = found.decode("utf-8", "surrogateescape").removesuffix("\n")
         if text.startswith("ERR "):
             raise NotGit(text)
+        yield text
+
+
+def refs_section(read: Callable[[int], bytes]) -> Iterator[str]:
+    """Yield the lines of a `section` that tells of refs, which may be long. Raises NotGit."""
+    left = _MOST_REFS
+    for text in section(read):
+        left -= len(text)
+        if left < 0:
+            raise NotGit("too many refs")
         yield text
 
 

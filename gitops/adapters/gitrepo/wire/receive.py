@@ -7,6 +7,7 @@ is asked what it can do and where they are, as git does.
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 
@@ -18,12 +19,11 @@ from gitops.adapters.gitrepo.objects.codec import MODULE, RAW_LENGTH, parse_tree
 from gitops.adapters.gitrepo.objects.pack import GitObject, make_pack
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.wire.http import Broken, HttpAnswer
-from gitops.adapters.gitrepo.wire.pkt import FLUSH, NotGit, line, section, sideband
+from gitops.adapters.gitrepo.wire.pkt import NotGit, joined, refs_section, section, sideband
 from gitops.adapters.gitrepo.wire.wire import AGENT, RECEIVE, BadStatus, Wire
 from gitops.ports import RefUpdate
 
 _NOTHING = "0" * 40
-_MOST_REFS = 1 << 25  # bytes of an advert: some 300,000 refs
 _MOST_REPORT = 1 << 20  # bytes: a line for each ref of a push
 _MOST_TOLD = 1 << 16  # bytes of what a server says beside its answer
 _PLAIN = ("report-status", "side-band-64k")  # every server since Git 1.6.6
@@ -44,11 +44,7 @@ def advert(wire: Wire) -> Advert:
         raise NotGit("no advert")
     refs: dict[str, str] = {}
     features: frozenset[str] = frozenset()
-    left = _MOST_REFS
-    for text in section(answer.read):
-        left -= len(text)
-        if left < 0:
-            raise NotGit("too many refs")
+    for text in refs_section(answer.read):
         told, nul, words = text.partition("\0")
         if nul:
             features = frozenset(words.split())
@@ -127,7 +123,7 @@ def _refused(updates: Sequence[RefUpdate], known: Advert) -> GitResult | None:
 def _commands(moving: Sequence[RefUpdate], features: Sequence[str]) -> bytes:
     lines = [f"{one.old or _NOTHING} {one.new or _NOTHING} {one.ref}" for one in moving]
     lines[0] += f"\0 {' '.join((*features, f'agent={AGENT}'))}"
-    return b"".join((*map(line, lines), FLUSH))
+    return joined(lines)
 
 
 def _lacking(store: Store, tips: Sequence[str]) -> list[GitObject]:
@@ -167,7 +163,7 @@ def _report(git: Git, answer: HttpAnswer, updates: Sequence[RefUpdate]) -> GitRe
             if len(report) > _MOST_REPORT:
                 raise NotGit("a report that does not end")
         answer.drain()
-        lines = list(section(_Bytes(bytes(report)).read))
+        lines = list(section(io.BytesIO(report).read))
     except NotGit as error:
         raise NoReport(str(error)) from None
     if not lines or not lines[0].startswith("unpack "):
@@ -190,17 +186,6 @@ def _became(git: Git, update: RefUpdate, told: tuple[str, str] | None) -> tuple[
     if told[0] == "ng":
         return "!", f"[remote rejected] ({git.scrub(told[1]) or 'failed'})"
     return (" " if update.new else "-"), "[moved]"
-
-
-class _Bytes:
-    def __init__(self, body: bytes) -> None:
-        self._body = body
-        self._at = 0
-
-    def read(self, size: int) -> bytes:
-        some = self._body[self._at : self._at + size]
-        self._at += len(some)
-        return some
 
 
 def _remote(told: bytes) -> str:

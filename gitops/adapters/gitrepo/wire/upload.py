@@ -22,13 +22,13 @@ from gitops.adapters.gitrepo.wire.pkt import (
     NotGit,
     line,
     read_line,
+    refs_section,
     section,
     sideband,
 )
 from gitops.adapters.gitrepo.wire.wire import AGENT, UPLOAD, Listing, Wire
 
 _ID = re.compile(r"[0-9a-f]{40}")
-_MOST_REFS = 1 << 25  # bytes of a listing: some 300,000 refs
 _SMALL, _FEW = 1 << 20, 1000  # bytes and objects of a pack that is read in process
 _LOOSE = 100  # objects, at most, that are kept outside of a pack
 _FEATURES = 100  # lines of what a server can do
@@ -42,11 +42,7 @@ def list_refs(wire: Wire, prefixes: Sequence[str]) -> Listing:
     answer = wire.post(UPLOAD, b"".join((*lines, FLUSH)))
     refs: dict[str, str] = {}
     head: str | None = None
-    left = _MOST_REFS
-    for text in section(answer.read):
-        left -= len(text)
-        if left < 0:
-            raise NotGit("too many refs")
+    for text in refs_section(answer.read):
         oid, _, rest = text.partition(" ")
         name, *more = rest.split(" ")
         if not _ID.fullmatch(oid):
