@@ -84,11 +84,6 @@ def _message(commit: NewCommit) -> str:
 
 def _mode_of(store: Store, tree: str, path: str) -> str | None:
     """Return the mode of a file, None where there is none."""
-    *folders, name = path.split("/")
-    for folder in folders:
-        entry = store.tree(tree).get(folder)
-        if entry is None:
-            return None
-        tree = entry.oid
-    found = store.tree(tree).get(name)
+    folder, _, name = path.rpartition("/")
+    found = store.folder(tree, folder).get(name)
     return None if found is None else found.mode

@@ -25,7 +25,7 @@ from gitops.adapters.gitrepo.archive.log_format import (
 from gitops.adapters.gitrepo.archive.own_line import UNKNOWN, blob_at, own_side
 from gitops.adapters.gitrepo.archive.walk import Hits, hits_of, walk
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import FILE, TREE, ObjectEntry
+from gitops.adapters.gitrepo.objects.codec import FILE, ObjectEntry
 from gitops.adapters.gitrepo.objects.source import Depth
 from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import trailers
@@ -363,10 +363,7 @@ class HistoryReader:
         if known is not None:
             return _Version(info, *known)
         store = self._source.store
-        tree = store.tree(store.tree_of(info.commit))
-        for part in directory.split("/") if directory else ():
-            entry = tree.get(part)
-            tree = store.tree(entry.oid) if entry is not None and entry.mode == TREE else {}
+        tree = store.folder(store.tree_of(info.commit), directory)
         for name in FILE_NAMES:
             entry = tree.get(name)
             if entry is not None and entry.mode.startswith(FILE[:3]):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gitops.adapters.gitrepo.objects.codec import FILE, TREE
+from gitops.adapters.gitrepo.objects.codec import FILE
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.git.commit import CommitInfo
 
@@ -59,12 +59,8 @@ def own_side(
 
 def blob_at(store: Store, commit: str, path: str) -> str | None:
     """Return the id of the regular file at `path` in `commit`, None when there is none."""
-    *folders, name = path.split("/")
-    tree = store.tree(store.tree_of(commit))
-    for folder in folders:
-        below = tree.get(folder)
-        tree = store.tree(below.oid) if below is not None and below.mode == TREE else {}
-    entry = tree.get(name)
+    folder, _, name = path.rpartition("/")
+    entry = store.folder(store.tree_of(commit), folder).get(name)
     return entry.oid if entry is not None and entry.mode.startswith(FILE[:3]) else None
 
 

@@ -21,6 +21,7 @@ from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack as packing
 from gitops.adapters.gitrepo.objects.codec import (
     RAW_LENGTH,
+    TREE,
     TreeContent,
     missing,
     object_bytes,
@@ -269,6 +270,14 @@ class Store:
     def _parsed(self, oid: str, body: bytes) -> TreeContent:
         """Return the entries in the body of the tree `oid`."""
         return parse_tree(body, RAW_LENGTH[self.algorithm])
+
+    def folder(self, tree: str, path: str) -> TreeContent:
+        """Return the entries of the folder at `path` ("" is `tree` itself), none where none is."""
+        found = self.tree(tree)
+        for part in path.split("/") if path else ():
+            below = found.get(part)
+            found = self.tree(below.oid) if below is not None and below.mode == TREE else {}
+        return found
 
     def tree_of(self, commit: str) -> str:
         """Return the id of `commit`'s root tree."""
