@@ -23,7 +23,7 @@ from gitops.adapters.gitrepo.archive.log_format import (
     parse_commit,
 )
 from gitops.adapters.gitrepo.archive.own_line import UNKNOWN, blob_at, own_side
-from gitops.adapters.gitrepo.archive.walk import Hits, hits_of, walk
+from gitops.adapters.gitrepo.archive.walk import Hits, hits_of, log_records, walk
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import FILE, ObjectEntry
 from gitops.adapters.gitrepo.objects.source import Depth
@@ -193,16 +193,9 @@ class HistoryReader:
     def branch(self, commit: str) -> tuple[BranchCommit, ...]:
         """Return every commit that `commit` has; see `ports.Evidence`."""
         self._complete(commit)
-        args = ("log", "--topo-order", "--root", "-z", "--name-only", "--no-renames")
-        plain = ("--no-show-signature", "--no-color", "--no-ext-diff", "--no-mailmap")
-        answer = self._git.run(
-            [*self._source.store.args, *args, *plain, "--format=%x00%H %P", commit, "--"]
-        )
-        if answer.code != 0:
-            raise NotFound(f"the history cannot be read: {answer.err.strip()}")
-        # No path is empty, so that two NULs stand between two commits and nowhere else.
-        records = answer.out.removeprefix(b"\0").split(b"\0\0")
-        return tuple(parse_changes(record) for record in records if record)
+        args = ("--topo-order", "--name-only", "--format=%x00%H %P", commit)
+        records = log_records(self._git, self._source.store, args, "waiting for git")
+        return tuple(map(parse_changes, records))
 
     def _complete(self, commit: str) -> None:
         while self._ancestry.is_cut([commit]) and self._source.deepen([commit]):

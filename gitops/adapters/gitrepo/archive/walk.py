@@ -20,8 +20,10 @@ from gitops.core.kustomization import FILE_NAMES
 from gitops.errors import NotFound
 
 Entry = ObjectEntry | None
-_ARGS = ("log", "--first-parent", "-m", "--root", "-z", "--raw", "--no-abbrev", "--no-renames")
-_PLAIN = ("--no-show-signature", "--no-color", "--no-ext-diff", "--no-mailmap", "--encoding=UTF-8")
+_LOG = (
+    *("log", "--root", "-z", "--no-renames"),
+    *("--no-show-signature", "--no-color", "--no-ext-diff", "--no-mailmap"),
+)
 _UNKNOWN = ObjectEntry("", "")
 
 
@@ -69,15 +71,19 @@ def walk(git: Git, store: Store, revisions: Sequence[str]) -> list[WalkedCommit]
 
     The last one looks as if it had made every file where its parents were left out.
     """
-    answer = git.run(
-        [*store.args, *_ARGS, *_PLAIN, LOG_FORMAT, *revisions, "--"],
-        doing="reading the history of every overlay",
-    )
+    args = ("--first-parent", "-m", "--raw", "--no-abbrev", "--encoding=UTF-8", LOG_FORMAT)
+    records = log_records(git, store, [*args, *revisions], "reading the history of every overlay")
+    return [WalkedCommit(record) for record in records]
+
+
+def log_records(git: Git, store: Store, args: Sequence[str], doing: str) -> list[bytes]:
+    """Return what `git log -z` prints of each commit, in a format that begins with a NUL."""
+    answer = git.run([*store.args, *_LOG, *args, "--"], doing=doing)
     if answer.code != 0:
         raise NotFound(f"the history cannot be read: {answer.err.strip()}")
     # No path is empty, so that two NULs stand between two commits and nowhere else.
     records = answer.out.removeprefix(b"\0").split(b"\0\0")
-    return [WalkedCommit(record) for record in records if record]
+    return [record for record in records if record]
 
 
 class Hits(Sequence[CommitInfo]):
