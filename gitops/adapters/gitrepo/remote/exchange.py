@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -28,8 +28,9 @@ from gitops.ports import RefUpdate
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.wire.background import Background
-    from gitops.adapters.gitrepo.wire.wire import Listing, Wire
+    from gitops.adapters.gitrepo.wire.wire import Wire
 
+T = TypeVar("T")
 HEADS = "refs/heads/"
 _LENGTH = 40  # digits of an id; a repository with longer ones is git's to speak to
 _FRESH = 0.5  # seconds for which the word of a server about a tip counts as asked for now
@@ -168,25 +169,30 @@ class Exchange:
 
             self._wire = Wire(self._git, self._url, self._lines)
         elif self._connecting is not None:
-            self._finish_connecting()
+            connecting, self._connecting = self._connecting, None
+            self._finish(connecting, f"waiting for {self._place}")
         return None if self._wire.off else self._wire
 
     def connect(self) -> None:
         """Make the connection in the background: something will be asked soon."""
         if (wire := self._line()) is not None:
-            from gitops.adapters.gitrepo.wire.background import Background
+            self._connecting = self._start(wire, wire.connect)
 
-            self._connecting = Background(self._git, wire.connect, wire.stop)
+    def _start(self, wire: Wire, work: Callable[[], T]) -> Background[T]:
+        """Begin something on the wire."""
+        from gitops.adapters.gitrepo.wire.background import Background
 
-    def _finish_connecting(self) -> None:
+        return Background(self._git, work, wire.stop)
+
+    def _finish(self, begun: Background[T], doing: str) -> T | None:
+        """Wait for what was begun; None: git must do it, and all that follows."""
         from gitops.adapters.gitrepo.wire.wire import Broken, NotGit
 
-        connecting, self._connecting = self._connecting, None
         try:
-            if connecting is not None:
-                connecting.wait(f"waiting for {self._place}")
+            return begun.wait(doing)
         except (NotGit, Broken, OSError):
             self.give_up()
+            return None
 
     def give_up(self, *, foreign: bool = False) -> None:
         """Let git do the rest; `foreign`: in later calls, too."""
@@ -208,8 +214,6 @@ class Exchange:
         wire = self._line()
         if wire is None:
             return otherwise()
-        from gitops.adapters.gitrepo.wire.background import Background
-
         if self._told is not None and order.commit is None:
             branch, commit, when = self._told
             self._told = None
@@ -217,7 +221,7 @@ class Exchange:
             if branch == asked and time.monotonic() - when < _FRESH and not order.beside:
                 order = replace(order, branch=branch, commit=commit, prefixes=())
         git = self._git
-        work = Background(git, lambda: _bring(wire, git, store, order), wire.stop)
+        work = self._start(wire, lambda: _bring(wire, git, store, order))
         return WireFetch(work, self, otherwise)
 
     def fetch_ids(self, store: Store, wanted: Wanted, doing: str) -> bool:
@@ -225,9 +229,7 @@ class Exchange:
         wire = self._line()
         if wire is None:
             return False
-        from gitops.adapters.gitrepo.wire.background import Background
         from gitops.adapters.gitrepo.wire.upload import can_filter, fetch
-        from gitops.adapters.gitrepo.wire.wire import Broken, NotGit
 
         def work() -> bool:
             if not wanted.contents and not self._asked_filters:
@@ -236,11 +238,7 @@ class Exchange:
             fetch(wire, self._git, store, replace(wanted, contents=whole))
             return True
 
-        try:
-            return Background(self._git, work, wire.stop).wait(doing)
-        except (NotGit, Broken, OSError):
-            self.give_up()
-            return False
+        return self._finish(self._start(wire, work), doing) is not None
 
     def default_branch(self, store: Store) -> str:
         """Return the branch that the remote's HEAD names, where nobody overheard it.
@@ -275,16 +273,11 @@ class Exchange:
         return {ref: oid for oid, ref in pairs}
 
     def _listed(self, wire: Wire, patterns: Sequence[str]) -> dict[str, str] | None:
-        from gitops.adapters.gitrepo.wire.background import Background
         from gitops.adapters.gitrepo.wire.upload import list_refs
-        from gitops.adapters.gitrepo.wire.wire import Broken, NotGit
 
         prefixes = [one.removesuffix("*") for one in patterns]
-        work = Background(self._git, lambda: list_refs(wire, prefixes), wire.stop)
-        try:
-            listing: Listing = work.wait(f"waiting for {self._place}")
-        except (NotGit, Broken, OSError):
-            self.give_up()
+        work = self._start(wire, lambda: list_refs(wire, prefixes))
+        if (listing := self._finish(work, f"waiting for {self._place}")) is None:
             return None
         whole = [one for one in patterns if one.endswith("*")]
         return {
@@ -320,7 +313,6 @@ class Exchange:
     ) -> GitResult | None:
         """Push over the wire; None: nothing was changed, and git must do it."""
         from gitops.adapters.gitrepo.wire import receive
-        from gitops.adapters.gitrepo.wire.background import Background
         from gitops.adapters.gitrepo.wire.wire import Broken, NotGit
 
         listens = ears is not None and ears.listens
@@ -331,7 +323,7 @@ class Exchange:
             return receive.push(wire, self._git, store, updates, known), known
 
         try:
-            answer, known = Background(self._git, work, wire.stop).wait(doing)
+            answer, known = self._start(wire, work).wait(doing)
         except receive.NoReport as error:
             self.give_up()
             # Where the branches are as they were git may try it; else nobody knows.
