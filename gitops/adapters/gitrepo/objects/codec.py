@@ -183,9 +183,10 @@ def plain(text: str) -> str:
     return "".join(letter for letter in text if letter.isprintable() and letter not in "<>").strip()
 
 
-_HEAD = b"\xfftOc\x00\x00\x00\x02"
+INDEX_HEAD = b"\xfftOc\x00\x00\x00\x02"
+"""Begins the index of a pack (version 2)."""
 
-_TABLE = len(_HEAD)
+_TABLE = len(INDEX_HEAD)
 
 _IDS = _TABLE + 256 * 4
 
@@ -198,7 +199,7 @@ def missing(objects: Path, oids: Iterable[str]) -> list[str]:
             open(path, "rb") as file,
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as index,
         ):
-            if index[:_TABLE] == _HEAD:
+            if index[:_TABLE] == INDEX_HEAD:
                 wanted = [oid for oid in wanted if not _holds(index, bytes.fromhex(oid))]
     return wanted
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.objects.codec import object_id
+from gitops.adapters.gitrepo.objects.codec import INDEX_HEAD, object_id
 from gitops.adapters.gitrepo.objects.reader import LARGEST
 
 KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
@@ -21,7 +21,6 @@ _NUMBERS = {kind: number for number, kind in KINDS.items()}
 _OFFSET, _REFERENCE = 6, 7  # deltas on what stands before, and on an id
 HEADER = 12  # bytes of a pack before its first object
 _TRAILER = 20
-_INDEX_HEAD = b"\xfftOc\x00\x00\x00\x02"
 _MOST_INFLATED = LARGEST  # bytes of all objects of one pack
 
 GitObject = tuple[str, bytes]
@@ -237,7 +236,7 @@ def make_index(name: str, entries: Sequence[PackedEntry]) -> bytes:
         table += total.to_bytes(4)
     body = b"".join(
         (
-            _INDEX_HEAD,
+            INDEX_HEAD,
             table,
             *raw,
             *(entry.crc.to_bytes(4) for entry in ordered),
