@@ -129,6 +129,7 @@ def _session(
     from gitops.config import load_config
     from gitops.core.git.commit import timed_id
 
+    clusters = Late(opened, lambda: _clusters(repository, location))
     interrupts.writes(intent := timed_id(time.time(), os.urandom(10)))
     return Session(
         repository=repository,
@@ -143,8 +144,8 @@ def _session(
         forge=_forge_opener(repository, budget),
         archive=repository.commits,
         index=repository.index(),
-        clusters=Late(opened, lambda: _clusters(repository, location)),
-        jobs=Late(opened, lambda: _clusters(repository, location)),
+        clusters=clusters,
+        jobs=clusters,
         renderer=open_renderer,
         registry=Late(opened, lambda: _registry(timeout)),
         signed_by=_signed_by,

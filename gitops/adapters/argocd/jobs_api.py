@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from gitops.adapters.argocd.api_path import api_path
 from gitops.adapters.argocd.connection import Connection
-from gitops.core.argocd.unstructured import table, tables, text
+from gitops.core.argocd.unstructured import newest_first, table, tables, text
 from gitops.core.text.plain import one_line
 from gitops.errors import Conflict, Denied, NotFound
 from gitops.ports.jobs import LONGEST_LOG, JobState
@@ -61,9 +61,8 @@ class KubernetesJobs:
         one = self._get(f"{_jobs(namespace)}{api_path(job)}")
         selector = [("labelSelector", f"job-name={job}")]
         found = self._get(f"/api/v1{api_path('namespaces', namespace, 'pods')}", selector)
-        pods = tables(found, "items")
-        pod = max(pods, key=_made, default={})
-        return _state(one, pod)
+        pods = newest_first(tables(found, "items"))
+        return _state(one, pods[0] if pods else {})
 
     def log(self, namespace: str, pod: str, container: str) -> str:
         """Read the log of a container; "" while there is none."""
@@ -76,7 +75,8 @@ class KubernetesJobs:
 
     def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Mapping[str, Any]:
         try:
-            return table({"answer": self._connection.get(path, query).data}, "answer")
+            data: Mapping[str, Any] = self._connection.get(path, query).data
+            return data
         except Denied as error:
             raise Denied(error.message, hint=RIGHTS) from None
 
@@ -97,13 +97,12 @@ def _state(job: Mapping[str, Any], pod: Mapping[str, Any]) -> JobState:
     if ended is not None:
         reason = "" if ended[0] == "succeeded" else _why(failed, ended[1])
         return JobState(ended[0], reason, name, started, text(failed or {}, "name") or None)
-    if failed is not None and text(table(pod, "status"), "phase") == "Failed":
+    if failed is not None and text(status, "phase") == "Failed":
         return JobState("running", _why(failed, ""), name, started, text(failed, "name"))
     waiting = [table(table(one, "state"), "waiting") for one in both]
     stuck = next((one for one in waiting if text(one, "reason") in _STUCK), None)
     if stuck is not None:
-        words = ": ".join(filter(None, (text(stuck, "reason"), text(stuck, "message"))))
-        return JobState("waiting", one_line(words, 300), name, started)
+        return JobState("waiting", one_line(_words(stuck), 300), name, started)
     unscheduled = [
         text(one, "message")
         for one in tables(status, "conditions")
@@ -116,9 +115,12 @@ def _state(job: Mapping[str, Any], pod: Mapping[str, Any]) -> JobState:
 def _ended(job: Mapping[str, Any]) -> tuple[Literal["succeeded", "failed"], str] | None:
     for one in tables(table(job, "status"), "conditions"):
         if text(one, "status") == "True" and text(one, "type") in ("Complete", "Failed"):
-            words = ": ".join(filter(None, (text(one, "reason"), text(one, "message"))))
-            return ("succeeded" if text(one, "type") == "Complete" else "failed"), words
+            return ("succeeded" if text(one, "type") == "Complete" else "failed"), _words(one)
     return None
+
+
+def _words(told: Mapping[str, Any]) -> str:
+    return ": ".join(filter(None, (text(told, "reason"), text(told, "message"))))
 
 
 def _why(failed: Mapping[str, Any] | None, otherwise: str) -> str:
@@ -136,10 +138,6 @@ def _exit_code(status: Mapping[str, Any]) -> int | None:
 def _has_started(status: Mapping[str, Any]) -> bool:
     state = table(status, "state")
     return bool(table(state, "running") or table(state, "terminated"))
-
-
-def _made(pod: Mapping[str, Any]) -> str:
-    return text(table(pod, "metadata"), "creationTimestamp")
 
 
 def _jobs(namespace: str) -> str:
