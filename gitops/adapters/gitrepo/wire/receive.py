@@ -13,7 +13,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.command.pipes import shortened
+from gitops.adapters.gitrepo.command.pipes import Speech
 from gitops.adapters.gitrepo.command.process import Git, GitResult
 from gitops.adapters.gitrepo.objects.codec import MODULE, RAW_LENGTH, parse_tree
 from gitops.adapters.gitrepo.objects.pack import GitObject, make_pack
@@ -25,7 +25,6 @@ from gitops.ports import RefUpdate
 
 _NOTHING = "0" * 40
 _MOST_REPORT = 1 << 20  # bytes: a line for each ref of a push
-_MOST_TOLD = 1 << 16  # bytes of what a server says beside its answer
 _PLAIN = ("report-status", "side-band-64k")  # every server since Git 1.6.6
 
 
@@ -149,16 +148,10 @@ def _lacking(store: Store, tips: Sequence[str]) -> list[GitObject]:
 
 def _report(git: Git, answer: HttpAnswer, updates: Sequence[RefUpdate]) -> GitResult | None:
     """Read what became of a push."""
-    told = bytearray()
-
-    def heard(data: bytes) -> None:
-        told.extend(data)
-        if len(told) > _MOST_TOLD:
-            told[:] = shortened(bytes(told).replace(b"\r", b"\n"))
-
+    said = Speech()
     try:
         report = bytearray()
-        for part in sideband(answer.read, heard):
+        for part in sideband(answer.read, lambda data: said.add(data.replace(b"\r", b"\n"))):
             report += part
             if len(report) > _MOST_REPORT:
                 raise NotGit("a report that does not end")
@@ -174,7 +167,7 @@ def _report(git: Git, answer: HttpAnswer, updates: Sequence[RefUpdate]) -> GitRe
     became = {ref: (word, " ".join(why)) for word, ref, *why in words}
     entries = [(update, *_became(git, update, became.get(update.ref))) for update in updates]
     code = 1 if any(flag == "!" for _, flag, _ in entries) else 0
-    return GitResult(code, _lines(entries), git.scrub(_remote(shortened(bytes(told)))))
+    return GitResult(code, _lines(entries), git.scrub(_remote(said.text())))
 
 
 def _became(git: Git, update: RefUpdate, told: tuple[str, str] | None) -> tuple[str, str]:
@@ -190,7 +183,7 @@ def _became(git: Git, update: RefUpdate, told: tuple[str, str] | None) -> tuple[
 
 def _remote(told: bytes) -> str:
     """Return what the server said, as git prints it."""
-    text = told.decode("utf-8", "replace").replace("\r", "\n")
+    text = told.decode("utf-8", "replace")
     return "".join(f"remote: {one}\n" for one in text.split("\n") if one.strip())
 
 
