@@ -13,7 +13,7 @@ from gitops.actions.audit.changes import BranchStep, Changeset
 from gitops.actions.context.session import Session
 from gitops.actions.manifests.data_checks import DataChecks
 from gitops.actions.manifests.render import RenderSide, files_of, refusal
-from gitops.actions.manifests.trial_build import TrialBuild
+from gitops.actions.manifests.trial_build import TrialBuild, build_of
 from gitops.core.audit.findings import Finding
 from gitops.core.environments.environment import Config, Overlay
 from gitops.core.text.plain import count
@@ -69,11 +69,7 @@ def _build(archive: Archive, renderer: Renderer, side: RenderSide) -> TrialBuild
         files = files_of(archive, side)
     except GitopsError as error:
         return TrialBuild(skipped=error.message)
-    if isinstance(files, str):
-        return TrialBuild(skipped=files)
-    build = renderer.build(files, side.directory)
-    problem = None if build.text is not None else build.problem or "it does not build"
-    return TrialBuild(problem=problem, isolated=build.isolated, text=build.text)
+    return build_of(files, renderer, side.directory)
 
 
 def _findings(checks: DataChecks, tip: str) -> Iterator[Finding]:

@@ -126,7 +126,11 @@ def plain_build(
     snapshot: Snapshot, renderer: Renderer, graph: BuildGraph, directory: str
 ) -> TrialBuild:
     """Build `directory` as it stands; nothing where a build would fetch, run or see too much."""
-    files = build_files(snapshot, graph)
+    return build_of(build_files(snapshot, graph), renderer, directory)
+
+
+def build_of(files: dict[str, BuildFile] | str, renderer: Renderer, directory: str) -> TrialBuild:
+    """Build `directory` from `files`; a text says why nothing can be built."""
     if isinstance(files, str):
         return TrialBuild(skipped=files)
     build = renderer.build(files, directory)
