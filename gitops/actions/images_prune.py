@@ -25,6 +25,7 @@ from gitops.actions.images.uses import (
     views_of,
 )
 from gitops.core.environments.cleanup import CleanupRow
+from gitops.core.environments.image_rules import may_ask
 from gitops.core.images.cleanup import (
     Branches,
     Fate,
@@ -160,8 +161,7 @@ def _repositories(
             if name is None:
                 warnings.append(f"{image} names no registry ({text}): nothing of it is looked at")
                 continue
-            hosts = tip.config.registries.hosts if tip.config.registries is not None else ()
-            if hosts and name.host not in hosts:
+            if not may_ask(tip.config.registries, name.host):
                 warnings.append(f"{name.host} is none of `registries.hosts`: {name} is left alone")
                 continue
             seen = found.setdefault(name, _Seen(name, tip.config.sources.get(image), []))

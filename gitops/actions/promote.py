@@ -287,7 +287,7 @@ def _looked_at(tip: Tip, found: Sequence[_Carrying], look: Look) -> list[_Carryi
         target = one.edited.target
         requests = tuple(entry for entry in target.requests if entry.image in changing)
         targets.append(Target(target.view, requests))
-    seen = look.carried(tip, targets)
+    seen = look.at(tip, targets, carried=True)
     if seen is None:
         return list(found)
     judged = [replace(one, reasons=one.reasons + seen.reasons[one.edited.label]) for one in found]

@@ -15,6 +15,7 @@ from gitops.actions.context.plan import NoOtherTry
 from gitops.actions.context.targets import Target
 from gitops.actions.images.looks import Looks, Seen
 from gitops.core.environments.environment import Environment, Pin, RegistryRules
+from gitops.core.environments.image_rules import may_ask
 from gitops.core.git.schema import Schema, worst
 from gitops.core.images.name import ImageName, image_name
 from gitops.core.images.pinning import Wish, lacking, nearest_tags, pinned
@@ -50,12 +51,7 @@ class _Question(Struct, frozen=True):
 
 def begin_looks(looks: Looks, targets: Iterable[Target], rules: RegistryRules | None) -> None:
     """Begin to ask what `look` will want to know."""
-    looks.begin(
-        question.wish
-        for target in targets
-        for question in _questions(target, rules)
-        if question.wish is not None
-    )
+    _asked(looks, targets, rules)
 
 
 def look(
@@ -68,14 +64,14 @@ def look(
     Raises NoOtherTry (of Unavailable, TimedOut, Denied) when a registry does not say what must be
     known: with `registries: {unavailable: refuse}`, and for a digest that `pin` wants.
     """
-    begin_looks(looks, targets, rules)
+    asked = _asked(looks, targets, rules)
     changed: list[Target] = []
     reasons: dict[str, tuple[Reason, ...]] = {}
     warnings: list[str] = []
     schemas: dict[str, Schema] = {}
-    for target in targets:
+    for target, questions in asked:
         made = _Answers(looks, target, rules, carried=carried)
-        requests = tuple(made.settle(question) for question in _questions(target, rules))
+        requests = tuple(made.settle(question) for question in questions)
         changed.append(replace(target, requests=requests))
         reasons[target.view.label] = tuple(made.reasons)
         warnings += made.warnings
@@ -88,10 +84,9 @@ def warn(
     looks: Looks, targets: Sequence[Target], rules: RegistryRules | None, patience: float
 ) -> tuple[str, ...]:
     """Return what is not there of the images that are restored, or could not be looked at."""
-    begin_looks(looks, targets, rules)
     made: list[str] = []
-    for target in targets:
-        for question in _questions(target, rules):
+    for target, questions in _asked(looks, targets, rules):
+        for question in questions:
             if question.wish is None:
                 continue
             seen = looks.of(question.wish, patience)
@@ -159,15 +154,12 @@ class _Answers:
                     f"`pin: {self._row.pin}` needs a digest, and {what} names no registry to ask: "
                     f"give newName with a host, or the digest ({question.request.image}@sha256:…)"
                 )
-        elif self._is_foreign(question.name):
+        elif not may_ask(self._rules, question.name.host):
             text = f"{question.name.host} is none of `registries.hosts`: {what} is not looked at"
             if needs_digest:
                 self._against(f"{text}, and `pin: {self._row.pin}` needs its digest")
             else:
                 self.warnings.append(f"{self._label}: {text}")
-
-    def _is_foreign(self, name: ImageName) -> bool:
-        return not _may_ask(name, self._rules)
 
     def _silent(self, wish: Wish, error: GitopsError, *, needs_digest: bool) -> None:
         if needs_digest:
@@ -206,6 +198,15 @@ class _Answers:
             self._against(f"{wish} is not there for {', '.join(missing)} (only {there})")
 
 
+def _asked(
+    looks: Looks, targets: Iterable[Target], rules: RegistryRules | None
+) -> list[tuple[Target, tuple[_Question, ...]]]:
+    """Return each target with its questions, all of which are being asked by now."""
+    asked = [(target, tuple(_questions(target, rules))) for target in targets]
+    looks.begin(one.wish for _, questions in asked for one in questions if one.wish is not None)
+    return asked
+
+
 def _questions(target: Target, rules: RegistryRules | None) -> Iterator[_Question]:
     view = target.view
     present = view.target_images
@@ -226,13 +227,9 @@ def _wish(
     """Return what is to be asked; None where nobody may be, or nothing changes."""
     reference = value.tag or value.digest
     idle = rules is None and row.pin == "tag"
-    if name is None or reference is None or idle or not _may_ask(name, rules):
+    if name is None or reference is None or idle or not may_ask(rules, name.host):
         return None
     if value == before and (row.pin == "tag" or value.digest is not None):
         return None
     schema = rules is not None and rules.schema
     return Wish(name, reference, platforms=bool(row.platforms), schema=schema)
-
-
-def _may_ask(name: ImageName, rules: RegistryRules | None) -> bool:
-    return rules is None or not rules.hosts or name.host in rules.hosts

@@ -27,8 +27,10 @@ class Look(Struct):
     session: Session
     looks: Looks | None = None
 
-    def at(self, tip: Tip, targets: Sequence[Target]) -> LookedAt | None:
+    def at(self, tip: Tip, targets: Sequence[Target], *, carried: bool = False) -> LookedAt | None:
         """Look at what `targets` ask for; None where `gitops.yaml` asks for no look.
+
+        `carried`: values that go on as they are: nothing is resolved, so nothing changes.
 
         Raises what `before_write.look` raises.
         """
@@ -37,16 +39,7 @@ class Look(Struct):
             return None
         from gitops.actions.images.before_write import look
 
-        return look(self._opened(), targets, rules)
-
-    def carried(self, tip: Tip, targets: Sequence[Target]) -> LookedAt | None:
-        """The same for values that go on as they are: nothing is resolved, so nothing changes."""
-        rules = tip.config.registries
-        if not _is_wanted(rules, targets):
-            return None
-        from gitops.actions.images.before_write import look
-
-        return look(self._opened(), targets, rules, carried=True)
+        return look(self._opened(), targets, rules, carried=carried)
 
     def restored(self, targets: Sequence[Target]) -> tuple[str, ...]:
         """Return what a person should know before images are restored; it bars nothing."""

@@ -15,6 +15,7 @@ from msgspec import Struct
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.core.environments.environment import Provenance, match_branch
+from gitops.core.environments.image_rules import may_ask
 from gitops.core.git.remote_url import normalised_repository
 from gitops.core.images.manifest import Descriptor, ImageInfo, Manifest
 from gitops.core.images.name import DOCKER_HUB, ImageName, image_name
@@ -96,10 +97,9 @@ class _Judge:
         value, config = change.after, self._view.tip.config
         what = value.name or change.image
         name, reference = image_name(what), value.digest or value.tag
-        hosts = config.registries.hosts if config.registries is not None else ()
         if name is None or reference is None:
             return f"{what} names no registry to ask: give newName with a host"
-        if hosts and name.host not in hosts:
+        if not may_ask(config.registries, name.host):
             return f"{name.host} is none of `registries.hosts`"
         source = config.sources.get(change.image)
         if source is None:

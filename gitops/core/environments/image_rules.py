@@ -19,6 +19,11 @@ class RegistryRules(Struct, frozen=True):
     schema: bool = False
 
 
+def may_ask(rules: RegistryRules | None, host: str) -> bool:
+    """Say whether `gitops.yaml` lets the registry `host` be asked; `rules` None: any."""
+    return rules is None or not rules.hosts or host in rules.hosts
+
+
 class Provenance(Struct, frozen=True):
     """`provenance:` of `gitops.yaml`: what an image must prove before it goes somewhere.
 
