@@ -52,9 +52,7 @@ def close(session: Session, named: Named, *, reason: str | None = None) -> Write
         views = [view_of(session, tip, overlay) for overlay in overlays_named(tip, named)]
         looked = [(view, _look(view)) for view in views]
         meant = [view.overlay for view in views]
-        for branch in dict.fromkeys(found.branch for _, found in looked):
-            first = next(one for one in looked if one[1].branch == branch)
-            require_whole(*first, meant, "close")
+        require_whole(looked, meant, "close")
         there = {found.branch: one for one in looked if (found := one[1]).head is not None}
         ended = [_ended(view, found, shown) for view, found in there.values()]
         told = told_labels([view.label for view in views])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import covered_by, proposal_branch
@@ -29,22 +29,29 @@ def sides_of(view: OverlayView, present: OpenProposal) -> tuple[OverlayView, ...
 
 
 def require_whole(
-    view: OverlayView, found: ProposalLookup, meant: Collection[Overlay], verb: str
+    looked: Iterable[tuple[OverlayView, ProposalLookup]], meant: Collection[Overlay], verb: str
 ) -> None:
-    """Refuse to do something with a proposal of several overlays when only some were named.
+    """Refuse to do something with proposals of several overlays when only some were named.
 
     A side that wants nothing any more, since its base has the images, may hold nothing else.
     Raises Refused.
     """
-    present = found.present
-    if present is None:
-        return
+    first: dict[str, tuple[OverlayView, ProposalLookup]] = {}
+    for view, found in looked:
+        first.setdefault(found.branch, (view, found))
+    for view, found in first.values():
+        if found.present is not None:
+            _require_whole(view, found.present, meant, verb)
+
+
+def _require_whole(
+    view: OverlayView, present: OpenProposal, meant: Collection[Overlay], verb: str
+) -> None:
     sides = sides_of(view, present)
     name = present.branch.removeprefix("gitops/")
-    elsewhere = [side for side in sides if find_proposal(side).branch != present.branch]
-    for side in elsewhere if verb == "approve" else ():
-        if find_on(side, present.branch).present is not None:
-            other = find_proposal(side).branch
+    others = {side: find_proposal(side).branch for side in sides}
+    for side, other in others.items() if verb == "approve" else ():
+        if other != present.branch and find_on(side, present.branch).present is not None:
             raise Refused(
                 f"{side.label} is proposed on {other} and on {present.branch}",
                 hint=f"first `gitops {verb} {side.overlay.typed}`",

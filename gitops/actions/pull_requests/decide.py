@@ -158,9 +158,7 @@ class Approving(Struct):
         if len(found) > 1 and not self.shown:
             waiting = [one for one in found if one[1].present is not None or one[1].problem]
             found = waiting or found[:1]
-        for branch in dict.fromkeys(lookup.branch for _, lookup in found):
-            first = next(one for one in found if one[1].branch == branch)
-            require_whole(*first, named, "approve")
+        require_whole(found, named, "approve")
         if self.request.head is not None and len({lookup.branch for _, lookup in found}) > 1:
             raise UsageError("--head is of one proposal: name one environment")
         return found
