@@ -6,7 +6,6 @@ stable, once. Whatever else there is to decide stays with people: then it says w
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import islice
@@ -23,6 +22,7 @@ from gitops.actions.releases.ledger import ledger_of
 from gitops.actions.releases.rollback_plan import RollbackRequest
 from gitops.core.argocd.reports import Comeback, WatchEvent
 from gitops.core.environments.environment import Overlay
+from gitops.core.git.commit import derived_id
 from gitops.core.kustomization.image import describe_value
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import Choice, describe
@@ -66,8 +66,8 @@ def recover(
 
     Raises Refused with the first reason why it is left to people, and what `rollback` raises.
     """
-    key = f"{session.intent} recover {bad.commit}"
-    own = replace(session, intent=hashlib.sha256(key.encode()).hexdigest()[:32], before_write=None)
+    name = derived_id(session.intent, f"recover {bad.commit}")
+    own = replace(session, intent=name, before_write=None)
     request = RollbackRequest(
         named=Named((overlay.label,)),
         bad=bad.commit,

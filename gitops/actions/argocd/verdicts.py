@@ -5,7 +5,6 @@ Pull requests quote verdicts; whoever wrote one brings their texts up to date.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from typing import Literal
 
@@ -15,6 +14,7 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.pull_requests.announce import update_pull_requests
 from gitops.actions.releases.ledger import OverlayLedger, append_records
 from gitops.core.argocd.health import Observation
+from gitops.core.git.commit import derived_id
 from gitops.core.ledger.records import Record
 from gitops.core.ledger.verdicts import LatestVerdicts, is_news, judged
 from gitops.core.releases.history import Release
@@ -37,9 +37,7 @@ def record_verdict(
     and NotFound when nobody is known to be the author.
     """
     session = view.session
-    intent = hashlib.sha256(f"{session.intent} {release.commit} {verdict}".encode()).hexdigest()[
-        :32
-    ]
+    intent = derived_id(session.intent, f"{release.commit} {verdict}")
     record = Record(
         commit=release.commit,
         verdict=verdict,

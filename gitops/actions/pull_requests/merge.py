@@ -6,7 +6,6 @@ After an answer that got lost the pull request itself tells whether it was merge
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 from msgspec import Struct
@@ -24,6 +23,7 @@ from gitops.actions.pull_requests.readiness import makers_of, may_wait, waits_fo
 from gitops.actions.write.report import joined, who_writes
 from gitops.actions.write.retry import Attempts
 from gitops.core.environments.environment import Overlay
+from gitops.core.git.commit import derived_id
 from gitops.core.policy.reasons import record_overrides
 from gitops.core.report import (
     Committed,
@@ -101,10 +101,10 @@ def merge_pull_requests(
 def _apart(approving: Approving, looked: Sequence[Looked]) -> Approving:
     """Return the same call for one of its proposals: with an id of its own, and asked already."""
     labels = tuple(view.label for view, _ in looked)
-    key = f"{approving.session.intent} {' '.join(labels)}"
+    name = derived_id(approving.session.intent, " ".join(labels))
     heads = {view.overlay: found.head or "" for view, found in looked}
     return Approving(
-        replace(approving.session, intent=hashlib.sha256(key.encode()).hexdigest()[:32]),
+        replace(approving.session, intent=name),
         replace(approving.request, named=Named(labels)),
         None,
         approving.override,

@@ -6,8 +6,6 @@ has now. It is nobody's change (`brings_nothing`), and approvals are the forge's
 
 from __future__ import annotations
 
-import hashlib
-
 from msgspec.structs import replace
 
 from gitops.actions.context.plan import Draft, Plan, ProposalDraft
@@ -16,6 +14,7 @@ from gitops.actions.context.session import Session, Tip
 from gitops.actions.proposals.find import require_open
 from gitops.actions.pull_requests.decide import Approving, Decided
 from gitops.actions.write.write import write
+from gitops.core.git.commit import derived_id
 from gitops.core.report import WriteReport
 
 
@@ -32,8 +31,7 @@ def bring_up_to_date(approving: Approving, tip: Tip) -> WriteReport | None:
     if not present.behind:
         return None
     approving.ask(approving.decide([looked]))
-    name = hashlib.sha256(f"{session.intent} update".encode()).hexdigest()[:32]
-    own = replace(session, intent=name)
+    own = replace(session, intent=derived_id(session.intent, "update"))
 
     def plan(tip: Tip) -> Plan:
         (decided,) = approving.decide([approving.look_at_one(tip)])

@@ -57,6 +57,13 @@ def timed_id(seconds: float, noise: bytes) -> str:
     return f"{int(seconds * 1000):0{_TIME_DIGITS}x}{noise.hex()}"
 
 
+def derived_id(name: str, about: str) -> str:
+    """Return the id of a part of what has the id `name`, the same each time: 32 hex digits."""
+    import hashlib  # most calls are of one part
+
+    return hashlib.sha256(f"{name} {about}".encode()).hexdigest()[:32]
+
+
 def made_at(name: str) -> float | None:
     """Return when the id `name` was made, in seconds since 1970; None where it does not tell."""
     return int(name[:_TIME_DIGITS], 16) / 1000 if re.fullmatch(_TIMED, name) else None
