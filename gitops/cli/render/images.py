@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from gitops.actions.images.removing import Act
 from gitops.actions.images_prune import PruneReport
-from gitops.cli.render.documents import JsonDocument, error_document
+from gitops.cli.render.documents import JsonDocument, error_document, time_text, value_document
 from gitops.cli.render.terminal import aside, columns, line, minute, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.images.cleanup import Fate
@@ -189,23 +189,15 @@ def _labels(one: ShownImage) -> dict[str, str]:
     return dict(one.info.images[0].config.labels) if one.info.images else {}
 
 
-def _time(moment: datetime | None) -> str | None:
-    return timestamp(moment) if moment is not None else None
-
-
-def _value(value: ImageValue) -> JsonDocument:
-    return {"name": value.name, "tag": value.tag, "digest": value.digest}
-
-
 def _stay_document(one: Stay) -> JsonDocument:
     return {
         "environment": one.overlay.environment.name,
         "app": one.overlay.app,
         "image": one.image,
-        "value": _value(one.value),
+        "value": value_document(one.value),
         "commit": one.commit,
-        "since": _time(one.since),
-        "until": _time(one.until),
+        "since": time_text(one.since),
+        "until": time_text(one.until),
         "by": one.by,
     }
 
@@ -216,7 +208,7 @@ def _shown_document(one: ShownImage) -> JsonDocument:
         "reference": one.reference,
         "digest": one.info.manifest.digest,
         "platforms": [str(platform) for platform in one.info.platforms],
-        "created": _time(one.info.created),
+        "created": time_text(one.info.created),
         "annotations": dict(one.info.manifest.annotations),
         "labels": _labels(one),
         "found": [_stay_document(stay) for stay in one.stays],
@@ -227,12 +219,14 @@ def _listed_document(one: ListedImage) -> JsonDocument:
     return {
         "image": one.image,
         "repository": str(one.name) if one.name is not None else None,
-        "pinned": [{"overlay": label, "value": _value(value)} for label, value in one.where],
+        "pinned": [
+            {"overlay": label, "value": value_document(value)} for label, value in one.where
+        ],
         "tags": [
             {
                 "tag": tag.tag,
                 "digest": tag.digest,
-                "created": _time(tag.created),
+                "created": time_text(tag.created),
                 "overlays": list(tag.where),
             }
             for tag in one.tags
@@ -251,7 +245,7 @@ def _prune_document(report: PruneReport, who: str, *, acted: bool) -> JsonDocume
                 "repository": str(fate.name),
                 "tag": fate.tag,
                 "digest": fate.digest,
-                "created": _time(fate.created),
+                "created": time_text(fate.created),
                 "action": fate.action,
                 "reason": fate.reason,
             }
