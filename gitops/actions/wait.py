@@ -98,9 +98,8 @@ def wait(
 def _with_commit(tip: Tip, request: WaitRequest) -> WaitRequest:
     """Take the last word for a commit where it looks like one, and no environment is called so."""
     *words, last = request.named.words
-    known = {row.name for row in tip.config.environments}
-    known |= {group.name for group in tip.config.groups}
-    if not words or request.commit is not None or last in known or not _COMMIT.fullmatch(last):
+    is_known = tip.config.find(last) is not None or tip.config.find_group(last) is not None
+    if not words or request.commit is not None or is_known or not _COMMIT.fullmatch(last):
         return request
     return replace(request, named=replace(request.named, words=tuple(words)), commit=last)
 
