@@ -20,14 +20,14 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.policy.judge import Override
 from gitops.actions.proposals.find import OpenProposal
 from gitops.actions.pull_requests.decide import ApprovalPreview, ApproveRequest, Approving, Decided
-from gitops.actions.pull_requests.landing import first_of_each, landing_message
+from gitops.actions.pull_requests.landing import first_of_each, holds_brought, landing_message
 from gitops.actions.pull_requests.review import signers_of
 from gitops.actions.releases.ledger import Appended, append_records, ledger_of
 from gitops.actions.write.write import write
 from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.ledger.records import LedgerEntry, Record, approvals
 from gitops.core.proposals.approval import is_author, makers, person
-from gitops.core.report import Committed, HeldOverlay, OverlayChange, WriteReport
+from gitops.core.report import Committed, OverlayChange, WriteReport
 from gitops.errors import Refused
 from gitops.ports import NoForge
 
@@ -227,11 +227,7 @@ def _waiting(waiting: Sequence[tuple[Decided, int]]) -> Plan:
 
 def _assemble(decided: Sequence[Decided], request: ApproveRequest, by: Sequence[str]) -> Plan:
     """Return the plan that lands proposals: one commit for each branch that they go to."""
-    holds = [
-        HeldOverlay(one.view.overlay, one.hold.hold)
-        for one in decided
-        if one.hold is not None and one.hold.hold is not None
-    ]
+    holds = holds_brought(decided)
     commits: dict[str, Draft] = {}
     for branch in dict.fromkeys(one.view.branch for one in decided):
         commits[branch] = _draft([one for one in decided if one.view.branch == branch], request, by)
@@ -263,7 +259,7 @@ def _assemble(decided: Sequence[Decided], request: ApproveRequest, by: Sequence[
             )
         ),
         hold=holds[0].hold if holds else None,
-        holds=tuple(holds),
+        holds=holds,
         judged=True,
         audit=tuple(entry for one in decided for entry in one.audit),
         result=_Agreed(decided),

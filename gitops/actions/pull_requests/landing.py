@@ -13,12 +13,22 @@ from gitops.core.proposals.approval import (
     merge_message,
     merge_message_of_many,
 )
+from gitops.core.report import HeldOverlay
 from gitops.errors import Refused
 
 
 def first_of_each(decided: Sequence[Decided]) -> list[Decided]:
     """Return one overlay of each proposal."""
     return list({one.present.branch: one for one in reversed(decided)}.values())[::-1]
+
+
+def holds_brought(decided: Sequence[Decided]) -> tuple[HeldOverlay, ...]:
+    """Return the holds that come with what lands."""
+    return tuple(
+        HeldOverlay(one.view.overlay, one.hold.hold)
+        for one in decided
+        if one.hold is not None and one.hold.hold is not None
+    )
 
 
 def strictest(rules: Sequence[Approvals]) -> Approvals:

@@ -18,7 +18,7 @@ from gitops.actions.context.view import view_of
 from gitops.actions.proposals.find import ProposalLookup
 from gitops.actions.proposals.makers import counted
 from gitops.actions.pull_requests.decide import Approving, Decided, Looked
-from gitops.actions.pull_requests.landing import landing_message, strictest
+from gitops.actions.pull_requests.landing import holds_brought, landing_message, strictest
 from gitops.actions.pull_requests.readiness import makers_of, may_wait, waits_for
 from gitops.actions.write.report import joined, who_writes
 from gitops.actions.write.retry import Attempts
@@ -28,7 +28,6 @@ from gitops.core.policy.reasons import record_overrides
 from gitops.core.report import (
     Committed,
     FileDiff,
-    HeldOverlay,
     Outcome,
     OverlayChange,
     Proposal,
@@ -338,11 +337,7 @@ def _report(
     base = present.base
     state = "merged" if commit is not None else "open"
     proposal: Proposal = present.report(ready.decided.view.overlay, state, pull=ready.pull)
-    holds = [
-        HeldOverlay(one.view.overlay, one.hold.hold)
-        for one in sides
-        if one.hold is not None and one.hold.hold is not None
-    ]
+    holds = holds_brought(sides)
     own = [
         audit_of(text, one.view.label, who_writes(session))
         for one in sides
@@ -377,6 +372,6 @@ def _report(
             for path, after in one.edit.files.items()
         ),
         hold=holds[0].hold if holds else None,
-        holds=tuple(holds),
+        holds=holds,
         audit=(*(entry for one in sides for entry in one.audit), *own),
     )
