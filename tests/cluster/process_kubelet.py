@@ -13,15 +13,17 @@ import os
 import subprocess
 import threading
 import uuid
+from base64 import b64decode
+from collections.abc import Mapping
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from time import gmtime, strftime
 from types import TracebackType
-from typing import Any
+from typing import Self
 
 from cluster.kube import Document, Kube
 from servers.authority import Authority
+from servers.loopback import Handler, Loopback
 
 IGNORED_BY_KWOK = {"kwok.x-k8s.io/status": "custom"}
 """Annotations of nodes and pods that kwok leaves alone (`--disregard-status-with-…`)."""
@@ -29,7 +31,7 @@ IGNORED_BY_KWOK = {"kwok.x-k8s.io/status": "custom"}
 _STATUS = "application/merge-patch+json"
 
 
-class ProcessKubelet:
+class ProcessKubelet(Loopback):
     """One node and what runs there; a context manager.
 
     Attributes:
@@ -43,32 +45,25 @@ class ProcessKubelet:
         folder.mkdir()
         self._logs: dict[str, bytes] = {}
         self._done: set[str] = set()
-        self._stopping = threading.Event()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        context = Authority(folder / "keys").server("IP:127.0.0.1")
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self._threads = [
-            threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True),
-            threading.Thread(target=self._work, daemon=True),
-        ]
+        keys = Authority(folder / "keys")
+        super().__init__(_handler(self._logs), tls=keys.server("IP:127.0.0.1"))
+        self._worker = threading.Thread(target=self._work, daemon=True)
 
-    def __enter__(self) -> ProcessKubelet:
+    def __enter__(self) -> Self:
         node = {
             "apiVersion": "v1",
             "kind": "Node",
             "metadata": {"name": self.node, "annotations": IGNORED_BY_KWOK},
         }
         self._kube.apply(node)
-        port = self._server.server_address[1]
         status = {
             "addresses": [{"type": "InternalIP", "address": "127.0.0.1"}],
-            "daemonEndpoints": {"kubeletEndpoint": {"Port": port}},
+            "daemonEndpoints": {"kubeletEndpoint": {"Port": self.port}},
             "conditions": [{"type": "Ready", "status": "True", "reason": "KubeletReady"}],
         }
         self._patch(f"/api/v1/nodes/{self.node}/status", {"status": status})
-        for one in self._threads:
-            one.start()
-        return self
+        self._worker.start()
+        return super().__enter__()
 
     def __exit__(
         self,
@@ -76,15 +71,12 @@ class ProcessKubelet:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stopping.set()
-        self._server.shutdown()
-        for one in self._threads:
-            one.join(20)
-        self._server.server_close()
+        super().__exit__(kind, error, trace)
+        self._worker.join(20)
         self._kube.ask("DELETE", f"/api/v1/nodes/{self.node}")
 
     def _work(self) -> None:
-        while not self._stopping.wait(0.1):
+        while not self.stopping.wait(0.1):
             with suppress(OSError):
                 query = {"fieldSelector": f"spec.nodeName={self.node}"}
                 _, found = self._kube.ask("GET", "/api/v1/pods", **query)
@@ -148,8 +140,6 @@ class ProcessKubelet:
         return found
 
     def _environ(self, pod: Document, container: Document) -> dict[str, str]:
-        from base64 import b64decode
-
         found: dict[str, str] = {}
         for row in container.get("envFrom", ()):
             if name := row.get("configMapRef", {}).get("name"):
@@ -201,22 +191,15 @@ class ProcessKubelet:
         status, answer = self._kube.ask("PATCH", path, body, content_type=_STATUS)
         assert status == 200, answer
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        logs = self._logs
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:  # the name is the library's
-                _, _, rest = self.path.partition("/containerLogs/")
-                text = logs.get(rest.partition("?")[0])
-                self.send_response(200 if text is not None else 404)
-                self.send_header("Content-Length", str(len(text or b"")))
-                self.end_headers()
-                self.wfile.write(text or b"")
+def _handler(logs: Mapping[str, bytes]) -> type[Handler]:
+    class Answers(Handler):
+        def do_GET(self) -> None:  # the name is the library's
+            _, _, rest = self.path.partition("/containerLogs/")
+            text = logs.get(rest.partition("?")[0])
+            self.say(200 if text is not None else 404, (), text or b"")
 
-            def log_message(self, format: str, *arguments: Any) -> None:
-                """Say nothing."""
-
-        return Handler
+    return Answers
 
 
 def _now() -> str:
