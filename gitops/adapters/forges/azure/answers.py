@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from gitops.adapters.forges.transport.answers import plain
 from gitops.ports import CheckState, PullRequest
 from gitops.ports.forge import PullState
 
@@ -49,7 +50,7 @@ def shown(pull: Any, page: str, messages: tuple[str, ...] = ()) -> PullRequest:
         head=str((pull.get("lastMergeSourceCommit") or {}).get("commitId") or ""),
         state=state,
         title=str(pull["title"]),
-        body=plain(str(pull.get("description") or "")),
+        body=plain(pull.get("description")),
         author=who(pull.get("createdBy")),
         draft=bool(pull.get("isDraft")),
         merged_as=str(merged) if state == "merged" and merged else None,
@@ -62,11 +63,6 @@ def sent(body: str) -> str:
     if len(body) <= _LONGEST_TEXT:
         return body
     return f"{body[: _LONGEST_TEXT - 4].rstrip()}\n…"
-
-
-def plain(body: str) -> str:
-    """Return a text as it was sent, whatever line ends the forge keeps."""
-    return body.replace("\r\n", "\n").rstrip()
 
 
 def who(user: Any) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
+from gitops.adapters.forges.transport.answers import branch_pattern, plain
 from gitops.ports import CheckState, PullRequest
 from gitops.ports.forge import PullState
 
@@ -34,7 +34,7 @@ def shown_by_cloud(pull: Any, *, head: str, merged_as: str | None) -> PullReques
         head=head,
         state=state,
         title=str(pull["title"]),
-        body=_plain(pull.get("description")),
+        body=plain(pull.get("description")),
         author=login(pull.get("author")),
         draft=bool(pull.get("draft")),
         merged_as=merged_as if state == "merged" else None,
@@ -53,15 +53,11 @@ def shown_by_server(pull: Any) -> PullRequest:
         head=str(pull["fromRef"]["latestCommit"]),
         state=state,
         title=str(pull["title"]),
-        body=_plain(pull.get("description")),
+        body=plain(pull.get("description")),
         author=str(pull["author"]["user"]["name"]),
         draft=bool(pull.get("draft")),
         merged_as=str(merged) if state == "merged" and merged else None,
     )
-
-
-def _plain(body: str | None) -> str:
-    return (body or "").replace("\r\n", "\n").rstrip()
 
 
 def login(user: Any) -> str:
@@ -134,7 +130,4 @@ def status_body(name: str, state: CheckState, text: str, url: str) -> dict[str, 
 
 def matches(pattern: str, branch: str) -> bool:
     """Does a restriction's pattern match a branch? `*` stays inside a part, `**` goes on."""
-    words = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*|\*|\?)", pattern)
-    glob = "".join(words.get(part, re.escape(part)) for part in parts)
-    return pattern == branch or re.fullmatch(glob, branch) is not None
+    return pattern == branch or branch_pattern(pattern).fullmatch(branch) is not None

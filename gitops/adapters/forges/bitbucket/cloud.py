@@ -21,6 +21,7 @@ from gitops.adapters.forges.bitbucket.answers import (
     status_body,
 )
 from gitops.adapters.forges.dialect import ForgeDialect
+from gitops.adapters.forges.transport.answers import plain
 from gitops.adapters.forges.transport.calls import Calls, ForgeResponse
 from gitops.adapters.forges.transport.rest import Json, RestApi
 from gitops.errors import Refused
@@ -114,7 +115,7 @@ class BitbucketCloud(ForgeDialect):
         asked, problems = self._reviewers(pull, text.reviewers, before.author)
         messages += problems
         present = [{"uuid": one["uuid"]} for one in pull.get("reviewers") or ()]
-        if asked or (before.title, before.body) != (text.title, text.body.rstrip()):
+        if asked or (before.title, before.body) != (text.title, plain(text.body)):
             body = {
                 "title": text.title,
                 "description": text.body,

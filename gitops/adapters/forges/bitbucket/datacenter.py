@@ -17,6 +17,7 @@ from gitops.adapters.forges.bitbucket.answers import (
     status_body,
 )
 from gitops.adapters.forges.dialect import ForgeDialect
+from gitops.adapters.forges.transport.answers import plain
 from gitops.adapters.forges.transport.calls import Calls, ForgeResponse
 from gitops.adapters.forges.transport.rest import Json, RestApi
 from gitops.errors import Refused
@@ -100,7 +101,7 @@ class BitbucketDataCenter(ForgeDialect):
         messages = [
             f"label {one} could not be put on it: Bitbucket has none" for one in text.labels
         ]
-        if (before.title, before.body) != (text.title, text.body.rstrip()):
+        if (before.title, before.body) != (text.title, plain(text.body)):
             pull = self._change(pull, title=text.title, description=text.body)
         present = {str(one["user"]["name"]) for one in pull.get("reviewers") or ()}
         for name in text.reviewers:

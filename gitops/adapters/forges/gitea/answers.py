@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import Any
 
+from gitops.adapters.forges.transport.answers import branch_pattern, plain
 from gitops.ports import CheckState, Protection, PullRequest
 
 DRAFT = re.compile(r"^\s*(?:WIP:|\[WIP\])\s*", re.IGNORECASE)
@@ -37,11 +38,6 @@ def shown(pull: Any, messages: tuple[str, ...] = (), *, head: str | None = None)
         merged_as=pull.merge_commit_sha if pull.merged else None,
         messages=messages,
     )
-
-
-def plain(body: str | None) -> str:
-    """Return a text as it was sent, whatever line ends the forge keeps."""
-    return (body or "").replace("\r\n", "\n").rstrip()
 
 
 def branch_of(pull: Any) -> str:
@@ -96,14 +92,9 @@ def rule_for(branch: str, rules: Sequence[Any]) -> Any:
         if rule.rule_name == branch:
             return rule
     ordered = sorted(rules, key=lambda rule: getattr(rule, "priority", 0) or 0)
-    return next((rule for rule in ordered if _glob(rule.rule_name).fullmatch(branch)), None)
-
-
-def _glob(pattern: str) -> re.Pattern[str]:
-    """Read a rule's name as Gitea does: `*` inside a part between slashes, `**` across them."""
-    words = {"**": ".*", "*": "[^/]*", "?": "[^/]"}
-    parts = re.split(r"(\*\*|\*|\?)", pattern)
-    return re.compile("".join(words.get(part, re.escape(part)) for part in parts))
+    return next(
+        (rule for rule in ordered if branch_pattern(rule.rule_name).fullmatch(branch)), None
+    )
 
 
 def protection(rule: Any) -> Protection:

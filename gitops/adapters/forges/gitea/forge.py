@@ -11,7 +11,6 @@ from gitops.adapters.forges.dialect import ForgeDialect
 from gitops.adapters.forges.gitea.answers import (
     DRAFT,
     approvals_of,
-    plain,
     protection,
     rule_for,
     seen_from_outside,
@@ -19,6 +18,7 @@ from gitops.adapters.forges.gitea.answers import (
     spelled_out,
 )
 from gitops.adapters.forges.gitea.api import GiteaApi, make_client, translated
+from gitops.adapters.forges.transport.answers import plain
 from gitops.adapters.forges.transport.calls import (
     Calls,
     ForgeResponse,

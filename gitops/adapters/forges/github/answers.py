@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gitops.adapters.forges.transport.answers import plain
 from gitops.ports import CheckState, Protection, PullRequest
 
 GithubObject = Mapping[str, Any]
@@ -39,11 +40,6 @@ def shown(pull: GithubObject, messages: tuple[str, ...] = ()) -> PullRequest:
         merged_as=pull.get("merge_commit_sha") if merged else None,
         messages=messages,
     )
-
-
-def plain(body: str | None) -> str:
-    """Return a text as it was sent, whatever line ends the forge keeps."""
-    return (body or "").replace("\r\n", "\n").rstrip()
 
 
 def login(user: GithubObject | None) -> str:

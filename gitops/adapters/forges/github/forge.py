@@ -14,13 +14,13 @@ from gitops.adapters.forges.github.answers import (
     counts,
     is_of,
     login,
-    plain,
     reasons,
     rule_of,
     shown,
     states,
 )
 from gitops.adapters.forges.github.api import GithubApi, make_requester, translated
+from gitops.adapters.forges.transport.answers import plain
 from gitops.adapters.forges.transport.calls import (
     Calls,
     ForgeResponse,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from gitops.adapters.forges.transport.answers import plain as as_sent
 from gitops.core.text.wildcards import glob
 from gitops.ports import CheckState, Protection, PullRequest
 
@@ -78,7 +79,7 @@ def sent(text: str) -> str:
 
 def plain(text: str | None) -> str:
     """Return a text as it was before `sent`, whatever line ends GitLab keeps."""
-    return _ESCAPED.sub(r"\1\2/", (text or "").replace("\r\n", "\n")).rstrip()
+    return _ESCAPED.sub(r"\1\2/", as_sent(text))
 
 
 def is_of(pull: GitlabObject, branch: str, base: str) -> bool:
