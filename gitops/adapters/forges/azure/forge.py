@@ -13,7 +13,6 @@ from gitops.adapters.forges.azure.answers import (
     STATUS,
     approved_head,
     page_of,
-    plain,
     scope_of,
     sent,
     shown,
@@ -25,10 +24,13 @@ from gitops.adapters.forges.azure.answers import (
 from gitops.adapters.forges.azure.policies import (
     Policies,
     approvals_wanted,
+    builds,
     checks_wanted,
     status_of,
+    unmet,
 )
 from gitops.adapters.forges.dialect import ForgeDialect
+from gitops.adapters.forges.transport.answers import plain
 from gitops.adapters.forges.transport.calls import PATIENCE, Calls, ForgeResponse
 from gitops.adapters.forges.transport.rest import Json, RestApi
 from gitops.errors import Refused
@@ -229,7 +231,7 @@ class AzureDevOps(ForgeDialect):
             return None
         if pull.get("mergeStatus") == "conflicts":
             return NotMerged("conflict", words)
-        reasons = self._policies.unmet(pull)
+        reasons = unmet(self._policies.evaluations(pull))
         if status == 403 and not reasons:
             raise self._calls.denied(words)
         return NotMerged("refused", "; ".join(reasons) or words)
@@ -239,7 +241,8 @@ class AzureDevOps(ForgeDialect):
         now = self._shown(pull)
         policies = self._policies.of(now.base)
         checks = self._statuses(now.head)
-        for name, state in self._policies.builds(pull):
+        evaluations = self._policies.evaluations(pull)
+        for name, state in builds(evaluations):
             checks.setdefault(name, state)
         return Readiness(
             mergeable=now.state == "open"
@@ -249,7 +252,7 @@ class AzureDevOps(ForgeDialect):
             approvals_wanted=None if policies is None else approvals_wanted(policies),
             checks=checks,
             checks_wanted=tuple(checks_wanted(policies or ())),
-            reasons=tuple(self._policies.unmet(pull)),
+            reasons=tuple(unmet(evaluations)),
         )
 
     def _makers(self, pull: Json) -> Iterator[Contribution]:

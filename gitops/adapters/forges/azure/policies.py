@@ -18,25 +18,8 @@ class Policies:
         self._project = project
         self._known: Json = None
 
-    def unmet(self, pull: Json) -> list[str]:
-        """Return the names of the policies that stand in the way."""
-        return [
-            f"{(one['configuration'].get('type') or {}).get('displayName')} is {one.get('status')}"
-            for one in self._evaluations(pull)
-            if one["configuration"].get("isBlocking")
-            and one["configuration"].get("isEnabled")
-            and one.get("status") in ("rejected", "queued", "running", "broken")
-        ]
-
-    def builds(self, pull: Json) -> Iterator[tuple[str, CheckState]]:
-        """Yield name and state of each build that a policy asks for."""
-        states: dict[str, CheckState] = {"approved": "success", "rejected": "failure"}
-        for one in self._evaluations(pull):
-            configuration = one["configuration"]
-            if (configuration.get("type") or {}).get("id") == BUILD:
-                yield _build_name(configuration), states.get(str(one.get("status")), "pending")
-
-    def _evaluations(self, pull: Json) -> list[Json]:
+    def evaluations(self, pull: Json) -> list[Json]:
+        """Return how each policy stands for a pull request; [] where that is not told."""
         project = ((pull.get("repository") or {}).get("project") or {}).get("id")
         number = int(pull["pullRequestId"])
         try:
@@ -79,6 +62,26 @@ class Policies:
         if self._known is None:
             self._known = self._api.get("")
         return str(self._known["id"])
+
+
+def unmet(evaluations: Iterable[Json]) -> list[str]:
+    """Return the names of the policies that stand in the way."""
+    return [
+        f"{(one['configuration'].get('type') or {}).get('displayName')} is {one.get('status')}"
+        for one in evaluations
+        if one["configuration"].get("isBlocking")
+        and one["configuration"].get("isEnabled")
+        and one.get("status") in ("rejected", "queued", "running", "broken")
+    ]
+
+
+def builds(evaluations: Iterable[Json]) -> Iterator[tuple[str, CheckState]]:
+    """Yield name and state of each build that a policy asks for."""
+    states: dict[str, CheckState] = {"approved": "success", "rejected": "failure"}
+    for one in evaluations:
+        configuration = one["configuration"]
+        if (configuration.get("type") or {}).get("id") == BUILD:
+            yield _build_name(configuration), states.get(str(one.get("status")), "pending")
 
 
 def approvals_wanted(policies: Iterable[Json]) -> int:
