@@ -90,11 +90,6 @@ class _Stage(Struct, frozen=True):
     def repository(self) -> str:
         return self.environ["GITOPS_REPO"]
 
-    def newest_release(self, environment: str) -> str:
-        """Return the id of the newest release, as `gitops history` shows it."""
-        out = self.prepare(f"gitops history {environment} --limit 1 -o json")
-        return str(json.loads(out)["releases"][0]["commit"])
-
 
 def _expect(
     command: str, process: subprocess.Popen[bytes], expected: int, output: str = ""
