@@ -10,7 +10,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from forges.json_server import Call, JsonServer, Reply, Stop
+from forges.forge_server import ForgeServer
+from forges.json_server import Call, Reply, Stop
 from forges.state import ForgeState, Pull, Review
 
 _STATES = {"open": "active", "merged": "completed", "closed": "abandoned"}
@@ -20,7 +21,7 @@ _STATUS = "cbdc66da-9728-4af8-aada-9a5a32e4a226"
 _HEADS = "refs/heads/"
 
 
-class AzureFake(JsonServer):
+class AzureFake(ForgeServer):
     """Azure DevOps for one repository.
 
     Attributes:
@@ -28,8 +29,7 @@ class AzureFake(JsonServer):
     """
 
     def __init__(self, state: ForgeState, repository: str) -> None:
-        super().__init__()
-        self.state = state
+        super().__init__(state)
         organisation, project, name = repository.split("/")
         self.policies: list[dict[str, Any]] = []
         root = f"/{organisation}/{project}/_apis/git/repositories/{name}"
@@ -61,18 +61,13 @@ class AzureFake(JsonServer):
         self.route("GET", teams, self._known(self._teams))
         self.route("GET", f"{teams}/{{}}/members", self._known(self._members))
 
-    def _known(self, handler: Any) -> Any:
-        def checked(call: Call, *parts: str) -> Reply:
-            assert call.query.get("api-version", "").startswith("7.1"), call.query
-            sent = call.headers.get("authorization", "").removeprefix("Basic ")
-            secret = base64.b64decode(sent).decode().removeprefix(":")
-            who = self.state.tokens.get(secret)
-            if who is None:
-                return Reply(203, "<html>Sign In</html>")
-            reply: Reply = handler(call, who, *parts)
-            return reply
+    def _secret(self, call: Call) -> str:
+        assert call.query.get("api-version", "").startswith("7.1"), call.query
+        sent = call.headers.get("authorization", "").removeprefix("Basic ")
+        return base64.b64decode(sent).decode().removeprefix(":")
 
-        return checked
+    def _stranger(self) -> Reply:
+        return Reply(203, "<html>Sign In</html>")
 
     def _may(self, who: str, *levels: str) -> None:
         if self.state.people[who] not in levels:

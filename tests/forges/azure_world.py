@@ -12,14 +12,13 @@ from typing import Any
 from forges.asking import ask
 from forges.azure_fake import AzureFake
 from forges.hands import RemoteHands
-from forges.state import ForgeState
+from forges.state import shop_state
 from forges.worlds import ProxyFaults, World
 from gitops.adapters.forges.azure import open_azure
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
 from gitops.ports import GatedForge
-from gitrepos import Repo
 from servers.fault_proxy import Fault, FaultProxy
 
 REPOSITORY = "shop/platform/manifests"
@@ -103,9 +102,7 @@ class AzurePeople:
 @contextmanager
 def azure_world(folder: Path) -> Iterator[World]:
     """Yield a repository on a faked Azure DevOps, in which ben and the CI system may write."""
-    repo = Repo.bare(folder / "shop.git")
-    repo.commit({"overlay.yaml": b"tag: 1\n", "other.yaml": b"1\n"})
-    state = ForgeState(repo, {"ana": "admin", "ben": "write", "ci": "write", "eve": "read"})
+    state = shop_state(folder)
     with AzureFake(state, REPOSITORY) as fake, FaultProxy(fake.url) as proxy:
 
         def forge(user: str) -> GatedForge:
@@ -117,7 +114,7 @@ def azure_world(folder: Path) -> Iterator[World]:
             forge=forge("ci"),
             again=lambda: forge("ci"),
             owner=forge("ana"),
-            hands=RemoteHands(str(repo.path), folder / "hands"),
+            hands=RemoteHands(str(state.repo.path), folder / "hands"),
             people=AzurePeople(fake, "ana", "ben"),
             faults=ProxyFaults(proxy, WRITES, limit),
             bot="ci",

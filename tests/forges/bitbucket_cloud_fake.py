@@ -9,14 +9,15 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from forges.json_server import Call, JsonServer, Reply, Stop
+from forges.forge_server import ForgeServer
+from forges.json_server import Call, Reply, Stop
 from forges.state import ForgeState, Pull, Review, Status
 
 _STATES = {"open": "OPEN", "merged": "MERGED", "closed": "DECLINED"}
 _METHODS = {"merge_commit": "merge", "squash": "squash", "rebase_fast_forward": "rebase"}
 
 
-class BitbucketCloudFake(JsonServer):
+class BitbucketCloudFake(ForgeServer):
     """Bitbucket Cloud for one repository.
 
     Attributes:
@@ -24,8 +25,7 @@ class BitbucketCloudFake(JsonServer):
     """
 
     def __init__(self, state: ForgeState, repository: str) -> None:
-        super().__init__()
-        self.state = state
+        super().__init__(state)
         self.repository = repository
         self.restrictions: list[dict[str, Any]] = []
         routes = {
@@ -54,16 +54,8 @@ class BitbucketCloudFake(JsonServer):
         workspace = repository.partition("/")[0]
         self.route("GET", f"/2.0/workspaces/{workspace}/members", self._known(self._members))
 
-    def _known(self, handler: Any) -> Any:
-        def checked(call: Call, *parts: str) -> Reply:
-            secret = call.headers.get("authorization", "").removeprefix("Bearer ")
-            who = self.state.tokens.get(secret)
-            if who is None:
-                return _error(401, "Token is invalid, expired, or not supported for this endpoint.")
-            reply: Reply = handler(call, who, *parts)
-            return reply
-
-        return checked
+    def _stranger(self) -> Reply:
+        return _error(401, "Token is invalid, expired, or not supported for this endpoint.")
 
     def _may(self, who: str, *levels: str) -> None:
         if self.state.people[who] not in levels:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from forges.json_server import Call, JsonServer, Reply, Stop
+from forges.forge_server import ForgeServer
+from forges.json_server import Call, Reply, Stop
 from forges.state import ForgeState, Pull, Review
 
 _STATES = {"open": "OPEN", "merged": "MERGED", "closed": "DECLINED"}
 _METHODS = {"no-ff": "merge", "squash": "squash", "rebase-ff-only": "rebase"}
 
 
-class BitbucketServerFake(JsonServer):
+class BitbucketServerFake(ForgeServer):
     """Bitbucket Data Center for one repository.
 
     Attributes:
@@ -24,8 +25,7 @@ class BitbucketServerFake(JsonServer):
     """
 
     def __init__(self, state: ForgeState, project: str, slug: str) -> None:
-        super().__init__()
-        self.state = state
+        super().__init__(state)
         self.restrictions: list[dict[str, Any]] = []
         self.settings: dict[str, Any] = {}
         self.edits: dict[int, int] = {}
@@ -57,16 +57,8 @@ class BitbucketServerFake(JsonServer):
         self.route("GET", rules, self._known(self._restricted))
         self.route("POST", rules, self._known(self._restrict))
 
-    def _known(self, handler: Any) -> Any:
-        def checked(call: Call, *parts: str) -> Reply:
-            secret = call.headers.get("authorization", "").removeprefix("Bearer ")
-            who = self.state.tokens.get(secret)
-            if who is None:
-                return _error(401, "You are not permitted to access this resource")
-            reply: Reply = handler(call, who, *parts)
-            return reply
-
-        return checked
+    def _stranger(self) -> Reply:
+        return _error(401, "You are not permitted to access this resource")
 
     def _may(self, who: str, *levels: str) -> None:
         if self.state.people[who] not in levels:

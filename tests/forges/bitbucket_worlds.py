@@ -11,7 +11,7 @@ from forges.asking import ask
 from forges.bitbucket_cloud_fake import BitbucketCloudFake
 from forges.bitbucket_server_fake import BitbucketServerFake
 from forges.hands import RemoteHands
-from forges.state import ForgeState
+from forges.state import ForgeState, shop_state
 from forges.worlds import ProxyFaults, World
 from gitops.adapters.forges.bitbucket import open_bitbucket
 from gitops.adapters.forges.bitbucket.cloud import BitbucketCloud, words_of_cloud
@@ -20,7 +20,6 @@ from gitops.adapters.local.clock import SystemClock
 from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
 from gitops.ports import GatedForge
-from gitrepos import Repo
 from servers.fault_proxy import Fault, FaultProxy
 
 REPOSITORY = "shop/manifests"
@@ -146,16 +145,10 @@ class ServerPeople(_People):
         self._ask("POST", "/settings/pull-requests", settings)
 
 
-def _state(folder: Path) -> ForgeState:
-    repo = Repo.bare(folder / "shop.git")
-    repo.commit({"overlay.yaml": b"tag: 1\n", "other.yaml": b"1\n"})
-    return ForgeState(repo, {"ana": "admin", "ben": "write", "ci": "write", "eve": "read"})
-
-
 @contextmanager
 def bitbucket_cloud_world(folder: Path) -> Iterator[World]:
     """Yield a repository on a faked Bitbucket Cloud, in which ben and the CI system may write."""
-    state = _state(folder)
+    state = shop_state(folder)
     with BitbucketCloudFake(state, REPOSITORY) as fake, FaultProxy(fake.url) as proxy:
 
         def forge(user: str) -> GatedForge:
@@ -188,7 +181,7 @@ def bitbucket_cloud_world(folder: Path) -> Iterator[World]:
 @contextmanager
 def bitbucket_server_world(folder: Path) -> Iterator[World]:
     """Yield a repository on a faked Data Center, in which ben and the CI system may write."""
-    state = _state(folder)
+    state = shop_state(folder)
     project, slug = REPOSITORY.split("/")
     with BitbucketServerFake(state, project, slug) as fake, FaultProxy(fake.url) as proxy:
 

@@ -12,13 +12,12 @@ from forges.asking import ask
 from forges.github_fake import GithubFake
 from forges.hands import RemoteHands
 from forges.openapi import Description
-from forges.state import ForgeState
+from forges.state import shop_state
 from forges.worlds import ProxyFaults, World
 from gitops.adapters.forges.github import GithubForge, open_github
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
-from gitrepos import Repo
 from servers.fault_proxy import Fault, FaultProxy
 
 REPOSITORY = "ana/shop"
@@ -118,9 +117,7 @@ class _FakePeople(GithubPeople):
 @contextmanager
 def github_world(description: Description | None, folder: Path) -> Iterator[World]:
     """Yield a repository on a faked GitHub, in which ben and the CI system may write."""
-    repo = Repo.bare(folder / "shop.git")
-    repo.commit({"overlay.yaml": b"tag: 1\n", "other.yaml": b"1\n"})
-    state = ForgeState(repo, {"ana": "admin", "ben": "write", "ci": "write", "eve": "read"})
+    state = shop_state(folder)
     with (
         GithubFake(state, REPOSITORY, description) as fake,
         FaultProxy(fake.url) as proxy,
@@ -137,7 +134,7 @@ def github_world(description: Description | None, folder: Path) -> Iterator[Worl
             forge=forge("ci"),
             again=lambda: forge("ci"),
             owner=forge("ana"),
-            hands=RemoteHands(str(repo.path), folder / "hands"),
+            hands=RemoteHands(str(state.repo.path), folder / "hands"),
             people=_FakePeople(fake),
             faults=ProxyFaults(proxy, WRITES, limit),
             bot="ci",

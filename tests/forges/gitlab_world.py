@@ -12,13 +12,12 @@ import gitlab
 
 from forges.gitlab_fake import GitlabFake
 from forges.hands import RemoteHands
-from forges.state import ForgeState
+from forges.state import shop_state
 from forges.worlds import ProxyFaults, World
 from gitops.adapters.forges.gitlab import GitlabForge, open_gitlab
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import ForgeToken
-from gitrepos import Repo
 from servers.fault_proxy import Fault, FaultProxy
 
 REPOSITORY = "shop/platform/manifests"
@@ -91,9 +90,7 @@ class GitlabPeople:
 @contextmanager
 def gitlab_world(folder: Path) -> Iterator[World]:
     """Yield a project on a faked GitLab, in which ben and the CI system may write."""
-    repo = Repo.bare(folder / "shop.git")
-    repo.commit({"overlay.yaml": b"tag: 1\n", "other.yaml": b"1\n"})
-    state = ForgeState(repo, {"ana": "admin", "ben": "write", "ci": "write", "eve": "read"})
+    state = shop_state(folder)
     with GitlabFake(state, REPOSITORY) as fake, FaultProxy(fake.url) as proxy:
 
         def forge(user: str) -> GitlabForge:
@@ -105,7 +102,7 @@ def gitlab_world(folder: Path) -> Iterator[World]:
             forge=forge("ci"),
             again=lambda: forge("ci"),
             owner=forge("ana"),
-            hands=RemoteHands(str(repo.path), folder / "hands"),
+            hands=RemoteHands(str(state.repo.path), folder / "hands"),
             people=GitlabPeople(fake.url, REPOSITORY, state.token("ana"), state.token("ben")),
             faults=ProxyFaults(proxy, WRITES, limit),
             bot="ci",

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from gitrepos import ENVIRON, Repo
@@ -214,3 +215,10 @@ class ForgeState:
             capture_output=True,
             text=True,
         )
+
+
+def shop_state(folder: Path) -> ForgeState:
+    """Return a forge with one repository, in which ben and the CI system may write."""
+    repo = Repo.bare(folder / "shop.git")
+    repo.commit({"overlay.yaml": b"tag: 1\n", "other.yaml": b"1\n"})
+    return ForgeState(repo, {"ana": "admin", "ben": "write", "ci": "write", "eve": "read"})
