@@ -122,21 +122,16 @@ def _decide(
     for tag in fitting:
         state = repository.tags[tag]
         digest = state.unfinished or state.digest
-
-        def fate(
-            action: Action, reason: str, tag: str = tag, digest: str = digest, at: TagState = state
-        ) -> Fate:
-            return Fate(repository.name, tag, digest, action, reason, at.created)
-
+        action: Action
         if tag in reasons:
-            is_begun = state.unfinished is not None
-            found.append(fate("restore" if is_begun else "keep", reasons[tag]))
+            action, reason = "keep" if state.unfinished is None else "restore", reasons[tag]
         elif state.unfinished is not None:
-            found.append(fate("finish", "an earlier call began to delete it"))
+            action, reason = "finish", "an earlier call began to delete it"
         elif digest in held:
-            found.append(fate("untag", f"the image stays: {held[digest]}"))
+            action, reason = "untag", f"the image stays: {held[digest]}"
         else:
-            found.append(fate("delete", _why(repository, tag)))
+            action, reason = "delete", _why(repository, tag)
+        found.append(Fate(repository.name, tag, digest, action, reason, state.created))
     return found
 
 
@@ -149,7 +144,7 @@ def holders(repository: RepositoryState, going: Collection[str]) -> dict[str, st
             continue
         for digest in (state.digest, *state.children):
             held.setdefault(digest, f"{tag} names it")
-    for state in list(repository.tags.values()):
+    for state in repository.tags.values():
         # An index in use by its digest keeps its children, whatever happens to its tag.
         if state.digest in repository.uses.digests:
             for child in state.children:
