@@ -16,12 +16,19 @@ from gitops.adapters.registry.challenge import read_challenge
 from gitops.adapters.registry.docker_config import DockerConfig
 from gitops.adapters.registry.tokens import Tokens
 from gitops.adapters.registry.words import RegistryWords
+from gitops.core.images.manifest import MANIFESTS
 from gitops.core.images.name import ImageName, api_host, is_loopback
 from gitops.errors import Unavailable
 from gitops.ports import Clock
 
 _TRIES = 3
 _LONGEST_WORDS = 64 << 10
+LONGEST_MANIFEST = 4 << 20
+"""Bytes of a manifest: what the specification has registries take at least."""
+
+ACCEPT = ", ".join(MANIFESTS)
+"""All that a tag may name."""
+
 _HOPS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
 
@@ -84,6 +91,11 @@ class RegistryAccess:
             self._clock.pause(pause, pause)
         raise AssertionError("the last try returns or raises")
 
+    def manifest(self, name: ImageName, reference: str, deadline: Deadline) -> Response:
+        """GET what a tag or digest names, whatever it is."""
+        path = f"manifests/{reference}"
+        return self.read("GET", name, path, deadline, accept=ACCEPT, most=LONGEST_MANIFEST)
+
     def write(
         self,
         method: str,
@@ -143,7 +155,7 @@ class RegistryAccess:
         raise NoResponse(f"it sends elsewhere more than {_HOPS} times")
 
     def _url(self, name: ImageName, path: str) -> str:
-        root = f"{_scheme(name.host)}://{api_host(name.host)}"
+        root = root_of(name.host)
         if "://" in path:
             if _origin(path) != _origin(root):
                 raise self.words.malformed(name, "it names another server for its own content")
@@ -179,8 +191,9 @@ class RegistryAccess:
         raise AssertionError("the last try returns")
 
 
-def _scheme(host: str) -> str:
-    return "http" if is_loopback(host) else "https"
+def root_of(host: str) -> str:
+    """Return the URL that the paths of a registry's interface are below."""
+    return f"{'http' if is_loopback(host) else 'https'}://{api_host(host)}"
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from gitops.adapters.http.door import Deadline, Response
-from gitops.adapters.registry.access import RegistryAccess
+from gitops.adapters.registry.access import ACCEPT, LONGEST_MANIFEST, RegistryAccess, root_of
 from gitops.core.images.manifest import (
-    MANIFESTS,
     OCI_INDEX,
     Descriptor,
     ImageConfig,
@@ -25,15 +24,13 @@ from gitops.core.images.manifest import (
     read_config,
     read_manifest,
 )
-from gitops.core.images.name import ImageName, api_host, is_digest, is_loopback, is_tag
+from gitops.core.images.name import ImageName, api_host, is_digest, is_tag
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Clock
 
 if TYPE_CHECKING:
     from gitops.adapters.registry.removal import Removal
 
-_ACCEPT = ", ".join(MANIFESTS)
-_LONGEST_MANIFEST = 4 << 20  # what the specification has registries take at least
 _LONGEST_PAGE = 8 << 20
 _MOST_PAGES = 10_000
 _MOST_IMAGES = 64  # of one index
@@ -66,8 +63,9 @@ class OciRegistry:
 
     def resolve(self, name: ImageName, reference: str) -> str:
         """See `ports.Registry`."""
-        path, deadline = _manifest_path(reference), self._access.deadline()
-        answer = self._access.read("HEAD", name, path, deadline, accept=_ACCEPT)
+        _check_reference(reference)
+        deadline = self._access.deadline()
+        answer = self._access.read("HEAD", name, f"manifests/{reference}", deadline, accept=ACCEPT)
         digest = answer.headers.get("docker-content-digest", "")
         if answer.status != 200 or not is_digest(digest):
             # HEAD says nothing of why, and old registries leave the header out.
@@ -138,7 +136,7 @@ class OciRegistry:
             if path is None:
                 break
             answer = self._access.read(
-                "GET", name, path, deadline, accept=OCI_INDEX, most=_LONGEST_MANIFEST
+                "GET", name, path, deadline, accept=OCI_INDEX, most=LONGEST_MANIFEST
             )
             if answer.status != 200:
                 break
@@ -147,9 +145,7 @@ class OciRegistry:
             path = self._next_page(name, path, answer)
         # Pushers that met no such list have kept one as a tag, which may be beside a list of today.
         tag = digest.replace(":", "-")
-        answer = self._access.read(
-            "GET", name, f"manifests/{tag}", deadline, accept=_ACCEPT, most=_LONGEST_MANIFEST
-        )
+        answer = self._access.manifest(name, tag, deadline)
         if answer.status == 200:
             for one in self._index(name, answer).children:
                 found[one.digest] = one
@@ -174,14 +170,8 @@ class OciRegistry:
         self._removal.delete(name, digest, known)
 
     def _manifest(self, name: ImageName, reference: str, deadline: Deadline) -> Manifest:
-        answer = self._access.read(
-            "GET",
-            name,
-            _manifest_path(reference),
-            deadline,
-            accept=_ACCEPT,
-            most=_LONGEST_MANIFEST,
-        )
+        _check_reference(reference)
+        answer = self._access.manifest(name, reference, deadline)
         if answer.status == 404:
             raise self._missing(name, reference, answer)
         if answer.status != 200:
@@ -205,7 +195,7 @@ class OciRegistry:
         if config is None or "image" not in config.media_type:
             return ImageConfig()  # something else that is kept in a registry: a chart, an SBOM
         try:
-            return read_config(self._blob(name, config.digest, _LONGEST_MANIFEST, deadline))
+            return read_config(self._blob(name, config.digest, LONGEST_MANIFEST, deadline))
         except ValueError as error:
             raise self._access.words.malformed(name, error) from None
 
@@ -239,8 +229,7 @@ class OciRegistry:
         link = _NEXT.search(answer.headers.get("link", ""))
         if link is None:
             return None
-        scheme = "http" if is_loopback(name.host) else "https"
-        here = f"{scheme}://{api_host(name.host)}/v2/{name.path}/"
+        here = f"{root_of(name.host)}/v2/{name.path}/"
         try:
             target = urlsplit(urljoin(urljoin(here, path), link[1]))
         except ValueError as error:
@@ -250,7 +239,6 @@ class OciRegistry:
         return f"{target.path}?{target.query}" if target.query else target.path
 
 
-def _manifest_path(reference: str) -> str:
+def _check_reference(reference: str) -> None:
     if not is_digest(reference) and not is_tag(reference):
         raise UsageError(f"{reference[:80]!r} is neither a tag nor a digest")
-    return f"manifests/{reference}"

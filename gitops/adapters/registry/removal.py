@@ -15,14 +15,13 @@ from contextlib import suppress
 from gitops.adapters.http.door import Deadline, Response
 from gitops.adapters.registry.access import RegistryAccess
 from gitops.adapters.registry.quirks import how_to_delete
-from gitops.core.images.manifest import MANIFESTS, OCI_MANIFEST, Manifest, digest_of, read_manifest
+from gitops.core.images.manifest import OCI_MANIFEST, Manifest, digest_of, read_manifest
 from gitops.core.images.name import ImageName, is_digest, is_tag
 from gitops.core.images.untagged import EMPTY, untagged_from, untagged_manifest
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, Unavailable, UsageError
 
 _DONE = (200, 202, 204)
 _ABSENT = f"sha256:{'0' * 63}1"
-_LONGEST_MANIFEST = 4 << 20
 
 
 class Removal:
@@ -107,14 +106,7 @@ class Removal:
 
     def _content(self, name: ImageName, digest: str, deadline: Deadline) -> Response:
         """Return a manifest as it was sent. Raises NotFound, Unavailable."""
-        found = self._access.read(
-            "GET",
-            name,
-            f"manifests/{digest}",
-            deadline,
-            accept=", ".join(MANIFESTS),
-            most=_LONGEST_MANIFEST,
-        )
+        found = self._access.manifest(name, digest, deadline)
         if found.status == 404:
             raise NotFound(f"{name} has no {digest}")
         if found.status != 200 or digest_of(found.body, digest.partition(":")[0]) != digest:
