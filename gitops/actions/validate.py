@@ -16,7 +16,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.holds import HOLDS, hold_paths, readable_hold, standing_hold_path
-from gitops.actions.context.overlays import apps_of, overlays_of, read_overlay
+from gitops.actions.context.overlays import apps_folder, apps_of, overlays_of, read_overlay
 from gitops.actions.manifests.builders import Builders
 from gitops.actions.manifests.follower_problems import FollowerCheck
 from gitops.actions.manifests.overlay_problems import Pinned, overlay_problems, problem_of
@@ -256,8 +256,7 @@ def _check_apps(homes: Mapping[Environment, Snapshot], config: Config) -> Iterat
     folders: dict[tuple[str, str], Environment] = {}
     for row in rows:
         for pattern in row.patterns:
-            parent = pattern.partition("{app}")[0].rstrip("/")
-            folders.setdefault((homes[row].branch, parent), row)
+            folders.setdefault((homes[row].branch, apps_folder(pattern)), row)
     for (_, parent), first in folders.items():
         for name in homes[first].entries(parent):
             app = name.rstrip("/")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gitops.actions.context.overlays import app_folders
+from gitops.actions.context.overlays import apps_folder
 from gitops.actions.manifests.files import TreeFiles
 from gitops.core.audit.affected import Belongings
 from gitops.core.environments.environment import Environment, Overlay
@@ -33,12 +33,11 @@ def overlays_in(tree: Tree, environment: Environment) -> tuple[Overlay, ...]:
         return (Overlay(environment),)
     found: dict[str, Overlay] = {}
     for pattern in environment.patterns:
-        parent = pattern.partition("{app}")[0].rpartition("/")[0]
         try:
-            names = [name.rstrip("/") for name in tree.entries(parent)]
+            names = [name.rstrip("/") for name in tree.entries(apps_folder(pattern))]
         except ManifestError:
             continue
-        for app in app_folders(names, pattern):
+        for app in names:
             folder = pattern.replace("{app}", app)
             if app and not environment.ignores(folder) and tree.entry(folder) is not None:
                 overlay = Overlay(environment, app, folder if environment.others else None)

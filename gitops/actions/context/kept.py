@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct
 
 from gitops.actions.context.named import NamedRow
-from gitops.actions.context.overlays import find_app, read_overlay
+from gitops.actions.context.overlays import apps_folder, find_app, read_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.targets import Target, Targets
 from gitops.actions.context.view import view_of
@@ -118,17 +118,12 @@ class KeptOverlays:
     def _row(self, session: Session, tip: Tip, one: NamedRow) -> _Row | None:
         environment = one.row
         pattern = environment.patterns[0]
-        head, _, tail = pattern.partition("{app}")
+        tail = pattern.partition("{app}")[2]
         plain = environment.per_app and not environment.others and tail.startswith("/")
         if one.apps or not plain or environment.change == "work-tree":
             return None
-        parent, _, prefix = head.rpartition("/")
         home = tip.of(environment)
-        folders = {
-            name[len(prefix) :]: folder
-            for name, folder in session.repository.folders(home.commit, parent).items()
-            if name.startswith(prefix) and len(name) > len(prefix)
-        }
+        folders = session.repository.folders(home.commit, apps_folder(pattern))
         row = self._rows.pop(environment, None) or _Row()
         self._rows[environment] = row  # the latest comes last
         if len(self._rows) > _MOST_ROWS:

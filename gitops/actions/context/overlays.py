@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -44,10 +44,9 @@ def apps_of(snapshot: Snapshot, environment: Environment) -> tuple[str, ...]:
     return tuple(overlay.app for overlay in found if overlay.app is not None)
 
 
-def app_folders(names: Iterable[str], pattern: str) -> list[str]:
-    """Return what `{app}` of a pattern can stand for, of the `names` of folders beside it."""
-    _, _, prefix = pattern.partition("{app}")[0].rpartition("/")
-    return [name[len(prefix) :] for name in names if name.startswith(prefix)]
+def apps_folder(pattern: str) -> str:
+    """Return the folder whose entries `{app}` of a pattern stands for: it is a whole part there."""
+    return pattern.partition("{app}")[0].rstrip("/")
 
 
 def _candidates(
@@ -58,9 +57,8 @@ def _candidates(
         if app is not None:
             names = [app]
         else:
-            parent = pattern.partition("{app}")[0].rpartition("/")[0]
-            entries = [entry[:-1] for entry in snapshot.entries(parent) if entry.endswith("/")]
-            names = app_folders(entries, pattern)
+            entries = snapshot.entries(apps_folder(pattern))
+            names = [entry[:-1] for entry in entries if entry.endswith("/")]
             snapshot.prepare([pattern.replace("{app}", name) for name in names], FILE_NAMES)
         for name in names:
             directory = pattern.replace("{app}", name)
