@@ -75,20 +75,16 @@ def push(
         return GitResult(0, _lines((update, "=", "[up to date]") for update in updates), "")
     words = [one for one in (*_PLAIN, "object-format=sha1") if one in features]
     words += ["atomic"] if len(moving) > 1 else []
-    if not all(update.new is None for update in moving):
-        new = [update.new for update in moving if update.new is not None]
-        body = make_pack(_lacking(store, new))
-    else:
-        body = b""
-    request = _commands(moving, words) + body
+    new = [update.new for update in moving if update.new is not None]
+    body = make_pack(_lacking(store, new)) if new else b""
     try:
-        answer = wire.post(RECEIVE, request)
+        answer = wire.post(RECEIVE, _commands(moving, words) + body)
         return _report(git, answer, updates)
     except BadStatus as error:
         if error.status < 500:
             raise
-        words_ = f"error: RPC failed; HTTP {error.status} The requested URL returned error: "
-        return GitResult(128, b"", f"{words_}{error.status}")
+        said = f"HTTP {error.status} The requested URL returned error: {error.status}"
+        return GitResult(128, b"", f"error: RPC failed; {said}")
     except Broken as error:
         if not error.sent:
             raise
