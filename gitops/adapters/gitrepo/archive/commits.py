@@ -286,7 +286,7 @@ class CommitTree(CommitSnapshot):
         found = self._find(path)
         if found is None:
             return None
-        executable = found.mode.startswith(FILE[:3]) and found.mode != FILE
+        executable = found.is_file and found.mode != FILE
         return TreeEntry(_KINDS.get(found.mode, "file"), found.oid, executable)
 
     def target(self, path: str) -> str:

@@ -25,7 +25,7 @@ from gitops.adapters.gitrepo.archive.log_format import (
 from gitops.adapters.gitrepo.archive.own_line import UNKNOWN, blob_at, own_side
 from gitops.adapters.gitrepo.archive.walk import Hits, hits_of, log_records, walk
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import FILE, ObjectEntry
+from gitops.adapters.gitrepo.objects.codec import ObjectEntry
 from gitops.adapters.gitrepo.objects.source import Depth
 from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import trailers
@@ -359,7 +359,7 @@ class HistoryReader:
         tree = store.folder(store.tree_of(info.commit), directory)
         for name in FILE_NAMES:
             entry = tree.get(name)
-            if entry is not None and entry.mode.startswith(FILE[:3]):
+            if entry is not None and entry.is_file:
                 return _Version(info, name, entry)
         return _Version(info, None, None)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from gitops.adapters.gitrepo.objects.codec import FILE
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.git.commit import CommitInfo
 
@@ -61,7 +60,7 @@ def blob_at(store: Store, commit: str, path: str) -> str | None:
     """Return the id of the regular file at `path` in `commit`, None when there is none."""
     folder, _, name = path.rpartition("/")
     entry = store.folder(store.tree_of(commit), folder).get(name)
-    return entry.oid if entry is not None and entry.mode.startswith(FILE[:3]) else None
+    return entry.oid if entry is not None and entry.is_file else None
 
 
 def _last_change(store: Store, hits: Sequence[CommitInfo], path: str) -> str | None:

@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from gitops.adapters.gitrepo.archive.log_format import LOG_FORMAT, folders_above, parse_commit
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import FILE, ObjectEntry
+from gitops.adapters.gitrepo.objects.codec import ObjectEntry
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.git.commit import CommitInfo
 from gitops.core.kustomization import FILE_NAMES
@@ -125,7 +125,7 @@ class Hits(Sequence[CommitInfo]):
             entry = self._entries[at].get(name, _UNKNOWN)
             if entry is _UNKNOWN:
                 return None
-            if entry is not None and entry.mode.startswith(FILE[:3]):
+            if entry is not None and entry.is_file:
                 return name, entry
         return None, None
 

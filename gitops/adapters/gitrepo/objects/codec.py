@@ -30,6 +30,11 @@ class ObjectEntry(Struct, frozen=True):
     mode: str
     oid: str
 
+    @property
+    def is_file(self) -> bool:
+        """It is a regular file, executable or not."""
+        return self.mode.startswith(FILE[:3])
+
 
 TreeContent = Mapping[str, ObjectEntry]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 
-from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, ObjectEntry, TreeContent
+from gitops.adapters.gitrepo.objects.codec import LINK, MODULE, TREE, ObjectEntry, TreeContent
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import ManifestError
@@ -60,17 +60,17 @@ class CommitSnapshot:
         for depth in range(max(map(len, parts), default=0)):
             level = dict.fromkeys("/".join(one[: depth + 1]) for one in parts if len(one) > depth)
             new = [folder for folder in level if folder not in self._folders]
-            self._store.read_ahead(self._oids(new, lambda mode: mode == TREE))
+            self._store.read_ahead(self._oids(new, lambda one: one.mode == TREE))
         files = (f"{directory}/{name}" for directory in wanted for name in names)  # not the root's
-        self._store.read_ahead(self._oids(files, lambda mode: mode.startswith(FILE[:3])))
+        self._store.read_ahead(self._oids(files, lambda one: one.is_file))
 
-    def _oids(self, paths: Iterable[str], fits: Callable[[str], bool]) -> list[str]:
+    def _oids(self, paths: Iterable[str], fits: Callable[[ObjectEntry], bool]) -> list[str]:
         found = []
         for path in paths:
             folder, _, name = path.rpartition("/")
             with suppress(ManifestError):  # told when it is asked for
                 entry = (self._folder(folder) or {}).get(name)
-                if entry is not None and fits(entry.mode):
+                if entry is not None and fits(entry):
                     found.append(entry.oid)
         return found
 
