@@ -179,7 +179,8 @@ def _judge(
     for row in seen.rows:
         branches = _branches(session, seen, row)
         repository = RepositoryState(seen.name, seen.tags, uses, branches, now)
-        # Asked for its age is only what nothing else keeps: it costs two questions each.
+        # Asked for its age is only what nothing else keeps: a question each,
+        # two for an index.
         loose = replace(row, older_than=None, keep=0)
         asked = [fate.tag for fate in fates(loose, repository) if fate.action != "keep"]
         add_details(session.registry, seen.name, seen.tags, asked)

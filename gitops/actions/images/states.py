@@ -50,6 +50,8 @@ def read_states(
             tuple(child.digest for child in manifest.children),
             moment(manifest.annotations.get(CREATED, "")),
             manifest.annotations.get(BRANCH),
+            config=None if manifest.is_index else _config(manifest),
+            first=next((image.digest for image in manifest.images), None),
         )
 
     wanted = list(tags)
@@ -69,12 +71,12 @@ def add_details(
     def detailed(tag: str) -> TagState:
         state = states[tag]
         try:
-            manifest = registry.manifest(name, state.digest)
-            if manifest.is_index:
-                manifest = _first_image(registry, name, manifest)
-            if manifest.config is None:
+            where = state.config
+            if state.first is not None:
+                where = _config(registry.manifest(name, state.first))
+            if where is None:
                 return state
-            config = read_config(registry.blob(name, manifest.config.digest))
+            config = read_config(registry.blob(name, where))
         except (NotFound, ValueError):
             return state
         return replace(
@@ -87,10 +89,8 @@ def add_details(
         states[tag] = state
 
 
-def _first_image(registry: Registry, name: ImageName, index: Manifest) -> Manifest:
-    for child in index.images:
-        return registry.manifest(name, child.digest)
-    raise NotFound(f"{index.digest} of {name} is an index without images")
+def _config(manifest: Manifest) -> str | None:
+    return manifest.config.digest if manifest.config is not None else None
 
 
 def at_once(

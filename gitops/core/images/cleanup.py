@@ -31,6 +31,8 @@ class TagState(Struct, frozen=True):
         created: None where nobody says it.
         branch: the source branch that its image says it was built from; None: it says nothing.
         unfinished: the digest that it named before an earlier call began to take it away.
+        config: of a single image, the digest of its configuration.
+        first: of an index, the digest of its first image.
     """
 
     digest: str
@@ -38,6 +40,8 @@ class TagState(Struct, frozen=True):
     created: datetime | None = None
     branch: str | None = None
     unfinished: str | None = None
+    config: str | None = None
+    first: str | None = None
 
 
 class Branches(Struct, frozen=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
@@ -17,6 +17,7 @@ from forge_world import PROD, STAGE, World, make_world
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.images.removing import Act
+from gitops.actions.images.states import add_details, read_states
 from gitops.actions.images_prune import PruneReport, PruneRequest, prune
 from gitops.core.images.name import ImageName
 from gitops.core.images.untagged import untagged_from
@@ -612,3 +613,17 @@ def test_the_clock_of_these_tests() -> None:
     now = make_world().clock.now()
     assert now - datetime.fromisoformat(YOUNG) < timedelta(days=14)
     assert now > datetime(2025, 12, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("push", "asked"), [(push_image, ["blob"]), (push_index, ["manifest", "blob"])]
+)
+def test_ages_are_read_of_what_is_known(push: Callable[..., Pushed], asked: Sequence[str]) -> None:
+    """The age of an image costs its configuration alone; that of an index its first image, too."""
+    registry = MemoryRegistry()
+    push(registry, API, "1.4.0", created=OLD)
+    states = read_states(registry, API, ["1.4.0"])
+    registry.asked.clear()
+    add_details(registry, API, states, ["1.4.0"])
+    assert states["1.4.0"].created == datetime.fromisoformat(OLD)
+    assert [verb for verb, _ in registry.asked] == asked
