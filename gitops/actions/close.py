@@ -16,13 +16,12 @@ from gitops.actions.proposals.find import (
     check_head,
     find_proposal,
     look,
-    told_commits,
 )
 from gitops.actions.proposals.sides import require_whole
 from gitops.actions.pull_requests.publish import end_pull_request
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import told_labels
+from gitops.core.git.message import told_commits, told_labels
 from gitops.core.proposals.comments import render_closed
 from gitops.core.report import Proposal, WriteReport
 from gitops.core.text.plain import one_line

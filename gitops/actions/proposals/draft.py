@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from gitops.actions.context.plan import Draft, ProposalDraft
 from gitops.actions.proposals.branches import common_branch, proposal_branch, wide_branches
-from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_on, look, told_commits
+from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_on, look
 from gitops.actions.proposals.wanted import (
     DraftedProposals,
     ProposalRequest,
@@ -20,6 +20,7 @@ from gitops.actions.proposals.wanted import (
     kind_of,
 )
 from gitops.core.git.commit import CommitInfo
+from gitops.core.git.message import told_commits
 from gitops.core.kustomization import Edit
 from gitops.core.proposals.approval import with_authors
 from gitops.core.report import Replaced

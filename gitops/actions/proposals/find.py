@@ -26,7 +26,7 @@ from gitops.actions.proposals.branches import (
 from gitops.actions.proposals.merged import brings_nothing
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo, Identity
-from gitops.core.git.message import said_of, subject, trailers
+from gitops.core.git.message import said_of, told_commits, trailers
 from gitops.core.kustomization import choose_file, image_values
 from gitops.core.kustomization.followers import image_paths
 from gitops.core.kustomization.image import ImageValue
@@ -36,7 +36,6 @@ from gitops.errors import ManifestError, NotFound, Refused
 from gitops.ports import Forge, NoForge, PullRequest, Snapshot
 
 _MERGES = 50  # that are looked at; whoever makes more wrote them
-_TOLD = 5  # commits that a message names
 
 
 class OpenProposal(Struct, frozen=True):
@@ -303,16 +302,6 @@ def _was_released(
         if all(then.get(image) == value for image, value in wanted.items()):
             return True
     return False
-
-
-def told_commits(commits: tuple[CommitInfo, ...]) -> str:
-    """Return what messages say of commits: each with its id, subject and author."""
-    shown = [
-        f"{info.commit[:7]} {subject(info.message)!r} by {info.author.name}"
-        for info in commits[:_TOLD]
-    ]
-    more = [f"{len(commits) - _TOLD} more"] if len(commits) > _TOLD else []
-    return ", ".join([*shown, *more])
 
 
 def look(view: OverlayView, branch: str | None = None) -> ProposalLookup:

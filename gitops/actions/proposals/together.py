@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from gitops.actions.context.plan import Draft, ProposalDraft
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import covered_by, proposal_branch, wide_branches
-from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_on, look, told_commits
+from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_on, look
 from gitops.actions.proposals.sides import sides_of
 from gitops.actions.proposals.wanted import (
     DraftedProposals,
@@ -21,7 +21,7 @@ from gitops.actions.proposals.wanted import (
     kept_of,
     kind_of,
 )
-from gitops.core.git.message import told_labels
+from gitops.core.git.message import told_commits, told_labels
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.proposals.approval import with_authors

@@ -17,7 +17,6 @@ from gitops.actions.proposals.find import (
     check_head,
     look,
     require_open,
-    told_commits,
 )
 from gitops.actions.proposals.sides import require_whole
 from gitops.actions.pull_requests.review import (
@@ -29,7 +28,7 @@ from gitops.actions.pull_requests.review import (
     told_schema,
 )
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import told_labels
+from gitops.core.git.message import told_commits, told_labels
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason

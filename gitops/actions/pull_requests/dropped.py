@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import proposal_branch
-from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_proposal, told_commits
+from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_proposal
 from gitops.actions.proposals.sides import sides_of
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import told_labels
+from gitops.core.git.message import told_commits, told_labels
 from gitops.core.report import Proposal, WriteReport
 from gitops.errors import ManifestError, NotFound
 

@@ -13,13 +13,13 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.policy.builds import source_heads
 from gitops.actions.policy.judge import judge, judge_carried
 from gitops.actions.policy.upstream import read_befores
-from gitops.actions.proposals.find import OpenProposal, told_commits
+from gitops.actions.proposals.find import OpenProposal
 from gitops.actions.releases.claimed_rollback import RollbackProof
 from gitops.actions.releases.history import releases_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.actions.releases.proposed_rollback import claim_in, hold_in, prove_proposed
 from gitops.actions.releases.rollback_target import foresee
-from gitops.core.git.message import said_of, subject, trailers
+from gitops.core.git.message import said_of, subject, told_commits, trailers
 from gitops.core.git.revision import parse_revision
 from gitops.core.git.schema import schema_of
 from gitops.core.hold import Hold

@@ -15,7 +15,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
-from gitops.core.git.commit import Identity
+from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.kustomization.image import ImageChange, describe_change
 from gitops.core.text.plain import one_line
 
@@ -30,7 +30,7 @@ _REASON = r"(?m)^Reason: (.*)$"
 _TRAILER = re.compile(r"([A-Za-z0-9][A-Za-z0-9-]*):[ \t]*(.*)")
 _PICKED = r"\(cherry picked from commit [0-9a-f]+\)"
 _REVISIONS = {40: "sha1", 64: "sha256"}
-_MOST_LABELS = 5
+_MOST_LABELS, _MOST_COMMITS = 5, 5
 _VERBS = {"rollback": "roll back ", "undo": "undo the rollback of "}
 
 
@@ -219,6 +219,16 @@ def told_labels(labels: Sequence[str]) -> str:
     if len(labels) <= _MOST_LABELS:
         return ", ".join(labels)
     return f"{', '.join(labels[:2])} and {len(labels) - 2} more"
+
+
+def told_commits(commits: Sequence[CommitInfo]) -> str:
+    """Return what messages say of commits: each with its id, subject and author."""
+    shown = [
+        f"{info.commit[:7]} {subject(info.message)!r} by {info.author.name}"
+        for info in commits[:_MOST_COMMITS]
+    ]
+    more = [f"{len(commits) - _MOST_COMMITS} more"] if len(commits) > _MOST_COMMITS else []
+    return ", ".join([*shown, *more])
 
 
 def _title(action: str, environments: Sequence[str], changes: Sequence[ChangeLine]) -> str:
