@@ -189,7 +189,14 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
 
 
 def find_on(view: OverlayView, branch: str) -> ProposalLookup:
-    """Find what a proposal on `branch` wants in the overlay; see `find_proposal`."""
+    """Find what a proposal on `branch` wants in the overlay, once; see `find_proposal`."""
+    known = view.notes.get(branch)
+    if not isinstance(known, ProposalLookup):
+        known = view.notes[branch] = _find_on(view, branch)
+    return known
+
+
+def _find_on(view: OverlayView, branch: str) -> ProposalLookup:
     session, overlay, home = view.session, view.overlay, view.home
     head = view.tip.beside(branch)
     if head is None:
