@@ -33,7 +33,7 @@ def _make_rule(row: Value) -> BranchRule:
     return BranchRule(
         match=row.get("match"),
         tests=cast("RuleLevel | None", row.get("tests") or None),
-        checks=tuple(item.text for item in row.list("checks")),
+        checks=row.list_texts("checks"),
         approvals=int(approvals.get("count", "1")) if approvals is not None else 0,
         approvals_level=cast(
             RuleLevel, approvals.get("level", "required") if approvals is not None else "required"

@@ -62,7 +62,7 @@ def check_clusters(rows: Sequence[Value], environments: Sequence[str], problems:
 def make_cluster(row: Value) -> ClusterRow:
     """Return the value of a row without problems."""
     return ClusterRow(
-        environments=tuple(item.text for item in row.list("environments")),
+        environments=row.list_texts("environments"),
         context=row.get("context") or None,
         namespace=row.get("namespace", "argocd"),
     )

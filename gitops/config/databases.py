@@ -33,16 +33,12 @@ def make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:
     return tuple(
         DatabaseRow(
             class_=cast(Database, row.get("class")),
-            hosts=_texts(row, "hosts"),
-            secrets=_texts(row, "secrets"),
-            stores=_texts(row, "stores"),
-            keys=_texts(row, "keys"),
+            hosts=row.list_texts("hosts"),
+            secrets=row.list_texts("secrets"),
+            stores=row.list_texts("stores"),
+            keys=row.list_texts("keys"),
             egress=row.get("egress", "any") == "bounded",
             line=row.place[0],
         )
         for row in rows
     )
-
-
-def _texts(row: Value, key: str) -> tuple[str, ...]:
-    return tuple(item.text for item in row.list(key))

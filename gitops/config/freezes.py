@@ -44,7 +44,7 @@ def make_freeze(row: Value) -> Freeze:
         name=row.get("name"),
         reason=row.get("reason"),
         window=window,
-        environments=tuple(item.text for item in row.list("environments")),
+        environments=row.list_texts("environments"),
         timezone=row.get("timezone", "UTC"),
     )
 

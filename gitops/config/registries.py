@@ -96,9 +96,9 @@ def make_cleanup(row: Value) -> CleanupRow:
     from gitops.core.environments.cleanup import CleanupRow
 
     return CleanupRow(
-        images=tuple(item.text for item in row.list("images")),
+        images=row.list_texts("images"),
         tags=row.get("tags"),
-        branches=tuple(item.text for item in row.list("branches")),
+        branches=row.list_texts("branches"),
         older_than=read_duration(row.get("olderThan")) if "olderThan" in row.keys else None,
         keep=int(row.get("keep", "3")),
         releases=int(row.get("releases", "20")),
@@ -184,7 +184,7 @@ def make_registries(table: Value) -> RegistryRules:
 
 def make_provenance(table: Value) -> Provenance:
     """Return the value of a table without problems."""
-    keys = tuple(item.text for item in table.list("keys"))
+    keys = table.list_texts("keys")
     # Keys are named to be asked for.
     required = table.get("required", "true" if keys else "false") == "true"
     return Provenance(required, keys)

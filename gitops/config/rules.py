@@ -215,7 +215,7 @@ def _make_forge(table: Value | None) -> ForgeSetting | None:
 def _make_message(table: Value | None) -> MessageForm:
     if table is None:
         return MessageForm()
-    trailers = tuple(item.text for item in table.list("trailers"))
+    trailers = table.list_texts("trailers")
     return MessageForm(table.get("subject", "{summary}"), trailers)
 
 
@@ -223,8 +223,8 @@ def _make_pulls(table: Value | None) -> PullRules:
     if table is None:
         return PullRules()
     return PullRules(
-        labels=tuple(item.text for item in table.list("labels")),
-        reviewers=tuple(item.text for item in table.list("reviewers")),
+        labels=table.list_texts("labels"),
+        reviewers=table.list_texts("reviewers"),
         method=cast(MergeMethod, table.get("mergeMethod", "merge")),
         draft=table.get("draft") == "true",
     )

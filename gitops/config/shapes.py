@@ -65,6 +65,10 @@ class Value(Struct, frozen=True):
         """Return the items at `key` of a table, () where the key is left out."""
         return self.lists.get(key, ())
 
+    def list_texts(self, key: str) -> tuple[str, ...]:
+        """Return the texts of that list."""
+        return tuple(item.text for item in self.lists.get(key, ()))
+
 
 class Problems:
     """Collects what is wrong with one file; nothing stops at the first."""
