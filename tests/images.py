@@ -53,29 +53,18 @@ def push_image(
     salt: str = "",
 ) -> Pushed:
     """Push an image for one platform; with another `salt` it is another image."""
-    system, architecture, *variant = platform.split("/")
     layer = f"layer {platform} {salt}".encode()
     config = _json(
         {
-            "os": system,
-            "architecture": architecture,
-            **({"variant": variant[0]} if variant else {}),
+            **_platform(platform),
             "created": created,
             "config": {"Labels": dict(labels or {})},
             "rootfs": {"type": "layers", "diff_ids": [digest_of(layer)]},
             "history": [{"created_by": "COPY"}],
         }
     )
-    shelf.put_blob(name, layer)
-    shelf.put_blob(name, config)
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": _descriptor(CONFIG, config),
-        "layers": [_descriptor(LAYER, layer)],
-        **({"annotations": dict(annotations)} if annotations else {}),
-    }
-    return _put(shelf, name, tag, _json(manifest), OCI_MANIFEST)
+    more = {"annotations": dict(annotations)} if annotations else {}
+    return _put_image(shelf, name, tag, config, LAYER, layer, **more)
 
 
 def push_index(
@@ -94,10 +83,8 @@ def push_index(
     entries, children, attestation = [], [], None
     for platform in platforms:
         made = push_image(shelf, name, platform=platform, labels=labels, created=created, salt=salt)
-        system, architecture, *variant = platform.split("/")
-        where = {"os": system, "architecture": architecture}
-        where |= {"variant": variant[0]} if variant else {}
-        entries.append(_descriptor(OCI_MANIFEST, made.content) | {"platform": where})
+        where = {"platform": _platform(platform)}
+        entries.append(_descriptor(OCI_MANIFEST, made.content) | where)
         children.append(made.digest)
     if attested:
         told = push_attestation(shelf, name, children[0], salt=salt)
@@ -126,15 +113,7 @@ def push_attestation(shelf: Shelf, name: ImageName, about: str, *, salt: str = "
     """Push what BuildKit puts beside the images of an index."""
     statement = _json({"_type": "https://in-toto.io/Statement/v0.1", "subject": about + salt})
     config = _json({"os": "unknown", "architecture": "unknown", "config": {}})
-    shelf.put_blob(name, statement)
-    shelf.put_blob(name, config)
-    manifest = {
-        "schemaVersion": 2,
-        "mediaType": OCI_MANIFEST,
-        "config": _descriptor(CONFIG, config),
-        "layers": [_descriptor(IN_TOTO, statement)],
-    }
-    return _put(shelf, name, None, _json(manifest), OCI_MANIFEST)
+    return _put_image(shelf, name, None, config, IN_TOTO, statement)
 
 
 def push_referrer(
@@ -172,10 +151,37 @@ def tag_again(shelf: Shelf, name: ImageName, pushed: Pushed, tag: str) -> None:
     shelf.put_manifest(name, tag, pushed.content, pushed.kind)
 
 
+def _put_image(
+    shelf: Shelf,
+    name: ImageName,
+    tag: str | None,
+    config: bytes,
+    kind: str,
+    layer: bytes,
+    **more: object,
+) -> Pushed:
+    """Push an image of one layer of a `kind`; `more` is what its manifest has besides."""
+    shelf.put_blob(name, layer)
+    shelf.put_blob(name, config)
+    manifest = {
+        "schemaVersion": 2,
+        "mediaType": OCI_MANIFEST,
+        "config": _descriptor(CONFIG, config),
+        "layers": [_descriptor(kind, layer)],
+        **more,
+    }
+    return _put(shelf, name, tag, _json(manifest), OCI_MANIFEST)
+
+
 def _put(shelf: Shelf, name: ImageName, tag: str | None, content: bytes, kind: str) -> Pushed:
     digest = digest_of(content)
     shelf.put_manifest(name, tag or digest, content, kind)
     return Pushed(digest, content, kind)
+
+
+def _platform(text: str) -> dict[str, str]:
+    """Return `linux/arm64/v8` as configurations and indexes have it."""
+    return dict(zip(("os", "architecture", "variant"), text.split("/"), strict=False))
 
 
 def _descriptor(kind: str, content: bytes) -> dict[str, object]:
