@@ -280,7 +280,7 @@ def _schema(
 
 
 def _looked_at(tip: Tip, found: Sequence[_Carrying], look: Look) -> list[_Carrying]:
-    """Look whether what changes is in its registry; see `Look.carried`."""
+    """Look whether what changes is in its registry; see `Look.at`."""
     targets = []
     for one in found:
         changing = {change.image for change in one.edited.edit.changes}
