@@ -314,6 +314,11 @@ class FakeRepository:
                 below.setdefault(name, []).append((rest, content))
         return {name: str(hash(tuple(files))) for name, files in below.items()}
 
+    def own_branches(self) -> Mapping[str, str]:
+        """See `ports.Repository`."""
+        self._ask()
+        return {name: at for name, at in self.branches.items() if name.startswith("gitops/")}
+
     def message(self, commit: str) -> tuple[str, float]:
         """See `ports.Repository`."""
         info = self.commits[commit].info

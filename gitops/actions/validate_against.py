@@ -345,6 +345,10 @@ class _Anywhere:
         """See `ports.Repository`."""
         return self._repository.folders(commit, directory)
 
+    def own_branches(self) -> Mapping[str, str]:
+        """See `ports.Repository`."""
+        return self._repository.own_branches()
+
     def message(self, commit: str) -> tuple[str, float]:
         """See `ports.Repository`."""
         return self._repository.message(commit)

@@ -149,6 +149,13 @@ class Repository(Protocol):
         """
         ...
 
+    def own_branches(self) -> Mapping[str, str]:
+        """Return name -> commit of the branches below `gitops/`: the ledger, proposals.
+
+        As they were when the newest tip was read, or since.
+        """
+        ...
+
     def message(self, commit: str) -> tuple[str, float]:
         """Return what a snapshot's commit says, and when it was made: seconds since 1970."""
         ...

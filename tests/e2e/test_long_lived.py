@@ -9,6 +9,7 @@ import pytest
 from gitops.actions.context.named import Named
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
+from gitops.actions.index.state import read_state
 from gitops.errors import Refused
 from gitops.wiring import open_kept
 from gitrepos import ENVIRON, Repo
@@ -101,3 +102,18 @@ def test_a_server_that_was_away(repo: Repo, server: GitServer) -> None:
 
     assert report.changes[0].change.before.tag == "1"
     assert first == repo.git("rev-parse", "main~1").strip()
+
+
+def test_a_poll_is_one_request(repo: Repo, server: GitServer) -> None:
+    """The index in memory: asked where things are, and told only what has changed since."""
+    with open_kept(f"{server.url}/m.git") as begin:
+        state = read_state(begin())
+        before = server.count()
+        assert read_state(begin(), state) is state
+        assert server.count() == before + 1
+        repo.commit({path_of("a3"): overlay("shop/a3", "2")}, "by hand\n")
+        newer = read_state(begin(), state)
+
+    assert newer.changed == {"a3/dev"}
+    assert (newer.commit, len(newer.cells)) == (repo.head(), 30)
+    assert newer.cells["a3/dev"].release.commit == repo.head()

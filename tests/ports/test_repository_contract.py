@@ -278,6 +278,18 @@ def test_branch_that_must_not_have_moved(world: World) -> None:
     assert (moved, new) == (world.other.head(), world.other.head("production"))
 
 
+def test_own_branches(world: World) -> None:
+    """Those below `gitops/` are told by name and commit, as of the newest tip, and no other."""
+    old = world.repository.snapshot("main").commit
+    assert {} == world.repository.own_branches()
+    world.repository.push([RefUpdate("refs/heads/gitops-like", None, old)])
+    world.repository.push([RefUpdate("refs/heads/gitops/shop/prod", None, old)])
+
+    world.repository.snapshot("main")
+
+    assert {"gitops/shop/prod": old} == world.repository.own_branches()
+
+
 def test_root_commit(world: World) -> None:
     """A commit without parents starts a branch of its own, with its own files only."""
     new = world.repository.create(NewCommit((), {"dev.jsonl": b"{}\n"}, "ledger\n", NOW))

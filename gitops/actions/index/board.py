@@ -17,6 +17,7 @@ from gitops.actions.index.page import (
     page_name,
     parse_page,
     render_page,
+    row_mark,
 )
 from gitops.actions.index.reading import read_plainly
 from gitops.actions.releases.history import gather_releases
@@ -31,13 +32,18 @@ def has_pages(row: Environment) -> bool:
 
 
 def read_index(
-    session: Session, tip: Tip, rows: Sequence[Environment]
+    session: Session,
+    tip: Tip,
+    rows: Sequence[Environment],
+    held: dict[str, IndexPage] | None = None,
 ) -> Mapping[str, Sequence[IndexedOverlay]]:
     """Return environment -> its overlays, as of `tip`; `rows` have pages, and their branches.
 
-    What an earlier call kept is moved on to `tip`, else all is read. Raises as reading a tip does.
+    What an earlier call kept is moved on to `tip`, else all is read. `held`: environment -> its
+    page, for a process that keeps them in memory; it is filled. Raises as reading a tip does.
     """
-    kept = {row.name: _kept(session, tip, row) for row in rows}
+    held = held if held is not None else {}
+    kept = {row.name: _held(tip, row, held) or _kept(session, tip, row) for row in rows}
     pages = {
         row.name: page
         for row in rows
@@ -55,7 +61,8 @@ def read_index(
             overlays = tuple(read_plainly(view) for view in new[row.name])
             pages[row.name] = new_page(row, branch, home.commit, overlays)
         page = pages[row.name] = _with_words(session, tip, row, pages[row.name], kept[row.name])
-        if session.index is not None and page != kept[row.name]:
+        held[row.name] = page
+        if session.index is not None and page is not kept[row.name] and page != kept[row.name]:
             content = render_page(page)
             if content is not None:
                 session.index.keep(page_name(row, branch), content)
@@ -74,6 +81,14 @@ def read_some(
         words, heard = words_on(view, known.newest) if known.newest is not None else ((), ())
         found[view.overlay] = replace(known, words=words, heard=heard)
     return found
+
+
+def _held(tip: Tip, row: Environment, held: Mapping[str, IndexPage]) -> IndexPage | None:
+    """Return the page in memory, where it is about this environment as it is now."""
+    page = held.get(row.name)
+    if page is None or (page.row, page.branch) != (row_mark(row), tip.branch_of(row)):
+        return None
+    return page
 
 
 def _kept(session: Session, tip: Tip, row: Environment) -> IndexPage | None:

@@ -122,6 +122,10 @@ class GitRepository(CommitEvidence):
         """Return the folders in `directory`; see `ports.Repository`."""
         return CommitSnapshot(self._source.store, BranchTip("", commit)).folders(directory)
 
+    def own_branches(self) -> Mapping[str, str]:
+        """Return the branches below `gitops/`; see `ports.Repository`."""
+        return self._source.own_branches()
+
     def again(self) -> None:
         """Begin another call on what stays open: what was asked before counts for nothing."""
         self._made.clear()

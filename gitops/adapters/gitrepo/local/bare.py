@@ -63,6 +63,11 @@ class Bare:
             raise NotFound(f"no branch {name} in {self._place.name}")
         return BranchTip(name, commit)
 
+    def own_branches(self) -> Mapping[str, str]:
+        """Read where the branches of our own are now."""
+        start = len("refs/heads/")
+        return {ref[start:]: oid for ref, oid in self.refs("refs/heads/gitops/").items()}
+
     def gather(self, branch: str, prefix: str) -> tuple[BranchTip, Mapping[str, str]]:
         """Read a branch and the refs under `prefix`; see `Source`."""
         refs = self.refs(prefix)  # first: what they name is older than the tip

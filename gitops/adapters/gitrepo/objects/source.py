@@ -63,6 +63,10 @@ class ObjectSource(Depth, Protocol):
         """Read the newest tip of `branch` (None: the default branch). Raises NotFound."""
         ...
 
+    def own_branches(self) -> Mapping[str, str]:
+        """See `ports.Repository.own_branches`."""
+        ...
+
     def gather(self, branch: str, prefix: str) -> tuple[BranchTip, Mapping[str, str]]:
         """Read a branch, and the refs under `prefix` (ref -> id) with what they name.
 

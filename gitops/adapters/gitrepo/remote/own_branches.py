@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from gitops.adapters.gitrepo.command.messages import AnswerKind, PushVerdict
 from gitops.core.ledger import LEDGER_BRANCH
 
 _PREFIX = "gitops/"
@@ -27,9 +28,11 @@ def is_own(branch: str) -> bool:
     return branch.startswith(_PREFIX)
 
 
-def lacks_ledger(words: str) -> bool:
-    """Say whether a fetch failed since there is no ledger yet."""
-    return f"refs/heads/{LEDGER_BRANCH}" in words
+def lacks_ledger(asked: bool, verdict: PushVerdict | None) -> bool:
+    """Say whether a fetch that asked for the ledger failed for nothing but that there is none."""
+    if verdict is None or verdict.kind is not AnswerKind.NO_BRANCH:
+        return False
+    return asked and f"refs/heads/{LEDGER_BRANCH}" in verdict.words
 
 
 class OwnBranches:
@@ -67,6 +70,13 @@ class OwnNames:
     def asked(self, branch: str) -> None:
         """Take note that somebody asked for `branch`, and was told."""
         self._asked.add(branch)
+
+    def all(self, refs: Callable[[str], Mapping[str, str]]) -> Mapping[str, str]:
+        """Return branch -> commit of all of them. `refs` lists the refs of a pattern."""
+        if self._refs is None:
+            self._refs = refs(f"{OWN}*")
+        start = len(OWN) - len(_PREFIX)
+        return {ref[start:]: oid for ref, oid in self._refs.items() if ref.startswith(OWN)}
 
     def find(self, branch: str, refs: Callable[[str], Mapping[str, str]]) -> str | None:
         """Return the commit of `branch`, "" where there is no such branch, None for "ask".

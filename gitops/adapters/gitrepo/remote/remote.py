@@ -175,13 +175,20 @@ class Remote:
             self._memory.fetched(self.store, name, commit, default=named)
         return BranchTip(name, commit)
 
+    def own_branches(self) -> Mapping[str, str]:
+        """Return the branches of our own, as they came with the tip, or are now."""
+        self._may_ask()
+        return self._own.all(self._list)
+
     def _fetched(self, branch: str | None, known: str | None) -> Fetch:
         """Wait for the fetch that was begun, or fetch, in whatever way it can be done."""
         begun, self._begun = self._begun, None
         if begun is not None and begun[0] != branch:
             begun[1].stop()
             begun = None
-        fetch = begun[1] if begun is not None else self._start(branch, commit=known)
+        # A process that lives long asks for what waits with nearly every tip.
+        lists = self._memory.lives
+        fetch = begun[1] if begun is not None else self._start(branch, commit=known, lists=lists)
         verdict = self._finish(fetch)
         if verdict is not None and verdict.kind in _BLAMED and self._memory.filled:
             self._begin_anew()
@@ -192,7 +199,7 @@ class Remote:
             self._begin_anew(algorithm="sha256")
             fetch = self._start(branch, history=fetch.history)
             verdict = self._finish(fetch)
-        if _lacks_ledger(fetch, verdict):
+        if lacks_ledger(fetch.history, verdict):
             self._fetching.lacks_ledger = True
             fetch = self._start(branch, history=True)
             verdict = self._finish(fetch)
@@ -389,10 +396,3 @@ class Remote:
         if self._store is not None:
             self._memory.close(self._store)
             self._store.close()
-
-
-def _lacks_ledger(fetch: Fetch, verdict: messages.PushVerdict | None) -> bool:
-    """Say whether a fetch failed for nothing but the ledger that nobody has begun yet."""
-    if verdict is None or verdict.kind is not AnswerKind.NO_BRANCH:
-        return False
-    return fetch.history and lacks_ledger(verdict.words)
