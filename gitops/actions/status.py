@@ -155,6 +155,7 @@ def _status(
         by=newest.author.name if newest is not None else None,
         bot=bot_of(newest) if newest is not None else None,
         schema=newest.schema if newest is not None else None,
+        proofs=newest.proofs if newest is not None else (),
         hold=hold,
         freeze=view.freeze,
         proposals=proposals,

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from gitops.core.argocd.reports import Live
     from gitops.core.environments.environment import Overlay
     from gitops.core.environments.freeze import FreezeHit
+    from gitops.core.git.proof import Proof
     from gitops.core.git.schema import Schema
     from gitops.core.hold import Hold
     from gitops.core.kustomization.image import ImageChange, ImageValue
@@ -223,6 +224,7 @@ class OverlayStatus(Struct, frozen=True):
         words: what counts of the words on the newest release: health, then QA.
         live: what the clusters say; None where none is set up.
         schema: what the newest release did to the database's schema; None: nobody said.
+        proofs: what the images of the newest release proved of where they were built from.
     """
 
     overlay: Overlay
@@ -239,6 +241,7 @@ class OverlayStatus(Struct, frozen=True):
     live: Live | None = None
     bot: str | None = None
     schema: Schema | None = None
+    proofs: tuple[Proof, ...] = ()
 
     @property
     def is_failing(self) -> bool:

@@ -20,6 +20,7 @@ from msgspec.structs import replace
 from gitops import __version__
 from gitops.core.environments.environment import Environment
 from gitops.core.git.commit import Identity
+from gitops.core.git.proof import Proof
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.verdicts import CountedVerdict
@@ -81,7 +82,16 @@ class IndexPage(Struct, frozen=True, array_like=True):
 
 _SHAPES = [
     one.__struct_fields__
-    for one in (IndexPage, IndexedOverlay, Release, Identity, Hold, ImageValue, CountedVerdict)
+    for one in (
+        IndexPage,
+        IndexedOverlay,
+        Release,
+        Identity,
+        Hold,
+        ImageValue,
+        CountedVerdict,
+        Proof,
+    )
 ]
 _FORM = f"gitops-index 1 {__version__} {hashlib.sha256(repr(_SHAPES).encode()).hexdigest()[:12]}"
 

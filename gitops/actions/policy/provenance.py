@@ -16,6 +16,7 @@ from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.core.environments.environment import Provenance, match_branch
 from gitops.core.environments.image_rules import may_ask
+from gitops.core.git.proof import Proof
 from gitops.core.git.remote_url import normalised_repository
 from gitops.core.images.manifest import Descriptor, ImageInfo, Manifest
 from gitops.core.images.name import DOCKER_HUB, ImageName, image_name
@@ -261,14 +262,13 @@ def proof_lines(session: Session, changes: Iterable[ImageChange]) -> tuple[str, 
                 continue
             if isinstance(where, tuple) and where[:2] == wanted:
                 signed = proved.signed and bool(where[2])
-                lines.append(_line(change.image, proved.claim, signed=signed))
+                lines.append(str(_proof(change.image, proved.claim, signed=signed)))
     return tuple(dict.fromkeys(lines))
 
 
-def _line(image: str, claim: SourceClaim, *, signed: bool) -> str:
+def _proof(image: str, claim: SourceClaim, *, signed: bool) -> Proof:
     try:
         source = normalised_repository(claim.source)
     except UsageError:
         source = claim.source
-    how = f"{claim.by}, signed" if signed else claim.by
-    return f"{image} {source}@{claim.revision} ({how})"
+    return Proof(image, source, claim.revision, claim.by, signed)

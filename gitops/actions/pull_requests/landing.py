@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops.actions.policy.judge import told_proofs
 from gitops.actions.pull_requests.decide import Decided
 from gitops.core.environments.environment import Approvals
 from gitops.core.policy.reasons import record_overrides
@@ -12,6 +13,7 @@ from gitops.core.proposals.approval import (
     landing_action,
     merge_message,
     merge_message_of_many,
+    with_proofs,
 )
 from gitops.core.report import HeldOverlay
 from gitops.errors import Refused
@@ -44,11 +46,24 @@ def landing_message(
     *,
     squashes: bool = False,
 ) -> str:
-    """Return the message of the commit that lands what was decided.
+    """Return the message of the commit that lands what was decided, with what its images proved.
 
     `override`: of this call; `squashes`: the proposals' own commits do not land.
     Raises Refused where these are of several kinds, which no single message can tell.
     """
+    changes = [change for one in decided for change in one.edit.changes]
+    proofs = told_proofs(decided[0].view.session, changes)
+    message = _message(decided, override, approved_by, squashes=squashes)
+    return with_proofs(message, proofs)
+
+
+def _message(
+    decided: Sequence[Decided],
+    override: str | None,
+    approved_by: Sequence[str],
+    *,
+    squashes: bool,
+) -> str:
     intent = decided[0].view.session.intent
     overrides = tuple(
         dict.fromkeys(

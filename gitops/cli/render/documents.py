@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from gitops.cli.render import audit
+from gitops.cli.render.proofs import proof_documents
 from gitops.cli.render.rollback import passed_over_documents
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
@@ -29,7 +30,6 @@ from gitops.core.text.plain import timestamp
 from gitops.errors import GitopsError, Interrupted
 
 if TYPE_CHECKING:
-    from gitops.actions.validate import ValidateReport
     from gitops.core.argocd.reports import Comeback, LiveApplication, WaitReport, WatchEvent
     from gitops.core.environments.freeze import FreezeHit
 
@@ -99,6 +99,7 @@ def _release(release: Release, words: Sequence[CountedVerdict], *, current: bool
         "readable": release.images is not None,
         "restores": release.restores,
         "schema": release.schema,
+        "provenance": proof_documents(release.proofs),
         "verdicts": [word_document(word) for word in words],
         "current": current,
     }
@@ -126,6 +127,7 @@ def _status(entry: OverlayStatus) -> JsonDocument:
         "author": entry.by,
         "bot": entry.bot,
         "schema": entry.schema,
+        "provenance": proof_documents(entry.proofs),
         "verdicts": [word_document(word) for word in entry.words],
         "hold": hold_document(entry.hold),
         "freeze": freeze_document(entry.freeze),
@@ -255,25 +257,6 @@ def error_document(error: GitopsError) -> JsonDocument:
         return {"error": told}
     # Beside the error, as in any document of a write; and in it, for who keeps only that.
     return {"id": error.id, "error": told | {"id": error.id, "pushes": list(error.pushes)}}
-
-
-def problems_document(report: ValidateReport) -> JsonDocument:
-    """The document of `validate`."""
-    return {
-        "problems": [
-            {
-                "path": problem.path,
-                "line": problem.line,
-                "column": problem.column,
-                "level": problem.level,
-                "message": problem.message,
-                "branch": problem.branch,
-            }
-            for problem in report.problems
-        ],
-        "overlays": report.overlays,
-        "warnings": list(report.notes),
-    }
 
 
 def cut_document(report: CutReport) -> JsonDocument:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from gitops.cli.render.proofs import built_from, proof_lines
 from gitops.cli.render.terminal import aside, columns, cut, line, minute, paint, safe, screen_width
 from gitops.cli.render.text import print_json
 from gitops.core.kustomization.image import ImageValue, describe_value
@@ -51,7 +52,8 @@ def print_history(report: HistoryReport, output: str) -> int:
                 maker_of(release) + (" (undone)" if release.commit in report.undone else ""),
                 _changed(release.images, older)
                 + _said(report.words.get(release.commit, ()))
-                + _schema(release),
+                + _schema(release)
+                + built_from(release.proofs),
             )
         )
     width = screen_width()
@@ -152,6 +154,8 @@ def _print_blocks(report: StatusReport) -> None:
             line(safe(f"{indent}{_word(word)}"))
         if entry.schema is not None:
             line(safe(f"{indent}{_schema_words(entry)}"))
+        for text in proof_lines(entry.proofs):
+            line(safe(f"{indent}{text}"))
         for text in _live(entry):
             line(safe(f"{indent}{text}"))
         for text in _standing(entry):

@@ -35,7 +35,7 @@ def print_problems(report: ValidateReport, output: str, annotations: Annotations
     """Print what `validate` found; the exit code says what the worst of it is."""
     _annotate_problems(report.problems, output, annotations)
     if output == "json":
-        print_json(documents.problems_document(report))
+        print_json(problems_document(report))
         return report.exit_code
     _print_problems(report.problems)
     errors = sum(problem.level == "error" for problem in report.problems)
@@ -44,6 +44,25 @@ def print_problems(report: ValidateReport, output: str, annotations: Annotations
     for note in report.notes:
         aside("warning", note)
     return report.exit_code
+
+
+def problems_document(report: ValidateReport) -> documents.JsonDocument:
+    """The document of `validate`."""
+    return {
+        "problems": [
+            {
+                "path": problem.path,
+                "line": problem.line,
+                "column": problem.column,
+                "level": problem.level,
+                "message": problem.message,
+                "branch": problem.branch,
+            }
+            for problem in report.problems
+        ],
+        "overlays": report.overlays,
+        "warnings": list(report.notes),
+    }
 
 
 def print_comparison(
@@ -133,7 +152,7 @@ def write_comment(path: str, report: ValidateReport, comparison: Comparison) -> 
 
 def comparison_document(report: ValidateReport, comparison: Comparison) -> documents.JsonDocument:
     """The document of `validate --against`."""
-    found = documents.problems_document(report)
+    found = problems_document(report)
     for problem in found["problems"]:
         problem["new"] = (problem["path"], problem["message"]) not in comparison.known
     return {

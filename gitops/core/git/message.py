@@ -16,6 +16,7 @@ from functools import lru_cache
 from msgspec import Struct
 
 from gitops.core.git.commit import CommitInfo, Identity
+from gitops.core.git.proof import TRAILER as PROVENANCE
 from gitops.core.kustomization.image import ImageChange, describe_change
 from gitops.core.text.plain import one_line
 
@@ -104,7 +105,7 @@ class CommitMessage(Struct, frozen=True, kw_only=True):
         yield "Source-Revision", _revision(self.source)
         yield from (("Gitops-Source", text) for text in self.sources)
         yield from self._for_each("Gitops-Schema", self.schema)
-        yield from (("Gitops-Provenance", text) for text in self.proofs)
+        yield from ((PROVENANCE, text) for text in self.proofs)
         yield from self._for_each("Gitops-Restores", self.restores)
         yield from self._for_each("Gitops-Rolled-Back", self.rolled_back)
         yield from self._for_each("Gitops-Undoes", self.undoes)

@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import ChangeLine, CommitMessage, reason_of, said_of, trailers
+from gitops.core.git.proof import TRAILER as PROVENANCE
 from gitops.core.git.revision import Revision, parse_revision
 from gitops.core.git.schema import schema_of
 from gitops.core.kustomization.image import ImageChange
@@ -23,7 +24,7 @@ _PROVED = {
     "Gitops-Environment",
     "Gitops-Override",
     "Gitops-Approved-By",
-    "Gitops-Provenance",
+    PROVENANCE,
 }
 _GOES_BACK = {"Gitops-Restores", "Gitops-Rolled-Back", "Gitops-Undoes"}
 _PERSON = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]+)>")
@@ -150,6 +151,11 @@ def merge_message(
     kept += [("Gitops-Override", override) for override in overrides]
     kept += [("Gitops-Approved-By", who) for who in approved_by]
     return _with_trailers(text, kept)
+
+
+def with_proofs(message: str, proofs: Iterable[str]) -> str:
+    """Return `message` with what images proved when the proposal was approved."""
+    return _with_trailers(message, [(PROVENANCE, text) for text in proofs])
 
 
 def landing_action(proposed: str, goes_back: str | None) -> str:

@@ -10,6 +10,8 @@ from msgspec import Struct
 
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import said_of, subject, trailers
+from gitops.core.git.proof import TRAILER as PROVENANCE
+from gitops.core.git.proof import Proof, proofs_of
 from gitops.core.git.schema import Schema, schema_of, worst
 from gitops.core.hold import Hold
 from gitops.core.kustomization import image_values
@@ -92,13 +94,14 @@ def _release(
     hold = holds.get(info.commit) if not told else None
     if hold is not None and hold.restores is not None:
         action, restores, rolled_back = "rollback", hold.restores, hold.rolled_back
+    images = _images(version.content)
     return Release(
         commit=info.commit,
         time=info.time,
         author=info.author,
         subject=subject(info.message),
         action=action,
-        images=_images(version.content),
+        images=images,
         restores=restores if action == "rollback" else None,
         rolled_back=rolled_back if action == "rollback" else None,
         source=_last(told, "Source-Revision"),
@@ -106,12 +109,27 @@ def _release(
         intent=_last(told, "Gitops-Id"),
         labels=told.get("Gitops-Environment", ()),
         schema=_schema(info, labels),
+        proofs=_proofs(info, labels, images or {}),
     )
 
 
 def _schema(info: CommitInfo, labels: tuple[str, ...] | None) -> Schema | None:
     """Return the worst that the commit says of this overlay, or anything that it merged."""
     return worst(schema_of(_told_by(text, labels), labels) for text in (info.message, *info.merged))
+
+
+def _proofs(
+    info: CommitInfo, labels: tuple[str, ...] | None, images: Mapping[str, ImageValue]
+) -> tuple[Proof, ...]:
+    """Return what images proved: as the commit says, else the newest one that it merged.
+
+    An older one that was merged told of images that may be others by now.
+    """
+    own = _told_by(info.message, labels)
+    if PROVENANCE not in own:
+        merged = (_told_by(message, labels) for message in info.merged)
+        own = next((one for one in merged if one), {})
+    return proofs_of(own, images)
 
 
 def _told(info: CommitInfo, labels: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from gitops.core.git.commit import Identity
+from gitops.core.git.proof import Proof
 from gitops.core.git.schema import Schema
 from gitops.core.kustomization.image import ImageValue
 
@@ -31,6 +32,7 @@ class Release(Struct, frozen=True):
         intent: `Gitops-Id`; the commits of one call on several branches have the same.
         labels: the overlays that it says it changed.
         schema: what it did to the database's schema; None: nobody said.
+        proofs: what its images proved of where they were built from, as the commit records it.
     """
 
     commit: str
@@ -46,6 +48,7 @@ class Release(Struct, frozen=True):
     intent: str | None = None
     labels: tuple[str, ...] = ()
     schema: Schema | None = None
+    proofs: tuple[Proof, ...] = ()
 
     def source_of(self, image: str) -> str | None:
         """Return the source revision that the commit tells for one image, None when it does not."""

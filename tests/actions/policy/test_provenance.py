@@ -18,6 +18,7 @@ from gitops.actions.approve import ApproveRequest, approve
 from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
+from gitops.actions.history import history
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.status import status
 from gitops.adapters.registry.verify import is_signed_by
@@ -179,6 +180,21 @@ def test_an_approval_asks_again(shop: Shop) -> None:
     with pytest.raises(Refused) as caught:
         approve(shop.session(), ApproveRequest(Named(("prod",))))
     assert "it was built from 91c091c" in str(caught.value) + str(caught.value.reasons)
+
+
+def test_what_was_proved_is_shown_after_it_was_merged(shop: Shop) -> None:
+    """Landing a proposal records what was proved then; history and status tell it."""
+    shop.push("1.5.0", annotations=OURS)
+    shop.deploy()
+    promote(shop.session(), PromoteRequest(("prod",)))
+    shop.world.forge.approve(1, "ben")
+    approve(shop.session(), ApproveRequest(Named(("prod",))))
+    line = f"shop/api git.example.com/shop/api@{COMMIT} (annotation)"
+    (newest, *_) = history(shop.session(), "prod").releases
+    assert [line] == [str(proof) for proof in newest.proofs]
+    (told,) = status(shop.session(), ["prod"]).overlays
+    assert [line] == [str(proof) for proof in told.proofs]
+    assert 1 == shop.message().count("Gitops-Provenance: ")
 
 
 # `keys:`: one of them must have signed.

@@ -105,3 +105,8 @@ def test_an_image_that_was_built_from_something_else(
     code, text = shop.deploy("1.6.0")
     assert code == 0, text
     assert f"@{head} (annotation)" in manifests.git("log", "-1", "--format=%B", "main")
+    told = f"built from {head[:7]} (annotation)"
+    assert f"[{told}]" in manifests.gitops("history", "dev").out
+    assert f"@{head[:7]} (annotation)" in manifests.gitops("status", "dev").out
+    document = json.loads(manifests.gitops("status", "dev", "-o", "json").out)
+    assert [head] == [one["revision"] for one in document["environments"][0]["provenance"]]

@@ -337,3 +337,29 @@ def test_an_old_revert_by_hand_is_still_seen() -> None:
     story = long_story(*steps, ("z", "new", D))
 
     assert not was_released(story, "api", ImageValue(tag="49"))
+
+
+PROVED = f"api git.example.com/shop/api@{SHA} (annotation, signed)"
+OLDER = f"api git.example.com/shop/api@{'9' * 40} (label)"
+
+
+@pytest.mark.parametrize(
+    ("message", "merged", "wanted"),
+    [
+        (told(proofs=[PROVED]), (), [PROVED]),
+        # A merge has it of what it merged, the newest of these alone.
+        ("Merge gitops/prod\n", (told(proofs=[PROVED]), told(proofs=[OLDER])), [PROVED]),
+        ("Merge gitops/prod\n", (told(), told(proofs=[OLDER])), []),
+        # What was proved at the approval goes before what the proposal says.
+        (told(proofs=[PROVED]), (told(proofs=[OLDER]),), [PROVED]),
+        (told(), (told(proofs=[PROVED]),), [PROVED]),
+        # Of another overlay, of an image that is not there, and what is no proof.
+        (told(label="dev", proofs=[PROVED]), (), []),
+        (told(proofs=["web" + PROVED, "api", "api x@y (label)", PROVED + " x"]), (), []),
+    ],
+)
+def test_proofs(message: str, merged: tuple[str, ...], wanted: list[str]) -> None:
+    """What images proved is read where a commit, or the newest that it merged, records it."""
+    made = version("x", content(api="1"), message=message, merged=merged)
+    (found,) = releases([made], environment="prod")
+    assert wanted == [str(proof) for proof in found.proofs]
