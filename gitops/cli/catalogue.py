@@ -81,6 +81,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "wait",
         "Watch environments, and write what becomes of their releases to the ledger.",
     ),
+    "serve": (
+        "serve",
+        "Serve the page: what runs where, and the ways to change it, for people with a browser.",
+    ),
     "demo": (
         "init",
         "Tell the whole story on a throw-away repository, printing each command that it runs.",
@@ -108,6 +112,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "validate",
         "release",
         "watch",
+        "serve",
         "demo",
         "schema",
         "credential",
@@ -253,6 +258,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops watch",
         "gitops watch stage prod -o json",
         "gitops watch --once",
+    ),
+    "serve": (
+        "gitops serve",
+        "gitops serve --read-only --listen 0.0.0.0:8080",
+        "gitops serve --settings server.yaml",
     ),
     "demo": (
         "gitops demo",

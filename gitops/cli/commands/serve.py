@@ -1,0 +1,70 @@
+"""`gitops serve`: the page."""
+
+from typing import Annotated
+
+from gitops.cli.options import Branch, Option, OptionGroup, Repo
+
+
+class ServeOptions(OptionGroup):
+    """What is served, to whom and where."""
+
+    repo: Repo = "."
+    branch: Branch = None
+    settings: Annotated[
+        str | None,
+        Option(
+            "--settings",
+            metavar="FILE",
+            help="The server's own settings: who may sign in, secrets; default: nobody signs in, "
+            "and whoever runs it is the person.",
+            values="folder",
+        ),
+    ] = None
+    read_only: Annotated[
+        bool, Option("--read-only", help="Only show: nobody may act, and nobody signs in.")
+    ] = False
+    listen: Annotated[
+        str,
+        Option(
+            "--listen",
+            metavar="HOST:PORT",
+            help="Where to listen; port 0: a free one.",
+        ),
+    ] = "127.0.0.1:8080"
+
+
+def serve(options: ServeOptions) -> int:
+    """Serve the page: what runs where, and the ways to change it, for people with a browser."""
+    from importlib.util import find_spec
+
+    from gitops.errors import NotFound
+
+    missing = [one for one in ("starlette", "uvicorn", "jinja2") if find_spec(one) is None]
+    if missing:
+        raise NotFound(
+            f"the page needs what the extra [server] installs: no {', '.join(missing)} here",
+            hint="pip install 'gitops-manager[server]', or the same of the folder or wheel that "
+            "gitops was installed from",
+        )
+    from gitops.cli.render.terminal import line
+    from gitops.server.run import serve as run
+    from gitops.server.settings import ServerSettings, read_listen, read_settings
+
+    file = read_settings(options.settings) if options.settings is not None else None
+    settings = ServerSettings(
+        repository=options.repo,
+        branch=options.branch,
+        listen=read_listen(options.listen),
+        read_only=options.read_only,
+        public_url=(file.get("publicUrl") or None) if file is not None else None,
+        file=file,
+    )
+
+    def started(url: str) -> None:
+        line(f"Serving {options.repo} at {url} (Ctrl-C ends it)")
+
+    run(settings, started)
+    return 0
+
+
+COMMANDS = {"serve": serve}

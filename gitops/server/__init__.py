@@ -1,0 +1,1 @@
+"""The page: the same actions as the command line's, for people with a browser."""

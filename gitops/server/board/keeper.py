@@ -1,0 +1,96 @@
+"""Keeps the board: looks every 15 seconds, or sooner when woken."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+
+from gitops.errors import GitopsError
+from gitops.server.board.board import Board
+
+EVERY = 15.0  # seconds between two looks
+_SHIFT = 0.2  # part of that, at random: several servers do not ask Git in step
+_AT_MOST_EVERY = 1.0  # seconds; however often it is woken
+
+_log = logging.getLogger("gitops.server")
+
+
+class BoardKeeper:
+    """One thread that looks, and what it saw last; everything here may be called from any thread.
+
+    A look that fails changes nothing but `trouble`: the page shows what was seen, and its age.
+    """
+
+    def __init__(
+        self,
+        look: Callable[[], Board],
+        changed: Callable[[Board], None],
+        *,
+        every: float = EVERY,
+    ) -> None:
+        self._look = look
+        self._changed = changed
+        self._every = every
+        self._wake = threading.Event()
+        self._stopping = False
+        self._board: Board | None = None
+        self._seen = time.monotonic()
+        self.trouble: str | None = None
+        self.looks = 0
+        self._thread = threading.Thread(target=self._keep, name="gitops-board", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more."""
+        self._stopping = True
+        self._wake.set()
+
+    def current(self) -> Board | None:
+        """Return what was seen last; None before the first look."""
+        return self._board
+
+    def wake(self) -> None:
+        """Look now: something is said to have changed."""
+        self._wake.set()
+
+    def age(self) -> float:
+        """Return the seconds since the last look that worked (since the start, before that)."""
+        return time.monotonic() - self._seen
+
+    def _keep(self) -> None:
+        while not self._stopping:
+            begun = time.monotonic()
+            self._wake.clear()
+            self._once()
+            if self._wake.wait(self._every * random.uniform(1 - _SHIFT, 1)):  # noqa: S311
+                left = begun + _AT_MOST_EVERY - time.monotonic()
+                if left > 0 and not self._stopping:
+                    time.sleep(left)
+
+    def _once(self) -> None:
+        self.looks += 1
+        try:
+            board = self._look()
+        except GitopsError as error:
+            self._fail(error.message)
+            return
+        except Exception:  # noqa: BLE001 - one bad look must not end all others
+            _log.exception("the board cannot be read")
+            self._fail("a bug in gitops; see the server's log")
+            return
+        before, self._board = self._board, board
+        self._seen = time.monotonic()
+        recovered, self.trouble = self.trouble is not None, None
+        if before is None or before.mark != board.mark or recovered:
+            self._changed(board)
+
+    def _fail(self, trouble: str) -> None:
+        if self.trouble != trouble:
+            _log.warning("the board cannot be read: %s", trouble)
+        self.trouble = trouble

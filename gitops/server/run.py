@@ -1,0 +1,88 @@
+"""The server as a process: it listens, and it stops without tearing a call apart."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from msgspec.structs import replace
+
+from gitops.errors import Denied, UsageError
+from gitops.server.app import create_app
+from gitops.server.service import Service
+from gitops.server.settings import Listen, ServerSettings
+
+_LONGEST_STOP = 25  # seconds; Kubernetes kills after 30
+_BACKLOG = 512
+
+
+class _Server(uvicorn.Server):
+    """uvicorn waits for open connections before anything else: streams are ended first."""
+
+    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End the streams, then as uvicorn does."""
+        self._stopping()
+        await super().shutdown(sockets)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop at Ctrl-C and SIGTERM; they are what was asked for, and not raised again."""
+        with super().capture_signals():
+            yield
+            self._captured_signals.clear()
+
+
+def serve(settings: ServerSettings, started: Callable[[str], None]) -> None:
+    """Serve until a signal comes; `started` is told the address.
+
+    Raises UsageError where strangers could act, Denied where it cannot listen.
+    """
+    check_open(settings)
+    with _listening(settings.listen) as server_socket:
+        host, port = server_socket.getsockname()[:2]
+        settings = replace(settings, listen=Listen(host, port))
+        service = Service(settings)
+        config = uvicorn.Config(
+            create_app(service),
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # whose word counts is for the sign-in to judge
+            server_header=False,
+            timeout_graceful_shutdown=_LONGEST_STOP,
+            timeout_keep_alive=20,
+            lifespan="on",
+            ws="none",
+        )
+        started(settings.listen.url)
+        _Server(config, service.stop).run(sockets=[server_socket])
+
+
+def check_open(settings: ServerSettings) -> None:
+    """Refuse a server that anybody could act on. Raises UsageError."""
+    signs_in = settings.file is not None and "signIn" in settings.file.keys
+    if not (settings.listen.is_loopback or settings.read_only or signs_in):
+        raise UsageError(
+            f"everybody who reaches {settings.listen.host} could act here: nobody signs in",
+            hint="give --read-only, or settings with signIn (docs/how-to/serve.md)",
+        )
+
+
+@contextmanager
+def _listening(listen: Listen) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as opened:
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            opened.bind((listen.host, listen.port))
+            opened.listen(_BACKLOG)
+        except OSError as error:
+            where = f"{listen.host}:{listen.port}"
+            hint = "another program listens there: give --listen 127.0.0.1:0 for a free port"
+            raise Denied(f"cannot listen on {where}: {error.strerror}", hint=hint) from None
+        yield opened

@@ -1,0 +1,109 @@
+"""The server's own settings: a file beside it, with what must not stand in a repository.
+
+Which keys there are, and what each may be, is said by shapes, as for `gitops.yaml`; rooms of the
+server add theirs to `KEYS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from msgspec import Struct
+
+from gitops.config.shapes import Key, Problems, Table, Text, Value, shown
+from gitops.core.yamltext import compose_first
+from gitops.errors import ConfigError, ManifestError, NotFound, UsageError
+
+_URL = r"https?://[^\s/?#@]+"
+_LARGEST = 1 << 20  # bytes of the file
+
+KEYS: Mapping[str, Key] = {
+    "publicUrl": Key(
+        Text(_URL, lambda text: f"{shown(text)} is no address: https://gitops.example.com"),
+        "Where people find the page; left out: where it listens.",
+    ),
+}
+
+
+class Listen(Struct, frozen=True):
+    """Where the server listens."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return self.host in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def url(self) -> str:
+        """Its address, as a browser on this machine has it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+
+class ServerSettings(Struct, frozen=True):
+    """What the server was started with.
+
+    Attributes:
+        repository: path or URL of the manifest repository.
+        branch: the top-level branch; None: what `gitops.yaml` says.
+        read_only: nobody may act.
+        public_url: where people find it.
+        file: what the settings file says, None without one; rooms read their keys there.
+        demo: the repository is a throw-away one.
+    """
+
+    repository: str
+    listen: Listen
+    branch: str | None = None
+    read_only: bool = False
+    public_url: str | None = None
+    file: Value | None = None
+    demo: bool = False
+
+    @property
+    def url(self) -> str:
+        """Where people find it, without a slash at the end."""
+        return self.public_url or self.listen.url
+
+
+def read_listen(text: str) -> Listen:
+    """Read `127.0.0.1:8080`, `[::1]:8080`, `:8080` (every address). Raises UsageError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"{text!r} is no address to listen on", hint="write 127.0.0.1:8080")
+    return Listen(host.removeprefix("[").removesuffix("]") or "0.0.0.0", int(port))  # noqa: S104
+
+
+def read_settings(path: str) -> Value:
+    """Read the settings file. Raises NotFound, and ConfigError with everything that is wrong."""
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_LARGEST)
+    except OSError as error:
+        raise NotFound(f"the settings cannot be read: {path}: {error.strerror}") from None
+    return parse_settings(content, path)
+
+
+def parse_settings(content: bytes, path: str) -> Value:
+    """Read the content of a settings file; `path` is what messages call it.
+
+    Raises ConfigError whose `reasons` has a line for each problem.
+    """
+    try:
+        document = compose_first(content, path)
+    except ManifestError as error:
+        place = f"{path}:{error.line}:{error.column}"
+        raise ConfigError(f"{path} is no YAML", reasons=(f"{place}: {error.problem}",)) from None
+    if document.root is None or document.root.value == "":
+        return Value("", (1, 1))
+    problems = Problems(document, path)
+    root = Table(KEYS).read(document.root, "", problems)
+    lines = problems.lines()
+    if root is None or lines:
+        many = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        raise ConfigError(f"{path} has {many}", reasons=lines)
+    return root
