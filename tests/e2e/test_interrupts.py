@@ -59,7 +59,7 @@ def say(text, told=[]):
         told.append(Loud())
         told[0] = None
     print("…", text, file=sys.stderr, flush=True)
-gitops.wiring._say = say
+gitops.wiring.say = say
 """
 
 SWALLOWED = """
@@ -74,7 +74,7 @@ def say(text, told=[]):
         except BaseException:
             pass
     print("…", text, file=sys.stderr, flush=True)
-gitops.wiring._say = say
+gitops.wiring.say = say
 """
 
 WHILE_LOADING = """

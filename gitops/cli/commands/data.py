@@ -38,7 +38,7 @@ def data_check(
     gitops.yaml says which are real. Exit 1 when an environment reaches what it must not.
     """
     from gitops.cli.render.data import print_data
-    from gitops.wiring import data_check as run
+    from gitops.wiring.folders import data_check as run
 
     report = run(where.repo, where.branch, environments)
     return print_data(report, where.output, options.annotations)

@@ -166,7 +166,7 @@ def _environment(folder: Path) -> dict[str, str]:
 def _prepare(stage: _Stage) -> None:
     """Make the repositories, and what happened before: prod took 1.4.1, and it was healthy."""
     from gitops.actions.init import InitRequest
-    from gitops.wiring import init
+    from gitops.wiring.folders import init
 
     if shutil.which("git") is None:
         raise NotFound("there is no `git` on PATH", hint="install Git 2.30 or newer")

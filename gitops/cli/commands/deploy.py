@@ -119,7 +119,7 @@ def set_image(
 ) -> int:
     """Edit one local kustomization in place: no Git, no policy, only the bytes of the value."""
     from gitops.cli.render.text import print_write
-    from gitops.wiring import set_image as run
+    from gitops.wiring.folders import set_image as run
 
     return print_write(run(directory, list(images), add=add, dry_run=dry_run), output)
 

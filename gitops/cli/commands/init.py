@@ -32,7 +32,7 @@ def init(
     """Write gitops.yaml for the overlays that are there, else a whole sample; never overwrites."""
     from gitops.actions.init import InitRequest
     from gitops.cli.render.init import confirm_adoption, print_init
-    from gitops.wiring import init as run
+    from gitops.wiring.folders import init as run
 
     ask = not (yes or dry_run) and may_ask(output)
     request = InitRequest(repo_url, sample, dry_run, add_images)

@@ -77,7 +77,7 @@ def validate(options: ValidateOptions, where: RepositoryOptions, dry_run: DryRun
     if options.forge:
         return _forge(options, where, dry_run=dry_run)
     from gitops.cli.render.validate import print_problems
-    from gitops.wiring import validate as run
+    from gitops.wiring.folders import validate as run
 
     report = run(where.repo, where.branch, build=options.build)
     return print_problems(report, where.output, options.annotations)

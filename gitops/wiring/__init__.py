@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
@@ -18,21 +18,15 @@ from gitops import interrupts
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Combining, Session
-    from gitops.actions.data_check import DataReport
-    from gitops.actions.init import AdoptReport, InitRequest, ScaffoldReport
-    from gitops.actions.validate import ValidateReport
     from gitops.adapters.gitrepo import GitRepository
     from gitops.adapters.gitrepo.offline import OfflineRepository
     from gitops.adapters.local.progress import Progress
-    from gitops.core.environments.environment import Config, ForgeSetting, Overlay
-    from gitops.core.releases.release import Release
-    from gitops.core.report import WriteReport
-    from gitops.ports import Clusters, GatedForge, NoForge, Registry, Renderer, Snapshot, Sources
+    from gitops.core.environments.environment import Config, ForgeSetting
+    from gitops.ports import Clusters, GatedForge, NoForge, Registry, Renderer, Sources
     from gitops.ports.repository import Start
 
 
 _LONGEST_LOOK = 30.0  # seconds that one question to a registry may take
-_MOST_BUILDS = 30  # overlays that `validate` builds unasked: a few seconds
 
 _begun: dict[tuple[str, str | None], GitRepository] = {}
 
@@ -44,7 +38,7 @@ def begin(location: str, branch: str | None, start: Start) -> None:
 
     atexit.register(_close_begun)
     try:
-        repository = open_repository(location, environ=os.environ, progress=_say)
+        repository = open_repository(location, environ=os.environ, progress=say)
     except GitopsError:
         return
     try:
@@ -85,7 +79,7 @@ def open_session(
     begun = _begun.pop((location, branch), None)
     with ExitStack() as opened:
         repository = begun or open_repository(
-            location, environ=os.environ, progress=_say, timeout=timeout
+            location, environ=os.environ, progress=say, timeout=timeout
         )
         opened.callback(repository.close)
         if begun is None:
@@ -105,7 +99,7 @@ def open_session(
                 dry_run=dry_run,
                 work_tree=repository.work_tree(),
                 combining=_combining(repository) if combines else None,
-                detail=_say if verbose else made.detail,
+                detail=say if verbose else made.detail,
             )
 
         yield session
@@ -149,7 +143,7 @@ def _session(
         renderer=open_renderer,
         registry=Late(opened, lambda: _registry(timeout)),
         signed_by=_signed_by,
-        say=_say,
+        say=say,
         retry=_retry,
     )
 
@@ -173,7 +167,7 @@ def open_kept(location: str, branch: str | None = None) -> Iterator[Callable[[],
     kept, read = KeptOverlays(), lru_cache(4)(load_config)
     with (
         ExitStack() as opened,
-        open_repository(location, environ=os.environ, progress=_say) as repository,
+        open_repository(location, environ=os.environ, progress=say) as repository,
     ):
 
         def session() -> Session:
@@ -189,7 +183,7 @@ def _sources(repository: GitRepository, timeout: float) -> AbstractContextManage
     from gitops.adapters.gitrepo.remote.sources import open_sources
 
     home = repository.remote_url
-    return open_sources(os.environ, home=home, progress=_say, timeout=timeout)
+    return open_sources(os.environ, home=home, progress=say, timeout=timeout)
 
 
 def _clusters(repository: GitRepository, location: str) -> AbstractContextManager[Clusters]:
@@ -282,7 +276,7 @@ def _progress() -> Progress:
     return Progress()
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
     """Tell a waiting person what is going on, on standard error."""
     _progress().say(text)
 
@@ -290,110 +284,3 @@ def _say(text: str) -> None:
 def _retry(trouble: str, tries: str) -> None:
     """Tell them of one more try."""
     _progress().retry(trouble, tries)
-
-
-def set_image(directory: str, images: list[str], *, add: bool, dry_run: bool) -> WriteReport:
-    """Edit the kustomization of a local folder. See `gitops.actions.set_image`."""
-    from gitops.actions.set_image import set_image as run
-    from gitops.adapters.local.folder import LocalFolder
-
-    return run(LocalFolder(directory), directory, images, add=add, dry_run=dry_run)
-
-
-def validate(location: str, branch: str | None, *, build: bool | None = None) -> ValidateReport:
-    """Check a checkout as it stands, or the newest tip of a branch.
-
-    `build`: build all overlays, or none; None: some, where there is a kustomize. Raises NotFound
-    when there is none and all are wanted.
-    """
-    from gitops.actions.manifests.trial_build import TrialBuilds
-    from gitops.actions.validate import validate as run
-    from gitops.adapters.gitrepo.remote.sources import open_sources
-    from gitops.adapters.gitrepo.repository import open_repository
-    from gitops.adapters.local.clock import SystemClock
-
-    with (
-        open_repository(location, environ=os.environ, progress=_say) as repository,
-        open_sources(os.environ, home=repository.remote_url, progress=_say) as sources,
-    ):
-        snapshot = repository.directory_snapshot() if branch is None else None
-        looked_at = snapshot or repository.snapshot(branch)
-        builds = TrialBuilds(_renderer(build), None if build else _MOST_BUILDS)
-        now = SystemClock().now()
-        released = _released(repository, here=snapshot is not None)
-        return run(
-            looked_at, _load_config, now, repository.snapshot, builds, released, sources.heads
-        )
-
-
-def data_check(location: str, branch: str | None, names: Sequence[str]) -> DataReport:
-    """Follow the ways to databases in a checkout as it stands, or the newest tip of a branch.
-
-    Raises NotFound without a kustomize, and what `gitops.actions.data_check` raises.
-    """
-    from gitops.actions.data_check import data_check as run
-    from gitops.adapters.gitrepo.repository import open_repository
-
-    with open_repository(location, environ=os.environ, progress=_say) as repository:
-        snapshot = repository.directory_snapshot() if branch is None else None
-        looked_at = snapshot or repository.snapshot(branch)
-        return run(looked_at, _load_config, repository.snapshot, require_renderer(), names)
-
-
-def require_renderer() -> Renderer:
-    """Return the kustomize that is at hand. Raises NotFound where there is none."""
-    from gitops.errors import NotFound
-
-    renderer = open_renderer()
-    if renderer is None:
-        what = "what an overlay reaches is only known of its manifests, and no kustomize is at hand"
-        raise NotFound(what, hint="install kustomize or kubectl")
-    return renderer
-
-
-def _released(
-    repository: GitRepository, *, here: bool
-) -> Callable[[Snapshot, Overlay], Iterator[Release]]:
-    """Return what tells the releases of an overlay on a tip; `here`: on what is checked out."""
-    from gitops.actions.releases.renames import Past, releases_through
-
-    past = Past(repository.history, repository.at, repository.changed, _load_config)
-    archive = repository.commits() if here else None
-    if archive is not None:
-        past = Past(archive.history, archive.tree, archive.changed, _load_config)
-
-    def released(home: Snapshot, overlay: Overlay) -> Iterator[Release]:
-        head = (home.commit or "") if archive is None else archive.find(None)
-        return releases_through(past, overlay, head)
-
-    return released
-
-
-def _renderer(build: bool | None) -> Renderer | None:
-    from gitops.errors import NotFound
-
-    renderer = None if build is False else open_renderer()
-    if build and renderer is None:
-        raise NotFound("--build needs a kustomize", hint="install kustomize or kubectl")
-    return renderer
-
-
-def _load_config(content: bytes) -> Config:
-    from gitops.config import load_config
-
-    return load_config(content)
-
-
-def init(
-    directory: str, request: InitRequest, confirm: Callable[[AdoptReport], bool] | None
-) -> ScaffoldReport | AdoptReport:
-    """Write the first files of a manifest repository. See `gitops.actions.init`."""
-    from gitops.actions.init import init as run
-    from gitops.adapters.local.folder import LocalFolder
-    from gitops.adapters.local.sample import sample_files
-
-    folder, sample = LocalFolder(directory), sample_files()
-    renderer = require_renderer() if request.add_images else None
-    return run(
-        folder, sample, request, load_config=_load_config, confirm=confirm, renderer=renderer
-    )
