@@ -93,7 +93,7 @@ def open_session(
         def session() -> Session:
             from msgspec.structs import replace
 
-            made = _session(opened, repository, location, branch, budget=budget, timeout=timeout)
+            made = new_session(opened, repository, location, branch, budget=budget, timeout=timeout)
             return replace(
                 made,
                 dry_run=dry_run,
@@ -105,7 +105,7 @@ def open_session(
         yield session
 
 
-def _session(
+def new_session(
     opened: ExitStack,
     repository: GitRepository,
     location: str,
@@ -173,7 +173,7 @@ def open_kept(location: str, branch: str | None = None) -> Iterator[Callable[[],
         def session() -> Session:
             opened.close()
             repository.again()
-            made = _session(opened, repository, location, branch, budget=60.0, timeout=60.0)
+            made = new_session(opened, repository, location, branch, budget=60.0, timeout=60.0)
             return replace(made, work_tree=repository.work_tree(), load_config=read, kept=kept)
 
         yield session

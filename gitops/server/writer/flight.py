@@ -1,0 +1,268 @@
+"""One call under way: it runs in a thread of its own, and stands still where it would push.
+
+A verb reads a tip, plans, makes its commit and pushes. Here the push waits until the other calls
+of the round have planned on what this one made; then one push carries them all, and each goes on
+as if its own had landed, or had lost. So verbs run as they are: whatever they do before, between
+and after, they do here, too.
+
+The writer lets one call at a time run: `advance` hands the turn over, and gets it back when the
+call pushes, waits or ends. After its push has landed a call is on its own (pull requests, Argo CD,
+the ledger), and takes the turn for itself, between those that plan.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
+from datetime import datetime
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.actions.context.session import Session
+from gitops.actions.write.retry import Attempts
+from gitops.core.git.message import put_in_form
+from gitops.core.releases.history import OverlayVersion
+from gitops.core.report import WriteReport
+from gitops.core.text.plain import one_line
+from gitops.errors import Bug, GitopsError, TryAgain
+from gitops.ports import Clock, Lost, NewCommit, RefUpdate, Snapshot
+from gitops.server.writer.landed import LandedIds
+from gitops.server.writer.order import Call, Outcome
+from gitops.server.writer.round import Round
+from gitops.server.writer.turn import Turn
+from gitops.wiring.kept import Door
+
+Stage = Literal["pushes", "waits", "done"]
+"""Why a call gave the turn back: it would push; it would pause, for another round; it ended."""
+
+
+class PushLanded(Struct, frozen=True):
+    """The verdict on a push that carried a call."""
+
+
+Verdict = PushLanded | Lost | GitopsError
+
+
+class Flight:
+    """A call, and the thread that it runs in.
+
+    Attributes:
+        call: what was asked for.
+        stage: why it gave the turn back.
+        made: what its waiting push moves: ref -> commit.
+        alone: its push has landed: it is done as far as the branch goes.
+    """
+
+    def __init__(
+        self,
+        call: Call,
+        door: Door,
+        turn: Turn,
+        landed: LandedIds,
+        ended: Callable[[Flight], None],
+    ) -> None:
+        self.call = call
+        self.stage: Stage = "waits"
+        self.made: dict[str, str | None] = {}
+        self.alone = False
+        self._door = door
+        self.turn = turn
+        self._landed = landed
+        self._ended = ended
+        self._go = threading.Semaphore(0)
+        self._back = threading.Semaphore(0)
+        self._round: Round | None = None
+        self._verdict: Verdict | None = None
+        self._just_lost = False
+        self._thread: threading.Thread | None = None
+
+    def advance(self, round_: Round) -> Stage:
+        """Let it run in `round_` until it gives the turn back. The caller has the turn."""
+        self._round = round_
+        if self._thread is None:
+            self.call.began = True
+            name = f"{self.call.order.verb} {self.call.order.id}"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
+        else:
+            self._go.release()
+        self._back.acquire()
+        return self.stage
+
+    def tell(self, verdict: Verdict) -> None:
+        """Say what became of its push. PushLanded: it goes on at once, else in the next round."""
+        self._verdict = verdict
+        if isinstance(verdict, PushLanded):
+            self.alone = True
+            self._go.release()
+
+    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
+        """Wait for the push of the round; see `ports.Repository.push`."""
+        if self.alone:
+            return self._door.repository.push(updates)
+        lost = self.round.stage(updates)
+        if lost is not None:
+            return lost
+        self.made = {one.ref: one.new for one in updates if one.old != one.new}
+        self._give_back("pushes")
+        verdict, self._verdict = self._verdict, None
+        if isinstance(verdict, PushLanded):
+            self.turn.__enter__()
+            return None
+        self._just_lost = isinstance(verdict, Lost)
+        if isinstance(verdict, GitopsError):
+            raise verdict
+        return verdict
+
+    def pause(self, clock: Clock, longest: float, shortest: float) -> None:
+        """Wait, as a verb does between two tries: the next round is the next try."""
+        if self.alone:
+            with self.turn.left():
+                clock.pause(longest, shortest)
+        elif self._just_lost:
+            self._just_lost = False  # this is the next round already
+        else:
+            self._give_back("waits")
+
+    @property
+    def round(self) -> Round:
+        """The round that it plans in."""
+        assert self._round is not None  # set by whoever let it run  # noqa: S101
+        return self._round
+
+    def _give_back(self, stage: Stage) -> None:
+        self.stage = stage
+        self._back.release()
+        self._go.acquire()
+
+    def _run(self) -> None:
+        outcome = Outcome(error=Bug("the call ended in the middle"))
+        try:
+            with ExitStack() as opened:
+                outcome = self._do(self._session(opened))
+        except GitopsError as error:
+            outcome = Outcome(error=error)
+        except Exception as error:  # noqa: BLE001 - one that stumbles must not stop all others
+            outcome = Outcome(error=_bug(error))
+        finally:
+            self.call.answer(outcome, time.monotonic())
+            self.stage = "done"
+            if self.alone:
+                self.turn.__exit__()
+                self._ended(self)
+            else:
+                self._back.release()
+
+    def _do(self, session: Session) -> Outcome:
+        order = self.call.order
+        if not order.fresh and (found := self._landed_before(session)) is not None:
+            return Outcome(report=found, again=True)
+        return Outcome(report=order.run(session))
+
+    def _landed_before(self, session: Session) -> WriteReport | None:
+        attempts = Attempts(session)
+        while True:
+            attempts.begin()
+            try:
+                return self._landed.report(session, self.call.order, self.round)
+            except TryAgain as error:
+                attempts.failed(error)
+
+    def _session(self, opened: ExitStack) -> Session:
+        order = self.call.order
+        made = self._door.session(opened)
+        seen = SeenRepository(self._door, self)
+        clock = SeenClock(made.clock, self)
+        made = replace(made, repository=seen, clock=clock, intent=order.id)
+        if order.author is not None:
+            author = order.author
+            made = replace(made, identity=lambda: author)
+        return made
+
+
+def _bug(error: Exception) -> Bug:
+    found = Bug(f"gitops stumbled: {type(error).__name__}: {one_line(str(error), 200)}")
+    found.__cause__ = error
+    return found
+
+
+class SeenClock:
+    """`ports.Clock` of a call in a round: nobody sleeps while others could plan."""
+
+    def __init__(self, clock: Clock, flight: Flight) -> None:
+        self._clock = clock
+        self._flight = flight
+
+    def now(self) -> datetime:
+        """Return the current time."""
+        return self._clock.now()
+
+    def monotonic(self) -> float:
+        """Return seconds that only go up."""
+        return self._clock.monotonic()
+
+    def pause(self, longest: float, shortest: float = 0.0) -> None:
+        """Wait for the next round, or let others go on meanwhile."""
+        self._flight.pause(self._clock, longest, shortest)
+
+
+class SeenRepository:
+    """`ports.Repository` as a call in a round sees it: tips of the round, a push that waits."""
+
+    def __init__(self, door: Door, flight: Flight) -> None:
+        self._real = door.repository
+        self._flight = flight
+
+    def snapshot(self, branch: str | None = None) -> Snapshot:
+        """Return the tip as the calls before have left it; later the newest there is."""
+        if self._flight.alone:
+            return self._real.snapshot(branch)
+        return self._flight.round.snapshot(branch)
+
+    def remembered(self, branch: str | None = None) -> AbstractContextManager[Snapshot | None]:
+        """Nothing is remembered: the tip of the round is at hand."""
+        return nullcontext(None)
+
+    def create(self, commit: NewCommit) -> str:
+        """Make a commit of the caller's, which says on whose word and which way it came."""
+        order = self._flight.call.order
+        author = commit.author or order.author
+        told = [f"{key}: {one_line(text)}" for key, text in order.trailers]
+        message = put_in_form(commit.message, "{summary}", told, author)
+        return self._real.create(replace(commit, author=author, message=message))
+
+    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
+        """Wait for the push of the round."""
+        return self._flight.push(updates)
+
+    def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
+        """See `ports.Repository`."""
+        return self._real.history(commit, directory)
+
+    def gather(self, commit: str, directories: Iterable[str]) -> None:
+        """See `ports.Repository`."""
+        self._real.gather(commit, directories)
+
+    def find_intent(self, branch: str, intent: str, since: str) -> str | None:
+        """See `ports.Repository`."""
+        return self._real.find_intent(branch, intent, since)
+
+    def folders(self, commit: str, directory: str) -> Mapping[str, str]:
+        """See `ports.Repository`."""
+        return self._real.folders(commit, directory)
+
+    def message(self, commit: str) -> tuple[str, float]:
+        """See `ports.Repository`."""
+        return self._real.message(commit)
+
+    def describe(self) -> str:
+        """See `ports.Repository`."""
+        return self._real.describe()
+
+    def address(self) -> str:
+        """See `ports.Repository`."""
+        return self._real.address()

@@ -1,0 +1,94 @@
+"""Which calls have landed, as Git tells it: the `Gitops-Id` of every commit since a moment.
+
+Asked when an id comes that this process knows nothing of: it may have been sent before, to another
+replica, or before a crash. The time in the id says how far back to look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session
+from gitops.core.batch.landed import landed
+from gitops.core.git.commit import made_at
+from gitops.core.ledger import LEDGER_BRANCH
+from gitops.core.report import Committed, WriteReport
+from gitops.errors import NotFound, UsageError
+from gitops.ports.kept import KeptRepository
+from gitops.server.writer.order import CallOrder
+from gitops.server.writer.round import Round
+
+_MARGIN: Final = 300.0  # seconds that the clocks of machines may be apart
+_UNTIMED: Final = 3600.0  # seconds that are looked back for an id that does not tell its time
+_MOST: Final = 4096  # commits
+
+
+class LandedIds:
+    """The ids on the branches that calls write; for whoever has the turn."""
+
+    def __init__(self, repository: KeptRepository) -> None:
+        self._repository = repository
+        self._branches: dict[str, _BranchIds] = {}
+
+    def report(self, session: Session, order: CallOrder, round_: Round) -> WriteReport | None:
+        """Return what a call did that landed before; None where nothing of it has.
+
+        Raises UsageError for an id so old that nobody can say, and what reading the tip does.
+        """
+        config = open_tip(session, lenient=True)
+        names = [config.snapshot.branch, *(row.branch for row in config.config.environments)]
+        names += [LEDGER_BRANCH] if order.verb in ("qa", "approve") else []
+        now = session.clock.now().timestamp()
+        found: list[Committed] = []
+        for branch in dict.fromkeys(name for name in names if name is not None):
+            try:
+                tip = round_.base(branch)
+            except NotFound:
+                continue
+            ids = self._branches.setdefault(branch, _BranchIds())
+            commit = ids.find(self._repository, tip, order.id, now)
+            found += [Committed(branch, commit)] if commit is not None else []
+        if not found:
+            return None
+        return WriteReport(
+            action=order.verb,
+            outcome="committed",
+            branch=found[0].branch,
+            repository=self._repository.describe(),
+            commit=found[0].commit,
+            commits=tuple(found),
+            notes=("it has landed before: nothing was written now",),
+        )
+
+    def pushed(self, branch: str, before: str | None, after: str, ids: Mapping[str, str]) -> None:
+        """Learn of our own push, which moved `branch`; `ids`: of the calls that it carried."""
+        if (known := self._branches.get(branch)) is not None and known.tip == before:
+            known.tip = after
+            known.ids |= ids
+
+
+class _BranchIds:
+    """The ids on one branch since a moment."""
+
+    def __init__(self) -> None:
+        self.tip: str | None = None
+        self.since = float("inf")
+        self.ids: dict[str, str] = {}
+
+    def find(self, repository: KeptRepository, tip: str, name: str, now: float) -> str | None:
+        """Return the commit at `tip`, or before it, that has the id; `now`: seconds since 1970."""
+        made = made_at(name)
+        since = (made if made is not None else now - _UNTIMED) - _MARGIN
+        if tip != self.tip or since < self.since:
+            since = min(since, now - _UNTIMED)
+            found = repository.newest(tip, since, _MOST)
+            if found is None:
+                raise UsageError(
+                    f"nobody can say whether {name} has landed: it is too long ago",
+                    hint="look at the history, and send it with a new id if it has not",
+                )
+            self.tip, self.since = tip, since
+            self.ids = {one: info.commit for one, info in landed(found).items()}
+        return self.ids.get(name)

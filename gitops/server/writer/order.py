@@ -1,0 +1,127 @@
+"""What the writer is asked to do, by whom, and what came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Final
+
+from msgspec import Struct
+
+from gitops.actions.context.session import Session
+from gitops.core.git.commit import Identity
+from gitops.core.report import WriteReport
+from gitops.errors import GitopsError, UsageError
+
+RANKS: Final = {
+    "rollback": 0,
+    "undo": 0,
+    "hold": 1,
+    "resume": 1,
+    "approve": 2,
+    "close": 2,
+    "qa": 2,
+    "promote": 3,
+    "deploy": 4,
+}
+"""The order in which a batch is planned: the way back first, what CI sends last."""
+
+
+class KeyReused(Exception):
+    """An id was sent again with something else; `error` says so to whoever sent it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.error = UsageError(
+            f"{name} was sent with something else before",
+            hint="an id is for one call: take a new one",
+        )
+
+
+class CallOrder(Struct, frozen=True):
+    """One call.
+
+    Attributes:
+        id: its `Gitops-Id`.
+        verb: one of `RANKS`.
+        digest: of all that is asked for, and by whom: the same id with another one is refused.
+        run: does it with a session, as the command line does.
+        author: of what it commits; None: whoever runs the server.
+        trailers: what its commits say beside: (`Gitops-Actor`, `user:ana@example.com`).
+        fresh: the id was made for this very call, so that nothing of it can have landed.
+    """
+
+    id: str
+    verb: str
+    digest: str
+    run: Callable[[Session], WriteReport]
+    author: Identity | None = None
+    trailers: tuple[tuple[str, str], ...] = ()
+    fresh: bool = False
+
+
+class Outcome(Struct, frozen=True):
+    """What came of a call: one of the two.
+
+    Attributes:
+        again: it had landed before this call came.
+    """
+
+    report: WriteReport | None = None
+    error: GitopsError | None = None
+    again: bool = False
+
+
+class Call:
+    """A call on its way.
+
+    Attributes:
+        number: the place in which it came.
+        accepted, answered: seconds on the monotonic clock; `answered` None while it runs.
+        began: it is being planned, or was.
+    """
+
+    def __init__(self, order: CallOrder, number: int, accepted: float) -> None:
+        self.order = order
+        self.number = number
+        self.accepted = accepted
+        self.answered: float | None = None
+        self.began = False
+        self._outcome: Outcome | None = None
+        self._done = threading.Event()
+        self._listeners: list[Callable[[], None]] = []
+        self._guard = threading.Lock()
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """Where it stands in a queue: by its verb, then first come, first served."""
+        return RANKS.get(self.order.verb, max(RANKS.values())), self.number
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What came of it; None as long as nobody knows."""
+        return self._outcome
+
+    def wait(self, seconds: float | None = None) -> Outcome | None:
+        """Wait for the end, at most so long, and return what came of it."""
+        self._done.wait(seconds)
+        return self._outcome
+
+    def when_done(self, listener: Callable[[], None]) -> None:
+        """Call `listener`, from any thread, when it is done; at once where it is."""
+        with self._guard:
+            if self._outcome is None:
+                self._listeners.append(listener)
+                return
+        listener()
+
+    def answer(self, outcome: Outcome, now: float) -> None:
+        """Say what came of it; the first word counts."""
+        with self._guard:
+            if self._outcome is not None:
+                return
+            self._outcome, self.answered = outcome, now
+            listeners, self._listeners = self._listeners, []
+        self._done.set()
+        for listener in listeners:
+            listener()

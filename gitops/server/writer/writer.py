@@ -1,0 +1,270 @@
+"""The one writer of a repository: what queued during the last push is the next batch.
+
+Nobody waits for a batch to fill. In a round every call of it is planned in turn, each on what the
+ones before left, and one push carries them all. A call that cannot be planned fails alone, with
+its own words. What loses the push is planned again, first in the next round. Nothing is kept on
+disk: a call is answered once Git has it, and a process that dies loses only what it had not
+answered; the `Gitops-Id` tells whoever asks again. docs/explanation/one-writer.md
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from copy import copy
+from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.errors import GitopsError, NoAtomicPush, TryAgain, Unavailable
+from gitops.ports import Lost, RefUpdate
+from gitops.server.writer.flight import Flight, PushLanded, Verdict
+from gitops.server.writer.landed import LandedIds
+from gitops.server.writer.order import Call, CallOrder, KeyReused, Outcome
+from gitops.server.writer.round import Round
+from gitops.server.writer.turn import Turn
+from gitops.wiring.kept import Door
+
+MOST_AT_ONCE: Final = 128  # commits in one push
+MOST_WAITING: Final = 1024
+REMEMBERED: Final = 600.0  # seconds for which an answer is given again
+_MOST_REMEMBERED: Final = 20_000
+_PAUSES: Final = (0.1, 5.0)  # seconds before the next try on a server that is away
+_HEADS: Final = "refs/heads/"
+
+
+class Figures(Struct):
+    """What the writer has done: pushes tried and landed, calls that they carried, rounds."""
+
+    pushes: int = 0
+    landed: int = 0
+    carried: int = 0
+    rounds: int = 0
+    largest: int = 0
+
+
+class Writer:
+    """The queue, and the thread that plans and pushes.
+
+    Attributes:
+        figures: what was done so far.
+
+    Args:
+        door: the repository; nobody else uses it.
+        most_waiting: calls that may queue; more are refused with Unavailable.
+        most_at_once: calls that one push carries.
+    """
+
+    def __init__(
+        self, door: Door, *, most_waiting: int = MOST_WAITING, most_at_once: int = MOST_AT_ONCE
+    ) -> None:
+        self.figures = Figures()
+        self._door = door
+        self._most_waiting = most_waiting
+        self._ceiling = most_at_once
+        self._most = most_at_once
+        self._turn = Turn()
+        self._landed = LandedIds(door.repository)
+        self._changed = threading.Condition()
+        self._queue: list[Flight] = []
+        self._flying: set[Flight] = set()
+        self._known: dict[str, Call] = {}
+        self._count = 0
+        self._trouble = 0
+        self._stops = False
+        self._paused = 0
+        self._thread = threading.Thread(target=self._loop, name="writer", daemon=True)
+        self._thread.start()
+
+    def submit(self, order: CallOrder) -> Call:
+        """Take up a call; one with the same id that runs, or was answered lately, is joined.
+
+        Raises KeyReused where the id was sent with something else where there is no room.
+        """
+        with self._changed:
+            now = time.monotonic()
+            self._forget(now)
+            known = self._known.get(order.id)
+            if known is not None:
+                if known.order.digest != order.digest:
+                    raise KeyReused(order.id)
+                if not _may_be_tried_again(known):
+                    return known
+                order = replace(order, fresh=False)
+            if self._stops:
+                raise Unavailable("the server is about to stop", hint="send it again in a moment")
+            if len(self._queue) >= self._most_waiting:
+                raise Unavailable(
+                    f"{len(self._queue)} calls wait already", hint="send it again in a moment"
+                )
+            self._count += 1
+            call = self._known[order.id] = Call(order, self._count, now)
+            flight = Flight(call, self._door, self._turn, self._landed, self._has_ended)
+            self._queue.append(flight)
+            self._changed.notify_all()
+            return call
+
+    def find(self, name: str) -> Call | None:
+        """Return the call with this id that runs, or was answered lately."""
+        with self._changed:
+            self._forget(time.monotonic())
+            return self._known.get(name)
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a round."""
+        return len(self._queue)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Plan nothing within the block: what comes meanwhile is one batch."""
+        with self._changed:
+            self._paused += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._paused -= 1
+                self._changed.notify_all()
+
+    def drain(self, seconds: float = 20.0) -> bool:
+        """Take nothing more, push what queues, and end; False where something was left undone."""
+        with self._changed:
+            self._stops = True
+            self._changed.notify_all()
+        end = time.monotonic() + seconds
+        self._thread.join(max(end - time.monotonic(), 0.0))
+        with self._changed:
+            self._changed.wait_for(lambda: not self._flying, max(end - time.monotonic(), 0.0))
+            left = [*self._queue, *self._flying]
+        error = Unavailable("the server stopped before this was done", hint="send it again")
+        for flight in left:
+            flight.call.answer(Outcome(error=error), time.monotonic())
+        return not left
+
+    def _forget(self, now: float) -> None:
+        """Drop answers that were given long ago; they stand in the order in which calls came."""
+        for name, call in list(self._known.items()):
+            crowded = len(self._known) > _MOST_REMEMBERED
+            old = call.answered is not None and (now - call.answered > REMEMBERED or crowded)
+            if not old:
+                break
+            del self._known[name]
+
+    def _loop(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: not self._paused and (self._queue or self._stops))
+                if not self._queue:
+                    return
+                self._queue.sort(key=lambda flight: flight.call.place)
+                batch = self._queue[: self._most]
+                self._queue = self._queue[self._most :]
+                if not self._flying:
+                    with self._turn:
+                        self._door.repository.again()
+                self._flying.update(batch)
+            again = self._round(batch)
+            with self._changed:
+                self._flying.difference_update(again)
+                self._queue += again
+            self._rest()
+
+    def _rest(self) -> None:
+        """Leave a server alone for a while that did not answer."""
+        if self._trouble:
+            shortest, longest = _PAUSES
+            time.sleep(min(shortest * 2.0 ** (self._trouble - 1), longest))
+
+    def _has_ended(self, flight: Flight) -> None:
+        """A call has done what it does after its push, or was over before."""
+        with self._changed:
+            self._flying.discard(flight)
+            self._changed.notify_all()
+
+    def _round(self, batch: Sequence[Flight]) -> list[Flight]:
+        """Plan all of `batch`, and push; return those that want another round."""
+        self.figures.rounds += 1
+        round_ = Round(self._door.repository)
+        pushing: list[Flight] = []
+        again: list[Flight] = []
+        for flight in batch:
+            with self._turn:
+                stage = flight.advance(round_)
+            if stage == "pushes":
+                pushing.append(flight)
+            elif stage == "waits":
+                again.append(flight)
+            else:
+                self._has_ended(flight)
+        if again:
+            self._trouble += 1  # a verb pauses in a round where a server did not answer
+        if pushing:
+            again += self._push(round_, pushing)
+        elif not again:
+            self._trouble = 0
+        return again
+
+    def _push(self, round_: Round, pushing: Sequence[Flight]) -> list[Flight]:
+        """Push what the calls want, and tell each of them; return those that try again."""
+        updates = round_.updates
+        verdict = self._try(updates)
+        if isinstance(verdict, PushLanded):
+            self._learn(updates, pushing)
+            self._trouble = 0
+            self._most = min(self._most * 2, self._ceiling)
+        elif isinstance(verdict, GitopsError):
+            verdict = self._less(verdict, len(pushing))
+        for flight in pushing:
+            # Whoever raises an error writes hints into it: each gets one of its own.
+            flight.tell(copy(verdict))
+        return [] if isinstance(verdict, PushLanded) else list(pushing)
+
+    def _try(self, updates: Sequence[RefUpdate]) -> Verdict:
+        if not updates:
+            return PushLanded()
+        self.figures.pushes += 1
+        with self._turn:
+            try:
+                return self._door.repository.push(updates) or PushLanded()
+            except GitopsError as error:
+                return error
+            except Exception as error:  # noqa: BLE001 - the calls look for what became of it
+                return Unavailable(f"the push ended in {type(error).__name__}")
+
+    def _less(self, error: GitopsError, together: int) -> Verdict:
+        """Return what calls are told of a push that failed, and send fewer the next time.
+
+        A push that was too much, or that one of many spoiled, says nothing of the others: they
+        come again, in halves. One that nobody answered may have landed: each looks for its own id.
+        """
+        self._trouble += isinstance(error, TryAgain)
+        self._most = max(together // 2, 1)
+        if isinstance(error, NoAtomicPush):
+            self._most = self._ceiling = 1  # then each sees for itself
+        if together == 1 or isinstance(error, TryAgain):
+            return error
+        return Lost(f"not together with {together - 1} others: {error.message}")
+
+    def _learn(self, updates: Sequence[RefUpdate], pushing: Sequence[Flight]) -> None:
+        self.figures.landed += 1
+        self.figures.carried += len(pushing)
+        self.figures.largest = max(self.figures.largest, len(pushing))
+        for one in updates:
+            if one.new is None or one.new == one.old:
+                continue
+            ids = {
+                flight.call.order.id: commit
+                for flight in pushing
+                if (commit := flight.made.get(one.ref)) is not None
+            }
+            self._landed.pushed(one.ref.removeprefix(_HEADS), one.old, one.new, ids)
+
+
+def _may_be_tried_again(call: Call) -> bool:
+    """Say whether an answer was of the kind that the same call may change."""
+    outcome = call.outcome
+    return outcome is not None and isinstance(outcome.error, TryAgain)

@@ -1,0 +1,64 @@
+"""Puts adapters behind the ports of a process that lives long: one repository, many calls at once.
+
+`open_kept` of `gitops.wiring` serves one call at a time. Only the server imports this.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from gitops.actions.context.session import Session
+    from gitops.ports.kept import KeptRepository
+
+
+class Door(Struct, frozen=True):
+    """A repository that stays open, and the sessions of the calls that use it.
+
+    Attributes:
+        repository: for one thread at a time, whoever it is.
+        session: makes the session of a call; what it opens is closed with the stack. Whoever calls
+            says by `replace` who writes, and through what the repository is seen.
+    """
+
+    repository: KeptRepository
+    session: Callable[[ExitStack], Session]
+
+
+@contextmanager
+def open_door(location: str, branch: str | None = None, *, budget: float = 60.0) -> Iterator[Door]:
+    """Open the repository at `location` for many calls, whose sessions may stand side by side.
+
+    `budget`: seconds that lost races and a server that does not answer may cost a call. Raises
+    NotFound when there is no repository, UsageError for an address that is none.
+    """
+    from msgspec.structs import replace
+
+    from gitops import wiring
+    from gitops.actions.context.kept import KeptOverlays
+    from gitops.adapters.gitrepo.repository import open_repository
+    from gitops.config import load_config
+
+    kept, read = KeptOverlays(), lru_cache(4)(load_config)
+    timeout = max(min(budget, 60.0), 1.0)
+    with open_repository(location, environ=os.environ, timeout=timeout) as repository:
+
+        def session(opened: ExitStack) -> Session:
+            made = wiring.new_session(
+                opened, repository, location, branch, budget=budget, timeout=timeout
+            )
+            silent = {"say": _nobody, "retry": _nobody}
+            tree = repository.work_tree()
+            return replace(made, work_tree=tree, load_config=read, kept=kept, **silent)
+
+        yield Door(repository, session)
+
+
+def _nobody(*_: str) -> None:
+    """Nobody waits at a terminal."""

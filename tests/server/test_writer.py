@@ -1,0 +1,203 @@
+"""The one writer: a crowd in one push, each call with its own commit and its own answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from gitops.errors import GitopsError, Refused, Unavailable
+from gitops.server.writer.order import Call, KeyReused
+from gitops.server.writer.writer import Writer
+from gitops.wiring.kept import open_door
+from gitrepos import ENVIRON, Repo
+from server_calls import crowd, deploying, going_back, holding, new_id, path_of, resuming
+from servers.git_http import GitServer
+
+
+@pytest.fixture
+def repo(tmp_path: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """Eight apps in dev and prod."""
+    for name, value in {**ENVIRON, "GIT_COMMITTER_NAME": "Gitops"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GITOPS_CACHE", "off")
+    return crowd(Repo.bare(tmp_path / "m.git"))
+
+
+@pytest.fixture
+def server(repo: Repo) -> Iterator[GitServer]:
+    """A server of its own."""
+    with GitServer(repo.path.parent) as server:
+        yield server
+
+
+@pytest.fixture
+def writer(server: GitServer) -> Iterator[Writer]:
+    """A writer of it."""
+    with open_door(f"{server.url}/m.git") as door:
+        made = Writer(door)
+        yield made
+        assert made.drain(10)
+
+
+def told(call: Call) -> str:
+    """Wait for a call, and return its outcome or the code of its error."""
+    outcome = call.wait(20)
+    assert outcome is not None
+    return outcome.report.outcome if outcome.report else outcome.error.code
+
+
+class Gate:
+    """Holds a push until the test says so: meanwhile calls queue."""
+
+    def __init__(self, server: GitServer) -> None:
+        import threading
+
+        self.came, self.open = threading.Event(), threading.Event()
+        server.behaviour.before_push = self._wait
+        self._server = server
+
+    def _wait(self) -> None:
+        self._server.behaviour.before_push = None
+        self.came.set()
+        assert self.open.wait(20)
+
+
+def test_what_queued_during_a_push_goes_in_with_the_next(
+    repo: Repo, server: GitServer, writer: Writer
+) -> None:
+    """One commit for each call, with its author, id and word; one push for all of them."""
+    gate = Gate(server)
+    first = writer.submit(deploying("shop/a0:2"))
+    assert gate.came.wait(20)
+    calls = [writer.submit(deploying(f"shop/a{number}:2")) for number in range(1, 7)]
+    gate.open.set()
+    assert ["committed"] * 7 == [told(call) for call in [first, *calls]]
+
+    assert (2, 7) == (writer.figures.pushes, writer.figures.carried)
+    assert "Ana, Gitops" == repo.git("log", "-1", "--format=%an, %cn").strip()
+    ids = repo.git(
+        "log", "-7", "--reverse", "--format=%(trailers:key=Gitops-Id,valueonly,separator=)"
+    )
+    assert [call.order.id for call in [first, *calls]] == ids.split()
+    assert "Gitops-Actor: user:ana@example.com" in repo.git("log", "-1", "--format=%B")
+    assert calls[-1].outcome.report.commit == repo.head()
+
+
+def test_a_bad_call_fails_alone_and_the_way_back_goes_first(
+    repo: Repo, server: GitServer, writer: Writer
+) -> None:
+    """A hold that queued later is planned before the deploys, and stops the one it is about."""
+    assert "committed" == told(writer.submit(deploying("shop/a2:2")))
+    gate = Gate(server)
+    first = writer.submit(deploying("shop/a0:2"))
+    assert gate.came.wait(20)
+    fine = writer.submit(deploying("shop/a1:2"))
+    none = writer.submit(deploying("shop/nothing:2"))
+    held = writer.submit(deploying("shop/a3:2"))
+    late = writer.submit(deploying("shop/a2:3"))
+    hold = writer.submit(holding("a3"))
+    back = writer.submit(going_back("a2"))
+    gate.open.set()
+    assert ["committed", "committed", "not-found", "refused"] == [
+        told(call) for call in (first, fine, none, held)
+    ]
+    assert ["committed", "committed", "refused"] == [told(call) for call in (hold, back, late)]
+    assert isinstance(held.outcome.error, Refused)
+    subjects = repo.git("log", "-3", "--reverse", "--format=%s").splitlines()
+    assert subjects[0].startswith("a2/dev: roll back")
+    assert "INC-1" in subjects[1]
+    assert 3 == writer.figures.pushes
+
+
+def test_the_same_id_is_one_call(repo: Repo, server: GitServer, writer: Writer) -> None:
+    """While it runs, after it was answered, and in another process: done once. Else refused."""
+    name = new_id()
+    first = writer.submit(deploying("shop/a0:2", name))
+    assert writer.submit(deploying("shop/a0:2", name)) is first
+    assert "committed" == told(first)
+    assert writer.submit(deploying("shop/a0:2", name)) is first
+    with pytest.raises(KeyReused):
+        writer.submit(deploying("shop/a0:3", name))
+    told(writer.submit(deploying("shop/a0:4")))
+    with open_door(f"{server.url}/m.git") as door:
+        other = Writer(door)
+        again = other.submit(deploying("shop/a0:2", name))
+        assert "committed" == told(again)
+        assert other.drain(10)
+
+    assert again.outcome.again
+    assert again.outcome.report.commit == first.outcome.report.commit
+    assert b"newTag: '4'" in repo.show(path_of("a0"))
+
+
+def test_a_lost_race_is_planned_again(repo: Repo, server: GitServer, writer: Writer) -> None:
+    """Somebody else's commit comes between: all calls of the batch land on top of it."""
+    gate = Gate(server)
+    first = writer.submit(deploying("shop/a0:2"))
+    assert gate.came.wait(20)
+    calls = [writer.submit(deploying(f"shop/a{number}:2")) for number in range(1, 4)]
+    repo.commit({"README.md": b"hello"})
+    gate.open.set()
+    assert ["committed"] * 4 == [told(call) for call in [first, *calls]]
+    assert b"hello" == repo.show("README.md")
+    assert "6" == repo.git("rev-list", "--count", "main").strip()
+
+
+def test_an_answer_that_got_lost(repo: Repo, server: GitServer, writer: Writer) -> None:
+    """The push landed and nobody said so: each call finds its own commit, and none acts twice."""
+    told(writer.submit(deploying("shop/a7:2")))
+    gate = Gate(server)
+    first = writer.submit(deploying("shop/a0:2"))
+    assert gate.came.wait(20)
+    calls = [writer.submit(deploying(f"shop/a{number}:2")) for number in range(1, 4)]
+    server.behaviour.cut_once = True
+    gate.open.set()
+    assert ["committed"] * 4 == [told(call) for call in [first, *calls]]
+    assert "6" == repo.git("rev-list", "--count", "main").strip()
+
+
+def test_a_batch_that_a_hook_declines_is_halved(
+    repo: Repo, server: GitServer, writer: Writer
+) -> None:
+    """One commit that the server does not want does not keep the others out."""
+    repo.hook(
+        "pre-receive",
+        'while read old new ref; do git log --format=%s "$old..$new" | grep -q a3 && '
+        '{ echo "no a3 today"; exit 1; }; done; exit 0',
+    )
+    gate = Gate(server)
+    first = writer.submit(deploying("shop/a0:2"))
+    assert gate.came.wait(20)
+    calls = [writer.submit(deploying(f"shop/a{number}:2")) for number in range(1, 6)]
+    gate.open.set()
+    outcomes = [told(call) for call in [first, *calls]]
+    assert ["committed"] * 3 + ["hook-declined"] + ["committed"] * 2 == outcomes
+
+
+def test_a_full_queue_says_so(server: GitServer, repo: Repo) -> None:
+    """More than the bound are refused at once; what was taken up is done, also when it drains."""
+    with open_door(f"{server.url}/m.git") as door:
+        writer = Writer(door, most_waiting=2)
+        gate = Gate(server)
+        calls = [writer.submit(deploying("shop/a0:2"))]
+        assert gate.came.wait(20)
+        calls += [writer.submit(deploying(f"shop/a{number}:2")) for number in (1, 2)]
+        with pytest.raises(Unavailable):
+            writer.submit(deploying("shop/a3:2"))
+        gate.open.set()
+        assert writer.drain(10)
+        assert ["committed"] * 3 == [told(call) for call in calls]
+        with pytest.raises(Unavailable, match="about to stop"):
+            writer.submit(deploying("shop/a3:2"))
+
+
+def test_a_server_that_is_away(repo: Repo, server: GitServer, writer: Writer) -> None:
+    """It is tried again, and what it was away for is done when it is back."""
+    told(writer.submit(resuming("a1")))
+    server.behaviour.status = 503
+    call = writer.submit(deploying("shop/a0:2"))
+    assert call.wait(0.3) is None
+    server.behaviour.status = None
+    assert "committed" == told(call)
+    assert isinstance(call.outcome.error, GitopsError | None)
