@@ -7,6 +7,7 @@ one value demands of another is in `gitops/config/rules.py`.
 
 from __future__ import annotations
 
+from gitops.config.access import access_keys
 from gitops.config.clusters import cluster_table, wait_table
 from gitops.config.groups import group_table
 
@@ -361,6 +362,7 @@ ROOT = Table(
             ListOf(cluster_table(Text(NAME, explain_name))),
             "Where environments run, so that their health can be asked for.",
         ),
+        **access_keys(Text(NAME, explain_name)),
         "databases": Key(
             ListOf(DATABASE),
             "How databases of each class are known; with it `gitops data check`, `validate` and "

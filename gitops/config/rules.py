@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
+from gitops.config.access import check_access, check_jobs, make_access, make_jobs
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
 from gitops.config.registries import check_cleanup, check_pins, make_cleanup, make_registries
 from gitops.config.shapes import Problems, Value, nearest, shown
@@ -33,6 +34,7 @@ from gitops.core.environments.environment import (
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
+    from gitops.core.environments.access import AccessRow
     from gitops.core.environments.databases import DatabaseRow
     from gitops.core.environments.environment import BranchRule, Group
     from gitops.core.environments.follower import Also
@@ -61,6 +63,8 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_forge(root.keys.get("forge"), problems)
     if lists.get("clusters"):
         check_clusters(lists["clusters"], names, problems)
+    if lists.get("access") or lists.get("jobs"):
+        _check_access(lists, names, problems)
     if lists.get("databases"):
         from gitops.config.databases import check_databases  # only few commands want them
 
@@ -106,6 +110,8 @@ def make_config(root: Value) -> Config:
         provenance=_make_provenance(root.keys.get("provenance")) or Provenance(),
         clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
         databases=_make_databases(lists.get("databases", ())),
+        access=_make_access(root, environments),
+        jobs=make_jobs(lists.get("jobs", ())),
     )
 
 
@@ -128,6 +134,20 @@ def _make_groups(rows: Sequence[Value], environments: Sequence[Environment]) -> 
 
     order = [row.name for row in environments]
     return tuple(make_group(row, order) for row in rows)
+
+
+def _check_access(
+    lists: Mapping[str, tuple[Value, ...]], names: Sequence[str], problems: Problems
+) -> None:
+    groups = [row.get("name") for row in lists.get("groups", ())]
+    jobs = lists.get("jobs", ())
+    check_jobs(jobs, problems)
+    check_access(lists.get("access", ()), jobs, [*names, *groups], problems)
+
+
+def _make_access(root: Value, environments: Sequence[Environment]) -> tuple[AccessRow, ...]:
+    groups = _make_groups(root.list("groups"), environments)
+    return make_access(root.list("access"), groups, [row.name for row in environments])
 
 
 def _make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:

@@ -102,6 +102,10 @@ class Problems:
         """Is something wrong with the value at exactly this path?"""
         return any(found == path for _, found, _ in self._found)
 
+    def has_inside(self, path: str) -> bool:
+        """Is something wrong with the value at this path, or with one in it?"""
+        return any(found == path or found.startswith(f"{path}.") for _, found, _ in self._found)
+
     def lines(self) -> tuple[str, ...]:
         """Return one `FILE:LINE:COL: path.to.key: what is wrong` per problem, sorted by place."""
         return tuple(

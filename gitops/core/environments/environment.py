@@ -14,6 +14,7 @@ from gitops.core.environments.image_rules import Provenance as Provenance
 from gitops.core.environments.image_rules import RegistryRules as RegistryRules
 
 if TYPE_CHECKING:
+    from gitops.core.environments.access import AccessRow, JobRow
     from gitops.core.environments.cleanup import CleanupRow
     from gitops.core.environments.databases import DatabaseRow
     from gitops.core.environments.follower import Also
@@ -325,6 +326,8 @@ class Config(Struct, frozen=True):
         cleanup: which images may be deleted from their registries.
         groups: names for several environments.
         databases: how databases of each class are known; () where nobody looks.
+        access: who may do what through the server.
+        jobs: which jobs of CI systems it knows.
     """
 
     branch: str | None
@@ -344,6 +347,8 @@ class Config(Struct, frozen=True):
     provenance: Provenance = Provenance()
     groups: tuple[Group, ...] = ()
     databases: tuple[DatabaseRow, ...] = ()
+    access: tuple[AccessRow, ...] = ()
+    jobs: tuple[JobRow, ...] = ()
 
     def provenance_of(self, environment: Environment) -> Provenance:
         """Return what images must prove for `environment`: its own word goes first."""

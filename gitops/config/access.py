@@ -1,0 +1,240 @@
+"""`access:` and `jobs:` of `gitops.yaml`: keys, rules, and what they become."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, cast
+
+from gitops.config.shapes import (
+    Key,
+    ListOf,
+    Node,
+    OneOf,
+    Problems,
+    Table,
+    Text,
+    Value,
+    nearest,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from gitops.core.environments.access import AccessRow, Act, JobRow
+    from gitops.core.environments.environment import Group
+
+_ACTS = (
+    *("deploy", "promote", "rollback", "undo", "hold"),
+    *("resume", "approve", "close", "qa", "override"),
+)
+_WHO = r"(?:user|group|job):(?! )[^\u0000-\u001f\u007f]{1,200}(?<! )"
+_APP = r"[A-Za-z0-9_*][A-Za-z0-9_.*-]{0,254}"
+_IMAGES = r"[A-Za-z0-9_*][A-Za-z0-9_.*/-]{0,254}"
+_CLAIM = r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,99}"
+_SAYS = r"[^\u0000-\u001f\u007f]{1,300}"
+
+
+class ClaimsOf:
+    """What a token must say: a mapping of texts; its Value has them as `texts`."""
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        """Return the claims that are right; each of the others is a problem."""
+        says = Text(_SAYS, lambda text: f"{shown(text)} is no value of a claim")
+        if node.id != "mapping":
+            what = 'must be a mapping of what the token says: {repository_id: "74"}'
+            problems.add(problems.place(node), path, what)
+            return None
+        keys = [child for child, _ in node.value]
+        names = [str(one.value) for one in keys if one.id == "scalar"]
+        return Table({name: Key(_Claim(name, says), "") for name in names}).read(
+            node, path, problems
+        )
+
+    def schema(self) -> dict[str, object]:
+        """Return the shape of names and values."""
+        return {
+            "type": "object",
+            "propertyNames": {"pattern": f"^(?:{_CLAIM})$"},
+            "additionalProperties": Text(_SAYS, shown).schema(),
+            "minProperties": 1,
+        }
+
+
+class _Claim:
+    """The value of one claim, if that is one to ask for."""
+
+    def __init__(self, name: str, says: Text) -> None:
+        self.name = name
+        self.says = says
+
+    def read(self, node: Node, path: str, problems: Problems) -> Value | None:
+        if re.fullmatch(_CLAIM, self.name) is None:
+            problems.add(problems.place(node), path, "is no name of a claim")
+            return None
+        if self.name in ("iss", "aud", "exp", "nbf", "iat", "jti"):
+            problems.add(problems.place(node), path, "is looked at by the server itself")
+            return None
+        return self.says.read(node, path, problems)
+
+    def schema(self) -> dict[str, object]:
+        return self.says.schema()
+
+
+def access_keys(name: Text) -> dict[str, Key]:
+    """Return both keys of the top level; `name` is that of an environment."""
+    return {
+        "access": Key(
+            ListOf(access_table(name)),
+            "Who may do what through `gitops serve`; without it signed-in people look, and nobody "
+            "acts.",
+        ),
+        "jobs": Key(
+            ListOf(job_table()),
+            "Jobs of CI systems that call the server, and how each proves what it is.",
+        ),
+    }
+
+
+def access_table(name: Text) -> Table:
+    """Return the shape of a row of `access:`; `name` is that of an environment."""
+    return Table(
+        {
+            "may": Key(
+                ListOf(OneOf(*_ACTS), least=1),
+                "What they may do through the server; nothing else follows from it. override: "
+                "pass the reasons that policy has against one of the others.",
+                required=True,
+            ),
+            "environments": Key(ListOf(name, least=1), "Where, groups too.", required=True),
+            "who": Key(
+                ListOf(Text(_WHO, _explain_who), least=1),
+                "user:NAME, group:NAME (as the sign-in service tells it) or job:NAME (of `jobs`), "
+                "compared exactly.",
+                required=True,
+            ),
+            "apps": Key(
+                ListOf(Text(_APP, lambda text: f"{shown(text)} is no app, with * or not"), least=1),
+                "Only these apps, and not the environment as a whole; * stands for anything.",
+            ),
+            "images": Key(
+                ListOf(Text(_IMAGES, _explain_images), least=1),
+                "Only these images: * inside a path segment, ** across segments.",
+            ),
+        }
+    )
+
+
+def job_table() -> Table:
+    """Return the shape of a row of `jobs:`."""
+    return Table(
+        {
+            "name": Key(
+                Text(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", _explain_job),
+                "What `access` calls it: job:NAME.",
+                required=True,
+            ),
+            "issuer": Key(
+                Text(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", _explain_job),
+                "Who its token is from: github, gitlab, kubernetes or another word of the server's "
+                "settings; static: a fixed token whose hash is there.",
+                required=True,
+            ),
+            "claims": Key(
+                ClaimsOf(),
+                "What the token must say, all of it, compared exactly: the id of the project at "
+                "the least.",
+            ),
+        }
+    )
+
+
+def check_access(
+    rows: Sequence[Value], jobs: Sequence[Value], known: Sequence[str], problems: Problems
+) -> None:
+    """Every environment, group and job that is named is there; `known` are the first two."""
+    names = [row.get("name") for row in jobs]
+    for row in rows:
+        for item in row.list("environments"):
+            if item.text not in known:
+                near = nearest(item.text, [word for word in known if word])
+                problems.add(item.place, item.path, f"no environment {shown(item.text)}{near}")
+        for item in row.list("who"):
+            kind, _, name = item.text.partition(":")
+            if kind == "job" and name not in names:
+                near = nearest(name, [word for word in names if word])
+                problems.add(item.place, item.path, f"no job {shown(name)} in `jobs`{near}")
+        _check_approvers(row, problems)
+
+
+def check_jobs(rows: Sequence[Value], problems: Problems) -> None:
+    """A job is one project's: what any project could say would let all the world in."""
+    from gitops.core.access.jobs import explain_claims
+
+    problems.add_repeated(rows, "name", "a job {}")
+    for row in rows:
+        path = f"{row.path}.claims"
+        if "issuer" not in row.keys or problems.has_inside(path):
+            continue
+        claims = row.keys.get("claims")
+        what = explain_claims(row.get("issuer"), dict(claims.texts) if claims else {})
+        if what is not None:
+            problems.add(claims.place if claims else row.place, path, what)
+
+
+def make_access(
+    rows: Sequence[Value], groups: Sequence[Group], order: Sequence[str]
+) -> tuple[AccessRow, ...]:
+    """Return the values of rows without problems, with groups written out in `order`."""
+    from gitops.core.environments.access import AccessRow
+
+    inside = {group.name: group.environments for group in groups}
+    made = []
+    for row in rows:
+        words = row.list_texts("environments")
+        named = {name for word in words for name in inside.get(word, (word,))}
+        made.append(
+            AccessRow(
+                may=cast("tuple[Act, ...]", row.list_texts("may")),
+                environments=tuple(name for name in order if name in named),
+                who=row.list_texts("who"),
+                apps=row.list_texts("apps"),
+                images=row.list_texts("images"),
+                line=row.place[0],
+            )
+        )
+    return tuple(made)
+
+
+def make_jobs(rows: Sequence[Value]) -> tuple[JobRow, ...]:
+    """Return the values of rows without problems."""
+    from gitops.core.environments.access import JobRow
+
+    return tuple(
+        JobRow(
+            name=row.get("name"),
+            issuer=row.get("issuer"),
+            claims=tuple(sorted(row.keys["claims"].texts.items())) if "claims" in row.keys else (),
+            line=row.place[0],
+        )
+        for row in rows
+    )
+
+
+def _check_approvers(row: Value, problems: Problems) -> None:
+    """A job is no person: what it agrees to, nobody looked at."""
+    may = row.list_texts("may")
+    for item in row.list("who"):
+        if item.text.startswith("job:") and "approve" in may:
+            problems.add(item.place, item.path, "a job approves nothing: that is a person's word")
+
+
+def _explain_who(text: str) -> str:
+    return f"{shown(text)} is nobody: user:ana@example.com, group:shop:oncall, job:shop-ci"
+
+
+def _explain_images(text: str) -> str:
+    return f"{shown(text)} is no image as overlays name it, with * or not, and without a tag"
+
+
+def _explain_job(text: str) -> str:
+    return f"{shown(text)} must be lower-case letters, digits and inner dashes, at most 63"

@@ -1,0 +1,1 @@
+"""Who may do what through the server, by `access:` and `jobs:` of `gitops.yaml`."""
