@@ -71,6 +71,12 @@ class FakeArchive:
         new = commits[after].files
         return tuple(sorted(path for path in {*old, *new} if old.get(path) != new.get(path)))
 
+    def changed_by_each(
+        self, steps: Sequence[tuple[str | None, str]]
+    ) -> tuple[tuple[str, ...], ...]:
+        """See `ports.Trees`."""
+        return tuple(self.changed(before, after) for before, after in steps)
+
     def prepare(self, ids: Sequence[str]) -> None:
         """Everything is here."""
 

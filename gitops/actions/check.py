@@ -65,7 +65,11 @@ def check(session: Session, revision: str | None = None, ci: CiBranch | None = N
     first = policy = _first_policy(session, archive, place)
     reader = TouchReader(archive, place.branch, place.top_level)
     agreement = ApprovalEvidence(session, archive, place.branch, changes)
-    changed = {step.commit: archive.changed(step.parent, step.commit) for step in changes.steps}
+    steps = [(step.parent, step.commit) for step in changes.steps]
+    changed = {
+        commit: paths
+        for (_, commit), paths in zip(steps, archive.changed_by_each(steps), strict=True)
+    }
     fetch_changed(archive, changes.steps, changed)
     findings = [*_rewritten(place), *_strayed(place), *_redirected(session, archive, place)]
     commits: list[CheckedCommit] = []

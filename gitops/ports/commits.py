@@ -103,6 +103,12 @@ class Trees(Protocol):
         """
         ...
 
+    def changed_by_each(
+        self, steps: Sequence[tuple[str | None, str]]
+    ) -> tuple[tuple[str, ...], ...]:
+        """Return what `changed` does for each (before, after); one reading serves them all."""
+        ...
+
     def prepare(self, ids: Sequence[str]) -> None:
         """Fetch contents (ids of files) at once that would else be fetched one by one."""
         ...

@@ -159,6 +159,25 @@ def test_changed_paths(world: World) -> None:
     assert ("docs/a.md", FILE) == world.archive.changed(None, made["first"])
 
 
+def test_changed_paths_of_many_commits(world: World) -> None:
+    """Many are told as each alone, and their files are the same as if nobody had told."""
+    made = world.commits
+    names = [(None, "first"), ("first", "second"), ("second", "merge"), ("merge", "last")]
+    steps = [(made[old] if old else None, made[new]) for old, new in names]
+    alone = [world.archive.changed(*step) for step in steps]
+    paths = {path for one in alone for path in one}
+    before = {one: [_at(world, one, path) for path in paths] for one in made.values()}
+
+    assert alone == list(world.archive.changed_by_each(steps))
+    assert before == {one: [_at(world, one, path) for path in paths] for one in made.values()}
+    assert world.archive.changed_by_each([]) == ()
+
+
+def _at(world: World, commit: str, path: str) -> object:
+    tree = world.archive.tree(commit)
+    return tree.entry(path), tree.read(path)
+
+
 def test_history_of_any_commit(world: World) -> None:
     """Versions of a folder are read from any commit on."""
     made = world.commits

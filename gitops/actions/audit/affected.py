@@ -16,7 +16,7 @@ from gitops.core.environments.environment import CONFIG_PATH, Config, Environmen
 from gitops.ports import Archive
 
 _CONFIG = folded(CONFIG_PATH)
-_LISTED = 40  # lists of overlays that are remembered
+_LISTED = 8  # commits whose overlays are remembered
 
 
 def protected(config: Config) -> tuple[Environment, ...]:
@@ -66,7 +66,7 @@ class TouchReader:
         self._looked: frozenset[Overlay] = frozenset()  # at the step before
         self._lists: dict[Environment, _Listed] = {}
         self._folders: tuple[str, list[str]] = ("", [])
-        self._listed: dict[tuple[str, Environment], tuple[Overlay, ...]] = {}
+        self._listed: dict[str, dict[Environment, tuple[Overlay, ...]]] = {}
         self._rows: tuple[Environment, ...] = ()  # of the policy that counts
         self._applications = ApplicationReader(archive)
 
@@ -93,7 +93,8 @@ class TouchReader:
         self._rows = policy.environments
         found: dict[Overlay, tuple[AffectedPath, ...]] = {}
         if step.parent is not None:
-            self._applications.carry(step.parent, step.commit, changed)
+            if rows:
+                self._applications.carry(step.parent, step.commit, changed)
             self._carry_lists(step.parent, step.commit, changed)
         here = {row: self._listed_beside(row, step) for row in rows if self.lives_here(row)}
         alone = self._left_alone(step, changed, policy, list(here.values()))
@@ -203,19 +204,18 @@ class TouchReader:
             sides = old.entry(path), new.entry(path)
             if any(one is None or one.kind != "file" for one in sides):
                 return
-        for (commit, row), listed in list(self._listed.items()):
-            if commit == before:
-                self._listed[after, row] = listed
+        if before in self._listed:
+            self._listed.setdefault(after, self._listed[before])
         if self._folders[0] == before:
             self._folders = after, self._folders[1]
 
     def _listed_in(self, row: Environment, commit: str) -> tuple[Overlay, ...]:
-        if (commit, row) not in self._listed:
-            while len(self._listed) > _LISTED:
-                del self._listed[next(iter(self._listed))]
-            found = overlays_in(self._archive.tree(commit), row)
-            self._listed[commit, row] = found
-        return self._listed[commit, row]
+        while len(self._listed) > _LISTED:
+            del self._listed[next(iter(self._listed))]
+        listed = self._listed.setdefault(commit, {})
+        if row not in listed:
+            listed[row] = overlays_in(self._archive.tree(commit), row)
+        return listed[row]
 
     def _after(self, step: BranchStep) -> _State:
         """Return the state after a step: the one that all overlays share, where they go along."""

@@ -67,8 +67,8 @@ class ApplicationReader:
 
     def carry(self, before: str, after: str, changed: Sequence[str]) -> None:
         """Be told that these paths are all that `after` has changed beside `before`."""
-        known = self._indexes.get(before)
-        if known is None or after in self._indexes or not self._same(known, after, changed):
+        known = self.index(before)
+        if after in self._indexes or not self._same(known, after, changed):
             return
         while len(self._indexes) > 2:
             del self._indexes[next(iter(self._indexes))]
@@ -374,16 +374,19 @@ def _reason(
     return None
 
 
-def _all_files(tree: Tree, folder: str = "") -> Iterator[str]:
-    todo = [folder]
-    while todo:
-        here = todo.pop()
-        for name in tree.entries(here):
-            path = f"{here}/{name}" if here else name
-            if path.endswith("/"):
-                todo.append(path[:-1])
-            else:
-                yield path
+def _all_files(tree: Tree) -> Iterator[str]:
+    level = [""]
+    while level:
+        tree.prepare(level)
+        below: list[str] = []
+        for here in level:
+            for name in tree.entries(here):
+                path = f"{here}/{name}" if here else name
+                if path.endswith("/"):
+                    below.append(path[:-1])
+                else:
+                    yield path
+        level = below
 
 
 def _content(tree: Tree, path: str) -> bytes:

@@ -17,7 +17,8 @@ from gitops.adapters.gitrepo.command import messages, settings
 from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
 from gitops.adapters.gitrepo.command.process import OFFLINE, Git
 from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, ObjectEntry, TreeContent
-from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot, changed_paths
+from gitops.adapters.gitrepo.objects.differences import changed_paths, differences
+from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.git.commit import CommitInfo
@@ -68,6 +69,7 @@ class CommitReader:
         self._algorithm = algorithm
         self._made: tuple[LazyFetch, HistoryReader] | None = None
         self._trees: dict[str, CommitTree] = {}
+        self._told: dict[str, dict[str, ObjectEntry | None]] = {}
         self._branches: dict[str, str] | None = None
 
     @property
@@ -231,13 +233,30 @@ class CommitReader:
             self._reach.need([commit])
             while len(self._trees) >= _TREES:
                 del self._trees[next(iter(self._trees))]
-            self._trees[commit] = CommitTree(self._reach, commit)
+            self._trees[commit] = CommitTree(self._reach, commit, self._told.get(commit))
         return self._trees[commit]
 
     def changed(self, before: str | None, after: str) -> tuple[str, ...]:
         """Return the paths whose entries differ; see `ports.Trees`."""
         self._reach.need([after] if before is None else [before, after])
         return changed_paths(self._reach.store, before, after)
+
+    def changed_by_each(
+        self, steps: Sequence[tuple[str | None, str]]
+    ) -> tuple[tuple[str, ...], ...]:
+        """Return the paths that differ in each pair; see `ports.Trees`."""
+        commits = [one for step in steps for one in step if one is not None]
+        self._reach.need(commits)
+        found: list[tuple[str, ...]] = []
+        for (before, after), sides in zip(
+            steps, differences(self._reach.store, steps), strict=True
+        ):
+            for number, commit in enumerate((before, after)):
+                if commit is not None:
+                    told = self._told.setdefault(commit, {})
+                    told |= {path: entries[number] for path, entries in sides.items()}
+            found.append(tuple(sorted(sides)))
+        return tuple(found)
 
     def prepare(self, ids: Sequence[str]) -> None:
         """Fetch contents at once; see `ports.Trees`."""
@@ -274,11 +293,21 @@ class BlobSource(Protocol):
 
 
 class CommitTree(CommitSnapshot):
-    """`ports.Tree` of a commit; its `branch` is the commit's short id."""
+    """`ports.Tree` of a commit; its `branch` is the commit's short id.
 
-    def __init__(self, reach: BlobSource, commit: str) -> None:
+    Args:
+        told: what is known of paths in it.
+    """
+
+    def __init__(
+        self,
+        reach: BlobSource,
+        commit: str,
+        told: Mapping[str, ObjectEntry | None] | None = None,
+    ) -> None:
         super().__init__(reach.store, BranchTip(commit[:7], commit))
         self._reach = reach
+        self._told = told or {}
         self._seen: dict[str, TreeContent | None] = {}
 
     def entry(self, path: str) -> TreeEntry | None:
@@ -296,6 +325,10 @@ class CommitTree(CommitSnapshot):
             raise NotFound(f"{path}: no symbolic link")
         return self._content(found.oid).decode("utf-8", "surrogateescape")
 
+    def _file(self, path: str) -> ObjectEntry | None:
+        told = self._told.get(path)
+        return told if told is not None and told.is_file else super()._file(path)
+
     def _content(self, oid: str) -> bytes:
         if self._store.find(oid) is None:
             self._reach.fetch_blobs([oid])
@@ -304,6 +337,8 @@ class CommitTree(CommitSnapshot):
     def _find(self, path: str) -> ObjectEntry | None:
         if not path:
             return ObjectEntry(TREE, self._root)
+        if path in self._told:
+            return self._told[path]
         folder, _, name = path.rpartition("/")
         if folder not in self._seen:
             entry = self._find(folder)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.snapshot import changed_paths
+from gitops.adapters.gitrepo.objects.differences import changed_paths
 from gitops.adapters.gitrepo.objects.source import ObjectSource
 
 if TYPE_CHECKING:

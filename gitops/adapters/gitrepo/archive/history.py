@@ -134,7 +134,7 @@ class HistoryReader:
             newest += [one.entry.oid for one in looked if one.entry is not None]
         newest = list(dict.fromkeys(newest))
         self._source.fetch_blobs(newest)
-        store.read_ahead(newest)
+        store.ahead.read(newest)
         self._fetched.update(newest)
 
     def _last(self, start: str) -> str:
@@ -341,7 +341,7 @@ class HistoryReader:
             wanted |= dict.fromkeys(one.entry.oid for one in looked if one.entry is not None)
         self._source.fetch_blobs(list(wanted))
         if beside is not None:
-            self._source.store.read_ahead(list(wanted))
+            self._source.store.ahead.read(list(wanted))
             self._fetched.update(wanted)
 
     def _version(self, one: _Version, *, complete: bool) -> OverlayVersion:

@@ -111,6 +111,7 @@ class LazyFetch:
 
     def fetch_blobs(self, oids: Sequence[str]) -> None:
         """Fetch contents by id, all at once; what fails is fetched when it is read."""
+        self.store.ahead.expect(oids)
         new = [oid for oid in dict.fromkeys(oids) if oid not in self._blobs]
         self._blobs.update(new)
         if self._url is None or not new:

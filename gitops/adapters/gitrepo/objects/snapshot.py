@@ -27,15 +27,19 @@ class CommitSnapshot:
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the regular file at `path`, or None when there is none."""
-        folder, _, name = path.rpartition("/")
-        tree = self._folder(folder)
-        entry = None if tree is None else self._plain(path, tree.get(name))
-        if entry is None or entry.mode == TREE:
+        entry = self._file(path)
+        if entry is None:
             return None
         try:
             return self._content(entry.oid)
         except ManifestError as error:
             raise ManifestError(error.problem, path=path, column=None) from None
+
+    def _file(self, path: str) -> ObjectEntry | None:
+        folder, _, name = path.rpartition("/")
+        tree = self._folder(folder)
+        entry = None if tree is None else self._plain(path, tree.get(name))
+        return None if entry is None or entry.mode == TREE else entry
 
     def _content(self, oid: str) -> bytes:
         if self._no_giants and not self._store.holds(oid):
@@ -60,9 +64,9 @@ class CommitSnapshot:
         for depth in range(max(map(len, parts), default=0)):
             level = dict.fromkeys("/".join(one[: depth + 1]) for one in parts if len(one) > depth)
             new = [folder for folder in level if folder not in self._folders]
-            self._store.read_ahead(self._oids(new, lambda one: one.mode == TREE))
+            self._store.ahead.read(self._oids(new, lambda one: one.mode == TREE))
         files = (f"{directory}/{name}" for directory in wanted for name in names)  # not the root's
-        self._store.read_ahead(self._oids(files, lambda one: one.is_file))
+        self._store.ahead.read(self._oids(files, lambda one: one.is_file))
 
     def _oids(self, paths: Iterable[str], fits: Callable[[ObjectEntry], bool]) -> list[str]:
         found = []
@@ -92,33 +96,3 @@ class CommitSnapshot:
         if entry is not None and entry.mode in _WHAT:
             raise ManifestError(_WHAT[entry.mode], path=path)
         return entry
-
-
-def changed_paths(store: Store, before: str | None, after: str) -> tuple[str, ...]:
-    """Return the paths whose entries differ between two commits, sorted; None is no commit.
-
-    What is a folder on one side only is told by its files and by what stands there on the other.
-    """
-    old = ObjectEntry(TREE, store.tree_of(before)) if before is not None else None
-    found: list[str] = []
-    _differ(store, old, ObjectEntry(TREE, store.tree_of(after)), "", found)
-    return tuple(sorted(set(found)))
-
-
-def _differ(
-    store: Store, old: ObjectEntry | None, new: ObjectEntry | None, path: str, found: list[str]
-) -> None:
-    if old == new:
-        return
-    before, after = _below(store, old), _below(store, new)
-    if any(one is not None and one.mode != TREE for one in (old, new)):
-        found.append(path)
-    for name in {name for name, _ in before.items() ^ after.items()}:
-        below = f"{path}/{name}" if path else name
-        _differ(store, before.get(name), after.get(name), below, found)
-
-
-def _below(store: Store, entry: ObjectEntry | None) -> TreeContent:
-    if entry is None or entry.mode != TREE:
-        return {}
-    return store.tree(entry.oid)

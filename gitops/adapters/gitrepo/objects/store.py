@@ -19,6 +19,7 @@ from pathlib import Path
 from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack as packing
+from gitops.adapters.gitrepo.objects.ahead import ObjectsAhead
 from gitops.adapters.gitrepo.objects.codec import (
     RAW_LENGTH,
     TREE,
@@ -33,13 +34,12 @@ from gitops.adapters.gitrepo.objects.codec import (
 from gitops.adapters.gitrepo.objects.leftovers import PREFIX, forget, remember
 from gitops.adapters.gitrepo.objects.pack import GitObject, ReadPack
 from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, BatchReader
+from gitops.adapters.gitrepo.objects.wide import WideTrees
 from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
 _LARGE = 1 << 14  # bytes; what is larger is not worth the time in a store that is thrown away
-_LOT = 500  # names that fit into a pipe, so that nobody waits for room in it
 _ENTRIES = 200_000  # of folders that are remembered; the oldest ones go
-_AHEAD = 1 << 26  # bytes that are read before they are asked for
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
 # is written faster than a hundred loose files. `fsync`: the store is thrown away, or copied to a
 # cache that is verified; a push to a repository on this machine runs with that one's settings.
@@ -81,6 +81,7 @@ class Store:
         damaged: an object was missing, or not what its id says.
         stays: it serves many calls: what they read is remembered, and the reader goes on.
         made: objects that no server may have yet.
+        ahead: objects in memory before they are asked for.
     """
 
     def __init__(
@@ -103,7 +104,7 @@ class Store:
         self.stays = False
         self._trees: dict[str, TreeContent] = {}
         self._entries = 0  # of all of them
-        self._ahead: dict[str, GitObject] = {}
+        self._wide = WideTrees(RAW_LENGTH[algorithm])
         self.made: dict[str, GitObject] = {}
         self.algorithm = algorithm
         try:
@@ -112,6 +113,7 @@ class Store:
                 self.args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
                 remember(self.path)
             self._reader = BatchReader(git, self.args)
+            self.ahead = ObjectsAhead(self._reader)
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write_files(borrow)
@@ -152,12 +154,12 @@ class Store:
 
     def shared(self) -> None:
         """Take note that the server has all that was made here."""
-        self._ahead.update(self.made)
+        self.ahead.add(self.made)
         self.made.clear()
 
     def keep(self, pack: ReadPack, whole: bytes, *, loose: bool = False) -> None:
         """Keep a pack that was read in process, or its objects as they are; remember them."""
-        self._ahead.update(pack.objects)
+        self.ahead.add(pack.objects)
         if loose:
             for oid, one in pack.objects.items():
                 self._write_loose(oid, object_bytes(*one))
@@ -223,32 +225,14 @@ class Store:
         """
         if "\n" in name:
             return None
-        found = self.made.get(name) or self._ahead.get(name) or self._reader.ask([name])[0]
+        found = self.made.get(name) or self.ahead.get(name) or self._reader.ask([name])[0]
         if found is TOO_LARGE:
             raise ManifestError(
                 f"is larger than {LARGEST >> 20} MB", path=f"object {name[:12]}", column=None
             )
         if self.stays and found is not None and len(found[1]) < _LARGE:
-            self._ahead[name] = found
+            self.ahead.add({name: found})
         return found
-
-    def read_ahead(self, oids: Iterable[str]) -> None:
-        """Read objects that will be asked for one by one: many go through the pipe at once.
-
-        It changes no answer, only what they cost.
-        """
-        wanted = [oid for oid in dict.fromkeys(oids) if oid not in self._ahead]
-        if not wanted:
-            return
-        room = _AHEAD - sum(len(body) for _, body in self._ahead.values())
-        for start in range(0, len(wanted), _LOT):
-            if room <= 0:
-                break
-            lot = wanted[start : start + _LOT]
-            answers = zip(lot, self._reader.ask(lot), strict=True)
-            found = {oid: one for oid, one in answers if one and one is not TOO_LARGE}
-            self._ahead |= found
-            room -= sum(len(body) for _, body in found.values())
 
     def holds(self, oid: str) -> bool:
         """Say whether the object is here; unlike `find` this never makes git fetch it."""
@@ -260,7 +244,11 @@ class Store:
         """Return the entries of the tree `oid`; trees that were read lately are remembered."""
         tree = self._trees.get(oid)
         if tree is None:
-            tree = self._parsed(oid, self.read(oid)[1])
+            body = self.read(oid)[1]
+            tree = self._wide.read(body)
+            if tree is None:
+                tree = self._parsed(oid, body)
+                self._wide.note(body, tree)
             self._entries += len(tree)
             while self._entries > _ENTRIES and self._trees:
                 self._entries -= len(self._trees.pop(next(iter(self._trees))))

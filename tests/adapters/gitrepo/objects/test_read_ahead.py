@@ -32,12 +32,8 @@ def build(store: Store, paths: Sequence[str]) -> CommitSnapshot:
     )
 
 
-def test_what_is_prepared_is_asked_for_together(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Folders and files that were announced take a few exchanges, not one each."""
-    folders = [f"apps/a{number}/dev" for number in range(60)]
-    snapshot = build(store, [f"{folder}/{FILE}" for folder in folders])
+def count(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows by the number of names in each exchange."""
     asked: list[int] = []
     ask = BatchReader.ask
 
@@ -46,6 +42,16 @@ def test_what_is_prepared_is_asked_for_together(
         return ask(self, names)
 
     monkeypatch.setattr(BatchReader, "ask", counting)
+    return asked
+
+
+def test_what_is_prepared_is_asked_for_together(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders and files that were announced take a few exchanges, not one each."""
+    folders = [f"apps/a{number}/dev" for number in range(60)]
+    snapshot = build(store, [f"{folder}/{FILE}" for folder in folders])
+    asked = count(monkeypatch)
     snapshot.prepare([*folders, "apps/none/dev", f"{folders[0]}/{FILE}"], [FILE])
     for folder in folders:
         assert (FILE,) == snapshot.entries(folder)
@@ -57,6 +63,20 @@ def test_what_is_prepared_is_asked_for_together(
 def test_more_than_fits_into_a_pipe_comes_whole(store: Store) -> None:
     """Twelve hundred objects, one that is not there among them: each answer is of its own name."""
     oids = [store.write("blob", b"%d" % number * 50) for number in range(1200)]
-    store.read_ahead([*oids[:600], "0" * 40, *oids[600:]])
+    store.ahead.read([*oids[:600], "0" * 40, *oids[600:]])
     assert all(store.read(oid)[1] == b"%d" % number * 50 for number, oid in enumerate(oids))
+    assert store.find("0" * 40) is None
+
+
+def test_what_is_expected_comes_a_few_at_a_time(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A hundred contents, read in the order that was told, take seven exchanges."""
+    oids = [store.write("blob", b"%d" % number * 50) for number in range(100)]
+    asked = count(monkeypatch)
+    store.made.clear()
+    store.ahead.expect([*oids[:50], "0" * 40, *oids[50:]])
+    assert all(store.read(oid)[1] == b"%d" % number * 50 for number, oid in enumerate(oids))
+    assert sum(asked) == 101
+    assert len(asked) == 7
     assert store.find("0" * 40) is None
