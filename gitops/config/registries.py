@@ -19,6 +19,7 @@ from gitops.config.shapes import (
     shown,
 )
 from gitops.core.environments.environment import Provenance, RegistryRules
+from gitops.core.environments.image_rules import SignerIdentity
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
@@ -48,7 +49,17 @@ REGISTRIES = Table(
         ),
     }
 )
+_ISSUER = r"https://[A-Za-z0-9.-]{1,253}(?::[1-9][0-9]{0,4})?(?:/[!-~]{0,500})?"
+_SIGNER = r"[!-~]{3,500}"
 _PATTERN = r"[A-Za-z0-9_*](?:[A-Za-z0-9_.*/-]{0,254})"
+
+
+def _explain_issuer(text: str) -> str:
+    return f"{shown(text)} is no issuer, like https://token.actions.githubusercontent.com"
+
+
+def _explain_signer(text: str) -> str:
+    return f"{shown(text)} is no identity: 3 to 500 characters without spaces"
 
 
 def cleanup_table(branch: Text, duration: Text) -> Table:
@@ -105,17 +116,42 @@ def make_cleanup(row: Value) -> CleanupRow:
     )
 
 
+_IDENTITY = Table(
+    {
+        "issuer": Key(
+            Text(_ISSUER, _explain_issuer),
+            "The identity provider that vouched for the signer, to the letter.",
+            required=True,
+        ),
+        "identity": Key(
+            Text(_SIGNER, _explain_signer),
+            "What the certificate calls the signer, a workflow or an e-mail address: * inside one "
+            "path segment, ** across.",
+            required=True,
+        ),
+    }
+)
 _PROVENANCE = Table(
     {
         "required": Key(
             YesNo(),
             "Whether images must say that they were built from their `source`, and from the commit "
-            "that goes there; left out: only with `keys`.",
+            "that goes there; left out: only with `keys` or `identities`.",
         ),
         "keys": Key(
             ListOf(Text(FILE, explain_file), least=1),
             "Files on the branch with public keys (PEM); cosign must have signed the image, or a "
             "statement about it, with one of them.",
+        ),
+        "identities": Key(
+            ListOf(_IDENTITY, least=1),
+            "Whose certificates count where cosign signed without a key (Fulcio, Rekor), in place "
+            "of one of `keys`.",
+        ),
+        "trustedRoot": Key(
+            Text(FILE, explain_file),
+            "A file on the branch that says whom to trust for certificates and transparency logs "
+            "(trusted_root.json); left out: Sigstore's public service. Nothing is fetched.",
         ),
     }
 )
@@ -184,7 +220,21 @@ def make_registries(table: Value) -> RegistryRules:
 
 def make_provenance(table: Value) -> Provenance:
     """Return the value of a table without problems."""
-    keys = table.list_texts("keys")
-    # Keys are named to be asked for.
-    required = table.get("required", "true" if keys else "false") == "true"
-    return Provenance(required, keys)
+    keys, rows = table.list_texts("keys"), table.list("identities")
+    # Keys and identities are named to be asked for.
+    required = table.get("required", "true" if keys or rows else "false") == "true"
+    identities = tuple(SignerIdentity(row.get("issuer"), row.get("identity")) for row in rows)
+    return Provenance(required, keys, identities, table.get("trustedRoot") or None)
+
+
+def check_provenance(tables: Sequence[Value | None], problems: Problems) -> None:
+    """A pattern that anybody fits asks for nobody; a trust root is for certificates."""
+    for table in tables:
+        if table is None:
+            continue
+        for row in table.list("identities"):
+            if not row.get("identity").strip("*/:.@"):
+                problems.add(row.place, row.path, "identity: is true of anybody")
+        root = table.keys.get("trustedRoot")
+        if root is not None and not table.list("identities"):
+            problems.add(root.place, root.path, "is only read with `identities`")

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, cast
 
 from gitops.config.access import check_access, check_jobs, make_access, make_jobs
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
-from gitops.config.registries import check_cleanup, check_pins, make_cleanup, make_registries
+from gitops.config.registries import (
+    check_cleanup,
+    check_pins,
+    check_provenance,
+    make_cleanup,
+    make_registries,
+)
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environments.environment import (
     Approvals,
@@ -52,6 +58,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_formerly(rows, names, problems)
     if any("pin" in row.keys for row in rows):
         check_pins(rows, problems)
+    check_provenance([one.keys.get("provenance") for one in (root, *rows)], problems)
     if lists.get("cleanup"):
         check_cleanup(lists["cleanup"], problems)
     if lists.get("groups"):

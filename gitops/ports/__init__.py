@@ -43,9 +43,13 @@ if TYPE_CHECKING:
     from gitops.ports.intents import Gathered, Intents
     from gitops.ports.registry import NoRegistry, Registry
     from gitops.ports.renderer import Build, BuildFile, Renderer
+    from gitops.ports.signatures import NoSignatures, Signatures
 
 # Few calls need these, and defining them takes time before the first request is sent.
-_LATER = ("evidence", "forge", "commits", "index", "intents", "renderer", "cluster", "registry")
+_LATER = (
+    *("evidence", "forge", "commits", "index", "intents", "renderer", "cluster", "registry"),
+    "signatures",
+)
 
 __all__ = [
     "Archive",
@@ -75,6 +79,7 @@ __all__ = [
     "NoClusters",
     "NoForge",
     "NoRegistry",
+    "NoSignatures",
     "NotMerged",
     "Protection",
     "PullRequest",
@@ -85,6 +90,7 @@ __all__ = [
     "Registry",
     "Renderer",
     "Repository",
+    "Signatures",
     "Snapshot",
     "Sources",
     "Tree",

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gitops.core.environments.environment import Config, ForgeSetting
     from gitops.ports import Clusters, GatedForge, NoForge, Registry, Renderer, Sources
     from gitops.ports.repository import Start
+    from gitops.ports.signatures import Signatures
 
 
 _LONGEST_LOOK = 30.0  # seconds that one question to a registry may take
@@ -142,7 +143,7 @@ def new_session(
         jobs=clusters,
         renderer=open_renderer,
         registry=Late(opened, lambda: _registry(timeout)),
-        signed_by=_signed_by,
+        signatures=Late(opened, _signatures),
         say=say,
         retry=_retry,
     )
@@ -192,10 +193,10 @@ def _clusters(repository: GitRepository, location: str) -> AbstractContextManage
     return open_clusters(os.environ, repository.describe(), location)
 
 
-def _signed_by(key: bytes, signature: bytes, content: bytes) -> bool:
-    from gitops.adapters.registry.verify import is_signed_by  # only few calls check signatures
+def _signatures() -> AbstractContextManager[Signatures]:
+    from gitops.adapters.registry.verify import ImageSignatures  # only few calls check signatures
 
-    return is_signed_by(key, signature, content)
+    return nullcontext(ImageSignatures())
 
 
 def _registry(timeout: float) -> AbstractContextManager[Registry]:

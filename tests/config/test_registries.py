@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from gitops.config import config_schema, load_config
 from gitops.core.environments.cleanup import CleanupRow
 from gitops.core.environments.environment import Provenance, RegistryRules
+from gitops.core.environments.image_rules import SignerIdentity
 from gitops.errors import ConfigError
 
 TEXT = """\
@@ -59,7 +60,21 @@ def test_proofs_that_are_asked_for() -> None:
     assert load_config(text()).provenance == Provenance(False)
 
 
+def test_certificates_that_count() -> None:
+    """Identities ask for a signature as keys do."""
+    row = "{issuer: 'https://id.example.com', identity: 'https://git.example.com/shop/**'}"
+    top = f"provenance: {{identities: [{row}], trustedRoot: .gitops/root.json}}"
+    found = load_config(text(top=top)).provenance
+    who = SignerIdentity("https://id.example.com", "https://git.example.com/shop/**")
+    assert Provenance(True, (), (who,), ".gitops/root.json") == found
+    assert found.asks_for_signature
+
+
 WRONG = {
+    text(top="provenance: {identities: []}"): "",
+    text(top="provenance: {identities: [{issuer: 'https://a.b'}]}"): "identity: is missing",
+    text(top="provenance: {identities: [{issuer: a.b, identity: a@b.c}]}"): "is no issuer",
+    text(top="provenance: {identities: [{issuer: 'https://a.b', identity: 'a b'}]}"): "is no ident",
     text(top="provenance: true"): "must be a mapping",
     text(top="provenance: {keys: ['../x']}"): "",
     text(top="provenance: {required: maybe}"): "must be",
@@ -81,6 +96,20 @@ def test_what_is_wrong_is_said(content: bytes) -> None:
     assert WRONG[content] in str(caught.value.reasons)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(YAML(typ="safe").load(content), config_schema())
+
+
+@pytest.mark.parametrize(
+    ("provenance", "words"),
+    [
+        ("{identities: [{issuer: 'https://a.b', identity: '**@*'}]}", "is true of anybody"),
+        ("{keys: [a.pub], trustedRoot: root.json}", "is only read with `identities`"),
+    ],
+)
+def test_trust_that_asks_for_nobody(provenance: str, words: str) -> None:
+    """A pattern that anybody fits, and a root that nobody reads."""
+    with pytest.raises(ConfigError) as caught:
+        load_config(text(top=f"provenance: {provenance}"))
+    assert words in str(caught.value.reasons)
 
 
 @pytest.mark.parametrize("stage", ["", "pin: both"])

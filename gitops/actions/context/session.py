@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         Registry,
         Renderer,
         Repository,
+        Signatures,
         Snapshot,
         Sources,
         WorkTree,
@@ -57,8 +58,10 @@ def _no_registry() -> Registry:
     return NoRegistry()
 
 
-def _no_verifier(_key: bytes, _signature: bytes, _content: bytes) -> bool:
-    raise NotFound("no signature can be checked here")
+def _no_signatures() -> Signatures:
+    from gitops.ports import NoSignatures  # only few calls check signatures
+
+    return NoSignatures()
 
 
 class Combining(Struct, frozen=True):
@@ -109,8 +112,7 @@ class Session(Struct, frozen=True):
         jobs: leads to the clusters that run environments.
         renderer: finds what builds overlays; None where there is none.
         registry: the registries of images; its calls may come from several threads.
-        signed_by: says whether a public key (PEM) made a signature of some bytes: key, signature,
-            content. Raises NotFound where nothing is installed that can tell.
+        signatures: checks signatures of images.
         proofs: what registries have said of images in this call (actions/policy/provenance.py).
         before_write: asked once before anything is written, with the overlays that it reaches;
             what it raises ends the call. None: nobody asks.
@@ -139,7 +141,7 @@ class Session(Struct, frozen=True):
     jobs: JobClusters = field(default_factory=_no_jobs)
     renderer: Callable[[], Renderer | None] = lambda: None
     registry: Registry = field(default_factory=_no_registry)
-    signed_by: Callable[[bytes, bytes, bytes], bool] = _no_verifier
+    signatures: Signatures = field(default_factory=_no_signatures)
     proofs: dict[object, object] = field(default_factory=dict)
     before_write: Callable[[Session, Tip, Sequence[Overlay]], None] | None = None
     kept: Kept | None = None

@@ -15,9 +15,10 @@ from msgspec import Struct
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.core.environments.environment import Provenance, match_branch
-from gitops.core.environments.image_rules import may_ask
+from gitops.core.environments.image_rules import SignerIdentity, may_ask
 from gitops.core.git.proof import Proof
 from gitops.core.git.remote_url import normalised_repository
+from gitops.core.images.keyless import signer_that_counts
 from gitops.core.images.manifest import Descriptor, ImageInfo, Manifest
 from gitops.core.images.name import DOCKER_HUB, ImageName, image_name
 from gitops.core.images.provenance import (
@@ -37,6 +38,7 @@ from gitops.core.images.signed import (
     SLSA,
     STATEMENT,
     Signed,
+    Statement,
     is_signature,
     read_envelope,
     read_payload,
@@ -45,6 +47,7 @@ from gitops.core.images.signed import (
 )
 from gitops.core.kustomization.image import ImageChange
 from gitops.core.policy.reasons import Reason
+from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, NotFound, UsageError
 from gitops.ports import Registry
 
@@ -58,11 +61,15 @@ class Proved(Struct, frozen=True):
 
     Attributes:
         claim: where it says that it comes from; a text: why that is nothing.
-        signed: one of the keys that were asked for signed it, or there are none.
+        signed: somebody who counts signed it, or nobody has to.
+        signer: whose certificate signed it.
+        doubt: what a signature lacks that does not count, "" for nothing known.
     """
 
     claim: SourceClaim | str
     signed: bool
+    signer: str | None = None
+    doubt: str = ""
 
 
 def judge_provenance(
@@ -113,7 +120,7 @@ class _Judge:
         if against is not None:
             return against
         if not proved.signed:
-            return "no key that `provenance.keys` names has signed it"
+            return _unsigned(self._rules) + (f": {proved.doubt}" if proved.doubt else "")
         if commit is None and isinstance(proved.claim, SourceClaim):
             return self._elsewhere(source, proved.claim.revision)
         return None
@@ -142,17 +149,20 @@ class _Judge:
 
     def _proved(self, name: ImageName, reference: str) -> Proved:
         """Ask the registry, once in a call."""
-        known, keys = self._view.session.proofs, self._keys()
-        where = (str(name), reference, keys)
+        known, trust = self._view.session.proofs, self._trust()
+        where = (str(name), reference, trust)
         found = known.get(where)
         if not isinstance(found, Proved):
             info = self._registry.describe(name, reference)
-            signed = self._signed(name, info.manifest.digest, keys)
+            signed = self._signed(name, info.manifest.digest, trust)
             statements = tuple(_statements(self._registry, name, info))
             claim = read_claim(info, self._inherited(name, info), (*signed.claims, *statements))
             if signed.claims:
                 claim = signed.claims[0]  # who signed it is who says it
-            found = Proved(claim, signed.good or not keys)
+            elif isinstance(claim, str) and signed.ran_for is not None:
+                claim = signed.ran_for  # the image does not say it
+            asked = self._rules.asks_for_signature
+            found = Proved(claim, signed.good or not asked, signed.signer, signed.doubt)
             known[where] = found
         return found
 
@@ -172,52 +182,100 @@ class _Judge:
             return tuple(image.config.labels for image in told.images)
         return ()
 
-    def _keys(self) -> tuple[bytes, ...]:
-        """Return the public keys that `gitops.yaml` names. Raises UsageError for one not there."""
-        found = []
-        for path in self._rules.keys:
-            content = self._view.tip.snapshot.read(path)
-            if content is None:
-                raise UsageError(f"`provenance.keys` names {path}, which is not there")
-            found.append(content)
-        return tuple(found)
+    def _trust(self) -> _Trust:
+        """Return whose signatures count. Raises UsageError for a file that is not there."""
+        keys = tuple(self._file(path, "keys") for path in self._rules.keys)
+        path = self._rules.trusted_root
+        root = self._file(path, "trustedRoot") if path is not None else None
+        return _Trust(keys, self._rules.identities, root)
 
-    def _signed(self, name: ImageName, digest: str, keys: tuple[bytes, ...]) -> _Signatures:
-        """Look for a signature by one of `keys`, and for what it says."""
-        good = False
-        claims: list[SourceClaim] = []
-        if not keys:
-            return _Signatures()
-        for signed, said in _signatures(self._registry, name, digest):
-            if not any(
-                self._view.session.signed_by(key, one, signed.content)
-                for key in keys
+    def _file(self, path: str, key: str) -> bytes:
+        content = self._view.tip.snapshot.read(path)
+        if content is None:
+            raise UsageError(f"`provenance.{key}` names {path}, which is not there")
+        return content
+
+    def _signed(self, name: ImageName, digest: str, trust: _Trust) -> _Signatures:
+        """Look for signatures of somebody who counts, and for what they say."""
+        found = _Signatures()
+        if not trust.keys and not trust.identities:
+            return found
+        for signed, statement in _signatures(self._registry, name, digest):
+            if any(
+                self._view.session.signatures.is_signed_by(key, one, signed.content)
+                for key in trust.keys
                 for one in signed.signatures
             ):
-                continue
-            good = True
-            claims += said
-        return _Signatures(good, tuple(claims))
+                found.good = True
+                found.claims += _claims(statement)
+            elif trust.identities and signed.bundle is not None:
+                self._certified(signed.bundle, digest, trust, found)
+        return found
+
+    def _certified(self, bundle: bytes, digest: str, trust: _Trust, found: _Signatures) -> None:
+        """Look whether a certificate signed that is one of somebody who counts."""
+        try:
+            told = self._view.session.signatures.certified(bundle, trust.root)
+            if told.kind != STATEMENT:
+                raise ValueError("it is no statement about an image")
+            statement = read_statement(told.content, digest)
+        except ValueError as error:
+            found.doubt = one_line(str(error), 200)
+            return
+        signer = signer_that_counts(told, trust.identities)
+        if signer is None:
+            found.doubt = f"it is signed by {one_line(str(told), 200)}"
+            return
+        found.good, found.signer, found.ran_for = True, signer, told.claim
+        found.claims += _claims(statement)
 
 
-class _Signatures(Struct, frozen=True):
+class _Trust(Struct, frozen=True):
+    """Whose signatures count: public keys, certificates, and who is trusted to certify."""
+
+    keys: tuple[bytes, ...]
+    identities: tuple[SignerIdentity, ...]
+    root: bytes | None
+
+
+class _Signatures(Struct):
+    """What is signed beside an image by somebody who counts.
+
+    Attributes:
+        ran_for: what the signer's certificate says that it ran for.
+    """
+
     good: bool = False
     claims: tuple[SourceClaim, ...] = ()
+    signer: str | None = None
+    ran_for: SourceClaim | None = None
+    doubt: str = ""
+
+
+def _unsigned(rules: Provenance) -> str:
+    keys = "no key that `provenance.keys` names"
+    others = "nobody that `provenance.identities` names"
+    named = [text for text, some in ((keys, rules.keys), (others, rules.identities)) if some]
+    return f"{' and '.join(named)} has signed it"
+
+
+def _claims(statement: Statement | None) -> tuple[SourceClaim, ...]:
+    """Return what a signed statement says of sources; one that only says "signed" says nothing."""
+    return () if statement is None or is_signature(statement) else statement.claims
 
 
 def _signatures(
     registry: Registry, name: ImageName, digest: str
-) -> Iterator[tuple[Signed, tuple[SourceClaim, ...]]]:
+) -> Iterator[tuple[Signed, Statement | None]]:
     """Yield what is signed beside an image: cosign's tags, and what refers to the image."""
     for manifest in _beside(registry, name, digest):
         for layer in manifest.layers[:_MOST_SIGNATURES]:
             with suppress(ValueError):
                 if layer.media_type == PAYLOAD:
                     told = layer.annotations.get(SIGNATURE, "")
-                    yield read_payload(registry.blob(name, layer.digest), told, digest), ()
+                    yield read_payload(registry.blob(name, layer.digest), told, digest), None
                 elif layer.media_type == ENVELOPE or layer.media_type.startswith(BUNDLE):
-                    signed, statement = read_envelope(registry.blob(name, layer.digest), digest)
-                    yield signed, () if is_signature(statement) else statement.claims
+                    yield read_envelope(registry.blob(name, layer.digest), digest)
 
 
 def _beside(registry: Registry, name: ImageName, digest: str) -> Iterator[Manifest]:
@@ -261,14 +319,15 @@ def proof_lines(session: Session, changes: Iterable[ImageChange]) -> tuple[str, 
             if not isinstance(proved, Proved) or not isinstance(proved.claim, SourceClaim):
                 continue
             if isinstance(where, tuple) and where[:2] == wanted:
-                signed = proved.signed and bool(where[2])
-                lines.append(str(_proof(change.image, proved.claim, signed=signed)))
+                lines.append(str(_proof(change.image, proved, proved.claim, where[2])))
     return tuple(dict.fromkeys(lines))
 
 
-def _proof(image: str, claim: SourceClaim, *, signed: bool) -> Proof:
+def _proof(image: str, proved: Proved, claim: SourceClaim, trust: object) -> Proof:
     try:
         source = normalised_repository(claim.source)
     except UsageError:
         source = claim.source
-    return Proof(image, source, claim.revision, claim.by, signed)
+    asked = isinstance(trust, _Trust) and bool(trust.keys or trust.identities)
+    signed = proved.signed and asked
+    return Proof(image, source, claim.revision, claim.by, signed, proved.signer)

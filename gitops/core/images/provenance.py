@@ -25,7 +25,7 @@ from gitops.errors import UsageError
 BASE_NAME: Final = "org.opencontainers.image.base.name"
 BASE_DIGEST: Final = "org.opencontainers.image.base.digest"
 
-By = Literal["annotation", "label", "statement"]
+By = Literal["annotation", "label", "statement", "certificate"]
 
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
 _SHOWN = 7

@@ -47,11 +47,13 @@ class Signed(Struct, frozen=True):
         content: what is signed.
         says: the document in it.
         signatures: raw bytes of each.
+        bundle: the bundle of Sigstore that it came in, None for none.
     """
 
     content: bytes
     says: Mapping[str, Any]
     signatures: tuple[bytes, ...]
+    bundle: bytes | None = None
 
 
 class Statement(Struct, frozen=True):
@@ -107,10 +109,12 @@ def read_envelope(content: bytes, digest: str) -> tuple[Signed, Statement]:
     payload = _bytes(packed)
     found = [one.get("sig") for one in signatures[:_MOST_SIGNATURES] if isinstance(one, dict)]
     statement = read_statement(payload, digest)
+    found_in = content
     # What is signed is the type as well, with lengths: the pre-authentication encoding.
     content = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
     raw = tuple(_bytes(one) for one in found if isinstance(one, str))
-    return Signed(content, _object(payload), raw), statement
+    bundle = found_in if "dsseEnvelope" in says else None
+    return Signed(content, _object(payload), raw, bundle), statement
 
 
 def read_statement(content: bytes, digest: str) -> Statement:

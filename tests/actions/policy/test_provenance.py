@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from msgspec.structs import replace
 
@@ -21,14 +22,15 @@ from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.status import status
-from gitops.adapters.registry.verify import is_signed_by
+from gitops.adapters.registry.verify import ImageSignatures
 from gitops.core.images.manifest import OCI_MANIFEST, REVISION, SOURCE, digest_of
 from gitops.core.images.name import ImageName
 from gitops.core.images.provenance import BASE_NAME
-from gitops.core.images.signed import PAYLOAD, SIGNATURE, signature_tag
+from gitops.core.images.signed import ENVELOPE, PAYLOAD, SIGNATURE, signature_tag
 from gitops.core.report import WriteReport
 from gitops.errors import Refused, Unavailable
-from images import Pushed, push_image
+from images import Pushed, push_image, push_referrer
+from keyless import BUNDLE_TYPE, ISSUER, WORKFLOW, Keyless, statement
 
 API = ImageName("registry.example.com", "shop/api")
 BASE = ImageName("registry.example.com", "base/python")
@@ -78,7 +80,7 @@ class Shop:
             self.world.session(),
             registry=self.registry,
             sources=self.sources,
-            signed_by=is_signed_by,
+            signatures=ImageSignatures(),
         )
 
     def deploy(self, tag: str = "1.5.0", **more: object) -> WriteReport:
@@ -260,4 +262,148 @@ def test_a_key_that_is_not_there() -> None:
     shop = Shop("{keys: [.gitops/none.pub]}")
     shop.push("1.5.0", annotations=OURS)
     with pytest.raises(Refused, match=r"names \.gitops/none\.pub, which is not there"):
+        shop.deploy()
+
+
+# Statements signed with a key (`cosign attest --key`), and certificates (`identities:`).
+
+PROVENANCE = "https://slsa.dev/provenance/v1"
+KEYS = {
+    "ecdsa p-256": ec.generate_private_key(ec.SECP256R1()),
+    "ecdsa p-384": ec.generate_private_key(ec.SECP384R1()),
+    "rsa": rsa.generate_private_key(65537, 2048),
+    "ed25519": ed25519.Ed25519PrivateKey.generate(),
+}
+
+
+def built(digest: str, commit: str = COMMIT) -> dict[str, object]:
+    """What a build states of an image."""
+    source = {"uri": "git+https://git.example.com/shop/api.git", "digest": {"gitCommit": commit}}
+    return statement(digest, PROVENANCE, {"buildDefinition": {"resolvedDependencies": [source]}})
+
+
+def seal(key: object, content: bytes) -> bytes:
+    """Sign as cosign does with such a key."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        return key.sign(content, ec.ECDSA(SHA384() if key.key_size == 384 else SHA256()))
+    if isinstance(key, rsa.RSAPrivateKey):
+        return key.sign(content, padding.PKCS1v15(), SHA256())
+    assert isinstance(key, ed25519.Ed25519PrivateKey)
+    return key.sign(content)
+
+
+def attest(shop: Shop, digest: str, said: Mapping[str, object], key: object) -> None:
+    """Push what `cosign attest --key` does: a statement in its envelope, at the tag for it."""
+    payload, kind = json.dumps(said).encode(), "application/vnd.in-toto+json"
+    content = b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
+    sealed = base64.b64encode(seal(key, content)).decode()
+    envelope = {
+        "payloadType": kind,
+        "payload": base64.b64encode(payload).decode(),
+        "signatures": [{"keyid": "", "sig": sealed}],
+    }
+    push_layer(shop, signature_tag(digest, "att"), ENVELOPE, json.dumps(envelope).encode())
+
+
+def push_layer(shop: Shop, tag: str, kind: str, content: bytes) -> None:
+    """Push a manifest with one layer."""
+    for blob in (content, b"{}"):
+        shop.registry.put_blob(API, blob)
+    layer = {"mediaType": kind, "digest": digest_of(content), "size": len(content)}
+    config = {"mediaType": "x", "digest": digest_of(b"{}"), "size": 2}
+    body = {"schemaVersion": 2, "mediaType": OCI_MANIFEST, "config": config, "layers": [layer]}
+    shop.registry.put_manifest(API, tag, json.dumps(body).encode(), OCI_MANIFEST)
+
+
+@pytest.mark.parametrize("kind", KEYS)
+def test_a_statement_signed_with_a_key(kind: str) -> None:
+    """Keys of each kind sign; what the statement says goes before what the image says."""
+    key = KEYS[kind]
+    made = Shop("{keys: [.gitops/cosign.pub]}")
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    made.world.repository.commit({".gitops/cosign.pub": public}, "key\n")
+    pushed = made.push("1.5.0", annotations={**OURS, REVISION: OTHER})
+    other = made.push("1.5.1", annotations=OURS)
+
+    attest(made, other.digest, built(pushed.digest), key)  # of another image
+    with pytest.raises(Refused, match=r"no key that `provenance\.keys` names has signed it"):
+        made.deploy("1.5.1")
+    attest(made, pushed.digest, built(pushed.digest), key)
+    assert "committed" == made.deploy().outcome
+    assert f"@{COMMIT} (statement, signed)" in made.message()
+
+
+AUTHORITY = Keyless()
+ROW = f"{{issuer: '{ISSUER}', identity: '{WORKFLOW.replace('release/1.5', 'release/*')}'}}"
+TRUST = f"{{identities: [{ROW}], trustedRoot: .gitops/root.json}}"
+
+
+def certified_shop() -> Shop:
+    """A shop that asks for the certificate of its own workflow."""
+    made = Shop(TRUST)
+    made.world.repository.commit({".gitops/root.json": AUTHORITY.root()}, "root\n")
+    return made
+
+
+def certify(shop: Shop, pushed: Pushed, bundle: Mapping[str, object]) -> None:
+    """Push what `cosign sign` does: a bundle that refers to the image."""
+    content = json.dumps(bundle).encode()
+    push_referrer(shop.registry, API, pushed, artifact_type=BUNDLE_TYPE, content=content)
+
+
+def test_signed_without_a_key() -> None:
+    """The workflow that counts signed it: that goes, and who it was is recorded and shown."""
+    shop = certified_shop()
+    pushed = shop.push("1.5.0", annotations=OURS)
+    certify(shop, pushed, AUTHORITY.bundle(statement(pushed.digest)))
+    assert "committed" == shop.deploy().outcome
+    assert f"(annotation, signed, by {WORKFLOW})" in shop.message()
+    (told,) = status(shop.session(), ["stage"]).overlays
+    assert [WORKFLOW] == [proof.signer for proof in told.proofs]
+
+
+def test_what_a_certificate_says_of_sources() -> None:
+    """A statement that it signs goes first; the certificate's own word is for silent images."""
+    shop = certified_shop()
+    said = shop.push("1.5.0", annotations={**OURS, REVISION: OTHER})
+    ran_for = ("https://git.example.com/shop/api", COMMIT)
+    certify(shop, said, AUTHORITY.bundle(built(said.digest), source=ran_for))
+    assert "committed" == shop.deploy().outcome
+    assert f"@{COMMIT} (statement, signed, by " in shop.message()
+
+    silent = shop.push("1.5.1")
+    certify(shop, silent, AUTHORITY.bundle(statement(silent.digest), source=ran_for))
+    assert "committed" == shop.deploy("1.5.1").outcome
+    assert f"@{COMMIT} (certificate, signed, by " in shop.message()
+
+
+@pytest.mark.parametrize(
+    ("bundle", "words"),
+    [
+        ({"identity": WORKFLOW.replace("shop/api/", "shop/web/")}, "it is signed by https://githu"),
+        ({"identity": WORKFLOW + "/x"}, "it is signed by https://githu"),
+        ({"issuer": "https://evil.example.com"}, r"\(https://evil\.example\.com\)"),
+        ({"about": "another"}, "has signed it'"),
+        ({"by": "another"}, "is not good"),
+    ],
+)
+def test_certificates_that_do_not_count(bundle: dict[str, str], words: str) -> None:
+    """Another workflow, another issuer, another image, another authority: refused, with why."""
+    shop = certified_shop()
+    pushed = shop.push("1.5.0", annotations=OURS)
+    about = shop.push("1.4.9").digest if bundle.pop("about", None) else pushed.digest
+    authority = Keyless() if bundle.pop("by", None) else AUTHORITY
+    certify(shop, pushed, authority.bundle(statement(about), **bundle))
+    with pytest.raises(Refused) as caught:
+        shop.deploy()
+    told = str(caught.value.reasons)
+    assert "nobody that `provenance.identities` names has signed it" in told
+    assert re.search(words, told), told
+
+
+def test_a_root_that_is_not_there() -> None:
+    """What cannot be checked is not passed."""
+    shop = Shop(TRUST)
+    shop.push("1.5.0", annotations=OURS)
+    with pytest.raises(Refused, match=r"`provenance\.trustedRoot` names \.gitops/root\.json"):
         shop.deploy()
