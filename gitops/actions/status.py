@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from gitops.actions.argocd.live import LiveView
+from gitops.actions.argocd.at_hand import clusters_at_hand
 from gitops.actions.context.holds import hold_of_all
 from gitops.actions.context.named import (
     Named,
@@ -23,17 +24,24 @@ from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.index.board import has_pages, read_index, read_some
 from gitops.actions.index.page import IndexedOverlay
+from gitops.actions.index.waiting import may_wait
 from gitops.actions.proposals.branches import proposal_branch
 from gitops.actions.proposals.find import ProposalLookup, find_proposal, look
 from gitops.actions.releases.history import releases_of
-from gitops.core.environments.environment import Overlay, asks_for_approval
-from gitops.core.hold import Hold
+from gitops.core.environments.environment import Environment, Overlay, asks_for_approval
 from gitops.core.releases.bots import bot_of
 from gitops.core.releases.held import strayed
 from gitops.core.releases.history import Release
 from gitops.core.report import OverlayStatus, Proposal, StatusReport
 from gitops.errors import GitopsError, ManifestError, NotFound
 from gitops.ports import NoForge
+
+if TYPE_CHECKING:
+    from gitops.actions.argocd.live import LiveView
+    from gitops.core.environments.freeze import FreezeHit
+
+WITHIN = 3.0
+"""Seconds that one question to a cluster may take, and that `status` waits for all of them."""
 
 
 def status(
@@ -54,17 +62,20 @@ def status(
         NamedRow(row, apps if row.per_app else (), alone=False) for row in tip.config.environments
     )
     warnings: list[str] = [tip.problem] if tip.problem is not None else []
-    view = LiveView(session, tip, tuple(dict.fromkeys(one.row for one in named)))
+    view = _live(session, tip, tuple(dict.fromkeys(one.row for one in named)))
     # Git first, all of it: meanwhile the clusters answer.
-    everything = hold_of_all(tip.snapshot)
+    known = _known(session, tip, named, apps)
+    told = _Told(session, tip, warnings)
     found = [
-        _status(view_of(session, tip, overlay), known, everything, warnings)
-        if isinstance(known, IndexedOverlay)
-        else (OverlayStatus(overlay, tip.branch_of(overlay.environment), None, problem=known), None)
-        for overlay, known in _known(session, tip, named, apps).items()
+        told.status(overlay, one)
+        if isinstance(one, IndexedOverlay)
+        else (OverlayStatus(overlay, tip.branch_of(overlay.environment), None, problem=one), None)
+        for overlay, one in known
     ]
     entries = [
-        entry if (live := view.of(entry.overlay, newest)) is None else replace(entry, live=live)
+        entry
+        if view is None or (live := view.of(entry.overlay, newest)) is None
+        else replace(entry, live=live)
         for entry, newest in found
     ]
     warnings += _kept_out(session, tip, entries)
@@ -76,9 +87,19 @@ def status(
     )
 
 
+def _live(session: Session, tip: Tip, rows: Sequence[Environment]) -> LiveView | None:
+    """Begin to ask the clusters; None where there are none."""
+    there = clusters_at_hand(session, tip, rows, within=WITHIN)
+    if not any(there.clusters.values()) and not there.unusable:
+        return None
+    from gitops.actions.argocd.live import LiveView  # what a cluster says takes time to load
+
+    return LiveView(session, tip, there)
+
+
 def _known(
     session: Session, tip: Tip, named: Sequence[NamedRow], apps: tuple[str, ...]
-) -> dict[Overlay, IndexedOverlay | str]:
+) -> Sequence[tuple[Overlay, IndexedOverlay | str]]:
     """Return what is known of each overlay that is named, or why its environment has no branch."""
     lost: dict[str, str] = {}
     for one in named:
@@ -95,19 +116,21 @@ def _known(
         for one in there
         if one.row.name not in whole or one.apps
     }
-    found: dict[Overlay, IndexedOverlay | str] = {}
+    # By names, not by overlays: there may be thousands, each as large to compare as its row.
+    found: dict[tuple[str, str | None], tuple[Overlay, IndexedOverlay | str]] = {}
     read = read_some(session, tip, list(dict.fromkeys(chain.from_iterable(some.values()))))
     for one in named:
         row = one.row
         if row.name in lost:
-            found[Overlay(row)] = lost[row.name]
+            found[row.name, None] = (Overlay(row), lost[row.name])
         elif one in some:
-            found |= {overlay: read[overlay] for overlay in some[one]}
+            found |= {(row.name, each.app): (each, read[each]) for each in some[one]}
         else:
-            found |= {Overlay(row, known.app): known for known in whole[row.name]}
+            known = whole[row.name]
+            found |= {(row.name, each.app): (Overlay(row, each.app), each) for each in known}
     if any(one.row.per_app for one in named):
-        require_apps(named, apps, found)
-    return found
+        require_apps(named, apps, [overlay for overlay, _ in found.values()])
+    return list(found.values())
 
 
 def _kept_out(session: Session, tip: Tip, found: Sequence[OverlayStatus]) -> Iterator[str]:
@@ -125,42 +148,78 @@ def _kept_out(session: Session, tip: Tip, found: Sequence[OverlayStatus]) -> Ite
             yield from (f"{view.label}: {text}" for text in said)
 
 
-def _status(
-    view: OverlayView, known: IndexedOverlay, everything: Hold | None, warnings: list[str]
-) -> tuple[OverlayStatus, Release | None]:
-    """Return what is known of an overlay and of its proposal, and the newest release."""
-    overlay, newest = view.overlay, known.newest
-    hold, astray = known.hold or everything, known.astray
-    if known.hold is None and everything is not None and known.images is not None:
-        astray = strayed(everything, known.images, releases_of(view))
-    if known.images is None:
-        broken = OverlayStatus(
-            overlay, view.branch, None, hold=hold, freeze=view.freeze, problem=known.problem
+class _Told:
+    """What is told of each overlay: most need nothing but what the index has on them."""
+
+    def __init__(self, session: Session, tip: Tip, warnings: list[str]) -> None:
+        self._session = session
+        self._tip = tip
+        self._warnings = warnings
+        self._everything = hold_of_all(tip.snapshot)
+        self._rows: dict[str, tuple[str, FreezeHit | None, bool]] = {}
+        self._listed: Mapping[str, str] | None = None
+
+    def status(
+        self, overlay: Overlay, known: IndexedOverlay
+    ) -> tuple[OverlayStatus, Release | None]:
+        """Return what is known of an overlay and of its proposal, and the newest release."""
+        branch, freeze, proposes = self._row(overlay.environment)
+        hold, newest = known.hold or self._everything, known.newest
+        if known.images is None:
+            broken = OverlayStatus(
+                overlay, branch, None, hold=hold, freeze=freeze, problem=known.problem
+            )
+            return broken, None
+        self._warn(overlay, known)
+        proposals: tuple[Proposal, ...] = ()
+        if proposes and may_wait(self._tip.config, overlay, self._own()):
+            proposals = _proposals(view_of(self._session, self._tip, overlay), self._warnings)
+        self._warnings += known.heard
+        told = OverlayStatus(
+            overlay,
+            branch,
+            known.images,
+            words=known.words,
+            commit=newest.commit if newest is not None else None,
+            time=newest.time if newest is not None else None,
+            by=newest.author.name if newest is not None else None,
+            bot=bot_of(newest) if newest is not None else None,
+            schema=newest.schema if newest is not None else None,
+            proofs=newest.proofs if newest is not None else (),
+            hold=hold,
+            freeze=freeze,
+            proposals=proposals,
         )
-        return broken, None
-    warnings += (f"{view.label}: {one}" for one in view.stragglers())
-    if astray is not None:
-        warnings.append(f"{view.label}: {astray}")
-    if known.unseen is not None:
-        warnings.append(f"{view.label}: {known.unseen}")
-    proposals = _proposals(view, warnings) if asks_for_approval(view.row) else ()
-    warnings += known.heard
-    told = OverlayStatus(
-        overlay,
-        view.branch,
-        known.images,
-        words=known.words,
-        commit=newest.commit if newest is not None else None,
-        time=newest.time if newest is not None else None,
-        by=newest.author.name if newest is not None else None,
-        bot=bot_of(newest) if newest is not None else None,
-        schema=newest.schema if newest is not None else None,
-        proofs=newest.proofs if newest is not None else (),
-        hold=hold,
-        freeze=view.freeze,
-        proposals=proposals,
-    )
-    return told, newest
+        return told, newest
+
+    def _warn(self, overlay: Overlay, known: IndexedOverlay) -> None:
+        """Tell what is not as it should be."""
+        astray = known.astray
+        if known.hold is None and self._everything is not None and known.images is not None:
+            view = view_of(self._session, self._tip, overlay)
+            astray = strayed(self._everything, known.images, releases_of(view))
+        if self._tip.config.also:
+            view = view_of(self._session, self._tip, overlay)
+            self._warnings += (f"{view.label}: {one}" for one in view.stragglers())
+        said = filter(None, (astray, known.unseen))
+        self._warnings += (f"{overlay.label}: {one}" for one in said)
+
+    def _row(self, row: Environment) -> tuple[str, FreezeHit | None, bool]:
+        """Return branch and freeze of an environment, and whether something may wait for it."""
+        if row.name not in self._rows:
+            freeze = None
+            if self._tip.config.freezes:
+                from gitops.core.environments.freeze import closed  # time zones, only with windows
+
+                freeze = closed(self._tip.config.freezes, row.name, self._session.clock.now())
+            self._rows[row.name] = (self._tip.branch_of(row), freeze, asks_for_approval(row))
+        return self._rows[row.name]
+
+    def _own(self) -> Mapping[str, str]:
+        """Return the branches of our own; listed once."""
+        if self._listed is None:
+            self._listed = self._session.repository.own_branches()
+        return self._listed
 
 
 def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
@@ -197,8 +256,10 @@ def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
 
 
 def _waits(view: OverlayView, found: ProposalLookup) -> tuple[str, ...]:
+    if found.present is None:
+        return ()
     forge = view.session.forge(view.tip.config)
-    if isinstance(forge, NoForge) or found.present is None:
+    if isinstance(forge, NoForge):
         return ()
     if found.pull is None or found.pull.state != "open":
         return ("its pull request, which nobody opened yet",)

@@ -23,7 +23,7 @@ class Estate:
         apps: each has an overlay in every environment; 0: one overlay for each environment.
         commits: deploys on top of the first commit, a minute apart, over all apps in turn.
         ledger: lines of one overlay's ledger.
-        proposed: the newest one of prod waits as a proposal.
+        proposed: so many apps have something that waits for prod.
         holds: apps that are held in dev.
         refs: branches beside main.
     """
@@ -31,7 +31,7 @@ class Estate:
     apps: int
     commits: int
     ledger: int = 0
-    proposed: bool = False
+    proposed: int = 0
     holds: int = 0
     refs: int = 0
 
@@ -88,10 +88,22 @@ def kustomization(app: int, tag: str) -> str:
     )
 
 
-def commit(branch: str, number: int, message: str, files: dict[str, str], start: str = "") -> bytes:
-    """Return one commit as fast-import reads it; `start`: the commit that a branch begins at."""
+def commit(
+    branch: str,
+    number: int,
+    message: str,
+    files: dict[str, str],
+    start: str = "",
+    *,
+    marked: bool = False,
+) -> bytes:
+    """Return one commit as fast-import reads it; `start`: the commit that a branch begins at.
+
+    `marked`: later ones may start at `:NUMBER`.
+    """
     when = f"{_START + 60 * number} +0000"
-    head = f"commit refs/heads/{branch}\ncommitter CI <ci@example.com> {when}\n"
+    mark = f"mark :{number}\n" if marked and number else ""
+    head = f"commit refs/heads/{branch}\n{mark}committer CI <ci@example.com> {when}\n"
     parts = [head.encode(), data(message), f"from {start}\n".encode() if start else b""]
     for path, text in files.items():
         parts += [f"M 100644 inline {path}\n".encode(), data(text)]
@@ -155,20 +167,22 @@ def _stream(estate: Estate) -> Iterator[bytes]:
         app, name, tag = (number * 7) % len(apps), ENVIRONMENTS[number % 5], f"1.{number}"
         text = kustomization(app, tag)
         message = deploy_message(estate, app, name, tag, number)
-        yield commit("main", number, message, {overlay_of(estate, app, name): text})
+        files = {overlay_of(estate, app, name): text}
+        yield commit("main", number, message, files, marked=bool(estate.proposed))
     yield from _beside(estate)
 
 
 def _beside(estate: Estate) -> Iterator[bytes]:
     """Yield the branches of our own."""
-    label = "a0/prod" if estate.apps else "prod"
-    if estate.proposed:
-        files = {overlay_of(estate, 0, "prod"): kustomization(0, "3.0")}
-        message = deploy_message(estate, 0, "prod", "3.0", estate.commits + 1)
-        start = "refs/heads/main"
+    for app in range(estate.proposed):
+        label = f"a{app}/prod" if estate.apps else "prod"
+        files = {overlay_of(estate, app, "prod"): kustomization(app, "3.0")}
+        message = deploy_message(estate, app, "prod", "3.0", estate.commits + 1 + app)
+        # Somebody always proposed some time ago.
+        start = f":{estate.commits - app}" if app else "refs/heads/main"
         yield commit(f"gitops/{label}", estate.commits + 1, message, files, start)
     if estate.ledger:
-        path = f"{label.replace('prod', 'dev')}.jsonl"
+        path = "a0/dev.jsonl" if estate.apps else "dev.jsonl"
         lines = "".join(_line(number) for number in range(estate.ledger))
         yield commit("gitops/ledger", 0, "dev: stable\n", {path: lines})
 

@@ -145,7 +145,7 @@ def _apps(yard: Yard, count: int, commits: int) -> None:
 
 def _commits(yard: Yard, count: int) -> None:
     """Measure what has a long history behind it."""
-    estate = Estate(10, count, proposed=True)
+    estate = Estate(10, count, proposed=1)
     environment = ["approve", "prod", "--app", "a0", "--yes"]
     yard.measure("approve", estate, count, environment)
     yard.measure("history to the root", estate, count, ["history", "dev", "--app", "a0", "-n", "0"])

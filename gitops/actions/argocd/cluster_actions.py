@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.actions.argocd.at_hand import clusters_at_hand
 from gitops.actions.argocd.tracking import Readings, TrackingApplication, TrackingResult, read_feeds
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
@@ -68,7 +69,7 @@ class ClusterActions:
         self.notes: list[str] = []
         self.warnings: list[str] = []
         rows = [overlay.environment for overlay in self._overlays]
-        self._readings = Readings(session, tip, rows, within=WITHIN)
+        self._readings = Readings(session, clusters_at_hand(session, tip, rows, within=WITHIN))
         for problem in self._readings.unusable.values():
             self._warn(f"nothing is done in the cluster: {problem}")
 

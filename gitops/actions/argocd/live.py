@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from gitops.actions.argocd.at_hand import ClustersAtHand
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.observation import observe
 from gitops.actions.argocd.tracking import Readings, TrackingApplication, read_feeds, rollouts_of
@@ -12,22 +11,19 @@ from gitops.actions.context.view import view_of
 from gitops.core.argocd.health import drift
 from gitops.core.argocd.reports import Live, LiveApplication
 from gitops.core.argocd.rollout import read_rollout
-from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.environments.environment import Overlay
 from gitops.core.releases.history import Release
 from gitops.errors import GitopsError
 from gitops.ports import Cluster, Reading
-
-WITHIN = 3.0
-"""Seconds that one question may take, and that `status` waits for all of the clusters."""
 
 
 class LiveView:
     """The clusters of some environments, asked in the background from the start."""
 
-    def __init__(self, session: Session, tip: Tip, rows: Sequence[Environment]) -> None:
+    def __init__(self, session: Session, tip: Tip, there: ClustersAtHand) -> None:
         self._session = session
         self._tip = tip
-        self._readings = Readings(session, tip, rows, within=WITHIN)
+        self._readings = Readings(session, there)
 
     def of(self, overlay: Overlay, newest: Release | None) -> Live | None:
         """Return what is known of an overlay; None where no cluster is set up for it."""

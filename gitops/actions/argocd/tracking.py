@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.actions.argocd.at_hand import ClustersAtHand
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView
 from gitops.actions.manifests.files import SnapshotFiles
@@ -49,29 +50,18 @@ class Readings:
     """The Applications of all clusters of some environments, read in the background from the start.
 
     Attributes:
-        clusters: name of an environment -> its control planes; () where nobody set any up.
-        unusable: name of an environment -> why its control planes cannot be asked.
-        are_named: somebody said which control planes are meant, so that silence is worth a word.
+        clusters, unusable, are_named: as in `ClustersAtHand`.
     """
 
-    def __init__(
-        self, session: Session, tip: Tip, rows: Iterable[Environment], *, within: float
-    ) -> None:
-        """Begin to read; `within`: seconds from now on that anybody waits for all of them."""
+    def __init__(self, session: Session, there: ClustersAtHand) -> None:
+        """Begin to read."""
         self._clock = session.clock
-        self._end = session.clock.monotonic() + within
+        self._end = there.end
         self._futures: dict[Cluster, Future[Reading]] = {}
         self._late: set[Cluster] = set()
-        self.clusters: dict[str, tuple[Cluster, ...]] = {}
-        self.unusable: dict[str, str] = {}
-        self.are_named = session.clusters.is_named(tip.config)
-        for row in rows:
-            try:
-                found = session.clusters.at_hand(tip.config, row, within=within)
-            except GitopsError as error:
-                self.unusable[row.name] = error.message
-                continue
-            self.clusters[row.name] = found
+        self.clusters = there.clusters
+        self.unusable = there.unusable
+        self.are_named = there.are_named
         asked = dict.fromkeys(one for found in self.clusters.values() for one in found)
         if not asked:
             return

@@ -150,16 +150,17 @@ def _print_blocks(report: StatusReport) -> None:
     for entry, group in zip(report.overlays, rows, strict=True):
         for text in islice(texts, len(group)):
             line(safe(text))
-        for word in entry.words:
-            line(safe(f"{indent}{_word(word)}"))
-        if entry.schema is not None:
-            line(safe(f"{indent}{_schema_words(entry)}"))
-        for text in proof_lines(entry.proofs):
-            line(safe(f"{indent}{text}"))
-        for text in _live(entry):
+        for text in _beneath(entry):
             line(safe(f"{indent}{text}"))
         for text in _standing(entry):
             line(paint(safe(f"{indent}! {text}"), "yellow", sys.stdout))
+
+
+def _beneath(entry: OverlayStatus) -> list[str]:
+    """What is told of an overlay below its images."""
+    words = [_word(word) for word in entry.words]
+    schema = [_schema_words(entry)] if entry.schema is not None else []
+    return [*words, *schema, *proof_lines(entry.proofs), *_live(entry)]
 
 
 def _status_rows(entry: OverlayStatus, trunk: str) -> list[tuple[str, ...]]:

@@ -84,7 +84,7 @@ def test_unreachable_is_a_cell(world: ArgoWorld) -> None:
 def test_a_cluster_that_hangs(world: ArgoWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """A cluster that does not answer is given up."""
     gate = threading.Event()
-    monkeypatch.setattr("gitops.actions.argocd.live.WITHIN", 0.05)
+    monkeypatch.setattr("gitops.actions.status.WITHIN", 0.05)
     monkeypatch.setattr(world.cluster, "applications", lambda: gate.wait(5))
 
     live = look(world)["dev"]
