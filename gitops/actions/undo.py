@@ -16,8 +16,10 @@ from gitops.actions.context.holds import readable_hold, standing_hold_path
 from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
+from gitops.actions.context.targets import Target
 from gitops.actions.context.together import Told, refusal_of_all
 from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.images.look import Look
 from gitops.actions.proposals.draft import propose
 from gitops.actions.proposals.wanted import DraftedProposals, ProposalRequest
 from gitops.actions.releases.history import file_around, gather_releases, releases_of
@@ -120,6 +122,7 @@ class _Call(Struct):
     confirm: Callable[[Preview], bool] | None
     chosen: dict[Overlay, str] = field(default_factory=dict)
     views: list[OverlayView] = field(default_factory=list)
+    look: Look | None = None  # what registries have been asked; it bars nothing
 
     def plan(self, tip: Tip) -> Plan:
         """Return what the undo wants, seen from `tip`."""
@@ -151,18 +154,21 @@ class _Call(Struct):
         first = not self.chosen
         self.chosen = {one.view.overlay: one.rollback.commit for one in found}
         made = _assemble(found, self.request.reason)
-        made = replace(made, notes=(*told.all_notes(), *made.notes), warnings=told.all_warnings())
+        self.look = self.look or Look(self.session)
+        seen = self.look.restored([Target(one.view, one.found.requests) for one in found])
+        warnings = (*told.all_warnings(), *seen)
+        made = replace(made, notes=(*told.all_notes(), *made.notes), warnings=warnings)
         if first:
-            self._ask(found, told)
+            self._ask(found, told, warnings)
         return made
 
-    def _ask(self, found: Sequence[_Undoing], told: Told) -> None:
+    def _ask(self, found: Sequence[_Undoing], told: Told, warnings: tuple[str, ...]) -> None:
         """Ask the person. Raises Refused when the answer is no."""
         if self.confirm is None or self.session.dry_run:
             return
         changes = tuple((one.view.label, change) for one in found for change in one.edit.changes)
         label = told_labels([one.view.label for one in found])
-        if not self.confirm(Preview(label, changes, told.all_notes(), told.all_warnings())):
+        if not self.confirm(Preview(label, changes, told.all_notes(), warnings)):
             raise Refused("nothing was undone", hint="--yes does not ask")
 
     def _meant(

@@ -8,8 +8,11 @@ from msgspec import Struct, field
 
 from gitops.actions.context.holds import refuse_orphaned
 from gitops.actions.context.named import Named, overlays_named
+from gitops.actions.context.plan import NoOtherTry
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.targets import Target
 from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override
 from gitops.actions.proposals.find import (
     OpenProposal,
@@ -30,8 +33,9 @@ from gitops.actions.pull_requests.review import (
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_commits, told_labels
 from gitops.core.kustomization import Edit
-from gitops.core.kustomization.image import ImageChange
+from gitops.core.kustomization.image import ImageChange, ImageRequest
 from gitops.core.policy.reasons import Reason
+from gitops.core.proposals.approval import uncovered
 from gitops.core.releases.selection import describe
 from gitops.core.report import AuditEntry, audit_of
 from gitops.errors import Refused, UsageError
@@ -79,6 +83,7 @@ class Decided(Struct, frozen=True):
         passed: reasons that an override of this call passes.
         judged: how it stands by itself.
         hold: the hold that comes or goes with it.
+        looked: what a person should know of its images in their registries.
     """
 
     view: OverlayView
@@ -88,6 +93,7 @@ class Decided(Struct, frozen=True):
     passed: tuple[Reason, ...]
     judged: ProposalJudgement
     hold: BroughtHold | None = None
+    looked: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -107,7 +113,7 @@ class Decided(Struct, frozen=True):
             found.append(schema)
         if self.present.others:
             found.append(f"with commits beside: {told_commits(self.present.others)}")
-        return (*found, *map(str, self.judged.overrides))
+        return (*found, *map(str, self.judged.overrides), *self.looked)
 
     @property
     def audit(self) -> tuple[AuditEntry, ...]:
@@ -121,7 +127,7 @@ class Decided(Struct, frozen=True):
     @property
     def warnings(self) -> tuple[str, ...]:
         """What nobody was asked about where `--yes` was given."""
-        return tuple(map(str, self.judged.overrides))
+        return (*map(str, self.judged.overrides), *self.looked)
 
 
 Looked = tuple[OverlayView, ProposalLookup]
@@ -134,6 +140,7 @@ class Approving(Struct):
         confirm: shows the changes and asks; None does not ask.
         shown: the head that was asked about, by overlay; empty before.
         override: what `request.override` passes.
+        registries: what these have been asked; None before.
     """
 
     session: Session
@@ -141,6 +148,7 @@ class Approving(Struct):
     confirm: Callable[[ApprovalPreview], bool] | None
     override: Override
     shown: dict[Overlay, str] = field(default_factory=dict)
+    registries: Look | None = None
 
     def look(self, tip: Tip) -> list[Looked]:
         """Find the overlays and what there is of their proposals, as of `tip`.
@@ -191,7 +199,28 @@ class Approving(Struct):
         if judged.false:
             raise _no_rollback(view, present.branch, judged.false)
         hold = hold_brought(view, present, judged)
-        return Decided(view, found, present, edit, judged.reasons, judged, hold)
+        missing, told = self._images(view, edit, is_way_back=judged.goes_back is not None)
+        missing = uncovered(missing, judged.counting)
+        passed = (*judged.reasons, *missing)
+        return Decided(view, found, present, edit, passed, judged, hold, told)
+
+    def _images(
+        self, view: OverlayView, edit: Edit, *, is_way_back: bool
+    ) -> tuple[tuple[Reason, ...], tuple[str, ...]]:
+        """Look at the images that would go in: what is against them, and what is told of them.
+
+        Nothing is against those that go back.
+        """
+        self.registries = self.registries or Look(self.session)
+        requests = tuple(ImageRequest.exactly(one.image, one.after) for one in edit.changes)
+        target = Target(view, requests)
+        if is_way_back:
+            return (), self.registries.restored([target])
+        try:
+            seen = self.registries.at(view.tip, [target], carried=True)
+        except NoOtherTry as ended:
+            raise ended.error from None  # a registry that must answer does not
+        return (seen.reasons[view.label], seen.warnings) if seen is not None else ((), ())
 
     def ask(self, decided: Sequence[Decided]) -> None:
         """Ask once whether these heads are meant. Raises Refused when the answer is no."""
