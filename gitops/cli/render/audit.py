@@ -1,4 +1,4 @@
-"""What passed policy in a call: a member of its JSON document, and the line of `--audit`."""
+"""What passed policy in a call: the line of `--audit`."""
 
 from __future__ import annotations
 
@@ -6,20 +6,7 @@ import json
 import sys
 
 from gitops.core.report import WriteReport
-
-
-def entries(report: WriteReport) -> list[dict[str, str | None]]:
-    """Return what passed policy, or tried to, as the JSON documents have it."""
-    return [
-        {
-            "kind": entry.kind,
-            "environment": entry.environment,
-            "by": entry.by,
-            "reason": entry.reason,
-            "passed": entry.passed,
-        }
-        for entry in report.audit
-    ]
+from gitops.documents.parts import audit_entries
 
 
 def print_audit(report: WriteReport) -> None:
@@ -27,7 +14,7 @@ def print_audit(report: WriteReport) -> None:
     if not report.audit:
         return
     document = {
-        "audit": entries(report),
+        "audit": audit_entries(report),
         "action": report.action,
         "outcome": report.outcome,
         "repository": report.repository,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 
 from gitops.cli import streams
-from gitops.cli.render import documents
 from gitops.cli.render.annotations import Annotations, github_line
 from gitops.cli.render.terminal import aside, line, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.audit.findings import CheckedCommit, CheckReport, Finding
+from gitops.documents import reports as documents
 from gitops.errors import Refused
 
 _SHORT = 7

@@ -7,12 +7,12 @@ import sys
 from gitops.actions.data_check import DataReport
 from gitops.actions.manifests.data_checks import FoundData
 from gitops.cli import streams
-from gitops.cli.render import documents
 from gitops.cli.render.annotations import Annotations, github_line
 from gitops.cli.render.check import place_of, printable
 from gitops.cli.render.terminal import aside, line, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.text.plain import count
+from gitops.documents import reports as documents
 from gitops.errors import Refused
 
 _HINT = (

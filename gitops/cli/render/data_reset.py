@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from gitops.actions.data_reset import ResetReport
 from gitops.cli import streams
-from gitops.cli.render import documents
 from gitops.cli.render.check import place_of
 from gitops.cli.render.terminal import line, safe
 from gitops.cli.render.text import print_json
+from gitops.documents import reports as documents
 
 
 def tell_log(output: str) -> Callable[[str], None]:

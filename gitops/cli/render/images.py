@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from gitops.actions.images.removing import Act
 from gitops.actions.images_prune import PruneReport
-from gitops.cli.render.documents import JsonDocument, error_document, time_text, value_document
 from gitops.cli.render.terminal import aside, columns, line, minute, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.images.cleanup import Fate
@@ -17,6 +16,7 @@ from gitops.core.images.manifest import REVISION, SOURCE
 from gitops.core.images.report import ListedImage, ShownImage, Stay
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.text.plain import count, short_age, timestamp
+from gitops.documents.reports import JsonDocument, error_document, time_text, value_document
 
 _DIGITS = 19  # of a digest, its algorithm included
 _MOST_KEPT = 20

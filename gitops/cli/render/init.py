@@ -11,11 +11,11 @@ import sys
 
 from gitops.actions.init import AdoptReport, ScaffoldReport
 from gitops.cli import streams
-from gitops.cli.render import documents
 from gitops.cli.render.terminal import aside, line, paint, remark, safe
 from gitops.cli.render.text import print_json
 from gitops.core.kustomization.image import describe_value
 from gitops.core.text.plain import split_lines
+from gitops.documents import reports as documents
 
 
 def print_init(report: ScaffoldReport | AdoptReport, output: str) -> int:

@@ -1,26 +1,10 @@
-"""Where images were built from, as their commits record it: words for people, and documents."""
+"""Where images were built from, as their commits record it, in words for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from gitops.core.git.proof import Proof
-
-
-def proof_documents(proofs: Sequence[Proof]) -> list[dict[str, Any]]:
-    """Return the document of each."""
-    return [
-        {
-            "image": proof.image,
-            "source": proof.source,
-            "revision": proof.revision,
-            "by": proof.by,
-            "signed": proof.signed,
-            "signer": proof.signer,
-        }
-        for proof in proofs
-    ]
 
 
 def built_from(proofs: Sequence[Proof]) -> str:

@@ -33,7 +33,7 @@ _SHORT = 7
 def print_history(report: HistoryReport, output: str) -> int:
     """Print the releases of an overlay, each with what it changed."""
     if output == "json":
-        from gitops.cli.render import documents
+        from gitops.documents import reports as documents
 
         print_json(documents.history_document(report))
         return 0
@@ -97,7 +97,7 @@ def print_status(
     `wide` asks for the blocks; `failing`: the rest was left out.
     """
     if output == "json":
-        from gitops.cli.render import documents
+        from gitops.documents import reports as documents
 
         print_json(documents.status_document(report))
         return 0
@@ -227,7 +227,7 @@ def _waiting(proposal: Proposal) -> str:
 def print_releases(report: ReleaseListReport, output: str) -> int:
     """Print one line for each release branch, and what runs of it."""
     if output == "json":
-        from gitops.cli.render import documents
+        from gitops.documents import reports as documents
 
         print_json(documents.releases_document(report))
         return 0
@@ -254,7 +254,7 @@ def print_diff(report: DiffReport, output: str) -> int:
     left, right = report.names
     differs = Differs(f"{left} and {right} differ")
     if output == "json":
-        from gitops.cli.render import documents
+        from gitops.documents import reports as documents
 
         document = documents.diff_document(report)
         if report.differences:

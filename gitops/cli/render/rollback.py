@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gitops.cli.render.terminal import columns, safe
 from gitops.core.kustomization.image import describe_value
@@ -13,24 +13,7 @@ from gitops.core.text.plain import timestamp
 from gitops.errors import UsageError
 
 if TYPE_CHECKING:
-    from gitops.core.releases.selection import LeftOut
     from gitops.core.report import NewestChange
-
-
-def passed_over_documents(left_out: Sequence[LeftOut]) -> list[dict[str, Any]]:
-    """Return what stands under `passed_over`."""
-    return [
-        {
-            "commit": entry.release.commit,
-            "time": timestamp(entry.release.time) if entry.release.time is not None else None,
-            "subject": entry.release.subject,
-            "verdicts": list(entry.seen),
-            "kind": entry.objection.kind,
-            "reason": entry.objection.text,
-            **({"overlay": entry.overlay} if entry.overlay is not None else {}),
-        }
-        for entry in left_out
-    ]
 
 
 def ask_which(news: Sequence[NewestChange]) -> str:

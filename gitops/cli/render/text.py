@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from gitops.actions.approve import ApprovalPreview
     from gitops.actions.qa import QaPreview
     from gitops.actions.rollback import Preview
-    from gitops.cli.render.documents import JsonDocument
+    from gitops.documents.reports import JsonDocument
 
 _SHORT = 7
 
@@ -42,7 +42,7 @@ def print_json(document: JsonDocument) -> None:
 def print_error(error: GitopsError, *, as_json: bool) -> None:
     """Print an error: words on standard error, and the document when JSON was asked for."""
     if as_json:
-        from gitops.cli.render.documents import error_document
+        from gitops.documents.reports import error_document
 
         print_json(error_document(error))
     first, *rest = error.message.split("\n")
@@ -60,7 +60,7 @@ def print_write(report: WriteReport, output: str) -> int:
     """Print what a write did; return the exit code 0."""
     outcome = note_write(report)
     if output == "json":
-        from gitops.cli.render.documents import write_document
+        from gitops.documents.reports import write_document
 
         print_json(write_document(report))
         return 0
@@ -204,7 +204,7 @@ def print_cut(report: CutReport, output: str) -> int:
     if report.outcome == "created":
         streams.note(f"created {len(report.branches)} release branches")
     if output == "json":
-        from gitops.cli.render.documents import cut_document
+        from gitops.documents.reports import cut_document
 
         print_json(cut_document(report))
         return 0

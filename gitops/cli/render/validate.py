@@ -14,7 +14,6 @@ from msgspec.structs import replace
 from gitops.actions.validate import ValidateReport
 from gitops.actions.validate_forge import ProtectionReport
 from gitops.cli import streams
-from gitops.cli.render import documents
 from gitops.cli.render.annotations import Annotations, github_line
 from gitops.cli.render.check import place_of, printable
 from gitops.cli.render.terminal import aside, line, paint, safe
@@ -25,6 +24,7 @@ from gitops.core.forges.branch_rules import Gap
 from gitops.core.kustomization.image import describe_value
 from gitops.core.report import Problem
 from gitops.core.text.plain import count, shown_paths
+from gitops.documents import reports as documents
 from gitops.errors import ConfigError, Denied, GitopsError, ManifestError, Refused
 
 _TITLE = "gitops validate"

@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from gitops.cli import streams
-from gitops.cli.render import documents
 from gitops.cli.render.interruption import interruption
 from gitops.cli.render.terminal import aside, json_text, line, paint, remark, safe
 from gitops.cli.render.text import note_write, print_error, print_json, print_write
 from gitops.core.argocd.reports import GOOD, WaitReport, worst_error
+from gitops.documents import reports as documents
 from gitops.errors import GitopsError
 
 if TYPE_CHECKING:

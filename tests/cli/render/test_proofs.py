@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from gitops.cli.render.proofs import built_from, proof_documents, proof_lines
+from gitops.cli.render.proofs import built_from, proof_lines
 from gitops.core.git.proof import Proof, read_proof
+from gitops.documents.parts import proof_documents
 
 COMMIT = "5f2c" * 10
 SIGNER = "https://git.example.com/shop/ci@main"

@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from gitops.cli.render import audit
-from gitops.cli.render.proofs import proof_documents
-from gitops.cli.render.rollback import passed_over_documents
 from gitops.core.environments.environment import Overlay
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
@@ -27,6 +24,7 @@ from gitops.core.report import (
     WriteReport,
 )
 from gitops.core.text.plain import timestamp
+from gitops.documents.parts import audit_entries, passed_over_documents, proof_documents
 from gitops.errors import GitopsError, Interrupted
 
 if TYPE_CHECKING:
@@ -43,6 +41,7 @@ def write_document(report: WriteReport) -> JsonDocument:
         "outcome": report.outcome,
         "commit": report.commit,
         "branch": report.branch,
+        "repository": report.repository,
         "commits": [{"branch": one.branch, "commit": one.commit} for one in report.commits],
         "attempts": report.attempts,
         "changes": [
@@ -60,11 +59,12 @@ def write_document(report: WriteReport) -> JsonDocument:
         "proposals": [proposal_document(entry) for entry in report.proposals],
         "warnings": list(report.warnings),
         "notes": list(report.notes),
+        "hint": report.hint,
         "hold": hold_document(report.hold),
         "holds": [
             {**_place(one.overlay), **(hold_document(one.hold) or {})} for one in report.holds
         ],
-        "audit": audit.entries(report),
+        "audit": audit_entries(report),
         "passed_over": passed_over_documents(report.passed_over),
     }
 

@@ -1,0 +1,1 @@
+"""Reports as JSON documents: what `-o json` prints, and what the server answers."""
