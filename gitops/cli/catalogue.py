@@ -75,6 +75,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "init",
         "Write gitops.yaml for the overlays that are there, else a whole sample; never overwrites.",
     ),
+    "doctor": (
+        "doctor",
+        "Say what is missing here for this repository, and how to get it; exit 3 when anything is.",
+    ),
     "validate": ("validate", "Check gitops.yaml, every overlay and every hold."),
     "release": ("release", "Release branches of the source repositories."),
     "watch": (
@@ -109,6 +113,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "People": ("approve", "close", "qa", "hold", "resume"),
     "Set up": (
         "init",
+        "doctor",
         "validate",
         "release",
         "watch",
@@ -238,6 +243,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops init",
         "gitops init manifests --repo-url https://git.example.com/shop/manifests",
         "gitops init --dry-run",
+    ),
+    "doctor": (
+        "gitops doctor",
+        "gitops doctor --repo https://git.example.com/shop/manifests.git",
+        "gitops doctor -o json",
     ),
     "validate": (
         "gitops validate",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from gitops.core.text.extras import extra_hint
 from gitops.errors import NotFound
 
 if TYPE_CHECKING:
     from gitops.core.images.keyless import Certified
 
-INSTALL = "install gitops with its extra [provenance], from where gitops came"
+INSTALL = extra_hint("provenance")
 """The way out where what checks signatures is not installed."""
 
 

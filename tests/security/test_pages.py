@@ -24,7 +24,12 @@ def found(pattern: str, paths: list[Path]) -> list[str]:
 
 def test_no_name_that_is_not_ours_to_give() -> None:
     """No page and no hint installs gitops from a package index, where it is somebody else's."""
-    named = r"pip\w*\"? install [^\n`#]*?(?<![./\w-])gitops(?:[-_]\w+)?(?:\[|['\"\s`=<>~]|$)"
+    # `NAME[EXTRA] @ ADDRESS` asks no index for the name.
+    there = r"(?!(?:\[[\w,]+\])? @ git\+)"
+    named = (
+        r"(?:pipx?\w*\"?|uv tool) install [^\n`#]*?"
+        rf"(?<![./\w-])gitops(?:[-_]\w+)?{there}(?:\[|['\"\s`=<>~]|$)"
+    )
 
     assert [] == found(named, [*PAGES, *SOURCES])
 

@@ -26,12 +26,13 @@ from typing import Any
 
 from msgspec import Struct
 
+from gitops.core.text.extras import extra_hint
 from gitops.core.text.plain import one_line
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, TimedOut, Unavailable
 
 KubernetesQuery = Sequence[tuple[str, str]]
 
-INSTALL = "install gitops with its extra [cluster], from where gitops came (docs/how-to/check.md)"
+INSTALL = extra_hint("cluster")
 RIGHTS = "docs/how-to/watch-health.md has the Role that gitops needs"
 _CONNECT = 3.0  # seconds
 _DEFAULT = "~/.kube/config"

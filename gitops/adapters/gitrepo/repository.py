@@ -13,7 +13,7 @@ from gitops.adapters.gitrepo.archive.evidence import CommitEvidence
 from gitops.adapters.gitrepo.command import settings
 from gitops.adapters.gitrepo.command.address import address, is_url
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.command.push import noted
+from gitops.adapters.gitrepo.command.push import noted, try_push
 from gitops.adapters.gitrepo.identity import find_committer, find_identity
 from gitops.adapters.gitrepo.objects.codec import read_message, render_commit
 from gitops.adapters.gitrepo.objects.leftovers import sweep
@@ -180,6 +180,12 @@ class GitRepository(CommitEvidence):
         for update in updates:
             self._check_keeps(update)
         return noted(self._name, updates, self._source.push)
+
+    def try_push(self) -> None:
+        """Ask the remote whether it would take a push, as `push` would; push nothing."""
+        if isinstance(self._source, Remote):
+            commit = self._source.tip(None).commit
+            try_push(self._git, self._source.store.args, self._source.url, commit, self._name)
 
     def _check_keeps(self, update: RefUpdate) -> None:
         """Raise Bug for an update that would drop commits of somebody else's branch."""

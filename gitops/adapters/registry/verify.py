@@ -41,7 +41,8 @@ def is_signed_by(key: bytes, signature: bytes, content: bytes) -> bool:
         from cryptography.hazmat.primitives.serialization import load_pem_public_key
     except ImportError:
         raise NotFound(
-            "no signature can be checked: the library cryptography is not installed", hint=INSTALL
+            "no signature can be checked: the library cryptography is not installed",
+            hint=INSTALL,
         ) from None
     try:
         public = load_pem_public_key(key)

@@ -21,6 +21,7 @@ from gitops.adapters.gitrepo.command.process import Scrubber
 from gitops.adapters.http.answers import AnswerRefused
 from gitops.core.forges.address import NAMES, ForgeAddress
 from gitops.core.forges.token import ForgeToken, how_to_give_a_token
+from gitops.core.text.extras import extra_hint
 from gitops.core.text.plain import one_line, timestamp
 from gitops.errors import Denied, GitopsError, NotFound, Refused, TimedOut, Unavailable
 from gitops.ports import Clock
@@ -210,8 +211,7 @@ def no_library(address: ForgeAddress, missing: ImportError, extra: str) -> NotFo
     """Return the error for a forge whose library is not installed; `extra` of ours brings it."""
     return NotFound(
         f"{address.name} needs a library that is not installed: {missing.name}",
-        hint=f"install gitops with its extra [{extra}], from where gitops came "
-        "(docs/reference/forges.md)",
+        hint=extra_hint(extra),
     )
 
 

@@ -51,15 +51,20 @@ def open_cache(environ: Mapping[str, str], tell: Callable[[str], None] | None) -
     `tell` hears why a directory that was asked for is not used; of the default one nobody needs
     to know.
     """
-    named = environ.get("GITOPS_CACHE")
-    root = Path(named) if named is not None else _default(environ)
+    root, named = place_of_cache(environ)
     try:
         key = partial(key_of, environ)
-        return Cache(root, parents=named is not None, key=key) if root is not None else None
+        return Cache(root, parents=named, key=key) if root is not None else None
     except OSError as error:
-        if named is not None and tell is not None:
+        if named and tell is not None:
             tell(f"the cache GITOPS_CACHE is not used: {error.strerror or error}")
         return None
+
+
+def place_of_cache(environ: Mapping[str, str]) -> tuple[Path | None, bool]:
+    """Return the directory of the cache, None where there is no place, and whether it was named."""
+    named = environ.get("GITOPS_CACHE")
+    return (Path(named), True) if named is not None else (_default(environ), False)
 
 
 def _default(environ: Mapping[str, str]) -> Path | None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from gitops import interrupts
 from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.messages import AnswerKind
-from gitops.adapters.gitrepo.command.process import GitResult
+from gitops.adapters.gitrepo.command.process import Git, GitResult
 from gitops.errors import GitopsError, HookDeclined, TryAgain
 from gitops.ports import Lost, RefUpdate, Unproven
 
@@ -21,6 +21,19 @@ def push_args(updates: Sequence[RefUpdate], url: str) -> list[str]:
     refs = [f"{update.new or ''}:{update.ref}" for update in updates]
     atomic = ["--atomic"] if len(updates) > 1 else []
     return [*_PUSH, "--recurse-submodules=no", *atomic, *leases, "--", url, *refs]
+
+
+def try_push(git: Git, store: Sequence[str], url: str, commit: str, place: str) -> None:
+    """Ask a server whether it would take a push of a new branch of ours, and push nothing.
+
+    A rule for one branch, or a hook, is asked by a real push only. `store` are git's arguments for
+    the store that has `commit`. Raises what a push does: Denied, Unavailable, TimedOut.
+    """
+    update = RefUpdate(f"{_HEADS}gitops/doctor", None, commit)
+    push, *others = push_args([update], url)
+    answer = git.run([*store, push, "--dry-run", *others], doing=f"waiting for {place}")
+    verdict = messages.read_push(answer.code, answer.out.decode("utf-8", "replace"), answer.err)
+    settle(verdict, [update], place, lambda: False)
 
 
 def noted(

@@ -1,0 +1,39 @@
+"""Puts adapters behind the ports of what sets gitops up: `wiring` has those of one call."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, cast
+
+if TYPE_CHECKING:
+    from gitops.actions.context.session import Session
+    from gitops.actions.doctor import DoctorReport
+    from gitops.adapters.gitrepo import GitRepository
+
+
+def doctor(location: str, branch: str | None) -> DoctorReport:
+    """Look at this machine and a repository. See `gitops.actions.doctor`."""
+    from gitops.actions.doctor import doctor as run
+    from gitops.adapters.local.machine import LocalMachine
+    from gitops.adapters.registry.docker_config import DockerConfig
+    from gitops.wiring import open_session
+
+    def login(host: str) -> str | None:
+        found = DockerConfig(os.environ).credential(host)
+        return found.source if found is not None else None
+
+    opened: list[GitRepository] = []
+    with ExitStack() as stack:
+
+        def session() -> Session:
+            made = stack.enter_context(open_session(location, branch))()
+            opened.append(cast("GitRepository", made.repository))
+            return made
+
+        return run(
+            LocalMachine(os.environ, login=login),
+            session,
+            lambda: opened[0].try_push(),
+            lambda: opened[0].remote_url(),
+        )
