@@ -96,11 +96,11 @@ def _git(environ: Mapping[str, str], path: Path) -> Git:
 def _from_cache(
     url: str, branch: str | None, environ: Mapping[str, str]
 ) -> Iterator[OfflineRepository]:
+    from gitops.adapters.gitrepo.cache.place import shelf_of
     from gitops.adapters.gitrepo.command.address import address
     from gitops.adapters.gitrepo.command.process import Git
     from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
     from gitops.adapters.gitrepo.remote.remote import Remote
-    from gitops.adapters.gitrepo.repository import shelf_of
 
     where = address(url)
     git = Git(environ, after=where.settings, secrets=where.secrets, timeout=_PATIENCE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.evidence import CommitEvidence
+from gitops.adapters.gitrepo.cache.place import shelf_of
 from gitops.adapters.gitrepo.command import settings
 from gitops.adapters.gitrepo.command.address import address, is_url
 from gitops.adapters.gitrepo.command.process import Git
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from gitops.core.releases.history import OverlayVersion
     from gitops.ports import Index, Intents
 
-_CACHE, _OFF = "GITOPS_CACHE", ("", "off")
 OWN_BRANCHES = "refs/heads/gitops/"
 """Only branches of our own may leave commits behind: a proposal is made anew in its place."""
 
@@ -385,19 +385,3 @@ def _open_checkout(
     )
     pushed = pushes if pushes is not None else known[chosen]
     return GitRepository(git, remote, fetch.url, environ, place, pushed, shelf)
-
-
-def shelf_of(
-    environ: Mapping[str, str], progress: Callable[[str], None] | None, *urls: str
-) -> Shelf | None:
-    """Return the place in the cache of the remote at `urls`.
-
-    None for a path: it is fast, and may be relative, so that it names no place. None, too, where
-    `GITOPS_CACHE` is `off` or empty.
-    """
-    if not all(is_url(url) for url in urls) or environ.get(_CACHE, "on").strip().lower() in _OFF:
-        return None
-    from gitops.adapters.gitrepo.cache.files import open_cache
-
-    cache = open_cache(environ, progress)
-    return cache.shelf(*dict.fromkeys(urls)) if cache is not None else None

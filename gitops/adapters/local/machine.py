@@ -81,8 +81,9 @@ class LocalMachine:
     def cache(self) -> tuple[str | None, str | None]:
         """Return the folder of the cache, and its trouble; see `ports.Machine`."""
         from gitops.adapters.gitrepo.cache.files import Cache, place_of_cache
+        from gitops.adapters.gitrepo.cache.place import is_off
 
-        if self._environ.get("GITOPS_CACHE") in ("", "off"):
+        if is_off(self._environ):
             return None, None
         root, named = place_of_cache(self._environ)
         if root is None:
