@@ -37,14 +37,14 @@ def serve(options: ServeOptions) -> int:
     """Serve the page: what runs where, and the ways to change it, for people with a browser."""
     from importlib.util import find_spec
 
+    from gitops.core.text.extras import extra_hint
     from gitops.errors import NotFound
 
     missing = [one for one in ("starlette", "uvicorn", "jinja2") if find_spec(one) is None]
     if missing:
         raise NotFound(
             f"the page needs what the extra [server] installs: no {', '.join(missing)} here",
-            hint="pip install 'gitops-manager[server]', or the same of the folder or wheel that "
-            "gitops was installed from",
+            hint=extra_hint("server"),
         )
     from gitops.cli.render.terminal import line
     from gitops.server.run import serve as run
