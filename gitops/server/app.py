@@ -8,13 +8,25 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from gitops.errors import GitopsError
+from gitops.server.failures import document_of, headers_of, status_of
+from gitops.server.identity.middleware import KnowsWhoAsks
+from gitops.server.identity.routes import identity_routes
 from gitops.server.pages.render import Pages
 from gitops.server.pages.routes import page_routes
 from gitops.server.probes import probe_routes
+from gitops.server.security.answers import SafeAnswers
+from gitops.server.security.bodies import BodyBounds
+from gitops.server.security.origin import OwnOrigin
+from gitops.server.security.rates import CallerRates
+from gitops.server.security.refusals import Refuse, WrongHost
 from gitops.server.service import Service
+
+_PROGRAMS = ("/v1/", "/hooks/")
 
 
 def create_app(service: Service) -> Starlette:
@@ -29,19 +41,49 @@ def create_app(service: Service) -> Starlette:
             service.stop()
             service.close()
 
+    refuse = _refuse(Pages(service))
     return Starlette(
-        routes=_routes(service),
-        middleware=_middleware(service),
-        exception_handlers={GitopsError: Pages(service).error},
+        routes=_routes(service, refuse),
+        middleware=_middleware(service, refuse),
+        exception_handlers={GitopsError: refuse},
         lifespan=lifespan,
     )
 
 
-def _routes(service: Service) -> list[BaseRoute]:
+def _routes(service: Service, refuse: Refuse) -> list[BaseRoute]:
     """Every room has a function that returns its routes; the first that fits is taken."""
-    return [*probe_routes(service), *page_routes(service)]
+    return [
+        *probe_routes(service),
+        *identity_routes(service.identity, refuse),
+        *page_routes(service),
+    ]
 
 
-def _middleware(_service: Service) -> list[Middleware]:
+def _middleware(service: Service, refuse: Refuse) -> list[Middleware]:
     """What requests go through, the outermost first."""
-    return [Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)]
+    settings = service.settings
+    return [
+        Middleware(SafeAnswers, is_https=settings.url.startswith("https:")),
+        Middleware(OwnOrigin, hosts=settings.hosts, origins=settings.origins, refuse=refuse),
+        Middleware(BodyBounds, refuse=refuse),
+        Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
+        Middleware(KnowsWhoAsks, identity=service.identity, refuse=refuse),
+        Middleware(CallerRates, refuse=refuse),
+    ]
+
+
+def _refuse(pages: Pages) -> Refuse:
+    """Return what makes an answer of an error: a document for programs, a page for people."""
+
+    def refuse(request: Request, error: Exception) -> Response:
+        if not isinstance(error, GitopsError):
+            raise error
+        if isinstance(error, WrongHost):  # no page: its links would lead under that name
+            return PlainTextResponse(f"{error.message}: {error.hint}\n", status_of(error))
+        if not request.scope["path"].startswith(_PROGRAMS):
+            return pages.error(request, error)
+        status = status_of(error)
+        headers = headers_of(status) | ({"WWW-Authenticate": "Bearer"} if status == 401 else {})
+        return Response(document_of(error), status, headers, "application/json")
+
+    return refuse

@@ -23,8 +23,17 @@ _AGAIN = "2"  # seconds
 
 
 def status_of(error: GitopsError) -> int:
-    """Return the HTTP status of an error."""
-    return STATUS.get(error.code, 500)
+    """Return the HTTP status of an error; some kinds say their own."""
+    own = getattr(error, "http_status", None)
+    return own if isinstance(own, int) else STATUS.get(error.code, 500)
+
+
+def document_of(error: GitopsError) -> bytes:
+    """Return the document of an error, as `-o json` has it."""
+    import msgspec
+
+    told = {"code": error.code, "message": error.message, "hint": error.hint}
+    return msgspec.json.encode({"error": {**told, "reasons": error.reasons}})
 
 
 def headers_of(status: int) -> dict[str, str]:

@@ -65,8 +65,8 @@ def serve(settings: ServerSettings, started: Callable[[str], None]) -> None:
 
 def check_open(settings: ServerSettings) -> None:
     """Refuse a server that anybody could act on. Raises UsageError."""
-    signs_in = settings.file is not None and "signIn" in settings.file.keys
-    if not (settings.listen.is_loopback or settings.read_only or signs_in):
+    is_safe = settings.listen.is_loopback or settings.read_only
+    if not (is_safe or settings.identity().knows_people):
         raise UsageError(
             f"everybody who reaches {settings.listen.host} could act here: nobody signs in",
             hint="give --read-only, or settings with signIn (docs/how-to/serve.md)",

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.core.access.rules import Decision
+from gitops.errors import GitopsError
 from gitops.server.board.board import Board, make_board
 from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import EVERY, BoardKeeper
 from gitops.server.doors import Doors, Opened
+from gitops.server.identity.identity import IdentityDoor
 from gitops.server.identity.person import Person
+from gitops.server.identity.rights import may
 from gitops.server.settings import ServerSettings
 from gitops.server.workers import Workers
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
+    from gitops.core.environments.environment import Config
+
+T = TypeVar("T")
 
 
 class Right(Protocol):
@@ -32,11 +38,6 @@ class Right(Protocol):
     def why(self) -> str: ...
 
 
-class _Answer(Struct, frozen=True):
-    allowed: bool
-    why: str = ""
-
-
 class Service:
     """One server on one repository.
 
@@ -45,6 +46,7 @@ class Service:
         hub: the streams of events.
         workers: where blocking calls run.
         doors: open repositories for them.
+        identity: who asks.
     """
 
     def __init__(self, settings: ServerSettings, *, every: float = EVERY) -> None:
@@ -53,6 +55,15 @@ class Service:
         self.workers = Workers()
         self.doors = Doors(self._opened)
         self.board = BoardKeeper(self._look, self._changed, every=every)
+        self._policy: Config | None = None
+        self._own: Person | None = None
+        self.identity = IdentityDoor(
+            settings.identity(),
+            self,
+            url=settings.url,
+            is_loopback=settings.listen.is_loopback,
+            read_only=settings.read_only,
+        )
 
     @contextmanager
     def open_session(
@@ -73,13 +84,40 @@ class Service:
                 session = replace(session, identity=lambda: who)
             yield session
 
-    def may(self, person: Person | None, verb: str, environment: str, app: str | None) -> Right:
-        """Say whether `person` may do `verb` there, and why not."""
+    def may(
+        self, person: Person | None, verb: str, environment: str, app: str | None = None
+    ) -> Right:
+        """Say whether `person` may do `verb` there, by the policy that was seen last.
+
+        For what is shown: whoever acts asks `identity.rights` with the policy of the tip.
+        """
         if self.settings.read_only:
-            return _Answer(False, "this server only shows")
-        if person is None:
-            return _Answer(False, "sign in to do that")
-        return _Answer(True)
+            return Decision(False, "this server only shows")
+        return may(self._policy, person, verb, environment, app, None)
+
+    async def run(self, call: Callable[..., T], /, *args: Any) -> T:
+        """Run in a thread what blocks."""
+        return await self.workers.run(call, *args)
+
+    def policy(self) -> Config | None:
+        """Return what gitops.yaml said when it was read last, None before that."""
+        return self._policy
+
+    def has_overlay(self, environment: str, app: str | None) -> bool:
+        """Say whether there is such an overlay, as it was seen last."""
+        board = self.board.current()
+        return board is not None and board.cell(environment, app) is not None
+
+    def own_person(self) -> Person:
+        """Return whoever runs the server; blocks the first time."""
+        if self._own is None:
+            try:
+                with self.doors.session() as session:
+                    found = session.identity()
+                    self._own = Person(f"user:{found.email}", found.name, found.email)
+            except GitopsError:  # they may look all the same; a write says what is missing
+                return Person("user:you", "you", "")
+        return self._own
 
     def start(self) -> None:
         """Begin; on the event loop."""
@@ -102,9 +140,11 @@ class Service:
         return open_kept(self.settings.repository, self.settings.branch)
 
     def _look(self) -> Board:
+        from gitops.actions.context.policy_branch import open_tip
         from gitops.actions.status import status
 
         with self.doors.session() as session:
+            self._policy = open_tip(session, lenient=True).config
             return make_board(status(session), datetime.now(UTC))
 
     def _changed(self, board: Board) -> None:

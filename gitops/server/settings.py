@@ -8,14 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from socket import getfqdn, gethostname
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from gitops.config.shapes import Key, Problems, Table, Text, Value, shown
+from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value, shown
 from gitops.core.yamltext import compose_first
 from gitops.errors import ConfigError, ManifestError, NotFound, UsageError
+from gitops.server.identity.keys import IDENTITY_KEYS
+from gitops.server.identity.settings import IdentitySettings, read_identity
 
 _URL = r"https?://[^\s/?#@]+"
+_HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 _LARGEST = 1 << 20  # bytes of the file
 
 KEYS: Mapping[str, Key] = {
@@ -23,6 +28,11 @@ KEYS: Mapping[str, Key] = {
         Text(_URL, lambda text: f"{shown(text)} is no address: https://gitops.example.com"),
         "Where people find the page; left out: where it listens.",
     ),
+    "hosts": Key(
+        ListOf(Text(_HOST, lambda text: f"{shown(text)} is no name of a host"), least=1),
+        "More names that requests come to, as inside a cluster: gitops.gitops.svc.",
+    ),
+    **IDENTITY_KEYS,
 }
 
 
@@ -69,6 +79,32 @@ class ServerSettings(Struct, frozen=True):
         """Where people find it, without a slash at the end."""
         return self.public_url or self.listen.url
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Names that requests may come to, without ports; addresses always may."""
+        own = ("localhost",) if self.listen.is_loopback else (gethostname(), getfqdn())
+        named = self.file.list_texts("hosts") if self.file is not None else ()
+        return (urlsplit(self.url).hostname or "", self.listen.host, *own, *named)
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """Where pages that send something here may come from."""
+        port = self.listen.port
+        own = (f"http://localhost:{port}",) if self.listen.is_loopback else ()
+        return (self.url, self.listen.url, *own)
+
+    def identity(self) -> IdentitySettings:
+        """Return who may come in. Raises ConfigError with everything that is wrong about it."""
+        if self.file is None:
+            return IdentitySettings()
+        lines: list[str] = []
+        found = read_identity(
+            self.file, self.url, lambda value, what: lines.append(f"{value.path}: {what}")
+        )
+        if lines:
+            raise ConfigError("the settings cannot be used", reasons=tuple(lines))
+        return found
+
 
 def read_listen(text: str) -> Listen:
     """Read `127.0.0.1:8080`, `[::1]:8080`, `:8080` (every address). Raises UsageError."""
@@ -102,6 +138,9 @@ def parse_settings(content: bytes, path: str) -> Value:
         return Value("", (1, 1))
     problems = Problems(document, path)
     root = Table(KEYS).read(document.root, "", problems)
+    if root is not None:
+        url = root.get("publicUrl") or "http://127.0.0.1"
+        read_identity(root, url, lambda value, what: problems.add(value.place, value.path, what))
     lines = problems.lines()
     if root is None or lines:
         many = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"

@@ -20,9 +20,7 @@ class ServeOptions(OptionGroup):
             values="folder",
         ),
     ] = None
-    read_only: Annotated[
-        bool, Option("--read-only", help="Only show: nobody may act, and nobody signs in.")
-    ] = False
+    read_only: Annotated[bool, Option("--read-only", help="Only show: nobody may act.")] = False
     listen: Annotated[
         str,
         Option(

@@ -13,10 +13,13 @@ class Person(Struct, frozen=True):
     """Who asks, and how that is known.
 
     Attributes:
-        id: what `access:` names them by: `user:ana@example.com`.
+        id: what `access:` names them by: `user:ana@example.com`, `job:shop-ci`.
         groups: `shop:oncall`, as whoever signed them in says.
         via: how they came in.
         token: their own token for the forge; never shown.
+        branch: of a job: the source branch that its token proves.
+        commit: of a job: the source commit that its token proves.
+        application: of Argo CD: the environment and app that the call may be about.
     """
 
     id: str
@@ -25,6 +28,15 @@ class Person(Struct, frozen=True):
     groups: tuple[str, ...] = ()
     via: Via = "loopback"
     token: str | None = None
+    branch: str | None = None
+    commit: str | None = None
+    application: tuple[str, str | None] | None = None
 
     def __repr__(self) -> str:
         return f"Person(id={self.id!r}, via={self.via!r})"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that rights may call them; `mail:` is for telling an author, and never a right."""
+        mail = (f"mail:{self.email}",) if self.email else ()
+        return (self.id, *(f"group:{one}" for one in self.groups), *mail)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
@@ -10,6 +11,7 @@ from starlette.responses import HTMLResponse
 
 from gitops.errors import GitopsError
 from gitops.server.failures import headers_of, status_of
+from gitops.server.identity.routes import path_to_sign_in
 
 if TYPE_CHECKING:
     from gitops.server.service import Right, Service
@@ -47,6 +49,23 @@ class Pages:
         if not isinstance(error, GitopsError):
             raise error
         status = status_of(error)
-        answer = self.render(request, "error.html", status=status, error=error)
+        identity = self._service.identity
+        way = identity.settings.sign_in if status == 401 else None
+        answer = self.render(
+            request,
+            "error.html",
+            status=status,
+            error=error,
+            sign_in=path_to_sign_in(_asked(request)) if way is not None else None,
+            label=way.label if way is not None else "",
+        )
         answer.headers.update(headers_of(status))
         return answer
+
+
+def _asked(request: Request) -> str:
+    """Return the page to come back to: what was asked for, if it can be asked for again."""
+    path, query = request.scope["path"], request.scope.get("query_string", b"").decode("latin-1")
+    if request.method != "GET" or path.startswith("/sign-in"):
+        return "/"
+    return f"{quote(path)}?{query}" if query else quote(path)

@@ -1,0 +1,1 @@
+"""Whoever signs people and jobs in: OpenID providers, GitHub's OAuth, keys and tokens."""
