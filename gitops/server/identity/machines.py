@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from gitops.core.access.jobs import branch_of, commit_of, find_jobs
 from gitops.core.environments.access import STATIC, JobRow
 from gitops.core.environments.environment import Config
+from gitops.errors import Denied
 from gitops.ports.sign_in import TokenIssuers
 from gitops.server.identity.person import Person, Via
 from gitops.server.identity.settings import Issuer, StaticToken
@@ -42,7 +43,7 @@ class Machines:
         self._now = now
 
     def person(self, token: str) -> Person:
-        """Return the job. Raises Unproved, Denied, and Unavailable where its issuer is away."""
+        """Return the job. Raises Unproved, and Unavailable where its issuer is away."""
         if not token or len(token) > LONGEST or not token.isascii():
             raise Unproved("the token is none")
         if token.count(".") == 2:
@@ -52,7 +53,10 @@ class Machines:
         return self._by_hash(token)
 
     def _by_claims(self, issuer: Issuer, token: str) -> Person:
-        claims = self._asked.claims(issuer.url, issuer.audience, token)
+        try:
+            claims = self._asked.claims(issuer.url, issuer.audience, token)
+        except Denied as error:
+            raise Unproved(error.message, hint=error.hint) from None
         found = find_jobs(self._jobs(), issuer.name, issuer.kind, claims)
         if not found:
             raise Unproved(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from math import ceil
 from typing import Final
 
 from msgspec import Struct
@@ -84,7 +85,7 @@ class CallerRates:
             if wait > 0:
                 error = TooMany("more is asked than one caller may", hint="try again in a moment")
                 answer = self._refuse(Request(scope), error)
-                answer.headers["Retry-After"] = str(int(wait) + 1)
+                answer.headers["Retry-After"] = str(ceil(wait))
                 await answer(scope, receive, send)
                 return
         await self._app(scope, receive, send)
