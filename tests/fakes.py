@@ -103,6 +103,12 @@ class FakeSnapshot:
         """Return the bytes of a file, None when there is none."""
         return self.files.get(path)
 
+    def mark(self, path: str) -> str | None:
+        """Return a digest of a file, or of all files in a folder."""
+        inside = [one for one in self.files if not path or f"{one}/".startswith(f"{path}/")]
+        parts = repr([(one, self.files[one]) for one in sorted(inside)]).encode()
+        return hashlib.sha1(parts, usedforsecurity=False).hexdigest() if inside else ""
+
     def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
         """See `ports.Snapshot`."""
 

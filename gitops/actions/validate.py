@@ -6,8 +6,7 @@ Looks at `gitops.yaml`, every overlay and every hold; nothing here raises for wh
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,10 +15,10 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.holds import HOLDS, hold_paths, readable_hold, standing_hold_path
-from gitops.actions.context.overlays import apps_folder, apps_of, overlays_of, read_overlay
-from gitops.actions.manifests.builders import Builders
+from gitops.actions.context.overlays import apps_folder, overlays_of, read_overlay
 from gitops.actions.manifests.follower_problems import FollowerCheck
-from gitops.actions.manifests.overlay_problems import Pinned, overlay_problems, problem_of
+from gitops.actions.manifests.judged import JudgedOverlays
+from gitops.actions.manifests.overlay_problems import OverlayCheck, Pinned, problem_of
 from gitops.actions.manifests.trial_build import TrialBuilds
 from gitops.actions.policy.builds import FollowWatch
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
@@ -28,13 +27,12 @@ from gitops.core.releases.held import strayed
 from gitops.core.releases.release import Release
 from gitops.core.report import Problem, ProblemLevel
 from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
-from gitops.ports import Snapshot
+from gitops.ports import Index, Snapshot
 
 if TYPE_CHECKING:
     from gitops.actions.manifests.data_checks import DataChecks
 
 _APP = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7f]+(?<!\.)")
-_MOST_NAMES = 50  # of files in overlays that are read together
 _PLACED = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)", re.DOTALL)
 
 
@@ -65,6 +63,7 @@ def validate(
     builds: TrialBuilds | None = None,
     released: Callable[[Snapshot, Overlay], Iterable[Release]] = lambda _, __: (),
     heads: Callable[[str], Mapping[str, str]] | None = None,
+    index: Index | None = None,
 ) -> ValidateReport:
     """Look at the config of `snapshot`, and at the overlays and the holds of its environments.
 
@@ -72,54 +71,40 @@ def validate(
     freezes are on. `read` gives the tips of branches that environments have of their own; it raises
     what `ports.Repository.snapshot` does. `builds`: overlays are built as well. `released` gives
     the releases of an overlay, newest first; it is asked where a rollback set a hold. `heads` asks
-    a source repository for its branches; None: nobody is asked.
+    a source repository for its branches; None: nobody is asked. `index` keeps what was found.
     """
     builds = builds if builds is not None else TrialBuilds()
     problems: list[Problem] = []
     config = _load(snapshot, load_config, problems)
     if config is None:
-        return ValidateReport((*problems, *_check_holds(snapshot, None, ())), 0)
+        return ValidateReport((*problems, *_check_holds(snapshot, None, {})), 0)
     homes = _homes(snapshot, config, read, problems)
-    found: dict[Overlay, Pinned] = {}
-    count = 0
-
-    data = _data_checks(config)
-    watch, followers, builders = FollowWatch(config, heads), FollowerCheck(config), Builders()
+    data, judged = _data_checks(config), JudgedOverlays(index)
+    watch, followers = FollowWatch(config, heads), FollowerCheck(config)
+    look = OverlayCheck(builds, data, config.also, judged)
     problems += _check_config(config)
     problems += _check_freezes(config, now)
-    problems += _check_apps(homes, config)
+    overlays = {row: overlays_of(home, row) for row, home in homes.items()}
+    problems += _check_apps(homes, overlays, config)
     for row, home in homes.items():
-        overlays = overlays_of(home, row)
-        _read_together(home, overlays)
-        for overlay in overlays:
-            count += 1
-            told = overlay_problems(home, overlay, found, builds, data, builders, config.also)
-            problems += _elsewhere(snapshot, home, told)
+        look.read_together(home, overlays[row])
+        for overlay in overlays[row]:
+            problems += _elsewhere(snapshot, home, look.problems(home, overlay))
             problems += _elsewhere(snapshot, home, _check_held(home, overlay, released))
             problems += _elsewhere(snapshot, home, followers.problems(home, overlay))
             problems += _check_followed(watch, home, overlay, released)
     problems += followers.unused()
-    problems += _check_after(homes, found, snapshot)
+    judged.keep()
+    problems += _check_after(homes, look.pinned, snapshot)
     problems += [one.problem(snapshot.branch) for one in data.found()] if data is not None else []
     tips = {snapshot.branch: snapshot, **{home.branch: home for home in homes.values()}}
     trunk = _trunk(snapshot, config)
     for branch, home in tips.items():
-        rows = [row for row, own in homes.items() if own.branch == branch]
-        problems += _elsewhere(snapshot, home, _check_holds(home, config, rows, branch == trunk))
+        here = {row: overlays[row] for row, own in homes.items() if own.branch == branch}
+        problems += _elsewhere(snapshot, home, _check_holds(home, config, here, branch == trunk))
         if branch != trunk:
             problems += _elsewhere(snapshot, home, _check_copy(home, tips.get(trunk)))
-    return ValidateReport(tuple(problems), count, builds.notes())
-
-
-def _read_together(home: Snapshot, overlays: Sequence[Overlay]) -> None:
-    """Let the files of many overlays be read at once; it changes no answer, only what they cost."""
-    folders = [overlay.directory for overlay in overlays]
-    names: set[str] = set()
-    for folder in folders:
-        with suppress(ManifestError):  # told when it is looked at
-            names.update(name for name in home.entries(folder) if "/" not in name)
-    if len(folders) > 1 and len(names) <= _MOST_NAMES:
-        home.prepare(folders, sorted(names))
+    return ValidateReport(tuple(problems), sum(map(len, overlays.values())), builds.notes())
 
 
 def _data_checks(config: Config) -> DataChecks | None:
@@ -139,6 +124,8 @@ def _check_followed(
 ) -> Iterator[Problem]:
     """Warn where a newer release branch of a source repository keeps builds out."""
     row = overlay.environment
+    if not watch.looks_at(row):
+        return
     try:
         images = read_overlay(home, overlay).read_images()
     except (ManifestError, NotFound):
@@ -239,13 +226,17 @@ def _check_freezes(config: Config, now: datetime) -> Iterator[Problem]:
             yield Problem(CONFIG_PATH, row.line, 1, "warning", f"{row.name} is {reason.text}")
 
 
-def _check_apps(homes: Mapping[Environment, Snapshot], config: Config) -> Iterator[Problem]:
+def _check_apps(
+    homes: Mapping[Environment, Snapshot],
+    overlays: Mapping[Environment, tuple[Overlay, ...]],
+    config: Config,
+) -> Iterator[Problem]:
     """Apps by folder: each needs a name that works as a branch.
 
     A folder without an overlay of any environment is none: charts, policies, notes lie there, too.
     """
     rows = [row for row in homes if row.per_app]
-    apps = {row.name: apps_of(homes[row], row) for row in rows}
+    apps = {row.name: [one.app for one in overlays[row]] for row in rows}
     with_overlay = {app for found in apps.values() for app in found}
     for row in rows:
         if not apps[row.name]:
@@ -310,10 +301,10 @@ def _check_after(
 def _check_holds(
     home: Snapshot,
     config: Config | None,
-    rows: Sequence[Environment],
+    overlays: Mapping[Environment, tuple[Overlay, ...]],
     trunk: bool = True,
 ) -> Iterator[Problem]:
-    """Can the holds be read, and do they hold any of `rows`, which live there?
+    """Can the holds be read, and do they hold any of `overlays`, which live there?
 
     `trunk`: it is the top-level branch, which the hold of everything is read from.
     """
@@ -322,8 +313,8 @@ def _check_holds(
         inside = home.entries(f"{HOLDS}/{name[:-1]}") if name.endswith("/") else ("",)
         paths += [f"{HOLDS}/{name}{one}" for one in inside]
     known = {HOLD_ALL_PATH} if trunk else set()
-    for row in rows:
-        known |= {path for one in overlays_of(home, row) for path in hold_paths(one)}
+    for some in overlays.values():
+        known |= {path for one in some for path in hold_paths(one)}
     for path in paths:
         try:
             content = home.read(path)
@@ -336,7 +327,7 @@ def _check_holds(
         if config and path not in known:
             named = config.find(path.rpartition("/")[2].removesuffix(".yaml"))
             stops = named is None and path != HOLD_ALL_PATH
-            message = f"holds nothing: {_why_not(path, config, rows)}"
+            message = f"holds nothing: {_why_not(path, config, overlays)}"
             message += (
                 "; every deploy and promotion is refused until it is settled" if stops else ""
             )
@@ -361,7 +352,7 @@ def _check_held(
         yield Problem(path, 1, 1, "warning", f"{overlay.label}: {astray}")
 
 
-def _why_not(path: str, config: Config, rows: Sequence[Environment]) -> str:
+def _why_not(path: str, config: Config, rows: Container[Environment]) -> str:
     if path == HOLD_ALL_PATH:
         return "the hold of everything is read from the top-level branch"
     row = config.find(path.rpartition("/")[2].removesuffix(".yaml"))

@@ -41,6 +41,14 @@ class Snapshot(Protocol):
         """
         ...
 
+    def mark(self, path: str) -> str | None:
+        """Return a mark of the file, or the folder with all that is in it, at `path`.
+
+        Equal marks are equal contents, of the same kind; "" is nothing at all. None where nobody
+        can tell. No file need be read for it.
+        """
+        ...
+
     def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
         """Be told which folders will be looked at, and which names in each of them be read.
 

@@ -51,7 +51,8 @@ def validate(location: str, branch: str | None, *, build: bool | None = None) ->
         now = SystemClock().now()
         released = _released(repository, here=snapshot is not None)
         return run(
-            looked_at, _load_config, now, repository.snapshot, builds, released, sources.heads
+            *(looked_at, _load_config, now, repository.snapshot, builds, released, sources.heads),
+            index=repository.index(),
         )
 
 

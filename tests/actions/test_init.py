@@ -32,6 +32,10 @@ class DirectorySnapshot:
         file = self._root / path
         return file.read_bytes() if file.is_file() else None
 
+    def mark(self, path: str) -> str | None:
+        """See `ports.Snapshot`."""
+        return None
+
     def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
         """See `ports.Snapshot`."""
 

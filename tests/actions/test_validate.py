@@ -35,6 +35,11 @@ class Files:
             raise ManifestError("is a symbolic link", path=path)
         return self._files.get(path)
 
+    def mark(self, path: str) -> str | None:
+        """See `ports.Snapshot`."""
+        inside = [one for one in self._files if not path or f"{one}/".startswith(f"{path}/")]
+        return repr([(one, self._files[one]) for one in sorted(inside)]) if inside else ""
+
     def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
         """See `ports.Snapshot`."""
 

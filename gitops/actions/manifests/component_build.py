@@ -26,6 +26,9 @@ class _Edited:
     def entries(self, directory: str) -> tuple[str, ...]:
         return self._home.entries(directory)
 
+    def mark(self, path: str) -> None:
+        """Nobody knows: some of it is not what `home` has."""
+
     def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
         self._home.prepare(directories, names)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from gitops.actions.context.overlays import read_overlay
 from gitops.actions.manifests.builders import Builders
 from gitops.actions.manifests.files import SnapshotFiles
 from gitops.actions.manifests.images_used import manifest_images
+from gitops.actions.manifests.judged import JudgedOverlay, JudgedOverlays
 from gitops.actions.manifests.trial_build import TrialBuild, TrialBuilds
 from gitops.core.environments.environment import CONFIG_PATH, Overlay
 from gitops.core.kustomization import ImageEntry, edit_images, read_entries
 from gitops.core.kustomization.faults import find_faults
-from gitops.core.kustomization.graph import NamedTarget, walk
+from gitops.core.kustomization.graph import BuildGraph, NamedTarget, walk
 from gitops.core.kustomization.image import KEEP, ImageRequest
 from gitops.core.kustomization.references import is_remote, join
 from gitops.core.report import Problem
@@ -27,112 +31,178 @@ if TYPE_CHECKING:
 Pinned = tuple[str, tuple[ImageEntry, ...]]  # path of a kustomization file, and what it pins
 
 # What kustomize reads as a regular expression, or an entry for one tag, a text search cannot judge.
+_MOST_NAMES = 50  # of files in overlays that are read together
 _PLAIN = re.compile(r"(?:[^/:]+:[0-9]+/)?[A-Za-z0-9._/-]+")
 
 
-def overlay_problems(
-    snapshot: Snapshot,
-    overlay: Overlay,
-    pinned: dict[Overlay, Pinned],
-    builds: TrialBuilds,
-    data: DataChecks | None = None,
-    builders: Builders | None = None,
-    followed: Container[str] = (),
-) -> Iterator[Problem]:
-    """Can the kustomization be read and edited? Puts what it pins into `pinned`.
+class _Look(Struct, frozen=True):
+    """An overlay that was looked at without a build.
 
-    What was built is shown to `data`. An image that the overlay itself does not use may be used by
-    what builds on it (`builders`), and changes something where other values follow it (`followed`).
+    Attributes:
+        problems: what is wrong so far.
+        sound: nothing is wrong with the kustomization itself, so that a build says something.
+        graph: what a build reads.
     """
-    directory = overlay.directory
-    try:
-        for name in snapshot.entries(directory):
+
+    path: str
+    entries: tuple[ImageEntry, ...]
+    problems: tuple[Problem, ...]
+    sound: bool
+    graph: BuildGraph
+
+
+class OverlayCheck:
+    """Looks at overlays, one after the other: can the kustomization be read and edited?
+
+    Args:
+        builds: what is built as well.
+        data: is shown what was built.
+        followed: images that other values follow: an entry of one changes something.
+        judged: what an earlier call found; it is as good where nothing is built.
+
+    Attributes:
+        pinned: what the overlays pin that were looked at.
+    """
+
+    def __init__(
+        self,
+        builds: TrialBuilds,
+        data: DataChecks | None = None,
+        followed: Container[str] = (),
+        judged: JudgedOverlays | None = None,
+    ) -> None:
+        self.pinned: dict[Overlay, Pinned] = {}
+        self._builds = builds
+        self._data = data
+        self._followed = followed
+        self._judged = judged or JudgedOverlays()
+        self._builders = Builders()
+        self._files: tuple[Snapshot, SnapshotFiles] | None = None
+
+    def read_together(self, home: Snapshot, overlays: Sequence[Overlay]) -> None:
+        """Let the files of overlays be read at once; it changes no answer, only what they cost."""
+        new = self._judged.unknown(home, overlays) if self._builds.rests else overlays
+        folders = [overlay.directory for overlay in new]
+        names: set[str] = set()
+        for folder in folders:
+            with suppress(ManifestError):  # told when it is looked at
+                names.update(name for name in home.entries(folder) if "/" not in name)
+        if len(folders) > 1 and len(names) <= _MOST_NAMES:
+            home.prepare(folders, sorted(names))
+
+    def problems(self, home: Snapshot, overlay: Overlay) -> Iterator[Problem]:
+        """Yield what is wrong with an overlay."""
+        found = self._judged.find(home, overlay) if self._builds.rests else None
+        if found is not None:
+            self._builds.pass_over()
+            self.pinned[overlay] = (found.path, found.entries)
+            yield from found.problems
+            yield from self._idle(home, overlay, found.idle)
+            return
+        try:
+            look = self._look(home, overlay)
+        except NotFound:
+            what = "has no kustomization" if home.entries(overlay.directory) else "does not exist"
+            message = f"{overlay.label}: the overlay {overlay.directory or '.'} {what}"
+            yield Problem(CONFIG_PATH, overlay.environment.line, 1, "error", message)
+            return
+        except ManifestError as error:
+            yield problem_of(error)
+            return
+        self.pinned[overlay] = (look.path, look.entries)
+        yield from look.problems
+        yield from self._built(home, overlay, look)
+
+    def _look(self, home: Snapshot, overlay: Overlay) -> _Look:
+        """Look at an overlay. Raises NotFound and ManifestError where there is none to look at."""
+        problems = []
+        for name in home.entries(overlay.directory):
             if name.startswith(".argocd-source-"):
                 message = "Argo CD puts this over the overlay's images: changes seem to do nothing"
-                yield Problem(overlay.path_of(name), 1, 1, "warning", message)
-        file = read_overlay(snapshot, overlay)
-        found = read_entries(file.content, file.path)
-    except NotFound:
-        what = "has no kustomization" if snapshot.entries(directory) else "does not exist"
-        message = f"{overlay.label}: the overlay {overlay.directory or '.'} {what}"
-        yield Problem(CONFIG_PATH, overlay.environment.line, 1, "error", message)
-        return
-    except ManifestError as error:
-        yield problem_of(error)
-        return
-    pinned[overlay] = (file.path, found)
-    problems = [
-        Problem(file.path, one.line, one.column, "error", one.message)
-        for one in find_faults(file.content, file.path)
-    ]
-    told = {one.line for one in problems}
-    problems += (
-        one for one in _check_entries(file.path, file.content, found) if one.line not in told
-    )
-    yield from problems
-    if not found and not problems:
-        message = "no images: gitops has nothing to change here"
-        yield Problem(file.path, 1, 1, "warning", message)
-    graph = walk(SnapshotFiles(snapshot), directory)
+                problems.append(Problem(overlay.path_of(name), 1, 1, "warning", message))
+        file = read_overlay(home, overlay)
+        entries = read_entries(file.content, file.path)
+        wrong = list(_wrong_inside(file.path, file.content, entries))
+        if not entries and not wrong:
+            message = "no images: gitops has nothing to change here"
+            problems.append(Problem(file.path, 1, 1, "warning", message))
+        if self._files is None or self._files[0] is not home:
+            self._files = home, SnapshotFiles(home)
+        files = self._files[1]
+        graph = walk(files, overlay.directory)
+        beside = _wrong_beside(overlay.label, files, file.path, graph)
+        return _Look(file.path, entries, (*problems, *wrong, *beside), not wrong, graph)
+
+    def _built(self, home: Snapshot, overlay: Overlay, look: _Look) -> Iterator[Problem]:
+        """Yield what a build says, or what stands in its place."""
+        trial = TrialBuild()
+        if look.sound:
+            trial = self._builds.build(home, look.graph, look.path, look.entries)
+        if self._data is not None and trial.text is not None:
+            self._data.look(overlay, home, look.graph, trial)
+        if trial.problem is not None:
+            message = f"{overlay.label} does not build: {trial.problem}"
+            yield Problem(look.path, 1, 1, "error", message)
+            return
+        idle = trial.idle
+        if idle is None:
+            used = manifest_images(home, overlay.directory, look.graph)
+            names = [one.image for one in look.entries if _PLAIN.fullmatch(one.image)]
+            idle = frozenset(name for name in names if used is not None and name not in used)
+            if look.sound:
+                found = JudgedOverlay(look.path, look.entries, look.problems, idle)
+                self._judged.note(home, overlay, look.graph, found)
+        yield from self._idle(home, overlay, idle)
+
+    def _idle(self, home: Snapshot, overlay: Overlay, idle: frozenset[str]) -> Iterator[Problem]:
+        """Warn of entries whose image nothing uses, neither here nor in what builds on it."""
+        path, entries = self.pinned[overlay]
+        for folder, graph in self._builders.of(home, overlay).items() if idle else ():
+            there = self._builds.build(home, graph, path, entries, folder).idle
+            if there is None:
+                used = manifest_images(home, folder, graph)
+                there = frozenset() if used is None else idle - used
+            idle &= there
+            if not idle:
+                break
+        for entry in entries:
+            if entry.image in idle and entry.image not in self._followed:
+                message = f"no manifest that it builds on uses {entry.image}: this changes nothing"
+                yield Problem(path, entry.line, entry.column, "warning", message)
+
+
+def _wrong_inside(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -> Iterator[Problem]:
+    """Yield what is wrong with a kustomization itself."""
+    told = set()
+    for one in find_faults(content, path):
+        told.add(one.line)
+        yield Problem(path, one.line, one.column, "error", one.message)
+    yield from (one for one in _check_entries(path, content, entries) if one.line not in told)
+
+
+def _wrong_beside(
+    label: str, files: SnapshotFiles, path: str, graph: BuildGraph
+) -> Iterator[Problem]:
+    """Yield what is wrong with what an overlay is built from."""
     for one in graph.outside:
-        message = f"{overlay.label} names {one.target}, which leads out of the repository"
+        message = f"{label} names {one.target}, which leads out of the repository"
         yield Problem(one.path, one.line, 1, "error", message)
     for where, what in graph.broken.items():
-        if where != file.path:
-            yield Problem(where, 1, 1, "error", f"{overlay.label} builds on it: {what}")
+        if where != path:
+            yield Problem(where, 1, 1, "error", f"{label} builds on it: {what}")
     charts = any(name.startswith("helm") for name in graph.used)  # their folder may come later
     for one in () if charts else graph.missing:
-        if is_remote(one.target) or _leads_through_file(snapshot, one):
+        if is_remote(one.target) or _leads_through_file(files, one):
             continue
-        message = f"{overlay.label} names {one.target}, which is not there"
+        message = f"{label} names {one.target}, which is not there"
         yield Problem(one.path, one.line, 1, "error", message)
     for limit in graph.limits:
-        yield Problem(file.path, 1, 1, "error", f"{overlay.label} cannot be followed: {limit}")
-    trial = builds.build(snapshot, graph, file.path, found) if not problems else TrialBuild()
-    if data is not None and trial.text is not None:
-        data.look(overlay, snapshot, graph, trial)
-    if trial.problem is not None:
-        message = f"{overlay.label} does not build: {trial.problem}"
-        yield Problem(file.path, 1, 1, "error", message)
-        return
-    idle = trial.idle
-    if idle is None:
-        used = manifest_images(snapshot, directory, graph)
-        plain = [] if used is None else [one.image for one in found if _PLAIN.fullmatch(one.image)]
-        idle = frozenset(name for name in plain if name not in (used or ()))
-    if idle and builders is not None:
-        idle = _idle_above(snapshot, overlay, (file.path, found), builds, builders, idle)
-    for entry in found:
-        if entry.image in idle and entry.image not in followed:
-            message = f"no manifest that it builds on uses {entry.image}: this changes nothing"
-            yield Problem(file.path, entry.line, entry.column, "warning", message)
+        yield Problem(path, 1, 1, "error", f"{label} cannot be followed: {limit}")
 
 
-def _idle_above(
-    snapshot: Snapshot,
-    overlay: Overlay,
-    pinned: Pinned,
-    builds: TrialBuilds,
-    builders: Builders,
-    idle: frozenset[str],
-) -> frozenset[str]:
-    """Return those of the `idle` entries that change nothing in what builds on the overlay, too."""
-    path, entries = pinned
-    for folder, graph in builders.of(snapshot, overlay).items():
-        there = builds.build(snapshot, graph, path, entries, folder).idle
-        if there is None:
-            used = manifest_images(snapshot, folder, graph)
-            there = frozenset() if used is None else idle - used
-        idle &= there
-        if not idle:
-            break
-    return idle
-
-
-def _leads_through_file(snapshot: Snapshot, one: NamedTarget) -> bool:
+def _leads_through_file(files: SnapshotFiles, one: NamedTarget) -> bool:
     """Say whether a link may be on the way: a snapshot tells it from a file when it is read."""
     path = join(one.path.rpartition("/")[0], one.target) or ""
-    files = SnapshotFiles(snapshot)
     parts = path.split("/")
     return any(files.kind("/".join(parts[:depth])) == "file" for depth in range(1, len(parts)))
 

@@ -59,6 +59,15 @@ class TrialBuilds(Struct):
     left_out: int = 0
     isolated: bool = True
 
+    @property
+    def rests(self) -> bool:
+        """Nothing more is built."""
+        return self.renderer is None or (self.most is not None and self.built >= self.most)
+
+    def pass_over(self) -> None:
+        """Take note of an overlay that would not be built."""
+        self.left_out += self.renderer is not None
+
     def build(
         self,
         snapshot: Snapshot,
@@ -75,7 +84,7 @@ class TrialBuilds(Struct):
         """
         if self.renderer is None:
             return TrialBuild(skipped="nothing was built")
-        if self.most is not None and self.built >= self.most:
+        if self.rests:
             self.left_out += 1
             return TrialBuild(skipped="it was not built: --build builds all")
         if directory is None:

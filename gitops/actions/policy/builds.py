@@ -152,6 +152,10 @@ class FollowWatch:
         self._heads: dict[str, Mapping[str, str]] = {}
         self._silent: set[str] = set()
 
+    def looks_at(self, row: Environment) -> bool:
+        """Say whether there may be anything to say of its overlays."""
+        return self._ask is not None and bool(self._sources) and follows_newest(row)
+
     def warnings(
         self,
         row: Environment,

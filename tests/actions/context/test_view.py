@@ -36,6 +36,10 @@ class Counting:
         self._reads[path] += 1
         return self._snapshot.read(path)
 
+    def mark(self, path: str) -> str | None:
+        """See `ports.Snapshot`."""
+        return self._snapshot.mark(path)
+
     def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
         """Read at once what will be asked for."""
         self._snapshot.prepare(directories, names)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from gitops.core.git.commit import check_path
 from gitops.errors import Denied, ManifestError, NotFound
+
+_TICK = 2  # seconds that the clock of a file system may be behind
 
 
 class CheckoutFiles:
@@ -25,6 +28,7 @@ class CheckoutFiles:
         self.sparse = sparse
         self.branch = branch
         self.commit = commit
+        self._since = time.time() - _TICK
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of the regular file at `path`, None when there is none."""
@@ -49,6 +53,16 @@ class CheckoutFiles:
         except OSError as error:
             raise Denied(f"{directory or '.'}: {error.strerror}") from None
         return tuple(sorted(names))
+
+    def mark(self, path: str) -> str | None:
+        """Return what Git would call the content at `path`; see `ports.Snapshot`."""
+        from gitops.adapters.gitrepo.local.marks import mark_of
+
+        try:
+            place = self._place(path) if path else self._top
+        except ManifestError:
+            return None
+        return mark_of(place, self._since)
 
     def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
         """See `ports.Snapshot`: the files of a checkout are at hand."""

@@ -57,6 +57,17 @@ class CommitSnapshot:
         tree = self._folder(directory) or {}
         return {name: one.oid for name, one in tree.items() if one.mode == TREE}
 
+    def mark(self, path: str) -> str | None:
+        """Return what Git calls the content at `path`; see `ports.Snapshot`."""
+        if not path:
+            return f"{TREE} {self._root}"
+        folder, _, name = path.rpartition("/")
+        try:
+            entry = (self._folder(folder) or {}).get(name)
+        except ManifestError:
+            return None
+        return f"{entry.mode} {entry.oid}" if entry is not None else ""
+
     def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
         """Read folders, and files in them, many at once; see `ports.Snapshot`."""
         wanted = [directory for directory in dict.fromkeys(directories) if directory]
