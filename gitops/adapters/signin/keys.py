@@ -79,9 +79,10 @@ class Discovered:
         if self._clock() - self._said_at > _KEPT:
             said = self._answer(_discovery(self._issuer))
             if said.get("issuer") != self._issuer:
+                own = str(said.get("issuer"))[:200]
                 raise Denied(
-                    f"{self._documents.name} calls itself by another name than `issuer` in the "
-                    f"settings: {str(said.get('issuer'))[:200]!r}"
+                    f"{self._documents.name} calls itself {own!r}",
+                    hint="`issuer` in the settings must be exactly that, with its slashes",
                 )
             self._said, self._said_at = said, self._clock()
         return self._said
