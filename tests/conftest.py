@@ -33,6 +33,11 @@ GIT_CONFIG = """\
     email = mona@example.com
 [init]
     defaultBranch = main
+    templateDir = {template}
+[receive]
+    autogc = false
+[maintenance]
+    auto = false
 [gc]
     auto = 0
 """
@@ -92,7 +97,9 @@ def pytest_configure(config: pytest.Config) -> None:
     for name in list(os.environ):
         if _is_foreign(name):
             del os.environ[name]
-    (home / "gitconfig").write_text(GIT_CONFIG)
+    # Fifteen samples of hooks in every repository would be most of the files that tests make.
+    (home / "template" / "hooks").mkdir(parents=True)
+    (home / "gitconfig").write_text(GIT_CONFIG.format(template=home / "template"))
     live = any(name.startswith(LIVE) for name in os.environ)
     nowhere = {} if live else NOWHERE
     os.environ |= nowhere | {

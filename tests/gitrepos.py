@@ -13,6 +13,7 @@ ENVIRON = {
     "HOME": "/nonexistent",
     "GIT_CONFIG_NOSYSTEM": "1",
     "GIT_CONFIG_GLOBAL": "/dev/null",
+    "GIT_TEMPLATE_DIR": "",  # no samples of hooks
     "GIT_AUTHOR_NAME": "Ana",
     "GIT_AUTHOR_EMAIL": "ana@example.com",
     "GIT_COMMITTER_NAME": "Ana",
@@ -122,6 +123,7 @@ class Repo:
     def hook(self, name: str, script: str) -> None:
         """Install a hook, a shell script without its first line."""
         place = self.git_dir / "hooks" / name
+        place.parent.mkdir(exist_ok=True)
         place.parent.mkdir(exist_ok=True)
         place.write_text(f"#!/bin/sh\n{script}\n")
         place.chmod(0o755)

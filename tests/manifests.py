@@ -107,6 +107,8 @@ def make_template(folder: Path) -> Path:
     _git(checkout, "commit", "-q", "-m", "Start with the sample")
     _git(checkout, "remote", "add", "origin", "../manifests.git")
     _git(checkout, "push", "-q", "-u", "origin", "main")
+    for one in (checkout, folder / "manifests.git"):  # a few files to copy for each test
+        _git(one, "repack", "-a", "-d", "-q")
     return folder
 
 

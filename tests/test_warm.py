@@ -6,11 +6,15 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
 import warm
+from builds import remember_builds
+from gitops.adapters.local.kustomize import Kustomize, find_kustomize
+from gitops.ports import Build, BuildFile
 from manifests import Manifests
 
 CALLS = [
@@ -77,3 +81,35 @@ def test_who_is_killed_has_no_exit_code(tmp_path: Path) -> None:
     alive.communicate()
 
     assert (-signal.SIGKILL, 0) == (killed.returncode, alive.returncode)
+
+
+def test_a_build_is_started_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same files in the same folder are built once; what failed, and a stand-in, each time."""
+    starts: list[str] = []
+    build = Kustomize.build
+
+    def counted(self: Kustomize, files: Mapping[str, BuildFile], directory: str) -> Build:
+        starts.append(directory)
+        return build(self, files, directory)
+
+    monkeypatch.setattr(Kustomize, "build", counted)
+    program, another = tmp_path / "kustomize", tmp_path / "bin" / "kustomize"
+    another.parent.mkdir()
+    for one in (program, another):
+        one.write_text('#!/bin/sh\nset -eu\nread -r line <"$2/a.yaml"\necho "$line"\n')
+        one.chmod(0o755)
+    remember_builds(tmp_path / "builds", {str(program)})
+    kustomize = find_kustomize({"PATH": str(tmp_path)})
+    assert kustomize is not None
+    one, other = ({"a/a.yaml": BuildFile(f"{name}: 1\n".encode())} for name in ("one", "other"))
+
+    stand_in = find_kustomize({"PATH": str(tmp_path / "bin")})
+    assert stand_in is not None
+
+    built = [kustomize.build(files, "a").text for files in (one, one, other, one, other)]
+    failed = [kustomize.build(one, "b").text for _ in range(2)]
+    others = [stand_in.build(one, "a").text for _ in range(2)]
+
+    assert ["one: 1\n", "one: 1\n", "other: 1\n", "one: 1\n", "other: 1\n"] == built
+    assert ([None, None], ["one: 1\n"] * 2) == (failed, others)
+    assert ["a", "a", "b", "b", "a", "a"] == starts

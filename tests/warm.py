@@ -8,6 +8,7 @@ signals or about a terminal starts a Python.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -23,6 +24,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any, NoReturn, Protocol
+
+from builds import programs_of_the_machine, remember_builds
+from servers.sharing import run_folder
 
 TESTS = Path(__file__).parent
 GITEA = "gitops.adapters.forges.gitea.api"
@@ -145,6 +149,8 @@ def _serve(line: socket.socket, more: str) -> None:
     """Fork for every call that arrives, until the tests are gone."""
     for name in [*_common(), *filter(None, [more])]:
         importlib.import_module(name)
+    remember_builds(run_folder().parent / "builds", programs_of_the_machine())
+    gc.freeze()  # a fork looks through its own things only, and leaves the pages of these shared
     covered = sys.modules.get("coverage")
     measuring = covered.Coverage.current() if covered is not None else None
     if measuring is not None:

@@ -281,7 +281,9 @@ def test_untracked_file_in_the_way(plain: Repo, ignored: bool) -> None:
     """A new file never overwrites one that Git does not know, ignored or not."""
     (plain.path / "hold.yaml").write_bytes(b"mine\n")
     if ignored:
-        (plain.git_dir / "info" / "exclude").write_text("hold.yaml\n")
+        exclude = plain.git_dir / "info" / "exclude"
+        exclude.parent.mkdir(exist_ok=True)
+        exclude.write_text("hold.yaml\n")
     head = plain.head()
 
     with opened(plain.path) as repository:
