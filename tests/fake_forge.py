@@ -243,6 +243,15 @@ class FakeForge:
         head = self._shown(pull).head
         return tuple(dict.fromkeys(who for who, what in pull.approvals if what == head))
 
+    def give_approval(self, number: int, head: str) -> None:
+        """See `ports.Gates`."""
+        self._look()
+        shown = self._shown(self._pull(number))
+        if shown.head != head or shown.author == self.user:
+            hint = "approve it on its page there"
+            raise Refused(f"{self.user} does not approve #{number} at {shown.head[:7]}", hint=hint)
+        self.approve(number, self.user)
+
     def protection(self, branch: str) -> Protection:
         """See `ports.Gates`."""
         self._look()

@@ -246,6 +246,14 @@ class Gates(Protocol):
         """Return who approved the head that was (or would be) merged, as `Readiness.approvals`."""
         ...
 
+    def give_approval(self, number: int, head: str) -> None:
+        """Approve exactly `head` as the person whose token this is; once more changes nothing.
+
+        Only ever called with a person's own token. Raises Refused where the forge does not let
+        them, or has no such call.
+        """
+        ...
+
     def protection(self, branch: str) -> Protection:
         """Return the rules of `branch`, which need not exist."""
         ...

@@ -434,6 +434,18 @@ def test_the_newest_ended_one_is_found(world: World) -> None:
 # Gates.
 
 
+def test_an_approval_in_ones_own_name(world: World) -> None:
+    """Given with the person's own token it is theirs; where there is no such call that is said."""
+    made = propose(world)
+    refused = None
+    try:
+        world.owner.give_approval(made.number, made.head)
+    except Refused as error:
+        refused = error
+    given = [one not in (world.bot, world.second) for one in world.forge.approvers(made.number)]
+    assert [True] == given if refused is None else "on its page there" in (refused.hint or "")
+
+
 def test_what_it_waits_for(world: World) -> None:
     """Approvals and checks, wanted and given; a merge before is refused, after it is done."""
     world.people.require(world.base, 1, (world.check,))

@@ -49,12 +49,14 @@ class ApproveRequest(Struct, frozen=True):
             they are when the call begins.
         override: why policy is passed over, or None.
         update: bring it up to date with its base first, where that has gone on.
+        reviews: approve it on the forge first, as the person whose token the session has.
     """
 
     named: Named
     head: str | None = None
     override: str | None = None
     update: bool = False
+    reviews: bool = False
 
 
 class ApprovalPreview(Struct, frozen=True):

@@ -174,6 +174,20 @@ class ForgeDialect(ABC):
         with self._calls.door():
             return self._approvers(self._pull(number))
 
+    def give_approval(self, number: int, head: str) -> None:
+        """See `ports.Gates`."""
+        with self._calls.door():
+            try:
+                self._give_approval(number, head)
+            except ForgeResponse as error:
+                if error.status not in (403, 404, 405, 409, 422):
+                    raise
+                words = self._calls.words(error.words)
+                raise Refused(
+                    f"{self.describe()} does not take your approval of #{number}: {words}",
+                    hint="approve it on its page there",
+                ) from None
+
     def protection(self, branch: str) -> Protection:
         """See `ports.Gates`."""
         with self._calls.door():
@@ -297,6 +311,12 @@ class ForgeDialect(ABC):
 
     @abstractmethod
     def _approvers(self, pull: Pull) -> tuple[str, ...]: ...
+
+    def _give_approval(self, number: int, head: str) -> None:
+        raise Refused(
+            f"#{number} cannot be approved from here: {self.describe()}",
+            hint="approve it on its page there",
+        )
 
     @abstractmethod
     def _protection(self, branch: str) -> Protection: ...

@@ -253,6 +253,9 @@ class GithubForge(ForgeDialect):
     def _pulls_of(self, commit: str) -> Iterable[Any]:
         return self._api.pages("/commits/{}/pulls", commit)
 
+    def _give_approval(self, number: int, head: str) -> None:
+        self._api.send("POST", "/pulls/{}/reviews", number, commit_id=head, event="APPROVE")
+
     def _approvers(self, pull: GithubObject) -> tuple[str, ...]:
         reviews = self._api.pages("/pulls/{}/reviews", pull["number"])
         return tuple(

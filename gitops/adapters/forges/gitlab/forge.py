@@ -280,6 +280,9 @@ class GitlabForge(ForgeDialect):
     def _approvals(self, pull: GitlabObject) -> Any:
         return self._api.get("/merge_requests/{}/approvals", pull["iid"])
 
+    def _give_approval(self, number: int, head: str) -> None:
+        self._api.post("/merge_requests/{}/approve", number, sha=head)
+
     def _approvers(self, pull: GitlabObject) -> tuple[str, ...]:
         return self._approved_by(pull, self._approvals(pull))
 

@@ -1,0 +1,66 @@
+"""Approving on the forge in one's own name: the page's one click for review and merge."""
+
+from __future__ import annotations
+
+import pytest
+
+from forge_world import BRANCH, World, make_world
+from gitops.actions.approve import ApprovalPreview, ApproveRequest, approve
+from gitops.actions.context.named import Named
+from gitops.core.git.commit import Identity
+from gitops.core.report import WriteReport
+from gitops.errors import Refused
+
+BEN = Identity("Ben", "ben@example.com")
+
+
+@pytest.fixture
+def world() -> World:
+    """A promotion to prod waits; whoever calls has ben's own token."""
+    found = make_world()
+    found.stage()
+    found.promote()
+    found.forge.user = "ben"
+    return found
+
+
+def run(world: World, *, dry_run: bool = False, says: bool = True, **more: object) -> WriteReport:
+    """Approve prod, as Ben, with a review."""
+    request = ApproveRequest(Named(("prod",)), reviews=True, **more)  # type: ignore[arg-type]
+
+    def confirm(_: ApprovalPreview) -> bool:
+        return says
+
+    return approve(world.session(BEN, dry_run=dry_run), request, confirm=confirm)
+
+
+def test_one_click_reviews_and_merges(world: World) -> None:
+    """The review is ben's, of the head that he saw; then the forge's rules let it in."""
+    report = run(world, head=world.repository.head(BRANCH))
+
+    assert ["ben"] == list(world.forge.approvers(1))
+    assert ("committed", "merged") == (report.outcome, report.proposals[0].state)
+    assert "prod: #1 is approved in your name" == report.notes[0]
+
+
+def test_what_waits_for_others_is_no_error(world: World) -> None:
+    """The approval is given, and what is still missing is told."""
+    world.protect(2)
+    report = run(world)
+
+    assert ["ben"] == list(world.forge.approvers(1))
+    assert "proposed" == report.outcome
+    assert "in your name" in report.notes[0]
+    assert report.proposals[0].waits_for
+    assert world.repository.head(BRANCH) is not None
+
+
+def test_nothing_is_given_where_it_may_not_be(world: World) -> None:
+    """Not of another head, not by a look at what would be, not where the person was refused."""
+    with pytest.raises(Refused):
+        run(world, head="a" * 40)
+    with pytest.raises(Refused):
+        run(world, says=False)
+    with pytest.raises(Refused):
+        run(world, dry_run=True)
+    assert [] == list(world.forge.approvers(1))
