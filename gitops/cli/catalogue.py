@@ -51,6 +51,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "images",
         "Images in their registries: what they are, where they run, which may go.",
     ),
+    "workflow": (
+        "workflow",
+        "Workflows of Argo Workflows: a team's first ones, submitted, followed, resumed.",
+    ),
     "approve": (
         "approve",
         "Merge the open proposal of an environment, after asking policy again as of now.",
@@ -117,6 +121,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "validate",
         "release",
         "watch",
+        "workflow",
         "serve",
         "demo",
         "schema",
@@ -213,6 +218,33 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops images prune",
         "gitops images prune shop/api --yes",
         "gitops images prune --yes --max 500 -o json",
+    ),
+    "workflow init": (
+        "gitops workflow init --image registry.example.com/gitops:1",
+        "gitops workflow init ci/workflows --image registry.example.com/gitops:1 --namespace ci",
+    ),
+    "workflow run": (
+        "gitops workflow run gitops-promote -p environment=prod",
+        "gitops workflow run gitops-promote -p environment=prod --wait --logs",
+        "gitops workflow run gitops-data-reset -p environment=dev --dry-run",
+    ),
+    "workflow watch": (
+        "gitops workflow watch gitops-promote-x7k2p",
+        "gitops workflow watch gitops-promote-x7k2p --timeout 10m -o json",
+    ),
+    "workflow list": (
+        "gitops workflow list",
+        "gitops workflow list --namespace ci -n 5 -o json",
+    ),
+    "workflow stop": (
+        "gitops workflow stop gitops-promote-x7k2p",
+        "gitops workflow stop gitops-promote-x7k2p --terminate",
+    ),
+    "workflow retry": ("gitops workflow retry gitops-promote-x7k2p",),
+    "workflow resume": (
+        "gitops workflow resume gitops-promote-x7k2p",
+        "gitops workflow resume gitops-promote-x7k2p --step approval -p who=ana",
+        'gitops workflow resume gitops-promote-x7k2p --refuse "not tonight"',
     ),
     "approve": (
         "gitops approve prod",

@@ -17,6 +17,7 @@ groups:
   gitea           a Git forge: about 3 minutes to build; needs Go and a C compiler
   control-plane   etcd, Kubernetes, kwok, Argo CD and Argo Rollouts: about 10 minutes; needs Go,
                   and to run redis-server and openssl
+  workflows       the controller of Argo Workflows, beside the control plane: about 5 minutes
 
 Programs are kept in ${CACHE_VARIABLE}, else in gitops-servers of $XDG_CACHE_HOME or ~/.cache; what
 was built once needs no Go. Times are of two cores and empty caches of Go, which take 13 GB

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 
-LANES = {"gitea": "forge", "control-plane": "cluster"}
+LANES = {"gitea": "forge", "control-plane": "cluster", "workflows": "workflows"}
 """The lane whose tests need a group of programs."""
 
 REQUIRED_BY = {
     lane: f"GITOPS_REQUIRE_{lane.upper()}"
-    for lane in ("forge", "cluster", "ssh", "tls", "registry", "database")
+    for lane in ("forge", "cluster", "ssh", "tls", "registry", "database", "workflows")
 }
 
 

@@ -188,15 +188,36 @@ ROLLOUTS = ProgramSet(
     copies={"crds": ("manifests/crds/*-crd.yaml",)},
 )
 
+_ARGO_WORKFLOWS = "github.com/argoproj/argo-workflows/v4"
+
+WORKFLOWS = ProgramSet(
+    name="workflows",
+    minutes=4.7,
+    programs={"workflow-controller": f"{_ARGO_WORKFLOWS}/cmd/workflow-controller"},
+    module=_ARGO_WORKFLOWS,
+    variables={
+        f"{_ARGO_WORKFLOWS}.{name}": value
+        for name, value in {
+            "version": "{version}",
+            "gitTag": "{version}",
+            "gitTreeState": "clean",
+            "gitCommit": _COMMIT,
+        }.items()
+    },
+    copies={"crds": ("manifests/base/crds/minimal/argoproj.io_*.yaml",)},
+)
+
 GROUPS: Mapping[str, tuple[ProgramSet, ...]] = {
     "gitea": (GITEA,),
     "control-plane": (ETCD, KUBERNETES, KWOK, TOOLS, ARGOCD, ROLLOUTS),
+    "workflows": (WORKFLOWS,),
 }
 """What `scripts/servers build` takes by name."""
 
 SYSTEM_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "gitea": (),
     "control-plane": ("redis-server", "openssl"),
+    "workflows": (),
 }
 """What a group also runs, and the distribution has."""
 

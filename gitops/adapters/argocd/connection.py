@@ -88,6 +88,14 @@ class Connection:
         """Create an object."""
         return self._ask("POST", path, (), body)
 
+    def put(self, path: str, body: Mapping[str, Any]) -> KubernetesResponse:
+        """Put an object in place of another."""
+        return self._ask("PUT", path, (), body)
+
+    def delete(self, path: str) -> KubernetesResponse:
+        """Delete an object."""
+        return self._ask("DELETE", path, (), None)
+
     def text(self, path: str, query: KubernetesQuery = (), *, most: int = 1) -> str:
         """Read an answer that is no JSON: chunks of it until there are `most` bytes or more."""
         parts = self._chunks(path, query, (min(_CONNECT, self._within), self._within))

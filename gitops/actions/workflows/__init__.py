@@ -1,0 +1,1 @@
+"""Workflows of Argo Workflows: submitted, followed, stopped, retried, and their approvals."""

@@ -1,0 +1,131 @@
+"""`ports.workflows.Workflows` over the API server that the workflow controller watches.
+
+No server of Argo Workflows is asked: all that gitops does is done to objects.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from gitops.adapters.argocd.api_path import api_path
+from gitops.adapters.argocd.connection import Connection, KubernetesQuery, KubernetesResponse
+from gitops.core.argocd.unstructured import newest_first, table, tables, text
+from gitops.core.workflows.change import API
+from gitops.core.workflows.run import LABEL
+from gitops.errors import Denied, NotFound
+from gitops.ports.jobs import LONGEST_LOG
+
+_NODE = "workflows.argoproj.io/node-id"
+_PAGE = 200
+_MOST_PAGES = 50
+RIGHTS = (
+    "it needs: get, list, create and patch workflows (update to retry), get workflowtemplates, "
+    "get, list and delete pods, get pods/log in that namespace (docs/how-to/workflows.md)"
+)
+
+
+class KubernetesWorkflows:
+    """The workflows of one namespace.
+
+    Args:
+        connection: to its API server.
+        namespace: None: the one of the kubeconfig's context, else `argo`.
+    """
+
+    def __init__(self, connection: Connection, namespace: str) -> None:
+        self._connection = connection
+        self._namespace = namespace
+
+    @property
+    def place(self) -> str:
+        """What messages call it."""
+        return f"{self._namespace} of {self._connection.name}"
+
+    @property
+    def namespace(self) -> str:
+        """Where the workflows are."""
+        return self._namespace
+
+    def templates(self) -> Sequence[Mapping[str, Any]]:
+        """Return the WorkflowTemplates there."""
+        return self._all(self._objects("workflowtemplates"))
+
+    def submit(self, workflow: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Create a Workflow."""
+        return self._ask(lambda door: door.post(self._objects("workflows"), workflow))
+
+    def get(self, name: str) -> Mapping[str, Any]:
+        """Read a Workflow."""
+        return self._ask(lambda door: door.get(self._objects("workflows", name)))
+
+    def newest(self, most: int) -> Sequence[Mapping[str, Any]]:
+        """Return the newest Workflows."""
+        return newest_first(self._all(self._objects("workflows")))[:most]
+
+    def change(self, name: str, patch: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Apply a merge patch to a Workflow."""
+        return self._ask(lambda door: door.patch(self._objects("workflows", name), patch))
+
+    def put(self, name: str, workflow: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Put a Workflow in place of the one that was read."""
+        return self._ask(lambda door: door.put(self._objects("workflows", name), workflow))
+
+    def drop_pods(self, name: str, nodes: frozenset[str]) -> None:
+        """Delete the pods of these nodes."""
+        for pod in self._pods(name):
+            if text(table(pod, "metadata", "annotations"), _NODE) in nodes:
+                with suppress(NotFound):
+                    self._delete(self._pod(text(table(pod, "metadata"), "name")))
+
+    def log(self, name: str, node: str) -> str:
+        """Return what the main container of a node said so far."""
+        found = [
+            pod
+            for pod in self._pods(name)
+            if text(table(pod, "metadata", "annotations"), _NODE) == node
+        ]
+        for pod in newest_first(found)[:1]:
+            path = f"{self._pod(text(table(pod, 'metadata'), 'name'))}/log"
+            query = [("container", "main"), ("limitBytes", str(LONGEST_LOG))]
+            try:
+                return self._connection.text(path, query, most=LONGEST_LOG)
+            except (NotFound, Denied):
+                return ""  # the container waits, or its log is not ours to read
+        return ""
+
+    def _pods(self, name: str) -> Sequence[Mapping[str, Any]]:
+        path = f"/api/v1{api_path('namespaces', self._namespace, 'pods')}"
+        return self._all(path, [("labelSelector", f"{LABEL}={name}")])
+
+    def _pod(self, name: str) -> str:
+        return f"/api/v1{api_path('namespaces', self._namespace, 'pods', name)}"
+
+    def _objects(self, kind: str, *name: str) -> str:
+        return f"/apis/{API}{api_path('namespaces', self._namespace, kind, *name)}"
+
+    def _all(self, path: str, query: KubernetesQuery = ()) -> list[Mapping[str, Any]]:
+        """Read a list, page by page."""
+        found: list[Mapping[str, Any]] = []
+        more = ""
+        for _ in range(_MOST_PAGES):
+            page = self._page(path, [*query, *([("continue", more)] if more else [])])
+            found += tables(page, "items")
+            more = text(table(page, "metadata"), "continue")
+            if not more:
+                break
+        return found
+
+    def _page(self, path: str, query: KubernetesQuery) -> Mapping[str, Any]:
+        return self._ask(lambda door: door.get(path, [*query, ("limit", str(_PAGE))]))
+
+    def _delete(self, path: str) -> None:
+        self._ask(lambda door: door.delete(path))
+
+    def _ask(self, send: Callable[[Connection], KubernetesResponse]) -> Mapping[str, Any]:
+        try:
+            data: Mapping[str, Any] = send(self._connection).data
+            return data
+        except Denied as error:
+            raise Denied(error.message, hint=error.hint and RIGHTS) from None
