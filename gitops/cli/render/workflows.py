@@ -9,11 +9,11 @@ from typing import Any
 
 from gitops.actions.workflows.begin import WorkflowsReport
 from gitops.cli import streams
-from gitops.cli.render.documents import JsonDocument, time_text
 from gitops.cli.render.terminal import columns, line, minute, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.text.plain import short_age
 from gitops.core.workflows.run import WorkflowRun, WorkflowStep
+from gitops.documents.reports import JsonDocument, time_text
 
 _SIGNS = {
     "Running": "…",
