@@ -51,10 +51,6 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "images",
         "Images in their registries: what they are, where they run, which may go.",
     ),
-    "workflow": (
-        "workflow",
-        "Workflows of Argo Workflows: a team's first ones, submitted, followed, resumed.",
-    ),
     "approve": (
         "approve",
         "Merge the open proposal of an environment, after asking policy again as of now.",
@@ -88,6 +84,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
     "watch": (
         "wait",
         "Watch environments, and write what becomes of their releases to the ledger.",
+    ),
+    "workflow": (
+        "workflow",
+        "Workflows of Argo Workflows: a team's first ones, submitted, followed, resumed.",
     ),
     "serve": (
         "serve",
