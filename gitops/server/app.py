@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from gitops.errors import GitopsError
+from gitops.server.argocd.routes import argocd_routes
 from gitops.server.failures import document_of, headers_of, status_of
 from gitops.server.identity.middleware import KnowsWhoAsks
 from gitops.server.identity.routes import identity_routes
@@ -55,6 +56,7 @@ def _routes(service: Service, refuse: Refuse) -> list[BaseRoute]:
     return [
         *probe_routes(service),
         *identity_routes(service.identity, refuse),
+        *argocd_routes(service),
         *page_routes(service),
     ]
 

@@ -1,0 +1,69 @@
+"""`/v1/application`: what the extension shows before anybody presses anything.
+
+Argo CD's server hands requests on after its own sign-in (`identity/headers.py`). What is done then
+goes through `/v1` like any other call, with the rights of the extension that it came by.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from gitops.core.text.plain import timestamp
+from gitops.errors import NotFound, Unavailable
+
+if TYPE_CHECKING:
+    from gitops.core.report import OverlayStatus
+    from gitops.server.identity.person import Person
+    from gitops.server.service import Service
+
+_ACTS = ("rollback", "undo", "hold", "resume")
+
+
+def argocd_routes(service: Service) -> list[BaseRoute]:
+    """Return the routes."""
+
+    async def application(request: Request) -> Response:
+        person: Person | None = request.state.person
+        if person is None or person.application is None:
+            raise NotFound(
+                "no Application is named", hint="this is asked through Argo CD's proxy extension"
+            )
+        environment, app = person.application
+        board = service.board.current()
+        cell = board.cell(environment, app) if board is not None else None
+        if cell is None:
+            raise Unavailable("Git has not been read yet", hint="try again in a moment")
+        told = {**_place(service, environment, app), **_state(cell)}
+        rights = {act: service.may(person, act, environment, app) for act in _ACTS}
+        told["may"] = {act: {"allowed": one.allowed, "why": one.why} for act, one in rights.items()}
+        return Response(msgspec.json.encode(told), media_type="application/json")
+
+    return [Route("/v1/application", application, methods=["GET"])]
+
+
+def _place(service: Service, environment: str, app: str | None) -> dict[str, Any]:
+    word = environment if app is None else f"{app}/{environment}"
+    page = "/".join(quote(one, safe="") for one in (environment, *([app] if app else [])))
+    return {
+        "environment": environment,
+        "app": app,
+        "word": word,
+        "url": f"{service.settings.url}/e/{page}",
+    }
+
+
+def _state(cell: OverlayStatus) -> dict[str, Any]:
+    """Return what runs there: `release` is what a rollback would take back."""
+    hold = cell.hold
+    return {
+        "release": cell.commit,
+        "since": timestamp(cell.time) if cell.time is not None else None,
+        "by": cell.by,
+        "hold": {"by": hold.by, "reason": hold.reason} if hold is not None else None,
+    }
