@@ -14,6 +14,8 @@ from starlette.routing import BaseRoute
 
 from gitops.errors import GitopsError
 from gitops.server.argocd.routes import argocd_routes
+from gitops.server.demo.routes import DemoPerson, demo_routes
+from gitops.server.events import event_routes
 from gitops.server.failures import document_of, headers_of, status_of
 from gitops.server.identity.middleware import KnowsWhoAsks
 from gitops.server.identity.routes import identity_routes
@@ -42,11 +44,12 @@ def create_app(service: Service) -> Starlette:
             service.stop()
             service.close()
 
-    refuse = _refuse(Pages(service))
+    pages = Pages(service)
+    refuse = _refuse(pages)
     return Starlette(
         routes=_routes(service, refuse),
         middleware=_middleware(service, refuse),
-        exception_handlers={GitopsError: refuse},
+        exception_handlers={GitopsError: refuse, 404: pages.missing},
         lifespan=lifespan,
     )
 
@@ -55,8 +58,10 @@ def _routes(service: Service, refuse: Refuse) -> list[BaseRoute]:
     """Every room has a function that returns its routes; the first that fits is taken."""
     return [
         *probe_routes(service),
+        *event_routes(service),
         *identity_routes(service.identity, refuse),
         *argocd_routes(service),
+        *(demo_routes() if service.settings.demo else ()),
         *page_routes(service),
     ]
 
@@ -70,6 +75,7 @@ def _middleware(service: Service, refuse: Refuse) -> list[Middleware]:
         Middleware(BodyBounds, refuse=refuse),
         Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
         Middleware(KnowsWhoAsks, identity=service.identity, refuse=refuse),
+        *([Middleware(DemoPerson)] if settings.demo else ()),
         Middleware(CallerRates, refuse=refuse),
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from gitops.core.access.rules import Decision
 from gitops.errors import GitopsError
-from gitops.server.board.board import Board, make_board
+from gitops.server.board.board import Board
 from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import EVERY, BoardKeeper
 from gitops.server.doors import Doors, Opened
@@ -47,15 +47,20 @@ class Service:
         workers: where blocking calls run.
         doors: open repositories for them.
         identity: who asks.
+        people: whom one may be in the demo.
     """
 
     def __init__(self, settings: ServerSettings, *, every: float = EVERY) -> None:
         self.settings = settings
+        self.people: Sequence[Person] = ()
         self.hub = EventHub()
         self.workers = Workers()
         self.doors = Doors(self._opened)
+        if settings.demo:
+            from gitops.server.demo.people import PEOPLE
+
+            self.people = PEOPLE
         self.board = BoardKeeper(self._look, self._changed, every=every)
-        self._policy: Config | None = None
         self._own: Person | None = None
         self.identity = IdentityDoor(
             settings.identity(),
@@ -67,21 +72,25 @@ class Service:
 
     @contextmanager
     def open_session(
-        self, person: Person | None = None, intent: str | None = None
+        self, person: Person | None = None, intent: str | None = None, via: str = "page"
     ) -> Iterator[Session]:
         """Lend the session of one call, in a thread of `workers`.
 
-        `person` writes (None, or whoever runs the server: as Git says); `intent` is the
-        `Gitops-Id`, a new one by default. Raises what opening a repository does.
+        Args:
+            person: who writes: author of the commits, which have trailers on how they came; None,
+                or whoever runs the server: as Git says, without trailers.
+            intent: the `Gitops-Id`; None: a new one.
+            via: what `Gitops-Via` says.
+
+        Raises what opening a repository does.
         """
-        from gitops.core.git.commit import Identity
+        from gitops.server.authorship import session_for
 
         with self.doors.session() as session:
             if intent is not None:
                 session = replace(session, intent=intent)
-            if person is not None and person.via != "loopback":
-                who = Identity(person.name, person.email)
-                session = replace(session, identity=lambda: who)
+            if person is not None and (person.via != "loopback" or self.settings.demo):
+                session = session_for(session, person, via)
             yield session
 
     def may(
@@ -93,7 +102,7 @@ class Service:
         """
         if self.settings.read_only:
             return Decision(False, "this server only shows")
-        return may(self._policy, person, verb, environment, app, None)
+        return may(self.policy(), person, verb, environment, app, None)
 
     async def run(self, call: Callable[..., T], /, *args: Any) -> T:
         """Run in a thread what blocks."""
@@ -101,7 +110,8 @@ class Service:
 
     def policy(self) -> Config | None:
         """Return what gitops.yaml said when it was read last, None before that."""
-        return self._policy
+        board = self.board.current()
+        return board.config if board is not None else None
 
     def has_overlay(self, environment: str, app: str | None) -> bool:
         """Say whether there is such an overlay, as it was seen last."""
@@ -140,12 +150,12 @@ class Service:
         return open_kept(self.settings.repository, self.settings.branch)
 
     def _look(self) -> Board:
-        from gitops.actions.context.policy_branch import open_tip
-        from gitops.actions.status import status
+        from gitops.actions.index.state import read_state
 
+        before = self.board.current()
         with self.doors.session() as session:
-            self._policy = open_tip(session, lenient=True).config
-            return make_board(status(session), datetime.now(UTC))
+            state = read_state(session, before.state if before is not None else None)
+            return Board(state, session.repository.describe(), datetime.now(UTC))
 
     def _changed(self, board: Board) -> None:
         self.hub.publish("board", board.mark)

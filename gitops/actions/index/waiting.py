@@ -10,6 +10,7 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import proposal_branch, wide_branches
 from gitops.actions.proposals.find import find_proposal
 from gitops.core.environments.environment import Config, Overlay, asks_for_approval
+from gitops.core.kustomization.image import ImageValue
 from gitops.core.report import Proposal
 from gitops.errors import GitopsError
 
@@ -20,10 +21,12 @@ class IndexedProposal(Struct, frozen=True):
     Attributes:
         proposal: the open one; None: the branch was merged, or nobody can tell what it changes.
         notes: what is wrong with it, and the way out.
+        images: the values that it wants.
     """
 
     proposal: Proposal | None = None
     notes: tuple[str, ...] = ()
+    images: Mapping[str, ImageValue] = {}
 
 
 def may_wait(config: Config, overlay: Overlay, own: Mapping[str, str]) -> bool:
@@ -48,4 +51,4 @@ def read_waiting(view: OverlayView) -> IndexedProposal | None:
         return IndexedProposal(None, (f"{found.problem}: {drop}",))
     if found.present is None:
         return None
-    return IndexedProposal(found.present.report(view.overlay))
+    return IndexedProposal(found.present.report(view.overlay), images=found.present.images)

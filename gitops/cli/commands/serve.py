@@ -1,5 +1,6 @@
 """`gitops serve`: the page."""
 
+import sys
 from typing import Annotated
 
 from gitops.cli.options import Branch, Option, OptionGroup, Repo
@@ -29,6 +30,14 @@ class ServeOptions(OptionGroup):
             help="Where to listen; port 0: a free one.",
         ),
     ] = "127.0.0.1:8080"
+    demo: Annotated[
+        bool,
+        Option(
+            "--demo",
+            help="Serve a throw-away repository with a story in it, as one of its people, and open "
+            "the browser.",
+        ),
+    ] = False
 
 
 def serve(options: ServeOptions) -> int:
@@ -44,24 +53,53 @@ def serve(options: ServeOptions) -> int:
             f"the page needs what the extra [server] installs: no {', '.join(missing)} here",
             hint=extra_hint("server"),
         )
+    if options.demo:
+        return _serve_demo(options)
+    _run(options, options.repo)
+    return 0
+
+
+def _run(options: ServeOptions, repository: str) -> None:
     from gitops.cli.render.terminal import line
     from gitops.server.run import serve as run
     from gitops.server.settings import ServerSettings, read_listen, read_settings
 
     file = read_settings(options.settings) if options.settings is not None else None
     settings = ServerSettings(
-        repository=options.repo,
+        repository=repository,
         branch=options.branch,
         listen=read_listen(options.listen),
         read_only=options.read_only,
         public_url=(file.get("publicUrl") or None) if file is not None else None,
         file=file,
+        demo=options.demo,
     )
 
     def started(url: str) -> None:
-        line(f"Serving {options.repo} at {url} (Ctrl-C ends it)")
+        line(f"Serving {repository} at {url} (Ctrl-C ends it)")
+        sys.stdout.flush()
+        if options.demo:
+            import webbrowser
+
+            webbrowser.open(url)
 
     run(settings, started)
+
+
+def _serve_demo(options: ServeOptions) -> int:
+    """Serve the story; whoever runs it is nobody in it, and nothing of it is kept."""
+    import os
+    import tempfile
+    from pathlib import Path
+
+    from gitops.cli.render.terminal import line
+    from gitops.server.demo.story import tell_story
+
+    os.environ["GITOPS_CACHE"] = "off"
+    os.environ |= {"GIT_COMMITTER_NAME": "gitops", "GIT_COMMITTER_EMAIL": "gitops@example.com"}
+    line("Telling the story: six apps, four environments, nine days")
+    with tempfile.TemporaryDirectory(prefix="gitops-demo-") as folder:
+        _run(options, str(tell_story(Path(folder))))
     return 0
 
 

@@ -1,77 +1,198 @@
-"""What runs where, as of one look at Git (and the clusters): apps × environments."""
+"""What runs where, as of one look at Git: apps × environments."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import cached_property
 
-import msgspec
 from msgspec import Struct
 
-from gitops.core.environments.environment import Environment
-from gitops.core.report import OverlayStatus, StatusReport
+from gitops.actions.index.state import IndexedCell, IndexState
+from gitops.core.argocd.reports import Live, LiveApplication
+from gitops.core.environments.environment import Config, Environment
+from gitops.core.hold import Hold
+from gitops.core.kustomization.image import ImageValue
+from gitops.core.ledger.verdicts import CountedVerdict
+from gitops.core.releases.release import Release
+from gitops.core.report import Proposal
+
+_BAD_HEALTH = ("degraded", "failed", "unrendered")
+
+
+class Behind(Struct, frozen=True):
+    """A value that the environment before has, newer than what runs here.
+
+    Attributes:
+        verdict: QA's word on it there, None without one.
+    """
+
+    environment: str
+    image: str
+    value: ImageValue
+    verdict: str | None = None
+
+
+class BoardCell(Struct, frozen=True):
+    """One overlay.
+
+    Attributes:
+        live: what its cluster says; None where none is known.
+        behind: what could come here.
+    """
+
+    known: IndexedCell
+    behind: tuple[Behind, ...] = ()
+    live: Live | None = None
+
+    @property
+    def environment(self) -> Environment:
+        """The row of `gitops.yaml`."""
+        return self.known.overlay.environment
+
+    @property
+    def app(self) -> str | None:
+        """None where the repository has no apps."""
+        return self.known.overlay.app
+
+    @property
+    def label(self) -> str:
+        """What messages call it: `prod`, `shop/prod`."""
+        return self.known.overlay.label
+
+    @property
+    def images(self) -> Mapping[str, ImageValue]:
+        """What it pins; empty where it cannot be read, and `problem` says why."""
+        return self.known.images or {}
+
+    @property
+    def problem(self) -> str | None:
+        """Why it cannot be read."""
+        return self.known.problem
+
+    @property
+    def release(self) -> Release | None:
+        """The newest release."""
+        return self.known.release
+
+    @property
+    def words(self) -> tuple[CountedVerdict, ...]:
+        """What counts of the words on it: health, then QA."""
+        return self.known.words
+
+    @property
+    def hold(self) -> Hold | None:
+        """What keeps automation away."""
+        return self.known.hold
+
+    @property
+    def proposal(self) -> Proposal | None:
+        """What waits for approval."""
+        return self.known.proposal
+
+    @property
+    def applications(self) -> tuple[LiveApplication, ...]:
+        """What Argo CD says of it."""
+        return self.live.applications if self.live is not None else ()
+
+    @property
+    def is_bad(self) -> bool:
+        """Whether somebody should look: it cannot be read, or what is known of it is bad."""
+        said = any(word.verdict in ("degraded", "qa-failed") for word in self.words)
+        seen = any(one.state in _BAD_HEALTH for one in self.applications)
+        return said or seen or self.problem is not None
 
 
 class BoardRow(Struct, frozen=True):
     """One app (None: the repository has no apps) and its overlays, environment -> overlay."""
 
     app: str | None
-    cells: dict[str, OverlayStatus]
+    cells: Mapping[str, BoardCell]
 
 
-class Board(Struct, frozen=True):
-    """All of it.
+class Board:
+    """All of it. A value: a new look makes a new one.
 
     Attributes:
-        environments: in promotion order.
+        environments: those that have an overlay, in promotion order.
         rows: those without an app first, then by name.
-        seen: when it was looked at.
-        mark: changes when anything but `seen` does.
+        seen: when it was looked at, UTC.
+        mark: the same where, and only where, Git and the clusters say the same.
     """
 
-    branch: str
-    repository: str
-    environments: tuple[Environment, ...]
-    rows: tuple[BoardRow, ...]
-    warnings: tuple[str, ...]
-    seen: datetime
-    mark: str
+    def __init__(
+        self,
+        state: IndexState,
+        repository: str,
+        seen: datetime,
+        lives: Mapping[str, Live] | None = None,
+    ) -> None:
+        self.state = state
+        self.repository = repository
+        self.seen = seen
+        self.lives = lives or {}
+        found = {name: self._cell(name, cell) for name, cell in state.cells.items()}
+        self.environments = tuple(
+            {cell.environment.name: cell.environment for cell in found.values()}.values()
+        )
+        rows: dict[str | None, dict[str, BoardCell]] = {}
+        for cell in found.values():
+            rows.setdefault(cell.app, {})[cell.environment.name] = cell
+        ordered = sorted(rows, key=lambda app: (app is not None, app or ""))
+        self.rows = tuple(BoardRow(app, rows[app]) for app in ordered)
 
-    def cell(self, environment: str, app: str | None) -> OverlayStatus | None:
+    @property
+    def config(self) -> Config:
+        """What `gitops.yaml` says."""
+        return self.state.config
+
+    @property
+    def branch(self) -> str:
+        """The top-level branch."""
+        return self.state.branch
+
+    @cached_property
+    def mark(self) -> str:
+        """A digest of what it shows."""
+        told = repr((sorted(self.state.tips.items()), self.state.problem, self.lives))
+        return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16]
+
+    def cell(self, environment: str, app: str | None) -> BoardCell | None:
         """Return one overlay, None where there is none."""
+        row = next((row for row in self.rows if row.app == app), None)
+        return row.cells.get(environment) if row is not None else None
+
+    def cells(self) -> Iterator[BoardCell]:
+        """Yield every overlay, row by row, in promotion order."""
         for row in self.rows:
-            if row.app == app:
-                return row.cells.get(environment)
-        return None
+            yield from row.cells.values()
 
-    def cells(self) -> Iterable[OverlayStatus]:
-        """Return every overlay, row by row, in promotion order."""
-        for row in self.rows:
-            yield from (row.cells[one.name] for one in self.environments if one.name in row.cells)
+    def _cell(self, name: str, cell: IndexedCell) -> BoardCell:
+        return BoardCell(cell, tuple(self._behind(cell)), self.lives.get(name))
 
-
-def make_board(report: StatusReport, seen: datetime) -> Board:
-    """Make a board of what `gitops status` tells."""
-    rows: dict[str | None, dict[str, OverlayStatus]] = {}
-    environments: dict[str, Environment] = {}
-    for one in report.overlays:
-        row = one.overlay.environment
-        environments.setdefault(row.name, row)
-        rows.setdefault(one.overlay.app, {})[row.name] = one
-    ordered = sorted(rows, key=lambda app: (app is not None, app or ""))
-    return Board(
-        branch=report.branch,
-        repository=report.repository,
-        environments=tuple(environments.values()),
-        rows=tuple(BoardRow(app, rows[app]) for app in ordered),
-        warnings=report.warnings,
-        seen=seen,
-        mark=_mark(report),
-    )
+    def _behind(self, cell: IndexedCell) -> Iterator[Behind]:
+        """Yield what the environment before has released since; only where one is named."""
+        row = cell.overlay.environment
+        if not row.after or cell.images is None:
+            return
+        app = cell.overlay.app
+        before = row.after[-1]
+        source = self.state.cells.get(before if app is None else f"{app}/{before}")
+        if source is None or source.images is None or not _is_later(source, cell):
+            return
+        verdict = next((one.verdict for one in reversed(source.words)), None)
+        for image, value in source.images.items():
+            if image in cell.images and cell.images[image].nameless != value.nameless:
+                yield Behind(before, image, value, verdict)
 
 
-def _mark(report: StatusReport) -> str:
-    import hashlib
+def _is_later(source: IndexedCell, cell: IndexedCell) -> bool:
+    """Say whether `source` was released after `cell` was.
 
-    content = msgspec.msgpack.encode(report, enc_hook=repr)
-    return hashlib.sha256(content).hexdigest()[:16]
+    What a rollback took away here was released there before, and is no news.
+    """
+    there, here = source.release, cell.release
+    if there is None or there.time is None:
+        return False
+    return here is None or here.time is None or there.time > here.time

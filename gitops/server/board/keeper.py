@@ -7,11 +7,13 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from gitops.errors import GitopsError
 from gitops.server.board.board import Board
 
 EVERY = 15.0  # seconds between two looks
+STALE = 60.0  # seconds without Git after which the page says so
 _SHIFT = 0.2  # part of that, at random: several servers do not ask Git in step
 _AT_MOST_EVERY = 1.0  # seconds; however often it is woken
 
@@ -22,6 +24,10 @@ class BoardKeeper:
     """One thread that looks, and what it saw last; everything here may be called from any thread.
 
     A look that fails changes nothing but `trouble`: the page shows what was seen, and its age.
+
+    Attributes:
+        trouble: why the last look failed, None when it did not.
+        seen_at: when the last look that worked was, UTC; None before it.
     """
 
     def __init__(
@@ -39,6 +45,8 @@ class BoardKeeper:
         self._board: Board | None = None
         self._seen = time.monotonic()
         self.trouble: str | None = None
+        self.seen_at: datetime | None = None
+        self._told_stale = False
         self.looks = 0
         self._thread = threading.Thread(target=self._keep, name="gitops-board", daemon=True)
 
@@ -63,6 +71,11 @@ class BoardKeeper:
         """Return the seconds since the last look that worked (since the start, before that)."""
         return time.monotonic() - self._seen
 
+    @property
+    def is_stale(self) -> bool:
+        """Whether Git has not answered for so long that people must know."""
+        return self.age() > STALE
+
     def _keep(self) -> None:
         while not self._stopping:
             begun = time.monotonic()
@@ -85,8 +98,9 @@ class BoardKeeper:
             self._fail("a bug in gitops; see the server's log")
             return
         before, self._board = self._board, board
-        self._seen = time.monotonic()
-        recovered, self.trouble = self.trouble is not None, None
+        self._seen, self.seen_at = time.monotonic(), datetime.now(UTC)
+        self.trouble = None
+        recovered, self._told_stale = self._told_stale, False
         if before is None or before.mark != board.mark or recovered:
             self._changed(board)
 
@@ -94,3 +108,6 @@ class BoardKeeper:
         if self.trouble != trouble:
             _log.warning("the board cannot be read: %s", trouble)
         self.trouble = trouble
+        if self._board is not None and self.is_stale and not self._told_stale:
+            self._told_stale = True
+            self._changed(self._board)

@@ -2,19 +2,44 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
-from gitops.errors import GitopsError
+from gitops.core.environments.freeze import FreezeHit, closed
+from gitops.core.kustomization.image import ImageValue, describe_value
+from gitops.core.text.plain import timestamp
+from gitops.errors import GitopsError, NotFound
+from gitops.server.board.board import Board, BoardCell
 from gitops.server.failures import headers_of, status_of
 from gitops.server.identity.routes import path_to_sign_in
+from gitops.server.pages import addresses, words
+from gitops.server.pages.language import COOKIE as LANGUAGE_COOKIE
+from gitops.server.pages.language import choose_language, translations
 
 if TYPE_CHECKING:
     from gitops.server.service import Right, Service
+
+STATIC = Path(__file__).parent / "static"
+THEME_COOKIE = "gitops-theme"
+THEMES = ("auto", "light", "dark")
+
+
+class View(Struct, frozen=True):
+    """How old what is shown is."""
+
+    seen: datetime | None
+    is_stale: bool
+    trouble: str | None
 
 
 class Pages:
@@ -29,38 +54,190 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
+        self._templates.globals |= {
+            "static": static_url,
+            "stamp": timestamp,
+            "clock": words.clock,
+            "moment": words.moment_text,
+            "shown_value": describe_value,
+            "short_image": words.short_image,
+            "tone": lambda verdict: words.VERDICTS.get(verdict, ("unknown", ""))[0],
+            "live_tone": lambda state: words.LIVE.get(state, ("unknown", ""))[0],
+            "cell_url": addresses.cell_url,
+            "env_url": addresses.env_url,
+            "app_url": addresses.app_url,
+            "overlay_url": addresses.overlay_url,
+            "act_url": addresses.act_url,
+            "release_url": addresses.release_url,
+            "proposed": proposed,
+        }
+
+    def board(self) -> Board:
+        """Return the board. Raises Unavailable before the first look at Git."""
+        from gitops.errors import Unavailable
+
+        board = self._service.board.current()
+        if board is None:
+            raise Unavailable("Git has not been read yet", hint=self._service.board.trouble)
+        return board
 
     def render(
-        self, request: Request, template: str, *, status: int = 200, **values: Any
+        self, request: Request, template: str, *, status: int = 200, here: str = "", **values: Any
     ) -> HTMLResponse:
-        """Return a page, as the person who asks may see it."""
-        person = getattr(request.state, "person", None)
+        """Return a page, as the person who asks may see it; `here` is its name in the navigation.
 
-        def may(verb: str, environment: str, app: str | None = None) -> Right:
-            return self._service.may(person, verb, environment, app)
-
-        text = self._templates.get_template(template).render(
-            request=request, person=person, may=may, settings=self._service.settings, **values
-        )
-        return HTMLResponse(text, status)
+        A page that follows the board is given `live=True`.
+        """
+        context = self._context(request, here)
+        text = self._templates.get_template(template).render(context | values)
+        return HTMLResponse(text, status, {"Cache-Control": "no-cache", "Vary": "Cookie"})
 
     def error(self, request: Request, error: Exception) -> HTMLResponse:
         """Return the page of an error."""
         if not isinstance(error, GitopsError):
             raise error
         status = status_of(error)
-        identity = self._service.identity
-        way = identity.settings.sign_in if status == 401 else None
-        answer = self.render(
-            request,
-            "error.html",
-            status=status,
-            error=error,
-            sign_in=path_to_sign_in(_asked(request)) if way is not None else None,
-            label=way.label if way is not None else "",
-        )
+        heading = self._heading(request, error)
+        answer = self.render(request, "error.html", status=status, error=error, heading=heading)
         answer.headers.update(headers_of(status))
         return answer
+
+    def missing(self, request: Request, _error: Exception) -> HTMLResponse:
+        """Return the page for an address that leads nowhere."""
+        return self.error(request, NotFound("no page has this address"))
+
+    def _heading(self, request: Request, error: GitopsError) -> str:
+        _ = translations(language_of(request)).gettext
+        if isinstance(error, NotFound):
+            return _("There is no such thing")
+        return _("That did not work")
+
+    def _context(self, request: Request, here: str) -> dict[str, Any]:
+        """Return what every template may use."""
+        language = language_of(request)
+        texts = translations(language)
+        _, now = texts.gettext, datetime.now(UTC)
+        board = self._service.board.current()
+        view = self.view()
+        freezes = freezes_now(board, now)
+        person = getattr(request.state, "person", None)
+
+        def may(verb: str, environment: str, app: str | None = None) -> Right:
+            return self._service.may(person, verb, environment, app)
+
+        query = f"?{request.url.query}" if request.url.query else ""
+        way = self._service.identity.settings.sign_in if person is None else None
+        return {
+            "_": _,
+            "ngettext": texts.ngettext,
+            "language": language,
+            "chosen_language": request.cookies.get(LANGUAGE_COOKIE, ""),
+            "theme": theme_of(request),
+            "request": request,
+            "own_url": f"{quote(request.url.path)}{query}",
+            "here": here,
+            "person": person,
+            "sign_in": path_to_sign_in(_asked(request)) if way is not None else None,
+            "sign_in_label": way.label if way is not None else "",
+            "may": may,
+            "settings": self._service.settings,
+            "demo_people": self._service.people,
+            "board": board,
+            "mark": board.mark if board is not None else "",
+            "view": view,
+            "live": False,
+            "banners": banners(board, _),
+            "state": state_of(board, view),
+            "repository_name": repository_name(board),
+            "navigation": navigation(board, _),
+            "freezes": freezes,
+            "frozen": lambda cell: freezes.get(cell.environment.name),
+            "ages": words.ages(_),
+            "ago": lambda moment: words.ago(moment, now, _),
+            "verdict_text": lambda one: _(words.VERDICTS[one][1]) if one in words.VERDICTS else one,
+            "live_text": lambda one: _(words.LIVE[one][1]) if one in words.LIVE else one,
+            "action_text": lambda one: _(words.ACTIONS[one]) if one in words.ACTIONS else one,
+        }
+
+    def view(self) -> View:
+        """Say how old the board is."""
+        keeper = self._service.board
+        board = keeper.current()
+        seen = keeper.seen_at if board is not None else None
+        return View(seen, board is not None and keeper.is_stale, keeper.trouble)
+
+
+@cache
+def static_url(name: str) -> str:
+    """Return the address of a file of ours; it changes when the file does."""
+    digest = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:10]
+    return f"/static/{name}?v={digest}"
+
+
+def language_of(request: Request) -> str:
+    """Return the language of a page."""
+    cookie = request.cookies.get(LANGUAGE_COOKIE)
+    return choose_language(cookie, request.headers.get("accept-language"))
+
+
+def theme_of(request: Request) -> str:
+    """Return the colours that were chosen."""
+    chosen = request.cookies.get(THEME_COOKIE, THEMES[0])
+    return chosen if chosen in THEMES else THEMES[0]
+
+
+def repository_name(board: Board | None) -> str:
+    """Return the short name of the repository."""
+    if board is None:
+        return ""
+    return board.repository.rstrip("/").rpartition("/")[2].removesuffix(".git")
+
+
+def state_of(board: Board | None, view: View) -> str:
+    """Return what the icon in the tab shows."""
+    if board is None:
+        return "unknown"
+    if any(cell.is_bad for cell in board.cells()):
+        return "bad"
+    return "warn" if view.is_stale else "ok"
+
+
+def banners(board: Board | None, _: words.Translate) -> Iterable[str]:
+    """Return what everybody must know."""
+    if board is not None and board.state.problem is not None:
+        yield board.state.problem
+
+
+def navigation(
+    board: Board | None, _: words.Translate
+) -> Iterable[tuple[str, str, str, int | None]]:
+    """Return (name, address, text, number) of each page of the top."""
+    cells = list(board.cells()) if board is not None else []
+    proposals = len({one.proposal.branch for one in cells if one.proposal is not None})
+    holds = sum(one.hold is not None for one in cells)
+    return (
+        ("board", "/", _("Board"), None),
+        ("proposals", "/proposals", _("Proposals"), proposals),
+        ("holds", "/holds", _("Holds"), holds),
+        ("releases", "/releases", _("Releases"), None),
+        ("alerts", "/alerts", _("Alerts"), None),
+        ("audit", "/audit", _("Audit"), None),
+    )
+
+
+def freezes_now(board: Board | None, now: datetime) -> dict[str, FreezeHit]:
+    """Return environment -> the window that keeps changes out of it now."""
+    if board is None or not board.config.freezes:
+        return {}
+    found = ((row.name, closed(board.config.freezes, row.name, now)) for row in board.environments)
+    return {name: hit for name, hit in found if hit is not None}
+
+
+def proposed(cell: BoardCell) -> Iterable[tuple[str, ImageValue | None, ImageValue]]:
+    """Return (image, what runs, what is proposed) of what waits for approval."""
+    waiting = cell.known.waiting
+    wanted = waiting.images if waiting is not None else {}
+    return [(image, cell.images.get(image), value) for image, value in wanted.items()]
 
 
 def _asked(request: Request) -> str:

@@ -1,0 +1,1 @@
+"""A throw-away repository with a story in it, told by the real actions, and the people of it."""

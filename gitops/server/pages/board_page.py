@@ -1,0 +1,131 @@
+"""Which rows of the board a query asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlencode
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.core.kustomization.image import describe_value
+from gitops.server.board.board import Board, BoardCell, BoardRow
+from gitops.server.pages.words import N_, Translate
+
+ROWS = 100
+"""Rows of one page."""
+
+_LONGEST = 200  # characters of a search
+
+SHOW: Mapping[str, tuple[str, Callable[[BoardCell], bool]]] = {
+    "all": (N_("All"), lambda _cell: True),
+    "bad": (N_("Needs a look"), lambda cell: cell.is_bad),
+    "held": (N_("Held"), lambda cell: cell.hold is not None),
+    "proposed": (N_("Proposed"), lambda cell: cell.proposal is not None),
+    "behind": (N_("Behind"), lambda cell: bool(cell.behind)),
+}
+
+
+class BoardQuery(Struct, frozen=True):
+    """What is asked for: words that must stand in a row, a filter, a page from 1."""
+
+    text: str = ""
+    show: str = "all"
+    page: int = 1
+
+    def url(self, **changed: str) -> str:
+        """Return the address with another filter, from its first page."""
+        return replace(self, page=1, **changed)._url()
+
+    def page_url(self, page: int) -> str:
+        """Return the address of another page."""
+        return replace(self, page=page)._url()
+
+    def _url(self) -> str:
+        given = {"q": self.text, "show": self.show, "page": str(self.page)}
+        told = {key: one for key, one in given.items() if one not in ("", "all", "1")}
+        return f"/?{urlencode(told)}" if told else "/"
+
+
+class ShownBoard(Struct, frozen=True):
+    """What a page of the board shows.
+
+    Attributes:
+        rows: of this page; `cells` the same overlay by overlay, for a repository without apps.
+        chips: (name, text, number of rows or overlays) of each filter.
+        bad: how many overlays need a look, on all pages.
+    """
+
+    rows: Sequence[BoardRow]
+    cells: Sequence[BoardCell]
+    chips: Sequence[tuple[str, str, int]]
+    page: int
+    last: int
+    bad: int
+    has_apps: bool
+
+
+def read_query(given: Mapping[str, str]) -> BoardQuery:
+    """Read the query of an address; what makes no sense is left out."""
+    show = given.get("show", "all")
+    page = given.get("page", "1")
+    return BoardQuery(
+        text=given.get("q", "").strip()[:_LONGEST],
+        show=show if show in SHOW else "all",
+        page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+    )
+
+
+def shown_board(board: Board, query: BoardQuery, _: Translate) -> ShownBoard:
+    """Return what `query` asks for."""
+    has_apps = any(row.app is not None for row in board.rows)
+    words = query.text.lower().split()
+    found = [row for row in board.rows if _fits(row, words)] if has_apps else list(board.rows)
+    cells = [cell for row in found for cell in row.cells.values() if has_apps or _has(cell, words)]
+    _text, wanted = SHOW[query.show]
+    rows = [row for row in found if any(map(wanted, row.cells.values()))]
+    last = max(1, -(-len(rows) // ROWS))
+    page = min(max(query.page, 1), last)
+    chips = [
+        (name, _(text), _number(found if has_apps else cells, fits))
+        for name, (text, fits) in SHOW.items()
+    ]
+    return ShownBoard(
+        rows=rows[(page - 1) * ROWS : page * ROWS],
+        cells=[cell for cell in cells if wanted(cell)],
+        chips=chips,
+        page=page,
+        last=last,
+        bad=sum(cell.is_bad for cell in board.cells()),
+        has_apps=has_apps,
+    )
+
+
+def _number(
+    found: Sequence[BoardRow] | Sequence[BoardCell], fits: Callable[[BoardCell], bool]
+) -> int:
+    return sum(
+        any(map(fits, one.cells.values())) if isinstance(one, BoardRow) else fits(one)
+        for one in found
+    )
+
+
+def _fits(row: BoardRow, words: Sequence[str]) -> bool:
+    """Say whether every word stands somewhere in the row."""
+    if not words:
+        return True
+    texts = [(row.app or "").lower(), *(_text(cell) for cell in row.cells.values())]
+    return all(any(word in text for text in texts) for word in words)
+
+
+def _has(cell: BoardCell, words: Sequence[str]) -> bool:
+    return all(word in f"{cell.environment.name} {_text(cell)}".lower() for word in words)
+
+
+def _text(cell: BoardCell) -> str:
+    """Return all that a search looks at, in lower case."""
+    pins = (f"{image} {describe_value(value)}" for image, value in cell.images.items())
+    who = cell.release.author.name if cell.release is not None else ""
+    hold = f"{cell.hold.by} {cell.hold.reason}" if cell.hold is not None else ""
+    said = (word.verdict for word in cell.words)
+    return " ".join([*pins, who, hold, *said]).lower()
