@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from gitops.errors import GitopsError
+from gitops.server.api.routes import api_routes
 from gitops.server.argocd.routes import argocd_routes
 from gitops.server.demo.routes import DemoPerson, demo_routes
 from gitops.server.events import event_routes
@@ -61,6 +62,7 @@ def _routes(service: Service, refuse: Refuse) -> list[BaseRoute]:
         *event_routes(service),
         *identity_routes(service.identity, refuse),
         *argocd_routes(service),
+        *api_routes(service),
         *(demo_routes() if service.settings.demo else ()),
         *page_routes(service),
     ]

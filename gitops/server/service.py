@@ -20,6 +20,7 @@ from gitops.server.identity.person import Person
 from gitops.server.identity.rights import may
 from gitops.server.settings import ServerSettings
 from gitops.server.workers import Workers
+from gitops.server.writer.desk import Desk
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
@@ -47,6 +48,7 @@ class Service:
         workers: where blocking calls run.
         doors: open repositories for them.
         identity: who asks.
+        desk: the one writer.
         people: whom one may be in the demo.
     """
 
@@ -56,6 +58,7 @@ class Service:
         self.hub = EventHub()
         self.workers = Workers()
         self.doors = Doors(self._opened)
+        self.desk = Desk(settings.repository, settings.branch)
         if settings.demo:
             from gitops.server.demo.people import PEOPLE
 
@@ -140,7 +143,8 @@ class Service:
         self.board.stop()
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Do what waits to be written, and let go of everything."""
+        self.desk.close()
         self.workers.close()
         self.doors.close()
 

@@ -15,6 +15,9 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
+    from gitops.adapters.gitrepo import GitRepository
+    from gitops.core.environments.environment import Config
+    from gitops.ports import GatedForge, NoForge
     from gitops.ports.kept import KeptRepository
 
 
@@ -25,10 +28,13 @@ class Door(Struct, frozen=True):
         repository: for one thread at a time, whoever it is.
         session: makes the session of a call; what it opens is closed with the stack. Whoever calls
             says by `replace` who writes, and through what the repository is seen.
+        forge_as: opens the forge with the token of whoever acts there in their own name; without
+            one it raises Denied where there is a forge.
     """
 
     repository: KeptRepository
     session: Callable[[ExitStack], Session]
+    forge_as: Callable[[str | None], Callable[[Config], GatedForge | NoForge]]
 
 
 @contextmanager
@@ -57,7 +63,30 @@ def open_door(location: str, branch: str | None = None, *, budget: float = 60.0)
             tree = repository.work_tree()
             return replace(made, work_tree=tree, load_config=read, kept=kept, **silent)
 
-        yield Door(repository, session)
+        yield Door(repository, session, lambda token: _forge_as(repository, token, budget))
+
+
+def _forge_as(
+    repository: GitRepository, token: str | None, budget: float
+) -> Callable[[Config], GatedForge | NoForge]:
+    """Return what opens the forge for one person; see `Door`."""
+
+    def opened(config: Config) -> GatedForge | NoForge:
+        from gitops.adapters.forges.opening import open_forge
+        from gitops.adapters.local.clock import SystemClock
+        from gitops.errors import Denied
+        from gitops.ports import NoForge
+
+        seconds = max(budget, 15.0)
+        forge = open_forge(repository, config, SystemClock(), seconds, os.environ, token)
+        if token is None and not isinstance(forge, NoForge):
+            raise Denied(
+                f"{forge.describe()} must hear it from you, and this server has no token of yours",
+                hint="approve it there, or sign in here by that forge",
+            )
+        return forge
+
+    return opened
 
 
 def _nobody(*_: str) -> None:

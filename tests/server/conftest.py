@@ -1,4 +1,4 @@
-"""A server on the story of the demo, told once for all tests of the pages that only look."""
+"""A server on the story of the demo, told once for all that only look; a repository for writes."""
 
 from __future__ import annotations
 
@@ -13,6 +13,9 @@ from gitops.server.app import create_app
 from gitops.server.demo.story import tell_story
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings
+from gitrepos import ENVIRON, Repo
+from server_calls import crowd
+from servers.git_http import GitServer
 
 ORIGIN = "http://127.0.0.1:8080"
 
@@ -39,3 +42,19 @@ def await_board(service: Service) -> None:
     while service.board.current() is None:
         assert time.monotonic() < deadline, service.board.trouble
         time.sleep(0.01)
+
+
+@pytest.fixture
+def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
+    """Eight apps in dev and prod."""
+    for name, value in {**ENVIRON, "GIT_COMMITTER_NAME": "Gitops"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("GITOPS_CACHE", "off")
+    return crowd(Repo.bare(tmp_path / "m.git"))
+
+
+@pytest.fixture
+def server(repo: Repo) -> Iterator[GitServer]:
+    """A Git server of its own."""
+    with GitServer(repo.path.parent) as server:
+        yield server

@@ -10,25 +10,9 @@ from gitops.errors import GitopsError, Refused, Unavailable
 from gitops.server.writer.order import Call, KeyReused
 from gitops.server.writer.writer import Writer
 from gitops.wiring.kept import open_door
-from gitrepos import ENVIRON, Repo
-from server_calls import crowd, deploying, going_back, holding, new_id, path_of, resuming
+from gitrepos import Repo
+from server_calls import deploying, going_back, holding, new_id, path_of, resuming
 from servers.git_http import GitServer
-
-
-@pytest.fixture
-def repo(tmp_path: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Repo:
-    """Eight apps in dev and prod."""
-    for name, value in {**ENVIRON, "GIT_COMMITTER_NAME": "Gitops"}.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("GITOPS_CACHE", "off")
-    return crowd(Repo.bare(tmp_path / "m.git"))
-
-
-@pytest.fixture
-def server(repo: Repo) -> Iterator[GitServer]:
-    """A server of its own."""
-    with GitServer(repo.path.parent) as server:
-        yield server
 
 
 @pytest.fixture

@@ -15,20 +15,11 @@ import pytest
 from gitops.server.writer.order import CallOrder
 from gitops.server.writer.writer import Writer
 from gitops.wiring.kept import open_door
-from gitrepos import ENVIRON, Repo
-from server_calls import crowd, deploying, holding, new_id, path_of, resuming
+from gitrepos import Repo
+from server_calls import deploying, holding, new_id, path_of, resuming
 from servers.git_http import GitServer
 
-APPS = 4
-
-
-@pytest.fixture
-def repo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Repo:
-    """Four apps."""
-    for name, value in ENVIRON.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("GITOPS_CACHE", "off")
-    return crowd(Repo.bare(tmp_path / "m.git"), APPS)
+APPS = 8
 
 
 class Model:

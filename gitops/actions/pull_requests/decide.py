@@ -31,6 +31,7 @@ from gitops.actions.pull_requests.review import (
     told_schema,
 )
 from gitops.core.environments.environment import Overlay
+from gitops.core.git.commit import Identity
 from gitops.core.git.message import told_commits, told_labels
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange, ImageRequest
@@ -68,6 +69,7 @@ class ApprovalPreview(Struct, frozen=True):
         urls: of the pull requests, () without a forge.
         notes: what else comes with it, one line each: commits of others, the release that it
             restores, its hold, overrides that it records.
+        authors: of everything that would land.
     """
 
     label: str
@@ -75,6 +77,7 @@ class ApprovalPreview(Struct, frozen=True):
     changes: tuple[tuple[str, ImageChange], ...]
     urls: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    authors: tuple[Identity, ...] = ()
 
 
 class Decided(Struct, frozen=True):
@@ -236,6 +239,7 @@ class Approving(Struct):
                 dict.fromkeys(one.found.pull.url for one in decided if one.found.pull is not None)
             ),
             tuple(note for one in decided for note in one.notes),
+            tuple(dict.fromkeys(who for one in decided for who in one.present.authors)),
         )
         if self.confirm is not None and not self.session.dry_run and not self.confirm(preview):
             raise Refused("nothing was approved", hint="--yes does not ask")

@@ -22,8 +22,11 @@ def open_forge(
     clock: Clock,
     budget: float,
     environ: Mapping[str, str],
+    own: str | None = None,
 ) -> GatedForge | NoForge:
     """Return the forge of a repository, or why there are no pull requests.
+
+    `own` is the token of whoever acts there in their own name; None: the one of the environment.
 
     A host that nobody knows is asked what it is, once, and only when there is a token that could go
     to it. `budget` is the seconds that one question or change may take.
@@ -46,7 +49,8 @@ def open_forge(
     if address is None:
         return NoForge()
     choice = choose_token(address, environ)
-    token = choice.token or _token_of_git(repository, address)
+    token = ForgeToken(own, "their own sign-in") if own is not None else choice.token
+    token = token or _token_of_git(repository, address)
     if token is None:
         how = how_to_give_a_token(address, choice.passed_over)
         return NoForge(f"{address.name} has no token: {how}, and proposals become pull requests")

@@ -91,8 +91,20 @@ class OwnOrigin:
 
 
 def _is_program(scope: Scope) -> bool:
-    """A page cannot add this header to what it sends elsewhere, unless it is asked and allowed."""
+    """Say whether no page of another site can have sent this without being asked and allowed.
+
+    That goes for a token in a header, and for JSON sent by what is no browser (which says where a
+    POST comes from): whoever runs the server on their own machine calls it without a token.
+    """
+    if scope["path"].startswith("/v1/") and not _says_where_from(scope):
+        kinds = [one.partition(";")[0].strip().lower() for one in values_of(scope, b"content-type")]
+        if kinds == ["application/json"]:
+            return True
     return any(one.lower().startswith("bearer ") for one in values_of(scope, b"authorization"))
+
+
+def _says_where_from(scope: Scope) -> bool:
+    return any(values_of(scope, name) for name in (b"origin", b"sec-fetch-site", b"cookie"))
 
 
 def _is_address(name: str) -> bool:

@@ -181,6 +181,8 @@ class Flight:
         if order.author is not None:
             author = order.author
             made = replace(made, identity=lambda: author)
+        if order.personal:
+            made = replace(made, forge=self._door.forge_as(order.token))
         return made
 
 

@@ -49,6 +49,7 @@ class CallOrder(Struct, frozen=True):
         author: of what it commits; None: whoever runs the server.
         trailers: what its commits say beside: (`Gitops-Actor`, `user:ana@example.com`).
         fresh: the id was made for this very call, so that nothing of it can have landed.
+        personal: a forge must hear it from the person, by `token`; nothing prints that.
     """
 
     id: str
@@ -58,6 +59,11 @@ class CallOrder(Struct, frozen=True):
     author: Identity | None = None
     trailers: tuple[tuple[str, str], ...] = ()
     fresh: bool = False
+    personal: bool = False
+    token: str | None = None
+
+    def __repr__(self) -> str:
+        return f"CallOrder(id={self.id!r}, verb={self.verb!r})"
 
 
 class Outcome(Struct, frozen=True):

@@ -94,18 +94,29 @@ class Writer:
                 if not _may_be_tried_again(known):
                     return known
                 order = replace(order, fresh=False)
-            if self._stops:
-                raise Unavailable("the server is about to stop", hint="send it again in a moment")
-            if len(self._queue) >= self._most_waiting:
-                raise Unavailable(
-                    f"{len(self._queue)} calls wait already", hint="send it again in a moment"
-                )
-            self._count += 1
-            call = self._known[order.id] = Call(order, self._count, now)
-            flight = Flight(call, self._door, self._turn, self._landed, self._has_ended)
-            self._queue.append(flight)
-            self._changed.notify_all()
+            call = self._known[order.id] = self._queued(order, now)
             return call
+
+    def look(self, order: CallOrder) -> Call:
+        """Look in Git for a call that nobody here knows of; `order` says what if it is not there.
+
+        It is not remembered: whoever sends the call itself is not refused for it.
+        """
+        with self._changed:
+            return self._queued(order, time.monotonic())
+
+    def _queued(self, order: CallOrder, now: float) -> Call:
+        if self._stops:
+            raise Unavailable("the server is about to stop", hint="send it again in a moment")
+        if len(self._queue) >= self._most_waiting:
+            raise Unavailable(
+                f"{len(self._queue)} calls wait already", hint="send it again in a moment"
+            )
+        self._count += 1
+        call = Call(order, self._count, now)
+        self._queue.append(Flight(call, self._door, self._turn, self._landed, self._has_ended))
+        self._changed.notify_all()
+        return call
 
     def find(self, name: str) -> Call | None:
         """Return the call with this id that runs, or was answered lately."""

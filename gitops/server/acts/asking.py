@@ -1,0 +1,93 @@
+"""From a request to a call: who asks, by which id, and the writer that takes it up."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+from starlette.requests import Request
+
+from gitops.actions.context.named import Named, rows_named
+from gitops.core.environments.environment import Environment
+from gitops.errors import Denied, GitopsError, UsageError
+from gitops.server.acts.orders import AskedFor
+from gitops.server.acts.requests import DeployBody, Run
+from gitops.server.acts.rights import acts_of, by_right, check_named
+from gitops.server.identity.person import Person
+from gitops.server.identity.unproved import Unproved
+
+if TYPE_CHECKING:
+    from gitops.server.service import Service
+    from gitops.server.writer.order import Call
+
+_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{7,63}")
+
+
+def require_person(request: Request) -> Person:
+    """Return who asks. Raises Unproved where nobody knows."""
+    found = getattr(request.state, "person", None)
+    if not isinstance(found, Person):
+        raise Unproved("nobody is signed in", hint="sign in, or send a token")
+    return found
+
+
+def check_acts(service: Service) -> None:
+    """Raise Denied where nobody acts."""
+    if service.settings.read_only:
+        raise Denied("this server only shows", hint="it was started with --read-only")
+
+
+def id_of(text: str | None) -> str | None:
+    """Return the id that a caller gave, None without one. Raises UsageError for what is none."""
+    if text is None:
+        return None
+    if _ID.fullmatch(text) is None:
+        raise UsageError("an Idempotency-Key has 8 to 64 letters, digits and dashes")
+    return text
+
+
+async def take_up(service: Service, asked: AskedFor, run: Run | None = None) -> Call:
+    """Hand it to the writer. Raises Denied, UsageError, KeyReused, Unavailable.
+
+    `run`: what is run in place of the plain verb, once the right was asked for.
+    """
+    check_acts(service)
+    asked = await _known_now(service, _of_job(asked))
+    if (config := service.policy()) is not None:
+        check_named(config, asked)  # a plain no needs no turn; what counts is asked at the tip
+    order = asked.order(by_right(asked, run))
+    return await service.workers.run(service.desk.submit, order)
+
+
+def _of_job(asked: AskedFor) -> AskedFor:
+    """What a job's token proves of its source branch and commit counts, and nothing beside it."""
+    person, body = asked.person, asked.body
+    if person.via != "job" or not isinstance(body, DeployBody):
+        return asked
+    for what, said, proved in (
+        ("ref", body.ref, person.branch),
+        ("commit", body.commit, person.commit),
+    ):
+        if said is not None and said != proved:
+            raise Denied(f"the token of {person.id} is not of the {what} {said}")
+    return replace(asked, body=replace(body, ref=person.branch, commit=person.commit))
+
+
+async def _known_now(service: Service, asked: AskedFor) -> AskedFor:
+    """Ask the sign-in service again where that matters; a cookie may be hours old."""
+    for row in _rows(service, asked):
+        for act in acts_of(asked):
+            person, _ = await service.identity.ask_again(asked.person, act, row)
+            asked = replace(asked, person=person)
+    return asked
+
+
+def _rows(service: Service, asked: AskedFor) -> tuple[Environment, ...]:
+    config = service.policy()
+    if config is None:
+        return ()
+    try:
+        return tuple(one.row for one in rows_named(config, Named(asked.words)))
+    except GitopsError:
+        return ()  # the tip says what is wrong with the name

@@ -1,0 +1,78 @@
+"""What somebody asks for, and the call that the writer makes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.actions.context.session import Session
+from gitops.core.git.commit import Identity, timed_id
+from gitops.core.report import WriteReport
+from gitops.server.acts.requests import Body, Run
+from gitops.server.identity.person import Person
+from gitops.server.writer.order import CallOrder
+
+
+class AskedFor(Struct, frozen=True):
+    """What somebody asks for.
+
+    Attributes:
+        environment: as the address names it: `prod`, `shop/prod`, a group, `*`; "" where the body
+            of a deploy says where to.
+        via: the way it came: `page`, `api`.
+        id: the `Gitops-Id` that the caller gave; None: a new one.
+    """
+
+    verb: str
+    environment: str
+    body: Body
+    person: Person
+    via: str
+    id: str | None = None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Whatever stands where ENV stands."""
+        to = getattr(self.body, "to", ()) if self.verb == "deploy" else ()
+        words = (*([self.environment] if self.environment else ()), *self.body.also, *to)
+        return tuple(dict.fromkeys(words))
+
+    def run(self) -> Run:
+        """Return what does it. Raises UsageError for what makes no sense whatever the tip says."""
+        act = self.body.act(self.environment)
+        dry = self.body.dry_run
+
+        def run(session: Session) -> WriteReport:
+            return act(replace(session, dry_run=True) if dry else session)
+
+        return run
+
+    def order(self, run: Run) -> CallOrder:
+        """Return the call for the writer, which does `run`."""
+        told = (self.verb, self.environment, self.person.id, self.body)
+        return CallOrder(
+            id=self.id or new_id(),
+            verb=self.verb,
+            digest=hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest(),
+            run=run,
+            author=author_of(self.person),
+            trailers=(("Gitops-Via", self.via), ("Gitops-Actor", self.person.id)),
+            fresh=self.id is None,
+            personal=self.verb == "approve" and self.person.via != "loopback",
+            token=self.person.token,
+        )
+
+
+def new_id() -> str:
+    """Return an id for a call that begins now."""
+    return timed_id(time.time(), os.urandom(10))
+
+
+def author_of(person: Person) -> Identity | None:
+    """Return who writes; None: whoever runs the server, as Git knows them."""
+    return None if person.via == "loopback" else Identity(person.name, person.email)

@@ -1,0 +1,108 @@
+"""Answers of `/v1`: documents, and the status of each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+from starlette.responses import Response
+
+from gitops.core.report import WriteReport
+from gitops.documents.reports import JsonDocument, error_document, write_document
+from gitops.errors import Denied, GitopsError
+from gitops.server.failures import headers_of, status_of
+from gitops.server.writer.order import Call, KeyReused, Outcome
+
+LONGEST_WAIT = 75.0  # seconds; a call is over after a minute, and what follows it soon after
+_WAIT = "wait="
+
+
+def json_answer(
+    document: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a document as JSON that nobody keeps."""
+    told = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(msgspec.json.encode(document), status, told, "application/json")
+
+
+def failed(error: GitopsError | KeyReused, name: str | None = None) -> Response:
+    """Return an error as its document; `name`: the id of the call that it ended."""
+    told = error.error if isinstance(error, KeyReused) else error
+    status = 422 if isinstance(error, KeyReused) else status_of(told)
+    document = error_document(told)
+    if name is not None:
+        document = {"id": name, **document}
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return json_answer(document, status, {**headers_of(status), **headers})
+
+
+def result_of(name: str, outcome: Outcome) -> Response:
+    """Return what came of a call."""
+    if outcome.report is None:
+        return failed(outcome.error or Denied("nothing came of it"), name)
+    return json_answer({"id": name, **report_document(outcome.report)})
+
+
+def report_document(report: WriteReport) -> JsonDocument:
+    """Return the document of a write; of a dry run with the files as they would be."""
+    document = write_document(report)
+    if report.outcome == "planned":
+        document["diffs"] = [
+            {
+                "path": one.path,
+                "branch": one.branch,
+                "before": _text(one.before),
+                "after": _text(one.after),
+            }
+            for one in report.diffs
+        ]
+    return document
+
+
+def _text(content: bytes | None) -> str | None:
+    return content.decode("utf-8", "replace") if content is not None else None
+
+
+async def wait_for(call: Call, seconds: float) -> Outcome | None:
+    """Wait for a call on the event loop, at most so long; None where it goes on."""
+    done, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def tell() -> None:
+        with suppress(RuntimeError):  # the loop is over: nobody waits any more
+            loop.call_soon_threadsafe(done.set)
+
+    call.when_done(tell)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(done.wait(), seconds)
+    return call.outcome
+
+
+async def answer_of(call: Call, seconds: float) -> Response:
+    """Wait for a call, at most so long, and return what came of it, or 202 with where to ask."""
+    outcome = await wait_for(call, seconds)
+    name = call.order.id
+    if outcome is None:
+        where = {"Location": f"/v1/calls/{name}", "Retry-After": "1"}
+        return json_answer({"id": name, "state": state_of(call)}, 202, where)
+    return result_of(name, outcome)
+
+
+def state_of(call: Call) -> str:
+    """Return the word for how far a call is."""
+    if call.outcome is not None:
+        return "done"
+    return "running" if call.began else "queued"
+
+
+def wait_of(prefer: str) -> float:
+    """Return how long `Prefer` (RFC 7240) asks to wait, in seconds: `wait=10`, `respond-async`."""
+    for word in (part.strip().lower() for part in prefer.split(",")):
+        if word == "respond-async":
+            return 0.0
+        number = word.removeprefix(_WAIT)
+        if word.startswith(_WAIT) and number.isascii() and number.isdecimal():
+            return min(float(number[:6]), LONGEST_WAIT)
+    return LONGEST_WAIT

@@ -1,0 +1,46 @@
+"""What is read of a request to `/v1`: all of it is bounded, and what does not fit is said."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from starlette.requests import Request
+
+from gitops.errors import UsageError
+from gitops.server.acts.requests import Body
+
+_LARGEST: Final = 256 * 1024  # bytes of a body
+_MOST: Final = 1000
+
+
+async def read_body(request: Request, kind: type[Body]) -> Body:
+    """Return the body of a call. Raises UsageError."""
+    told = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if told != "application/json":
+        raise UsageError("the body must be JSON", hint="Content-Type: application/json")
+    content = bytearray()
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > _LARGEST:
+            raise UsageError(f"the body is larger than {_LARGEST >> 10} kB")
+    try:
+        return msgspec.json.decode(bytes(content) or b"{}", type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError(f"the body: {error}", hint="GET /v1/openapi.json says what fits") from None
+
+
+def place_of(text: str) -> tuple[str | None, str]:
+    """Return app (None: not named) and environment of `shop/prod`."""
+    app, _, name = text.rpartition("/")
+    return app or None, name
+
+
+def number_of(request: Request, key: str, default: int) -> int:
+    """Return a number of the query. Raises UsageError."""
+    text = request.query_params.get(key)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= _MOST:
+        raise UsageError(f"{key} is a number from 1 to {_MOST}")
+    return int(text)

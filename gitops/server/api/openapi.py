@@ -1,0 +1,127 @@
+"""The description of `/v1` (OpenAPI 3.1), made from the types that requests are read with."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from gitops.server.acts.requests import BODIES
+
+_REF = "#/components/schemas/{name}"
+_OBJECT: dict[str, Any] = {"type": "object"}
+_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "The `Gitops-Id` of the call: sent again, nothing is done twice.",
+    "schema": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z-]{7,63}$"},
+}
+_LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1}}
+_PREFER = {
+    "name": "Prefer",
+    "in": "header",
+    "description": "`wait=10`: answer after at most so many seconds; `respond-async`: at once.",
+    "schema": {"type": "string"},
+}
+_WRITES = {
+    "200": "done, or nothing to do: the document of a write",
+    "202": "it goes on: ask at Location",
+    "400": "usage, config",
+    "401": "nobody is signed in",
+    "403": "not allowed, or denied by the server that keeps the repository",
+    "404": "not-found",
+    "409": "refused, unhealthy, protected, hook-declined",
+    "422": "unsafe-edit, or an Idempotency-Key that was sent with another body",
+    "500": "bug",
+    "503": "conflict, unavailable, too many calls: try again",
+    "504": "timed-out",
+}
+_READS = {key: _WRITES[key] for key in ("400", "401", "403", "404", "503", "504", "500")}
+_READS = {"200": "the document", **_READS}
+
+
+@cache
+def description() -> dict[str, Any]:
+    """Return the document."""
+    bodies, components = msgspec.json.schema_components(BODIES.values(), ref_template=_REF)
+    by_verb = dict(zip(BODIES, bodies, strict=True))
+    paths: dict[str, Any] = {
+        "/v1/deploy": {"post": _write("deploy", by_verb["deploy"], at=False)},
+        "/v1/environments": {"get": _read("status", "What is where.", [_query("environment")])},
+        "/v1/environments/{environment}/history": {
+            "get": _read(
+                "history",
+                "The releases, newest first.",
+                [_environment(), _query("limit", "integer")],
+            )
+        },
+        "/v1/environments/{environment}/diff": {
+            "get": _read(
+                "diff", "Which images differ.", [_environment(), _query("other"), _query("since")]
+            )
+        },
+        "/v1/calls/{id}": {"get": _call()},
+        "/v1/whoami": {"get": _read("whoami", "Who asks.", [])},
+        "/v1/openapi.json": {"get": _read("openapi", "This document.", [])},
+    }
+    for verb, body in by_verb.items():
+        paths[f"/v1/environments/{{environment}}/{verb}"] = {"post": _write(verb, body, at=True)}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "gitops", "version": "v1"},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"bearer": []}, {}],
+    }
+
+
+def _write(verb: str, body: Any, *, at: bool) -> dict[str, Any]:
+    return {
+        "operationId": verb if at or verb != "deploy" else "deployAnywhere",
+        "summary": f"As `gitops {verb}`.",
+        "parameters": [*([_environment()] if at else []), _KEY, _PREFER],
+        "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+        "responses": _responses(_WRITES),
+    }
+
+
+def _read(name: str, summary: str, parameters: list[Any]) -> dict[str, Any]:
+    return {
+        "operationId": name,
+        "summary": summary,
+        "parameters": parameters,
+        "responses": _responses(_READS),
+    }
+
+
+def _call() -> dict[str, Any]:
+    name = {"name": "id", "in": "path", "required": True, "schema": _KEY["schema"]}
+    return {
+        "operationId": "call",
+        "summary": "What came of a call: the answer that it got, or would have got.",
+        "parameters": [name],
+        "responses": _responses(_WRITES),
+    }
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "name": "environment",
+        "in": "path",
+        "required": True,
+        "description": "An environment, a group, or APP/ENV; `*` to hold and resume everything.",
+        "schema": {"type": "string", "minLength": 1},
+    }
+
+
+def _query(name: str, kind: str = "string") -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": {"type": kind}}
+
+
+def _responses(told: dict[str, str]) -> dict[str, Any]:
+    content = {"application/json": {"schema": _OBJECT}}
+    return {code: {"description": text, "content": content} for code, text in told.items()}

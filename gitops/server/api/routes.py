@@ -1,0 +1,139 @@
+"""The addresses of `/v1`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from gitops.documents.reports import diff_document, history_document, status_document
+from gitops.errors import GitopsError, NotFound, UsageError
+from gitops.server.acts.asking import check_acts, id_of, require_person, take_up
+from gitops.server.acts.orders import AskedFor
+from gitops.server.acts.requests import BODIES
+from gitops.server.api.answers import (
+    answer_of,
+    failed,
+    json_answer,
+    wait_of,
+)
+from gitops.server.api.bodies import number_of, place_of, read_body
+from gitops.server.api.openapi import description
+from gitops.server.writer.order import CallOrder, KeyReused
+
+if TYPE_CHECKING:
+    from gitops.actions.context.session import Session
+    from gitops.core.report import WriteReport
+    from gitops.server.service import Service
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+_METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+
+def api_routes(service: Service) -> list[BaseRoute]:
+    """Return the routes of the API."""
+    api = _Api(service)
+    env = "/v1/environments/{environment:path}"
+    return [
+        _route("/v1/deploy", api.verb("deploy"), "POST"),
+        _route("/v1/environments", api.environments),
+        _route(f"{env}/history", api.history),
+        _route(f"{env}/diff", api.diff),
+        *(_route(f"{env}/{verb}", api.verb(verb), "POST") for verb in BODIES),
+        _route("/v1/calls/{id}", api.call),
+        _route("/v1/whoami", api.whoami),
+        _route("/v1/openapi.json", api.openapi),
+        Route("/v1/{rest:path}", _nothing, methods=_METHODS),
+    ]
+
+
+def _route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
+    async def guarded(request: Request) -> Response:
+        try:
+            return await endpoint(request)
+        except (GitopsError, KeyReused) as error:
+            return failed(error)
+
+    return Route(path, guarded, methods=[method])
+
+
+async def _nothing(request: Request) -> Response:
+    hint = "GET /v1/openapi.json says what there is"
+    return failed(NotFound(f"there is no {request.method} {request.url.path}", hint=hint))
+
+
+class _Api:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def verb(self, verb: str) -> Endpoint:
+        async def act(request: Request) -> Response:
+            check_acts(self._service)
+            person = require_person(request)
+            body = await read_body(request, BODIES[verb])
+            name = id_of(request.headers.get("idempotency-key"))
+            environment = request.path_params.get("environment", "")
+            asked = AskedFor(verb, environment, body, person, via="api", id=name)
+            call = await take_up(self._service, asked)
+            return await answer_of(call, wait_of(request.headers.get("prefer", "")))
+
+        return act
+
+    async def call(self, request: Request) -> Response:
+        require_person(request)
+        name = id_of(request.path_params["id"]) or ""
+        desk = self._service.desk
+        call = desk.find(name)
+        if call is None:
+            call = await self._service.workers.run(desk.look, CallOrder(name, "look", "", _unknown))
+            return await answer_of(call, wait_of(""))
+        prefer = request.headers.get("prefer")
+        return await answer_of(call, wait_of(prefer) if prefer is not None else 0.0)
+
+    async def environments(self, request: Request) -> Response:
+        from gitops.actions.status import status
+
+        words = tuple(request.query_params.getlist("environment"))
+        return await self._read(lambda session: status_document(status(session, words)))
+
+    async def history(self, request: Request) -> Response:
+        from gitops.actions.history import history
+
+        app, name = place_of(request.path_params["environment"])
+        limit = number_of(request, "limit", 20)
+        return await self._read(
+            lambda session: history_document(history(session, name, app=app, limit=limit)),
+        )
+
+    async def diff(self, request: Request) -> Response:
+        from gitops.actions.diff import diff
+
+        name, query = request.path_params["environment"], request.query_params
+        other, since = query.get("other"), query.get("since")
+        if (other is None) == (since is None):
+            raise UsageError("say with what: ?other=ENV, or ?since=RELEASE")
+        return await self._read(
+            lambda session: diff_document(diff(session, name, other, since=since))
+        )
+
+    async def whoami(self, request: Request) -> Response:
+        person = require_person(request)
+        named = {"id": person.id, "name": person.name, "email": person.email}
+        return json_answer({**named, "groups": list(person.groups), "via": person.via})
+
+    async def openapi(self, _request: Request) -> Response:
+        return json_answer(description())
+
+    async def _read(self, read: Callable[[Session], object]) -> Response:
+        def work() -> object:
+            with self._service.open_session() as session:
+                return read(session)
+
+        return json_answer(await self._service.workers.run(work))
+
+
+def _unknown(session: Session) -> WriteReport:
+    raise NotFound(f"nobody knows a call {session.intent}: nothing of it is in Git")
