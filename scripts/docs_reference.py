@@ -28,12 +28,14 @@ from gitops.cli.catalogue import EXAMPLES
 from gitops.cli.fast_path import JOB_VARIABLES
 from gitops.cli.lazy_group import load_all
 from gitops.config import config_schema
+from gitops.config.shapes import Table
 from gitops.core.batch.intents import REF_PREFIX
 from gitops.core.batch.selection import ANSWER_TRAILER, CARRIER_TRAILER
 from gitops.core.forges.token import VARIABLES as FORGE_VARIABLES
 from gitops.core.git.message import ChangeLine, CommitMessage, trailers
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
+from gitops.server.settings import KEYS
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -99,6 +101,7 @@ def main(arguments: Sequence[str]) -> int:
     pages = {
         "cli.md": commands_page(),
         "config.md": config_page(),
+        "server.md": server_page(),
         "errors.md": errors_page(),
         "trailers.md": trailers_page(),
     }
@@ -296,6 +299,23 @@ def config_page() -> str:
         + table(("key", "value", "default", "meaning"), rows)
         + "\nAny other key is an error.\n\n## Example\n\n"
         + f"```yaml\n{(ROOT / 'gitops.yaml').read_text(encoding='utf-8')}```\n"
+    )
+
+
+def server_page() -> str:
+    """Every key of the server's settings file."""
+    rows = [
+        (f"`{path}`", kind(value), default_or_required(value, required), str(value["description"]))
+        for path, value, required in keys(Table(KEYS).schema())
+    ]
+    return (
+        NOTICE + "# Settings of the server\n\n"
+        "What `gitops serve --settings FILE` reads when it starts: YAML, with what must not stand "
+        "in a repository. Secrets are files of their own, named here; the end of their last line "
+        "does not count. Everything that is wrong is said at once, with its place, and nothing is "
+        "served then. How to put it together: [Let people sign in](../how-to/sign-in.md).\n\n"
+        + table(("key", "value", "default", "meaning"), rows)
+        + "\nAny other key is an error.\n"
     )
 
 
