@@ -18,7 +18,7 @@ from gitops.core.text.plain import timestamp
 from gitops.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
-    from gitops.core.report import OverlayStatus
+    from gitops.server.board.board import BoardCell
     from gitops.server.identity.person import Person
     from gitops.server.service import Service
 
@@ -58,12 +58,12 @@ def _place(service: Service, environment: str, app: str | None) -> dict[str, Any
     }
 
 
-def _state(cell: OverlayStatus) -> dict[str, Any]:
+def _state(cell: BoardCell) -> dict[str, Any]:
     """Return what runs there: `release` is what a rollback would take back."""
-    hold = cell.hold
+    hold, release = cell.hold, cell.release
     return {
-        "release": cell.commit,
-        "since": timestamp(cell.time) if cell.time is not None else None,
-        "by": cell.by,
+        "release": release.commit if release is not None else None,
+        "since": timestamp(release.time) if release is not None and release.time else None,
+        "by": release.author.name if release is not None else None,
         "hold": {"by": hold.by, "reason": hold.reason} if hold is not None else None,
     }
