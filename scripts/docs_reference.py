@@ -25,13 +25,14 @@ from gitops.adapters.gitrepo import identity
 from gitops.adapters.http import tls
 from gitops.cli.app import app
 from gitops.cli.catalogue import EXAMPLES
-from gitops.cli.fast_path import JOB_VARIABLES
+from gitops.cli.job_files import OUTPUTS, SUMMARY
 from gitops.cli.lazy_group import load_all
 from gitops.config import config_schema
 from gitops.config.shapes import Table
 from gitops.core.batch.intents import REF_PREFIX
 from gitops.core.batch.selection import ANSWER_TRAILER, CARRIER_TRAILER
 from gitops.core.forges.token import VARIABLES as FORGE_VARIABLES
+from gitops.core.git.ci_build import VARIABLES as JOB_VARIABLES
 from gitops.core.git.message import ChangeLine, CommitMessage, trailers
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
@@ -250,6 +251,7 @@ def variables(group: click.Group) -> str:
         if entry.envvar
     }
     named |= set(variables_read())
+    named -= set(OUTPUTS)  # written for other steps, and never read
     agree("environment variables", named, described)
     own = table(("variable", "meaning"), ((f"`{name}`", VARIABLES[name]) for name in VARIABLES))
     return own + (
@@ -258,6 +260,8 @@ def variables(group: click.Group) -> str:
         f"\nPull requests: {code(FORGE_VARIABLES)} ([which token goes where](forges.md#tokens)). "
         f"Certificates: {code(tls.VARIABLES)}.\n"
         f"\n`--ref auto` reads the job's: {code(JOB_VARIABLES)}.\n"
+        f"\nA write appends what it did to the file that `{SUMMARY}` names, and `--outputs` these: "
+        f"{code(OUTPUTS)}.\n"
         f"\n`{SERVER}` and `{TOKEN}`: Argo CD's own API and a token for it, in place of every "
         "cluster of `gitops.yaml`. `KUBECONFIG` is read as by every Kubernetes client.\n"
         "\nOf Git's own variables those that say who writes, how to sign in, and which "

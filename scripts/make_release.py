@@ -21,6 +21,7 @@ DIST = ROOT / "dist"
 TOOLS = Path(sys.executable).parent
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 NUMBER = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?")
+_OF_MAKING = ("release-tools.txt", "build.txt")
 _UNRELEASED = "## [Unreleased]\n"
 # Where msgspec and PyYAML have compiled files, one file serves all of these.
 _PYTHONS = ("311", "312", "313", "314")
@@ -110,7 +111,7 @@ def make(version: str) -> dict[str, Path]:
     }
     _zipapp(made["wheel"], made["zipapp"], environ)
     for path in sorted((ROOT / "requirements").glob("*.txt")):
-        if path.name != "release-tools.txt":
+        if path.name not in _OF_MAKING:
             shutil.copy(path, DIST / f"requirements-{path.name}")
     _bill_of_materials(made["wheel"], version)
     names = sorted(path.name for path in DIST.iterdir())
@@ -144,7 +145,7 @@ def _bill_of_materials(wheel: Path, version: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         python = _environment(Path(folder))
         for path in sorted((ROOT / "requirements").glob("*.txt")):
-            if path.name != "release-tools.txt":
+            if path.name not in _OF_MAKING:
                 _pip(python, "--require-hashes", "--no-deps", "-r", path)
         _pip(python, "--no-deps", "--no-index", wheel)
         _run([python, "-m", "pip", "uninstall", "-q", "-y", "pip", "setuptools"], os.environ)

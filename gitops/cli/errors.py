@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 
@@ -80,6 +81,9 @@ def _bug(error: Exception) -> Bug:
 
 
 def _show(error: GitopsError, arguments: Sequence[str]) -> int:
+    files = sys.modules.get("gitops.cli.job_files")
+    if files is not None:
+        files.failed(error)
     from gitops.cli.render.text import print_error
 
     print_error(error, as_json=_wants_json(arguments))

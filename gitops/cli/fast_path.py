@@ -166,46 +166,32 @@ def plain_call(spoken: Spoken, environ: Mapping[str, str]) -> dict[str, Any] | N
     return {parameter: spoken.arguments, **grouped(verb_of(spoken.command), values)}
 
 
-# For a pull or merge request the source branch, else the branch; in the words of each CI system.
-_BRANCHES = (
-    "GITHUB_HEAD_REF",  # GitHub Actions, Gitea and Forgejo Actions
-    "GITHUB_REF_NAME",
-    "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME",  # GitLab CI
-    "CI_COMMIT_BRANCH",
-)
-_KIND = "GITHUB_REF_TYPE"
-_TAG = "CI_COMMIT_TAG"
-_COMMITS = ("GITHUB_SHA", "CI_COMMIT_SHA")
-JOB_VARIABLES = (*_BRANCHES, _KIND, _TAG, *_COMMITS)
-"""What `--ref auto` reads, in this order; the commit for the tag of a build."""
-
-
-def branch_of_job(environ: Mapping[str, str]) -> str:
-    """Return the source branch that a CI job builds.
-
-    Raises UsageError outside of a job that says it, and for a job that builds a tag.
-    """
-    tag = environ.get("GITHUB_REF_NAME") if environ.get(_KIND) == "tag" else environ.get(_TAG)
-    if tag:
-        raise refused_tag(tag)
-    for name in _BRANCHES:
-        if environ.get(name):
-            return environ[name]
-    asked = ", ".join(_BRANCHES)
-    raise UsageError(
-        "--ref auto finds no branch: this is no CI job that it knows",
-        hint=f"it reads {asked}; else name the branch: --ref main",
-    )
+_LARGEST_EVENT = 4 << 20  # bytes of what GitHub tells of the job
 
 
 def built_by_job(environ: Mapping[str, str]) -> tuple[str, str | None]:
     """Return what a CI job builds: a branch or `refs/tags/NAME`, and the commit where it says it.
 
-    Raises UsageError outside of a job that says it.
+    Raises UsageError outside of a job that says it; see `core.git.ci_build`.
     """
-    commit = next((environ[name] for name in _COMMITS if environ.get(name)), None)
-    tag = environ.get("GITHUB_REF_NAME") if environ.get(_KIND) == "tag" else environ.get(_TAG)
-    return (f"refs/tags/{tag}" if tag else branch_of_job(environ)), commit
+    from gitops.core.git.ci_build import read_ci_build
+
+    build = read_ci_build(environ, _event(environ.get("GITHUB_EVENT_PATH", "")))
+    return (f"refs/tags/{build.tag}" if build.tag else build.branch or ""), build.commit
+
+
+def _event(path: str) -> Mapping[str, Any] | None:
+    """Read what GitHub tells of the job; None where there is nothing."""
+    if not path:
+        return None
+    import json
+
+    try:
+        with open(path, "rb") as file:
+            told = json.loads(file.read(_LARGEST_EVENT))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return told if isinstance(told, dict) else None
 
 
 def check_ref(ref: str) -> str:

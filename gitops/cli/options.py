@@ -201,6 +201,26 @@ class WriteOptions(OptionGroup):
             "claims of a proposal that do not count, rollbacks past an approval.",
         ),
     ] = False
+    summary: Annotated[
+        str | None,
+        Option(
+            "--summary",
+            metavar="FILE",
+            help="Append what was done, or why not, as Markdown; default: GITHUB_STEP_SUMMARY.",
+            values="file",
+        ),
+    ] = None
+    outputs: Annotated[
+        str | None,
+        Option(
+            "--outputs",
+            metavar="FILE",
+            help="Append values for later steps, one NAME=VALUE a line: GITOPS_OUTCOME, "
+            "GITOPS_CHANGED, GITOPS_COMMIT, GITOPS_BRANCH, GITOPS_ENVIRONMENTS, GITOPS_SKIPPED, "
+            "GITOPS_PROPOSAL, with --wait GITOPS_VERDICT.",
+            values="file",
+        ),
+    ] = None
 
 
 class FollowOptions(OptionGroup):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -35,6 +36,7 @@ def open_for_writing(
     """
     from gitops.wiring import open_session
 
+    tell_job(write)
     return open_session(
         where.repo,
         where.branch,
@@ -45,6 +47,14 @@ def open_for_writing(
         combines=combines,
         verbose=write.verbose,
     )
+
+
+def tell_job(write: WriteOptions) -> None:
+    """Begin to tell a CI job what becomes of this call, its errors too, where that is wanted."""
+    if write.summary or write.outputs or "GITHUB_STEP_SUMMARY" in os.environ:
+        from gitops.cli import job_files
+
+        job_files.begin(write.summary, write.outputs, os.environ)
 
 
 def seconds(text: str) -> float:

@@ -18,7 +18,7 @@ from gitops.cli.options import (
     RepositoryOptions,
     WriteOptions,
 )
-from gitops.cli.session import finish, open_for_writing, session_of, wait_options
+from gitops.cli.session import finish, open_for_writing, session_of, tell_job, wait_options
 
 if TYPE_CHECKING:
     from gitops.ports.repository import Start
@@ -52,7 +52,7 @@ class DeployOptions(OptionGroup):
             "--ref",
             metavar="BRANCH",
             help="The source branch: policy decides which environments follow it; auto: the one "
-            "that this CI job builds.",
+            "that this CI job builds, and its commit.",
             values="branch",
         ),
     ] = None
@@ -84,11 +84,15 @@ def deploy(
     write: WriteOptions,
 ) -> int:
     """Put images into environments: named ones (--to), or those that follow a branch (--ref)."""
-    ref = options.ref
+    tell_job(write)
+    ref, commit = options.ref, options.commit
     if ref is not None:
-        from gitops.cli.fast_path import branch_of_job, check_ref
+        from gitops.cli.fast_path import built_by_job, check_ref
 
-        ref = branch_of_job(os.environ) if ref == "auto" else check_ref(ref)
+        if ref == "auto":
+            ref, built = built_by_job(os.environ)
+            commit = commit or built
+        ref = check_ref(ref)
     start: Start = "tip" if write.dry_run or options.override is not None else "remembered"
     with open_for_writing(where, write, combines=True, start=start) as session:
         from gitops.actions.deploy import DeployRequest
@@ -99,7 +103,7 @@ def deploy(
             images=images,
             to=options.to,
             ref=ref,
-            commit=options.commit,
+            commit=commit,
             schema=options.schema,
             apps=options.app,
             override=options.override,

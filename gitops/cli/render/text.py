@@ -113,6 +113,9 @@ def _outcome(report: WriteReport) -> str:
 def note_write(report: WriteReport) -> str:
     """Remember what was done, should standard output not take the report; return it in words."""
     outcome = _outcome(report)
+    files = sys.modules.get("gitops.cli.job_files")
+    if files is not None:
+        files.wrote(report)
     if report.outcome not in ("unchanged", "planned"):
         streams.note(outcome)
     return outcome

@@ -152,6 +152,9 @@ def follow(session: Session, report: WriteReport, options: WaitOptions, output: 
         print_json(document | documents.error_document(error))
         print_error(error, as_json=False)
         return error.exit_code
+    files = sys.modules.get("gitops.cli.job_files")
+    if files is not None:
+        files.waited(found)
     code = _print_all(found, output, documents.write_document(report) if output == "json" else {})
     if not found and output == "text":
         line("nothing to wait for: nothing of it is on a branch that Argo CD follows")
