@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gitops.actions.context.session import Session
     from gitops.adapters.gitrepo import GitRepository
     from gitops.core.environments.environment import Config
+    from gitops.core.forges.token import OwnToken
     from gitops.ports import GatedForge, NoForge
     from gitops.ports.kept import KeptRepository
 
@@ -34,7 +35,7 @@ class Door(Struct, frozen=True):
 
     repository: KeptRepository
     session: Callable[[ExitStack], Session]
-    forge_as: Callable[[str | None], Callable[[Config], GatedForge | NoForge]]
+    forge_as: Callable[[OwnToken | None], Callable[[Config], GatedForge | NoForge]]
 
 
 @contextmanager
@@ -67,7 +68,7 @@ def open_door(location: str, branch: str | None = None, *, budget: float = 60.0)
 
 
 def _forge_as(
-    repository: GitRepository, token: str | None, budget: float
+    repository: GitRepository, token: OwnToken | None, budget: float
 ) -> Callable[[Config], GatedForge | NoForge]:
     """Return what opens the forge for one person; see `Door`."""
 

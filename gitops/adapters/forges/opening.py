@@ -9,8 +9,14 @@ from gitops.adapters.gitrepo.signing import CommitSigner
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.environments.environment import Config, ForgeKind
 from gitops.core.forges.address import ForgeAddress, Unknown, locate
-from gitops.core.forges.token import ForgeToken, choose_token, how_to_give_a_token
-from gitops.errors import UsageError
+from gitops.core.forges.token import (
+    ForgeToken,
+    OwnToken,
+    choose_token,
+    how_to_give_a_token,
+    own_token,
+)
+from gitops.errors import Denied, UsageError
 from gitops.ports import Clock, GatedForge, NoForge
 
 _ANY: tuple[ForgeKind, ...] = ("github", "gitlab", "gitea", "bitbucket", "azure-devops")
@@ -22,16 +28,18 @@ def open_forge(
     clock: Clock,
     budget: float,
     environ: Mapping[str, str],
-    own: str | None = None,
+    own: OwnToken | None = None,
 ) -> GatedForge | NoForge:
     """Return the forge of a repository, or why there are no pull requests.
 
-    `own` is the token of whoever acts there in their own name; None: the one of the environment.
+    `own` is the token of whoever acts there in their own name, and goes nowhere but to the server
+    that gave it; None: the one of the environment.
 
     A host that nobody knows is asked what it is, once, and only when there is a token that could go
     to it. `budget` is the seconds that one question or change may take.
 
-    Raises Denied (gitops.yaml names a server that is not the repository's), NotFound (the library
+    Raises Denied (gitops.yaml names a server that is not the repository's, `own` is of another
+    one), NotFound (the library
     for it is not installed), Unavailable (the host cannot be asked).
     """
     remote = repository.remote_url()
@@ -49,7 +57,12 @@ def open_forge(
     if address is None:
         return NoForge()
     choice = choose_token(address, environ)
-    token = ForgeToken(own, "their own sign-in") if own is not None else choice.token
+    token = choice.token if own is None else own_token(address, own)
+    if token is None and own is not None:
+        raise Denied(
+            f"{address.name} must hear it from you, and you signed in at {own.server}",
+            hint="approve it there",
+        )
     token = token or _token_of_git(repository, address)
     if token is None:
         how = how_to_give_a_token(address, choice.passed_over)

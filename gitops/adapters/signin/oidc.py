@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.adapters.signin.claims import ClaimNames, read_account
 from gitops.adapters.signin.documents import AnsweredError, Documents, check_url
@@ -72,8 +73,12 @@ class OpenIdProvider:
         return read_account(whole, self._names, self._host, token, max(limit, 0))
 
     def again(self, token: str) -> Account:
-        """Ask anew who the owner of a token is, and in which groups."""
-        return read_account(self._user_info(token), self._names, self._host, token, 0)
+        """Ask anew who the owner of a token is, and in which groups.
+
+        That an address is verified, the ID token said at the sign-in; Gitea's user info does not.
+        """
+        names = replace(self._names, trusts_email=True)
+        return read_account(self._user_info(token), names, self._host, token, 0)
 
     def _tokens(self, code: str, verifier: str, back: str) -> Mapping[str, Any]:
         form = {

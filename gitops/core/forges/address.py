@@ -223,7 +223,7 @@ def declared_servers(kind: ForgeKind, environ: Mapping[str, str]) -> dict[str, W
     for name in names:
         text = environ.get(name, "").strip()
         if text:
-            origin = _origin_or_none(text if "://" in text else f"https://{text}")
+            origin = origin_of(text if "://" in text else f"https://{text}")
             if origin is not None:
                 found[name] = origin
     return found
@@ -312,7 +312,8 @@ def _is_part(part: str, kind: ForgeKind) -> bool:
     return bool(_SEGMENT.fullmatch(part.replace(" ", "_") if kind == "azure-devops" else part))
 
 
-def _origin_or_none(url: str) -> WebOrigin | None:
+def origin_of(url: str) -> WebOrigin | None:
+    """Return the server of a URL, None where that is no http(s)."""
     try:
         return _parse_origin(url)
     except ValueError:

@@ -20,6 +20,7 @@ from gitops.core.forges.address import (
     ForgeAddress,
     WebOrigin,
     declared_servers,
+    origin_of,
 )
 
 VARIABLES = (
@@ -54,6 +55,20 @@ class ForgeToken(Struct, frozen=True):
         return f"Token(source={self.source!r}, style={self.style!r})"
 
 
+class OwnToken(Struct, frozen=True):
+    """The token that a person got where they signed in.
+
+    Attributes:
+        server: the address of that server: to no other does the token go.
+    """
+
+    secret: str
+    server: str
+
+    def __repr__(self) -> str:
+        return f"OwnToken(server={self.server!r})"
+
+
 class TokenChoice(Struct, frozen=True):
     """The token for a forge, None when no variable has one for it.
 
@@ -84,6 +99,13 @@ def choose_token(address: ForgeAddress, environ: Mapping[str, str]) -> TokenChoi
         where = " or ".join(str(home) for home in homes) or "no server that is named"
         passed_over.append(f"{name} is for {where}")
     return TokenChoice(None, tuple(passed_over))
+
+
+def own_token(address: ForgeAddress, own: OwnToken) -> ForgeToken | None:
+    """Return a person's own token for `address`, None where they signed in somewhere else."""
+    if origin_of(own.server) != address.origin:
+        return None
+    return ForgeToken(own.secret, "their own sign-in")
 
 
 def how_to_give_a_token(address: ForgeAddress, passed_over: tuple[str, ...] = ()) -> str:

@@ -15,9 +15,12 @@ from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.requests import DeployBody, Run
 from gitops.server.acts.rights import acts_of, by_right, check_named
 from gitops.server.identity.person import Person
+from gitops.server.identity.rights import wants_fresh
 from gitops.server.identity.unproved import Unproved
 
 if TYPE_CHECKING:
+    from gitops.actions.context.session import Session
+    from gitops.core.report import WriteReport
     from gitops.server.service import Service
     from gitops.server.writer.order import Call
 
@@ -56,8 +59,20 @@ async def take_up(service: Service, asked: AskedFor, run: Run | None = None) -> 
     asked = await _known_now(service, _of_job(asked))
     if (config := service.policy()) is not None:
         check_named(config, asked)  # a plain no needs no turn; what counts is asked at the tip
-    order = asked.order(by_right(asked, run))
+    order = asked.order(_telling(asked.notes, by_right(asked, run)))
     return await service.workers.run(service.desk.submit, order)
+
+
+def _telling(notes: tuple[str, ...], run: Run) -> Run:
+    """Return the same, with what was found out of the person among the warnings."""
+    if not notes:
+        return run
+
+    def told(session: Session) -> WriteReport:
+        report = run(session)
+        return replace(report, warnings=(*report.warnings, *notes))
+
+    return told
 
 
 def _of_job(asked: AskedFor) -> AskedFor:
@@ -75,12 +90,15 @@ def _of_job(asked: AskedFor) -> AskedFor:
 
 
 async def _known_now(service: Service, asked: AskedFor) -> AskedFor:
-    """Ask the sign-in service again where that matters; a cookie may be hours old."""
-    for row in _rows(service, asked):
-        for act in acts_of(asked):
-            person, _ = await service.identity.ask_again(asked.person, act, row)
-            asked = replace(asked, person=person)
-    return asked
+    """Ask the sign-in service again where that matters, once; a cookie may be hours old."""
+    pairs = [(act, row) for act in acts_of(asked) for row in _rows(service, asked)]
+    wanted = [(act, row) for act, row in pairs if wants_fresh(act, row)]
+    if not wanted:
+        return asked
+    # A rollback goes on where the service is away; what is asked for beside it does not.
+    act, row = max(wanted, key=lambda one: one[0] != "rollback")
+    person, note = await service.identity.ask_again(asked.person, act, row)
+    return replace(asked, person=person, notes=(note,) if note is not None else ())
 
 
 def _rows(service: Service, asked: AskedFor) -> tuple[Environment, ...]:

@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.session import Session
+from gitops.core.forges.token import OwnToken
 from gitops.core.git.commit import Identity, timed_id
 from gitops.core.report import WriteReport
 from gitops.server.acts.requests import Body, Run
@@ -26,6 +27,7 @@ class AskedFor(Struct, frozen=True):
             of a deploy says where to.
         via: the way it came: `page`, `api`.
         id: the `Gitops-Id` that the caller gave; None: a new one.
+        notes: what was found out of the person, told among the warnings.
     """
 
     verb: str
@@ -34,6 +36,7 @@ class AskedFor(Struct, frozen=True):
     person: Person
     via: str
     id: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -64,13 +67,20 @@ class AskedFor(Struct, frozen=True):
             trailers=(("Gitops-Via", self.via), ("Gitops-Actor", self.person.id)),
             fresh=self.id is None,
             personal=self.verb == "approve" and self.person.via != "loopback",
-            token=self.person.token,
+            token=own_token_of(self.person),
         )
 
 
 def new_id() -> str:
     """Return an id for a call that begins now."""
     return timed_id(time.time(), os.urandom(10))
+
+
+def own_token_of(person: Person) -> OwnToken | None:
+    """Return a person's token, and where it is good; None: there is none."""
+    if person.token is None or person.server is None:
+        return None
+    return OwnToken(person.token, person.server)
 
 
 def author_of(person: Person) -> Identity | None:

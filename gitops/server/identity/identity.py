@@ -109,7 +109,8 @@ class IdentityDoor:
             return self._if_known(before)
         found = self.cookies.person(given.get("cookie", ""))
         if found is not None:
-            return self._if_known(found)
+            way = self.settings.sign_in
+            return self._if_known(replace(found, server=way.where if way is not None else None))
         if self._own is not None:
             return await self._around.run(self._own.own_person)
         return None

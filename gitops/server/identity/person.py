@@ -16,7 +16,8 @@ class Person(Struct, frozen=True):
         id: what `access:` names them by: `user:ana@example.com`, `job:shop-ci`.
         groups: `shop:oncall`, as whoever signed them in says.
         via: how they came in.
-        token: their own token for the forge; never shown.
+        token: their own token at the service where they signed in; never shown.
+        server: the address of that service: no other gets the token.
         branch: of a job: the source branch that its token proves.
         commit: of a job: the source commit that its token proves.
         application: of Argo CD: the environment and app that the call may be about.
@@ -31,6 +32,7 @@ class Person(Struct, frozen=True):
     branch: str | None = None
     commit: str | None = None
     application: tuple[str, str | None] | None = None
+    server: str | None = None
 
     def __repr__(self) -> str:
         return f"Person(id={self.id!r}, via={self.via!r})"

@@ -9,6 +9,7 @@ from typing import Final
 from msgspec import Struct
 
 from gitops.actions.context.session import Session
+from gitops.core.forges.token import OwnToken
 from gitops.core.git.commit import Identity
 from gitops.core.report import WriteReport
 from gitops.errors import GitopsError, UsageError
@@ -60,7 +61,7 @@ class CallOrder(Struct, frozen=True):
     trailers: tuple[tuple[str, str], ...] = ()
     fresh: bool = False
     personal: bool = False
-    token: str | None = None
+    token: OwnToken | None = None
 
     def __repr__(self) -> str:
         return f"CallOrder(id={self.id!r}, verb={self.verb!r})"

@@ -6,7 +6,13 @@ import pytest
 
 from gitops.core.environments.environment import ForgeKind
 from gitops.core.forges.address import ForgeAddress
-from gitops.core.forges.token import ForgeToken, choose_token, how_to_give_a_token
+from gitops.core.forges.token import (
+    ForgeToken,
+    OwnToken,
+    choose_token,
+    how_to_give_a_token,
+    own_token,
+)
 
 OWN = "https://git.example.com"
 
@@ -130,3 +136,15 @@ def test_a_token_does_not_show_itself() -> None:
     token = ForgeToken("s3cret", "GITEA_TOKEN", "basic", "ana")
 
     assert "s3cret" not in f"{token} {token!r} {[token]}"
+
+
+def test_a_persons_own_token_goes_where_it_is_from() -> None:
+    """Whoever signed in somewhere else has none for the forge; other ports are other servers."""
+    forge = ForgeAddress("gitea", OWN, "shop/m")
+    for server in (OWN, "https://GIT.example.com:443/path"):
+        found = own_token(forge, OwnToken("s3cret", server))
+        assert found is not None
+        assert "s3cret" not in repr(found)
+    for server in ("https://login.example.com", "http://git.example.com", f"{OWN}:8443", "x"):
+        assert own_token(forge, OwnToken("s3cret", server)) is None
+    assert "s3cret" not in repr(OwnToken("s3cret", OWN))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -40,9 +41,28 @@ class Signing:
     organization: str
 
 
+PROD = """\
+apiVersion: gitops/v1
+kind: Config
+environments:
+  - {name: prod, overlay: overlays/prod, change: pull-request}
+access:
+  - {may: [approve], environments: [prod], who: ["user:ana@example.com", "user:ben@example.com"]}
+"""
+
+
 @pytest.fixture
 def signing(gitea: GiteaServer, manifests: Manifests, tmp_path: Path) -> Iterator[Signing]:
     """A server where Gitea signs people in; Ana is on call."""
+    with serving(gitea, manifests, tmp_path, str(manifests.path), ACCESS) as made:
+        yield made
+
+
+@contextmanager
+def serving(
+    gitea: GiteaServer, manifests: Manifests, folder: Path, repository: str, access: str
+) -> Iterator[Signing]:
+    """Serve a repository, with Gitea's word for who people are."""
     organization = f"shop-{time.time_ns() % 10**9}"
     gitea.call("POST", "/orgs", {"username": organization})
     team = {"name": "oncall", "permission": "read", "units": ["repo.code"]}
@@ -57,16 +77,17 @@ def signing(gitea: GiteaServer, manifests: Manifests, tmp_path: Path) -> Iterato
             "confidential_client": True,
         },
     )
-    (tmp_path / "secret").write_text(client["client_secret"])
+    (folder / "secret").write_text(client["client_secret"])
     settings = (
         f"publicUrl: {URL}\nsignIn:\n  issuer: {gitea.url}\n  clientId: {client['client_id']}\n"
-        f"  clientSecretFile: {tmp_path}/secret\n"
+        f"  clientSecretFile: {folder}/secret\n"
     )
-    text = manifests.file("gitops.yaml") + ACCESS % organization
-    manifests.commit("rights", {"gitops.yaml": text})
+    if access:
+        text = manifests.file("gitops.yaml") + access % organization
+        manifests.commit("rights", {"gitops.yaml": text})
     file = parse_settings(settings.encode(), "settings.yaml")
     listen = Listen("127.0.0.1", 8080)
-    service = Service(ServerSettings(str(manifests.path), listen, public_url=URL, file=file))
+    service = Service(ServerSettings(repository, listen, public_url=URL, file=file))
     with TestClient(create_app(service), URL, follow_redirects=False) as browser:
         wait_for_board(service)
         yield Signing(browser, service, gitea, manifests, organization)
@@ -149,3 +170,44 @@ def test_who_is_in_no_team_looks(signing: Signing) -> None:
     assert () == person.groups
     assert not signing.service.may(person, "rollback", "test").allowed
     assert signing.service.may(person, "hold", "dev").allowed
+
+
+def test_an_approval_is_the_persons_own(
+    gitea: GiteaServer, manifests: Manifests, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ben's review and ben's merge, with the token of his sign-in; the server's account gives none.
+
+    The proposal is the CI system's, so Gitea counts him, and whoever saw another head is refused.
+    """
+    repository = gitea.new_repository("ana", writers=("ben", "ci"))
+    manifests.commit("rights", {"gitops.yaml": PROD})
+    manifests.git("push", "-q", gitea.clone_url(repository, user="ana"), "main")
+    rule = {"rule_name": "main", "required_approvals": 1, "enable_push": True}
+    gitea.call("POST", f"/repos/{repository}/branch_protections", rule, user="ana")
+    monkeypatch.setenv("GITEA_TOKEN", gitea.users["ci"].token)
+    url = gitea.clone_url(repository, user="ci")
+    done = manifests.gitops("deploy", "shop/api:9.9.9", "--to", "prod", "-o", "json", repo=url)
+    assert done.code == 0, done.err
+    (proposal,) = done.json["proposals"]
+    with serving(gitea, manifests, tmp_path, url, "") as signing:
+        assert sign_in(signing, "ben").status_code == 303
+
+        def approve(head: str) -> httpx.Response:
+            return signing.client.post(
+                "/v1/environments/prod/approve", json={"head": head}, headers=SAME
+            )
+
+        early = approve("a" * 40)
+        assert early.status_code == 409, early.text
+        path = f"/repos/{repository}/pulls/{proposal['number']}"
+        assert [] == gitea.call("GET", f"{path}/reviews", user="ana")
+        answer = approve(proposal["commit"])
+    assert answer.status_code == 200, answer.text
+    assert ("committed", True) == (answer.json()["outcome"], "in your name" in answer.text)
+    (review,) = gitea.call("GET", f"{path}/reviews", user="ana")
+    assert ("ben", "APPROVED", True) == (
+        *(review["user"]["login"], review["state"]),
+        review["official"],
+    )
+    pull = gitea.call("GET", path, user="ana")
+    assert ("ben", True) == (pull["merged_by"]["login"], pull["merged"])
