@@ -93,7 +93,9 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     alone = request.override is not None or session.dry_run or len(request.apps) > 1
     alone = alone or request.schema is not None  # an intent that others carry says no such thing
     if combining is None or alone:
-        return _announced(session, write(session, plan, eager=request.override is None).report)
+        report = write(session, plan, eager=request.override is None).report
+        look.note()
+        return _announced(session, report)
     from gitops.actions.batch.join import Batch  # loads what seals need; most calls have no key
     from gitops.core.batch.intents import Intent
 

@@ -147,8 +147,9 @@ def begin(spoken: Spoken, environ: Mapping[str, str]) -> None:
     """
     from gitops.wiring import begin as begin_reading
 
+    images = spoken.arguments if spoken.command == "deploy" else ()
     with suppress(Exception):
-        begin_reading(*wanted(spoken, environ))
+        begin_reading(*wanted(spoken, environ), images)
 
 
 def plain_call(spoken: Spoken, environ: Mapping[str, str]) -> dict[str, Any] | None:

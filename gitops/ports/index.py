@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+LOOKS = "looks"
+"""The page that says where images were looked up last (`actions/images/known.py`)."""
+
 
 class Index(Protocol):
     """Pages about one repository, by their names.

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo import GitRepository
     from gitops.adapters.gitrepo.offline import OfflineRepository
     from gitops.adapters.local.progress import Progress
+    from gitops.adapters.registry.first_look import FirstLook
     from gitops.core.environments.environment import Config, ForgeSetting
-    from gitops.ports import Clusters, GatedForge, NoForge, Registry, Renderer, Sources
+    from gitops.ports import Clusters, GatedForge, NoForge, Renderer, Sources
     from gitops.ports.repository import Start
     from gitops.ports.signatures import Signatures
 
@@ -30,12 +31,17 @@ if TYPE_CHECKING:
 _LONGEST_LOOK = 30.0  # seconds that one question to a registry may take
 
 _begun: dict[tuple[str, str | None], GitRepository] = {}
+_looks: dict[tuple[str, str | None], FirstLook] = {}
 
 
-def begin(location: str, branch: str | None, start: Start) -> None:
-    """Begin to read what `open_session` will be asked for; what is wrong with it is said then."""
+def begin(location: str, branch: str | None, start: Start, images: Sequence[str] = ()) -> None:
+    """Begin to read what `open_session` will be asked for; what is wrong with it is said then.
+
+    `images`: of a deploy, which are looked up where the one before has looked them up.
+    """
     from gitops.adapters.gitrepo.repository import open_repository
     from gitops.errors import GitopsError
+    from gitops.ports.index import LOOKS
 
     atexit.register(_close_begun)
     try:
@@ -48,6 +54,14 @@ def begin(location: str, branch: str | None, start: Start) -> None:
         repository.close()
         return
     _begun[location, branch] = repository
+    if images and repository.index().page(LOOKS):
+        from gitops.actions.images.known import recall
+
+        asked = list(recall(repository.index(), images))
+        if asked:
+            _looks[location, branch] = _first_look(_LONGEST_LOOK)
+        for name, reference in asked:
+            _looks[location, branch].begin(name, reference)
 
 
 def _close_begun() -> None:
@@ -142,7 +156,7 @@ def new_session(
         clusters=clusters,
         jobs=clusters,
         renderer=open_renderer,
-        registry=Late(opened, lambda: _registry(timeout)),
+        registry=Late(opened, lambda: _registry(location, branch, timeout)),
         signatures=Late(opened, _signatures),
         say=say,
         retry=_retry,
@@ -199,13 +213,18 @@ def _signatures() -> AbstractContextManager[Signatures]:
     return nullcontext(ImageSignatures())
 
 
-def _registry(timeout: float) -> AbstractContextManager[Registry]:
-    from contextlib import closing
+def _registry(
+    location: str, branch: str | None, timeout: float
+) -> AbstractContextManager[FirstLook]:
+    begun = _looks.pop((location, branch), None)
+    return closing(begun or _first_look(min(timeout, _LONGEST_LOOK)))
 
+
+def _first_look(within: float) -> FirstLook:
     from gitops.adapters.local.clock import SystemClock
-    from gitops.adapters.registry.registry import OciRegistry
+    from gitops.adapters.registry.first_look import FirstLook  # few ask registries
 
-    return closing(OciRegistry(os.environ, SystemClock(), min(timeout, _LONGEST_LOOK)))
+    return FirstLook(os.environ, SystemClock(), within)
 
 
 def open_offline(location: str, branch: str | None) -> AbstractContextManager[OfflineRepository]:

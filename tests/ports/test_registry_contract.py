@@ -7,11 +7,13 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from fake_registry import MemoryRegistry
 from fakes import FakeClock
+from gitops.adapters.registry.first_look import FirstLook
 from gitops.adapters.registry.registry import OciRegistry
 from gitops.core.images.manifest import OCI_INDEX, Platform
 from gitops.core.images.name import ImageName
@@ -57,7 +59,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
         if request.param == "locked":
             host, user, password = found.locked, USER, PASSWORD
     told = {"auths": {host: {"username": user, "password": password}}} if user else {}
-    registry = OciRegistry({"DOCKER_AUTH_CONFIG": json.dumps(told)}, FakeClock(), 20.0)
+    registry: Any = FirstLook({"DOCKER_AUTH_CONFIG": json.dumps(told)}, FakeClock(), 20.0)
     name = ImageName(host, path)
     forgets = request.param == "gitea"
     yield Place(name, HttpShelf(host, user, password), registry, forgets)
@@ -244,7 +246,7 @@ def test_the_wrong_password_is_said(docker_registry: DockerRegistry) -> None:
     """Credentials that do not count are named by where they stand, never shown."""
     host = docker_registry.locked
     told = {"auths": {host: {"username": USER, "password": "wrong-word-of-ana"}}}
-    registry = OciRegistry({"DOCKER_AUTH_CONFIG": json.dumps(told)}, FakeClock(), 20.0)
+    registry: Any = FirstLook({"DOCKER_AUTH_CONFIG": json.dumps(told)}, FakeClock(), 20.0)
     with pytest.raises(Denied, match="DOCKER_AUTH_CONFIG") as caught:
         registry.resolve(ImageName(host, "shop/api"), "1.4.2")
     assert "wrong-word" not in f"{caught.value.message} {caught.value.hint}"

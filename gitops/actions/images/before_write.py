@@ -32,12 +32,14 @@ class LookedAt(Struct, frozen=True):
         reasons: label of an overlay -> why its images may not go there.
         warnings: what could not be looked at.
         schemas: label of an overlay -> what its images say of the database's schema, the worst.
+        asked: image -> where its digest was asked for, and nothing else.
     """
 
     targets: tuple[Target, ...]
     reasons: Mapping[str, tuple[Reason, ...]] = {}
     warnings: tuple[str, ...] = ()
     schemas: Mapping[str, Schema] = {}
+    asked: Mapping[str, ImageName] = {}
 
 
 class _Question(Struct, frozen=True):
@@ -77,7 +79,13 @@ def look(
         warnings += made.warnings
         if (schema := worst(made.schemas)) is not None:
             schemas[target.view.label] = schema
-    return LookedAt(tuple(changed), reasons, tuple(dict.fromkeys(warnings)), schemas)
+    where = {
+        one.request.image: one.wish.name
+        for _, questions in asked
+        for one in questions
+        if one.wish is not None and one.wish.is_plain
+    }
+    return LookedAt(tuple(changed), reasons, tuple(dict.fromkeys(warnings)), schemas, where)
 
 
 def warn(

@@ -5,27 +5,34 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import CONFIG_PATH, RegistryRules
 from gitops.errors import GitopsError
 from gitops.ports import Unproven
+from gitops.ports.index import LOOKS
 
 if TYPE_CHECKING:
     from gitops.actions.context.targets import Target
     from gitops.actions.images.before_write import LookedAt
     from gitops.actions.images.looks import Looks
+    from gitops.core.images.name import ImageName
 
 _WORDS = (b"registries:", b"pin:")
 _ROLLBACK_PATIENCE = 5.0  # seconds that the way back waits for registries, all in all
 
 
 class Look(Struct):
-    """What registries say in one call, whichever tip it plans on."""
+    """What registries say in one call, whichever tip it plans on.
+
+    Attributes:
+        asked: image -> where its digest was asked for.
+    """
 
     session: Session
     looks: Looks | None = None
+    asked: dict[str, ImageName] = field(default_factory=dict)
 
     def at(self, tip: Tip, targets: Sequence[Target], *, carried: bool = False) -> LookedAt | None:
         """Look at what `targets` ask for; None where `gitops.yaml` asks for no look.
@@ -39,7 +46,17 @@ class Look(Struct):
             return None
         from gitops.actions.images.before_write import look
 
-        return look(self._opened(), targets, rules, carried=carried)
+        found = look(self._opened(), targets, rules, carried=carried)
+        self.asked.update(found.asked)
+        return found
+
+    def note(self) -> None:
+        """Keep where was asked, for the next call to begin there."""
+        index = self.session.index
+        if index is not None and (self.asked or index.page(LOOKS)):
+            from gitops.actions.images.known import note
+
+            note(index, self.asked)
 
     def restored(self, targets: Sequence[Target]) -> tuple[str, ...]:
         """Return what a person should know before images are restored; it bars nothing."""

@@ -72,10 +72,10 @@ class Looks:
             with self._opening:
                 resolve = self._registry.resolve  # loads and opens what asks, for all of them
             with self._slots:
-                if wish.platforms or wish.schema:
-                    self._seen[wish] = self._with_manifest(wish)
-                else:
+                if wish.is_plain:
                     self._seen[wish] = Seen(resolve(wish.name, wish.reference))
+                else:
+                    self._seen[wish] = self._with_manifest(wish)
         except GitopsError as error:
             self._seen[wish] = Seen(error=error)
         except BaseException as error:  # noqa: BLE001 - raised where the answer is wanted

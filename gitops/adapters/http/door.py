@@ -23,6 +23,7 @@ from gitops.core.images.name import is_loopback
 
 if TYPE_CHECKING:
     import ssl
+    from socket import socket
 
 _ONCE = ("POST", "PATCH")  # on a new line, so that its end never makes a second one
 _LONGEST_SILENCE = 15.0
@@ -101,6 +102,13 @@ class HttpDoor:
             self._idle.clear()
         for line in lines:
             line.close()
+
+    def adopt(self, origin: str, sock: socket) -> None:
+        """Take a connection to `origin` that somebody else made, for the next request."""
+        line = self._open(urlsplit(origin))
+        line.sock = sock
+        with self._lock:
+            self._idle.setdefault(origin, []).append(line)
 
     def ask(
         self,

@@ -9,6 +9,7 @@ store elsewhere is followed without.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from socket import socket
 from urllib.parse import urljoin, urlsplit
 
 from gitops.adapters.http.door import Deadline, HttpDoor, NoResponse, Response
@@ -17,7 +18,7 @@ from gitops.adapters.registry.docker_config import DockerConfig
 from gitops.adapters.registry.tokens import Tokens
 from gitops.adapters.registry.words import RegistryWords
 from gitops.core.images.manifest import MANIFESTS
-from gitops.core.images.name import ImageName, api_host, is_loopback
+from gitops.core.images.name import ImageName, is_loopback, root_of
 from gitops.errors import Unavailable
 from gitops.ports import Clock
 
@@ -50,6 +51,7 @@ class RegistryAccess:
         self._within = within
         self.words = RegistryWords(config, clock)
         self._tokens = Tokens(config, self._door, self.words, clock)
+        self._told: dict[tuple[str, str], Response] = {}
 
     def __repr__(self) -> str:
         return "RegistryAccess()"
@@ -61,6 +63,15 @@ class RegistryAccess:
     def deadline(self) -> Deadline:
         """Return when a call that begins now must be over."""
         return Deadline(self._within)
+
+    def take_over(self, name: ImageName, path: str, line: socket | None, answer: Response) -> None:
+        """Go on where somebody else has sent a HEAD without a token, and got this answer.
+
+        `line`: the connection to the registry that it came on, None where that is over.
+        """
+        if line is not None:
+            self._door.adopt(root_of(name.host), line)
+        self._told["HEAD", self._url(name, path)] = answer
 
     def read(
         self,
@@ -176,9 +187,11 @@ class RegistryAccess:
         """Send a request, and once more with what the registry then asks for."""
         key = (name.host, name.path, actions)
         sent = self._tokens.authorization(key)
+        told = self._told.pop((method, url), None)
         for last in (False, False, True):
             given = {**headers, **({"Authorization": sent} if sent else {})}
-            answer = self._door.ask(method, url, given, body, most=most, deadline=deadline)
+            answer = told or self._door.ask(method, url, given, body, most=most, deadline=deadline)
+            told = None
             if answer.status != 401 or last:
                 return answer
             challenge = read_challenge(answer.headers.get("www-authenticate", ""))
@@ -189,11 +202,6 @@ class RegistryAccess:
                 return answer
             sent = found
         raise AssertionError("the last try returns")
-
-
-def root_of(host: str) -> str:
-    """Return the URL that the paths of a registry's interface are below."""
-    return f"{'http' if is_loopback(host) else 'https'}://{api_host(host)}"
 
 
 def _origin(url: str) -> tuple[str, str]:

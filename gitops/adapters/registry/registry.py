@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urljoin, urlsplit
 
 from gitops.adapters.http.door import Deadline, Response
-from gitops.adapters.registry.access import ACCEPT, LONGEST_MANIFEST, RegistryAccess, root_of
+from gitops.adapters.registry.access import ACCEPT, LONGEST_MANIFEST, RegistryAccess
 from gitops.core.images.manifest import (
     OCI_INDEX,
     Descriptor,
@@ -24,11 +24,13 @@ from gitops.core.images.manifest import (
     read_config,
     read_manifest,
 )
-from gitops.core.images.name import ImageName, api_host, is_digest, is_tag
+from gitops.core.images.name import ImageName, api_host, is_digest, is_tag, root_of
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Clock
 
 if TYPE_CHECKING:
+    from socket import socket
+
     from gitops.adapters.registry.removal import Removal
 
 _LONGEST_PAGE = 8 << 20
@@ -60,6 +62,19 @@ class OciRegistry:
     def close(self) -> None:
         """Hang up."""
         self._access.close()
+
+    def resolve_on(
+        self,
+        name: ImageName,
+        reference: str,
+        line: socket | None,
+        status: int,
+        headers: Mapping[str, str],
+    ) -> str:
+        """Do what `resolve` does, whose first request was answered already, on `line`."""
+        answer = Response(status, headers, b"")
+        self._access.take_over(name, f"manifests/{reference}", line, answer)
+        return self.resolve(name, reference)
 
     def resolve(self, name: ImageName, reference: str) -> str:
         """See `ports.Registry`."""

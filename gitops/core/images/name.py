@@ -77,6 +77,11 @@ def is_loopback(host: str) -> bool:
     return len(parts) == 4 and numbers and parts[0] == "127"
 
 
+def root_of(host: str) -> str:
+    """Return the URL that the paths of a registry's interface are below."""
+    return f"{'http' if is_loopback(host) else 'https'}://{api_host(host)}"
+
+
 def api_host(host: str) -> str:
     """Return where the interface of a registry is: Docker Hub's is not at its name."""
     return "registry-1.docker.io" if host == DOCKER_HUB else host

@@ -30,6 +30,11 @@ class Wish(Struct, frozen=True):
     platforms: bool = False
     schema: bool = False
 
+    @property
+    def is_plain(self) -> bool:
+        """Is only the digest asked for?"""
+        return not (self.platforms or self.schema)
+
     def __str__(self) -> str:
         return f"{self.name}{'@' if ':' in self.reference else ':'}{self.reference}"
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from threading import Event
 from time import monotonic
+from typing import cast
 
 import pytest
 
 from fakes import FakeClock
-from gitops.adapters.registry.registry import OciRegistry
+from gitops.adapters.registry.first_look import FirstLook
 from gitops.core.images.manifest import OCI_MANIFEST, digest_of
 from gitops.core.images.name import ImageName
 from gitops.errors import Denied, GitopsError, NotFound, TimedOut, Unavailable
+from gitops.ports import Registry
 from servers.loopback import Handler, Loopback
 
 SECRET = "swordfish-of-ana"
@@ -43,12 +47,13 @@ class Answer:
 
 @dataclass
 class Asked:
-    """What the server was asked."""
+    """What the server was asked, and from which port."""
 
     method: str
     path: str
     headers: Mapping[str, str]
     body: bytes
+    port: int = 0
 
 
 class Script(Loopback):
@@ -64,7 +69,8 @@ class Script(Loopback):
 
         class Scripted(Handler):
             def answer(self) -> None:
-                asked = Asked(self.command, self.path, dict(self.headers), self.read_body())
+                told, port = dict(self.headers), self.client_address[1]
+                asked = Asked(self.command, self.path, told, self.read_body(), port)
                 script.asked.append(asked)
                 found = script.answers.get((self.command, self.path))
                 found = script.otherwise(asked) if found is None else found
@@ -112,10 +118,11 @@ def other() -> Iterator[Script]:
         yield made
 
 
-def open_registry(*hosts: str, within: float = 10.0) -> OciRegistry:
-    """Return the adapter, with a password for some hosts."""
+def open_registry(*hosts: str, within: float = 10.0) -> Registry:
+    """Return the adapter as it is wired, with a password for some hosts."""
     told = {"auths": {host: {"username": "ana", "password": SECRET} for host in hosts}}
-    return OciRegistry({"DOCKER_AUTH_CONFIG": json.dumps(told)}, FakeClock(), within)
+    made = FirstLook({"DOCKER_AUTH_CONFIG": json.dumps(told)}, FakeClock(), within)
+    return cast("Registry", made)
 
 
 def show(error: GitopsError) -> str:
@@ -239,6 +246,7 @@ def test_a_token_is_fetched_once_and_kept(server: Script) -> None:
     assert registry.resolve(server.name, "1") == registry.resolve(server.name, "1") == DIGEST
     said = [asked.headers.get("Authorization", "")[:6] for asked in server.asked]
     assert said == ["", "Basic ", "Bearer", "Bearer"]
+    assert 1 == len({asked.port for asked in server.asked})  # all of it on one connection
 
 
 def test_a_stale_token_is_replaced_once(server: Script) -> None:
@@ -466,3 +474,35 @@ def test_nothing_there_is_said_by_its_name(server: Script) -> None:
     server.give("GET", "manifests/1", Answer(404, body))
     with pytest.raises(NotFound, match="has no repository shop/api"):
         open_registry().resolve(server.name, "1")
+
+
+def test_a_question_that_was_begun_is_asked_once(server: Script) -> None:
+    """Whoever wants to know later hears what was answered to the first; what fails is met again."""
+    server.give("HEAD", "manifests/1", Answer(200, headers={"Docker-Content-Digest": DIGEST}))
+    made = FirstLook({}, FakeClock(), 10.0)
+    made.begin(server.name, "1")
+    assert DIGEST == made.resolve(server.name, "1")
+    assert ["HEAD"] == [one.method for one in server.asked]
+
+    silent = ImageName("127.0.0.1:9", "shop/api")
+    made.begin(silent, "1")
+    with pytest.raises(Unavailable, match=r"127\.0\.0\.1:9 cannot be asked"):
+        made.resolve(silent, "1")
+    made.close()
+
+
+def test_a_deploy_loads_no_client_for_a_digest(server: Script) -> None:
+    """What else registries may want is loaded when one of them wants it."""
+    server.give("HEAD", "manifests/1", Answer(200, headers={"Docker-Content-Digest": DIGEST}))
+    program = f"""
+import sys
+from gitops.adapters.local.clock import SystemClock
+from gitops.adapters.registry.first_look import FirstLook
+from gitops.core.images.name import ImageName
+print(FirstLook({{}}, SystemClock(), 9.0).resolve(ImageName({server.host!r}, "shop/api"), "1"))
+assert not set(sys.modules) & {{"http.client", "ssl", "gitops.adapters.registry.access"}}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert DIGEST == done.stdout.strip()

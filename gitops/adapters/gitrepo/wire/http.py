@@ -226,6 +226,15 @@ class HttpConnection:
             with suppress(OSError):
                 self._socket.shutdown(socket.SHUT_RDWR)
 
+    def hand_over(self) -> socket.socket | None:
+        """Return the connection itself, for somebody else to go on with; None: it is over."""
+        if not self._stands():
+            self.close()
+            return None
+        found, self._socket = self._socket, None
+        self.close()
+        return found
+
     def close(self) -> None:
         """End the connection; the next request makes another."""
         for one in (self._stream, self._socket):
