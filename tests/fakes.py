@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -168,6 +168,7 @@ class FakeRepository:
         self.signs: str | None = None
         self.atomic = True
         self.told: tuple[str, ...] = ()
+        self.crowd: Callable[[Collection[str]], bool] | None = None
         self.memory: dict[str, str] = {}
         self._bet: FakeSnapshot | None = None
         if files is not None:
@@ -398,6 +399,8 @@ class FakeRepository:
             (name, update.old) for update, name in names.items()
         ]:
             raise Unproven
+        if self.crowd is not None and self.crowd(tuple(names.values())):
+            return Lost("others wait to be carried", gave_way=True)
         self.told = tuple(name for name in self.branches if name.startswith("refs/"))
         trouble, self.trouble = self.trouble, None
         if trouble is not None and not self.lands:
@@ -432,7 +435,10 @@ class FakeIntents:
         blobs: object id -> content.
         why: what `obstacle` says.
         crowded: raised by `gather`.
+        deaf: nobody hears of refs before a push, as where git makes it.
     """
+
+    deaf = False
 
     def __init__(self, repository: FakeRepository) -> None:
         self.repository = repository
@@ -474,6 +480,16 @@ class FakeIntents:
     def look(self, branch: str, commit: str) -> FakeSnapshot:
         """See `ports.Intents`."""
         return FakeSnapshot(branch, commit, self.repository.commits[commit].files)
+
+    def give_way(self, prefix: str, crowd: Callable[[Collection[str]], bool] | None) -> None:
+        """See `ports.Intents`."""
+
+        def leaves(moving: Collection[str]) -> bool:
+            there = [name for name in self.repository.branches if name.startswith(prefix)]
+            ours = any(name.startswith(prefix) for name in moving)
+            return not ours and crowd is not None and bool(there) and crowd(there)
+
+        self.repository.crowd = None if self.deaf else leaves
 
     def overheard(self, prefix: str) -> Collection[str]:
         """See `ports.Intents`."""

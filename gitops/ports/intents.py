@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
@@ -62,6 +62,15 @@ class Intents(Protocol):
 
     def look(self, branch: str, commit: str) -> Snapshot:
         """Return `commit`, read before or made by `Repository.create`, as the tip of `branch`."""
+        ...
+
+    def give_way(self, prefix: str, crowd: Callable[[Collection[str]], bool] | None) -> None:
+        """Leave the branch to those who wait, from now on; with None not any more.
+
+        A push that touches no ref under `prefix` is `Lost` before anything moves where `crowd` says
+        of the refs there that they are others who wait. Where nobody hears of refs in time, it is
+        made all the same.
+        """
         ...
 
     def overheard(self, prefix: str) -> Collection[str]:

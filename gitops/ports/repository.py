@@ -96,9 +96,14 @@ class RefUpdate(Struct, frozen=True):
 
 
 class Lost(Struct, frozen=True):
-    """A push that lost a race: some ref was not at `old` any more. Nothing was changed."""
+    """A push that lost a race: some ref was not at `old` any more. Nothing was changed.
+
+    Attributes:
+        gave_way: it was not made at all, for others wait (`Intents.give_way`).
+    """
 
     words: str
+    gave_way: bool = False
 
 
 class Unproven(Exception):

@@ -207,3 +207,36 @@ def test_a_push_tells_what_lies_there(world: World) -> None:
     world.repository.push([RefUpdate(ONE, first, None)])
     world.repository.push([RefUpdate(MAIN, new, world.change(new, {FILE: b"tag 3\n"}))])
     assert () == tuple(world.intents.overheard(PREFIX))
+
+
+def test_a_push_leaves_the_way_to_those_who_wait(world: World) -> None:
+    """Asked to, a push of the branch is lost before it is made, and one that carries is made."""
+    first = world.publish(ONE, b"one")
+    base = world.intents.gather("main", PREFIX).snapshot.commit
+    new = world.change(base, {FILE: b"tag 2\n"})
+    asked: list[set[str]] = []
+    world.intents.give_way(PREFIX, lambda refs: not asked.append(set(refs)))
+
+    lost = world.repository.push([RefUpdate(MAIN, base, new)])
+    if lost is None:  # git makes this push, and nobody hears of refs before
+        assert (asked, new) == ([], world.other.head())
+        return
+    assert (lost.gave_way, base) == (True, world.other.head())
+    assert [{ONE}] == asked
+    carried = [RefUpdate(MAIN, base, new), RefUpdate(ONE, first, None)]
+    assert world.repository.push(carried) is None
+    assert (new, [{ONE}]) == (world.other.head(), asked)
+
+
+def test_a_push_leaves_the_way_no_more(world: World) -> None:
+    """Where nobody waits, or one need not look any more, the branch moves."""
+    world.publish(ONE, b"one")
+    base = world.intents.gather("main", PREFIX).snapshot.commit
+    one = world.change(base, {FILE: b"tag 2\n"})
+    world.intents.give_way(PREFIX, lambda refs: False)
+    assert world.repository.push([RefUpdate(MAIN, base, one)]) is None
+    two = world.change(one, {FILE: b"tag 3\n"})
+    world.intents.give_way(PREFIX, lambda refs: True)
+    world.intents.give_way(PREFIX, None)
+    assert world.repository.push([RefUpdate(MAIN, one, two)]) is None
+    assert two == world.other.head()

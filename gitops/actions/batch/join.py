@@ -7,7 +7,7 @@ why nothing lands twice, docs/explanation/races.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -21,7 +21,14 @@ from gitops.actions.batch.queue import AloneError, Waiting
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Combining, Session, Tip
 from gitops.actions.write.push import Sent
-from gitops.core.batch.intents import LONGEST_LIFE, REF_PREFIX, Intent, is_outdated, sign
+from gitops.core.batch.intents import (
+    LONGEST_LIFE,
+    REF_PREFIX,
+    Intent,
+    is_outdated,
+    is_waiting,
+    sign,
+)
 from gitops.core.batch.selection import MOST_LISTED
 from gitops.core.report import WriteReport
 from gitops.errors import GitopsError, TimedOut, TryAgain, Unavailable
@@ -54,6 +61,19 @@ class Batch(Struct):
     pushes: int = 0
     published: bool = False
     warnings: dict[str, None] = {}
+
+    def give_way(self, *, leave: bool) -> None:
+        """Leave the branch to others that wait, where that is heard in time; or not any more.
+
+        Whoever comes new pushes one change on a tip that it remembers, and always gets the branch
+        before one who carries many.
+        """
+
+        def crowd(refs: Collection[str]) -> bool:
+            now = self.session.clock.now()
+            return any(is_waiting(ref, now) for ref in refs)
+
+        self.combining.intents.give_way(REF_PREFIX, crowd if leave else None)
 
     def waiting(self) -> bool:
         """Say whether others wait to be carried, as far as the newest push told."""

@@ -50,6 +50,10 @@ class Others(Protocol):
     published: bool
     pushes: int
 
+    def give_way(self, *, leave: bool) -> None:
+        """Let pushes lose where others wait to be carried; or not any more."""
+        ...
+
     def waiting(self) -> bool:
         """Say whether others wait to be carried, as far as the newest push told."""
         ...
@@ -91,7 +95,10 @@ class _Race(Struct):
             return None
         self.pushes += 1
         lost = push(session, sent, apart=apart)
-        self.lost += lost is not None
+        if lost is not None and lost.gave_way:
+            self.pushes -= 1
+        elif lost is not None:
+            self.lost += 1
         return lost
 
     def join(self, others: Others, sent: Sent, deadline: float) -> WriteReport | None:
@@ -130,6 +137,8 @@ def write(
     if session.before_write is not None and not session.dry_run:
         plan = asking(session, plan)
     race = _Race()
+    if others is not None:
+        others.give_way(leave=True)
     try:
         if eager and not session.dry_run and (tried := _try_cached_tip(session, plan)) is not None:
             if tried.landed:
@@ -177,8 +186,12 @@ def _write(
             if lost is None:
                 return _tidied(_finish(session, sent, race.pushes), others)
             moved = ", ".join(entry.branch for entry in sent.updates)
-            session.detail(f"{moved} moved on before push {race.pushes} ({lost.words})")
-            if others is not None and (race.lost >= _ALONE or others.waiting()):
+            if lost.gave_way:
+                session.detail(f"{moved} is left to others that wait")
+            else:
+                session.detail(f"{moved} moved on before push {race.pushes} ({lost.words})")
+            if others is not None and (race.lost >= _ALONE or lost.gave_way or others.waiting()):
+                others.give_way(leave=False)
                 carried = race.join(others, sent, attempts.deadline)
                 if carried is not None:
                     return Written(carried, wanted, tip)

@@ -101,6 +101,15 @@ def is_outdated(ref: str, now: datetime) -> bool:
     return made is not None and made <= now.timestamp() - USUAL_LIFE.total_seconds()
 
 
+def is_waiting(ref: str, now: datetime) -> bool:
+    """Say whether the ref of an intent, going by its name, is of a writer that waits just now.
+
+    A name that tells no time may be anything, and stay for ever: nobody waits for it.
+    """
+    made = made_at(ref.removeprefix(REF_PREFIX)) if ref.startswith(REF_PREFIX) else None
+    return made is not None and abs(now.timestamp() - made) < USUAL_LIFE.total_seconds()
+
+
 def key_from(text: str) -> bytes:
     """Return the shared key that `GITOPS_COMBINE_KEY` holds.
 

@@ -184,6 +184,29 @@ def test_who_gets_the_branch_carries_all_who_wait(world: World) -> None:
     assert set() == world.refs()
 
 
+def test_who_comes_new_leaves_the_way_to_those_who_wait(world: World) -> None:
+    """Where others wait the branch is not taken from them: the first push carries them all."""
+    waits = world.intent(1)
+    world.publish(waits)
+    report = world.deploy()
+
+    assert [waits.id, OWN] == [name for _, _, name in world.log()]
+    assert report.commit == world.branches["main"]
+    assert [MAIN] == [refs[0] for refs in world.pushed if MAIN in refs and len(refs) > 1]
+    assert set() == world.refs()
+    assert "main is left to others that wait" in world.details
+
+
+@pytest.mark.parametrize("name", ["junk", timed_id(START.timestamp() - 90, bytes(10))])
+def test_nobody_leaves_the_way_to_what_waits_for_nothing(world: World, name: str) -> None:
+    """A ref of no writer, or of one that gave up long ago, stands in nobody's way."""
+    world.put(REF_PREFIX + name, b"junk")
+    report = world.deploy()
+
+    assert (OWN, 1) == (world.log()[-1][2], report.attempts)
+    assert (MAIN,) == world.pushed[0]
+
+
 def test_a_carried_commit_says_who_carried_it(world: World) -> None:
     """The owner stays the author, the carrier is named; one's own commit names nobody."""
     other = world.intent(1)
@@ -661,6 +684,7 @@ def test_too_little_time(world: World) -> None:
 def test_where_others_wait_already_one_loss_is_enough(world: World) -> None:
     """Who loses and hears of others who wait joins them, instead of taking the branch from them."""
     other = world.intent(1)
+    world.intents.deaf = True
     world.before_push = [world.rival]
     world.publish(other)
     report = world.deploy()

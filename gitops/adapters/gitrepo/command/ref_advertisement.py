@@ -6,7 +6,7 @@ git does not pass that on; its trace of the talk does. The trace holds no header
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,10 +18,14 @@ class RefAdvertisement:
 
     Attributes:
         listens: `open` was called.
+        gave_way: the newest push was not made, see `give_way`.
     """
 
     def __init__(self) -> None:
         self.listens = False
+        self.gave_way = False
+        self._prefix = ""
+        self._crowd: Callable[[Collection[str]], bool] | None = None
         self._file: Path | None = None
         self._heard: Mapping[str, str] | None = None
 
@@ -29,11 +33,22 @@ class RefAdvertisement:
         """Listen to the pushes from now on."""
         self.listens = True
 
+    def give_way(self, prefix: str, crowd: Callable[[Collection[str]], bool] | None) -> None:
+        """Make no push that touches nothing under `prefix` where `crowd` says so of refs there."""
+        self._prefix, self._crowd = prefix, crowd
+
+    def leaves(self, moving: Collection[str], refs: Mapping[str, str]) -> bool:
+        """Say of a push of refs whether it leaves the way to others, by what the server told."""
+        there = [ref for ref in refs if self._crowd is not None and ref.startswith(self._prefix)]
+        ours = any(ref.startswith(self._prefix) for ref in moving)
+        self.gave_way = bool(there) and not ours and self._crowd is not None and self._crowd(there)
+        return self.gave_way
+
     def environ(self, folder: Path) -> Mapping[str, str] | None:
         """Return the variables for the git that pushes; its trace goes into `folder`."""
         if not self.listens:
             return None
-        self._heard = None
+        self._heard, self.gave_way = None, False
         self._file = folder / "push-talk"
         with suppress(FileNotFoundError):
             self._file.unlink()

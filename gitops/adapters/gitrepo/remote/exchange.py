@@ -320,6 +320,9 @@ class Exchange:
 
         def work() -> tuple[GitResult | None, receive.Advert | None]:
             known = None if alone and not listens else receive.advert(wire)
+            moving = [update.ref for update in updates]
+            if ears is not None and known is not None and ears.leaves(moving, known.refs):
+                return GitResult(1, b"", ""), known
             return receive.push(wire, self._git, store, updates, known), known
 
         try:

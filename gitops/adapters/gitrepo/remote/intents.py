@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -90,6 +90,10 @@ class GitIntents:
         """Return `commit` as the tip of `branch`; see `ports.Intents`."""
         self._source.adopt(branch, commit)
         return CommitSnapshot(self._source.store, BranchTip(branch, commit))
+
+    def give_way(self, prefix: str, crowd: Callable[[Collection[str]], bool] | None) -> None:
+        """Leave the branch to those who wait; see `ports.Intents`."""
+        self._source.ears.give_way(prefix, crowd)
 
     def overheard(self, prefix: str) -> Collection[str]:
         """Return what the server told of at the newest push; see `ports.Intents`."""

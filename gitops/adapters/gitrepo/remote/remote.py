@@ -338,6 +338,8 @@ class Remote:
             raise Unproven  # the server would say nothing about the branch that was read
         self.store.rest()
         answer = self._exchange.push(self.store, updates, self._ears)
+        if self._ears is not None and self._ears.gave_way:
+            return Lost("others wait to be carried", gave_way=True)
         verdict = read_answer(answer, updates, lambda: self._now(updates))
         if verdict.kind is AnswerKind.LANDED:
             self._memory.pushed(updates, won=bet is not None)
