@@ -68,6 +68,8 @@ VARIABLES = {
     "any time.",
     "GITOPS_ARGOCD_REPO": "What Argo CD's Applications call the manifest repository, where that "
     "differs from the URL used here.",
+    "GITOPS_SETTINGS": "The file with the addresses of channels, for `gitops notify` "
+    "([how](../how-to/notify.md)).",
     "GITOPS_WORKFLOWS_NAMESPACE": "The namespace that Argo Workflows runs workflows in; default: "
     "`argo` ([how](../how-to/workflows.md)).",
     "NO_COLOR": "When set, output has no colour; it has none either where no terminal is.",

@@ -89,6 +89,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "workflow",
         "Workflows of Argo Workflows: a team's first ones, submitted, followed, resumed.",
     ),
+    "notify": (
+        "notify",
+        "Tell people what happened since they were told last: rollbacks, holds, what waits.",
+    ),
     "serve": (
         "serve",
         "Serve the page: what runs where, and the ways to change it, for people with a browser.",
@@ -122,6 +126,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "release",
         "watch",
         "workflow",
+        "notify",
         "serve",
         "demo",
         "schema",
@@ -218,6 +223,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops images prune",
         "gitops images prune shop/api --yes",
         "gitops images prune --yes --max 500 -o json",
+    ),
+    "notify": (
+        "gitops notify --settings channels.yaml",
+        "gitops notify --settings channels.yaml --dry-run",
     ),
     "workflow init": (
         "gitops workflow init --image registry.example.com/gitops:1",

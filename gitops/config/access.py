@@ -1,4 +1,4 @@
-"""`access:` and `jobs:` of `gitops.yaml`: keys, rules, and what they become."""
+"""`access:` and `jobs:` of `gitops.yaml`: keys, rules, and what they become; keys of `notify:`."""
 
 from __future__ import annotations
 
@@ -146,6 +146,43 @@ def job_table() -> Table:
             ),
         }
     )
+
+
+# Written out as in core/environments/notify.py, which only few calls load.
+_EVENTS = ("rollback", "hold", "proposal", "approved", "degraded", "recovered", "alert")
+
+
+def notify_key(name: Text) -> Key:
+    """Return the key of the top level; `name` is that of an environment."""
+    return Key(
+        ListOf(
+            Table(
+                {
+                    "channel": Key(
+                        Text(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", _explain_channel),
+                        "A word for it; its addresses are in the settings of whoever sends: "
+                        "they are secrets.",
+                        required=True,
+                    ),
+                    "environments": Key(
+                        ListOf(name, least=1), "Only of these, groups too; default: of all."
+                    ),
+                    "events": Key(
+                        ListOf(OneOf(*_EVENTS), least=1),
+                        "What it hears of; default: all of it. hold: its end, too; alert: one "
+                        "that nothing was done about.",
+                    ),
+                }
+            )
+        ),
+        "Who hears of rollbacks, holds, what waits for approval, what is degraded: by `gitops "
+        "notify`, or the server.",
+    )
+
+
+def _explain_channel(text: str) -> str:
+    """Say what is wrong with a word for a channel."""
+    return f"{shown(text)} is no word for a channel: small letters, digits, hyphens inside"
 
 
 def check_access(

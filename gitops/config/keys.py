@@ -7,7 +7,7 @@ one value demands of another is in `gitops/config/rules.py`.
 
 from __future__ import annotations
 
-from gitops.config.access import access_keys
+from gitops.config.access import access_keys, notify_key
 from gitops.config.clusters import cluster_table, wait_table
 from gitops.config.groups import group_table
 
@@ -363,6 +363,7 @@ ROOT = Table(
             "Where environments run, so that their health can be asked for.",
         ),
         **access_keys(Text(NAME, explain_name)),
+        "notify": notify_key(Text(NAME, explain_name)),
         "databases": Key(
             ListOf(DATABASE),
             "How databases of each class are known; with it `gitops data check`, `validate` and "

@@ -30,7 +30,7 @@ OVERLAY = (
 
 FOLDERS = rf"(?:\./)*(?:(?!\*\*\*){_PATH_PART})(?:/(?!\*\*\*){_PATH_PART})*/?"
 
-NAME = r"(?!ledger$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+NAME = r"(?!(?:ledger|told)$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 
 
 _FILE_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
@@ -89,8 +89,8 @@ def explain_cron(text: str) -> str:
 
 def explain_name(text: str) -> str:
     """Say what is wrong with an environment's name."""
-    if text == "ledger":
-        return "'ledger' is taken: gitops keeps its ledger on the branch gitops/ledger"
+    if text in ("ledger", "told"):
+        return f"{shown(text)} is taken: gitops keeps a branch gitops/{text} of its own"
     return f"{shown(text)} must be lower-case letters, digits and inner dashes, at most 63"
 
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from gitops.core.environments.environment import BranchRule, Group
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
+    from gitops.core.environments.notify import NotifyRow
 
 
 def check_rules(root: Value, problems: Problems) -> None:
@@ -72,6 +73,11 @@ def check_rules(root: Value, problems: Problems) -> None:
         check_clusters(lists["clusters"], names, problems)
     if lists.get("access") or lists.get("jobs"):
         _check_access(lists, names, problems)
+    if lists.get("notify"):
+        from gitops.config.notify import check_notify  # only who sends wants them
+
+        groups = [row.get("name") for row in lists.get("groups", ())]
+        check_notify(lists["notify"], [*names, *groups], problems)
     if lists.get("databases"):
         from gitops.config.databases import check_databases  # only few commands want them
 
@@ -119,6 +125,7 @@ def make_config(root: Value) -> Config:
         databases=_make_databases(lists.get("databases", ())),
         access=_make_access(root, environments),
         jobs=make_jobs(lists.get("jobs", ())),
+        notify=_make_notify(root, environments),
     )
 
 
@@ -155,6 +162,16 @@ def _check_access(
 def _make_access(root: Value, environments: Sequence[Environment]) -> tuple[AccessRow, ...]:
     groups = _make_groups(root.list("groups"), environments)
     return make_access(root.list("access"), groups, [row.name for row in environments])
+
+
+def _make_notify(root: Value, environments: Sequence[Environment]) -> tuple[NotifyRow, ...]:
+    rows = root.list("notify")
+    if not rows:
+        return ()
+    from gitops.config.notify import make_notify  # only who sends wants them
+
+    groups = _make_groups(root.list("groups"), environments)
+    return make_notify(rows, groups, [row.name for row in environments])
 
 
 def _make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:

@@ -21,7 +21,24 @@ from gitops.server.identity.settings import IdentitySettings, read_identity
 
 _URL = r"https?://[^\s/?#@]+"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
+_WORD = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_ADDRESS = r"(?!file:)[a-z][a-z0-9+.-]*://[^\s]+"
 _LARGEST = 1 << 20  # bytes of the file
+
+_CHANNEL = Table(
+    {
+        "name": Key(
+            Text(_WORD, lambda text: f"{shown(text)} is no word for a channel"),
+            "What `notify:` of gitops.yaml calls it.",
+            required=True,
+        ),
+        "to": Key(
+            ListOf(Text(_ADDRESS, lambda _: "is no address of apprise: SCHEME://…"), least=1),
+            "Addresses as apprise has them: slack://…, mailto://…, json://….",
+            required=True,
+        ),
+    }
+)
 
 KEYS: Mapping[str, Key] = {
     "publicUrl": Key(
@@ -31,6 +48,9 @@ KEYS: Mapping[str, Key] = {
     "hosts": Key(
         ListOf(Text(_HOST, lambda text: f"{shown(text)} is no name of a host"), least=1),
         "More names that requests come to, as inside a cluster: gitops.gitops.svc.",
+    ),
+    "channels": Key(
+        ListOf(_CHANNEL, least=1), "Where messages of `notify:` of gitops.yaml go; secrets."
     ),
     **IDENTITY_KEYS,
 }
@@ -104,6 +124,12 @@ class ServerSettings(Struct, frozen=True):
         if lines:
             raise ConfigError("the settings cannot be used", reasons=tuple(lines))
         return found
+
+
+def channels_of(file: Value | None) -> dict[str, tuple[str, ...]]:
+    """Return channel -> its addresses, as a settings file has them."""
+    rows = file.list("channels") if file is not None else ()
+    return {row.get("name"): row.list_texts("to") for row in rows}
 
 
 def read_listen(text: str) -> Listen:

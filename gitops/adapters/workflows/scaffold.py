@@ -9,9 +9,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from gitops.core.text.extras import extra_hint
 from gitops.errors import NotFound
 
-INSTALL = "install gitops with its extra [workflows], from where gitops came"
 _BLOCK = re.compile(r"^SETTINGS = Settings\(\n.*?^\)\n", re.MULTILINE | re.DOTALL)
 
 
@@ -24,7 +24,9 @@ def workflow_files(settings: Mapping[str, str]) -> dict[str, bytes]:
     Raises NotFound where hera is not installed.
     """
     if find_spec("hera") is None:
-        raise NotFound("hera is not installed, which makes the templates", hint=INSTALL)
+        raise NotFound(
+            "hera is not installed, which makes the templates", hint=extra_hint("workflows")
+        )
     from gitops.adapters.workflows import definition
 
     made = {

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gitops.core.environments.databases import DatabaseRow
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
+    from gitops.core.environments.notify import NotifyRow
 
 CONFIG_PATH = "gitops.yaml"
 
@@ -328,6 +329,7 @@ class Config(Struct, frozen=True):
         databases: how databases of each class are known; () where nobody looks.
         access: who may do what through the server.
         jobs: which jobs of CI systems it knows.
+        notify: which channels hear of what.
     """
 
     branch: str | None
@@ -349,6 +351,7 @@ class Config(Struct, frozen=True):
     databases: tuple[DatabaseRow, ...] = ()
     access: tuple[AccessRow, ...] = ()
     jobs: tuple[JobRow, ...] = ()
+    notify: tuple[NotifyRow, ...] = ()
 
     def provenance_of(self, environment: Environment) -> Provenance:
         """Return what images must prove for `environment`: its own word goes first."""

@@ -26,7 +26,8 @@ EXTRAS: Mapping[str, Extra] = {
     "cluster": Extra("kubernetes", "`gitops wait`, `watch`, and health by a kubeconfig"),
     "provenance": Extra("sigstore", "signatures of images"),
     "server": Extra("starlette", "`gitops serve`: the page and its API"),
-    "workflows": Extra("hera", "`gitops workflow`: templates of Argo Workflows"),
+    "notify": Extra("apprise", "messages to people"),
+    "workflows": Extra("hera", "`gitops workflow`: Argo Workflows"),
     "insights": Extra("matplotlib", "plots of `gitops insights`"),
 }
 """Name of the extra, as pyproject.toml has it -> what it brings."""

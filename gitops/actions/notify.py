@@ -1,0 +1,337 @@
+"""`gitops notify`: people are told what happened since they were told last.
+
+Everything is read from Git: commits say who rolled back and held, the ledger what is degraded, the
+branches of proposals what waits. How far that went is kept in Git, too, so whoever tells needs no
+disk, and may be another one each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.actions.context.session import Session
+from gitops.actions.index.state import IndexedCell, IndexState, read_state
+from gitops.core.environments.environment import Config
+from gitops.core.git.commit import CommitInfo
+from gitops.core.notifications.event import Event, channels_of, events_of_commits
+from gitops.core.notifications.told import (
+    MOST_FAILED,
+    TOLD_BRANCH,
+    TOLD_PATH,
+    ToldMark,
+    Undelivered,
+    read_told,
+    write_told,
+)
+from gitops.core.notifications.words import body_of, summary_of, title_of
+from gitops.core.text.plain import one_line, timestamp
+from gitops.errors import GitopsError, NotFound, UsageError
+from gitops.ports import NewCommit, RefUpdate, Snapshot
+from gitops.ports.notifier import Notifier
+
+_MOST_MESSAGES = 20  # to one channel, at once; the rest is one more
+_MOST_COMMITS = 1000
+_MOST_UNTOLD = 200  # commits that are read again each time before the mark is moved past them
+
+
+class SentMessage(Struct, frozen=True):
+    """One message.
+
+    Attributes:
+        outcome: `sent`, `planned` for a dry run, `failed`.
+        why: it did not go out; None where it did.
+    """
+
+    channel: str
+    title: str
+    body: str
+    outcome: Literal["sent", "planned", "failed"]
+    why: str | None = None
+
+
+class NotifyReport(Struct, frozen=True):
+    """What was told.
+
+    Attributes:
+        begun: nobody was told before: from now on.
+        events: what happened since, oldest first.
+        sent: messages, in their order.
+        unknown: channels of `notify:` that have no address here.
+        notes: what a person should know.
+        state: all that was read, for whoever lives long and asks again.
+    """
+
+    begun: bool
+    events: tuple[Event, ...]
+    sent: tuple[SentMessage, ...]
+    unknown: tuple[str, ...]
+    notes: tuple[str, ...]
+    state: IndexState
+
+    @property
+    def failed(self) -> tuple[SentMessage, ...]:
+        """The messages that did not go out."""
+        return tuple(one for one in self.sent if one.outcome == "failed")
+
+
+def notify(
+    session: Session,
+    notifier: Notifier,
+    *,
+    page: str | None = None,
+    earlier: IndexState | None = None,
+) -> NotifyReport:
+    """Tell each channel of `notify:` what happened since the last time, and keep how far that was.
+
+    At least once: the mark is moved after sending, so that somebody who dies in between is followed
+    by one who tells it again. A message that three tries did not bring out is given up, and kept
+    by name.
+
+    Args:
+        page: the address of the server's pages, for links.
+        earlier: what this process read last.
+
+    Raises UsageError without `notify:`, and what reading and pushing raise.
+    """
+    state = read_state(session, earlier)
+    config = state.config
+    if not config.notify:
+        raise UsageError(
+            "gitops.yaml has no `notify:`, so nobody is to be told anything",
+            hint="notify: [{channel: oncall, environments: [prod]}]",
+        )
+    known = _beside(session)
+    told = read_told(known.read(TOLD_PATH)) if known is not None else None
+    now = _now_told(state, told)
+    events, notes = ((), ()) if told is None else _events(session, state, told)
+    wanted = {row.channel: None for row in config.notify}
+    unknown = tuple(name for name in wanted if name not in notifier.names())
+    sent = tuple(_send(session, notifier, config, events, page))
+    failed = [
+        Undelivered(one.channel, one.title, one.why or "", timestamp(session.clock.now()))
+        for one in sent
+        if one.outcome == "failed"
+    ]
+    if told is not None:
+        now = replace(now, failed=(*told.failed, *failed)[-MOST_FAILED:])
+    report = NotifyReport(told is None, events, sent, unknown, notes, state)
+    if not session.dry_run and _is_news(session, told, now, events):
+        note = _keep(session, known, now)
+        report = replace(report, notes=(*notes, note)) if note is not None else report
+    return report
+
+
+def _beside(session: Session) -> Snapshot | None:
+    try:
+        return session.repository.snapshot(TOLD_BRANCH)
+    except NotFound:
+        return None
+
+
+def _now_told(state: IndexState, told: ToldMark | None) -> ToldMark:
+    """What there is now, as it will have been told."""
+    branches = {state.branch, *(one.branch for one in state.cells.values() if one.branch)}
+    before = dict(told.degraded) if told is not None else {}
+    degraded = {}
+    for label, cell in state.cells.items():
+        release = cell.release
+        health = _health(cell)
+        if release is not None and health == "degraded":
+            degraded[label] = release.commit
+        elif label in before and health is None:
+            degraded[label] = before[label]  # a newer release that nobody has a word on yet
+    return ToldMark(
+        tips={name: state.tips[name] for name in sorted(branches) if name in state.tips},
+        proposals=dict(_proposals(state)),
+        degraded=degraded,
+        failed=told.failed if told is not None else (),
+    )
+
+
+def _proposals(state: IndexState) -> Iterator[tuple[str, str]]:
+    for label, cell in state.cells.items():
+        if cell.proposal is not None and cell.proposal.commit is not None:
+            yield label, cell.proposal.commit
+
+
+def _health(cell: IndexedCell) -> str | None:
+    return next((one.verdict for one in cell.words if one.verdict in ("stable", "degraded")), None)
+
+
+def _events(
+    session: Session, state: IndexState, told: ToldMark
+) -> tuple[tuple[Event, ...], tuple[str, ...]]:
+    commits, notes = _commits(session, state, told)
+    found = [*events_of_commits(commits)]
+    found += _of_proposals(state, told)
+    found += _of_health(state, told)
+    return tuple(found), notes
+
+
+def _commits(
+    session: Session, state: IndexState, told: ToldMark
+) -> tuple[list[CommitInfo], tuple[str, ...]]:
+    """What landed since, oldest first, of every branch that overlays live on."""
+    found: dict[str, CommitInfo] = {}
+    notes = []
+    now = _now_told(state, told).tips
+    moved = [name for name, tip in now.items() if told.tips.get(name) != tip]
+    if not moved or session.archive is None:
+        return [], ()
+    archive = session.archive()
+    for branch in moved:
+        before = told.tips.get(branch)
+        if before is None:
+            continue  # a branch that is new here: its past is nobody's news
+        try:
+            landed = archive.over(state.tips[branch], before)
+        except NotFound:
+            notes.append(f"{branch} was rewritten: what landed before now is not told")
+            continue
+        if len(landed) > _MOST_COMMITS:
+            notes.append(f"{branch}: only the newest {_MOST_COMMITS} commits were looked at")
+        found |= {one.commit: one for one in reversed(landed[:_MOST_COMMITS])}
+    return list(found.values()), tuple(notes)
+
+
+def _of_proposals(state: IndexState, told: ToldMark) -> Iterator[Event]:
+    seen: set[str] = set()
+    for label, cell in state.cells.items():
+        before = told.proposals.get(label)
+        found = cell.proposal
+        if found is not None and found.commit is not None and found.commit != before:
+            if found.commit not in seen:
+                seen.add(found.commit)
+                yield Event(
+                    id=found.commit,
+                    kind="proposal",
+                    labels=found.labels,
+                    what="waits for approval",
+                    by=one_line(found.by or "", 80),
+                    time=found.since,
+                    commit=found.commit,
+                    url=found.url or "",
+                    missing=_approvers(state.config, label),
+                )
+        elif found is None and before is not None:
+            release = cell.release
+            # Its images are released, and that happened since: it was merged, and not closed.
+            if release is not None and release.commit not in seen and label in state.changed:
+                seen.add(release.commit)
+                yield Event(
+                    id=release.commit,
+                    kind="approved",
+                    labels=(label,),
+                    what="approved",
+                    subject=one_line(release.subject, 200),
+                    by=one_line(release.author.name, 80),
+                    time=release.time,
+                    commit=release.commit,
+                )
+
+
+def _approvers(config: Config, label: str) -> tuple[str, ...]:
+    """Who may agree, as `access:` and `pullRequest:` say; () where nobody is named."""
+    environment = label.rpartition("/")[2]
+    named = [
+        name
+        for row in config.access
+        if "approve" in row.may and environment in row.environments
+        for name in row.who
+    ]
+    found = dict.fromkeys([*named, *config.pulls.reviewers])
+    return (f"the word of {', '.join(found)}",) if found else ()
+
+
+def _of_health(state: IndexState, told: ToldMark) -> Iterator[Event]:
+    for label, cell in state.cells.items():
+        release, health = cell.release, _health(cell)
+        before = told.degraded.get(label)
+        if release is None or health is None:
+            continue
+        word = next(one for one in cell.words if one.verdict == health)
+        if health == "degraded" and before != release.commit:
+            what = "is degraded"
+        elif health == "stable" and before is not None:
+            what = "is healthy again"
+        else:
+            continue
+        yield Event(
+            id=f"{health}-{label}-{release.commit}",
+            kind="degraded" if health == "degraded" else "recovered",
+            labels=(label,),
+            what=what,
+            subject=one_line(release.subject, 200),
+            by=one_line(word.by, 80),
+            reason=one_line(word.reason or "", 300),
+            time=word.time,
+            commit=release.commit,
+        )
+
+
+def _send(
+    session: Session,
+    notifier: Notifier,
+    config: Config,
+    events: Sequence[Event],
+    page: str | None,
+) -> Iterator[SentMessage]:
+    for channel in dict.fromkeys(row.channel for row in config.notify):
+        if channel not in notifier.names():
+            continue
+        mine = [one for one in events if channel in channels_of(one, config.notify)]
+        texts = [(title_of(one), body_of(one, page)) for one in mine[:_MOST_MESSAGES]]
+        if len(mine) > _MOST_MESSAGES:
+            texts[-1] = summary_of(tuple(mine[_MOST_MESSAGES - 1 :]), page)
+        for title, body in texts:
+            if session.dry_run:
+                yield SentMessage(channel, title, body, "planned")
+                continue
+            why = notifier.send(channel, title, body)
+            yield SentMessage(channel, title, body, "sent" if why is None else "failed", why)
+
+
+def _is_news(
+    session: Session, told: ToldMark | None, now: ToldMark, events: Sequence[Event]
+) -> bool:
+    """Say whether the mark is worth a commit: deploys alone would make one for each of them."""
+    if told is None or events:
+        return True
+    if (told.proposals, told.degraded) != (now.proposals, now.degraded):
+        return True
+    if told.tips.keys() != now.tips.keys() or session.archive is None:
+        return told.tips.keys() != now.tips.keys()
+    archive = session.archive()
+    try:
+        behind = [
+            len(archive.over(tip, told.tips[name]))
+            for name, tip in now.tips.items()
+            if told.tips[name] != tip
+        ]
+    except NotFound:
+        return True
+    return max(behind, default=0) > _MOST_UNTOLD
+
+
+def _keep(session: Session, known: Snapshot | None, now: ToldMark) -> str | None:
+    """Move the mark; return what went wrong about it."""
+    before = known.commit if known is not None else None
+    commit = session.repository.create(
+        NewCommit(
+            parents=(before,) if before is not None else (),
+            files={TOLD_PATH: write_told(now)},
+            message="Keep what people were told\n",
+            time=session.clock.now(),
+        )
+    )
+    try:
+        lost = session.repository.push([RefUpdate(f"refs/heads/{TOLD_BRANCH}", before, commit)])
+    except GitopsError as error:
+        return f"people were told, and that could not be kept: {error.message}; it comes again"
+    if lost is not None:
+        return "somebody else told people at the same time: they may have heard it twice"
+    return None

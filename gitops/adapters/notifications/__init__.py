@@ -1,0 +1,1 @@
+"""Messages to people: chat, mail, phones and hooks, through apprise."""

@@ -1,0 +1,73 @@
+"""What a message says: a title that can be read on a locked phone, and a few lines."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from gitops.core.git.message import told_labels
+from gitops.core.notifications.event import Event
+from gitops.core.text.plain import count, one_line, timestamp
+
+_SIGNS = {
+    "rollback": "↩",
+    "hold": "⏸",
+    "proposal": "⏳",
+    "approved": "✅",
+    "degraded": "🔴",
+    "recovered": "🟢",
+    "alert": "🔔",
+}
+_MOST_TITLES = 10
+
+
+def title_of(event: Event) -> str:
+    """Return one line: `🔴 prod is degraded`."""
+    joint = " " if event.what.startswith(("is ", "waits")) else ": "
+    return one_line(f"{_SIGNS[event.kind]} {told_labels(event.labels)}{joint}{event.what}", 160)
+
+
+def body_of(event: Event, page: str | None) -> str:
+    """Return the rest; `page`: the address of the server, where there is one.
+
+    Links lead to pages that show and ask again: what fetches every link of a chat changes nothing.
+    """
+    lines = []
+    if event.subject:
+        lines.append(event.subject)
+    when = timestamp(event.time) if event.time is not None else ""
+    who = " ".join(filter(None, (event.by and f"by {event.by}", when)))
+    if who:
+        lines.append(who)
+    if event.reason:
+        lines.append(f"Reason: {event.reason}")
+    if event.missing:
+        lines.append(f"Waits for: {'; '.join(event.missing)}")
+    if event.commit:
+        lines.append(f"Commit: {event.commit[:12]}")
+    if event.url:
+        lines.append(event.url)
+    if page is not None:
+        lines.append(f"{page}{page_of(event)}")
+    elif event.kind == "proposal":
+        lines.append(f"gitops approve {event.labels[0].rpartition('/')[2]}")
+    return "\n".join(lines)
+
+
+def page_of(event: Event) -> str:
+    """Return the path of the page about an event (design.md, section 7)."""
+    if len(event.labels) != 1:
+        return "/proposals" if event.kind in ("proposal", "approved") else "/"
+    app, _, environment = event.labels[0].rpartition("/")
+    path = f"/e/{quote(environment, safe='')}" + (f"/{quote(app, safe='')}" if app else "")
+    return f"{path}/approve" if event.kind == "proposal" else path
+
+
+def summary_of(events: tuple[Event, ...], page: str | None) -> tuple[str, str]:
+    """Return title and body of one message in place of many."""
+    title = f"{count(len(events), 'more event')} of your environments"
+    lines = [title_of(one) for one in events[:_MOST_TITLES]]
+    if len(events) > _MOST_TITLES:
+        lines.append(f"and {len(events) - _MOST_TITLES} more")
+    if page is not None:
+        lines.append(page)
+    return title, "\n".join(lines)
