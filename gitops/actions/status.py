@@ -25,19 +25,17 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.index.board import has_pages, read_index, read_some
 from gitops.actions.index.page import IndexedOverlay
 from gitops.actions.index.waiting import may_wait
-from gitops.actions.proposals.branches import proposal_branch
-from gitops.actions.proposals.find import ProposalLookup, find_proposal, look
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Environment, Overlay, asks_for_approval
 from gitops.core.releases.bots import bot_of
 from gitops.core.releases.held import strayed
-from gitops.core.releases.history import Release
 from gitops.core.report import OverlayStatus, Proposal, StatusReport
 from gitops.errors import GitopsError, ManifestError, NotFound
 from gitops.ports import NoForge
 
 if TYPE_CHECKING:
     from gitops.actions.argocd.live import LiveView
+    from gitops.actions.proposals.find import ProposalLookup
     from gitops.core.environments.freeze import FreezeHit
 
 WITHIN = 3.0
@@ -67,16 +65,16 @@ def status(
     known = _known(session, tip, named, apps)
     told = _Told(session, tip, warnings)
     found = [
-        told.status(overlay, one)
+        (told.status(overlay, one), one)
         if isinstance(one, IndexedOverlay)
         else (OverlayStatus(overlay, tip.branch_of(overlay.environment), None, problem=one), None)
         for overlay, one in known
     ]
     entries = [
         entry
-        if view is None or (live := view.of(entry.overlay, newest)) is None
+        if view is None or (live := view.of(entry.overlay, of.newest if of else None)) is None
         else replace(entry, live=live)
-        for entry, newest in found
+        for entry, of in found
     ]
     warnings += _kept_out(session, tip, entries)
     return StatusReport(
@@ -159,23 +157,20 @@ class _Told:
         self._rows: dict[str, tuple[str, FreezeHit | None, bool]] = {}
         self._listed: Mapping[str, str] | None = None
 
-    def status(
-        self, overlay: Overlay, known: IndexedOverlay
-    ) -> tuple[OverlayStatus, Release | None]:
-        """Return what is known of an overlay and of its proposal, and the newest release."""
+    def status(self, overlay: Overlay, known: IndexedOverlay) -> OverlayStatus:
+        """Return what is known of an overlay and of its proposal."""
         branch, freeze, proposes = self._row(overlay.environment)
-        hold, newest = known.hold or self._everything, known.newest
+        hold, newest = known.hold or self._everything, known.release
         if known.images is None:
-            broken = OverlayStatus(
+            return OverlayStatus(
                 overlay, branch, None, hold=hold, freeze=freeze, problem=known.problem
             )
-            return broken, None
         self._warn(overlay, known)
         proposals: tuple[Proposal, ...] = ()
         if proposes and may_wait(self._tip.config, overlay, self._own()):
             proposals = _proposals(view_of(self._session, self._tip, overlay), self._warnings)
         self._warnings += known.heard
-        told = OverlayStatus(
+        return OverlayStatus(
             overlay,
             branch,
             known.images,
@@ -190,7 +185,6 @@ class _Told:
             freeze=freeze,
             proposals=proposals,
         )
-        return told, newest
 
     def _warn(self, overlay: Overlay, known: IndexedOverlay) -> None:
         """Tell what is not as it should be."""
@@ -224,6 +218,9 @@ class _Told:
 
 def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
     """Return the open proposal and what it waits for; a forge that is silent hides nothing."""
+    from gitops.actions.proposals.branches import proposal_branch
+    from gitops.actions.proposals.find import find_proposal, look  # only for what is proposed
+
     overlay = view.overlay
     name = overlay.typed
     waits: tuple[str, ...] = ()

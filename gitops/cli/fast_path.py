@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, tuple[str, Start]] = {
     "deploy": ("deploy", "remembered"),
     "rollback": ("rollback", "history"),
-    "status": ("read", "history"),
+    "status": ("read", "landed"),
     "history": ("read", "history"),
 }
 """Command -> (module of `gitops.cli.commands`, what it reads first): those that begin early."""

@@ -19,6 +19,13 @@ class Index(Protocol):
         """Return what was kept under `name` last, None when there is nothing."""
         ...
 
+    def looked_at(self, branch: str, commit: str, time: float) -> None:
+        """Take note that the pages of `branch` are from `commit` (made at `time`) or newer.
+
+        The next call that begins with them asks for what came on top of it.
+        """
+        ...
+
     def keep(self, name: str, content: bytes) -> None:
         """Put `content` in place of the last page of that name."""
         ...

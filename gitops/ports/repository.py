@@ -198,9 +198,10 @@ class Repository(Protocol):
         ...
 
 
-Start = Literal["tip", "remembered", "history"]
-"""What a call needs first: the newest commit; the remembered one will do, if there is one; or the
-newest commits, and the branches of our own as they were at the same moment."""
+Start = Literal["tip", "remembered", "history", "landed"]
+"""What a call needs first: the newest commit; the remembered one will do, if there is one; the
+newest commits, and the branches of our own as they were at the same moment; or what landed since
+the index was moved on last, where there is one, else the same."""
 
 
 class WorkTree(Snapshot, Protocol):

@@ -10,20 +10,14 @@ from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
 from gitops.actions.index.moved import move_on
-from gitops.actions.index.page import (
-    IndexedOverlay,
-    IndexPage,
-    new_page,
-    page_name,
-    parse_page,
-    render_page,
-    row_mark,
-)
+from gitops.actions.index.page import IndexedOverlay, IndexPage, new_page, row_mark
 from gitops.actions.index.reading import read_plainly
+from gitops.actions.index.shelf import PageShelf
 from gitops.actions.releases.history import gather_releases
 from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.ledger import LEDGER_BRANCH
+from gitops.core.ledger.verdicts import CountedVerdict
 
 
 def has_pages(row: Environment) -> bool:
@@ -43,7 +37,8 @@ def read_index(
     page, for a process that keeps them in memory; it is filled. Raises as reading a tip does.
     """
     held = held if held is not None else {}
-    kept = {row.name: _held(tip, row, held) or _kept(session, tip, row) for row in rows}
+    shelf = PageShelf(session.index, tip)
+    kept = {row.name: _held(tip, row, held) or shelf.page(row) for row in rows}
     pages = {
         row.name: page
         for row in rows
@@ -62,10 +57,8 @@ def read_index(
             pages[row.name] = new_page(row, branch, home.commit, overlays)
         page = pages[row.name] = _with_words(session, tip, row, pages[row.name], kept[row.name])
         held[row.name] = page
-        if session.index is not None and page is not kept[row.name] and page != kept[row.name]:
-            content = render_page(page)
-            if content is not None:
-                session.index.keep(page_name(row, branch), content)
+        shelf.keep(row, page)
+    shelf.close(session)
     return {name: page.overlays for name, page in pages.items()}
 
 
@@ -91,13 +84,6 @@ def _held(tip: Tip, row: Environment, held: Mapping[str, IndexPage]) -> IndexPag
     return page
 
 
-def _kept(session: Session, tip: Tip, row: Environment) -> IndexPage | None:
-    if session.index is None:
-        return None
-    branch = tip.branch_of(row)
-    return parse_page(session.index.page(page_name(row, branch)), row, branch)
-
-
 def _with_words(
     session: Session, tip: Tip, row: Environment, page: IndexPage, old: IndexPage | None
 ) -> IndexPage:
@@ -105,25 +91,54 @@ def _with_words(
 
     Where signatures count, each call judges them by the keys that are listed then.
     """
-    ledger = tip.beside(LEDGER_BRANCH)
-    commit = ledger.commit if ledger is not None and tip.config.signers is None else ""
-    if page is old and page.ledger == commit and tip.config.signers is None:
+    if tip.config.signers is not None:
+        return _read_words(session, tip, row, page, {}, None)
+    commit = session.repository.own_branches().get(LEDGER_BRANCH, "")
+    if page is old and page.ledger == commit:
         return page
-    carried = {}
-    if old is not None and old.ledger == commit and tip.config.signers is None:
-        carried = {one.app: one for one in old.overlays}
-    elif ledger is not None:
-        ledger.prepare([one.app for one in page.overlays if one.app is not None])
-    found = []
+    same = old is not None and old.ledger == commit
+    carried = {one.app: one for one in old.overlays} if same and old is not None else {}
+    found = _read_words(session, tip, row, page, carried, commit)
+    ledger = tip.others.get(LEDGER_BRANCH)
+    if ledger is not None and ledger.commit != commit:  # it has moved since it was listed
+        return _read_words(session, tip, row, page, {}, ledger.commit)
+    return found
+
+
+def _read_words(
+    session: Session,
+    tip: Tip,
+    row: Environment,
+    page: IndexPage,
+    carried: Mapping[str | None, IndexedOverlay],
+    commit: str | None,
+) -> IndexPage:
+    """Return the page with the words; `carried` has those that need not be read again.
+
+    `commit`: the ledger's, "" where there is none, None where no page must keep the words.
+    """
+    found: dict[str | None, IndexedOverlay] = {}
+    asked: list[IndexedOverlay] = []
     for one in page.overlays:
-        before, release = carried.get(one.app), one.newest
+        before = carried.get(one.app)
+        if before is one:
+            found[one.app] = one
+            continue
+        release = one.newest
+        words: tuple[CountedVerdict, ...] = ()
+        heard: tuple[str, ...] = ()
         if before is not None and before.newest == release:
             words, heard = before.words, before.heard
-        elif release is None or ledger is None:
-            words, heard = (), ()
-        else:
-            words, heard = words_on(view_of(session, tip, Overlay(row, one.app)), release)
+        elif release is not None and commit != "":
+            asked.append(one)
         same = (words, heard) == (one.words, one.heard)
-        found.append(one if same else replace(one, words=words, heard=heard))
-    kept = commit if tip.config.signers is None else None
-    return replace(page, ledger=kept, overlays=tuple(found))
+        found[one.app] = one if same else replace(one, words=words, heard=heard)
+    ledger = tip.beside(LEDGER_BRANCH) if asked else None
+    if ledger is not None:
+        ledger.prepare([one.app for one in asked if one.app is not None])
+        for one in asked:
+            if (release := one.newest) is not None:
+                view = view_of(session, tip, Overlay(row, one.app))
+                words, heard = words_on(view, release)
+                found[one.app] = replace(one, words=words, heard=heard)
+    return replace(page, ledger=commit, overlays=tuple(found.values()))

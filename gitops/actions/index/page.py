@@ -93,7 +93,7 @@ _SHAPES = [
         Proof,
     )
 ]
-_FORM = f"gitops-index 1 {__version__} {hashlib.sha256(repr(_SHAPES).encode()).hexdigest()[:12]}"
+FORM = f"gitops-index 1 {__version__} {hashlib.sha256(repr(_SHAPES).encode()).hexdigest()[:12]}"
 
 
 def page_name(row: Environment, branch: str) -> str:
@@ -110,7 +110,7 @@ def new_page(
     row: Environment, branch: str, tip: str, overlays: tuple[IndexedOverlay, ...]
 ) -> IndexPage:
     """Return a page that nobody added words to."""
-    return IndexPage(_FORM, row_mark(row), branch, tip, None, overlays)
+    return IndexPage(FORM, row_mark(row), branch, tip, None, overlays)
 
 
 def render_page(page: IndexPage) -> bytes | None:
@@ -132,7 +132,7 @@ def parse_page(content: bytes | None, row: Environment, branch: str) -> IndexPag
         if (
             stream.eof
             and not stream.unused_data
-            and (page.form, page.row, page.branch) == (_FORM, row_mark(row), branch)
+            and (page.form, page.row, page.branch) == (FORM, row_mark(row), branch)
         ):
             return page
     return None

@@ -8,7 +8,6 @@ from msgspec import Struct
 
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import proposal_branch, wide_branches
-from gitops.actions.proposals.find import find_proposal
 from gitops.core.environments.environment import Config, Overlay, asks_for_approval
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.report import Proposal
@@ -40,6 +39,8 @@ def may_wait(config: Config, overlay: Overlay, own: Mapping[str, str]) -> bool:
 
 def read_waiting(view: OverlayView) -> IndexedProposal | None:
     """Return what is proposed for an overlay; None: nothing. Nobody is asked but Git."""
+    from gitops.actions.proposals.find import find_proposal  # only for what is proposed
+
     try:
         found = find_proposal(view)
     except GitopsError as error:

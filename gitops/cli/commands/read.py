@@ -60,7 +60,7 @@ def status(
     ] = (),
 ) -> int:
     """Show what is where, since when, by whom, and which holds and proposals stand."""
-    with open_for_reading(where, start="history") as session:
+    with open_for_reading(where, start="landed") as session:
         from gitops.actions.status import status as run
         from gitops.cli.render.read import print_status
 

@@ -156,8 +156,10 @@ def _print_blocks(report: StatusReport) -> None:
             line(paint(safe(f"{indent}! {text}"), "yellow", sys.stdout))
 
 
-def _beneath(entry: OverlayStatus) -> list[str]:
-    """What is told of an overlay below its images."""
+def _beneath(entry: OverlayStatus) -> Sequence[str]:
+    """What is told of an overlay below its images: of most nothing."""
+    if not (entry.words or entry.schema or entry.proofs or entry.live):
+        return ()
     words = [_word(word) for word in entry.words]
     schema = [_schema_words(entry)] if entry.schema is not None else []
     return [*words, *schema, *proof_lines(entry.proofs), *_live(entry)]
@@ -202,7 +204,9 @@ def _word(word: CountedVerdict) -> str:
 
 
 def _standing(entry: OverlayStatus) -> list[str]:
-    """What stands in the way of the next change."""
+    """What stands in the way of the next change: of most nothing."""
+    if entry.hold is None and entry.freeze is None and not entry.proposals:
+        return []
     hold = [] if entry.hold is None else [f"held by {entry.hold.by}: {entry.hold.reason}"]
     return hold + _frozen(entry) + [_waiting(proposal) for proposal in entry.proposals]
 

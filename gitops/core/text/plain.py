@@ -47,13 +47,14 @@ def harmless(text: str) -> str:
     They begin with two colons (blanks before them do not matter), or hold `##[` or `##word[`
     anywhere (GitHub Actions and its kin; Azure Pipelines, TeamCity).
     """
-    text = _RUNNER_COMMAND.sub(r"## \1", text)
-    return f"' {text}" if text.lstrip().startswith("::") else text
+    if "##" in text:
+        text = _RUNNER_COMMAND.sub(r"## \1", text)
+    return f"' {text}" if "::" in text and text.lstrip().startswith("::") else text
 
 
 def timestamp(moment: datetime) -> str:
     """Return `2026-11-24T14:02:00Z`: RFC 3339, in UTC, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).isoformat("T", "seconds")[:19] + "Z"
 
 
 _AGES = (

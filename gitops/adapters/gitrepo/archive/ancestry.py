@@ -101,6 +101,7 @@ class Ancestry:
         cut = self._source.store.boundary()
         if not cut:
             return False
+        self._source.store.vouch()
         answer = self._git.run([*self._source.store.args, "rev-list", *tips, "--"])
         return not cut.isdisjoint(answer.text.split("\n"))
 
@@ -123,6 +124,7 @@ class Ancestry:
         store = self._source.store
         most = max(self._next, len(starts))
         self._next = min(2 * most, _MOST)
+        store.vouch()
         answer = self._git.run(
             [*store.args, "rev-list", "--parents", f"--max-count={most}", "--stdin"],
             feed="".join(f"{one}\n" for one in starts).encode(),

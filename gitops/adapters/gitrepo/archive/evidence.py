@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gitops.core.ledger.signatures import BranchCommit
     from gitops.ports import FileChange, Landed, Tree
 
+_ENVIRONMENTS = 16  # answers about what landed that are remembered
+
 
 class CommitEvidence:
     """What the commits of a repository prove, read with the store of its tips."""
@@ -24,7 +26,7 @@ class CommitEvidence:
     _git: Git
     _source: ObjectSource
     _reader: HistoryReader | None = None
-    _since: tuple[tuple[str, str], Landed | None] | None = None
+    _since: dict[tuple[str, str], Landed | None] | None = None
     _tree: tuple[Store, str, CommitTree] | None = None
 
     def file_history(self, commit: str, path: str) -> tuple[FileChange, ...]:
@@ -54,13 +56,19 @@ class CommitEvidence:
 
     def changed(self, before: str, after: str) -> tuple[str, ...]:
         """Return the paths that differ; see `ports.Evidence`."""
+        # Where a branch left its base is known by name alone, if that is beyond what was fetched.
+        while not self._source.store.holds(before) and self._source.deepen([after]):
+            pass
         return changed_paths(self._source.store, before, after)
 
     def landed(self, commit: str, since: str) -> Landed | None:
         """Return what came on top of an earlier tip; see `ports.Evidence`."""
-        if self._since is None or self._since[0] != (commit, since):  # asked for each environment
-            self._since = (commit, since), self._history().landed(commit, since)
-        return self._since[1]
+        known = self._since = self._since if self._since is not None else {}
+        if (commit, since) not in known:  # asked for each environment
+            if len(known) >= _ENVIRONMENTS:
+                known.clear()
+            known[commit, since] = self._history().landed(commit, since)
+        return known[commit, since]
 
     def contains(self, tip: str, commit: str, earlier: str) -> bool:
         """Say whether `earlier` is `commit` or in its history; see `ports.Evidence`."""

@@ -288,6 +288,7 @@ class HistoryReader:
     ) -> list[CommitInfo]:
         paths = ["--", directory] if directory else ["--"]
         args = ["--literal-pathspecs", "rev-list", "--encoding=UTF-8", COMMIT_FORMAT]
+        self._source.store.vouch()
         answer = self._git.run([*self._source.store.args, *args, *revisions, *paths], feed=feed)
         if answer.code != 0:
             raise NotFound(f"the history cannot be read: {answer.err.strip()}")

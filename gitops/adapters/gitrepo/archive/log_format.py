@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
@@ -12,6 +13,8 @@ LOG_FORMAT = "--format=%x00%H%n%P%n%an%n%ae%n%ct%n%B"
 """For `git log -z`: a record begins with a NUL."""
 COMMIT_FORMAT = "--format=%H%n%P%n%an%n%ae%n%ct%n%B%x00"
 """For `git rev-list`: a record ends with a NUL."""
+
+_PERSON = re.compile(rb"(\S|\S[^<>\n]*\S) <([^<>\s]*)> ([0-9]{1,18}) [+-][0-9]{4}")
 
 
 def folders_above(path: str) -> Iterator[str]:
@@ -37,6 +40,29 @@ def _moment(seconds: str) -> datetime | None:
         return datetime.fromtimestamp(number, UTC) if number >= 0 else None
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def parse_object(oid: str, body: bytes) -> CommitInfo | None:
+    """Read a commit as it is stored; None for one that is odd: git knows how to tell it."""
+    head, _, message = body.partition(b"\n\n")
+    if b"\0" in body or b"\nencoding " in head:
+        return None
+    parents, author, moment = [], None, None
+    for line in head.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"parent":
+            parents.append(value.decode("ascii", "replace"))
+        elif key in (b"author", b"committer"):
+            found = _PERSON.fullmatch(value)
+            if found is None:
+                return None
+            if key == b"author":
+                author = [one.decode("utf-8", "replace") for one in found.group(1, 2)]
+            moment = found[3].decode()
+    if author is None or moment is None:
+        return None
+    text = message.decode("utf-8", "replace").rstrip("\n") + "\n"
+    return CommitInfo(oid, tuple(parents), Identity(*author), _moment(moment), text)
 
 
 def parse_commit(record: str) -> CommitInfo:

@@ -62,6 +62,21 @@ class WalkedCommit:
             )
 
 
+class ReadCommit(WalkedCommit):
+    """The same of a commit that was read in process."""
+
+    __slots__ = ("_changes",)
+
+    def __init__(self, info: CommitInfo, changes: Sequence[PathChange]) -> None:
+        self._info = info
+        self._changes = changes
+        self.commit = info.commit
+
+    def changes(self) -> Iterator[PathChange]:
+        """Yield what it changed."""
+        return iter(self._changes)
+
+
 def _entry(mode: str, oid: str) -> Entry:
     return None if mode == "000000" else ObjectEntry(mode.lstrip("0"), oid)
 
@@ -78,6 +93,7 @@ def walk(git: Git, store: Store, revisions: Sequence[str]) -> list[WalkedCommit]
 
 def log_records(git: Git, store: Store, args: Sequence[str], doing: str) -> list[bytes]:
     """Return what `git log -z` prints of each commit, in a format that begins with a NUL."""
+    store.vouch()
     answer = git.run([*store.args, *_LOG, *args, "--"], doing=doing)
     if answer.code != 0:
         raise NotFound(f"the history cannot be read: {answer.err.strip()}")

@@ -8,10 +8,15 @@ somebody else wrote, that is damaged, or that was another page, is no page.
 from __future__ import annotations
 
 from contextlib import suppress
+from time import time as clock
 from typing import TYPE_CHECKING
+
+from gitops.adapters.gitrepo.cache.memory import LOOKED_AT
 
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.cache.files import Shelf
+
+_OFTEN = 6 * 3600.0  # seconds after which it is noted once more that somebody looked
 
 
 class KeptIndex:
@@ -27,6 +32,16 @@ class KeptIndex:
             with suppress(OSError):
                 self._pages[name] = self._shelf.page(name)
         return self._pages.get(name)
+
+    def looked_at(self, branch: str, commit: str, time: float) -> None:
+        """Take note of the commit; see `ports.Index`."""
+        if self._shelf is None:
+            return
+        name, about, now = f"{LOOKED_AT}{branch}", f"{commit} {int(time)} ", clock()
+        before = self.page(name) or b""
+        noted = before.removeprefix(about.encode())
+        if noted == before or not noted.isdigit() or now - float(noted) > _OFTEN:
+            self.keep(name, f"{about}{int(now)}".encode())
 
     def keep(self, name: str, content: bytes) -> None:
         """Keep a page; see `ports.Index`."""

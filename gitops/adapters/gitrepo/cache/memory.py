@@ -25,9 +25,15 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.cache.format import Remembered
 
 TIPS = "refs/gitops/tip/"
+LOOKED_AT = "looked at "
+"""Begins the name of the page that says which commit the index of a branch is from; names of other
+pages have a colon."""
+
 _BRANCHES = 16  # branches of one repository that are remembered, the latest ones
 _MISSES = 2  # lost bets in a row after which a call fetches first
 _ASK_AGAIN = 3600.0  # seconds for which the default branch is taken to be the same
+_LONG_AGO = 86_400.0  # seconds after which it is better to ask for a number of commits
+_SKEW = 600.0  # seconds that clocks of those who commit may differ
 _PACKS = 3
 _LOOSE, _LOOSE_BYTES = 100, 1 << 20  # objects outside of packs, beyond which all go into one
 
@@ -77,6 +83,7 @@ class Memory:
                     raise
                 self._old_tips, self._old_packs = old.tips, old.packs
                 self._tips, self._packs = dict(old.tips), store.packs()
+                store.unproven = self._packs
                 self._misses = old.misses
                 if self._shelf.is_own:  # or somebody could say where a write goes
                     self._default, self._asked = old.default, old.asked
@@ -111,6 +118,20 @@ class Memory:
         commit = self._tips.get(branch) if branch is not None else None
         return (branch, commit) if branch is not None and commit is not None else None
 
+    def looked_at(self, branch: str | None) -> tuple[str, float] | None:
+        """Return the commit that the index of `branch` is from, and since when others may be newer.
+
+        None where nobody said so of this user and machine, or it is too long ago.
+        """
+        name = branch if branch is not None else self._default
+        if self._shelf is None or not self.filled or name is None:
+            return None
+        with suppress(OSError, ValueError):
+            commit, seconds, noted = self._shelf.page(f"{LOOKED_AT}{name}").decode().split(" ")
+            if 0 <= time.time() - float(noted) < _LONG_AGO:
+                return commit, float(seconds) - _SKEW
+        return None
+
     def lost(self) -> None:
         """A push onto a remembered tip came too late."""
         self._misses += 1
@@ -137,8 +158,8 @@ class Memory:
         Git walks through history without hashing what it reads, so from here on it vouches for
         the packs. Raises Unavailable when one is not what it seems.
         """
-        if self.filled and not self._mixed:
-            store.verify(self._packs)
+        if not self._mixed:
+            store.vouch()
         self._mixed = True
 
     def pushed(self, updates: Iterable[RefUpdate], *, won: bool) -> None:
@@ -228,6 +249,7 @@ def _fill(store: Store, shelf: Shelf, old: Remembered) -> None:
     for number, commit in enumerate(old.tips.values()):
         store.point(f"{TIPS}{number}", commit)
     store.cut_at(old.tips.values())
+    store.filled = frozenset(old.tips.values())
 
 
 def _stem(pack: str) -> str:

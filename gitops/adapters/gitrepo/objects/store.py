@@ -79,6 +79,8 @@ class Store:
         args: the options that point git at it, for the front of its arguments.
         algorithm: `sha1` or `sha256`.
         damaged: an object was missing, or not what its id says.
+        filled: commits that an earlier call left here.
+        unproven: packs whose objects nobody has hashed; see `vouch`.
         stays: it serves many calls: what they read is remembered, and the reader goes on.
         made: objects that no server may have yet.
         ahead: objects in memory before they are asked for.
@@ -101,6 +103,8 @@ class Store:
         self._distrust = distrust
         self._borrows = borrow is not None
         self.damaged = False
+        self.unproven: tuple[str, ...] = ()
+        self.filled: frozenset[str] = frozenset()
         self.stays = False
         self._trees: dict[str, TreeContent] = {}
         self._entries = 0  # of all of them
@@ -290,15 +294,16 @@ class Store:
     def join(self) -> None:
         """Take commits off the boundary whose parents are here.
 
-        A fetch of one commit cuts it off from what was fetched before.
+        A fetch of one commit cuts it off from what was fetched before. What the store was filled
+        with stays cut until a server says otherwise: some of its past may lie in the packs.
         """
-        cut = self.boundary()
+        cut = self.boundary() - self.filled
         objects = self.path / "objects"
         parents = {one: self.parents(one) for one in cut.difference(missing(objects, cut))}
         lacking = set(missing(objects, (one for some in parents.values() for one in some)))
         joined = {one for one, some in parents.items() if lacking.isdisjoint(some)}
         if joined:
-            self.cut_at(cut - joined)
+            self.cut_at(self.boundary() - joined)
             self.reopen()  # git reads the list when it starts
 
     def has_part_of(self, size: int) -> bool:
@@ -346,9 +351,15 @@ class Store:
             raise Unavailable(f"objects cannot be packed: {answer.err.strip()}")
         return f"pack-{answer.text}"
 
-    def verify(self, packs: Iterable[str]) -> None:
-        """Let git hash every object in `packs`. Raises Unavailable for what is not as it says."""
-        for stem in packs:
+    def vouch(self) -> None:
+        """Let git hash every object in the packs that nobody vouches for, once.
+
+        Git walks through history without hashing what it reads. Raises Unavailable for what is not
+        as it says.
+        """
+        while self.unproven:
+            stem, *rest = self.unproven
+            self.unproven = tuple(rest)
             # Without a repository, or git would read each object twice to compare it with itself.
             args = ("index-pack", "--verify", f"--object-format={self.algorithm}")
             pack = f"{self.pack_folder}/{stem}.pack"

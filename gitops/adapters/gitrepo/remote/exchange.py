@@ -43,6 +43,7 @@ class Order(Struct, frozen=True):
         branch: None: what HEAD names.
         ref: where its newest commit is put.
         depth: how many commits come.
+        since: a commit and its time (seconds since 1970): what came on top comes; None: `depth`.
         beside: other refs that come along where they are there -> where they are put.
         prefixes: what else is asked about.
         likely: the branch that HEAD named a while ago.
@@ -55,6 +56,7 @@ class Order(Struct, frozen=True):
     branch: str | None
     ref: str
     depth: int = 1
+    since: tuple[str, float] | None = None
     beside: Mapping[str, str] = {}
     prefixes: tuple[str, ...] = ()
     likely: str | None = None
@@ -362,7 +364,7 @@ class Exchange:
 
 def _bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
     """Fetch what an order says, in two requests, one where the commit is known."""
-    from gitops.adapters.gitrepo.wire.upload import fetch, list_refs
+    from gitops.adapters.gitrepo.wire.upload import NoneSince, fetch, list_refs
     from gitops.adapters.gitrepo.wire.wire import NotGit
 
     refs: Mapping[str, str] = {}
@@ -378,10 +380,17 @@ def _bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
             raise NotGit(f"no {order.name}")
     beside = {put: refs[name] for name, put in order.beside.items() if name in refs}
     known = [] if order.depth > 1 else [one for one in order.haves if one == commit]
+    depth, since = (order.depth, None) if order.since is None else (None, order.since[1])
+    if order.since is not None:
+        known = [order.since[0]]
     wants = [one for one in (commit, *beside.values()) if one not in known]
     if wants:
-        wanted = Wanted(wants, order.haves, order.depth, largest=order.largest, loose=order.loose)
-        fetch(wire, git, store, wanted)
+        haves, largest = order.haves, order.largest
+        wanted = Wanted(wants, haves, depth, since, largest=largest, loose=order.loose)
+        try:
+            fetch(wire, git, store, wanted)
+        except NoneSince:  # somebody's clock is slow, or the branch was put back
+            fetch(wire, git, store, replace(wanted, depth=order.depth, since=None))
     for put, oid in ((order.ref, commit), *beside.items()):
         store.point(put, oid)
     listed = order.commit is None

@@ -13,6 +13,7 @@ from gitops.adapters.gitrepo.remote.deepen import AT_ONCE
 from gitops.adapters.gitrepo.remote.exchange import Exchange, Order
 from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch, filter_of
 from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OWN, is_own
+from gitops.ports.repository import Start
 
 MOST_OWN = 1 << 26
 """Bytes of a pack with a ledger or a proposal, beside what the tip brought."""
@@ -65,30 +66,32 @@ class Fetching:
         store: Store,
         memory: Memory,
         branch: str | None,
+        start: Start | None,
         *,
-        history: bool = False,
-        lists: bool = False,
         commit: str | None = None,
     ) -> Fetch:
         """Start to fetch a branch (None: what HEAD names).
 
         Args:
-            history: its newest commits come along, and the ledger.
-            lists: hear of the branches of our own, too.
+            start: what is needed first; with `history` the ledger comes along. None: the branch
+                alone, nothing is heard of our own ones.
             commit: where the branch is said to be.
         """
         own = branch is not None and is_own(branch)
+        since = memory.looked_at(branch) if start == "landed" else None
+        history = start == "history" or (start == "landed" and since is None)
         order = Order(
             branch,
             self._ref_of(branch),
             depth=AT_ONCE if history else 1,
+            since=since,
             beside=BESIDE if history and not self.lacks_ledger else {},
-            prefixes=(OWN,) if (lists or history) and not own else (),
+            prefixes=(OWN,) if start is not None and not own else (),
             likely=likely[0] if branch is None and (likely := memory.bet(None)) else None,
             commit=commit,
             haves=tuple(self.whole),
             loose=memory.filled,
-            largest=MOST_OWN if own else LARGEST if history else None,
+            largest=MOST_OWN if own else LARGEST if history or since else None,
         )
         if history and memory.filled:
             memory.mixed(store)
@@ -99,6 +102,8 @@ class Fetching:
         few = _FEW if memory.filled else ()
 
         def by_git() -> RunningGit:
+            if since is not None:
+                memory.mixed(store)  # the one commit comes, and its past when it is asked for
             depth = (f"--depth={order.depth}",)
             largest = MOST_OWN if own else None
             return self._by_git(store, refs, depth, few=few, talk=talk, largest=largest)

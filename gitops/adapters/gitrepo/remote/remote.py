@@ -17,6 +17,7 @@ from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import read_answer, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
+from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote import fetching, own_branches
@@ -111,8 +112,7 @@ class Remote:
             self._settings.begin()
             self._exchange.connect()
         elif self._begun is None:
-            history, lists = start == "history", start != "remembered"
-            self._begun = (branch, self._start(branch, history=history, lists=lists))
+            self._begun = (branch, self._start(branch, None if start == "remembered" else start))
 
     @contextmanager
     def remembered(self, branch: str | None) -> Iterator[BranchTip | None]:
@@ -187,21 +187,21 @@ class Remote:
             begun[1].stop()
             begun = None
         # A process that lives long asks for what waits with nearly every tip.
-        lists = self._memory.lives
-        fetch = begun[1] if begun is not None else self._start(branch, commit=known, lists=lists)
+        alone: Start | None = "tip" if self._memory.lives else None
+        fetch = begun[1] if begun is not None else self._start(branch, alone, known)
         verdict = self._finish(fetch)
         if verdict is not None and verdict.kind in _BLAMED and self._memory.filled:
             self._begin_anew()
-            fetch = self._start(branch, history=fetch.history)
+            fetch = self._start(branch, "history" if fetch.history else None)
             verdict = self._finish(fetch)
         if verdict is not None and verdict.kind is AnswerKind.OTHER_FORMAT:
             # Nobody tells which hash it is before the first fetch.
             self._begin_anew(algorithm="sha256")
-            fetch = self._start(branch, history=fetch.history)
+            fetch = self._start(branch, "history" if fetch.history else None)
             verdict = self._finish(fetch)
         if lacks_ledger(fetch.history, verdict):
             self._fetching.lacks_ledger = True
-            fetch = self._start(branch, history=True)
+            fetch = self._start(branch, "history")
             verdict = self._finish(fetch)
         if verdict is not None:
             raise self._missing(branch, verdict)
@@ -259,18 +259,9 @@ class Remote:
     def _never_ask(self) -> None:
         self._git.never_ask(self.setting("core.sshcommand"))
 
-    def _start(
-        self,
-        branch: str | None,
-        *,
-        history: bool = False,
-        lists: bool = False,
-        commit: str | None = None,
-    ) -> Fetch:
+    def _start(self, branch: str | None, start: Start | None, commit: str | None = None) -> Fetch:
         store = self.store  # filled first: what is here decides what is asked for
-        fetch = self._fetching.start(
-            store, self._memory, branch, history=history, lists=lists, commit=commit
-        )
+        fetch = self._fetching.start(store, self._memory, branch, start, commit=commit)
         self._settings.begin()
         return fetch
 
@@ -325,8 +316,9 @@ class Remote:
     def fetch_blobs(self, oids: Sequence[str]) -> None:
         """Fetch the contents that `deepen` left out."""
         self._may_ask()
-        self._memory.mixed(self.store)
-        self._past.fetch_blobs(self.store, oids)
+        if missing(self.store.path / "objects", oids):
+            self._memory.mixed(self.store)
+            self._past.fetch_blobs(self.store, oids)
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Push with a lease on exactly `old`: see the package's docstring."""

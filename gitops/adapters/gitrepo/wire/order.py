@@ -14,6 +14,7 @@ class Wanted(Struct, frozen=True):
         commits: ids of commits, or of blobs.
         haves: commits that are here with all of their files.
         depth: how many commits of each line; None: as many as there are.
+        since: only commits that are not older (seconds since 1970); None: all.
         relative: `depth` counts from where the history here ends.
         contents: files come too, not only folders.
         largest: bytes of the pack, at most; None: no limit.
@@ -23,6 +24,7 @@ class Wanted(Struct, frozen=True):
     commits: Sequence[str]
     haves: Sequence[str] = ()
     depth: int | None = None
+    since: float | None = None
     relative: bool = False
     contents: bool = True
     largest: int | None = None

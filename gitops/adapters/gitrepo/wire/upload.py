@@ -57,6 +57,10 @@ def list_refs(wire: Wire, prefixes: Sequence[str]) -> Listing:
     return Listing(refs, head)
 
 
+class NoneSince(NotGit):
+    """Nothing that is wanted is as new as the commits that were asked for."""
+
+
 def fetch(wire: Wire, git: Git, store: Store, wanted: Wanted) -> None:
     """Bring what is wanted into `store`. Raises NotGit, Broken.
 
@@ -69,6 +73,9 @@ def fetch(wire: Wire, git: Git, store: Store, wanted: Wanted) -> None:
         left -= 1
         text = b"" if found is None else found
         if found is None or found is FLUSH or text.startswith(b"ERR ") or left < 0:
+            if wanted.since is not None and text.startswith(b"ERR "):
+                answer.drain()
+                raise NoneSince(f"no pack: {text[:200]!r}")
             raise NotGit(f"no pack: {text[:200]!r}")
         kind, _, oid = text.decode("ascii", "replace").strip().partition(" ")
         if kind in ("shallow", "unshallow") and _ID.fullmatch(oid):
@@ -87,6 +94,9 @@ def _request(store: Store, wanted: Wanted) -> bytes:
     if wanted.depth is not None:
         words += [f"deepen {wanted.depth}"]
         words += ["deepen-relative"] if wanted.relative else []
+    elif wanted.since is not None:
+        words += [f"deepen-since {int(wanted.since)}"]
+    if wanted.depth is not None or wanted.since is not None:
         words += [f"shallow {one}" for one in sorted(store.boundary())]
     words += [] if wanted.contents else ["filter blob:none"]
     words += [f"want {one}" for one in dict.fromkeys(wanted.commits)]
