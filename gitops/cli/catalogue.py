@@ -91,7 +91,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
     ),
     "notify": (
         "notify",
-        "Tell people what happened since they were told last: rollbacks, holds, what waits.",
+        "Tell each channel of `notify:` what happened since it was told last; for cron, or a job.",
     ),
     "serve": (
         "serve",

@@ -89,8 +89,10 @@ def explain_cron(text: str) -> str:
 
 def explain_name(text: str) -> str:
     """Say what is wrong with an environment's name."""
-    if text in ("ledger", "told"):
-        return f"{shown(text)} is taken: gitops keeps a branch gitops/{text} of its own"
+    if text == "ledger":
+        return "'ledger' is taken: gitops keeps its ledger on the branch gitops/ledger"
+    if text == "told":
+        return "'told' is taken: gitops keeps what people were told on the branch gitops/told"
     return f"{shown(text)} must be lower-case letters, digits and inner dashes, at most 63"
 
 
