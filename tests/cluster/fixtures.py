@@ -40,6 +40,9 @@ SECOND = ("test_story", "test_trouble", "test_playground")
 """The modules of the second one, about half of the time. Tokens of Argo CD's accounts are asked for
 by the first one only: they are all kept in one Secret, so two at once may clash."""
 
+TOGETHER = ("tests/e2e/test_demo.py", "tests/test_sample.py")
+"""Modules whose tests look at one thing that takes seconds to make: one worker makes it once."""
+
 _WANTED = pytest.StashKey[Wanted]()
 
 
@@ -72,6 +75,8 @@ def pytest_configure_node(node: Any) -> None:
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """Spread tests over workers as `--dist load` does, but keep those of the cluster on two.
 
+    Those of a module of `TOGETHER` stay together.
+
     They mostly wait: what is spread over all workers would keep all of them waiting. (The marks of
     `--dist loadgroup` do nothing in xdist 3.8 with pytest 9.2.)
     """
@@ -82,9 +87,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class ClusterScheduling(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             if FOLDER not in nodeid:
-                return nodeid
+                module = nodeid.partition("::")[0]
+                return module if module in TOGETHER else nodeid
             module = nodeid.partition(FOLDER)[2].partition(".")[0]
             return f"{FOLDER}{'second' if module in SECOND else 'first'}"
+
+        def mark_test_complete(self, node: Any, item_index: int, duration: float = 0) -> None:
+            """Forget what is done: xdist counts it again after each of thousands of tests."""
+            nodeid = self.registered_collections[node][item_index]
+            scope = self._split_scope(nodeid)
+            unit = self.assigned_work[node][scope]
+            unit[nodeid] = True
+            if all(unit.values()):
+                del self.assigned_work[node][scope]
+            self._reschedule(node)
 
     return ClusterScheduling(config, log)
 

@@ -29,8 +29,8 @@ environments:
 OVERLAY = "images:\n  - name: shop/api\n    newTag: 'r0' # a comment\n"
 HELD = ("stage", "prod")
 REPOSITORIES = 10
-ROUNDS = -(-int(os.environ.get("GITOPS_TEST_ROUNDS", "30")) // REPOSITORIES)
-"""Of each repository: CI plays thirty in all, GITOPS_TEST_ROUNDS=100 a hundred."""
+ROUNDS = -(-int(os.environ.get("GITOPS_TEST_ROUNDS", "20")) // REPOSITORIES)
+"""Of each repository: CI plays twenty in all, GITOPS_TEST_ROUNDS=100 a hundred."""
 
 
 @dataclass

@@ -22,7 +22,7 @@ import odd_objects as odd
 import warm
 from manifests import ROOT, Manifests
 
-SECONDS = float(os.environ.get("GITOPS_TEST_FUZZ", "20"))
+SECONDS = float(os.environ.get("GITOPS_TEST_FUZZ", "8"))
 CHOSEN = "GITOPS_TEST_FUZZ" not in os.environ
 LONGEST = 30  # seconds that one command may take on a busy machine
 ROUND = 5  # examples, after which the clock is looked at

@@ -329,11 +329,11 @@ def test_a_checkout_says_early_what_to_ask() -> None:
     checkout = repository.snapshot("main")
     asked_then: list[int] = []
     fetch = repository.snapshot
+    others = set(threading.enumerate())
 
     def slow(branch: str | None = None) -> object:
-        for thread in threading.enumerate():
-            if thread.daemon:
-                thread.join(5)
+        for thread in set(threading.enumerate()) - others:
+            thread.join(5)
         asked_then.append(len(shop.registry.asked))
         return fetch(branch)
 
