@@ -140,6 +140,7 @@ def argocd_components(plane: Plane) -> tuple[dict[str, list[str]], dict[str, str
             *(f"--port={ports['server']}", "--address=127.0.0.1"),
             *("--metrics-address=127.0.0.1", f"--metrics-port={ports['server-metrics']}"),
             "--dex-server=http://127.0.0.1:1",
+            "--enable-proxy-extension",
         ],
         "argocd-applicationset-controller": [
             component("argocd-applicationset-controller"),
