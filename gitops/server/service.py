@@ -18,7 +18,8 @@ from gitops.server.doors import Doors, Opened
 from gitops.server.identity.identity import IdentityDoor
 from gitops.server.identity.person import Person
 from gitops.server.identity.rights import may
-from gitops.server.settings import ServerSettings
+from gitops.server.notifications.teller import Teller
+from gitops.server.settings import ServerSettings, channels_of
 from gitops.server.workers import Workers
 from gitops.server.writer.desk import Desk
 
@@ -49,6 +50,7 @@ class Service:
         doors: open repositories for them.
         identity: who asks.
         desk: the one writer.
+        teller: tells people what happened, where they have channels.
         people: whom one may be in the demo.
     """
 
@@ -64,6 +66,8 @@ class Service:
 
             self.people = PEOPLE
         self.board = BoardKeeper(self._look, self._changed, every=every)
+        channels = channels_of(settings.file)
+        self.teller = Teller(channels, self.doors.session, settings.url)
         self._own: Person | None = None
         self.identity = IdentityDoor(
             settings.identity(),
@@ -136,15 +140,18 @@ class Service:
         """Begin; on the event loop."""
         self.hub.open()
         self.board.start()
+        self.teller.start()
 
     def stop(self) -> None:
         """End the streams, so that the server can stop; on the event loop."""
         self.hub.close()
         self.board.stop()
+        self.teller.stop()
 
     def close(self) -> None:
         """Do what waits to be written, and let go of everything."""
         self.desk.close()
+        self.teller.close()
         self.workers.close()
         self.doors.close()
 
@@ -163,3 +170,4 @@ class Service:
 
     def _changed(self, board: Board) -> None:
         self.hub.publish("board", board.mark)
+        self.teller.wake()

@@ -1,0 +1,1 @@
+"""Who tells people: what `gitops notify` does, each time that the board changed."""

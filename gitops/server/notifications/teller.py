@@ -1,0 +1,138 @@
+"""A thread that tells people what happened, as `gitops notify` does once.
+
+Of several replicas one should have `channels`: each that has tells what it sees, and two that look
+at the same moment tell it twice.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+from gitops.actions.notify import notify
+from gitops.errors import GitopsError, TryAgain, UsageError
+
+if TYPE_CHECKING:
+    from gitops.actions.context.session import Session
+    from gitops.actions.index.state import IndexState
+    from gitops.ports.notifier import Notifier
+
+_AT_MOST_EVERY = 5.0  # seconds: what happens together is told together
+_AGAIN = 60.0  # seconds, after a look that failed
+
+_log = logging.getLogger("gitops.server")
+
+
+class Teller:
+    """Tells when it is woken; everything here may be called from any thread.
+
+    Args:
+        channels: name -> addresses; none: nobody is told anything.
+        lend: lends the session of one call.
+        page: the address of the pages, for links.
+
+    Attributes:
+        sent, failed: how many messages went out, and did not.
+        trouble: why the last try to tell ended early; None when it did not.
+
+    Raises NotFound where apprise is not installed, UsageError for an address that is none.
+    """
+
+    def __init__(
+        self,
+        channels: Mapping[str, Sequence[str]],
+        lend: Callable[[], AbstractContextManager[Session]],
+        page: str,
+        *,
+        at_most_every: float = _AT_MOST_EVERY,
+    ) -> None:
+        self._notifier = _opened(channels) if channels else None
+        self._lend = lend
+        self._page = page
+        self._pause = at_most_every
+        self._wake = threading.Event()
+        self._stopping = threading.Event()
+        self._state: IndexState | None = None
+        self.sent = 0
+        self.failed = 0
+        self.trouble: str | None = None
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin, where there is anybody to tell."""
+        if self._notifier is not None:
+            self._thread = threading.Thread(
+                target=self._keep, args=(self._notifier,), name="gitops-teller", daemon=True
+            )
+            self._thread.start()
+
+    def wake(self) -> None:
+        """Something changed."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Tell no more; a message that is on its way goes out."""
+        self._stopping.set()
+        self._wake.set()
+
+    def close(self, seconds: float = 15.0) -> None:
+        """Wait for what is on its way."""
+        if self._thread is not None:
+            self._thread.join(seconds)
+
+    def _keep(self, notifier: Notifier) -> None:
+        again: float | None = None
+        while True:
+            self._wake.wait(again)
+            if self._stopping.is_set():
+                return
+            self._wake.clear()
+            begun = time.monotonic()
+            again = None if self._once(notifier) else _AGAIN
+            if self._stopping.wait(max(begun + self._pause - time.monotonic(), 0.0)):
+                return
+
+    def _once(self, notifier: Notifier) -> bool:
+        """Tell what is new; say whether that came to its end."""
+        try:
+            with self._lend() as session:
+                report = notify(session, notifier, page=self._page, earlier=self._state)
+        except UsageError as error:  # no `notify:`: a change of gitops.yaml wakes us
+            self.trouble = error.message
+            return True
+        except TryAgain as error:
+            self.trouble = error.message
+            return False
+        except GitopsError as error:
+            self._warn(f"people cannot be told: {error.message}")
+            return False
+        except Exception:  # noqa: BLE001 - one bad look must not end all others
+            _log.exception("people cannot be told")
+            self.trouble = "a bug in gitops; see the server's log"
+            return False
+        self._state = report.state
+        self.trouble = None
+        self.failed += len(report.failed)
+        self.sent += sum(one.outcome == "sent" for one in report.sent)
+        for one in report.failed:
+            _log.warning("a message to %s did not go out: %s: %s", one.channel, one.title, one.why)
+        for note in report.notes:
+            _log.warning("telling people: %s", note)
+        for name in report.unknown:
+            _log.info("channel %s of gitops.yaml has no address in the settings", name)
+        return True
+
+    def _warn(self, trouble: str) -> None:
+        if self.trouble != trouble:
+            _log.warning("%s", trouble)
+        self.trouble = trouble
+
+
+def _opened(channels: Mapping[str, Sequence[str]]) -> Notifier:
+    from gitops.wiring.notifications import open_notifier
+
+    return open_notifier(channels)

@@ -1,0 +1,91 @@
+"""The server tells people by itself: a real hook hears of a real rollback, once."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from time import monotonic
+
+import pytest
+
+from gitops.actions.context.session import Session
+from gitops.server.notifications.teller import Teller
+from gitops.wiring import open_kept
+from manifests import Manifests
+
+NOTIFY = "notify: [{channel: oncall}]\n"
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[list[str], threading.Event, str]]:
+    """What a chat heard, something that is set when it did, and its address."""
+    heard: list[str] = []
+    rung = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["title"])
+            self.send_response(200)
+            self.end_headers()
+            rung.set()
+
+        def log_message(self, *_: object) -> None:
+            """Keep quiet."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield heard, rung, f"json://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+def test_it_tells_when_it_is_woken(
+    manifests: Manifests, hook: tuple[list[str], threading.Event, str]
+) -> None:
+    """From where the last one left off; woken twice it tells once; it ends at once when stopped."""
+    heard, rung, address = hook
+    content = manifests.file("gitops.yaml")
+    manifests.commit("Tell people", {"gitops.yaml": content + NOTIFY})
+    with open_kept(str(manifests.path)) as session:
+
+        @contextmanager
+        def lend() -> Iterator[Session]:
+            yield session()
+
+        teller = Teller({"oncall": [address]}, lend, "https://g.example", at_most_every=0.01)
+        teller.start()
+        teller.wake()
+        _until(lambda: "gitops/told" in manifests.git("branch", "--list"))
+        manifests.gitops("hold", "dev", "--reason", "INC-42")
+        teller.wake()
+        teller.wake()
+        assert rung.wait(30)
+        _until(lambda: teller.sent == 1)
+        begun = monotonic()
+        teller.stop()
+        teller.close()
+
+    assert ["⏸ dev: held"] == heard
+    assert teller.trouble is None
+    assert monotonic() - begun < 10
+
+
+def test_without_channels_nothing_runs() -> None:
+    """No thread, and no apprise, where nobody is to be told."""
+    teller = Teller({}, lambda: pytest.fail("asked"), "")  # type: ignore[arg-type, return-value]
+    teller.start()
+    teller.wake()
+    teller.stop()
+    teller.close()
+
+
+def _until(question: Callable[[], bool]) -> None:
+    waiting = threading.Event()
+    for _ in range(600):
+        if question():
+            return
+        waiting.wait(0.05)
+    raise AssertionError("not so after 30 s")
