@@ -120,6 +120,12 @@ ENVIRONMENT = Table(
             "`gitops watch --rollback` go back by itself; tell and off only say so.",
             default="off",
         ),
+        "confirm": Key(
+            OneOf("ask", "off", "name"),
+            "On the server's page: ask shows first what would be done; off rolls back with one "
+            "press; name asks to type the name of the environment.",
+            default="ask",
+        ),
         "formerly": Key(
             ListOf(Text(NAME, explain_name)),
             "Earlier names of the environment: its holds, verdicts and history count on.",

@@ -199,7 +199,8 @@ class OneOf:
 
     def read(self, node: Node, path: str, problems: Problems) -> Value | None:
         """Return the word, or None after listing the ones there are."""
-        if node.id == "scalar" and node.tag == _STR and node.value in self.words:
+        # YAML takes `off` for a yes/no value: as it is written it is the word.
+        if node.id == "scalar" and node.tag in (_STR, _BOOL) and node.value in self.words:
             return Value(path, problems.place(node), node.value)
         what = f"must be {_either(self.words)}, not {_kind(node)}"
         if node.id == "scalar":

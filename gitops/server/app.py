@@ -20,6 +20,7 @@ from gitops.server.events import event_routes
 from gitops.server.failures import document_of, headers_of, status_of
 from gitops.server.identity.middleware import KnowsWhoAsks
 from gitops.server.identity.routes import identity_routes
+from gitops.server.pages.act_pages import act_routes
 from gitops.server.pages.render import Pages
 from gitops.server.pages.routes import page_routes
 from gitops.server.probes import probe_routes
@@ -64,6 +65,7 @@ def _routes(service: Service, refuse: Refuse) -> list[BaseRoute]:
         *argocd_routes(service),
         *api_routes(service),
         *(demo_routes() if service.settings.demo else ()),
+        *act_routes(service),
         *page_routes(service),
     ]
 

@@ -336,7 +336,7 @@ def test_a_key_that_cannot_be_honoured_is_refused(keys):
 
 KNOWN = (
     "name, overlay, accepts, deploy, change, rollback, after, follow, followBelow, "
-    "onAlert, formerly, registry, pin, platforms, provenance, builds, "
+    "onAlert, confirm, formerly, registry, pin, platforms, provenance, builds, "
     "database, dataProtection, "
     "requires, soak, wait, approvals, branch"
 )

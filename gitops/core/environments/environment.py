@@ -28,6 +28,7 @@ ChangeMode = Literal["commit", "pull-request", "work-tree"]
 RollbackMode = Literal["commit", "pull-request"]
 Registry = Literal["shared", "own"]
 Follow = Literal["newest", "any"]
+Confirm = Literal["ask", "off", "name"]
 OnAlert = Literal["off", "tell", "rollback"]
 Database = Literal["dummy", "real"]
 DataProtection = Literal["masked", "read-only"]
@@ -166,6 +167,7 @@ class Environment(Struct, frozen=True):
         branch: the branch that it lives on (its overlays and holds); None: the top-level one.
         protection: what keeps real data safe where it is no production; None: nobody said.
         wait: how long `wait` waits for it.
+        confirm: how the server's page asks before an act.
         on_alert: what `watch --rollback` does about a release that is Degraded there.
         formerly: earlier names of it: holds, verdicts and trailers under them count on.
         pin: what a write keeps of an image; a digest is looked up in its registry.
@@ -191,6 +193,7 @@ class Environment(Struct, frozen=True):
     branch: str | None = None
     wait: Patience = Patience()
     on_alert: OnAlert = "off"
+    confirm: Confirm = "ask"
     follow_below: str | None = None
     formerly: tuple[str, ...] = ()
     pin: Pin = "tag"

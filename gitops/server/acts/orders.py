@@ -14,6 +14,7 @@ from gitops.actions.context.session import Session
 from gitops.core.forges.token import OwnToken
 from gitops.core.git.commit import Identity, timed_id
 from gitops.core.report import WriteReport
+from gitops.core.text.plain import one_line
 from gitops.server.acts.requests import Body, Run
 from gitops.server.identity.person import Person
 from gitops.server.writer.order import CallOrder
@@ -85,4 +86,6 @@ def own_token_of(person: Person) -> OwnToken | None:
 
 def author_of(person: Person) -> Identity | None:
     """Return who writes; None: whoever runs the server, as Git knows them."""
-    return None if person.via == "loopback" else Identity(person.name, person.email)
+    if person.via == "loopback" and not person.email:
+        return None
+    return Identity(one_line(person.name) or person.id, person.email)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -13,6 +11,7 @@ from starlette.responses import Response
 from gitops.core.report import WriteReport
 from gitops.documents.reports import JsonDocument, error_document, write_document
 from gitops.errors import Denied, GitopsError
+from gitops.server.acts.waiting import wait_for
 from gitops.server.failures import headers_of, status_of
 from gitops.server.writer.order import Call, KeyReused, Outcome
 
@@ -64,20 +63,6 @@ def report_document(report: WriteReport) -> JsonDocument:
 
 def _text(content: bytes | None) -> str | None:
     return content.decode("utf-8", "replace") if content is not None else None
-
-
-async def wait_for(call: Call, seconds: float) -> Outcome | None:
-    """Wait for a call on the event loop, at most so long; None where it goes on."""
-    done, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def tell() -> None:
-        with suppress(RuntimeError):  # the loop is over: nobody waits any more
-            loop.call_soon_threadsafe(done.set)
-
-    call.when_done(tell)
-    with suppress(TimeoutError):
-        await asyncio.wait_for(done.wait(), seconds)
-    return call.outcome
 
 
 async def answer_of(call: Call, seconds: float) -> Response:

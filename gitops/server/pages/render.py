@@ -19,6 +19,7 @@ from gitops.core.environments.freeze import FreezeHit, closed
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.text.plain import timestamp
 from gitops.errors import GitopsError, NotFound
+from gitops.server.acts.orders import new_id
 from gitops.server.board.board import Board, BoardCell
 from gitops.server.failures import headers_of, status_of
 from gitops.server.identity.routes import path_to_sign_in
@@ -70,6 +71,7 @@ class Pages:
             "act_url": addresses.act_url,
             "release_url": addresses.release_url,
             "proposed": proposed,
+            "new_id": new_id,
         }
 
     def board(self) -> Board:
