@@ -52,7 +52,9 @@
     } catch (_) {
       // Argo CD's own refusals are plain text.
     }
-    return [answer.status, told, text.trim().slice(0, 200)];
+    // What is fine and no document is not from us.
+    const status = answer.status === 200 && !told ? 502 : answer.status;
+    return [status, told, text.trim().slice(0, 200)];
   };
 
   const reasonOf = ([status, told, text]) => {
@@ -215,10 +217,15 @@
     const finish = async (answer, done) => {
       const fine = answer[0] === 200;
       const going = answer[0] === 202;
-      const text = fine ? (answer[1].notes || [])[0] || done : going ? "It goes on; look at the page of gitops." : reasonOf(answer);
+      const commit = fine && answer[1].commit ? ` Commit ${answer[1].commit.slice(0, 7)}.` : "";
+      const notes = fine ? (answer[1].notes || []).join("; ") : "";
+      const text = fine ? `${done}${commit} ${notes}`.trim() : going ? "It goes on; look at the page of gitops." : reasonOf(answer);
       setTold({ bad: !fine && !going, text });
       setPreview(null);
+      setReason("");
       await load();
+      // The server looks at Git anew in a moment.
+      for (const later of [1000, 3000, 8000, 16000]) window.setTimeout(load, later);
     };
     const look = () =>
       once(async () => {
@@ -233,7 +240,9 @@
       });
     const confirm = () =>
       once(async () => {
+        // What was seen goes along: this release is taken back, that one restored, or nothing is.
         const body = { bad: preview.bad };
+        if (preview.hold && preview.hold.release) body.to = preview.hold.release;
         if (reason.trim()) body.reason = reason.trim();
         await finish(await act(ROLLBACK, application, `${where}/rollback`, body, key.current), "Rolled back.");
       });
