@@ -60,7 +60,10 @@ async def take_up(service: Service, asked: AskedFor, run: Run | None = None) -> 
     if (config := service.policy()) is not None:
         check_named(config, asked)  # a plain no needs no turn; what counts is asked at the tip
     order = asked.order(_telling(asked.notes, by_right(asked, run)))
-    return await service.workers.run(service.desk.submit, order)
+    call = await service.workers.run(service.desk.submit, order)
+    if not asked.body.dry_run:
+        call.when_done(service.board.wake)  # whoever looks next sees what came of it
+    return call
 
 
 def _telling(notes: tuple[str, ...], run: Run) -> Run:
