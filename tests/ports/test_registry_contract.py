@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fake_makers import FakeMaker, open_maker
 from fake_registry import MemoryRegistry
 from fakes import FakeClock
 from gitops.adapters.registry.first_look import FirstLook
@@ -41,12 +42,18 @@ class Place:
     forgets: bool = False
 
 
-@pytest.fixture(params=["memory", "debian", "locked", "gitea"])
+@pytest.fixture(params=["memory", "debian", "locked", "gitea", "ghcr", "hub"])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """Each kind of registry."""
     if request.param == "memory":
         made = MemoryRegistry()
         yield Place(ImageName("registry.example.com", "shop/api"), made, made)
+        return
+    if request.param in ("ghcr", "hub"):
+        with FakeMaker("github" if request.param == "ghcr" else "hub") as maker:
+            opened = open_maker(maker)
+            yield Place(ImageName(maker.host, "shop/api"), maker.shelf, opened)
+            opened.close()
         return
     user, password = "", ""
     if request.param == "gitea":

@@ -5,26 +5,17 @@ docs/how-to/images.md has the table, with what was run and what was only read.
 
 from __future__ import annotations
 
-from gitops.core.images.name import DOCKER_HUB, ImageName
+from gitops.core.images.name import ImageName
 
 
 def how_to_delete(name: ImageName) -> str:
     """Return the way out where a registry deletes nothing by the protocol (it says 405)."""
     host = name.host
-    if host == "ghcr.io" or host.startswith("containers."):
-        owner, _, package = name.path.partition("/")
-        return (
-            "GitHub deletes versions of a package by its REST API: "
-            f"gh api -X DELETE /orgs/{owner}/packages/container/{package.replace('/', '%2F')}"
-            "/versions/ID"
-        )
     if ".dkr.ecr." in host:
         return (
             "Amazon ECR deletes by its own API: aws ecr batch-delete-image "
             f"--repository-name {name.path} --image-ids imageTag=TAG"
         )
-    if host == DOCKER_HUB:
-        return "Docker Hub deletes images on its website and by its own API"
     return (
         "it is switched off there: in docker-registry `storage: {delete: {enabled: true}}`, "
         "elsewhere in its settings"

@@ -45,18 +45,30 @@ class OciRegistry:
     Args:
         environ: where credentials, proxies and authorities are named.
         within: seconds that one call may take, with all its requests.
+        own: host -> `github` or `hub`, and the URL of that interface (`github https://…`), where
+            it is not told by the host's name.
     """
 
-    def __init__(self, environ: Mapping[str, str], clock: Clock, within: float = 30.0) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        clock: Clock,
+        within: float = 30.0,
+        own: Mapping[str, str] | None = None,
+    ) -> None:
         self._access = RegistryAccess(environ, clock, within)
         self._made_removal: Removal | None = None
+        self._environ = environ
+        self._own = own or {}
 
     @property
     def _removal(self) -> Removal:
         if self._made_removal is None:
+            from gitops.adapters.registry.own_ways import ways
             from gitops.adapters.registry.removal import Removal  # a deploy takes nothing away
 
-            self._made_removal = Removal(self._access, self.resolve, self.manifest, self.tags)
+            way = ways(self._access, self._environ, self._own)
+            self._made_removal = Removal(self._access, self.resolve, self.manifest, self.tags, way)
         return self._made_removal
 
     def close(self) -> None:

@@ -3,7 +3,8 @@
 Deleting a manifest takes all its tags along, and many registries cannot delete a tag alone. So a
 tag is first moved to a manifest of its own, which nothing else can name, and that one is deleted:
 this works wherever manifests can be overwritten and deleted. Whether they can be is asked first,
-of a manifest that does not exist. docs/explanation/deleting-images.md
+of a manifest that does not exist. Where the protocol deletes nothing, the makers' own interface
+does (own_ways.py), in the same order. docs/explanation/deleting-images.md
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
+from typing import Protocol
 
 from gitops.adapters.http.door import Deadline, Response
 from gitops.adapters.registry.access import RegistryAccess
@@ -24,6 +26,45 @@ _DONE = (200, 202, 204)
 _ABSENT = f"sha256:{'0' * 63}1"
 
 
+class Way(Protocol):
+    """How a registry lets something go. All calls raise what `ports.Registry` raises."""
+
+    def check(self, name: ImageName, deadline: Deadline) -> None:
+        """Raise Denied where nothing may be deleted; nothing has changed by then."""
+        ...
+
+    def drop_tag(self, name: ImageName, tag: str, dummy: str, deadline: Deadline) -> None:
+        """Delete the manifest `dummy`, which no other tag than `tag` names, and the tag."""
+        ...
+
+    def drop(self, name: ImageName, digest: str, deadline: Deadline) -> None:
+        """Delete a manifest that no tag names; one that is gone is fine."""
+        ...
+
+
+class ByProtocol:
+    """`Way` of the OCI distribution protocol: DELETE of a manifest by its digest."""
+
+    def __init__(self, access: RegistryAccess) -> None:
+        self._access = access
+
+    def check(self, name: ImageName, deadline: Deadline) -> None:
+        """Ask for the deletion of what is not there."""
+        answer = self._access.write("DELETE", name, f"manifests/{_ABSENT}", deadline)
+        if answer.status != 404 and answer.status not in _DONE:
+            raise refused(self._access, name, answer, "the deletion of images")
+
+    def drop_tag(self, name: ImageName, tag: str, dummy: str, deadline: Deadline) -> None:
+        """See `Way`; its tags go with a manifest."""
+        self.drop(name, dummy, deadline)
+
+    def drop(self, name: ImageName, digest: str, deadline: Deadline) -> None:
+        """See `Way`."""
+        answer = self._access.write("DELETE", name, f"manifests/{digest}", deadline)
+        if answer.status not in _DONE and answer.status != 404:
+            raise refused(self._access, name, answer, f"the deletion of {digest}")
+
+
 class Removal:
     """The destructive half of `OciRegistry`."""
 
@@ -33,8 +74,10 @@ class Removal:
         resolve: Callable[[ImageName, str], str],
         manifest: Callable[[ImageName, str], Manifest],
         tags: Callable[[ImageName], Iterator[str]],
+        way: Callable[[ImageName], Way],
     ) -> None:
         self._access = access
+        self._way = way
         self._resolve = resolve
         self._manifest = manifest
         self._tags = tags
@@ -47,7 +90,7 @@ class Removal:
             return
         deadline = self._access.deadline()
         try:
-            self._drop(name, dummy, deadline)
+            self._way(name).drop_tag(name, tag, dummy, deadline)
         except GitopsError:
             with suppress(NotFound):  # Gitea forgets an image whose only tag names another
                 self.restore(name, tag, expect)
@@ -77,7 +120,7 @@ class Removal:
             "PUT", name, f"manifests/{tag}", deadline, body=kept.body, kind=kind
         )
         if answer.status not in (200, 201, 202):
-            raise self._no(name, answer, f"its image back under the tag {tag}")
+            raise refused(self._access, name, answer, f"its image back under the tag {tag}")
 
     def _retired(self, name: ImageName, tag: str, expect: str) -> str | None:
         """Return the throw-away manifest that the tag names now; None: the tag is gone."""
@@ -99,7 +142,7 @@ class Removal:
             "PUT", name, f"manifests/{tag}", deadline, body=dummy, kind=OCI_MANIFEST
         )
         if answer.status not in (200, 201, 202):
-            raise self._no(name, answer, f"another image under the tag {tag}")
+            raise refused(self._access, name, answer, f"another image under the tag {tag}")
         if self._digest(name, tag) != digest_of(dummy):
             raise Conflict(f"{name}:{tag} was given to another image just now")
         return digest_of(dummy)
@@ -123,7 +166,7 @@ class Removal:
                 named.append(tag)
         if named:
             raise Conflict(f"{digest} of {name} is what its tag {named[0]} names")
-        self._drop(name, digest, self._access.deadline())
+        self._way(name).drop(name, digest, self._access.deadline())
 
     def _digest(self, name: ImageName, tag: str) -> str | None:
         try:
@@ -132,13 +175,10 @@ class Removal:
             return None
 
     def _check_allowed(self, name: ImageName, deadline: Deadline) -> None:
-        """Ask for the deletion of what is not there: a no comes before anything has changed."""
-        if name in self._allowed:
-            return
-        answer = self._access.write("DELETE", name, f"manifests/{_ABSENT}", deadline)
-        if answer.status != 404 and answer.status not in _DONE:
-            raise self._no(name, answer, "the deletion of images")
-        self._allowed.add(name)
+        """A no comes before anything has changed."""
+        if name not in self._allowed:
+            self._way(name).check(name, deadline)
+            self._allowed.add(name)
 
     def _dummy(self, name: ImageName, tag: str, kept: Response, deadline: Deadline) -> bytes:
         """Return a manifest that nobody else makes, with its config pushed."""
@@ -156,24 +196,20 @@ class Removal:
         begun = self._access.write("POST", name, "blobs/uploads/", deadline, body=b"")
         place = begun.headers.get("location", "")
         if begun.status not in (201, 202) or not place:
-            raise self._no(name, begun, "an upload")
+            raise refused(self._access, name, begun, "an upload")
         joint = "&" if "?" in place else "?"
         answer = self._access.write(
             "PUT", name, f"{place}{joint}digest={digest}", deadline, body=EMPTY
         )
         if answer.status != 201:
-            raise self._no(name, answer, "an upload")
+            raise refused(self._access, name, answer, "an upload")
 
-    def _drop(self, name: ImageName, digest: str, deadline: Deadline) -> None:
-        answer = self._access.write("DELETE", name, f"manifests/{digest}", deadline)
-        if answer.status not in _DONE and answer.status != 404:
-            raise self._no(name, answer, f"the deletion of {digest}")
 
-    def _no(self, name: ImageName, answer: Response, what: str) -> GitopsError:
-        """Return the error for a registry that does not let us."""
-        if answer.status == 405 or "UNSUPPORTED" in self._access.words.codes(answer):
-            return Denied(f"{name.host} does not delete images", hint=how_to_delete(name))
-        error = self._access.words.error(name, answer, what)
-        if isinstance(error, NotFound):
-            return Denied(f"{name.host} does not let {name.path} be changed: {error.message}")
-        return error
+def refused(access: RegistryAccess, name: ImageName, answer: Response, what: str) -> GitopsError:
+    """Return the error for a registry that does not let us."""
+    if answer.status == 405 or "UNSUPPORTED" in access.words.codes(answer):
+        return Denied(f"{name.host} does not delete images", hint=how_to_delete(name))
+    error = access.words.error(name, answer, what)
+    if isinstance(error, NotFound):
+        return Denied(f"{name.host} does not let {name.path} be changed: {error.message}")
+    return error
