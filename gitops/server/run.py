@@ -18,16 +18,31 @@ _LONGEST_STOP = 25  # seconds; Kubernetes kills after 30
 _BACKLOG = 512
 
 
-class _Server(uvicorn.Server):
-    """uvicorn waits for open connections before anything else: streams are ended first."""
+class PageServer(uvicorn.Server):
+    """A server that ends streams first: uvicorn waits for open connections before anything else.
 
-    def __init__(self, config: uvicorn.Config, stopping: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._stopping = stopping
+    `should_exit` set to True stops it.
+    """
+
+    def __init__(self, service: Service) -> None:
+        super().__init__(
+            uvicorn.Config(
+                create_app(service),
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,  # whose word counts is for the sign-in to judge
+                server_header=False,
+                timeout_graceful_shutdown=_LONGEST_STOP,
+                timeout_keep_alive=20,
+                lifespan="on",
+                ws="none",
+            )
+        )
+        self._service = service
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End the streams, then as uvicorn does."""
-        self._stopping()
+        self._service.stop()
         await super().shutdown(sockets)
 
     @contextmanager
@@ -44,23 +59,10 @@ def serve(settings: ServerSettings, started: Callable[[str], None]) -> None:
     Raises UsageError where strangers could act, Denied where it cannot listen.
     """
     check_open(settings)
-    with _listening(settings.listen) as server_socket:
-        host, port = server_socket.getsockname()[:2]
-        settings = replace(settings, listen=Listen(host, port))
-        service = Service(settings)
-        config = uvicorn.Config(
-            create_app(service),
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,  # whose word counts is for the sign-in to judge
-            server_header=False,
-            timeout_graceful_shutdown=_LONGEST_STOP,
-            timeout_keep_alive=20,
-            lifespan="on",
-            ws="none",
-        )
+    with listening(settings) as (settings, server_socket):
+        server = PageServer(Service(settings))
         started(settings.listen.url)
-        _Server(config, service.stop).run(sockets=[server_socket])
+        server.run(sockets=[server_socket])
 
 
 def check_open(settings: ServerSettings) -> None:
@@ -74,7 +76,9 @@ def check_open(settings: ServerSettings) -> None:
 
 
 @contextmanager
-def _listening(listen: Listen) -> Iterator[socket.socket]:
+def listening(settings: ServerSettings) -> Iterator[tuple[ServerSettings, socket.socket]]:
+    """Yield a socket that listens, and the settings with its port. Raises Denied."""
+    listen = settings.listen
     family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as opened:
         opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -85,4 +89,5 @@ def _listening(listen: Listen) -> Iterator[socket.socket]:
             where = f"{listen.host}:{listen.port}"
             hint = "another program listens there: give --listen 127.0.0.1:0 for a free port"
             raise Denied(f"cannot listen on {where}: {error.strerror}", hint=hint) from None
-        yield opened
+        host, port = opened.getsockname()[:2]
+        yield replace(settings, listen=Listen(host, port)), opened

@@ -226,6 +226,7 @@ LANE_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "tls": ("openssl",),
     "registry": ("docker-registry",),
     "database": ("postgres", "initdb", "psql"),
+    "browser": ("chromium-headless-shell",),
 }
 """What the lanes that build nothing need of the distribution."""
 

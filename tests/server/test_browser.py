@@ -1,0 +1,207 @@
+"""The page in a real Chromium, on real Git over HTTP: what people see, and with which keys."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from gitops.server.service import Service
+from servers.git_http import GitServer
+from servers.lanes import need
+from servers.programs import find_program
+
+sys.path.insert(0, str(Path(__file__).parent))
+from live import serving
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+PAGES = ("/", "/e/prod", "/e/prod/api", "/a/api", "/proposals", "/holds", "/audit", "/preferences")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    need("browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = find_program("chromium-headless-shell")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def served(
+    chromium: Browser, story: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    """The page of the story, which Git serves over HTTP; it looks twice a second."""
+    root = tmp_path_factory.mktemp("served")
+    shutil.copytree(story, root / "shop.git")
+    with GitServer(root) as git, serving(f"{git.url}/shop.git", every=0.5) as service:
+        yield service
+
+
+class _Tab:
+    """A tab, and what went wrong in it."""
+
+    def __init__(self, browser: Browser, service: Service, **options: Any) -> None:
+        self.context = browser.new_context(
+            base_url=service.settings.listen.url, **({"locale": "en-US"} | options)
+        )
+        self.page: Page = self.context.new_page()
+        self.wrong: list[str] = []
+        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
+        self.page.on(
+            "console",
+            lambda said: (
+                self.wrong.append(said.text) if said.type in ("error", "warning") else None
+            ),
+        )
+
+    def __enter__(self) -> _Tab:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_everybody_can_read_it(chromium: Browser, served: Service, scheme: str) -> None:
+    """axe finds nothing on any page, and the browser complains of nothing under our policy."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    with _Tab(chromium, served, color_scheme=scheme) as tab:
+        found = {}
+        for address in PAGES:
+            answer = tab.page.goto(address)
+            assert answer is not None
+            assert "script-src 'self'" in answer.headers["content-security-policy"]
+            told = Axe().run(tab.page)
+            violations = [one["id"] for one in told.response["violations"]]
+            if violations:
+                found[address] = (violations, told.generate_report()[:2000])
+
+        assert found == {}
+        assert tab.wrong == []
+
+
+def test_a_phone_shows_a_card_for_each_app(chromium: Browser, served: Service) -> None:
+    """At 360 pixels nothing is wider than the screen, and what one taps is large enough."""
+    with _Tab(chromium, served, viewport={"width": 360, "height": 740}, has_touch=True) as tab:
+        wide = []
+        for address in PAGES:
+            tab.page.goto(address)
+            if tab.page.evaluate("document.documentElement.scrollWidth") > 360:
+                wide.append(address)
+        assert wide == []
+
+        tab.page.goto("/")
+        assert tab.page.locator("tr[data-row]").count() == 6
+        assert (
+            tab.page.locator("tr[data-row]").first.evaluate("row => getComputedStyle(row).display")
+            == "block"
+        )
+        button = tab.page.get_by_role("link", name="Roll back").first.bounding_box()
+        assert button is not None
+        assert button["height"] >= 32
+
+
+def test_all_of_it_with_keys(chromium: Browser, served: Service) -> None:
+    """Search, next, open, help, roll back; and in a field the keys are letters."""
+    with _Tab(chromium, served) as tab:
+        page = tab.page
+        page.goto("/")
+        page.keyboard.press("/")
+        page.keyboard.type("jr?")
+        assert page.locator("#q").input_value() == "jr?"
+        page.locator("#q").fill("5.3.1")
+        page.wait_for_url(re.compile(r"\?q=5\.3\.1"))
+        page.wait_for_function("document.querySelectorAll('tr[data-row]').length === 1")
+        page.keyboard.press("Escape")
+        page.keyboard.press("j")
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/a/web")
+        page.keyboard.press("?")
+        assert page.locator("dialog[open]").is_visible()
+        page.keyboard.press("Escape")
+        page.keyboard.press("g")
+        page.wait_for_url(re.compile(r":\d+/$"))
+        page.keyboard.press("j")
+        page.keyboard.press("j")
+        page.keyboard.press("k")
+        assert page.locator("tr.selected a[data-open]").inner_text() == "api"
+        page.locator("td.cell.bad a.body").last.focus()
+        page.keyboard.press("r")
+        page.wait_for_url("**/e/dev/web/rollback*")
+
+
+def test_without_javascript_it_is_whole(chromium: Browser, served: Service) -> None:
+    """Lists, search and filters are plain links and forms."""
+    with _Tab(chromium, served, java_script_enabled=False) as tab:
+        page = tab.page
+        page.goto("/")
+        assert page.locator("tr[data-row]").count() == 6
+        page.locator("#q").fill("payments")
+        page.get_by_role("button", name="Search").click()
+        assert page.locator("tr[data-row]").count() == 1
+        page.goto("/")
+        page.get_by_role("link", name="Needs a look").click()
+        assert page.locator("tr[data-row]").count() == 2
+        page.goto("/preferences")
+        page.get_by_label("한국어").check()
+        page.get_by_label("Dark").check()
+        page.get_by_role("button", name="Keep").click()
+        assert page.locator("html[lang=ko][data-theme=dark]").count() == 1
+        assert page.get_by_role("link", name="현황판").is_visible()
+
+
+def test_a_korean_browser_reads_korean(chromium: Browser, served: Service) -> None:
+    """By the browser's language, also what the script tells again: ages."""
+    with _Tab(chromium, served, locale="ko-KR") as tab:
+        tab.page.goto("/e/prod/api")
+
+        assert "Ana 님이 보류함" in tab.page.locator("main").inner_text()
+        assert re.search(r"\d+(분|시간) 전", tab.page.locator(".timeline time").first.inner_text())
+        assert tab.wrong == []
+
+
+def test_what_lands_is_seen_without_a_press(chromium: Browser, served: Service) -> None:
+    """A hold of somebody else comes into an open board, with the search that stands there."""
+    with _Tab(chromium, served) as tab:
+        page = tab.page
+        page.goto("/?q=mail")
+        assert page.locator(".badge.held").count() == 0
+        with served.open_session() as session:
+            from gitops.actions.context.named import Named
+            from gitops.actions.hold import hold
+
+            hold(session, Named(("mail/test",)), reason="<b>looking</b> into it")
+
+        page.wait_for_selector("td[data-env=test] .badge.held", timeout=20_000)
+        assert page.locator("tr[data-row]").count() == 1
+        assert "looking" in (page.locator(".badge.held").first.get_attribute("title") or "")
+        assert page.locator("#nav").get_by_role("link", name="Holds 3").is_visible()
+        assert tab.wrong == []
+
+
+def test_a_tab_that_slept_is_told_at_once(chromium: Browser, served: Service) -> None:
+    """Whoever shows an older board than the one that is known gets the whole region."""
+    with _Tab(chromium, served) as tab:
+        events = []
+        tab.page.on("request", lambda one: events.append(one.url))
+        tab.page.route(
+            "**/events*",
+            lambda route: route.continue_(url=f"{served.settings.listen.url}/events?mark=old"),
+        )
+        tab.page.goto("/")
+        with tab.page.expect_response(lambda one: one.url.endswith("/") and one.status == 200):
+            pass
+        assert sum("/events" in one for one in events) == 1
