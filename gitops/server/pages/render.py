@@ -119,10 +119,12 @@ class Pages:
         language = language_of(request)
         texts = translations(language)
         _, now = texts.gettext, datetime.now(UTC)
-        board = self._service.board.current()
-        view = self.view()
-        freezes = freezes_now(board, now)
         person = getattr(request.state, "person", None)
+        # Whoever is not let in is not told what is there either, not even in the frame of a page.
+        may_look = person is not None or self._service.identity.open
+        board = self._service.board.current() if may_look else None
+        view = self.view() if may_look else View(None, False, None)
+        freezes = freezes_now(board, now)
 
         def may(verb: str, environment: str, app: str | None = None) -> Right:
             return self._service.may(person, verb, environment, app)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from html import unescape
+from pathlib import Path
 from urllib.parse import urljoin, urlsplit
 
 from starlette.routing import Route
@@ -13,7 +14,7 @@ from starlette.testclient import TestClient
 from gitops.server.app import create_app
 from gitops.server.security.answers import POLICY
 from gitops.server.service import Service
-from gitops.server.settings import Listen, ServerSettings
+from gitops.server.settings import Listen, ServerSettings, parse_settings
 from manifests import Manifests
 
 HERE = "http://127.0.0.1:8080"
@@ -35,6 +36,31 @@ def test_every_get_changes_nothing(manifests: Manifests) -> None:
         seen = crawl(client, ["/", *own_paths(app.routes)])
     assert "/" in seen
     assert before == manifests.git("for-each-ref")
+
+
+def test_a_stranger_learns_nothing(manifests: Manifests, tmp_path: Path) -> None:
+    """No page and no document says what there is, not even in its frame or in its error."""
+    (tmp_path / "secret").write_text("s" * 40)
+    settings = (
+        "trustedProxies: [192.0.2.1]\n"
+        f"proxySignIn: {{secretHeader: X-Secret, secretFile: {tmp_path}/secret}}\n"
+    )
+    file = parse_settings(settings.encode(), "settings.yaml")
+    service = Service(ServerSettings(str(manifests.path), Listen("127.0.0.1", 8080), file=file))
+    app = create_app(service)
+    commit = manifests.git("rev-parse", "main").strip()
+    with TestClient(app, HERE, follow_redirects=False) as client:
+        end = time.monotonic() + 20
+        while service.board.current() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        for path in own_paths(app.routes):
+            answer = client.get(path)
+            if path not in ("/healthz", "/readyz", "/metrics", "/favicon.ico"):
+                assert answer.status_code in (401, 404), path
+            for secret in (manifests.path.name, commit[:7], "shop/api", "overlays"):
+                assert secret not in answer.text, path
+        for path in _STREAMS:
+            assert client.get(path).status_code == 401
 
 
 def own_paths(routes: list[object]) -> list[str]:
