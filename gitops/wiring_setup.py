@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gitops.actions.context.session import Session
     from gitops.actions.doctor import DoctorReport
     from gitops.adapters.gitrepo import GitRepository
+    from gitops.core.insights.measures import Insights
 
 
 def doctor(location: str, branch: str | None) -> DoctorReport:
@@ -37,3 +38,10 @@ def doctor(location: str, branch: str | None) -> DoctorReport:
             lambda: opened[0].try_push(),
             lambda: opened[0].remote_url(),
         )
+
+
+def draw_insights(found: Insights, kind: str) -> bytes:
+    """Return the picture of numbers, `svg` or `png`. Raises NotFound without the library."""
+    from gitops.adapters.plots.insights import draw
+
+    return draw(found, kind)

@@ -35,6 +35,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "Show what is where, since when, by whom, and which holds and proposals stand.",
     ),
     "history": ("read", "Show the releases of an environment, newest first."),
+    "insights": (
+        "insights",
+        "Show how releases went, in numbers: how often, how fast, how many were taken back.",
+    ),
     "diff": (
         "read",
         "Show which images differ between two environments or releases; exit 1 when any does.",
@@ -117,7 +121,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Every day": ("deploy", "promote", "rollback", "undo", "wait", "set-image"),
-    "Look": ("status", "history", "diff", "check", "data", "images"),
+    "Look": ("status", "history", "insights", "diff", "check", "data", "images"),
     "People": ("approve", "close", "qa", "hold", "resume"),
     "Set up": (
         "init",
@@ -178,6 +182,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops history prod",
         "gitops history prod --limit 5",
         "gitops history prod --limit 0 -o json",
+    ),
+    "insights": (
+        "gitops insights",
+        "gitops insights prod --since 30d -o json",
+        "gitops insights --html insights.html --csv insights.csv",
     ),
     "diff": (
         "gitops diff stage prod",

@@ -120,6 +120,8 @@ def measure_scale(root: Path, gitops: Sequence[str], runs: int, *, quick: bool) 
             estate = Estate(0, 20, ledger=count)
             yard.measure("qa", estate, count, ["qa", "dev", *_NEWEST])
         _check(yard, apps, 20 if quick else 900)
+        estate = Estate(apps // 5, 100 if quick else 10_000)
+        yard.measure("insights", estate, estate.commits, ["insights", "--since", "3650d"])
         _crowded(yard, apps // 5, 2000 if quick else 100_000)
     return {"rows": [asdict(sample) for sample in yard.samples], "missing": []}
 
@@ -200,6 +202,7 @@ def scale_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
         Figure("qa, 100,000 ledger lines: memory", 80, 50, megabytes("qa"), " MB"),
         Figure("check of 900 commits, 1,000 apps: CPU", 5, 2, value("check"), " s"),
         Figure("the same: memory", 150, 100, megabytes("check"), " MB"),
+        Figure("insights, 10,000 commits, 1,000 overlays: CPU", 3, 2, value("insights"), " s"),
         Figure(
             *("validate, 3,000 apps, one commit later: CPU", 1.5, 0.7),
             *(value("validate, one commit later"), " s"),

@@ -88,6 +88,16 @@ def _age(seconds: float) -> tuple[int, str, str, str]:
     return 0, "", "", ""
 
 
+def duration_words(seconds: float) -> str:
+    """Return `45 s`, `12 min`, `3.4 h`, `2 d`: short, and no more exact than people read."""
+    for length, word in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= length:
+            number = seconds / length
+            text = f"{number:.0f}" if number >= 10 else f"{number:.1f}".removesuffix(".0")
+            return f"{text} {word}"
+    return f"{seconds:.0f} s"
+
+
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 

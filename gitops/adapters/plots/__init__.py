@@ -1,0 +1,1 @@
+"""Pictures of numbers: the one door to the library that draws them."""
