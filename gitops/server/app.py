@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-from gitops.errors import GitopsError
+from gitops.errors import Bug, GitopsError
 from gitops.server.api.routes import api_routes
 from gitops.server.argocd.routes import argocd_routes
 from gitops.server.demo.routes import DemoPerson, demo_routes
@@ -30,6 +30,8 @@ from gitops.server.security.origin import OwnOrigin
 from gitops.server.security.rates import CallerRates
 from gitops.server.security.refusals import Refuse, WrongHost
 from gitops.server.service import Service
+from gitops.server.telemetry.metrics import Metrics, metric_routes
+from gitops.server.telemetry.requests import TellsRequests
 
 _PROGRAMS = ("/v1/", "/hooks/")
 
@@ -46,12 +48,20 @@ def create_app(service: Service) -> Starlette:
             service.stop()
             service.close()
 
-    pages = Pages(service)
+    pages, metrics = Pages(service), Metrics(service)
     refuse = _refuse(pages)
+
+    def bug(request: Request, error: Exception) -> Response:
+        hint = "the server's log has the details"
+        return refuse(request, Bug(f"this is a bug in gitops: {type(error).__name__}", hint=hint))
+
     return Starlette(
-        routes=_routes(service, refuse),
-        middleware=_middleware(service, refuse),
-        exception_handlers={GitopsError: refuse, 404: pages.missing},
+        routes=[*metric_routes(metrics), *_routes(service, refuse)],
+        middleware=[
+            Middleware(TellsRequests, metrics=metrics),
+            *_middleware(service, refuse),
+        ],
+        exception_handlers={GitopsError: refuse, 404: pages.missing, Exception: bug},
         lifespan=lifespan,
     )
 

@@ -13,6 +13,7 @@ from gitops.errors import Denied, UsageError
 from gitops.server.app import create_app
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings
+from gitops.server.telemetry.logs import set_up_logs
 
 _LONGEST_STOP = 25  # seconds; Kubernetes kills after 30
 _BACKLOG = 512
@@ -59,6 +60,7 @@ def serve(settings: ServerSettings, started: Callable[[str], None]) -> None:
     Raises UsageError where strangers could act, Denied where it cannot listen.
     """
     check_open(settings)
+    set_up_logs()
     with listening(settings) as (settings, server_socket):
         server = PageServer(Service(settings))
         started(settings.listen.url)

@@ -1,0 +1,109 @@
+"""`/metrics`: how the server fares, and what runs where since when.
+
+Names and units follow Prometheus' own advice (prometheus.io/docs/practices/naming). Rules may say
+`time() - gitops_release_timestamp_seconds < 1800` themselves: "newly released".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.process_collector import ProcessCollector
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from gitops import __version__
+from gitops.server.board.board import BoardCell
+
+if TYPE_CHECKING:
+    from gitops.server.service import Service
+
+_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+_PLACE = ("environment", "app")
+
+
+class Metrics:
+    """The figures of one server."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        self._requests = Counter(
+            "gitops_http_requests",
+            "Requests that were answered, by route and status",
+            ("method", "route", "status"),
+            registry=self._registry,
+        )
+        self._seconds = Histogram(
+            "gitops_http_request_seconds",
+            "How long an answer took, streams apart",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self._registry,
+        )
+        self._registry.register(self)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count one answer; `route` is a pattern of ours, never what somebody typed."""
+        self._requests.labels(method, route, str(status)).inc()
+        if route != "/events":
+            self._seconds.labels(route).observe(seconds)
+
+    def collect(self) -> Iterable[Metric]:
+        """Tell what is known now; asked by the registry."""
+        service = self._service
+        keeper, board = service.board, service.board.current()
+        yield _gauge("gitops_build_info", "The version that runs", 1.0, version=__version__)
+        yield _gauge("gitops_streams", "Pages that listen for events", service.hub.listening)
+        yield _gauge("gitops_workers_busy", "Calls that run or wait", service.workers.busy)
+        yield _gauge("gitops_board_looks", "Looks at Git since the start", keeper.looks)
+        yield _gauge("gitops_board_age_seconds", "Age of the last look that worked", keeper.age())
+        if board is not None:
+            yield from _cells(list(board.cells()))
+
+    def describe(self) -> Iterable[Metric]:
+        """Tell nothing before the first question; asked by the registry."""
+        return ()
+
+    def render(self) -> bytes:
+        """Return the whole page."""
+        return generate_latest(self._registry)
+
+
+def metric_routes(metrics: Metrics) -> list[BaseRoute]:
+    """Return `/metrics`."""
+
+    async def page(_request: Request) -> Response:
+        return Response(metrics.render(), media_type=_TYPE)
+
+    return [Route("/metrics", page, methods=["GET"])]
+
+
+def _gauge(name: str, help_text: str, value: float, **labels: str) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, help_text, labels=tuple(labels))
+    family.add_metric(tuple(labels.values()), value)
+    return family
+
+
+def _cells(cells: list[BoardCell]) -> Iterator[GaugeMetricFamily]:
+    """Yield what is known of each overlay; `app` is empty where there are none."""
+    released = GaugeMetricFamily(
+        "gitops_release_timestamp_seconds", "When the newest release was committed", labels=_PLACE
+    )
+    held = GaugeMetricFamily("gitops_held", "Whether automation is kept away", labels=_PLACE)
+    bad = GaugeMetricFamily("gitops_needs_a_look", "Whether what is known is bad", labels=_PLACE)
+    waits = GaugeMetricFamily("gitops_proposed", "Whether a change waits", labels=_PLACE)
+    for cell in cells:
+        place = (cell.environment.name, cell.app or "")
+        if cell.release is not None and cell.release.time is not None:
+            released.add_metric(place, cell.release.time.timestamp())
+        held.add_metric(place, float(cell.hold is not None))
+        bad.add_metric(place, float(cell.is_bad))
+        waits.add_metric(place, float(cell.proposal is not None))
+    yield from (released, held, bad, waits)
