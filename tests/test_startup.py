@@ -82,7 +82,7 @@ def test_a_deploy_loads_only_what_it_uses(manifests: Manifests) -> None:
     code, modules = loaded(manifests.elsewhere, *words)
 
     assert code == 0
-    assert set() == modules & HEAVY
+    assert set() == modules & (HEAVY | {"typing_extensions", "inspect"})
     idle = ("forge", "commits", "renderer", "intents", "registry")
     assert set() == modules & {f"gitops.ports.{name}" for name in idle}
     idle = ("proposals.draft", "proposals.find", "pull_requests.publish", "batch.join", "rollback")
@@ -92,6 +92,23 @@ def test_a_deploy_loads_only_what_it_uses(manifests: Manifests) -> None:
     idle += ("remote.intents",)
     assert set() == modules & {f"gitops.adapters.gitrepo.{name}" for name in idle}
     assert not [name for name in modules if name.startswith("gitops.adapters.registry")]
+
+
+def test_a_fetch_begins_before_yaml_is_loaded(tmp_path: Path) -> None:
+    """What asks a remote needs neither YAML nor the rules: they are loaded while it answers."""
+    names = ("repository", "remote.exchange", "wire.background", "wire.upload", "wire.receive")
+    code = "\n".join(f"import gitops.adapters.gitrepo.{name}" for name in names)
+    tell = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\n{tell}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    modules = json.loads(done.stdout)
+
+    assert [] == [name for name in modules if name.startswith(("yaml", "gitops.core.yamltext"))]
 
 
 def test_the_set_is_seen(tmp_path: Path) -> None:
