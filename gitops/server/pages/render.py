@@ -100,7 +100,11 @@ class Pages:
             raise error
         status = status_of(error)
         heading = self._heading(request, error)
-        answer = self.render(request, "error.html", status=status, error=error, heading=heading)
+        way = self._service.identity.settings.sign_in if status == 401 else None
+        link = {} if way is None else _sign_in(request, way.label)  # also for who must do it again
+        answer = self.render(
+            request, "error.html", status=status, error=error, heading=heading, **link
+        )
         answer.headers.update(headers_of(status))
         return answer
 
@@ -141,8 +145,9 @@ class Pages:
             "own_url": f"{quote(request.url.path)}{query}",
             "here": here,
             "person": person,
-            "sign_in": path_to_sign_in(_asked(request)) if way is not None else None,
-            "sign_in_label": way.label if way is not None else "",
+            "sign_in": None,
+            "sign_in_label": "",
+            **(_sign_in(request, way.label) if way is not None else {}),
             "may": may,
             "settings": self._service.settings,
             "demo_people": self._service.people,
@@ -244,9 +249,14 @@ def proposed(cell: BoardCell) -> Iterable[tuple[str, ImageValue | None, ImageVal
     return [(image, cell.images.get(image), value) for image, value in wanted.items()]
 
 
+def _sign_in(request: Request, label: str) -> dict[str, str]:
+    """Return what a page needs that asks to sign in."""
+    return {"sign_in": path_to_sign_in(_asked(request)), "sign_in_label": label}
+
+
 def _asked(request: Request) -> str:
-    """Return the page to come back to: what was asked for, if it can be asked for again."""
+    """Return the page to come back to: what was asked for, or the preview of what was sent."""
     path, query = request.scope["path"], request.scope.get("query_string", b"").decode("latin-1")
-    if request.method != "GET" or path.startswith("/sign-in"):
+    if path.startswith("/sign-in") or (request.method != "GET" and not path.startswith("/e/")):
         return "/"
-    return f"{quote(path)}?{query}" if query else quote(path)
+    return f"{quote(path)}?{query}" if query and request.method == "GET" else quote(path)

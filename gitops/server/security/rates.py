@@ -27,8 +27,11 @@ class Rate(Struct, frozen=True):
 
 PEOPLE_READ: Final = Rate(20, 200)
 PEOPLE_ACT: Final = Rate(1, 20)
-JOBS: Final = Rate(50, 500)
+JOBS: Final = Rate(200, 1000)
 """A job is all pipelines of its project at once."""
+
+STRANGERS: Final = Rate(200, 1000)
+"""Behind a proxy all who only look come from one address."""
 
 
 class Bucket:
@@ -70,7 +73,7 @@ class Rates:
 class CallerRates:
     """Refuses who asks too often; behind what says who asks.
 
-    Before a proxy all strangers have its address: they share what there is for one.
+    Whoever runs the server for themselves has no bound.
     """
 
     def __init__(self, app: App, *, refuse: Refuse, rates: Rates | None = None) -> None:
@@ -80,8 +83,9 @@ class CallerRates:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Hand the request on, or say when there is room again."""
-        if scope["type"] == "http" and not scope["path"].startswith(_FREE):
-            wait = self._rates.take(*_caller(scope))
+        caller = _caller(scope) if scope["type"] == "http" else None
+        if caller is not None:
+            wait = self._rates.take(*caller)
             if wait > 0:
                 error = TooMany("more is asked than one caller may", hint="try again in a moment")
                 answer = self._refuse(Request(scope), error)
@@ -91,10 +95,14 @@ class CallerRates:
         await self._app(scope, receive, send)
 
 
-def _caller(scope: Scope) -> tuple[str, Rate]:
+def _caller(scope: Scope) -> tuple[str, Rate] | None:
+    """Return who asks and how often they may; None: as often as they like."""
     person = scope.get("state", {}).get("person")
-    if person is not None and person.via in ("job", "token"):
+    if scope["path"].startswith(_FREE) or (person is not None and person.via == "loopback"):
+        return None
+    if person is None:
+        client = scope.get("client")
+        return f"from {client[0] if client else '?'}", STRANGERS
+    if person.via in ("job", "token"):
         return person.id, JOBS
-    client = scope.get("client")
-    name = person.id if person is not None else f"from {client[0] if client else '?'}"
-    return name, PEOPLE_READ if scope["method"] in SAFE else PEOPLE_ACT
+    return person.id, PEOPLE_READ if scope["method"] in SAFE else PEOPLE_ACT
