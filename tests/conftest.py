@@ -76,11 +76,6 @@ NOWHERE = {
 LIVE = "GITOPS_LIVE_"
 """Names scratch repositories on real services (tests/forges/live.py), for those who have some."""
 
-STORIES = tuple(
-    f"tests/{one}" for one in ("e2e/", "cluster/", "security/", "servers/", "test_docs.py")
-)
-"""Where tests go the ways of others, from end to end: lines are counted in the rooms."""
-
 _KEPT = pytest.StashKey[tuple[dict[str, str], Path]]()
 
 
@@ -123,12 +118,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest: a worker that finds it at the end keeps the others waiting.
 
     Drawn examples go where the chosen ones went, hundreds of times: counting lines there finds none
-    that are new, and takes twice as long as the tests. So do stories through the whole product.
+    that are new, and takes twice as long as the tests.
     """
     items.sort(key=_allowed, reverse=True)  # stable: all else stays in its order
     for item in items:
-        drawn = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
-        if drawn or item.nodeid.startswith(STORIES):
+        if isinstance(item, pytest.Function) and is_hypothesis_test(item.obj):
             item.add_marker("no_cover")
 
 
