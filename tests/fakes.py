@@ -321,6 +321,9 @@ class FakeRepository:
                 below.setdefault(name, []).append((rest, content))
         return {name: str(hash(tuple(files))) for name, files in below.items()}
 
+    def gather_branches(self, branches: Collection[str]) -> None:
+        """See `ports.Repository`."""
+
     def own_branches(self) -> Mapping[str, str]:
         """See `ports.Repository`."""
         self._ask()

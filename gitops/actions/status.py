@@ -24,7 +24,7 @@ from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.index.board import has_pages, read_index, read_some
 from gitops.actions.index.page import IndexedOverlay
-from gitops.actions.index.waiting import may_wait
+from gitops.actions.index.waiting import may_wait, proposal_branches
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Environment, Overlay, asks_for_approval
 from gitops.core.releases.bots import bot_of
@@ -64,6 +64,7 @@ def status(
     # Git first, all of it: meanwhile the clusters answer.
     known = _known(session, tip, named, apps)
     told = _Told(session, tip, warnings)
+    told.gather([overlay for overlay, _ in known])
     found = [
         (told.status(overlay, one), one)
         if isinstance(one, IndexedOverlay)
@@ -156,6 +157,13 @@ class _Told:
         self._everything = hold_of_all(tip.snapshot)
         self._rows: dict[str, tuple[str, FreezeHit | None, bool]] = {}
         self._listed: Mapping[str, str] | None = None
+
+    def gather(self, overlays: Sequence[Overlay]) -> None:
+        """Read the proposals of many overlays at once."""
+        rows = {one.environment.name: one.environment for one in overlays}
+        if any(self._row(row)[2] for row in rows.values()):
+            names = proposal_branches(self._tip.config, overlays, self._own())
+            self._session.repository.gather_branches(names)
 
     def status(self, overlay: Overlay, known: IndexedOverlay) -> OverlayStatus:
         """Return what is known of an overlay and of its proposal."""

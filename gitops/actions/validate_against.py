@@ -5,7 +5,7 @@ Both sides are read from Git objects. Policy is the one of BASE, never of the ch
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Literal
 
@@ -344,6 +344,10 @@ class _Anywhere:
     def folders(self, commit: str, directory: str) -> Mapping[str, str]:
         """See `ports.Repository`."""
         return self._repository.folders(commit, directory)
+
+    def gather_branches(self, branches: Collection[str]) -> None:
+        """See `ports.Repository`."""
+        self._repository.gather_branches(branches)
 
     def own_branches(self) -> Mapping[str, str]:
         """See `ports.Repository`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -159,6 +159,13 @@ class Repository(Protocol):
         """Return name -> id of the folders in `directory` of a snapshot's commit.
 
         Equal ids are equal contents, however deep.
+        """
+        ...
+
+    def gather_branches(self, branches: Collection[str]) -> None:
+        """Be told that `snapshot` of all these below `gitops/` is wanted: they are read at once.
+
+        It changes no answer, only what they cost.
         """
         ...
 

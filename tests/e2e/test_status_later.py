@@ -211,3 +211,21 @@ def test_proposals_older_than_what_came(
         names = [one.overlay.label for one in found.overlays if one.proposals]
         assert names == ["a49/prod", "a50/prod", "a51/prod"]
         assert found == look(server) == anew(server, monkeypatch)
+
+
+def test_many_proposals_come_together(
+    repo: Repo, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty of them cost a few requests, and not one each; the base stays in the cache."""
+    for number in range(20):
+        base = repo.git("rev-parse", f"main~{number}").strip()
+        files = {path_of(f"a{number}", "prod"): overlay("6")}
+        repo.commit(files, "x\n", branch=f"gitops/a{number}/prod", parents=[base])
+    for change in (None, edit, None):
+        if change is not None:
+            change(repo)
+        wanted, before = anew(server, monkeypatch), server.count()
+        found = look(server)
+        assert server.count() - before <= 8
+        assert found == wanted
+        assert len([one for one in found.overlays if one.proposals]) == 20

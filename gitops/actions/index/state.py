@@ -17,7 +17,7 @@ from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
 from gitops.actions.index.board import has_pages, read_index, read_some
 from gitops.actions.index.page import IndexedOverlay, IndexPage
-from gitops.actions.index.waiting import IndexedProposal, may_wait, read_waiting
+from gitops.actions.index.waiting import IndexedProposal, may_wait, proposal_branches, read_waiting
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Config, Environment, Overlay
 from gitops.core.hold import Hold
@@ -126,6 +126,8 @@ def read_state(session: Session, earlier: IndexState | None = None) -> IndexStat
     others = {row: overlays_of(tip.of(row), row) for row in rows if row.name not in whole}
     some = read_some(session, tip, [one for found in others.values() for one in found])
     before = earlier.cells if earlier is not None else {}
+    overlays = [Overlay(row, one.app) for row in rows for one in whole.get(row.name, ())]
+    session.repository.gather_branches(proposal_branches(tip.config, overlays, own))
     cells: dict[str, IndexedCell] = {}
     for row in tip.config.environments:
         if row.name in lost:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -122,6 +122,10 @@ class GitRepository(CommitEvidence):
     def folders(self, commit: str, directory: str) -> Mapping[str, str]:
         """Return the folders in `directory`; see `ports.Repository`."""
         return CommitSnapshot(self._source.store, BranchTip("", commit)).folders(directory)
+
+    def gather_branches(self, branches: Collection[str]) -> None:
+        """Be told whose tips are wanted; see `ports.Repository`."""
+        self._source.gather_branches(branches)
 
     def own_branches(self) -> Mapping[str, str]:
         """Return the branches below `gitops/`; see `ports.Repository`."""

@@ -122,6 +122,9 @@ class Ancestry:
         if not starts:
             return
         store = self._source.store
+        starts = [one for one in starts if not self._lies_on(store, one)]
+        if not starts:
+            return
         most = max(self._next, len(starts))
         self._next = min(2 * most, _MOST)
         store.vouch()
@@ -137,6 +140,17 @@ class Ancestry:
                 # Where a store is cut Git names no parents: the commit itself does.
                 named = tuple(parents) or store.parents(one)
                 self._nodes[one] = _Node(len(self._nodes), named)
+
+    def _lies_on(self, store: Store, one: str) -> bool:
+        """Read a commit whose parents are known, as a branch begins: no listing is needed."""
+        if not store.holds(one):
+            return False
+        parents = store.parents(one)
+        known = [self._nodes[parent].place for parent in parents if parent in self._nodes]
+        if not parents or len(known) < len(parents):
+            return False
+        self._nodes[one] = _Node(min(known) - 1, parents)
+        return True
 
 
 class _Search:

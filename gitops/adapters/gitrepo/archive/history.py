@@ -21,6 +21,7 @@ from gitops.adapters.gitrepo.archive.log_format import (
     COMMIT_FORMAT,
     parse_changes,
     parse_commit,
+    parse_object,
 )
 from gitops.adapters.gitrepo.archive.own_line import UNKNOWN, blob_at, own_side
 from gitops.adapters.gitrepo.archive.walk import Hits, hits_of, log_records, walk
@@ -230,10 +231,14 @@ class HistoryReader:
 
     def infos(self, commits: Collection[str]) -> list[CommitInfo]:
         """Return what these commits say, in no order, with their true parents."""
-        unknown = sorted(set(commits) - self._infos.keys())
-        feed = "".join(f"{one}\n" for one in unknown).encode()
-        found = self._walk(["--no-walk=unsorted", "--stdin"], feed=feed) if unknown else []
-        parents = self._source.store.parents
+        unknown, found = sorted(set(commits) - self._infos.keys()), []
+        store, parents = self._source.store, self._source.store.parents
+        if len(unknown) <= _LOT and all(map(store.holds, unknown)):
+            read = [parse_object(one, store.read(one)[1]) for one in unknown]
+            found = [one for one in read if one is not None]
+        if len(found) < len(unknown):
+            feed = "".join(f"{one}\n" for one in unknown).encode()
+            found = self._walk(["--no-walk=unsorted", "--stdin"], feed=feed)
         told = {one: self._infos[one] for one in self._infos.keys() & set(commits)}
         for one in found:
             told[one.commit] = one if one.parents else replace(one, parents=parents(one.commit))

@@ -18,7 +18,7 @@ from msgspec import Struct
 
 from gitops.adapters.gitrepo.objects.codec import RAW_LENGTH
 
-_FORM = "gitops-remembers 1"
+_FORM = "gitops-remembers 2"
 _HASH = r"[0-9a-f]{64}"
 _ID = r"[0-9a-f]{40}|[0-9a-f]{64}"
 _LARGEST = 64 * 1024 * 1024  # bytes of bodies; more cannot have been kept
@@ -35,6 +35,7 @@ class Remembered(Struct, frozen=True):
         misses: how often in a row a push was tried on a remembered tip that was not the newest.
         packs: names of the files of each pack, and of its index.
         objects: kind and body of every object of the tips that is in no pack.
+        cut: commits in the packs, beside the tips, whose parents were left out.
     """
 
     algorithm: str = "sha1"
@@ -44,6 +45,7 @@ class Remembered(Struct, frozen=True):
     misses: int = 0
     packs: tuple[tuple[str, str], ...] = ()
     objects: tuple[tuple[str, bytes], ...] = ()
+    cut: tuple[str, ...] = ()
 
 
 def render(remembered: Remembered) -> bytes:
@@ -52,6 +54,7 @@ def render(remembered: Remembered) -> bytes:
     lines += [f"default {remembered.default}"] if remembered.default is not None else []
     lines += (f"pack {pack} {index}" for pack, index in remembered.packs)
     lines += (f"tip {commit} {branch}" for branch, commit in remembered.tips.items())
+    lines += (f"cut {commit}" for commit in remembered.cut)
     lines += (f"{kind} {len(body)}" for kind, body in remembered.objects)
     bodies = b"".join(body for _, body in remembered.objects)
     head = "\n".join(lines).encode("utf-8", "surrogateescape")
@@ -69,6 +72,7 @@ def parse(content: bytes) -> Remembered:
     tips: dict[str, str] = {}
     packs: list[tuple[str, str]] = []
     sizes: list[tuple[str, int]] = []
+    cut: list[str] = []
     for line in rest:
         match line.split(" ", 2):
             case ["pack", pack, index] if re.fullmatch(_HASH, pack) and re.fullmatch(_HASH, index):
@@ -77,6 +81,8 @@ def parse(content: bytes) -> Remembered:
                 default = branch
             case ["tip", commit, branch] if re.fullmatch(_ID, commit) and branch:
                 tips[branch] = commit
+            case ["cut", commit] if re.fullmatch(_ID, commit):
+                cut.append(commit)
             case ["blob" | "tree" | "commit" as kind, size]:
                 sizes.append((kind, int(size)))
             case _:
@@ -93,4 +99,5 @@ def parse(content: bytes) -> Remembered:
         at += length
     if not stream.eof or at != len(bodies) or any(length < 0 for _, length in sizes):
         raise ValueError("it is not whole")
-    return Remembered(algorithm, tips, default, asked, misses, tuple(packs), tuple(objects))
+    lots = tuple(packs), tuple(objects), tuple(cut)
+    return Remembered(algorithm, tips, default, asked, misses, *lots)

@@ -15,7 +15,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import MODULE, RAW_LENGTH, parse_tree, read_loose
+from gitops.adapters.gitrepo.objects.codec import (
+    MODULE,
+    RAW_LENGTH,
+    missing,
+    parse_tree,
+    read_loose,
+)
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import GitopsError
 from gitops.ports import RefUpdate
@@ -29,12 +35,14 @@ LOOKED_AT = "looked at "
 """Begins the name of the page that says which commit the index of a branch is from; names of other
 pages have a colon."""
 
+_OWN = "gitops/"
 _BRANCHES = 16  # branches of one repository that are remembered, the latest ones
 _MISSES = 2  # lost bets in a row after which a call fetches first
 _ASK_AGAIN = 3600.0  # seconds for which the default branch is taken to be the same
 _LONG_AGO = 86_400.0  # seconds after which it is better to ask for a number of commits
 _SKEW = 600.0  # seconds that clocks of those who commit may differ
 _PACKS = 3
+_CUTS = 100  # places where history ends, beyond which none of it is kept
 _LOOSE, _LOOSE_BYTES = 100, 1 << 20  # objects outside of packs, beyond which all go into one
 
 
@@ -58,6 +66,7 @@ class Memory:
         self._asked = 0
         self._misses = 0
         self._packs: tuple[str, ...] = ()  # whole: they hold all that the tips reach
+        self._cut: frozenset[str] = frozenset()  # where what they hold of the past ends
         self._mixed = False
         self._untidy = False
         self._news = False
@@ -83,7 +92,7 @@ class Memory:
                     raise
                 self._old_tips, self._old_packs = old.tips, old.packs
                 self._tips, self._packs = dict(old.tips), store.packs()
-                store.unproven = self._packs
+                store.unproven, self._cut = self._packs, store.filled
                 self._misses = old.misses
                 if self._shelf.is_own:  # or somebody could say where a write goes
                     self._default, self._asked = old.default, old.asked
@@ -151,6 +160,7 @@ class Memory:
         # What came may leave out what stands in a pack of history, or outside of packs.
         self._untidy |= self._mixed or (self.filled and packs != self._packs)
         self._packs = packs
+        self._cut |= store.boundary()
 
     def mixed(self, store: Store) -> None:
         """More than the newest commits will be fetched, which is not kept.
@@ -201,16 +211,21 @@ class Memory:
         from gitops.adapters.gitrepo.cache.files import LARGEST
         from gitops.adapters.gitrepo.cache.format import Remembered, render
 
-        tips = dict(list(self._tips.items())[-_BRANCHES:])
+        # Of many proposals some are let go, before the branches that they are for.
+        latest = sorted(self._tips.items(), key=lambda one: not one[0].startswith(_OWN))
+        tips = dict(latest[-_BRANCHES:])
         packs, objects = self._packs, _outside_of_packs(store, tips.values())
         bytes_outside = sum(len(body) for _, body in objects)
+        # The packs of a first call hold some of the past as well: where that ends is kept, too.
+        cut = tuple(sorted(self._cut.difference(tips.values())))
         if (
             self._untidy
+            or len(cut) > _CUTS
             or len(packs) > _PACKS
             or len(objects) > _LOOSE
             or bytes_outside > _LOOSE_BYTES
         ):
-            packs, objects = (store.pack(list(tips.values())),), ()
+            packs, objects, cut = (store.pack(list(tips.values())),), (), ()
         files = {
             stem: [store.pack_folder / f"{stem}.{end}" for end in ("pack", "idx")] for stem in packs
         }
@@ -230,6 +245,7 @@ class Memory:
             self._misses,
             tuple(names),
             tuple(objects),
+            cut,
         )
         shelf.keep(
             render(remembered),
@@ -248,8 +264,9 @@ def _fill(store: Store, shelf: Shelf, old: Remembered) -> None:
     store.shared()
     for number, commit in enumerate(old.tips.values()):
         store.point(f"{TIPS}{number}", commit)
-    store.cut_at(old.tips.values())
-    store.filled = frozenset(old.tips.values())
+    gone = missing(store.path / "objects", old.cut)
+    store.filled = frozenset((*old.tips.values(), *old.cut)).difference(gone)
+    store.cut_at(store.filled)
 
 
 def _stem(pack: str) -> str:

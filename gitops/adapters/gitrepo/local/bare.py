@@ -5,7 +5,7 @@ Nothing is copied for reading: the private store borrows their objects.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
 from gitops.adapters.gitrepo.command import messages, settings
@@ -62,6 +62,9 @@ class Bare:
                 )
             raise NotFound(f"no branch {name} in {self._place.name}")
         return BranchTip(name, commit)
+
+    def gather_branches(self, branches: Collection[str]) -> None:
+        """All of them can be read; see `Source`."""
 
     def own_branches(self) -> Mapping[str, str]:
         """Read where the branches of our own are now."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -61,6 +61,10 @@ class ObjectSource(Depth, Protocol):
 
     def tip(self, branch: str | None) -> BranchTip:
         """Read the newest tip of `branch` (None: the default branch). Raises NotFound."""
+        ...
+
+    def gather_branches(self, branches: Collection[str]) -> None:
+        """See `ports.Repository.gather_branches`."""
         ...
 
     def own_branches(self) -> Mapping[str, str]:

@@ -79,7 +79,7 @@ class Store:
         args: the options that point git at it, for the front of its arguments.
         algorithm: `sha1` or `sha256`.
         damaged: an object was missing, or not what its id says.
-        filled: commits that an earlier call left here.
+        filled: commits that an earlier call left here, cut off from their past.
         unproven: packs whose objects nobody has hashed; see `vouch`.
         stays: it serves many calls: what they read is remembered, and the reader goes on.
         made: objects that no server may have yet.

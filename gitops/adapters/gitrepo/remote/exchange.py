@@ -381,8 +381,8 @@ def _bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
     beside = {put: refs[name] for name, put in order.beside.items() if name in refs}
     known = [] if order.depth > 1 else [one for one in order.haves if one == commit]
     depth, since = (order.depth, None) if order.since is None else (None, order.since[1])
-    if order.since is not None:
-        known = [order.since[0]]
+    if order.since is not None and order.since[0] != commit:
+        known = []
     wants = [one for one in (commit, *beside.values()) if one not in known]
     if wants:
         haves, largest = order.haves, order.largest

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
 from gitops.adapters.gitrepo.command.process import Git, RunningGit
+from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.reader import LARGEST
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.deepen import AT_ONCE
 from gitops.adapters.gitrepo.remote.exchange import Exchange, Order
 from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch, filter_of
 from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OWN, is_own
+from gitops.adapters.gitrepo.wire.order import Wanted
 from gitops.ports.repository import Start
 
 MOST_OWN = 1 << 26
@@ -21,6 +23,7 @@ MOST_OWN = 1 << 26
 MOST_BESIDE = 1 << 24
 """Bytes of a pack with intents: 128 of the largest are half of it."""
 
+_SEVERAL = 3  # proposals that are worth a request for all of them
 _GATHER = ("--prune", "--depth=100")  # so deep, ids of what landed lately are there as well
 _SEEN = "refs/gitops/seen/"
 # Few objects come outside of a pack, where the cache takes them from.
@@ -35,6 +38,7 @@ class Fetching:
 
     Attributes:
         whole: commits that are in the store with all of their files.
+        came: of branches of our own that were fetched together.
         lacks_ledger: the server has none.
     """
 
@@ -53,6 +57,7 @@ class Fetching:
         self._never_ask = never_ask
         self._slots: dict[str, int] = {}
         self.whole: dict[str, None] = {}
+        self.came: set[str] = set()
         self.lacks_ledger = lacks_ledger
 
     def filled(self, memory: Memory) -> None:
@@ -110,6 +115,18 @@ class Fetching:
 
         running = self._exchange.fetch_tip(store, order, by_git)
         return Fetch(order.ref, running, talk, history=history)
+
+    def together(self, store: Store, memory: Memory, commits: Sequence[str]) -> bool:
+        """Fetch the newest commits of branches of our own, all at once; False: one by one then."""
+        lacking = missing(store.path / "objects", commits)
+        if len(lacking) < _SEVERAL:
+            return False
+        haves, doing = tuple(self.whole), f"reading {len(lacking)} proposals"
+        wanted = Wanted(lacking, haves, 1, largest=MOST_OWN, loose=memory.filled)
+        if not self._exchange.fetch_ids(store, wanted, doing):
+            return False
+        self.came.update(lacking)
+        return True
 
     def gather(self, store: Store, branch: str, prefix: str) -> Fetch:
         """Start to fetch a branch and all refs under `prefix`; see `gathered`."""

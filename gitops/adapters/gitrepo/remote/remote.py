@@ -6,7 +6,7 @@ file contents, and the few contents that matter come in one more fetch, by id.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -153,8 +153,9 @@ class Remote:
             if (came := self._beside.take(branch)) is not None:
                 self._own.asked(branch)
                 return self._tip_beside(branch, came)
-            if (known := self._own.find(branch, self._list)) == "":
-                return self._tip_beside(branch, "")
+            known = self._own.find(branch, self._list)
+            if known is not None and (not known or known in self._fetching.came):
+                return self._tip_beside(branch, known)
         fetch = self._fetched(branch, known)
         name = branch or fetch.named() or self._exchange.default_branch(self.store)
         commit = self._resolve(fetch.ref)
@@ -174,6 +175,13 @@ class Remote:
             named = branch is None and (fetch.arrived is None or fetch.arrived.listed)
             self._memory.fetched(self.store, name, commit, default=named)
         return BranchTip(name, commit)
+
+    def gather_branches(self, branches: Collection[str]) -> None:
+        """Fetch the newest commits of branches of our own in one request."""
+        names = self.own_branches()
+        commits = [names[one] for one in branches if one in names]
+        if self._fetching.together(self.store, self._memory, commits):
+            self.store.join()
 
     def own_branches(self) -> Mapping[str, str]:
         """Return the branches of our own, as they came with the tip, or are now."""
