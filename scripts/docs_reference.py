@@ -53,6 +53,10 @@ EXIT_CODES = {
 }
 
 VARIABLES = {
+    "GITOPS_SERVER": "The server that does what is to be written "
+    "([let a server write](../how-to/call-the-server.md)).",
+    "GITOPS_SERVER_TOKEN": "Who asks that server: a token of the job, or a fixed one.",
+    "GITOPS_SERVER_TOKEN_FILE": "A file with that token.",
     "GITOPS_REPO": "The manifest repository, where `--repo` is not given.",
     "GITOPS_AUTHOR": "Who writes, as `Name <mail@example.com>`; wins over Git's own identity.",
     "GITOPS_SIGN": "`github-app`: commits are made and signed by GitHub, for the App whose id and "

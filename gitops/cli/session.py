@@ -18,6 +18,11 @@ if TYPE_CHECKING:
     from gitops.ports.repository import Start
 
 
+def server_writes() -> bool:
+    """Say whether `GITOPS_SERVER` names a server that is to do what is written."""
+    return bool(os.environ.get("GITOPS_SERVER", "").strip())
+
+
 def open_for_reading(
     where: RepositoryOptions, *, dry_run: bool = False, start: Start = "tip"
 ) -> AbstractContextManager[Callable[[], Session]]:

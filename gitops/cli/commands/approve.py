@@ -13,7 +13,7 @@ from gitops.cli.options import (
     Yes,
     may_ask,
 )
-from gitops.cli.session import finish, open_for_writing
+from gitops.cli.session import finish, open_for_writing, server_writes
 
 
 class ApproveOptions(OptionGroup):
@@ -50,6 +50,12 @@ def approve(
     Of several environments and apps all that wait: one question, one commit without a forge.
     With a forge: its pull request, by the forge's own rules, and exactly the head that was shown.
     """
+    if server_writes():
+        from gitops.cli.remote import body_of, send
+
+        ask = not options.yes and not write.dry_run and may_ask(where.output)
+        question = f"Approve the proposal of {' '.join(environments)}?" if ask else None
+        return send("approve", environments, body_of(options), where, write, question=question)
     with open_for_writing(where, write, start="history") as session:
         from gitops.actions.approve import ApproveRequest
         from gitops.actions.approve import approve as run
@@ -87,6 +93,10 @@ def close(
     write: WriteOptions,
 ) -> int:
     """Drop the proposal of an environment, its branch and pull request; nothing is merged."""
+    if server_writes():
+        from gitops.cli.remote import body_of, send
+
+        return send("close", environments, body_of(options), where, write)
     with open_for_writing(where, write, start="history") as session:
         from gitops.actions.close import close as run
         from gitops.actions.context.named import Named

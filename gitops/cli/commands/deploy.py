@@ -18,7 +18,14 @@ from gitops.cli.options import (
     RepositoryOptions,
     WriteOptions,
 )
-from gitops.cli.session import finish, open_for_writing, session_of, tell_job, wait_options
+from gitops.cli.session import (
+    finish,
+    open_for_writing,
+    server_writes,
+    session_of,
+    tell_job,
+    wait_options,
+)
 
 if TYPE_CHECKING:
     from gitops.ports.repository import Start
@@ -93,6 +100,11 @@ def deploy(
             ref, built = built_by_job(os.environ)
             commit = commit or built
         ref = check_ref(ref)
+    if server_writes():
+        from gitops.cli.remote import body_of, send
+
+        body = body_of(options, images=images, ref=ref, commit=commit)
+        return send("deploy", (), body, where, write, follow=follow)
     start: Start = "tip" if write.dry_run or options.override is not None else "remembered"
     with open_for_writing(where, write, combines=True, start=start) as session:
         from gitops.actions.deploy import DeployRequest

@@ -10,7 +10,7 @@ from gitops.cli.options import (
     RepositoryOptions,
     WriteOptions,
 )
-from gitops.cli.session import open_for_writing
+from gitops.cli.session import open_for_writing, server_writes
 from gitops.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ def hold(
 ) -> int:
     """Keep automation away from an environment, or from all (--all), until `gitops resume`."""
     named = _named(environments, options.app, everything=options.everything)
+    if server_writes():
+        from gitops.cli.remote import body_of, send
+
+        return send("hold", environments or ("*",), body_of(options), where, write)
     with open_for_writing(where, write) as session:
         from gitops.actions.hold import hold as run
         from gitops.cli.render.text import print_write
@@ -69,6 +73,10 @@ def resume(
 ) -> int:
     """Lift the hold of an environment, or of all (--all), so that automation may write again."""
     named = _named(environments, options.app, everything=options.everything)
+    if server_writes():
+        from gitops.cli.remote import body_of, send
+
+        return send("resume", environments or ("*",), body_of(options), where, write)
     with open_for_writing(where, write) as session:
         from gitops.actions.hold import resume as run
         from gitops.cli.render.text import print_write

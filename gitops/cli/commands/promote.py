@@ -14,7 +14,7 @@ from gitops.cli.options import (
     RepositoryOptions,
     WriteOptions,
 )
-from gitops.cli.session import finish, open_for_writing, session_of, wait_options
+from gitops.cli.session import finish, open_for_writing, server_writes, session_of, wait_options
 from gitops.errors import UsageError
 
 
@@ -85,6 +85,13 @@ def promote(
             "say where to: --to ENVIRONMENT, or --eligible for whatever policy allows",
             hint="gitops promote --to prod",
         )
+    if server_writes():
+        from gitops.cli.remote import body_of, send
+
+        if options.eligible:
+            raise UsageError("--eligible runs where the repository is: unset GITOPS_SERVER for it")
+        body = body_of(options, names=names)
+        return send("promote", body.pop("to"), body, where, write, follow=follow)
     with open_for_writing(where, write, start="history") as session:
         from gitops.actions.promote import PromoteRequest, promote_eligible
         from gitops.actions.promote import promote as run

@@ -11,7 +11,7 @@ from gitops.cli.options import (
     WriteOptions,
     may_ask,
 )
-from gitops.cli.session import open_for_writing
+from gitops.cli.session import open_for_writing, server_writes
 from gitops.errors import UsageError
 
 
@@ -54,6 +54,13 @@ def qa(
     """Record QA's word on one release: it counts for its whole set of images, and no other."""
     if options.passed == options.failed:
         raise UsageError("say either --pass or --fail", hint="`gitops qa --help` shows how")
+    if server_writes():
+        from gitops.cli.remote import body_of, send
+
+        if options.release is None:
+            raise UsageError("say which release was tested: --release COMMIT")
+        body = body_of(options, verdict="pass" if options.passed else "fail")
+        return send("qa", environments, body, where, write)
     with open_for_writing(where, write, start="history") as session:
         from gitops.actions.context.named import Named
         from gitops.actions.qa import QaRequest

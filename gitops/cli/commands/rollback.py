@@ -13,7 +13,7 @@ from gitops.cli.options import (
     Yes,
     may_ask,
 )
-from gitops.cli.session import finish, open_for_writing, session_of, wait_options
+from gitops.cli.session import finish, open_for_writing, server_writes, session_of, wait_options
 from gitops.errors import UsageError
 
 
@@ -98,6 +98,13 @@ def rollback(
 
     Of several environments and apps all go back in one commit, or none does.
     """
+    if server_writes():
+        from gitops.cli.remote import body_of, send
+
+        ask = not options.yes and not write.dry_run and may_ask(where.output)
+        question = f"Roll back {' '.join(environments)}?" if ask else None
+        body = body_of(options)
+        return send("rollback", environments, body, where, write, follow=follow, question=question)
     with open_for_writing(where, write, start="history") as session:
         from gitops.actions.context.named import Named
         from gitops.actions.rollback import RollbackRequest

@@ -14,7 +14,7 @@ from gitops.cli.options import (
     Yes,
     may_ask,
 )
-from gitops.cli.session import finish, open_for_writing, session_of, wait_options
+from gitops.cli.session import finish, open_for_writing, server_writes, session_of, wait_options
 
 
 class UndoOptions(OptionGroup):
@@ -46,6 +46,13 @@ def undo(
 
     Of several environments and apps: what one call of `gitops rollback` did there.
     """
+    if server_writes():
+        from gitops.cli.remote import body_of, send
+
+        ask = not options.yes and not write.dry_run and may_ask(where.output)
+        question = f"Undo the newest rollback of {' '.join(environments)}?" if ask else None
+        body = body_of(options, rollback=options.rollback)
+        return send("undo", environments, body, where, write, follow=follow, question=question)
     with open_for_writing(where, write, start="history") as session:
         from gitops.actions.context.named import Named
         from gitops.actions.undo import UndoRequest

@@ -1,0 +1,199 @@
+"""Sends a verb to a gitops server. Once it may have been sent nobody pushes but that server.
+
+A lost answer is asked for by the call's id, and a call that never arrived is sent again under the
+same id, which the server does once. No redirect is followed, and a credential goes nowhere but to
+the address that was given, never in the clear beyond this machine.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+from gitops.adapters.http.door import Deadline, HttpDoor, NoResponse, Response
+from gitops.core.images.name import is_loopback
+from gitops.core.text.plain import one_line
+from gitops.errors import (
+    Bug,
+    ConfigError,
+    Conflict,
+    Denied,
+    Differs,
+    GitopsError,
+    HookDeclined,
+    NotFound,
+    Protected,
+    Refused,
+    TimedOut,
+    Unavailable,
+    Unhealthy,
+    UsageError,
+)
+
+_LONGEST: Final = 8 << 20  # bytes of an answer
+_WAIT: Final = 10  # seconds that one request waits for the end of a call
+_PAUSES: Final = (0.2, 3.0)  # seconds before the next try
+_AWAY: Final = (408, 429, 502, 503, 504)  # it, or what stands before it, may answer later
+_ERRORS: Final[Mapping[str, type[GitopsError]]] = {
+    one.code: one
+    for one in (
+        *(UsageError, ConfigError, Refused, Differs, Unhealthy, NotFound, Denied, Protected),
+        *(HookDeclined, Conflict, Unavailable, TimedOut, Bug),
+    )
+}
+
+
+class ServerClient:
+    """Calls one server.
+
+    Args:
+        url: where it is: `https://gitops.example.com`.
+        token: returns the credential for it, None for none; asked once.
+    """
+
+    def __init__(
+        self, url: str, token: Callable[[HttpDoor, str], str | None], environ: Mapping[str, str]
+    ) -> None:
+        self._url = checked(url)
+        self._door = HttpDoor(environ)
+        self._get_token = token
+        self._token: str | None = None
+        self._asked = False
+
+    def __enter__(self) -> ServerClient:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._door.close()
+
+    def send(self, path: str, body: Mapping[str, Any], name: str, seconds: float) -> dict[str, Any]:
+        """Send a verb and return its document; `name` is the `Gitops-Id`.
+
+        Raises the error that the server tells, Unavailable where it does not answer, and TimedOut
+        where it took the call and has not done it in time.
+        """
+        deadline, tries = Deadline(seconds), 0
+        posts, trouble = True, "it does not answer"
+        content = json.dumps(body).encode()
+        while True:
+            try:
+                answer = self._post(path, content, name, deadline) if posts else None
+                answer = answer or self._ask(name, deadline)
+                known = _read(answer, name)
+                if known is not None:
+                    return known
+                if answer.status == 202:
+                    posts, trouble = False, "it is still at it"
+                elif answer.status == 404:
+                    posts = True  # it knows nothing of it: the call never arrived
+                else:
+                    trouble = f"it answers {answer.status}"
+            except NoResponse as error:
+                posts, trouble = False, one_line(error.words, 200)
+            tries += 1
+            if deadline.left <= 0:
+                raise self._over(trouble, name)
+            if trouble != "it is still at it":
+                time.sleep(min(_PAUSES[0] * 2.0 ** min(tries, 5), _PAUSES[1], deadline.left))
+
+    def _over(self, trouble: str, name: str) -> GitopsError:
+        hint = f"it may still be done, as {name}: look before you repeat it (`gitops status`)"
+        kind = TimedOut if trouble == "it is still at it" else Unavailable
+        return kind(f"{self._url}: {trouble}", hint=hint)
+
+    def _post(self, path: str, content: bytes, name: str, deadline: Deadline) -> Response:
+        headers = {"Content-Type": "application/json", "Idempotency-Key": name}
+        return self._request("POST", path, headers, content, deadline)
+
+    def _ask(self, name: str, deadline: Deadline) -> Response:
+        return self._request("GET", f"/v1/calls/{quote(name, safe='')}", {}, None, deadline)
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        content: bytes | None,
+        deadline: Deadline,
+    ) -> Response:
+        if not self._asked:
+            self._token, self._asked = self._get_token(self._door, self._url), True
+            if self._token is not None and not _may_carry(self._url):
+                raise UsageError(
+                    f"{self._url} is no https: a token would go there in the clear",
+                    hint="give GITOPS_SERVER an https address",
+                )
+        told = {"Accept": "application/json", "Prefer": f"wait={_WAIT}", **headers}
+        if self._token is not None:
+            told["Authorization"] = f"Bearer {self._token}"
+        url = self._url + path
+        answer = self._door.ask(method, url, told, content, most=_LONGEST, deadline=deadline)
+        if 300 <= answer.status < 400:
+            raise Denied(
+                f"{self._url} sends elsewhere, where no credential of yours goes",
+                hint="set GITOPS_SERVER to the server's own address",
+            )
+        return answer
+
+
+def checked(url: str) -> str:
+    """Return the address of a server, without a slash at the end. Raises UsageError."""
+    parts = urlsplit(url)
+    odd = parts.username or parts.query or parts.fragment
+    if parts.scheme not in ("http", "https") or not parts.hostname or odd:
+        raise UsageError(
+            "GITOPS_SERVER is no address of a server", hint="https://gitops.example.com"
+        )
+    return url.rstrip("/")
+
+
+def _may_carry(url: str) -> bool:
+    parts = urlsplit(url)
+    return parts.scheme == "https" or is_loopback(parts.netloc)
+
+
+def _read(answer: Response, name: str) -> dict[str, Any] | None:
+    """Return the document of a call that is over; None: it is not, or nobody knows.
+
+    Raises the error that it ended with.
+    """
+    try:
+        document = json.loads(answer.body)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        if answer.status in _AWAY:
+            return None
+        raise Unavailable(f"what answers ({answer.status}) is no gitops server")
+    told = document.get("error")
+    mine = document.get("id") == name
+    if answer.status == 200 and mine and told is None:
+        return document
+    if answer.status == 202 or not isinstance(told, dict):
+        return None
+    # Without its id an error says nothing of the call, but that it was not taken.
+    if not mine and (answer.status in _AWAY or _is_unknown_call(answer, told, name)):
+        return None
+    raise _error(told)
+
+
+def _is_unknown_call(answer: Response, told: Mapping[str, Any], name: str) -> bool:
+    return answer.status == 404 and name in str(told.get("message"))
+
+
+def _error(told: Mapping[str, Any]) -> GitopsError:
+    kind = _ERRORS.get(str(told.get("code")), Bug)
+    reasons = told.get("reasons")
+    error = kind(
+        str(told.get("message", "it failed")),
+        hint=str(told["hint"]) if told.get("hint") is not None else None,
+        reasons=tuple(map(str, reasons)) if isinstance(reasons, list) else (),
+    )
+    code = str(told.get("code"))
+    if code == "unsafe-edit":  # its place stands in the message
+        error = Denied(error.message, hint=error.hint, reasons=error.reasons)
+        error.code = code
+    return error

@@ -1,0 +1,18 @@
+"""Opens the gitops server that `GITOPS_SERVER` names, for the verbs that the command line sends."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gitops.adapters.server.client import ServerClient
+
+
+def open_server(url: str) -> ServerClient:
+    """Return what calls the server at `url`. Raises UsageError for what is no address."""
+    from gitops.adapters.server.client import ServerClient
+    from gitops.adapters.server.token import find_token
+
+    return ServerClient(url, partial(find_token, os.environ), os.environ)
