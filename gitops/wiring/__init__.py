@@ -39,11 +39,13 @@ def begin(location: str, branch: str | None, start: Start, images: Sequence[str]
 
     `images`: of a deploy, which are looked up where the one before has looked them up.
     """
-    from gitops.adapters.gitrepo.repository import open_repository
     from gitops.errors import GitopsError
-    from gitops.ports.index import LOOKS
 
     atexit.register(_close_begun)
+    if images and "://" in location:
+        _look_ahead(location, branch, images)  # on its way while all else is loaded
+    from gitops.adapters.gitrepo.repository import open_repository
+
     try:
         repository = open_repository(location, environ=os.environ, progress=say)
     except GitopsError:
@@ -54,14 +56,23 @@ def begin(location: str, branch: str | None, start: Start, images: Sequence[str]
         repository.close()
         return
     _begun[location, branch] = repository
-    if images and repository.index().page(LOOKS):
-        from gitops.actions.images.known import recall
 
-        asked = list(recall(repository.index(), images))
-        if asked:
-            _looks[location, branch] = _first_look(_LONGEST_LOOK)
-        for name, reference in asked:
-            _looks[location, branch].begin(name, reference)
+
+def _look_ahead(location: str, branch: str | None, images: Sequence[str]) -> None:
+    """Begin to look images up where the last deploy to this URL did."""
+    from gitops.adapters.gitrepo.cache.index import KeptIndex
+    from gitops.adapters.gitrepo.cache.place import shelf_of
+    from gitops.ports.index import LOOKS
+
+    index = KeptIndex(shelf_of(os.environ, None, location))
+    if not index.page(LOOKS):
+        return
+    from gitops.actions.images.known import recall
+
+    asked = list(recall(index, images))
+    look = _looks[location, branch] = _first_look(_LONGEST_LOOK)
+    for name, reference in asked:
+        look.begin(name, reference)
 
 
 def _close_begun() -> None:
