@@ -65,7 +65,10 @@ def split_object(whole: bytes) -> tuple[str, bytes]:
 
 
 def parse_tree(body: bytes, length: int = 20) -> TreeContent:
-    """Return name -> entry of a tree object; `length` is the size of a raw id in bytes."""
+    """Return name -> entry of a tree object; `length` is the size of a raw id in bytes.
+
+    Raises ValueError for bytes that are no tree.
+    """
     tree: dict[str, ObjectEntry] = {}
     at = 0
     while at < len(body):
@@ -74,6 +77,8 @@ def parse_tree(body: bytes, length: int = 20) -> TreeContent:
         name = body[space + 1 : end].decode("utf-8", "surrogateescape")
         tree[name] = ObjectEntry(body[at:space].decode(), body[end + 1 : end + 1 + length].hex())
         at = end + 1 + length
+    if at != len(body):
+        raise ValueError("the last id is cut off")
     return tree
 
 

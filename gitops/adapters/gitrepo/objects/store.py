@@ -260,8 +260,16 @@ class Store:
         return tree
 
     def _parsed(self, oid: str, body: bytes) -> TreeContent:
-        """Return the entries in the body of the tree `oid`."""
-        return parse_tree(body, RAW_LENGTH[self.algorithm])
+        """Return the entries in the body of the tree `oid`. Raises ManifestError for no tree."""
+        try:
+            return parse_tree(body, RAW_LENGTH[self.algorithm])
+        except ValueError:
+            raise ManifestError(
+                "is no folder as Git writes them",
+                path=f"tree {oid[:12]}",
+                column=None,
+                hint="look at it with: git fsck",
+            ) from None
 
     def folder(self, tree: str, path: str) -> TreeContent:
         """Return the entries of the folder at `path` ("" is `tree` itself), none where none is."""

@@ -11,6 +11,7 @@ from gitops.adapters.gitrepo.objects.reader import BatchReader
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
+from gitops.errors import ManifestError
 
 COMMIT = "tree {}\nauthor A <a@example.com> 1 +0000\ncommitter A <a@example.com> 1 +0000\n\nx\n"
 FILE = "kustomization.yaml"
@@ -80,3 +81,11 @@ def test_what_is_expected_comes_a_few_at_a_time(
     assert sum(asked) == 101
     assert len(asked) == 7
     assert store.find("0" * 40) is None
+
+
+@pytest.mark.parametrize("body", [b"40000 abc", b"x", b"40000 a\0" + bytes(19), b"a\0 "])
+def test_what_is_no_tree_is_said_to_be_none(store: Store, body: bytes) -> None:
+    """Whoever may push may push such a folder: a clear word, with its id, and no bug."""
+    oid = store.write("tree", body)
+    with pytest.raises(ManifestError, match=f"tree {oid[:12]}.*no folder as Git writes them"):
+        store.tree(oid)
