@@ -17,6 +17,7 @@ class Account(Struct, frozen=True):
         groups: in the service's words; () where it tells none.
         token: their own token at the service; a power of its own, so it is never shown.
         seconds: how long it is good for, 0 where that is not said.
+        claimed: an address that they say is theirs, which nobody vouches for; "" without one.
     """
 
     user: str
@@ -25,6 +26,7 @@ class Account(Struct, frozen=True):
     groups: tuple[str, ...] = ()
     token: str | None = None
     seconds: int = 0
+    claimed: str = ""
 
     def __repr__(self) -> str:
         return f"Account(user={self.user!r})"

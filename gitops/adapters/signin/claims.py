@@ -52,7 +52,8 @@ def read_account(
     name = _text(claims.get("name")) or _text(claims.get("preferred_username")) or user
     own = email if verified else ""
     made = own or f"{_local(user)}@noreply.{host}"
-    return Account(user, one_line(name, _LONGEST), made, read_groups(claims, names), token, seconds)
+    groups = read_groups(claims, names)
+    return Account(user, one_line(name, _LONGEST), made, groups, token, seconds, email)
 
 
 def read_groups(claims: Mapping[str, Any], names: ClaimNames) -> tuple[str, ...]:

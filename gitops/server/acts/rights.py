@@ -78,9 +78,8 @@ def approving(asked: AskedFor, body: ApproveBody) -> Run:
     )
 
     def confirm(preview: ApprovalPreview) -> bool:
-        own = asked.person.email.casefold()
-        authors = [author.email.casefold() for author in preview.authors]
-        if asked.person.via != "loopback" and own in authors:
+        authors = {author.email.casefold() for author in preview.authors}
+        if asked.person.via != "loopback" and not asked.person.addresses.isdisjoint(authors):
             raise Refused(
                 f"{preview.label}: an author never approves their own change",
                 hint="somebody else must approve it",

@@ -39,6 +39,7 @@ class SignedIn(Struct, frozen=True, tag="session", array_like=True):
     until: float
     token: str | None = None
     token_until: float = 0.0
+    claimed: str = ""
 
 
 class SigningIn(Struct, frozen=True, tag="sign-in", array_like=True):
@@ -80,7 +81,15 @@ class Cookies:
         token_until = min(now + min(account.seconds or _TOKEN_SECONDS, _TOKEN_SECONDS), until)
         name = f"user:{account.user}"
         made = SignedIn(
-            name, account.name, account.email, groups, via, until, account.token, token_until
+            id=name,
+            name=account.name,
+            email=account.email,
+            groups=groups,
+            via=via,
+            until=until,
+            token=account.token,
+            token_until=token_until,
+            claimed=account.claimed if account.claimed != account.email else "",
         )
         value = self._sealed(made)
         if len(SESSION) + len(value) > MOST:
@@ -105,7 +114,15 @@ class Cookies:
         if found is None:
             return None
         token = found.token if self._now() < found.token_until else None
-        return Person(found.id, found.name, found.email, found.groups, found.via, token)
+        return Person(
+            id=found.id,
+            name=found.name,
+            email=found.email,
+            groups=found.groups,
+            via=found.via,
+            token=token,
+            claimed=found.claimed,
+        )
 
     def sign_in(self, header: str) -> SigningIn | None:
         """Return the sign-in under way."""

@@ -18,6 +18,7 @@ class Person(Struct, frozen=True):
         via: how they came in.
         token: their own token at the service where they signed in; never shown.
         server: the address of that service: no other gets the token.
+        claimed: another address that may be theirs: good for nothing but to know an author by.
         branch: of a job: the source branch that its token proves.
         commit: of a job: the source commit that its token proves.
         application: of Argo CD: the environment and app that the call may be about.
@@ -33,6 +34,7 @@ class Person(Struct, frozen=True):
     commit: str | None = None
     application: tuple[str, str | None] | None = None
     server: str | None = None
+    claimed: str = ""
 
     def __repr__(self) -> str:
         return f"Person(id={self.id!r}, via={self.via!r})"
@@ -40,5 +42,11 @@ class Person(Struct, frozen=True):
     @property
     def names(self) -> tuple[str, ...]:
         """All that rights may call them; `mail:` is for telling an author, and never a right."""
-        mail = (f"mail:{self.email}",) if self.email else ()
-        return (self.id, *(f"group:{one}" for one in self.groups), *mail)
+        mails = (f"mail:{one}" for one in dict.fromkeys((self.email, self.claimed)) if one)
+        return (self.id, *(f"group:{one}" for one in self.groups), *mails)
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Addresses that an author who is this person may have, in small letters."""
+        found = (self.email, self.claimed, self.id.partition(":")[2])
+        return frozenset(one.casefold() for one in found if "@" in one)

@@ -263,3 +263,17 @@ def test_addresses_where_others_listen(provider: OpenIdServer, tmp_path: Path, n
     if begun.status_code == 303:
         begun = come_back(client, provider.sign_in(begun.headers["location"]))
     says_no(begun, 403, "not https")
+
+
+def test_an_address_that_nobody_vouches_for(provider: OpenIdServer, tmp_path: Path) -> None:
+    """It writes no commits, and is no right; but whoever may be the author does not approve."""
+    provider.claims |= {"email_verified": False, "preferred_username": "ana"}
+    settings = sign_in_settings(tmp_path, provider.url, userClaim="preferred_username")
+    world = World(settings)
+    client, _ = signed_in(world, provider)
+    sent = "; ".join(f"{one.name}={one.value}" for one in client.cookies.jar)
+    person = world.identity.cookies.person(sent)
+    assert person is not None
+    assert ("user:ana", "ana@noreply.127.0.0.1") == (person.id, person.email)
+    assert {"ana@example.com", "ana@noreply.127.0.0.1"} == person.addresses
+    assert "user:ana@example.com" not in person.names
