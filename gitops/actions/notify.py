@@ -84,6 +84,7 @@ def notify(
     *,
     page: str | None = None,
     earlier: IndexState | None = None,
+    more: Sequence[Event] = (),
 ) -> NotifyReport:
     """Tell each channel of `notify:` what happened since the last time, and keep how far that was.
 
@@ -94,6 +95,7 @@ def notify(
     Args:
         page: the address of the server's pages, for links.
         earlier: what this process read last.
+        more: what happened beside, which Git does not know.
 
     Raises UsageError without `notify:`, and what reading and pushing raise.
     """
@@ -108,6 +110,7 @@ def notify(
     told = read_told(known.read(TOLD_PATH)) if known is not None else None
     now = _now_told(state, told)
     events, notes = ((), ()) if told is None else _events(session, state, told)
+    events = (*events, *more)
     wanted = {row.channel: None for row in config.notify}
     unknown = tuple(name for name in wanted if name not in notifier.names())
     sent = tuple(_send(session, notifier, config, events, page))

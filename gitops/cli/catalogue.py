@@ -89,6 +89,10 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "wait",
         "Watch environments, and write what becomes of their releases to the ledger.",
     ),
+    "alerts": (
+        "alerts",
+        "Alerts of monitoring: what would be done about one.",
+    ),
     "workflow": (
         "workflow",
         "Workflows of Argo Workflows: a team's first ones, submitted, followed, resumed.",
@@ -129,6 +133,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
         "validate",
         "release",
         "watch",
+        "alerts",
         "workflow",
         "notify",
         "serve",
@@ -236,6 +241,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "notify": (
         "gitops notify --settings channels.yaml",
         "gitops notify --settings channels.yaml --dry-run",
+    ),
+    "alerts test": (
+        "gitops alerts test body.json",
+        "gitops alerts test - -o json",
     ),
     "workflow init": (
         "gitops workflow init --image registry.example.com/gitops:1",

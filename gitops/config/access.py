@@ -1,4 +1,4 @@
-"""`access:` and `jobs:` of `gitops.yaml`: keys, rules, and what they become; keys of `notify:`."""
+"""`access:` and `jobs:` of `gitops.yaml`: keys, rules, and what they become."""
 
 from __future__ import annotations
 
@@ -34,19 +34,34 @@ _CLAIM = r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,99}"
 _SAYS = r"[^\u0000-\u001f\u007f]{1,300}"
 
 
-class ClaimsOf:
-    """What a token must say: a mapping of texts; its Value has them as `texts`."""
+class TextsOf:
+    """A mapping of texts, whose names are not known before; its Value has them as `texts`.
+
+    Args:
+        name: what a name may be.
+        says: what a value may be.
+        what: what messages call one: `claim`.
+        example: of one, for messages.
+        taken: names that may not stand there.
+    """
+
+    def __init__(
+        self, name: str, says: Text, what: str, example: str, taken: frozenset[str] = frozenset()
+    ) -> None:
+        self.name = name
+        self.says = says
+        self.what = what
+        self.example = example
+        self.taken = taken
 
     def read(self, node: Node, path: str, problems: Problems) -> Value | None:
-        """Return the claims that are right; each of the others is a problem."""
-        says = Text(_SAYS, lambda text: f"{shown(text)} is no value of a claim")
+        """Return the texts that are right; each of the others is a problem."""
         if node.id != "mapping":
-            what = 'must be a mapping of what the token says: {repository_id: "74"}'
-            problems.add(problems.place(node), path, what)
+            problems.add(problems.place(node), path, f"must be a mapping: {{{self.example}}}")
             return None
         keys = [child for child, _ in node.value]
         names = [str(one.value) for one in keys if one.id == "scalar"]
-        return Table({name: Key(_Claim(name, says), "") for name in names}).read(
+        return Table({name: Key(_NamedText(name, self), "") for name in names}).read(
             node, path, problems
         )
 
@@ -54,30 +69,30 @@ class ClaimsOf:
         """Return the shape of names and values."""
         return {
             "type": "object",
-            "propertyNames": {"pattern": f"^(?:{_CLAIM})$"},
-            "additionalProperties": Text(_SAYS, shown).schema(),
+            "propertyNames": {"pattern": f"^(?:{self.name})$"},
+            "additionalProperties": self.says.schema(),
             "minProperties": 1,
         }
 
 
-class _Claim:
-    """The value of one claim, if that is one to ask for."""
+class _NamedText:
+    """One of them, if its name is one."""
 
-    def __init__(self, name: str, says: Text) -> None:
+    def __init__(self, name: str, of: TextsOf) -> None:
         self.name = name
-        self.says = says
+        self.of = of
 
     def read(self, node: Node, path: str, problems: Problems) -> Value | None:
-        if re.fullmatch(_CLAIM, self.name) is None:
-            problems.add(problems.place(node), path, "is no name of a claim")
+        if re.fullmatch(self.of.name, self.name) is None:
+            problems.add(problems.place(node), path, f"is no name of a {self.of.what}")
             return None
-        if self.name in ("iss", "aud", "exp", "nbf", "iat", "jti"):
+        if self.name in self.of.taken:
             problems.add(problems.place(node), path, "is looked at by the server itself")
             return None
-        return self.says.read(node, path, problems)
+        return self.of.says.read(node, path, problems)
 
     def schema(self) -> dict[str, object]:
-        return self.says.schema()
+        return self.of.says.schema()
 
 
 def access_keys(name: Text) -> dict[str, Key]:
@@ -140,49 +155,18 @@ def job_table() -> Table:
                 required=True,
             ),
             "claims": Key(
-                ClaimsOf(),
+                TextsOf(
+                    _CLAIM,
+                    Text(_SAYS, lambda text: f"{shown(text)} is no value of a claim"),
+                    "claim",
+                    'repository_id: "74"',
+                    frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"}),
+                ),
                 "What the token must say, all of it, compared exactly: the id of the project at "
                 "the least.",
             ),
         }
     )
-
-
-# Written out as in core/environments/notify.py, which only few calls load.
-_EVENTS = ("rollback", "hold", "proposal", "approved", "degraded", "recovered", "alert")
-
-
-def notify_key(name: Text) -> Key:
-    """Return the key of the top level; `name` is that of an environment."""
-    return Key(
-        ListOf(
-            Table(
-                {
-                    "channel": Key(
-                        Text(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", _explain_channel),
-                        "A word for it; its addresses are in the settings of whoever sends: "
-                        "they are secrets.",
-                        required=True,
-                    ),
-                    "environments": Key(
-                        ListOf(name, least=1), "Only of these, groups too; default: of all."
-                    ),
-                    "events": Key(
-                        ListOf(OneOf(*_EVENTS), least=1),
-                        "What it hears of; default: all of it. hold: its end, too; alert: one "
-                        "that nothing was done about.",
-                    ),
-                }
-            )
-        ),
-        "Who hears of rollbacks, holds, what waits for approval, what is degraded: by `gitops "
-        "notify`, or the server.",
-    )
-
-
-def _explain_channel(text: str) -> str:
-    """Say what is wrong with a word for a channel."""
-    return f"{shown(text)} is no word for a channel: small letters, digits, hyphens inside"
 
 
 def check_access(

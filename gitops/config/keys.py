@@ -7,7 +7,6 @@ one value demands of another is in `gitops/config/rules.py`.
 
 from __future__ import annotations
 
-from gitops.config.access import access_keys, notify_key
 from gitops.config.clusters import cluster_table, wait_table
 from gitops.config.groups import group_table
 
@@ -71,6 +70,7 @@ from gitops.config.patterns import (
     explain_zone,
 )
 from gitops.config.registries import PINS, registry_keys
+from gitops.config.server import server_keys
 from gitops.config.shapes import Key, ListOf, OneOf, OneOrMore, Table, Text, WholeNumber, YesNo
 
 ENVIRONMENT = Table(
@@ -115,9 +115,10 @@ ENVIRONMENT = Table(
             "a source repository may call its newest.",
         ),
         "onAlert": Key(
-            OneOf("off", "tell", "rollback"),
-            "What happens when a release turns out Degraded: rollback lets "
-            "`gitops watch --rollback` go back by itself; tell and off only say so.",
+            OneOf("off", "tell", "propose", "rollback"),
+            "What happens when a release turns out Degraded, or an alert of `alerts` names it: "
+            "rollback lets `gitops watch --rollback` and the server go back by themselves, "
+            "propose makes a proposal of it; tell and off only say so.",
             default="off",
         ),
         "confirm": Key(
@@ -368,8 +369,7 @@ ROOT = Table(
             ListOf(cluster_table(Text(NAME, explain_name))),
             "Where environments run, so that their health can be asked for.",
         ),
-        **access_keys(Text(NAME, explain_name)),
-        "notify": notify_key(Text(NAME, explain_name)),
+        **server_keys(Text(NAME, explain_name), Text(DURATION, explain_duration)),
         "databases": Key(
             ListOf(DATABASE),
             "How databases of each class are known; with it `gitops data check`, `validate` and "

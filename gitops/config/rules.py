@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from gitops.config.access import check_access, check_jobs, make_access, make_jobs
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
 from gitops.config.registries import (
     check_cleanup,
@@ -14,6 +13,7 @@ from gitops.config.registries import (
     make_cleanup,
     make_registries,
 )
+from gitops.config.server import check_server, make_server
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environments.environment import (
     Approvals,
@@ -41,12 +41,10 @@ from gitops.core.environments.environment import (
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
-    from gitops.core.environments.access import AccessRow
     from gitops.core.environments.databases import DatabaseRow
     from gitops.core.environments.environment import BranchRule, Group
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
-    from gitops.core.environments.notify import NotifyRow
 
 
 def check_rules(root: Value, problems: Problems) -> None:
@@ -72,13 +70,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_forge(root.keys.get("forge"), problems)
     if lists.get("clusters"):
         check_clusters(lists["clusters"], names, problems)
-    if lists.get("access") or lists.get("jobs"):
-        _check_access(lists, names, problems)
-    if lists.get("notify"):
-        from gitops.config.notify import check_notify  # only who sends wants them
-
-        groups = [row.get("name") for row in lists.get("groups", ())]
-        check_notify(lists["notify"], [*names, *groups], problems)
+    check_server(lists, names, problems)
     if lists.get("databases"):
         from gitops.config.databases import check_databases  # only few commands want them
 
@@ -102,10 +94,11 @@ def make_config(root: Value) -> Config:
     text, lists = root.texts, root.lists
     ignore = tuple(plain_path(one.text) for one in lists.get("ignore", ()))
     environments = tuple(_make_environment(row, ignore) for row in lists.get("environments", ()))
+    groups = _make_groups(lists.get("groups", ()), environments)
     return Config(
         branch=text.get("branch") or None,
         environments=environments,
-        groups=_make_groups(lists.get("groups", ()), environments),
+        groups=groups,
         sources={
             row.get("name"): row.get("source")
             for row in lists.get("images", ())
@@ -124,9 +117,7 @@ def make_config(root: Value) -> Config:
         provenance=_make_provenance(root.keys.get("provenance")) or Provenance(),
         clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
         databases=_make_databases(lists.get("databases", ())),
-        access=_make_access(root, environments),
-        jobs=make_jobs(lists.get("jobs", ())),
-        notify=_make_notify(root, environments),
+        **make_server(root, groups, [row.name for row in environments]),
     )
 
 
@@ -149,30 +140,6 @@ def _make_groups(rows: Sequence[Value], environments: Sequence[Environment]) -> 
 
     order = [row.name for row in environments]
     return tuple(make_group(row, order) for row in rows)
-
-
-def _check_access(
-    lists: Mapping[str, tuple[Value, ...]], names: Sequence[str], problems: Problems
-) -> None:
-    groups = [row.get("name") for row in lists.get("groups", ())]
-    jobs = lists.get("jobs", ())
-    check_jobs(jobs, problems)
-    check_access(lists.get("access", ()), jobs, [*names, *groups], problems)
-
-
-def _make_access(root: Value, environments: Sequence[Environment]) -> tuple[AccessRow, ...]:
-    groups = _make_groups(root.list("groups"), environments)
-    return make_access(root.list("access"), groups, [row.name for row in environments])
-
-
-def _make_notify(root: Value, environments: Sequence[Environment]) -> tuple[NotifyRow, ...]:
-    rows = root.list("notify")
-    if not rows:
-        return ()
-    from gitops.config.notify import make_notify  # only who sends wants them
-
-    groups = _make_groups(root.list("groups"), environments)
-    return make_notify(rows, groups, [row.name for row in environments])
 
 
 def _make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:

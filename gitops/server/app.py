@@ -18,6 +18,7 @@ from gitops.server.argocd.routes import argocd_routes
 from gitops.server.demo.routes import DemoPerson, demo_routes
 from gitops.server.events import event_routes
 from gitops.server.failures import document_of, headers_of, status_of
+from gitops.server.hooks.routes import hook_routes
 from gitops.server.identity.middleware import KnowsWhoAsks
 from gitops.server.identity.routes import identity_routes
 from gitops.server.pages.act_pages import act_routes
@@ -74,6 +75,7 @@ def _routes(service: Service, refuse: Refuse) -> list[BaseRoute]:
         *identity_routes(service.identity, refuse),
         *argocd_routes(service),
         *api_routes(service),
+        *hook_routes(service),
         *(demo_routes() if service.settings.demo else ()),
         *act_routes(service),
         *page_routes(service),

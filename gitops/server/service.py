@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from gitops.core.access.rules import Decision
 from gitops.errors import GitopsError
+from gitops.server.alerts.desk import AlertDesk
 from gitops.server.board.board import Board
 from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import EVERY, BoardKeeper
@@ -50,6 +51,7 @@ class Service:
         doors: open repositories for them.
         identity: who asks.
         desk: the one writer.
+        alerts: alerts of monitoring, and what was done about them.
         teller: tells people what happened, where they have channels.
         people: whom one may be in the demo.
     """
@@ -68,6 +70,7 @@ class Service:
         self.board = BoardKeeper(self._look, self._changed, every=every)
         channels = channels_of(settings.file)
         self.teller = Teller(channels, self.doors.session, settings.url)
+        self.alerts = AlertDesk(self.doors.session, self.desk.submit, self.teller.say)
         self._own: Person | None = None
         self.identity = IdentityDoor(
             settings.identity(),

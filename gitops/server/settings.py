@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value, shown
+from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
 from gitops.core.yamltext import compose_first
 from gitops.errors import ConfigError, ManifestError, NotFound, UsageError
 from gitops.server.identity.keys import IDENTITY_KEYS
@@ -40,6 +40,34 @@ _CHANNEL = Table(
     }
 )
 
+HOOK_KINDS = (
+    *("github", "gitlab", "gitea", "forgejo", "bitbucket", "azure"),
+    *("registry", "argocd", "alertmanager"),
+)
+"""Who sends hooks; `registry` is any that sends a fixed `Authorization` (distribution, Harbor)."""
+
+_HOOKS = Key(
+    ListOf(
+        Table(
+            {
+                "kind": Key(OneOf(*HOOK_KINDS), "Who sends it.", required=True),
+                "name": Key(
+                    Text(_WORD, lambda text: f"{shown(text)} is no name of a hook"),
+                    "The end of its address: /hooks/KIND/NAME.",
+                    required=True,
+                ),
+                "secret": Key(
+                    Text(r"[!-~]{16,200}", lambda _: "must be a secret of 16 characters or more"),
+                    "What it signs with, or sends as a token.",
+                    required=True,
+                ),
+            }
+        ),
+        least=1,
+    ),
+    "Hooks that wake the server, and alerts of monitoring.",
+)
+
 KEYS: Mapping[str, Key] = {
     "publicUrl": Key(
         Text(_URL, lambda text: f"{shown(text)} is no address: https://gitops.example.com"),
@@ -52,6 +80,7 @@ KEYS: Mapping[str, Key] = {
     "channels": Key(
         ListOf(_CHANNEL, least=1), "Where messages of `notify:` of gitops.yaml go; secrets."
     ),
+    "hooks": _HOOKS,
     **IDENTITY_KEYS,
 }
 
@@ -124,6 +153,23 @@ class ServerSettings(Struct, frozen=True):
         if lines:
             raise ConfigError("the settings cannot be used", reasons=tuple(lines))
         return found
+
+
+class HookRow(Struct, frozen=True):
+    """One hook; nothing prints its secret."""
+
+    kind: str
+    name: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"HookRow(kind={self.kind!r}, name={self.name!r})"
+
+
+def hooks_of(file: Value | None) -> tuple[HookRow, ...]:
+    """Return the hooks of a settings file."""
+    rows = file.list("hooks") if file is not None else ()
+    return tuple(HookRow(row.get("kind"), row.get("name"), row.get("secret")) for row in rows)
 
 
 def channels_of(file: Value | None) -> dict[str, tuple[str, ...]]:

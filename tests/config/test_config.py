@@ -342,7 +342,7 @@ KNOWN = (
 )
 TOP = (
     "apiVersion, kind, branch, environments, groups, ignore, images, registries, provenance, "
-    "cleanup, forge, freeze, clusters, access, jobs, notify, databases, "
+    "cleanup, forge, freeze, clusters, access, jobs, alerts, notify, databases, "
     "signers, repository, message, pullRequest, branches"
 )
 

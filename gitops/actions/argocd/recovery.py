@@ -68,12 +68,7 @@ def recover(
     """
     name = derived_id(session.intent, f"recover {bad.commit}")
     own = replace(session, intent=name, before_write=None)
-    request = RollbackRequest(
-        named=Named((overlay.label,)),
-        bad=bad.commit,
-        reason=one_line(f"{bad.commit[:7]} was Degraded: {why}", 300),
-    )
-    done = roll_back(own, request, guard=_Guard(bad).check)
+    done = go_back(own, overlay, bad, f"{bad.commit[:7]} was Degraded: {why}", roll_back)
     changes = (entry.change for entry in done.changes)
     return Comeback(
         done.outcome,
@@ -84,6 +79,16 @@ def recover(
             for one in changes
         ),
     )
+
+
+def go_back(
+    session: Session, overlay: Overlay, bad: Release, reason: str, roll_back: RollBack
+) -> WriteReport:
+    """Roll an overlay back from `bad` as nobody who looks on may: see `recover`."""
+    request = RollbackRequest(
+        named=Named((overlay.label,)), bad=bad.commit, reason=one_line(reason, 300)
+    )
+    return roll_back(session, request, guard=_Guard(bad).check)
 
 
 def recover_all(

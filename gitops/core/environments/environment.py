@@ -15,6 +15,7 @@ from gitops.core.environments.image_rules import RegistryRules as RegistryRules
 
 if TYPE_CHECKING:
     from gitops.core.environments.access import AccessRow, JobRow
+    from gitops.core.environments.alerts import AlertRow
     from gitops.core.environments.cleanup import CleanupRow
     from gitops.core.environments.databases import DatabaseRow
     from gitops.core.environments.follower import Also
@@ -29,7 +30,7 @@ RollbackMode = Literal["commit", "pull-request"]
 Registry = Literal["shared", "own"]
 Follow = Literal["newest", "any"]
 Confirm = Literal["ask", "off", "name"]
-OnAlert = Literal["off", "tell", "rollback"]
+OnAlert = Literal["off", "tell", "propose", "rollback"]
 Database = Literal["dummy", "real"]
 DataProtection = Literal["masked", "read-only"]
 Required = Literal["qa-passed", "stable"]
@@ -168,7 +169,7 @@ class Environment(Struct, frozen=True):
         protection: what keeps real data safe where it is no production; None: nobody said.
         wait: how long `wait` waits for it.
         confirm: how the server's page asks before an act.
-        on_alert: what `watch --rollback` does about a release that is Degraded there.
+        on_alert: what is done by itself about a release that is Degraded, or that an alert names.
         formerly: earlier names of it: holds, verdicts and trailers under them count on.
         pin: what a write keeps of an image; a digest is looked up in its registry.
         platforms: what an image must be there for, as registries say it; () nobody said.
@@ -332,6 +333,7 @@ class Config(Struct, frozen=True):
         databases: how databases of each class are known; () where nobody looks.
         access: who may do what through the server.
         jobs: which jobs of CI systems it knows.
+        alerts: which alerts may take a release back.
         notify: which channels hear of what.
     """
 
@@ -354,6 +356,7 @@ class Config(Struct, frozen=True):
     databases: tuple[DatabaseRow, ...] = ()
     access: tuple[AccessRow, ...] = ()
     jobs: tuple[JobRow, ...] = ()
+    alerts: tuple[AlertRow, ...] = ()
     notify: tuple[NotifyRow, ...] = ()
 
     def provenance_of(self, environment: Environment) -> Provenance:

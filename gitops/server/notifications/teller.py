@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
@@ -19,9 +20,11 @@ from gitops.errors import GitopsError, TryAgain, UsageError
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
     from gitops.actions.index.state import IndexState
+    from gitops.core.notifications.event import Event
     from gitops.ports.notifier import Notifier
 
 _AT_MOST_EVERY = 5.0  # seconds: what happens together is told together
+_MOST_EVENTS = 200
 _AGAIN = 60.0  # seconds, after a look that failed
 
 _log = logging.getLogger("gitops.server")
@@ -57,6 +60,7 @@ class Teller:
         self._wake = threading.Event()
         self._stopping = threading.Event()
         self._state: IndexState | None = None
+        self._more: deque[Event] = deque(maxlen=_MOST_EVENTS)
         self.sent = 0
         self.failed = 0
         self.trouble: str | None = None
@@ -73,6 +77,12 @@ class Teller:
     def wake(self) -> None:
         """Something changed."""
         self._wake.set()
+
+    def say(self, event: Event) -> None:
+        """Tell of something that Git does not know."""
+        if self._notifier is not None:
+            self._more.append(event)
+            self.wake()
 
     def stop(self) -> None:
         """Tell no more; a message that is on its way goes out."""
@@ -100,7 +110,10 @@ class Teller:
         """Tell what is new; say whether that came to its end."""
         try:
             with self._lend() as session:
-                report = notify(session, notifier, page=self._page, earlier=self._state)
+                more = tuple(self._more)
+                report = notify(session, notifier, page=self._page, earlier=self._state, more=more)
+                for _ in more:
+                    self._more.popleft()
         except UsageError as error:  # no `notify:`: a change of gitops.yaml wakes us
             self.trouble = error.message
             return True

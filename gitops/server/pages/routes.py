@@ -181,7 +181,8 @@ class _BoardPages:
 
     async def alerts(self, request: Request) -> Response:
         """What alerts came in."""
-        return self._pages.render(request, "alerts.html", here="alerts")
+        taken = self._service.alerts.taken()
+        return self._pages.render(request, "alerts.html", here="alerts", taken=taken)
 
     async def preferences(self, request: Request) -> Response:
         """Language and colours."""

@@ -1,0 +1,184 @@
+"""What only the server and whoever tells people read of `gitops.yaml`, in one place for the rest.
+
+`access:`, `jobs:`, `alerts:`, `notify:`. The keys are told to every call; rules and values are made
+where a file has such rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, TypedDict
+
+from gitops.config.access import (
+    TextsOf,
+    access_keys,
+    check_access,
+    check_jobs,
+    make_access,
+    make_jobs,
+)
+from gitops.config.shapes import (
+    Key,
+    ListOf,
+    OneOf,
+    Problems,
+    Table,
+    Text,
+    Value,
+    shown,
+)
+
+if TYPE_CHECKING:
+    from gitops.core.environments.access import AccessRow, JobRow
+    from gitops.core.environments.alerts import AlertRow
+    from gitops.core.environments.environment import Group
+    from gitops.core.environments.notify import NotifyRow
+
+_LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
+# Written out as in core/environments/notify.py, which only few calls load.
+_EVENTS = ("rollback", "hold", "proposal", "approved", "degraded", "recovered", "alert")
+
+
+def _notify_key(name: Text) -> Key:
+    """Return the key of the top level; `name` is that of an environment."""
+    return Key(
+        ListOf(
+            Table(
+                {
+                    "channel": Key(
+                        Text(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", _explain_channel),
+                        "A word for it; its addresses are in the settings of whoever sends: "
+                        "they are secrets.",
+                        required=True,
+                    ),
+                    "environments": Key(
+                        ListOf(name, least=1), "Only of these, groups too; default: of all."
+                    ),
+                    "events": Key(
+                        ListOf(OneOf(*_EVENTS), least=1),
+                        "What it hears of; default: all of it. hold: its end, too; alert: one "
+                        "that nothing was done about.",
+                    ),
+                }
+            )
+        ),
+        "Who hears of rollbacks, holds, what waits for approval, what is degraded: by `gitops "
+        "notify`, or the server.",
+    )
+
+
+def _explain_channel(text: str) -> str:
+    """Say what is wrong with a word for a channel."""
+    return f"{shown(text)} is no word for a channel: small letters, digits, hyphens inside"
+
+
+def server_keys(name: Text, duration: Text) -> dict[str, Key]:
+    """Return the keys; `name` is that of an environment."""
+    return {
+        **access_keys(name),
+        "alerts": _alerts_key(name, duration),
+        "notify": _notify_key(name),
+    }
+
+
+def _alerts_key(name: Text, duration: Text) -> Key:
+    label = Text(_LABEL, lambda text: f"{shown(text)} is no label of an alert")
+    says = Text(r"[^\u0000-\u001f\u007f]{1,300}", lambda text: f"{shown(text)} is no value")
+    app = Text(r"[a-zA-Z0-9_][A-Za-z0-9_.-]{0,254}", lambda text: f"{shown(text)} is no app")
+    return Key(
+        ListOf(
+            Table(
+                {
+                    "name": Key(
+                        Text(r"[^\u0000-\u001f\u007f]{1,80}", lambda _: "is no name"),
+                        "What messages call it.",
+                        required=True,
+                    ),
+                    "match": Key(
+                        TextsOf(_LABEL, says, "label", "alertname: ErrorBudgetBurn"),
+                        "Labels that the alert must have, with these very values.",
+                        required=True,
+                    ),
+                    "environment": Key(
+                        Table(
+                            {
+                                "label": Key(label, "The label that says it."),
+                                "name": Key(name, "Always this one."),
+                            }
+                        ),
+                        "Which environment it is about.",
+                        required=True,
+                    ),
+                    "app": Key(
+                        Table(
+                            {
+                                "label": Key(label, "The label that says it."),
+                                "name": Key(app, "Always this one."),
+                            }
+                        ),
+                        "Which app, where each has overlays of its own.",
+                    ),
+                    "within": Key(
+                        duration,
+                        "How long after a release its alerts are its own; default 30m.",
+                    ),
+                    "limit": Key(
+                        Text(
+                            r"[1-9][0-9]?", lambda text: f"{shown(text)} is no number from 1 to 99"
+                        ),
+                        "Automatic rollbacks of an environment a day, beyond which it proposes; "
+                        "default 2.",
+                    ),
+                }
+            )
+        ),
+        "Which alerts of monitoring may take a release back, by `onAlert` of the environment.",
+    )
+
+
+def check_server(
+    lists: Mapping[str, tuple[Value, ...]], names: Sequence[str], problems: Problems
+) -> None:
+    """Add what is wrong with the rows; `names` are those of the environments."""
+    known = [*names, *(row.get("name") for row in lists.get("groups", ()))]
+    if lists.get("access") or lists.get("jobs"):
+        jobs = lists.get("jobs", ())
+        check_jobs(jobs, problems)
+        check_access(lists.get("access", ()), jobs, known, problems)
+    if lists.get("alerts"):
+        from gitops.config.alerts import check_alerts  # only the server wants them
+
+        check_alerts(lists["alerts"], names, problems)
+    if lists.get("notify"):
+        from gitops.config.notify import check_notify  # only who sends wants them
+
+        check_notify(lists["notify"], known, problems)
+
+
+class ServerRows(TypedDict):
+    """What they become, as `Config` has it."""
+
+    access: tuple[AccessRow, ...]
+    jobs: tuple[JobRow, ...]
+    alerts: tuple[AlertRow, ...]
+    notify: tuple[NotifyRow, ...]
+
+
+def make_server(root: Value, groups: Sequence[Group], order: Sequence[str]) -> ServerRows:
+    """Return the values of rows without problems, with groups written out in `order`."""
+    alerts: tuple[AlertRow, ...] = ()
+    notify: tuple[NotifyRow, ...] = ()
+    if rows := root.list("alerts"):
+        from gitops.config.alerts import make_alerts  # only the server wants them
+
+        alerts = make_alerts(rows)
+    if rows := root.list("notify"):
+        from gitops.config.notify import make_notify  # only who sends wants them
+
+        notify = make_notify(rows, groups, order)
+    return {
+        "access": make_access(root.list("access"), groups, order),
+        "jobs": make_jobs(root.list("jobs")),
+        "alerts": alerts,
+        "notify": notify,
+    }

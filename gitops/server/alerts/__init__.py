@@ -1,0 +1,1 @@
+"""Alerts that came in: what was decided about each, done by the writer, kept for the page."""

@@ -1,0 +1,81 @@
+"""`POST /hooks/KIND/NAME`: a hint to look now; what it says is not believed."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from gitops.core.alerts.alert import read_alerts
+from gitops.documents.alerts import alert_document
+from gitops.errors import Denied, GitopsError, NotFound, UsageError
+from gitops.server.failures import document_of, headers_of, status_of
+from gitops.server.hooks.proofs import is_proved
+from gitops.server.identity.unproved import Unproved
+from gitops.server.settings import HookRow, hooks_of
+
+if TYPE_CHECKING:
+    from gitops.server.service import Service
+
+_AT_MOST_EVERY = 1.0  # seconds: a look costs little, and a thousand hooks are one
+
+
+def hook_routes(service: Service) -> list[BaseRoute]:
+    """Return the routes of hooks."""
+    hooks = _Hooks(service)
+
+    async def take(request: Request) -> Response:
+        try:
+            return await hooks.take(request)
+        except GitopsError as error:
+            status = status_of(error)
+            return Response(document_of(error), status, headers_of(status), "application/json")
+
+    return [Route("/hooks/{kind}/{name}", take, methods=["POST"])]
+
+
+class _Hooks:
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._rows = {(one.kind, one.name): one for one in hooks_of(service.settings.file)}
+        self._woken = 0.0
+
+    async def take(self, request: Request) -> Response:
+        """Prove it, then do what it may cause."""
+        kind, name = request.path_params["kind"], request.path_params["name"]
+        row = self._rows.get((kind, name))
+        body = await request.body()
+        headers = dict(request.headers.items())
+        if row is None:
+            hint = "`hooks` of the server's settings has those that there are"
+            raise NotFound(f"there is no hook /hooks/{kind}/{name}", hint=hint)
+        if not is_proved(row.kind, row.secret, headers, body):
+            raise Unproved("the hook is not signed with the secret of the settings")
+        if not request.headers.get("content-type", "").startswith("application/json"):
+            raise UsageError("a hook is JSON: set its content type to application/json")
+        if row.kind == "alertmanager":
+            return await self._alerts(row, body)
+        self._look()
+        return JSONResponse({"outcome": "looking"}, 202)
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now - self._woken >= _AT_MOST_EVERY:
+            self._woken = now
+            self._service.board.wake()
+
+    async def _alerts(self, row: HookRow, body: bytes) -> Response:
+        """Answer when what is to be done is done: else Alertmanager sends it again."""
+        if self._service.settings.read_only:
+            raise Denied("this server only shows", hint="it was started with --read-only")
+        try:
+            batch = read_alerts(body)
+        except ValueError as error:
+            raise UsageError(f"the body {error}") from None
+        done = await self._service.workers.run(self._service.alerts.take, row.name, batch)
+        return JSONResponse(
+            {"alerts": [{**alert_document(one.judged), **one.told()} for one in done]}
+        )

@@ -1,0 +1,229 @@
+"""Hooks and alerts: a real repository goes back to its stable release, once, and only if it may."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import time
+from base64 import b64encode
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from cli.commands.test_qa import deploy, record
+from gitops.server.app import create_app
+from gitops.server.service import Service
+from gitops.server.settings import Listen, ServerSettings, parse_settings
+from manifests import Manifests
+from server.conftest import ORIGIN
+
+SECRET = "0123456789abcdef"
+HOOKS = "hooks:\n" + "".join(
+    f"  - {{kind: {kind}, name: {name}, secret: {SECRET}}}\n"
+    for kind, name in (
+        ("alertmanager", "main"),
+        *((one, "m") for one in ("github", "gitea", "forgejo", "gitlab", "bitbucket", "registry")),
+    )
+)
+ALERTS = """\
+alerts:
+  - {name: errors, match: {alertname: Errors}, environment: {label: env}, within: 30m}
+"""
+
+
+@pytest.fixture
+def stable(manifests: Manifests) -> tuple[str, str]:
+    """A stable release in stage, and a newer one; stage goes back by itself."""
+    text = manifests.file("gitops.yaml")
+    row = '    accepts: ["release/{version}"]\n    deploy: auto '
+    assert row in text
+    text = text.replace(row, f"    onAlert: rollback\n{row}") + ALERTS
+    manifests.commit("Go back by alerts", {"gitops.yaml": text})
+    good = deploy(manifests, "1.5.0")
+    record(manifests, good, "stable")
+    return good, deploy(manifests, "1.5.1")
+
+
+@pytest.fixture
+def client(manifests: Manifests, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    """A server with hooks."""
+    monkeypatch.setenv("GITOPS_CACHE", "off")
+    settings = parse_settings(HOOKS.encode(), "settings.yaml")
+    service = Service(ServerSettings(str(manifests.path), Listen("127.0.0.1", 8080), file=settings))
+    with TestClient(create_app(service), base_url=ORIGIN) as made:
+        made.service = service  # type: ignore[attr-defined]
+        yield made
+
+
+def alert(environment: str = "stage", *, after: float = 1.0, **changes: Any) -> dict[str, Any]:
+    """An alert that began so many seconds from now."""
+    begun = datetime.now(UTC) + timedelta(seconds=after)
+    return {
+        "status": "firing",
+        "labels": {"alertname": "Errors", "env": environment},
+        "annotations": {"summary": "errors in stage"},
+        "startsAt": begun.isoformat(),
+        "fingerprint": "c2a9",
+        **changes,
+    }
+
+
+def send(client: TestClient, *alerts: dict[str, Any], **top: Any) -> Any:
+    """Send a body as Alertmanager does."""
+    return client.post(
+        "/hooks/alertmanager/main",
+        json={"version": "4", "alerts": list(alerts), **top},
+        headers={"Authorization": f"Bearer {SECRET}"},
+    )
+
+
+def test_an_alert_goes_back_once(
+    client: TestClient, manifests: Manifests, stable: tuple[str, str]
+) -> None:
+    """One commit to the stable release, held, with the alert in it; a repeat changes nothing."""
+    fires = alert()
+    first = send(client, fires)
+    head = manifests.git("rev-parse", "main").strip()
+    again = send(client, fires)
+
+    assert 200 == first.status_code, first.text
+    (done,) = first.json()["alerts"]
+    assert ("rollback", "committed", head, stable[1]) == (
+        done["decision"],
+        done["outcome"],
+        done["commit"],
+        done["release"],
+    )
+    message = manifests.git("log", "-1", "--format=%B%n%an", "main")
+    assert "Gitops-Alert: Errors c2a9 " in message
+    assert "Gitops-Via: alert" in message
+    assert "gitops on behalf of Errors" in message
+    assert f"Gitops-Restores: {stable[0]}" in message
+    assert "1.5.0" in manifests.file("overlays/stage/kustomization.yaml")
+    assert 200 == again.status_code
+    assert head == manifests.git("rev-parse", "main").strip()
+    assert [] == [one for one in again.json()["alerts"] if one["outcome"] == "committed"]
+    page = client.get("/alerts").text
+    assert "Errors" in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "top", "words"),
+    [
+        ({"after": -7200}, {}, "older trouble"),
+        ({}, {"truncatedAlerts": 4}, "left out 4"),
+        ({"labels": {"alertname": "Other"}}, {}, "no row"),
+        ({"environment": "nowhere"}, {}, "no overlay nowhere"),
+        ({"environment": "dev"}, {}, "onAlert is off"),
+    ],
+)
+def test_guards(
+    client: TestClient,
+    manifests: Manifests,
+    stable: tuple[str, str],
+    changes: dict[str, Any],
+    top: dict[str, Any],
+    words: str,
+) -> None:
+    """Each says no with its reason, and nothing is committed."""
+    head = manifests.git("rev-parse", "main")
+    done = send(client, alert(**changes), **top)
+
+    assert 200 == done.status_code, done.text
+    assert words in done.json()["alerts"][0]["reason"]
+    assert head == manifests.git("rev-parse", "main")
+
+
+def test_never_a_guess_and_never_past_a_hold(
+    client: TestClient, manifests: Manifests, stable: tuple[str, str]
+) -> None:
+    """Without a stable release, or with a hold, it is left to people."""
+    manifests.gitops("hold", "stage", "--reason", "audit")
+    held = send(client, alert()).json()["alerts"][0]
+
+    assert ("tell", None) == (held["decision"], held["outcome"])
+    assert "held by" in held["reason"]
+
+
+def test_dry_run_on_a_terminal(
+    manifests: Manifests, stable: tuple[str, str], tmp_path: Path
+) -> None:
+    """`gitops alerts test` says what would be done, writes nothing, and ends 1 for nothing."""
+    path = tmp_path / "body.json"
+    path.write_text(json.dumps({"version": "4", "alerts": [alert()]}))
+    head = manifests.git("rev-parse", "main")
+    would = manifests.gitops("alerts", "test", str(path))
+    path.write_text(json.dumps({"version": "4", "alerts": [alert(after=-7200)]}))
+    wont = manifests.gitops("alerts", "test", str(path), "-o", "json")
+    path.write_text("{}")
+    broken = manifests.gitops("alerts", "test", str(path))
+
+    assert 0 == would.code, would.err
+    assert "Errors  stage  would be rolled back" in would.out
+    assert head == manifests.git("rev-parse", "main")
+    assert (1, "tell") == (wont.code, wont.json["alerts"][0]["decision"])
+    assert 2 == broken.code
+    assert "no list `alerts`" in broken.err
+
+
+def signed(kind: str, body: bytes) -> dict[str, str]:
+    """The headers of a hook, as its kind signs it."""
+    digest = hmac.new(SECRET.encode(), body, "sha256").hexdigest()
+    return {
+        "github": {"X-Hub-Signature-256": f"sha256={digest}"},
+        "bitbucket": {"X-Hub-Signature": f"sha256={digest}"},
+        "gitea": {"X-Gitea-Signature": digest},
+        "forgejo": {"X-Forgejo-Signature": digest},
+        "gitlab": {"X-Gitlab-Token": SECRET},
+        "registry": {"Authorization": SECRET},
+    }[kind]
+
+
+@pytest.mark.parametrize("kind", ["github", "gitea", "forgejo", "gitlab", "bitbucket", "registry"])
+def test_hooks_are_proved(client: TestClient, kind: str) -> None:
+    """A signed one causes a look; another body, no signature, or a wrong one is refused."""
+    body, json_type = b'{"ref": "refs/heads/main"}', {"Content-Type": "application/json"}
+    path = f"/hooks/{kind}/m"
+
+    def post(content: bytes, headers: dict[str, str]) -> int:
+        return int(client.post(path, content=content, headers={**json_type, **headers}).status_code)
+
+    assert 202 == post(body, signed(kind, body))
+    assert 401 == post(body, {})
+    assert 401 == post(body, dict.fromkeys(signed(kind, body), "sha256=00"))
+    if kind not in ("gitlab", "registry"):
+        assert 401 == post(b'{"ref": "refs/heads/other"}', signed(kind, body))
+
+
+def test_gitlab_signs_newer_hooks() -> None:
+    """The signature is of id, time and body, and ends after five minutes."""
+    from gitops.server.hooks.proofs import is_proved
+
+    key = b"k" * 32
+    secret = "whsec_" + b64encode(key).decode()
+    for age, good in ((0, True), (400, False)):
+        sent = str(int(time.time()) - age)
+        mac = hmac.new(key, f"1.{sent}.".encode() + b"{}", "sha256").digest()
+        headers = {
+            "webhook-id": "1",
+            "webhook-timestamp": sent,
+            "webhook-signature": f"v1,{b64encode(mac).decode()}",
+        }
+        assert good is is_proved("gitlab", secret, headers, b"{}")
+        assert not is_proved("gitlab", secret, headers, b"{ }")
+
+
+def test_bad_hooks(client: TestClient) -> None:
+    """Unknown ones are not found; no JSON, or no body of alerts, is a 400; none is a GET."""
+    bearer = {"Authorization": f"Bearer {SECRET}"}
+
+    assert 404 == client.post("/hooks/github/other", json={}).status_code
+    assert 400 == client.post("/hooks/alertmanager/main", content=b"x", headers=bearer).status_code
+    assert 400 == client.post("/hooks/alertmanager/main", json={}, headers=bearer).status_code
+    assert client.get("/hooks/github/m").status_code in (404, 405)
+    too_large = client.post("/hooks/alertmanager/main", content=b" " * (2 << 20), headers=bearer)
+    assert 413 == too_large.status_code
