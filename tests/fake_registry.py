@@ -13,6 +13,7 @@ from gitops.core.images.manifest import (
     Manifest,
     PlatformImage,
     digest_of,
+    incomplete,
     read_config,
     read_manifest,
 )
@@ -79,6 +80,8 @@ class MemoryRegistry:
             return ImageInfo(top, (PlatformImage(top, config, config.platform),))
         found = []
         for child in top.images:
+            if child.digest not in self._repository(name).manifests:
+                raise NotFound(incomplete(name, reference, child))
             manifest = self._manifest(name, child.digest)
             config = self._config(name, manifest)
             found.append(PlatformImage(manifest, config, child.platform or config.platform))

@@ -262,3 +262,12 @@ def test_the_wrong_password_is_said(docker_registry: DockerRegistry) -> None:
         nobody.resolve(ImageName(host, "shop/api"), "1.4.2")
     registry.close()
     nobody.close()
+
+
+def test_an_index_without_one_of_its_images_is_told(place: Place) -> None:
+    """Which platform it is, since the tag alone looks well."""
+    pushed = push_index(place.shelf, place.name, "1.4.2", attested=False)
+    place.registry.delete(place.name, pushed.children[1], known={"1.4.2": pushed.digest})
+    with pytest.raises(NotFound, match=r"has 1\.4\.2, but its image for linux/arm64 is missing"):
+        place.registry.describe(place.name, "1.4.2")
+    assert place.registry.resolve(place.name, "1.4.2") == pushed.digest

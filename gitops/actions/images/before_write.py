@@ -240,4 +240,4 @@ def _wish(
     if value == before and (row.pin == "tag" or value.digest is not None):
         return None
     schema = rules is not None and rules.schema
-    return Wish(name, reference, platforms=bool(row.platforms), schema=schema)
+    return Wish(name, reference, platforms=row.platforms, schema=schema)

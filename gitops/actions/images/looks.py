@@ -13,8 +13,8 @@ from msgspec import Struct
 
 from gitops.core.git.schema import ANNOTATION, Schema, read_schema
 from gitops.core.images.manifest import Platform
-from gitops.core.images.pinning import Wish
-from gitops.errors import GitopsError, TimedOut
+from gitops.core.images.pinning import Wish, lacking
+from gitops.errors import GitopsError, NotFound, TimedOut
 from gitops.ports import Registry
 
 _AT_ONCE = 8
@@ -81,6 +81,16 @@ class Looks:
         except BaseException as error:  # noqa: BLE001 - raised where the answer is wanted
             self._bug = error
 
+    def _is_there(self, wish: Wish, platform: Platform, digest: str) -> bool:
+        """Say whether an image that an index names can be pulled; asked of those that must be."""
+        if len(lacking(wish.platforms, [platform])) == len(wish.platforms):
+            return True
+        try:
+            self._registry.resolve(wish.name, digest)
+        except NotFound:
+            return False
+        return True
+
     def _with_manifest(self, wish: Wish) -> Seen:
         """Read what the digest is of, in the one request that would have told the digest."""
         found = self._registry.manifest(wish.name, wish.reference)
@@ -89,8 +99,12 @@ class Looks:
         if not wish.platforms:
             return Seen(found.digest, schema=schema)
         if found.is_index:
-            named = tuple(one.platform for one in found.images if one.platform is not None)
-            return Seen(found.digest, named, schema=schema)
+            there = tuple(
+                one.platform
+                for one in found.images
+                if one.platform is not None and self._is_there(wish, one.platform, one.digest)
+            )
+            return Seen(found.digest, there, schema=schema)
         # A single image says it in its configuration alone.
         info = self._registry.describe(wish.name, found.digest)
         return Seen(found.digest, info.platforms or None, schema=schema)

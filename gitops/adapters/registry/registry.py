@@ -21,6 +21,7 @@ from gitops.core.images.manifest import (
     Manifest,
     PlatformImage,
     digest_of,
+    incomplete,
     read_config,
     read_manifest,
 )
@@ -120,7 +121,10 @@ class OciRegistry:
         for child in top.images:
             if child.is_index:
                 continue  # nobody makes them, and runtimes take none
-            manifest = self._manifest(name, child.digest, deadline)
+            try:
+                manifest = self._manifest(name, child.digest, deadline)
+            except NotFound:
+                raise NotFound(incomplete(name, reference, child)) from None
             config = self._config(name, manifest, deadline)
             found.append(PlatformImage(manifest, config, child.platform or config.platform))
         return ImageInfo(top, tuple(found))

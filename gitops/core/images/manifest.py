@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec import Struct
 
-from gitops.core.images.name import is_digest
+from gitops.core.images.name import ImageName, is_digest
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -255,6 +255,12 @@ def read_config(content: bytes) -> ImageConfig:
         history=tuple(one.created_by or "" for one in told.history or ()),
         layers=tuple((told.rootfs.diff_ids if told.rootfs else None) or ()),
     )
+
+
+def incomplete(name: ImageName, reference: str, child: Descriptor) -> str:
+    """Say that an index names an image that is not there (any more)."""
+    where = f"image for {child.platform}" if child.platform is not None else "image"
+    return f"{name} has {reference}, but its {where} is missing: {child.digest}"
 
 
 def moment(text: str) -> datetime | None:

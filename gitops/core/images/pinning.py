@@ -21,13 +21,13 @@ class Wish(Struct, frozen=True):
 
     Attributes:
         reference: a tag, or a digest.
-        platforms: what it runs on is asked, too.
+        platforms: what it must be there for; () asks nothing of them.
         schema: what it says of the database's schema is asked, too.
     """
 
     name: ImageName
     reference: str
-    platforms: bool = False
+    platforms: tuple[str, ...] = ()
     schema: bool = False
 
     @property

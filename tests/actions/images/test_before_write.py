@@ -175,6 +175,17 @@ def test_a_platform_that_is_missing_is_refused() -> None:
         shop.deploy("shop/api:single")
 
 
+def test_a_platform_that_its_index_only_names_is_refused() -> None:
+    """Somebody deleted the image, and not the index: nothing could be pulled there."""
+    shop = Shop("platforms: [linux/arm64]")
+    shop.registry.repositories[API].manifests.pop(shop.pushed["1.5.0"].children[1])
+    with pytest.raises(Refused, match=r"not there for linux/arm64 \(only linux/amd64\)"):
+        shop.deploy("shop/api:1.5.0")
+    shop = Shop("platforms: [linux/amd64]")  # of others nobody asks
+    shop.registry.repositories[API].manifests.pop(shop.pushed["1.5.0"].children[1])
+    assert "committed" == shop.deploy("shop/api:1.5.0").outcome
+
+
 @pytest.mark.parametrize(
     "error", [Unavailable("it is down"), Denied("who are you?", hint="docker login")]
 )
