@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from gitops.errors import Bug, GitopsError
-from gitops.server.api.routes import api_routes
+from gitops.server.api.routes import api_routes, nothing_routes
 from gitops.server.argocd.routes import argocd_routes
 from gitops.server.demo.routes import DemoPerson, demo_routes
 from gitops.server.events import event_routes
@@ -79,6 +79,7 @@ def _routes(service: Service, refuse: Refuse) -> list[BaseRoute]:
         *(demo_routes() if service.settings.demo else ()),
         *act_routes(service),
         *page_routes(service),
+        *nothing_routes(),
     ]
 
 

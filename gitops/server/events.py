@@ -38,7 +38,7 @@ def event_routes(service: Service) -> list[BaseRoute]:
             _stream(service, mark), media_type="text/event-stream", headers=_HEADERS
         )
 
-    return [Route("/events", events, methods=["GET"])]
+    return [Route(path, events, methods=["GET"]) for path in ("/events", "/v1/events")]
 
 
 async def _stream(service: Service, mark: str | None) -> AsyncIterator[str]:

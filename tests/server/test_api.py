@@ -24,6 +24,7 @@ def client(repo: Repo) -> Iterator[TestClient]:
     """A client of a server on the repository."""
     service = Service(ServerSettings(str(repo.path), HERE))
     with TestClient(create_app(service), base_url="http://127.0.0.1:8080") as made:
+        made.app_service = service
         yield made
 
 
@@ -112,6 +113,9 @@ def test_reading(client: TestClient, repo: Repo) -> None:
     assert repo.head() == past["releases"][0]["commit"]
     differ = client.get("/v1/environments/a1/dev/diff", params={"other": "a1/prod"}).json()
     assert ["shop/a1"] == [one["image"] for one in differ["differences"]]
+    wait_for_policy(client.app_service)
+    audit = client.get("/v1/audit").json()
+    assert "deploy" == audit["entries"][0]["action"]
     assert "loopback" == client.get("/v1/whoami").json()["via"]
     description = client.get("/v1/openapi.json").json()
     assert "/v1/environments/{environment}/rollback" in description["paths"]

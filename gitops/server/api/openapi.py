@@ -61,6 +61,7 @@ def description() -> dict[str, Any]:
                 "diff", "Which images differ.", [_environment(), _query("other"), _query("since")]
             )
         },
+        "/v1/audit": {"get": _read("audit", "Who did what, when and why.", [])},
         "/v1/calls/{id}": {"get": _call()},
         "/v1/whoami": {"get": _read("whoami", "Who asks.", [])},
         "/v1/openapi.json": {"get": _read("openapi", "This document.", [])},

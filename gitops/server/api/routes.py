@@ -46,8 +46,12 @@ def api_routes(service: Service) -> list[BaseRoute]:
         _route("/v1/calls/{id}", api.call),
         _route("/v1/whoami", api.whoami),
         _route("/v1/openapi.json", api.openapi),
-        Route("/v1/{rest:path}", _nothing, methods=_METHODS),
     ]
+
+
+def nothing_routes() -> list[BaseRoute]:
+    """Return the answer for what is no address of the API; behind all other routes."""
+    return [Route("/v1/{rest:path}", _nothing, methods=_METHODS)]
 
 
 def _route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:

@@ -20,11 +20,12 @@ if TYPE_CHECKING:
 
 
 def git_page_routes(service: Service) -> list[BaseRoute]:
-    """Return `/audit` in its three forms, and `/releases`."""
+    """Return `/audit` in its three forms, one of which is `/v1/audit`, too, and `/releases`."""
     pages = _GitPages(service)
     return [
         Route("/audit", pages.audit, methods=["GET"]),
         Route("/audit.json", pages.audit_json, methods=["GET"]),
+        Route("/v1/audit", pages.audit_json, methods=["GET"]),
         Route("/audit.csv", pages.audit_csv, methods=["GET"]),
         Route("/releases", pages.releases, methods=["GET"]),
     ]
