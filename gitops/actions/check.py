@@ -28,6 +28,7 @@ from gitops.actions.context.session import Session, Tip
 from gitops.core.audit.ci_branch import CiBranch
 from gitops.core.audit.findings import CheckedCommit, CheckReport, Finding
 from gitops.core.environments.environment import CONFIG_PATH, Config
+from gitops.core.text.counting import counted
 from gitops.errors import Bug, NotFound, UsageError
 from gitops.ports import Archive
 
@@ -75,7 +76,7 @@ def check(session: Session, revision: str | None = None, ci: CiBranch | None = N
     commits: list[CheckedCommit] = []
     trusted = True
     judge = StepJudge(session, archive, reader, agreement, changes=changes)
-    for step in changes.steps:
+    for step in counted(session.count, "checking commits", changes.steps):
         paths = changed[step.commit]
         after: Config | None = policy.config
         if on_policy and CONFIG_PATH in paths:

@@ -18,6 +18,7 @@ from gitops.core.releases.lineage import trace
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import NeedMore
 from gitops.core.report import HistoryReport, NewestChange
+from gitops.core.text.counting import counted_stream
 from gitops.errors import NotFound
 
 
@@ -29,7 +30,8 @@ def history(
     overlay = find_overlay(tip, environment, app)
     view = view_of(session, tip, overlay)
     stream = releases_of(view)
-    found = tuple(stream) if limit == 0 else tuple(islice(stream, limit + 1))
+    told = counted_stream(session.count, "reading releases", stream)
+    found = tuple(told if limit == 0 else islice(told, limit + 1))
     shown = found[:limit] if limit else found
     ledger = ledger_of(view, on=shown, unbarred=True)
     return HistoryReport(

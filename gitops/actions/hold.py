@@ -22,6 +22,7 @@ from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.git.message import CommitMessage, told_labels
 from gitops.core.hold import HOLD_ALL_PATH, Hold, render_hold
 from gitops.core.report import HeldOverlay, WriteReport
+from gitops.core.text.counting import counted
 from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, Refused
 from gitops.ports import Snapshot
@@ -155,7 +156,8 @@ def _new_holds(
     if len(views) > 1:
         gather_releases(views)
     by, since = session.identity().name, session.clock.now()
-    newest = {view.overlay: next(releases_of(view), None) for view in views}
+    looked_at = counted(session.count, "reading what runs", views)
+    newest = {view.overlay: next(releases_of(view), None) for view in looked_at}
     found = []
     for scope in scopes:
         release = newest[scope.overlay] if scope.overlay is not None else None

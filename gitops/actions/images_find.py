@@ -17,6 +17,7 @@ from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.core.images.name import ImageName, image_name, is_digest, is_tag
 from gitops.core.images.report import ListedImage, ListedTag, ShownImage, Stay
 from gitops.core.kustomization.image import ImageValue, split_reference
+from gitops.core.text.counting import counted, nobody_counts
 from gitops.core.text.plain import nearest_word
 from gitops.errors import GitopsError, ManifestError, NotFound, UsageError
 
@@ -186,7 +187,9 @@ def _stays(views: Sequence[OverlayView], sought: _Sought) -> tuple[Stay, ...]:
     committed = [view for view in views if view.row.change != "work-tree"]
     if committed:
         gather_releases(committed)
-    found = [stay for view in committed for stay in _of_overlay(view, sought)]
+    count = committed[0].session.count if committed else nobody_counts
+    looked_at = counted(count, "reading releases of overlays", committed)
+    found = [stay for view in looked_at for stay in _of_overlay(view, sought)]
     begin = datetime.min.replace(tzinfo=UTC)
     return tuple(
         sorted(found, key=lambda one: (one.until is None, one.since or begin), reverse=True)

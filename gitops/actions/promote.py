@@ -32,6 +32,7 @@ from gitops.core.policy.reasons import Reason, plain_branch, record_overrides
 from gitops.core.releases.crossed import carried_schema
 from gitops.core.releases.provenance import shared_source
 from gitops.core.report import Skipped, WriteReport
+from gitops.core.text.counting import counted
 from gitops.errors import GitopsError, ManifestError, NotFound, UsageError
 
 
@@ -97,7 +98,8 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         for way in ways:
             settled.setdefault(way.target.overlay, way.source.images)
         found = _carry_all(ways, settled)
-        found = [_judge(one, expected=ref) for one in _looked_at(tip, found, look)]
+        seen = counted(session.count, "asking policy", list(_looked_at(tip, found, look)))
+        found = [_judge(one, expected=ref) for one in seen]
         reasons = [reason for one in found for reason in one.reasons]
         barred = override.barred(reasons)
         if barred:

@@ -44,6 +44,7 @@ from gitops.core.releases.bots import maker_of
 from gitops.core.releases.rollback import undo_edits
 from gitops.core.releases.selection import Choice, describe
 from gitops.core.report import WriteReport
+from gitops.core.text.counting import counted
 from gitops.core.text.plain import timestamp
 from gitops.errors import (
     Denied,
@@ -150,7 +151,7 @@ class _Call(Struct):
         found: list[Restoration] = []
         stay: list[_Stays] = []
         failed: list[tuple[OverlayView, GitopsError]] = []
-        for view in views:
+        for view in counted(self.session.count, "looking for what to restore", views):
             try:
                 one = self._one(view, told)
             except (Refused, NotFound, ManifestError, UsageError) as error:

@@ -26,6 +26,7 @@ from gitops.core.hold import HOLD_ALL_PATH, parse_hold
 from gitops.core.releases.held import strayed
 from gitops.core.releases.release import Release
 from gitops.core.report import Problem, ProblemLevel
+from gitops.core.text.counting import counted
 from gitops.errors import ConfigError, GitopsError, ManifestError, NotFound
 from gitops.ports import Index, Snapshot
 
@@ -88,7 +89,7 @@ def validate(
     problems += _check_apps(homes, overlays, config)
     for row, home in homes.items():
         look.read_together(home, overlays[row])
-        for overlay in overlays[row]:
+        for overlay in counted(builds.count, f"looking at {row.name}", overlays[row]):
             problems += _elsewhere(snapshot, home, look.problems(home, overlay))
             problems += _elsewhere(snapshot, home, _check_held(home, overlay, released))
             problems += _elsewhere(snapshot, home, followers.problems(home, overlay))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import cache, lru_cache
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gitops.adapters.local.progress import Progress
     from gitops.adapters.registry.first_look import FirstLook
     from gitops.core.environments.environment import Config, ForgeSetting
+    from gitops.core.text.counting import Count
     from gitops.ports import Clusters, GatedForge, NoForge, Renderer, Sources
     from gitops.ports.repository import Start
     from gitops.ports.signatures import Signatures
@@ -171,6 +173,7 @@ def new_session(
         signatures=Late(opened, _signatures),
         say=say,
         retry=_retry,
+        count=who_counts(),
     )
 
 
@@ -310,6 +313,13 @@ def _progress() -> Progress:
 def say(text: str) -> None:
     """Tell a waiting person what is going on, on standard error."""
     _progress().say(text)
+
+
+def who_counts() -> Count:
+    """Return what tells them how far some work is: somebody who sits at a terminal."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        return _progress().count
+    return lambda _doing, _done, _total: None
 
 
 def _retry(trouble: str, tries: str) -> None:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from gitops.wiring import open_renderer, say
+from gitops.wiring import open_renderer, say, who_counts
 
 if TYPE_CHECKING:
     from gitops.actions.data_check import DataReport
@@ -47,7 +47,7 @@ def validate(location: str, branch: str | None, *, build: bool | None = None) ->
     ):
         snapshot = repository.directory_snapshot() if branch is None else None
         looked_at = snapshot or repository.snapshot(branch)
-        builds = TrialBuilds(_renderer(build), None if build else _MOST_BUILDS)
+        builds = TrialBuilds(_renderer(build), None if build else _MOST_BUILDS, count=who_counts())
         now = SystemClock().now()
         released = _released(repository, here=snapshot is not None)
         return run(

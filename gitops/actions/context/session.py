@@ -14,6 +14,7 @@ from gitops.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
     from gitops.core.git.commit import Identity
+    from gitops.core.text.counting import Count
     from gitops.ports import (
         Archive,
         Clock,
@@ -120,6 +121,7 @@ class Session(Struct, frozen=True):
         index: where pages of the index are kept; None: nowhere.
         say: tells a waiting person what is going on.
         retry: tells them of one more try: what the trouble is, and how it stands with the tries.
+        count: tells them how far some work is, as `counted` does.
         detail: tells who asked for it (`--verbose`) what else goes on.
     """
 
@@ -148,6 +150,7 @@ class Session(Struct, frozen=True):
     index: Index | None = None
     say: Callable[[str], None] = lambda _: None
     retry: Callable[[str, str], None] = lambda _trouble, _tries: None
+    count: Count = lambda _doing, _done, _total: None
     detail: Callable[[str], None] = lambda _: None
 
 

@@ -18,6 +18,7 @@ from gitops.actions.releases.ledger import words_on
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.ledger.verdicts import CountedVerdict
+from gitops.core.text.counting import counted
 
 
 def has_pages(row: Environment) -> bool:
@@ -53,7 +54,8 @@ def read_index(
     for row in rows:
         branch, home = tip.branch_of(row), tip.of(row)
         if row.name in new:
-            overlays = tuple(read_plainly(view) for view in new[row.name])
+            views = counted(session.count, f"reading {row.name}", new[row.name])
+            overlays = tuple(read_plainly(view) for view in views)
             pages[row.name] = new_page(row, branch, home.commit, overlays)
         page = pages[row.name] = _with_words(session, tip, row, pages[row.name], kept[row.name])
         held[row.name] = page

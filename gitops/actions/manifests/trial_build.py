@@ -16,6 +16,7 @@ from gitops.actions.manifests.render import refusal
 from gitops.core.kustomization import ImageEntry, edit_images
 from gitops.core.kustomization.graph import BuildGraph
 from gitops.core.kustomization.image import ImageRequest
+from gitops.core.text.counting import Count, nobody_counts
 from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 from gitops.ports import BuildFile, Renderer, Snapshot
@@ -51,6 +52,7 @@ class TrialBuilds(Struct):
         most: how many overlays are built; None: all.
         left_out: how many were not, for that.
         isolated: False once a build saw more than its files.
+        count: tells how many overlays are behind.
     """
 
     renderer: Renderer | None = None
@@ -58,6 +60,7 @@ class TrialBuilds(Struct):
     built: int = 0
     left_out: int = 0
     isolated: bool = True
+    count: Count = nobody_counts
 
     @property
     def rests(self) -> bool:
