@@ -88,6 +88,7 @@ class IdentityDoor:
         self.url = url
         self._around = around
         self._own = None if settings.knows_people or read_only or not is_loopback else around
+        self._myself: Person | None = None
         self.open = not settings.knows_people
         self.service = _service(settings)
         self.cookies = _cookies(settings, now)
@@ -111,9 +112,15 @@ class IdentityDoor:
         if found is not None:
             way = self.settings.sign_in
             return self._if_known(replace(found, server=way.where if way is not None else None))
-        if self._own is not None:
-            return await self._around.run(self._own.own_person)
-        return None
+        return await self._whoever_runs_it(self._own) if self._own is not None else None
+
+    async def _whoever_runs_it(self, around: Around) -> Person:
+        """Git is asked once; whom it does not know yet, it may know at the next request."""
+        if self._myself is None:
+            found = await around.run(around.own_person)
+            self._myself = found if found.email else None
+            return found
+        return self._myself
 
     async def signed_in(self, code: str, verifier: str, nonce: str) -> str:
         """Return the session cookie of whoever came back with `code`.
