@@ -73,7 +73,7 @@ def check_open(settings: ServerSettings) -> None:
     if not (is_safe or settings.identity().knows_people):
         raise UsageError(
             f"everybody who reaches {settings.listen.host} could act here: nobody signs in",
-            hint="give --read-only, or settings with signIn (docs/how-to/serve.md)",
+            hint="give --read-only, or settings with signIn (docs/how-to/sign-in.md)",
         )
 
 
