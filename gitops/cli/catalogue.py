@@ -79,6 +79,7 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "init",
         "Write gitops.yaml for the overlays that are there, else a whole sample; never overwrites.",
     ),
+    "config": ("config", "Edit gitops.yaml, with every comment where it was."),
     "doctor": (
         "doctor",
         "Say what is missing here for this repository, and how to get it; exit 3 when anything is.",
@@ -129,6 +130,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "People": ("approve", "close", "qa", "hold", "resume"),
     "Set up": (
         "init",
+        "config",
         "doctor",
         "validate",
         "release",
@@ -302,6 +304,21 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops init",
         "gitops init manifests --repo-url https://git.example.com/shop/manifests",
         "gitops init --dry-run",
+    ),
+    "config set": (
+        "gitops config set environments.prod.soak 24h",
+        "gitops config set environments.stage.accepts '[\"release/{version}\"]'",
+        "gitops config set registries.unavailable refuse --dry-run",
+    ),
+    "config unset": (
+        "gitops config unset environments.prod.soak",
+        "gitops config unset freeze.nights",
+        "gitops config unset registries --dry-run",
+    ),
+    "config migrate": (
+        "gitops config migrate",
+        "gitops config migrate --dry-run",
+        "gitops config migrate --dir manifests",
     ),
     "doctor": (
         "gitops doctor",

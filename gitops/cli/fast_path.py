@@ -35,7 +35,7 @@ _PLAIN: Mapping[str, tuple[str, int]] = {"deploy": ("images", 1), "status": ("en
 """Command -> (the parameter of its arguments, how many there are at least): those without typer."""
 
 _ANYWHERE = frozenset({"--repo", "--branch", "--output", "-o"})
-_GROUPS = frozenset({"release", "data", "images", "workflow", "alerts"})
+_GROUPS = frozenset({"release", "data", "images", "workflow", "alerts", "config"})
 
 # A look at what stands now cannot begin on what was remembered.
 _ASK_FIRST = ("dry_run", "override")

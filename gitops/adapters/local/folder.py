@@ -76,6 +76,15 @@ class LocalFolder:
                     os.chown(finished, before.st_uid, before.st_gid)
                 os.replace(finished, place)
 
+    def rename(self, old: str, new: str) -> None:
+        """Call a file by another name, which nothing has. Raises Refused, Denied."""
+        with _denied("rename", str(self._path / old)):
+            try:
+                os.link(self._path / old, self._path / new)  # never over what stands there
+            except FileExistsError:
+                raise Refused(f"{self._path / new} is in the way; nothing was renamed") from None
+            os.unlink(self._path / old)
+
     def taken(self, paths: Sequence[str]) -> tuple[str, ...]:
         """Return those of `paths`, or of the folders on the way, where something else stands."""
         found: dict[str, None] = {}

@@ -15,7 +15,7 @@ from gitops.errors import NotFound
 _INK, _FAINT, _GRID = "#1f2933", "#7b8794", "#e4e7eb"
 _GOOD, _BAD, _SOFT = "#2f6f9f", "#c8553d", "#9fb8cc"
 _SIZE = 9.5
-_STYLE = {
+_STYLE: Any = {
     "font.family": "sans-serif",
     "font.size": _SIZE,
     "text.color": _INK,
@@ -49,12 +49,13 @@ def draw(found: Insights, kind: str) -> bytes:
         ) from None
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     with matplotlib.rc_context(_STYLE):
         rows = found.environments or (found.total,)
-        figure = Figure(figsize=(11, 5.4 + 0.42 * len(rows)), layout="constrained", dpi=110)
+        layout = ConstrainedLayoutEngine(w_pad=0.25, h_pad=0.2)
+        figure = Figure(figsize=(11, 5.4 + 0.42 * len(rows)), layout=layout, dpi=110)
         FigureCanvasAgg(figure)
-        figure.get_layout_engine().set(w_pad=0.25, h_pad=0.2)
         places: Any = figure.subplot_mosaic(
             [["weeks", "weeks"], ["failures", "lead"]], height_ratios=[1.0, 0.62 + 0.12 * len(rows)]
         )

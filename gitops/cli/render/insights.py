@@ -34,7 +34,7 @@ def print_insights(found: Insights, output: str) -> int:
     if output == "json":
         print_json(insights_document(found))
         return 0
-    rows = [_HEAD]
+    rows: list[tuple[str, ...]] = [_HEAD]
     rows += [_row(one) for one in found.environments]
     if len(found.environments) > 1:
         rows.append(_row(found.total))
@@ -147,7 +147,7 @@ def written(found: Insights, *, csv: str | None, html: str | None, plot: str | N
     if plot is not None and kind not in ("svg", "png"):
         raise UsageError(f"{plot!r} is no picture", hint="name it .svg or .png")
     if plot is not None or html is not None:
-        from gitops.wiring_setup import draw_insights
+        from gitops.wiring.setup import draw_insights
 
         if plot is not None:
             _write(plot, draw_insights(found, kind))

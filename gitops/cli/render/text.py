@@ -73,7 +73,7 @@ def print_write(report: WriteReport, output: str) -> int:
     for note in report.notes:
         line(safe(note))
     if report.outcome == "planned":
-        _print_diffs(report)
+        print_diffs(report)
     for proposal in report.proposals:
         if proposal.url is not None:
             line(safe(f"#{proposal.number} {proposal.state}: {proposal.url}"))
@@ -85,14 +85,14 @@ def print_write(report: WriteReport, output: str) -> int:
     return 0
 
 
-def _print_diffs(report: WriteReport) -> None:
+def print_diffs(report: WriteReport) -> None:
     """Print what would be written, branch by branch."""
     branches = list(dict.fromkeys(diff.branch for diff in report.diffs))
     for branch in branches:
         if branch is not None and len(branches) > 1:
             line(safe(f"on {branch}:"))
         for diff in (one for one in report.diffs if one.branch == branch):
-            _print_diff(diff)
+            print_diff(diff)
 
 
 def _outcome(report: WriteReport) -> str:
@@ -145,7 +145,7 @@ def change_lines(changes: Sequence[tuple[str, ImageChange]]) -> list[str]:
     ]
 
 
-def _print_diff(diff: FileDiff) -> None:
+def print_diff(diff: FileDiff) -> None:
     import difflib
 
     before = split_lines((diff.before or b"").decode("utf-8", "replace"))

@@ -170,7 +170,9 @@ def insights(
     may have been before.
     """
     first = _first_seen([*pasts, *elsewhere])
-    total, by_environment, by_app = _Seen(), {}, {}
+    total = _Seen()
+    by_environment: dict[str, _Seen] = {}
+    by_app: dict[str, _Seen] = {}
     for past in pasts:
         groups = [total, by_environment.setdefault(past.environment, _Seen())]
         if past.app is not None:

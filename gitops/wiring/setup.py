@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from gitops.actions.config import ConfigEdit
     from gitops.actions.context.session import Session
     from gitops.actions.doctor import DoctorReport
     from gitops.adapters.gitrepo import GitRepository
@@ -45,3 +46,24 @@ def draw_insights(found: Insights, kind: str) -> bytes:
     from gitops.adapters.plots.insights import draw
 
     return draw(found, kind)
+
+
+def set_config(directory: str, key: str, value: str | None, *, dry_run: bool) -> ConfigEdit:
+    """Set a value of `gitops.yaml` in a folder, None takes it out. See `actions.config`."""
+    from gitops.actions.config import set_value
+    from gitops.adapters.local.config_editor import ConfigEditor
+    from gitops.adapters.local.folder import LocalFolder
+    from gitops.config import load_config
+
+    folder = LocalFolder(directory)
+    return set_value(folder, key, value, ConfigEditor, load_config, dry_run=dry_run)
+
+
+def migrate_config(directory: str, *, dry_run: bool) -> ConfigEdit:
+    """Bring `gitops.yaml` of a folder up to date. See `actions.config`."""
+    from gitops.actions.config import migrate
+    from gitops.adapters.local.config_editor import ConfigEditor
+    from gitops.adapters.local.folder import LocalFolder
+    from gitops.config import load_config
+
+    return migrate(LocalFolder(directory), ConfigEditor, load_config, dry_run=dry_run)

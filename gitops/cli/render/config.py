@@ -1,0 +1,25 @@
+"""What `gitops config` prints."""
+
+from __future__ import annotations
+
+import sys
+
+from gitops.actions.config import ConfigEdit
+from gitops.cli.render.terminal import aside, line, paint, safe
+from gitops.cli.render.text import print_diff, print_json
+
+
+def print_edit(edit: ConfigEdit, output: str) -> int:
+    """Print what was edited; return the exit code 0."""
+    if output == "json":
+        print_json({"outcome": edit.outcome, "path": edit.diff.path, "notes": list(edit.notes)})
+        return 0
+    if edit.diff.before != edit.diff.after:
+        print_diff(edit.diff)
+    for note in edit.notes:
+        line(safe(note))
+    words = {"edited": "edited", "planned": "would edit", "unchanged": "unchanged:"}
+    line(paint(f"{words[edit.outcome]} {safe(edit.diff.path)}", "bold", sys.stdout))
+    if edit.outcome == "edited":
+        aside("hint", "gitops validate; then commit it")
+    return 0
