@@ -22,6 +22,7 @@ from crowd import measure_crowd, measure_steady
 from figures import Figure, crowd_figures, figures_table, single_figures
 from forge import forge_text, measure_forge
 from house import house_text, measure_house
+from page import measure_page, page_text
 from peers import build_kustomize
 from plot import growth_svg, svg
 from report import crowd_text, far_text, put_between, single_text
@@ -41,6 +42,7 @@ _TEXTS = {
     "house": house_text,
     "scale": scale_text,
     "images": images_text,
+    "page": page_text,
 }
 _ROOM = 2 << 30  # bytes: a clone of the large repository for each run of a round, and some more
 _NOBODY: dict[str, Any] = {"rows": [], "missing": []}
@@ -68,7 +70,8 @@ def _options() -> argparse.Namespace:
         "forge: beside the contents API of a real Gitea; "
         "cluster: wait and rollback on a real Argo CD; house: what one deploy and one approve walk "
         "through, and how large it all is; scale: how costs grow with apps, commits and lines; "
-        "images: pinned deploys and a cleanup's plan; all leaves these five out",
+        "images: pinned deploys and a cleanup's plan; page: the board, its start, its streams; "
+        "all leaves these six out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -129,7 +132,14 @@ def _work_apart(root: Path) -> None:
 def _measure_all(options: argparse.Namespace, root: Path) -> None:
     begun = time.monotonic()
     _work_apart(root)
-    if not options.quick and options.what not in ("cluster", "forge", "house", "scale", "images"):
+    if not options.quick and options.what not in (
+        "cluster",
+        "forge",
+        "house",
+        "scale",
+        "images",
+        "page",
+    ):
         build_kustomize(root)
     parts = _ALL if options.what == "all" else (options.what,)
     kept: dict[str, dict[str, Any]] = {}
@@ -138,7 +148,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         results = kept[part] = _measure(options, root, part)
         text = _TEXTS[part](results)
         print(f"\n{text}\n", flush=True)
-        if not options.quick and not options.no_page and part not in ("house", "images"):
+        if not options.quick and not options.no_page and part not in ("house", "images", "page"):
             put_between(_PAGE, part, text)
             say(f"{_PAGE.name}: {part} is written")
         if part in _FIGURES:
@@ -172,6 +182,8 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
         results = measure_scale(root, gitops, runs, quick=options.quick)
     elif part == "images":
         results = measure_images(root, gitops, runs, quick=options.quick)
+    elif part == "page":
+        results = measure_page(root, gitops, runs, quick=options.quick)
     elif part == "crowd":
         words = options.writers or ("1,8" if options.quick else "1,8,32,64,128")
         sizes = [int(word) for word in words.split(",")]
