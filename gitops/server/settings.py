@@ -212,9 +212,15 @@ def parse_settings(content: bytes, path: str) -> Value:
     root = Table(KEYS).read(document.root, "", problems)
     if root is not None:
         url = root.get("publicUrl") or "http://127.0.0.1"
-        read_identity(root, url, lambda value, what: problems.add(value.place, value.path, what))
+        read_identity(root, url, lambda value, what: _add(problems, value, what))
     lines = problems.lines()
     if root is None or lines:
         many = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         raise ConfigError(f"{path} has {many}", reasons=lines)
     return root
+
+
+def _add(problems: Problems, value: Value, what: str) -> None:
+    """Note what is wrong, unless the value was wrong by itself."""
+    if not problems.has_inside(value.path):
+        problems.add(value.place, value.path, what)

@@ -143,14 +143,14 @@ def _sign_in(table: Value | None, public_url: str, add: Found) -> SignInWay | No
             add(table.keys[key], f"means nothing for kind: {kind}")
     where = table.get("url", "https://github.com") if is_github else table.get("issuer")
     if not where:
-        add(table, "needs issuer: the address of the OpenID provider")
+        add(_missing(table, "issuer"), "is missing: the address of the OpenID provider")
     user = table.get("userClaim", "login" if is_github else "email")
     if is_github and user not in ("login", "email"):
         add(table.keys["userClaim"], "is login or email for kind: github")
     if is_github and "clientSecretFile" not in table.keys:
-        add(table, "needs clientSecretFile: GitHub knows no public clients")
+        add(_missing(table, "clientSecretFile"), "is missing: GitHub knows no public clients")
     if "who" not in table.keys and urlsplit(where).hostname in _PUBLIC:
-        add(table, "needs who: anybody in the world can sign in there")
+        add(_missing(table, "who"), "is missing: anybody in the world can sign in there")
     parts = urlsplit(public_url)
     if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
         add(table, "needs publicUrl with https: browsers keep no sign-in without it")
@@ -167,6 +167,11 @@ def _sign_in(table: Value | None, public_url: str, add: Found) -> SignInWay | No
         who=table.list_texts("who"),
         label=table.get("label") or ("GitHub" if is_github else urlsplit(where).hostname or ""),
     )
+
+
+def _missing(table: Value, key: str) -> Value:
+    """Return the place of a key that is not there, or was wrong already."""
+    return Value(f"{table.path}.{key}", table.place)
 
 
 def _proxy(file: Value, add: Found) -> ProxyWay | None:

@@ -28,12 +28,18 @@ def sign_in(rows: str, url: str = "https://gitops.example.com") -> str:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        (sign_in("kind: oidc"), "2:9: signIn: needs issuer"),
+        (sign_in("kind: oidc"), "2:9: signIn.issuer: is missing"),
         (sign_in("issuer: 'http://idp.example.com'"), "2:31: signIn.issuer: 'http://idp.example"),
         (sign_in("issuer: 'https://i.example'", "http://g.example"), "signIn: needs publicUrl wi"),
-        (sign_in("issuer: 'https://accounts.google.com'"), "signIn: needs who: anybody in the"),
-        (sign_in("issuer: 'https://gitlab.com'"), "signIn: needs who: anybody in the world"),
-        (sign_in("kind: github, who: ['group:o']"), "signIn: needs clientSecretFile: GitHub kn"),
+        (
+            sign_in("issuer: 'https://accounts.google.com'"),
+            "signIn.who: is missing: anybody in the",
+        ),
+        (sign_in("issuer: 'https://gitlab.com'"), "signIn.who: is missing: anybody in the world"),
+        (
+            sign_in("kind: github, who: ['group:o']"),
+            "signIn.clientSecretFile: is missing: GitHub kn",
+        ),
         (sign_in("kind: github, issuer: 'https://i.example'"), "signIn.issuer: means nothing for"),
         (
             sign_in("issuer: 'https://i.example', clientSecretFile: /none"),
