@@ -7,15 +7,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gitops.config.shapes import Value
 from gitops.server.run import PageServer, listening
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings
 
 
 @contextmanager
-def serving(repository: str, *, every: float = 15.0, demo: bool = False) -> Iterator[Service]:
+def serving(
+    repository: str, *, every: float = 15.0, demo: bool = False, file: Value | None = None
+) -> Iterator[Service]:
     """Serve `repository` on a free port of the loopback until the block ends."""
-    settings = ServerSettings(repository, Listen("127.0.0.1", 0), demo=demo)
+    settings = ServerSettings(repository, Listen("127.0.0.1", 0), demo=demo, file=file)
     with listening(settings) as (settings, server_socket):
         service = Service(settings, every=every)
         server = PageServer(service)

@@ -9,7 +9,10 @@ LANES = {"gitea": "forge", "control-plane": "cluster", "workflows": "workflows"}
 
 REQUIRED_BY = {
     lane: f"GITOPS_REQUIRE_{lane.upper()}"
-    for lane in ("forge", "cluster", "ssh", "tls", "registry", "database", "workflows", "browser")
+    for lane in (
+        *("forge", "cluster", "ssh", "tls", "registry", "database"),
+        *("workflows", "browser", "monitoring"),
+    )
 }
 
 

@@ -226,6 +226,7 @@ LANE_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "tls": ("openssl",),
     "registry": ("docker-registry",),
     "database": ("postgres", "initdb", "psql"),
+    "monitoring": ("prometheus", "promtool", "prometheus-alertmanager"),
     "browser": ("chromium-headless-shell",),
 }
 """What the lanes that build nothing need of the distribution."""
@@ -233,6 +234,7 @@ LANE_PROGRAMS: Mapping[str, tuple[str, ...]] = {
 PACKAGES = {
     **{"sshd": "openssh-server", "ssh": "openssh-client", "ssh-keygen": "openssh-client"},
     **dict.fromkeys(("postgres", "initdb", "psql"), "postgresql"),
+    "promtool": "prometheus",
 }
 """Debian's package of a program, where it is called otherwise."""
 
