@@ -15,9 +15,11 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
+from gitops.actions.deploy import DeployRequest, deploy
 from gitops.server.app import create_app
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings, parse_settings
+from gitops.wiring import open_session
 from manifests import Manifests
 from servers.gitea import GiteaServer
 
@@ -185,10 +187,11 @@ def test_an_approval_is_the_persons_own(
     rule = {"rule_name": "main", "required_approvals": 1, "enable_push": True}
     gitea.call("POST", f"/repos/{repository}/branch_protections", rule, user="ana")
     monkeypatch.setenv("GITEA_TOKEN", gitea.users["ci"].token)
+    monkeypatch.setenv("GITOPS_AUTHOR", "CI <ci@example.com>")
     url = gitea.clone_url(repository, user="ci")
-    done = manifests.gitops("deploy", "shop/api:9.9.9", "--to", "prod", "-o", "json", repo=url)
-    assert done.code == 0, done.err
-    (proposal,) = done.json["proposals"]
+    with open_session(url, None, writes=True) as session:
+        request = DeployRequest(images=("shop/api:9.9.9",), to=("prod",))
+        (proposal,) = deploy(session(), request).proposals
     with serving(gitea, manifests, tmp_path, url, "") as signing:
         assert sign_in(signing, "ben").status_code == 303
 
@@ -199,9 +202,9 @@ def test_an_approval_is_the_persons_own(
 
         early = approve("a" * 40)
         assert early.status_code == 409, early.text
-        path = f"/repos/{repository}/pulls/{proposal['number']}"
+        path = f"/repos/{repository}/pulls/{proposal.number}"
         assert [] == gitea.call("GET", f"{path}/reviews", user="ana")
-        answer = approve(proposal["commit"])
+        answer = approve(proposal.commit or "")
     assert answer.status_code == 200, answer.text
     assert ("committed", True) == (answer.json()["outcome"], "in your name" in answer.text)
     (review,) = gitea.call("GET", f"{path}/reviews", user="ana")
