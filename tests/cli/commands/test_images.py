@@ -164,7 +164,7 @@ def test_the_tag_of_a_build(
 
 def test_the_tag_of_a_job(manifests: Manifests) -> None:
     """`auto` reads what a CI job builds, tags included."""
-    branch = {"CI_COMMIT_BRANCH": "feature/a b", "CI_COMMIT_SHA": "5f2c5f2" + "0" * 33}
+    branch = {"CI_COMMIT_BRANCH": "feature/a+b", "CI_COMMIT_SHA": "5f2c5f2" + "0" * 33}
     assert manifests.gitops("images", "tag", env=branch).out == "feature-a-b-5f2c5f2\n"
     tag = {"GITHUB_REF_TYPE": "tag", "GITHUB_REF_NAME": "v1.4.0", "GITHUB_SHA": "5f2c5f2"}
     assert manifests.gitops("images", "tag", env=tag).out == "1.4.0\n"
