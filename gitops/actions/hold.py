@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,13 +15,15 @@ from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_words
-from gitops.actions.context.view import view_of
+from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.index.board import has_pages, read_index
 from gitops.actions.policy.promotable import outlook
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.git.message import CommitMessage, told_labels
 from gitops.core.hold import HOLD_ALL_PATH, Hold, render_hold
+from gitops.core.releases.release import Release
 from gitops.core.report import HeldOverlay, WriteReport
 from gitops.core.text.counting import counted
 from gitops.core.text.plain import one_line
@@ -29,6 +32,8 @@ from gitops.ports import Snapshot
 
 if TYPE_CHECKING:
     from gitops.actions.argocd.cluster_actions import ClusterActions
+
+_MANY = 20  # overlays of one environment that are worth its page of the index
 
 _FEW = 5  # overlays, of which each is told what goes there next
 
@@ -153,17 +158,41 @@ def _new_holds(
 ) -> list[HeldOverlay]:
     """Return the hold of each, with the release that runs there."""
     views = [view_of(session, tip, one.overlay) for one in scopes if one.overlay is not None]
-    if len(views) > 1:
-        gather_releases(views)
     by, since = session.identity().name, session.clock.now()
-    looked_at = counted(session.count, "reading what runs", views)
-    newest = {view.overlay: next(releases_of(view), None) for view in looked_at}
+    newest = _newest(session, tip, views)
     found = []
     for scope in scopes:
-        release = newest[scope.overlay] if scope.overlay is not None else None
+        release = newest[scope.label] if scope.overlay is not None else None
         commit = release.commit if release is not None else None
         found.append(HeldOverlay(scope.overlay, Hold(by, since, reason, commit)))
     return found
+
+
+def _newest(session: Session, tip: Tip, views: Sequence[OverlayView]) -> dict[str, Release | None]:
+    """Return label -> the newest release; of many overlays as the index has it: they say the same.
+
+    What it decides nothing about: a hold holds, whatever release it names.
+    """
+    counts = Counter(view.row.name for view in views if has_pages(view.row))
+    rows = {view.row.name: view.row for view in views if counts[view.row.name] >= _MANY}
+    known = {
+        (name, one.app): one
+        for name, some in (read_index(session, tip, list(rows.values())) if rows else {}).items()
+        for one in some
+        if one.images is not None
+    }
+    found: dict[str, Release | None] = {}
+    rest: list[OverlayView] = []
+    for view in views:
+        one = known.get((view.row.name, view.overlay.app))
+        if one is not None:
+            found[view.label] = one.newest
+        else:
+            rest.append(view)
+    if len(rest) > 1:
+        gather_releases(rest)
+    looked_at = counted(session.count, "reading what runs", rest)
+    return found | {view.label: next(releases_of(view), None) for view in looked_at}
 
 
 def _told(scopes: Sequence[_Scope]) -> str:

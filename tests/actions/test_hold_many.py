@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from gitops.actions.context.named import Named
 from gitops.actions.hold import hold, resume
+from gitops.adapters.gitrepo.cache.index import KeptIndex
 from gitops.core.git.message import trailers
 from gitops.errors import NotFound, Refused, UsageError
 from groups_world import APPS, PRODUCTION, GroupsWorld
@@ -43,6 +45,25 @@ def test_what_is_named_is_held_by_one_commit(
     assert tuple(wanted) == trailers(message)["Gitops-Environment"]
     assert wanted == [one.overlay.label for one in report.holds if one.overlay is not None]
     assert all(one.hold.release is not None for one in report.holds)
+
+
+def test_the_index_names_the_same_releases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many overlays its page is read: cold, moved on, and without one every hold is the same."""
+    monkeypatch.setattr("gitops.actions.hold._MANY", 2)
+    told = []
+    for index, changes in ((None, 0), (KeptIndex(None), 0), (KeptIndex(None), 1)):
+        world = GroupsWorld()
+        session = replace(world.session(), index=index, dry_run=bool(changes))
+        if changes:
+            hold(session, Named(PRODUCTION), reason="INC-42")
+        path = f"apps/{APPS[0]}/prod-eu/kustomization.yaml"
+        assert world.repository.show(path) is not None
+        world.repository.commit({path: b"images: [{name: shop/api, newTag: v9}]\n"})
+        session = replace(session, dry_run=False)
+        report = hold(session, Named(PRODUCTION), reason="INC-42")
+        told.append([(one.overlay, one.hold) for one in report.holds])
+    assert told[0] == told[1] == told[2]
+    assert told[0]
 
 
 def test_one_that_is_held_already_refuses_all() -> None:

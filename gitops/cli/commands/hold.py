@@ -57,7 +57,7 @@ def hold(
         from gitops.cli.remote import body_of, send
 
         return send("hold", environments or ("*",), body_of(options), where, write)
-    with open_for_writing(where, write) as session:
+    with open_for_writing(where, write, start="landed") as session:
         from gitops.actions.hold import hold as run
         from gitops.cli.render.text import print_write
 
