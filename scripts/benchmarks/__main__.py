@@ -22,6 +22,7 @@ from crowd import measure_crowd, measure_steady
 from figures import Figure, crowd_figures, figures_table, single_figures
 from forge import forge_text, measure_forge
 from house import house_text, measure_house
+from one_writer import measure_server, server_text
 from page import measure_page, page_text
 from peers import build_kustomize
 from plot import growth_svg, svg
@@ -43,6 +44,7 @@ _TEXTS = {
     "scale": scale_text,
     "images": images_text,
     "page": page_text,
+    "server": server_text,
 }
 _ROOM = 2 << 30  # bytes: a clone of the large repository for each run of a round, and some more
 _NOBODY: dict[str, Any] = {"rows": [], "missing": []}
@@ -71,7 +73,7 @@ def _options() -> argparse.Namespace:
         "cluster: wait and rollback on a real Argo CD; house: what one deploy and one approve walk "
         "through, and how large it all is; scale: how costs grow with apps, commits and lines; "
         "images: pinned deploys and a cleanup's plan; page: the board, its start, its streams; "
-        "all leaves these six out",
+        "server: its one writer, and the command line that calls it; all leaves these seven out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -139,6 +141,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         "scale",
         "images",
         "page",
+        "server",
     ):
         build_kustomize(root)
     parts = _ALL if options.what == "all" else (options.what,)
@@ -148,7 +151,8 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         results = kept[part] = _measure(options, root, part)
         text = _TEXTS[part](results)
         print(f"\n{text}\n", flush=True)
-        if not options.quick and not options.no_page and part not in ("house", "images", "page"):
+        unwritten = ("house", "images", "page", "server")
+        if not options.quick and not options.no_page and part not in unwritten:
             put_between(_PAGE, part, text)
             say(f"{_PAGE.name}: {part} is written")
         if part in _FIGURES:
@@ -180,6 +184,8 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
         results = measure_house(root, options.against, options.runs)
     elif part == "scale":
         results = measure_scale(root, gitops, runs, quick=options.quick)
+    elif part == "server":
+        results = measure_server(root, min(runs, 4), quick=options.quick)
     elif part == "images":
         results = measure_images(root, gitops, runs, quick=options.quick)
     elif part == "page":

@@ -23,6 +23,7 @@ class ObjectsAhead:
     def __init__(self, reader: BatchReader) -> None:
         self._reader = reader
         self._here: dict[str, GitObject] = {}
+        self._size = 0  # bytes in `_here`: a process that lives long has many
         self._order: list[str] = []
         self._places: dict[str, int] = {}
         self._next: dict[str, GitObject] = {}
@@ -38,26 +39,27 @@ class ObjectsAhead:
 
     def add(self, objects: Mapping[str, GitObject]) -> None:
         """Remember objects."""
-        self._here.update(objects)
+        for oid, one in objects.items():
+            if oid not in self._here:
+                self._here[oid] = one
+                self._size += len(one[1])
 
     def read(self, oids: Iterable[str]) -> list[str]:
         """Read objects that will be asked for one by one; return those that are new in memory."""
         wanted = [oid for oid in dict.fromkeys(oids) if oid not in self._here]
         if not wanted:
             return []
-        room = _ROOM - sum(len(body) for _, body in self._here.values())
         for start in range(0, len(wanted), _LOT):
-            if room <= 0:
+            if self._size >= _ROOM:
                 break
-            found = self._read(wanted[start : start + _LOT])
-            self._here |= found
-            room -= sum(len(body) for _, body in found.values())
+            self.add(self._read(wanted[start : start + _LOT]))
         return [oid for oid in wanted if oid in self._here]
 
     def let_go(self, oids: Iterable[str]) -> None:
         """Forget objects."""
         for oid in oids:
-            self._here.pop(oid, None)
+            gone = self._here.pop(oid, None)
+            self._size -= len(gone[1]) if gone is not None else 0
 
     def expect(self, oids: Sequence[str]) -> None:
         """Be told what will be asked for in this order: a few are read at a time."""

@@ -84,19 +84,15 @@ def parse_tree(body: bytes, length: int = 20) -> TreeContent:
 
 def render_tree(tree: TreeContent) -> bytes:
     """Return the body of a tree object, in Git's order."""
-
-    def order(item: tuple[str, ObjectEntry]) -> bytes:
-        name = item[0].encode("utf-8", "surrogateescape")
-        return name + b"/" if item[1].mode == TREE else name
-
-    return b"".join(
-        entry.mode.encode()
-        + b" "
-        + name.encode("utf-8", "surrogateescape")
-        + b"\0"
-        + bytes.fromhex(entry.oid)
-        for name, entry in sorted(tree.items(), key=order)
-    )
+    modes: dict[str, bytes] = {}
+    lines: list[tuple[bytes, bytes]] = []
+    for name, entry in tree.items():  # thousands, and mostly in order
+        raw = name.encode("utf-8", "surrogateescape")
+        mode = modes.get(entry.mode) or modes.setdefault(entry.mode, entry.mode.encode() + b" ")
+        place = raw + b"/" if entry.mode == TREE else raw
+        lines.append((place, b"%b%b\0%b" % (mode, raw, bytes.fromhex(entry.oid))))
+    lines.sort()
+    return b"".join([line for _, line in lines])
 
 
 def patch_tree(
