@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from threading import Event
 from time import monotonic
 from typing import cast
@@ -15,6 +17,10 @@ from typing import cast
 import pytest
 
 from fakes import FakeClock
+from gitops import wiring
+from gitops.actions.images.known import note
+from gitops.adapters.gitrepo.cache.index import KeptIndex
+from gitops.adapters.gitrepo.cache.place import shelf_of
 from gitops.adapters.registry.first_look import FirstLook
 from gitops.core.images.manifest import OCI_MANIFEST, digest_of
 from gitops.core.images.name import ImageName
@@ -506,3 +512,22 @@ assert not set(sys.modules) & {{"http.client", "ssl", "gitops.adapters.registry.
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
     assert DIGEST == done.stdout.strip()
+
+
+def test_a_deploy_begins_where_the_last_one_looked(
+    server: Script, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the URL of the repository alone, before that is opened; of others nothing is known."""
+    monkeypatch.setenv("GITOPS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    server.give("HEAD", "manifests/1", Answer(200, headers={"Docker-Content-Digest": DIGEST}))
+    url = "https://git.example.com/shop/manifests.git"
+    note(KeptIndex(shelf_of(os.environ, None, url)), {"shop/api": server.name})
+
+    wiring._look_ahead(f"{url}x", None, ["shop/api:1"])
+    assert {} == wiring._looks
+    wiring._look_ahead(url, None, ["shop/api:1"])
+    look = wiring._looks.pop((url, None))
+    assert DIGEST == look.resolve(server.name, "1")
+    assert 1 == len(server.asked)
+    look.close()

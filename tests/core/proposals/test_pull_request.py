@@ -275,3 +275,12 @@ def test_an_image_argument_makes_the_change(before: ImageValue, after: ImageValu
 def test_other_bodies_tell_nothing(body: str) -> None:
     """A text that is not ours names neither an action nor a head."""
     assert (None, None) == (action_told(body), head_told(body))
+
+
+def test_where_images_were_built_from_is_told() -> None:
+    """What was proved when it was proposed, with who signed it."""
+    proof = f"shop/api git.example.com/shop/api@{'5f2c' * 10} (annotation, signed)"
+    body = render_pull_request(review(message=message(proofs=[proof]))).body
+    assert "Built from" in body
+    assert f"`{proof}`" in body
+    assert "Built from" not in render_pull_request(review()).body
