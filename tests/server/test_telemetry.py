@@ -94,7 +94,7 @@ def test_a_bug_is_a_page_without_a_traceback(
 
     monkeypatch.setattr("gitops.server.pages.routes.shown_board", break_down)
     quiet = TestClient(shop.app, base_url=str(shop.base_url), raise_server_exceptions=False)
-    answer = quiet.get("/")
+    answer = quiet.get("/?q=never+asked")
 
     assert answer.status_code == 500
     assert "this is a bug in gitops: RuntimeError" in answer.text

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cached_property
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
@@ -18,6 +19,8 @@ from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.release import Release
 from gitops.core.report import Proposal
 
+_T = TypeVar("_T")
+_MOST_REMEMBERED = 5_000
 _BAD_HEALTH = ("degraded", "failed", "unrendered")
 
 
@@ -119,6 +122,7 @@ class Board:
         rows: those without an app first, then by name.
         seen: when it was looked at, UTC.
         mark: the same where, and only where, Git and the clusters say the same.
+        memo: what pages worked out of it, for the next one; see `remembered`.
     """
 
     def __init__(
@@ -132,6 +136,7 @@ class Board:
         self.repository = repository
         self.seen = seen
         self.lives = lives or {}
+        self.memo: dict[object, Any] = {}
         found = {name: self._cell(name, cell) for name, cell in state.cells.items()}
         self.environments = tuple(
             {cell.environment.name: cell.environment for cell in found.values()}.values()
@@ -157,6 +162,31 @@ class Board:
         """A digest of what it shows."""
         told = repr((sorted(self.state.tips.items()), self.state.problem, self.lives))
         return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16]
+
+    def remembered(self, key: object, make: Callable[[], _T]) -> _T:
+        """Return what `make` returned for `key` on this board; used on the event loop only."""
+        if key not in self.memo:
+            if len(self.memo) >= _MOST_REMEMBERED:
+                self.memo.clear()
+            self.memo[key] = make()
+        found: _T = self.memo[key]
+        return found
+
+    @cached_property
+    def bad(self) -> int:
+        """How many overlays need a look."""
+        return sum(cell.is_bad for cell in self.cells())
+
+    @cached_property
+    def held(self) -> int:
+        """How many are held."""
+        return sum(cell.hold is not None for cell in self.cells())
+
+    @cached_property
+    def proposals(self) -> int:
+        """How many changes wait."""
+        waiting = (cell.proposal for cell in self.cells())
+        return len({one.branch for one in waiting if one is not None})
 
     def cell(self, environment: str, app: str | None) -> BoardCell | None:
         """Return one overlay, None where there is none."""

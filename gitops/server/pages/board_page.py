@@ -96,7 +96,7 @@ def shown_board(board: Board, query: BoardQuery, _: Translate) -> ShownBoard:
         chips=chips,
         page=page,
         last=last,
-        bad=sum(cell.is_bad for cell in board.cells()),
+        bad=board.bad,
         has_apps=has_apps,
     )
 

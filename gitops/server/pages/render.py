@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
@@ -91,8 +93,31 @@ class Pages:
         A page that follows the board is given `live=True`.
         """
         context = self._context(request, here)
+        context["summary"] = self._summaries(context)
         text = self._templates.get_template(template).render(context | values)
         return HTMLResponse(text, status, {"Cache-Control": "no-cache", "Vary": "Cookie"})
+
+    def _summaries(self, context: dict[str, Any]) -> Callable[[BoardCell], Markup]:
+        """Return what writes a cell of the board: the same for everybody, for a minute."""
+        board, language = context["board"], context["language"]
+        minute = int(time.time() // 60)
+        macro: list[Any] = []
+
+        def write(cell: BoardCell) -> Markup:
+            if not macro:
+                parts = self._templates.get_template("parts.html").make_module(context)
+                macro.append(vars(parts)["summary"])
+            lines = map(str.strip, macro[0](cell).splitlines())  # escaped by the template
+            return Markup(" ".join(filter(None, lines)))  # noqa: S704
+
+        def summary(cell: BoardCell) -> Markup:
+            if board is None:
+                return write(cell)
+            key = (cell.label, language, minute)
+            found: Markup = board.remembered(key, lambda: write(cell))
+            return found
+
+        return summary
 
     def error(self, request: Request, error: Exception) -> HTMLResponse:
         """Return the page of an error."""
@@ -206,7 +231,7 @@ def state_of(board: Board | None, view: View) -> str:
     """Return what the icon in the tab shows."""
     if board is None:
         return "unknown"
-    if any(cell.is_bad for cell in board.cells()):
+    if board.bad:
         return "bad"
     return "warn" if view.is_stale else "ok"
 
@@ -221,9 +246,7 @@ def navigation(
     board: Board | None, _: words.Translate
 ) -> Iterable[tuple[str, str, str, int | None]]:
     """Return (name, address, text, number) of each page of the top."""
-    cells = list(board.cells()) if board is not None else []
-    proposals = len({one.proposal.branch for one in cells if one.proposal is not None})
-    holds = sum(one.hold is not None for one in cells)
+    proposals, holds = (board.proposals, board.held) if board is not None else (0, 0)
     return (
         ("board", "/", _("Board"), None),
         ("proposals", "/proposals", _("Proposals"), proposals),

@@ -76,7 +76,10 @@ class _BoardPages:
         query = read_query(request.query_params)
         shown = None
         if board is not None:
-            shown = shown_board(board, query, translations(language_of(request)).gettext)
+            language = language_of(request)
+            _ = translations(language).gettext
+            key = ("shown", query, language)
+            shown = board.remembered(key, lambda: shown_board(board, query, _))
         return self._pages.render(
             request, "board.html", here="board", live=True, query=query, shown=shown, notes=()
         )
