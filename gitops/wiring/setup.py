@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gitops.actions.config import ConfigEdit
     from gitops.actions.context.session import Session
     from gitops.actions.doctor import DoctorReport
+    from gitops.actions.manifests.ci_caller import CallerReport
     from gitops.adapters.gitrepo import GitRepository
     from gitops.core.insights.measures import Insights
 
@@ -67,3 +68,15 @@ def migrate_config(directory: str, *, dry_run: bool) -> ConfigEdit:
     from gitops.config import load_config
 
     return migrate(LocalFolder(directory), ConfigEditor, load_config, dry_run=dry_run)
+
+
+def write_caller(
+    directory: str, system: str, kit: str | None, repo_url: str | None, *, dry_run: bool
+) -> CallerReport:
+    """Write the file that calls gitops in a CI system. See `actions.manifests.ci_caller`."""
+    from gitops.actions.init import check_repo_url
+    from gitops.actions.manifests.ci_caller import write_caller as run
+    from gitops.adapters.local.folder import LocalFolder
+
+    url = check_repo_url(repo_url) if repo_url is not None else None
+    return run(LocalFolder(directory), system, kit, url, dry_run=dry_run)

@@ -3,10 +3,29 @@
 import sys
 from typing import Annotated
 
-from gitops.cli.options import Argument, DryRun, Format, Option, Output, Yes, may_ask
+from gitops.cli.options import Argument, DryRun, Format, Option, OptionGroup, Output, Yes, may_ask
+
+
+class CiOptions(OptionGroup):
+    """The file for a CI system, in place of all else."""
+
+    ci: Annotated[
+        str | None,
+        Option(
+            "--ci",
+            metavar="SYSTEM",
+            help="Write the file that calls gitops in github, gitlab, jenkins or argo, and "
+            "nothing else; --repo-url is the manifest repository then.",
+        ),
+    ] = None
+    kit: Annotated[
+        str | None,
+        Option("--kit", metavar="URL@COMMIT", help="With --ci: your copy of gitops."),
+    ] = None
 
 
 def init(
+    caller: CiOptions,
     directory: Annotated[str, Argument("[DIR]", "Where to; default: here.", "folder")] = ".",
     repo_url: Annotated[
         str | None,
@@ -30,6 +49,12 @@ def init(
     output: Output = Format.text,
 ) -> int:
     """Write gitops.yaml for the overlays that are there, else a whole sample; never overwrites."""
+    if caller.ci is not None:
+        from gitops.cli.render.init import print_caller
+        from gitops.wiring.setup import write_caller
+
+        made = write_caller(directory, caller.ci, caller.kit, repo_url, dry_run=dry_run)
+        return print_caller(made, output)
     from gitops.actions.init import InitRequest
     from gitops.cli.render.init import confirm_adoption, print_init
     from gitops.wiring.folders import init as run

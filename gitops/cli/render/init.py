@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from gitops.actions.init import AdoptReport, ScaffoldReport
+    from gitops.actions.manifests.ci_caller import CallerReport
 
 import sys
 
@@ -34,6 +35,29 @@ def print_init(report: ScaffoldReport | AdoptReport, output: str) -> int:
     for warning in report.warnings:
         aside("warning", warning)
     aside("hint", "commit and push them, then: gitops status")
+    return 0
+
+
+def print_caller(report: CallerReport, output: str) -> int:
+    """Print what `init --ci` wrote, and what is left to do."""
+    if output == "json":
+        print_json(
+            {
+                "outcome": report.outcome,
+                "directory": report.directory,
+                "files": [report.path],
+                "warnings": list(report.warnings),
+            }
+        )
+        return 0
+    if report.outcome == "planned":
+        for text in split_lines(report.content):
+            line(safe(text))
+    verb = "wrote" if report.outcome == "written" else "would write"
+    place = f"{verb} {report.path} to {report.directory}"
+    line(paint(safe(place), "bold", sys.stdout))
+    for warning in report.warnings:
+        aside("warning", warning)
     return 0
 
 
