@@ -239,6 +239,7 @@ def test_korean_pages_are_in_step(name: str) -> None:
     assert outline(english) == outline(korean)
 
 
+@pytest.mark.slow
 def test_screens_of_the_readme_are_real() -> None:
     """What the READMEs show of a terminal is what the demo prints today."""
     done = subprocess.run(
@@ -251,6 +252,7 @@ def test_screens_of_the_readme_are_real() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs(tmp_path: Path) -> None:
     """Every shell block of the tutorial works, in order, in one shell, and does what it says."""
     blocks = [text for kind, text in FENCE.findall(page("tutorial.md")) if kind == "sh"]

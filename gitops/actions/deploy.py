@@ -16,6 +16,7 @@ from gitops.actions.context.targets import Target, find_targets
 from gitops.actions.context.view import OverlayView
 from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge, told_proofs
+from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
@@ -95,7 +96,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     if combining is None or alone:
         report = write(session, plan, eager=request.override is None).report
         look.note()
-        return _announced(session, report)
+        return with_pull_requests(session, report)
     from gitops.actions.batch.join import Batch  # loads what seals need; most calls have no key
     from gitops.core.batch.intents import Intent
 
@@ -111,16 +112,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         add=request.add,
     )
     others = Batch(session, combining, plan, wish, _plan_other)
-    return _announced(session, write(session, plan, others, eager=True).report)
-
-
-def _announced(session: Session, report: WriteReport) -> WriteReport:
-    """Give the proposals their pull requests; most deploys make none."""
-    if not report.proposals:
-        return report
-    from gitops.actions.pull_requests.publish import publish
-
-    return publish(session, report)
+    return with_pull_requests(session, write(session, plan, others, eager=True).report)
 
 
 def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:

@@ -12,13 +12,12 @@ from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.actions.images.states import add_details, read_states
-from gitops.actions.images.uses import views_of
+from gitops.actions.images.uses import require_pinned, views_of
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.core.images.name import ImageName, image_name, is_digest, is_tag
 from gitops.core.images.report import ListedImage, ListedTag, ShownImage, Stay
 from gitops.core.kustomization.image import ImageValue, split_reference
 from gitops.core.text.counting import counted, nobody_counts
-from gitops.core.text.plain import nearest_word
 from gitops.errors import GitopsError, ManifestError, NotFound, UsageError
 
 _MOST_RELEASES = 200  # of each overlay
@@ -94,7 +93,7 @@ def list_images(session: Session, images: Sequence[str], limit: int) -> tuple[Li
     views = views_of(session, open_tip(session))
     pinned = _pinned(views)
     for image in images:
-        _require(image, pinned)
+        require_pinned(image, pinned)
     found = []
     for image in images or sorted(pinned):
         by_name: dict[str, list[tuple[str, ImageValue]]] = {}
@@ -156,15 +155,6 @@ def _registries(views: Sequence[OverlayView], text: str) -> list[ImageName | Non
     ]
 
 
-def _require(image: str, pinned: Mapping[str, object]) -> None:
-    if image not in pinned:
-        near = nearest_word(image, pinned)
-        raise NotFound(
-            f"no overlay has an image {image}",
-            hint=f"did you mean {near}?" if near else f"there are {', '.join(sorted(pinned))}",
-        )
-
-
 def _sought(text: str, views: Sequence[OverlayView]) -> _Sought:
     """Read what was typed. Raises UsageError for what can be neither image, tag nor digest."""
     if is_digest(text):
@@ -179,7 +169,7 @@ def _sought(text: str, views: Sequence[OverlayView]) -> _Sought:
     if tag is None and digest is None and "/" not in text and is_tag(text):
         return _Sought(None, text, None)
     if name not in names and image_name(name) is None:
-        _require(name, pinned)
+        require_pinned(name, pinned)
     return _Sought(name, tag, digest)
 
 

@@ -22,6 +22,7 @@ from gitops.actions.images.uses import (
     read_branches,
     read_clusters,
     read_releases,
+    require_pinned,
     views_of,
 )
 from gitops.core.environments.cleanup import CleanupRow
@@ -147,10 +148,7 @@ def _repositories(
         for image, value in view.images.items():
             pinned.setdefault(image, {})[value.name or image] = None
     for image in request.images:
-        if image not in pinned:
-            raise NotFound(
-                f"no overlay has an image {image}", hint=f"there are {', '.join(sorted(pinned))}"
-            )
+        require_pinned(image, pinned)
     found: dict[ImageName, _Seen] = {}
     for image, names in pinned.items():
         rows = [row for row in tip.config.cleanup if any(glob(one, image) for one in row.images)]

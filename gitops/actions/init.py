@@ -89,14 +89,12 @@ class ScaffoldReport(Struct, frozen=True):
         outcome: `written`, or `planned` for a dry run.
         directory: as the user gave it.
         files: paths below `directory`, sorted.
-        repo_url: what the Applications read.
         warnings: what is left to be done by hand.
     """
 
     outcome: Literal["written", "planned"]
     directory: str
     files: tuple[str, ...]
-    repo_url: str
     warnings: tuple[str, ...] = ()
 
 
@@ -299,7 +297,6 @@ def scaffold(
         outcome="planned" if dry_run else "written",
         directory=place.describe(),
         files=tuple(sorted(files)),
-        repo_url=url or PLACEHOLDER_URL,
         warnings=()
         if url
         else (f"argocd/*.yaml read {PLACEHOLDER_URL}: put the URL of your repository there",),

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from gitops.actions.audit.affected import TouchReader, fetch_changed
 from gitops.actions.audit.build_inputs import belongings_of, overlays_in
 from gitops.actions.audit.changes import BranchStep
+from gitops.actions.context.overlays import kustomization_of
 from gitops.actions.context.policy_branch import config_of, read_config, read_trunk
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
@@ -36,7 +37,7 @@ from gitops.core.compare.comparison import (
 from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
 from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import trailers
-from gitops.core.kustomization import choose_file, image_values
+from gitops.core.kustomization import image_values
 from gitops.core.kustomization.followers import image_paths
 from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.proposals.approval import overrides_in, source_of, uncovered
@@ -301,9 +302,8 @@ def _read(tree: Tree, overlay: Overlay) -> tuple[str, bytes | None]:
     """Return path and bytes of the kustomization, None where there is none to be read."""
     directory = overlay.directory
     try:
-        name = choose_file(tree.entries(directory), directory)
-        path = overlay.path_of(f"{name}")
-        return path, tree.read(path) if name is not None else None
+        path, content = kustomization_of(tree, directory)
+        return path or directory, content
     except ManifestError:
         return directory, None
 

@@ -209,14 +209,12 @@ class Protection(Struct, frozen=True):
         pushers: login names that may push to it directly.
         last_push: whoever pushed last does not count as an approver (GitLab: whoever added a
             commit); None also where a forge has no such rule.
-        dismisses_stale: a new head drops the approvals of the old one.
     """
 
     protected: bool | None
     approvals: int | None = None
     checks: tuple[str, ...] | None = None
     pushers: tuple[str, ...] | None = None
-    dismisses_stale: bool | None = None
     last_push: bool | None = None
 
 

@@ -102,6 +102,7 @@ def trap(tmp_path: Path) -> Path:
     return tmp_path / "PWNED"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("place", [".", "manifests", "overlays"])
 def test_tree_that_looks_like_a_repository(manifests: Manifests, trap: Path, place: str) -> None:
     """A pull request that brings such files is checked as any other: the checkout's `.git` wins."""

@@ -104,18 +104,27 @@ def read_overlay(snapshot: Snapshot, overlay: Overlay) -> OverlayFile:
 
     Raises NotFound when there is none, ManifestError when there are two.
     """
-    directory = overlay.directory
-    name = choose_file(snapshot.entries(directory), directory)
-    if name is None:
+    path, content = kustomization_of(snapshot, overlay.directory)
+    if path is None:
         raise NotFound(
             f"{overlay.directory or '.'}: no kustomization.yaml for environment {overlay.label}",
             hint="the overlay is named in gitops.yaml; `gitops validate` looks at all of them",
         )
-    path = overlay.path_of(name)
-    content = snapshot.read(path)
     if content is None:
         raise NotFound(f"{path}: not a file")
     return OverlayFile(overlay, path, content)
+
+
+def kustomization_of(files: Snapshot, directory: str) -> tuple[str | None, bytes | None]:
+    """Return path and content of the kustomization in `directory`, None for what there is not.
+
+    Raises ManifestError when there are two.
+    """
+    name = choose_file(files.entries(directory), directory)
+    if name is None:
+        return None, None
+    path = f"{directory}/{name}" if directory else name
+    return path, files.read(path)
 
 
 def find_environment(config: Config, name: str) -> Environment:

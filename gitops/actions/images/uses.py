@@ -20,6 +20,7 @@ from gitops.actions.releases.rollback_target import choose_release
 from gitops.core.images.cleanup import Uses
 from gitops.core.kustomization.image import ImageValue, split_reference
 from gitops.core.releases.release import Release
+from gitops.core.text.plain import nearest_word
 from gitops.errors import GitopsError, ManifestError, NotFound, Unavailable
 from gitops.ports import Tree
 
@@ -166,3 +167,13 @@ def read_clusters(session: Session, tip: Tip, used: Used) -> tuple[str, ...]:
                     _, tag, digest = split_reference(image)
                     used.value(ImageValue(None, tag, digest), f"runs in {cluster.name}")
     return tuple(asked)
+
+
+def require_pinned(image: str, pinned: Mapping[str, object]) -> None:
+    """Raise NotFound, with what was meant, for an image that is none of `pinned`."""
+    if image not in pinned:
+        near = nearest_word(image, pinned)
+        raise NotFound(
+            f"no overlay has an image {image}",
+            hint=f"did you mean {near}?" if near else f"there are {', '.join(sorted(pinned))}",
+        )

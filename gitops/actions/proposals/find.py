@@ -15,6 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.holds import hold_paths
+from gitops.actions.context.overlays import kustomization_of
 from gitops.actions.context.session import Session, Tip, require_commit
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import (
@@ -27,7 +28,7 @@ from gitops.actions.proposals.merged import brings_nothing
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import said_of, told_commits, trailers
-from gitops.core.kustomization import choose_file, image_values
+from gitops.core.kustomization import image_values
 from gitops.core.kustomization.followers import image_paths
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.proposals.approval import authors_of
@@ -216,8 +217,8 @@ def _find_on(view: OverlayView, branch: str) -> ProposalLookup:
     commits = tuple(info for info in infos if info.commit not in empty)
     changed = session.evidence.changed(fork, head.commit)
     paths = own_paths(view.tip, overlay, branch, changed)
-    name, before = kustomization_of(session.evidence.at(fork), overlay)
-    file, content = kustomization_of(session.evidence.at(head.commit), overlay)
+    name, before = kustomization_of(session.evidence.at(fork), overlay.directory)
+    file, content = kustomization_of(session.evidence.at(head.commit), overlay.directory)
     known, wanted = _values(before), _values(content)
     current = _values(head_content(view))
     pending = {
@@ -382,14 +383,7 @@ def check_head(branch: str, head: str, wanted: str | None) -> None:
 
 def head_content(view: OverlayView) -> bytes | None:
     """Return the overlay's kustomization at the tip, None when it has none."""
-    return kustomization_of(view.home, view.overlay)[1]
-
-
-def kustomization_of(files: Snapshot, overlay: Overlay) -> tuple[str | None, bytes | None]:
-    """Return path and content of the overlay's kustomization, (None, None) without one."""
-    name = choose_file(files.entries(overlay.directory), overlay.directory)
-    path = None if name is None else overlay.path_of(name)
-    return path, None if path is None else files.read(path)
+    return kustomization_of(view.home, view.overlay.directory)[1]
 
 
 def _values(content: bytes | None) -> dict[str, ImageValue]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from gitops.actions.context.overlays import kustomization_of
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import covered_by, proposal_branch
 from gitops.actions.proposals.find import (
@@ -12,7 +13,6 @@ from gitops.actions.proposals.find import (
     find_on,
     find_proposal,
     follows,
-    kustomization_of,
 )
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_labels
@@ -77,7 +77,7 @@ def _more(side: OverlayView, present: OpenProposal) -> tuple[str, ...]:
     covered = covered_by(side.tip, present.branch)
     paths = evidence.changed(present.fork, present.commit)
     own = tuple(path for path in paths if covered.owner(path) == side.overlay)
-    file, _ = kustomization_of(evidence.at(present.commit), side.overlay)
+    file, _ = kustomization_of(evidence.at(present.commit), side.overlay.directory)
     plain = follows(side, present.fork, present.commit, file, own)
     goes_back = present.kind != "forward"
     return tuple(

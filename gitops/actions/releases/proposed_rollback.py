@@ -9,9 +9,10 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from gitops.actions.context.holds import hold_paths, own_hold_path
+from gitops.actions.context.overlays import kustomization_of
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import own_paths, proposal_branch
-from gitops.actions.proposals.find import OpenProposal, head_content, kustomization_of
+from gitops.actions.proposals.find import OpenProposal, head_content
 from gitops.actions.releases.claimed_rollback import (
     ClaimedRollback,
     RollbackProof,
@@ -123,7 +124,7 @@ def _is_rollback(view: OverlayView, branch: str, info: CommitInfo) -> bool:
     try:
         before, after = evidence.at(info.parents[0]), evidence.at(info.commit)
         paths = own_paths(view.tip, overlay, branch, evidence.changed(info.parents[0], info.commit))
-        path, content = kustomization_of(after, overlay)
+        path, content = kustomization_of(after, overlay.directory)
         if path is None:
             return False
         claimed = ClaimedRollback(

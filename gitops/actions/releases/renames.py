@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from gitops.actions.context.holds import hold_paths
+from gitops.actions.context.overlays import kustomization_of
 from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
 from gitops.core.hold import Hold, parse_hold
-from gitops.core.kustomization import FILE_NAMES, choose_file, image_values
+from gitops.core.kustomization import FILE_NAMES, image_values
 from gitops.core.releases.history import OverlayVersion, Release, releases
 from gitops.errors import ConfigError, ManifestError
 
@@ -144,10 +145,9 @@ def _has_kustomization(tree: Tree, folder: str) -> bool:
 
 def _content(tree: Tree, folder: str) -> bytes | None:
     try:
-        name = choose_file(tree.entries(folder), folder)
+        return kustomization_of(tree, folder)[1]
     except ManifestError:
         return None
-    return tree.read(f"{folder}/{name}" if folder else name) if name is not None else None
 
 
 def _images(content: bytes | None) -> frozenset[str] | None:

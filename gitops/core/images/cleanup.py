@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
@@ -16,6 +16,7 @@ from gitops.core.environments.cleanup import CleanupRow
 from gitops.core.environments.environment import match_branch
 from gitops.core.images.convention import read_tag, slug_of
 from gitops.core.images.name import ImageName
+from gitops.core.text.plain import exact_duration
 from gitops.core.text.wildcards import glob
 
 _ATTACHED = re.compile(r"(sha256|sha512)-([0-9a-f]{64,128})(?:\.[a-z]+)?")
@@ -173,7 +174,7 @@ def _kept(row: CleanupRow, repository: RepositoryState, tag: str) -> str | None:
         return "nobody says how old it is"
     age = repository.now - state.created
     if age < row.older_than:
-        return f"younger than {_days(row.older_than)}"
+        return f"younger than {exact_duration(row.older_than)}"
     return None
 
 
@@ -239,11 +240,3 @@ def _why(repository: RepositoryState, tag: str) -> str:
     if told.slug in branches.merged:
         return f"{branches.merged[told.slug]} is merged, and nothing uses it"
     return "its branch is gone, and nothing uses it"
-
-
-def _days(duration: timedelta) -> str:
-    seconds = int(duration.total_seconds())
-    for length, unit in ((86400, "d"), (3600, "h"), (60, "m")):
-        if seconds % length == 0:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"

@@ -25,10 +25,10 @@ from gitops.core.ledger.verdicts import (
     standing_of,
 )
 from gitops.core.policy.reasons import Reason, judge_hold, judge_source, plain_branch
-from gitops.core.text.plain import timestamp
+from gitops.core.text.plain import exact_duration, timestamp
 
 _SHORT = 7
-_UNITS = ((3600, "h"), (60, "m"), (1, "s"))
+_UNITS = "hms"  # as gitops.yaml mostly has it: 48h
 _ASPECTS: dict[Required, Aspect] = {"qa-passed": "quality", "stable": "health"}
 _BAD = ("degraded", "qa-failed")
 
@@ -272,14 +272,13 @@ def _judge_soak(
     }
     waiting = [_pinned(image, wanted[image]) for image, start in since.items() if start is None]
     if waiting:
-        text = (
-            f"{', '.join(waiting)} must be stable in {before} for {_duration(soak)}, and is not yet"
-        )
+        long = exact_duration(soak, _UNITS)
+        text = f"{', '.join(waiting)} must be stable in {before} for {long}, and is not yet"
         return [Reason("soak", label, text)]
     start = max(start for start in since.values() if start is not None)
     if now >= start + soak:
         return []
-    over = f"{_duration(soak)} are over {timestamp(start + soak)}"
+    over = f"{exact_duration(soak, _UNITS)} are over {timestamp(start + soak)}"
     text = f"stable in {before} since {timestamp(start)}; {over}"
     return [Reason("soak", label, text)]
 
@@ -355,10 +354,3 @@ def _qa_passed(wanted: Mapping[str, ImageValue], befores: Iterable[Upstream]) ->
 
 def _pinned(image: str, value: ImageValue) -> str:
     return f"{image} {describe_value(value)}"
-
-
-def _duration(span: timedelta) -> str:
-    """Return `24h`, `90m`, `30s`: the largest unit that tells it exactly."""
-    seconds = int(span.total_seconds())
-    size, unit = next((size, unit) for size, unit in _UNITS if seconds % size == 0)
-    return f"{seconds // size}{unit}"

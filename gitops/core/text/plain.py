@@ -113,6 +113,13 @@ def read_duration(text: str) -> timedelta:
     return timedelta(seconds=value * _UNITS[unit])
 
 
+def exact_duration(span: timedelta, units: str = "dhms") -> str:
+    """Return `7d`, `24h`, `90m`, `30s`: the largest of `units` that tells it exactly."""
+    seconds = int(span.total_seconds())
+    unit = next(one for one in units if seconds % _UNITS[one] == 0)
+    return f"{seconds // _UNITS[unit]}{unit}"
+
+
 def day(moment: datetime | None) -> str:
     """Return `2026-11-24`, in UTC; None is a date that no calendar has."""
     return moment.astimezone(UTC).date().isoformat() if moment is not None else "unknown"

@@ -147,8 +147,8 @@ def test_the_order_of_patterns_counts() -> None:
     ("one", "expected"),
     [
         (None, Protection(False, 0, (), ("*",))),
-        (rule("main"), Protection(True, 0, (), (), False)),
-        (rule("main", enable_push=True), Protection(True, 0, (), ("*",), False)),
+        (rule("main"), Protection(True, 0, (), ())),
+        (rule("main", enable_push=True), Protection(True, 0, (), ("*",))),
         (
             rule(
                 "main",
@@ -160,7 +160,7 @@ def test_the_order_of_patterns_counts() -> None:
                 required_approvals=2,
                 ignore_stale_approvals=True,
             ),
-            Protection(True, 2, ("ci/old",), ("ci", "team:ops"), True),
+            Protection(True, 2, ("ci/old",), ("ci", "team:ops")),
         ),
     ],
 )

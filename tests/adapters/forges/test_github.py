@@ -86,7 +86,7 @@ RESTRICTED = {
             [ruleset("pull_request", required_approving_review_count=1)],
             None,
             None,
-            Protection(True, 1, (), None, False),
+            Protection(True, 1, (), None),
         ),
         (
             [
@@ -100,23 +100,23 @@ RESTRICTED = {
             ],
             None,
             None,
-            Protection(True, 3, ("ci/build", "ci/lint"), None, True),
+            Protection(True, 3, ("ci/build", "ci/lint"), None),
         ),
         # What a writer sees of classic protection: checks, no numbers.
-        ([], PUBLIC, None, Protection(True, None, ("ci/build",), None, None)),
+        ([], PUBLIC, None, Protection(True, None, ("ci/build",), None)),
         (
             [ruleset("pull_request", required_approving_review_count=1)],
             PUBLIC,
             None,
-            Protection(True, 1, ("ci/build",), None, None),
+            Protection(True, 1, ("ci/build",), None),
         ),
-        ([], PUBLIC, CLASSIC, Protection(True, 2, ("ci/build",), (), True)),
-        ([], PUBLIC, {}, Protection(True, 0, ("ci/build",), ("*",), False)),
+        ([], PUBLIC, CLASSIC, Protection(True, 2, ("ci/build",), ())),
+        ([], PUBLIC, {}, Protection(True, 0, ("ci/build",), ("*",))),
         (
             [],
             PUBLIC,
             RESTRICTED,
-            Protection(True, 0, ("ci/build",), ("ana", "team:ops", "app:gitops"), False),
+            Protection(True, 0, ("ci/build",), ("ana", "team:ops", "app:gitops")),
         ),
     ],
 )

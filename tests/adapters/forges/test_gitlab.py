@@ -194,13 +194,13 @@ def test_an_edition_without_approvals(place: Place) -> None:
 @pytest.mark.parametrize(
     ("rule", "branch", "project", "approvals", "expected"),
     [
-        (None, "main", {}, [], Protection(False, 0, (), ("*",), None)),
+        (None, "main", {}, [], Protection(False, 0, (), ("*",))),
         (
             {"name": "main", "push_access_levels": []},
             "main",
             {"only_allow_merge_if_pipeline_succeeds": True},
             [{"rule_type": "any_approver", "approvals_required": 2}],
-            Protection(True, 2, ("pipeline",), (), None),
+            Protection(True, 2, ("pipeline",), ()),
         ),
         (
             {
@@ -213,7 +213,7 @@ def test_an_edition_without_approvals(place: Place) -> None:
             "main",
             {},
             None,
-            Protection(True, None, (), ("Maintainers",), None),
+            Protection(True, None, (), ("Maintainers",)),
         ),
         (
             {"name": "release/*", "push_access_levels": []},
@@ -225,7 +225,7 @@ def test_an_edition_without_approvals(place: Place) -> None:
                 {"approvals_required": 3, "applies_to_all_protected_branches": True},
                 {"approvals_required": 9, "rule_type": "report_approver"},
             ],
-            Protection(True, 3, (), (), None),
+            Protection(True, 3, (), ()),
         ),
     ],
 )

@@ -310,7 +310,6 @@ class AzureDevOps(ForgeDialect):
             approvals=approvals_wanted(policies),
             checks=tuple(checks_wanted(policies)),
             pushers=() if policies else ("*",),
-            dismisses_stale=any(one.get("resetOnSourcePush") for one in reviewers),
             last_push=any(one.get("blockLastPusherVote") for one in reviewers),
         )
 

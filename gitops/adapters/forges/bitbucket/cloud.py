@@ -275,9 +275,6 @@ class BitbucketCloud(ForgeDialect):
             approvals=gate_of(rules, "require_approvals_to_merge"),
             checks=(BUILDS,) if builds else (),
             pushers=pushers if pushes else ("*",),
-            dismisses_stale=any(
-                rule["kind"] == "reset_pullrequest_approvals_on_change" for rule in rules
-            ),
         )
 
     def _protect(

@@ -242,7 +242,6 @@ class BitbucketDataCenter(ForgeDialect):
             approvals=_count(settings, "requiredApprovers"),
             checks=(BUILDS,) if _count(settings, "requiredSuccessfulBuilds") else (),
             pushers=pushers if keeping else ("*",),
-            dismisses_stale=None,
         )
 
     def _protect(

@@ -111,5 +111,4 @@ def protection(rule: Any) -> Protection:
         approvals=rule.required_approvals or 0,
         checks=tuple(rule.status_check_contexts or ()) if rule.enable_status_check else (),
         pushers=pushers,
-        dismisses_stale=bool(rule.dismiss_stale_approvals or rule.ignore_stale_approvals),
     )

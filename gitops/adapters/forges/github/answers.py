@@ -121,7 +121,6 @@ def rule_of(
         for one in each.get("required_status_checks", ())
     ]
     wanted = [int(each.get("required_approving_review_count", 0)) for each in pulls]
-    stale = [bool(each.get("dismiss_stale_reviews_on_push")) for each in pulls]
     last = [each[_LAST_PUSH] for each in pulls if _LAST_PUSH in each]
     public = (branch or {}).get("protection") or {}
     is_classic = classic is not None or bool(public.get("enabled"))
@@ -131,7 +130,6 @@ def rule_of(
         names += (classic.get("required_status_checks") or {}).get("contexts") or []
         reviews = classic.get("required_pull_request_reviews") or {}
         wanted.append(int(reviews.get("required_approving_review_count") or 0))
-        stale.append(bool(reviews.get("dismiss_stale_reviews")))
         last += [reviews[_LAST_PUSH]] if _LAST_PUSH in reviews else []
     barred = bool({"pull_request", "required_status_checks", "update"} & by_type.keys())
     if not (barred or is_classic):
@@ -142,7 +140,6 @@ def rule_of(
         approvals=None if untold and not any(wanted) else max(wanted, default=0),
         checks=tuple(dict.fromkeys(names)),
         pushers=None if barred or classic is None else _pushers(classic, bool(reviews)),
-        dismisses_stale=None if untold else any(stale),
         last_push=any(last) if last else None,
     )
 

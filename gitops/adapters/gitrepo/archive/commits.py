@@ -23,7 +23,6 @@ from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion
-from gitops.core.text.plain import split_lines
 from gitops.errors import NotFound, UsageError
 from gitops.ports import Tree as TreePort
 from gitops.ports import TreeEntry
@@ -158,8 +157,7 @@ class CommitReader:
         )
         if answer.code != 0:
             raise messages.error_of(messages.read_transport(answer.err), self._name)
-        pairs = (line.split("\t") for line in split_lines(answer.text) if "\t" in line)
-        return {ref: oid for oid, ref in pairs}
+        return messages.read_refs(answer.text)
 
     def _step_back(self, commit: str, steps: str, name: str) -> str:
         for mark, digits in _STEP.findall(steps):

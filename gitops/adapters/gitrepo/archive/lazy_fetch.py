@@ -106,7 +106,6 @@ class LazyFetch:
         freed = {one for one, some in parents.items() if not set(some) & set(missing)}
         if freed:
             self.store.cut_at(self.store.boundary() - freed)
-            self.store.reopen()  # git reads the list when it starts
         return bool(freed)
 
     def fetch_blobs(self, oids: Sequence[str]) -> None:

@@ -210,6 +210,12 @@ def quoted(lines: Sequence[str]) -> str:
     return "; ".join(["…", *told[-_LINES:]] if len(told) > _LINES else told)
 
 
+def read_refs(out: str) -> dict[str, str]:
+    """Return ref -> id of what `git ls-remote` printed."""
+    pairs = (line.split("\t") for line in split_lines(out) if "\t" in line)
+    return {ref: oid for oid, ref in pairs}
+
+
 def read_transport(err: str) -> PushVerdict:
     """Sort the stderr of a command that ended without a word about any branch."""
     from gitops.adapters.gitrepo.command.causes import transport_cause

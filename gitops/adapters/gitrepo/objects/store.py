@@ -312,7 +312,6 @@ class Store:
         joined = {one for one, some in parents.items() if lacking.isdisjoint(some)}
         if joined:
             self.cut_at(self.boundary() - joined)
-            self.reopen()  # git reads the list when it starts
 
     def has_part_of(self, size: int) -> bool:
         """Return True when a pack was given up at `size` bytes, the limit that git got."""

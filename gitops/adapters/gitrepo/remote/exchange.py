@@ -271,8 +271,7 @@ class Exchange:
         )
         if answer.code != 0:
             raise messages.error_of(messages.read_transport(answer.err), self._place)
-        pairs = (line.split("\t") for line in split_lines(answer.text))
-        return {ref: oid for oid, ref in pairs}
+        return messages.read_refs(answer.text)
 
     def _listed(self, wire: Wire, patterns: Sequence[str]) -> dict[str, str] | None:
         from gitops.adapters.gitrepo.wire.upload import list_refs

@@ -17,7 +17,6 @@ from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import GitResult
 from gitops.adapters.gitrepo.command.push import push_args, read_answer, settle
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.core.text.plain import split_lines
 from gitops.ports import RefUpdate
 
 _DEPTHS = (50, 1000, 20_000, 2_147_483_647)  # the last one is Git's word for all of it
@@ -116,8 +115,8 @@ class _Source:
 
     def heads(self) -> Mapping[str, str]:
         answer = self._talk("ls-remote", "--heads", "--", self._url)
-        pairs = (line.split("\t") for line in split_lines(answer.text))
-        self._heads = {ref.removeprefix("refs/heads/"): oid for oid, ref in pairs}
+        refs = messages.read_refs(answer.text)
+        self._heads = {ref.removeprefix("refs/heads/"): oid for ref, oid in refs.items()}
         return self._heads
 
     def find(self, branch: str, commit: str) -> str | None:

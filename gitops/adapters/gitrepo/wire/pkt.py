@@ -85,6 +85,12 @@ def sideband(read: Callable[[int], bytes], told: Callable[[bytes], None]) -> Ite
             raise NotGit(f"the server gave up: {data[:200]!r}")
 
 
+def command(name: str, agent: str, words: Iterable[str]) -> bytes:
+    """Return a request of protocol version 2: a command, and what it is told."""
+    head = line(f"command={name}\n") + line(f"agent={agent}\n")
+    return head + DELIM + joined(f"{word}\n" for word in words)
+
+
 def joined(lines: Iterable[str]) -> bytes:
     """Return lines as they go over the wire, with a flush behind them."""
     return b"".join(map(line, lines)) + FLUSH

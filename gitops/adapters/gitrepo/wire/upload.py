@@ -17,10 +17,9 @@ from gitops.adapters.gitrepo.objects import pack
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.wire.order import Wanted
 from gitops.adapters.gitrepo.wire.pkt import (
-    DELIM,
     FLUSH,
     NotGit,
-    line,
+    command,
     read_line,
     refs_section,
     section,
@@ -37,9 +36,8 @@ _LINES = 100_000  # of the sections before the pack
 
 def list_refs(wire: Wire, prefixes: Sequence[str]) -> Listing:
     """Ask where the refs are whose names begin with `prefixes`. Raises NotGit, Broken."""
-    lines = [line("command=ls-refs\n"), line(f"agent={AGENT}\n"), DELIM, line("symrefs\n")]
-    lines += [line(f"ref-prefix {one}\n") for one in prefixes]
-    answer = wire.post(UPLOAD, b"".join((*lines, FLUSH)))
+    words = ("symrefs", *(f"ref-prefix {one}" for one in prefixes))
+    answer = wire.post(UPLOAD, command("ls-refs", AGENT, words))
     refs: dict[str, str] = {}
     head: str | None = None
     for text in refs_section(answer.read):
@@ -84,7 +82,6 @@ def fetch(wire: Wire, git: Git, store: Store, wanted: Wanted) -> None:
     answer.drain()
     if cut or joined:
         store.cut_at((store.boundary() | cut) - joined)
-        store.reopen()  # git reads the list when it starts
 
 
 def _request(store: Store, wanted: Wanted) -> bytes:
@@ -102,8 +99,7 @@ def _request(store: Store, wanted: Wanted) -> bytes:
     words += [f"want {one}" for one in dict.fromkeys(wanted.commits)]
     words += [f"have {one}" for one in dict.fromkeys(wanted.haves)]
     words += ["done"]
-    lines = [line("command=fetch\n"), line(f"agent={AGENT}\n"), DELIM]
-    return b"".join((*lines, *(line(f"{word}\n") for word in words), FLUSH))
+    return command("fetch", AGENT, words)
 
 
 def can_filter(wire: Wire) -> bool:
