@@ -140,6 +140,8 @@ def _apps(yard: Yard, count: int, commits: int) -> None:
     yard.measure("validate", estate, count, validate)
     yard.measure("validate, one commit later", estate, count, validate, warm=validate, landed=True)
     yard.measure("hold --all", estate, count, ["hold", "--all", "--reason", "INC-1"])
+    hold = ["hold", "dev", "--reason", "INC-1"]
+    yard.measure("hold of dev, after status", estate, count, hold, warm=["status"], landed=True)
     yard.measure("rollback of dev", estate, count, ["rollback", "dev", "--yes"])
     yard.measure(
         "promote", estate, count, ["promote", "--from", "dev", "--to", "test", "--app", "a1"]
@@ -169,7 +171,13 @@ def _check(yard: Yard, apps: int, commits: int) -> None:
 
 def _crowded(yard: Yard, held: int, refs: int) -> None:
     """Measure many holds, and many refs."""
-    yard.measure("status with holds", Estate(held, 100, holds=held), held, ["status"])
+    many = 5 * held
+    yard.measure("status with holds", Estate(many, 100, holds=many), many, ["status"])
+    estate = Estate(many, 300, proposed=held)
+    yard.measure("status with proposals", estate, held, ["status"])
+    yard.measure(
+        "the same, one commit later", estate, held, ["status"], warm=["status"], landed=True
+    )
     estate = Estate(10, 100, refs=refs)
     yard.measure("status with refs", estate, refs, ["status"])
 
