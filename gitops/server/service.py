@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_MOST_LIVE = 2_000  # overlays whose health is looked up at every look
+
 
 class Right(Protocol):
     """Whether somebody may do something, and why not, in words."""
@@ -164,12 +166,14 @@ class Service:
         return open_kept(self.settings.repository, self.settings.branch)
 
     def _look(self) -> Board:
+        from gitops.actions.argocd.live import live_cells
         from gitops.actions.index.state import read_state
 
         before = self.board.current()
         with self.doors.session() as session:
             state = read_state(session, before.state if before is not None else None)
-            return Board(state, session.repository.describe(), datetime.now(UTC))
+            lives = live_cells(session, state) if len(state.cells) <= _MOST_LIVE else {}
+            return Board(state, session.repository.describe(), datetime.now(UTC), lives)
 
     def _changed(self, board: Board) -> None:
         self.hub.publish("board", board.mark)

@@ -151,15 +151,17 @@ def test_without_javascript_it_is_whole(chromium: Browser, served: Service) -> N
         assert page.locator("tr[data-row]").count() == 6
         page.locator("#q").fill("payments")
         page.get_by_role("button", name="Search").click()
+        page.wait_for_url("**/?q=payments*")
         assert page.locator("tr[data-row]").count() == 1
         page.goto("/")
         page.get_by_role("link", name="Needs a look").click()
+        page.wait_for_url("**/?show=bad")
         assert page.locator("tr[data-row]").count() == 2
         page.goto("/preferences")
         page.get_by_label("한국어").check()
         page.get_by_label("Dark").check()
         page.get_by_role("button", name="Keep").click()
-        assert page.locator("html[lang=ko][data-theme=dark]").count() == 1
+        page.wait_for_selector("html[lang=ko][data-theme=dark]", state="attached")
         assert page.get_by_role("link", name="현황판").is_visible()
 
 

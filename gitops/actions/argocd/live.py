@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from gitops.actions.argocd.at_hand import ClustersAtHand
+from gitops.actions.argocd.at_hand import ClustersAtHand, clusters_at_hand
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.observation import observe
 from gitops.actions.argocd.tracking import Readings, TrackingApplication, read_feeds, rollouts_of
+from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
+from gitops.actions.index.state import IndexState
 from gitops.core.argocd.health import drift
 from gitops.core.argocd.reports import Live, LiveApplication
 from gitops.core.argocd.rollout import read_rollout
@@ -86,3 +88,21 @@ class LiveView:
                 window = rollout.describe_window()
                 lines += [f"Rollout {rollout.name}: {window}"] if window is not None else []
         return tuple(lines)
+
+
+def live_cells(session: Session, state: IndexState, *, within: float = 3.0) -> dict[str, Live]:
+    """Return what the clusters say of each cell of an index, by its name; nothing without any.
+
+    One reading of each cluster serves all; `within`: seconds that anybody waits for all of them.
+    Raises as reading a tip does; a cluster that cannot be reached is a word in its cells.
+    """
+    tip = open_tip(session, lenient=True)
+    rows = {
+        cell.overlay.environment.name: cell.overlay.environment for cell in state.cells.values()
+    }
+    there = clusters_at_hand(session, tip, rows.values(), within=within)
+    if not any(there.clusters.values()) and not there.unusable:
+        return {}
+    view = LiveView(session, tip, there)
+    found = ((name, view.of(cell.overlay, cell.release)) for name, cell in state.cells.items())
+    return {name: live for name, live in found if live is not None}

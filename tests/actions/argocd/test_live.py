@@ -7,6 +7,8 @@ import threading
 import pytest
 
 from argo_world import CONFIG, ArgoWorld
+from gitops.actions.argocd.live import live_cells
+from gitops.actions.index.state import read_state
 from gitops.actions.status import status
 from gitops.core.argocd.reports import Live
 from gitops.core.report import StatusReport
@@ -139,3 +141,21 @@ def test_rollouts(world: ArgoWorld) -> None:
         "Rollout api: promoted in full",
         "Rollout api: a rollback within 3 revisions runs no steps: nothing yet",
     ) == live.applications[0].rollouts
+
+
+def test_cells_of_the_index_are_told_the_same(world: ArgoWorld) -> None:
+    """What `status` says of each overlay, by the name of its cell; a checkout has none."""
+    session = world.session()
+    cells = live_cells(session, read_state(session))
+
+    told = look(world)
+    assert cells["dev"].applications[0].state == "healthy"
+    assert cells == {name: live for name, live in told.items() if live is not None}
+
+
+def test_cells_tell_of_a_cluster_that_is_away(world: ArgoWorld) -> None:
+    """It is a word in its place, and no error."""
+    world.cluster.trouble = Unavailable("fake is away")
+    session = world.session()
+
+    assert live_cells(session, read_state(session))["dev"] == Live(problem="fake is away")
