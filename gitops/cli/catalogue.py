@@ -243,14 +243,17 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     "notify": (
         "gitops notify --settings channels.yaml",
         "gitops notify --settings channels.yaml --dry-run",
+        "gitops notify --settings channels.yaml -o json",
     ),
     "alerts test": (
         "gitops alerts test body.json",
+        "gitops alerts test body.json -o json",
         "gitops alerts test - -o json",
     ),
     "workflow init": (
         "gitops workflow init --image registry.example.com/gitops:1",
-        "gitops workflow init ci/workflows --image registry.example.com/gitops:1 --namespace ci",
+        "gitops workflow init ci --image registry.example.com/gitops:1",
+        "gitops workflow init --image example.com/gitops:1 --namespace ci",
     ),
     "workflow run": (
         "gitops workflow run gitops-promote -p environment=prod",
@@ -259,17 +262,24 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
     ),
     "workflow watch": (
         "gitops workflow watch gitops-promote-x7k2p",
+        "gitops workflow watch gitops-promote-x7k2p --timeout 30m",
         "gitops workflow watch gitops-promote-x7k2p --timeout 10m -o json",
     ),
     "workflow list": (
         "gitops workflow list",
+        "gitops workflow list --namespace ci",
         "gitops workflow list --namespace ci -n 5 -o json",
     ),
     "workflow stop": (
         "gitops workflow stop gitops-promote-x7k2p",
         "gitops workflow stop gitops-promote-x7k2p --terminate",
+        "gitops workflow stop gitops-promote-x7k2p --namespace ci",
     ),
-    "workflow retry": ("gitops workflow retry gitops-promote-x7k2p",),
+    "workflow retry": (
+        "gitops workflow retry gitops-promote-x7k2p",
+        "gitops workflow retry gitops-promote-x7k2p --namespace ci",
+        "gitops workflow retry gitops-promote-x7k2p -o json",
+    ),
     "workflow resume": (
         "gitops workflow resume gitops-promote-x7k2p",
         "gitops workflow resume gitops-promote-x7k2p --step approval -p who=ana",

@@ -25,6 +25,7 @@ ELSEWHERE = (
     "cli/catalogue.py",
     "cli/completion/scripts.py",
     "config/keys.py",
+    "adapters/workflows/definition.py",
 )
 READERS = {
     "ENV": "dev",
@@ -33,6 +34,9 @@ READERS = {
     "RELEASE": "1.4.1",
     "DIR": "x",
     "COMMAND": "status",
+    "TEMPLATE": "gitops-promote",
+    "IMAGE": "registry.example.com/gitops:1",
+    "URL": "https://git.example.com/shop/manifests.git",
 }
 """What people put in place of a word in capitals."""
 SLOW = ("demo", "watch", "wait", "init")

@@ -66,7 +66,8 @@ def write_caller(
     """
     if system == "argo":
         raise UsageError(
-            "Argo Workflows has templates of its own", hint="`gitops workflow init` writes them"
+            "Argo Workflows has templates of its own",
+            hint="`gitops workflow init --image IMAGE --repo-url URL` writes them",
         )
     if system not in _SYSTEMS:
         raise UsageError(f"--ci {system} is no CI system", hint="github, gitlab, jenkins or argo")

@@ -45,7 +45,7 @@ def retry(workflows: Workflows, name: str) -> tuple[WorkflowRun, tuple[str, ...]
         if run.phase == "Succeeded":
             raise Refused(
                 f"workflow {name} succeeded: there is nothing to retry",
-                hint="gitops workflow run starts a new one",
+                hint="`gitops workflow run TEMPLATE` starts a new one",
             )
         made, gone = retried(found)
         workflows.drop_pods(name, gone)

@@ -81,6 +81,9 @@ def _check(template: str, found: Mapping[str, Any], parameters: Mapping[str, str
 
 def _instead(template: str, known: Mapping[str, object]) -> str:
     if not known:
-        return "`gitops workflow init` writes some; kubectl apply -f puts them there"
+        return (
+            "`gitops workflow init --image IMAGE --repo-url URL` writes some; "
+            "kubectl apply -f puts them there"
+        )
     like = nearest_word(template, known)
     return f"did you mean {like}?" if like else f"there are {', '.join(sorted(known)[:10])}"

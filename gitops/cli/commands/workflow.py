@@ -176,7 +176,7 @@ def _follow(
         raise Unhealthy(
             f"workflow {ended.name} ended {ended.phase.lower()}{why}",
             reasons=tuple(f"{one.name}: {one.message or one.phase}" for one in ended.failed),
-            hint=f"gitops workflow retry {ended.name} runs again what failed",
+            hint=f"`gitops workflow retry {ended.name}` runs again what failed",
         )
     return print_run(action, "succeeded", ended, place.output)
 

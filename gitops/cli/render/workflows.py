@@ -105,7 +105,7 @@ def print_runs(runs: Sequence[WorkflowRun], place: str, output: str) -> int:
         print_json({"workflows": [run_document(one) for one in runs]})
         return 0
     if not runs:
-        line(f"no workflow ran in {safe(place)}: gitops workflow run TEMPLATE starts one")
+        line(f"no workflow ran in {safe(place)}: `gitops workflow run TEMPLATE` starts one")
         return 0
     rows = [
         (
