@@ -46,7 +46,7 @@ class TellsRequests:
         method = scope["method"] if scope["method"] in _KNOWN else "other"
         route = _route(scope)
         self._metrics.answered(method, route, status, seconds)
-        if route in _QUIET and status < 500:
+        if route in _QUIET and status != 500:  # not ready is an answer, too
             return
         person = scope.get("state", {}).get("person")
         _log.log(
