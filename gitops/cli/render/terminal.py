@@ -33,13 +33,16 @@ def paint(text: str, style: str, stream: TextIO) -> str:
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Align `rows` of cells with two spaces between columns; no trailing spaces."""
-    width = max((len(row) for row in rows), default=0)
-    widths = [
-        max((width_of(row[i]) for row in rows if i < len(row)), default=0) for i in range(width)
-    ]
+    sizes = [[width_of(cell) for cell in row] for row in rows]
+    widths: list[int] = []
+    for row in sizes:
+        widths += [0] * (len(row) - len(widths))
+        for at, size in enumerate(row):
+            if size > widths[at]:
+                widths[at] = size
     return [
-        "  ".join(cell + " " * (widths[i] - width_of(cell)) for i, cell in enumerate(row)).rstrip()
-        for row in rows
+        "  ".join([cell + " " * (widths[at] - size[at]) for at, cell in enumerate(row)]).rstrip()
+        for row, size in zip(rows, sizes, strict=True)
     ]
 
 
