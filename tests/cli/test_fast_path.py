@@ -83,7 +83,7 @@ def parsed(name: str, rest: list[str], environ: dict[str, str]) -> tuple[str, st
         (["deploy", "a:1", "--to", "dev", "--override", "x"], (".", None, "tip")),
         (["deploy", "a:1", "--to", "dev", "--override=x"], (".", None, "tip")),
         (["rollback", "dev", "-y"], (".", None, "history")),
-        (["status"], (".", None, "history")),
+        (["status"], (".", None, "landed")),
         (["deploy", "a:1", "--reason", f"--repo={URL}"], (".", None, "remembered")),
         (["deploy", "a:1", "--reason", "--repo", URL], (".", None, "remembered")),
         (["deploy", "a:1", "--new-option", URL], None),
