@@ -11,7 +11,8 @@ import threading
 import time
 import urllib.request
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import IO
@@ -74,6 +75,46 @@ class Running:
 def run(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
     """Run one command to its end."""
     return Running(command, environment).wait()
+
+
+def run_watched(command: Sequence[str], environment: Mapping[str, str]) -> Cost:
+    """Run one command to its end, and see how much memory its largest process takes.
+
+    What the kernel tells at the end is at least what the process had that started it, before it
+    was another program: nothing, where that is this one. So the peaks are read while it runs.
+    """
+    running = Running(command, environment)
+    peak, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(_SAMPLE):
+            peak[0] = max(peak[0], *(_peak(one) for one in _family(running.process.pid)))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    cost = running.wait()
+    done.set()
+    watcher.join()
+    return replace(cost, memory=peak[0]) if peak[0] else cost
+
+
+def _family(root: int) -> list[int]:
+    """Return a process and all below it."""
+    found = [root]
+    for one in found:
+        with suppress(OSError):
+            text = Path(f"/proc/{one}/task/{one}/children").read_text()
+            found += map(int, text.split())
+    return found
+
+
+def _peak(process: int) -> int:
+    """Return the most bytes that one process had of its own since it is what it is."""
+    with suppress(OSError, StopIteration):
+        text = Path(f"/proc/{process}/status").read_text()
+        lines = (line.split() for line in text.splitlines())
+        return next(int(words[1]) * 1024 for words in lines if words[0] == "VmHWM:")
+    return 0
 
 
 def memory_of_all(command: Sequence[str], environment: Mapping[str, str]) -> int | None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from estates import Estate, build_estate, land, reset
 from figures import Figure, by, figures_table, table
-from measure import Wire, run
+from measure import Wire, run, run_watched
 from peers import base_environment
 from single import say
 
@@ -84,7 +84,7 @@ class Yard:
                 self.number += 1
                 land(path, estate, self.number)
             self.wire.counts()
-            cost = run([*self.gitops, *words, "--repo", where], self.environment())
+            cost = run_watched([*self.gitops, *words, "--repo", where], self.environment())
             requests.append(self.wire.counts().get("requests", 0))
             if cost.status not in expect:
                 failed, told = failed + 1, cost.words
