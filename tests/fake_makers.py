@@ -1,9 +1,10 @@
-"""GHCR and Docker Hub as their makers describe them: a registry, and the interface beside it.
+"""GHCR, Docker Hub and Amazon ECR as described: a registry, and its maker's interface.
 
 Faked over HTTP; the real ones were never asked.
 
 https://docs.github.com/rest/packages, https://docs.docker.com/reference/api/hub/latest/,
-https://docs.docker.com/reference/api/registry/latest/
+https://docs.docker.com/reference/api/registry/latest/,
+https://docs.aws.amazon.com/AmazonECR/latest/APIReference/API_BatchDeleteImage.html
 """
 
 from __future__ import annotations
@@ -22,11 +23,12 @@ from servers.loopback import Handler, Loopback
 
 TOKEN = "ghp_token-of-ana"
 PASSWORD = "dckr_pat_of-ana"
+AWS_KEY, AWS_SECRET = "AKIDEXAMPLE", "secret-of-ana/K7MDENG"
 _BEARER = "hub-token-of-ana"
 
 
 class FakeMaker(Loopback):
-    """A registry over HTTP; `kind` is `github` or `hub`.
+    """A registry over HTTP; `kind` is `github`, `hub` or `ecr`.
 
     Attributes:
         shelf: what is in it.
@@ -112,7 +114,7 @@ class FakeMaker(Loopback):
     ) -> tuple[int, dict[str, str], bytes]:
         """By the protocol: GHCR never does it, Docker Hub with what no tag names."""
         no = json.dumps({"errors": [{"code": "UNSUPPORTED", "message": "unsupported"}]}).encode()
-        if self.kind == "github":
+        if self.kind in ("github", "ecr"):
             return 405, {}, no
         if digest in repository.tags.values():
             return 403, {}, b"{}"
@@ -140,6 +142,8 @@ class FakeMaker(Loopback):
     ) -> tuple[int, Any]:
         if self.kind == "hub":
             return self._hub(method, path, headers, body)
+        if self.kind == "ecr":
+            return self._ecr(headers, body)
         if headers.get("Authorization") != f"Bearer {TOKEN}":
             return 401, {"message": "Bad credentials"}
         if method == "GET" and re.fullmatch(r"/users/[^/]+", path):
@@ -176,6 +180,31 @@ class FakeMaker(Loopback):
                 return 204, None
         return 404, {"message": "Not Found"}
 
+    def _ecr(self, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
+        """An image goes with all of its tags; one that is part of an index stays."""
+        target = "AmazonEC2ContainerRegistry_V20150921.BatchDeleteImage"
+        own = f"AWS4-HMAC-SHA256 Credential={AWS_KEY}/"
+        if not headers.get("Authorization", "").startswith(own):
+            return 400, {"__type": "UnrecognizedClientException", "message": "invalid token"}
+        if headers["X-Amz-Target"] != target:
+            return 400, {"__type": "UnknownOperationException"}
+        if self.refuses is not None:
+            return self.refuses[0], {"__type": "AccessDeniedException", "message": self.refuses[1]}
+        asked = json.loads(body)
+        repository = self.shelf.repositories.get(ImageName(self.host, asked["repositoryName"]))
+        if repository is None:
+            return 400, {"__type": "RepositoryNotFoundException", "message": "no repository"}
+        done, failed = [], []
+        for one in asked["imageIds"]:
+            digest = one["imageDigest"]
+            if repository.manifests.pop(digest, None) is None:
+                failed.append({"imageId": one, "failureCode": "ImageNotFound"})
+                continue
+            for tag in [tag for tag, other in repository.tags.items() if other == digest]:
+                del repository.tags[tag]
+            done.append(one)
+        return 200, {"imageIds": done, "failures": failed}
+
     def _hub(self, method: str, path: str, headers: dict[str, str], body: bytes) -> tuple[int, Any]:
         if (method, path) == ("POST", "/v2/auth/token"):
             good = {"identifier": "ana", "secret": PASSWORD}
@@ -198,8 +227,11 @@ def open_maker(maker: FakeMaker, **more: str) -> OciRegistry:
         "GITHUB_TOKEN": TOKEN,
         "GITHUB_SERVER_URL": maker.url,
         "DOCKER_AUTH_CONFIG": json.dumps(auth),
+        "AWS_ACCESS_KEY_ID": AWS_KEY,
+        "AWS_SECRET_ACCESS_KEY": AWS_SECRET,
     }
-    own = {maker.host: f"{maker.kind} {maker.url}/api"}
+    account = "123456789012 eu-west-1 " if maker.kind == "ecr" else ""
+    own = {maker.host: f"{maker.kind} {account}{maker.url}/api"}
     return OciRegistry(environ | more, FakeClock(), 20.0, own)
 
 

@@ -42,15 +42,15 @@ class Place:
     forgets: bool = False
 
 
-@pytest.fixture(params=["memory", "debian", "locked", "gitea", "ghcr", "hub"])
+@pytest.fixture(params=["memory", "debian", "locked", "gitea", "ghcr", "hub", "ecr"])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """Each kind of registry."""
     if request.param == "memory":
         made = MemoryRegistry()
         yield Place(ImageName("registry.example.com", "shop/api"), made, made)
         return
-    if request.param in ("ghcr", "hub"):
-        with FakeMaker("github" if request.param == "ghcr" else "hub") as maker:
+    if request.param in ("ghcr", "hub", "ecr"):
+        with FakeMaker("github" if request.param == "ghcr" else request.param) as maker:
             opened = open_maker(maker)
             yield Place(ImageName(maker.host, "shop/api"), maker.shelf, opened)
             opened.close()

@@ -1,4 +1,4 @@
-"""Registries that delete by an interface of their makers: GitHub's packages, Docker Hub's tags.
+"""Registries that delete by an interface of their makers: GHCR, Docker Hub, Amazon ECR.
 
 Written from what is published, and never run against them (docs/how-to/images.md says so):
 
@@ -17,9 +17,12 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from gitops.adapters.http.door import Deadline, HttpDoor, NoResponse, Response
+from gitops.adapters.http.door import Deadline, Response
 from gitops.adapters.registry.access import RegistryAccess
 from gitops.adapters.registry.docker_config import DockerConfig
+from gitops.adapters.registry.ecr import HOST as ECR_HOST
+from gitops.adapters.registry.ecr import AmazonEcr
+from gitops.adapters.registry.own_interface import OwnInterface
 from gitops.adapters.registry.removal import ByProtocol, Way, refused
 from gitops.core.forges.address import ForgeAddress
 from gitops.core.forges.token import choose_token
@@ -29,7 +32,6 @@ from gitops.errors import Conflict, Denied, GitopsError, Unavailable
 _Version = tuple[int, str, tuple[str, ...]]
 """Its number, its digest ("" for none) and its tags."""
 
-_MOST = 4 << 20
 _PAGES = 1000
 _HUB = "https://hub.docker.com"
 
@@ -50,6 +52,9 @@ def ways(
                 made[name.host] = GitHubPackages(access, environ, url)
             elif kind == "hub":
                 made[name.host] = DockerHub(access, environ, url)
+            elif kind == "ecr":
+                account, region, url = url.split(" ")
+                made[name.host] = AmazonEcr(access, environ, url, account, region)
             else:
                 made[name.host] = ByProtocol(access)
         return made[name.host]
@@ -65,44 +70,13 @@ def _kind_of(host: str) -> str:
         server = host.removeprefix("containers.")
         api = f"https://api.{server}" if server.endswith(".ghe.com") else f"https://{server}/api/v3"
         return f"github {api}"
+    if (amazon := ECR_HOST.fullmatch(host)) is not None:
+        account, region, domain = amazon.groups()
+        return f"ecr {account} {region} https://api.ecr.{region}.{domain}"
     return f"hub {_HUB}" if host == DOCKER_HUB else ""
 
 
-class _Own:
-    """Requests to a maker's interface, with its own credential and to its own origin alone."""
-
-    def __init__(self, access: RegistryAccess, environ: Mapping[str, str], url: str) -> None:
-        self._access = access
-        self._url = url.rstrip("/")
-        self._door = HttpDoor(environ)
-
-    def _ask(
-        self,
-        method: str,
-        name: ImageName,
-        path: str,
-        deadline: Deadline,
-        headers: Mapping[str, str],
-        body: bytes | None = None,
-    ) -> Response:
-        where = f"{self._url}{path}"
-        try:
-            return self._door.ask(method, where, headers, body, most=_MOST, deadline=deadline)
-        except NoResponse as error:
-            raise self._access.words.silence(self._named(name), error) from None
-
-    def _named(self, name: ImageName) -> ImageName:
-        """Return what errors name: the interface, not the registry."""
-        return ImageName(urlsplit(self._url).netloc, name.path)
-
-    def _json(self, name: ImageName, answer: Response) -> Any:
-        try:
-            return json.loads(answer.body)
-        except (ValueError, RecursionError) as error:
-            raise self._access.words.malformed(self._named(name), error) from None
-
-
-class GitHubPackages(_Own):
+class GitHubPackages(OwnInterface):
     """`Way` of GHCR: versions of a container package, by GitHub's REST API."""
 
     def __init__(self, access: RegistryAccess, environ: Mapping[str, str], url: str) -> None:
@@ -227,7 +201,7 @@ class GitHubPackages(_Own):
         return Denied(f"{host} does not allow {what}: {words}", hint=hint)
 
 
-class DockerHub(_Own):
+class DockerHub(OwnInterface):
     """`Way` of Docker Hub: tags by its own API, manifests by the protocol once they have none."""
 
     def __init__(self, access: RegistryAccess, environ: Mapping[str, str], url: str) -> None:

@@ -1,4 +1,4 @@
-"""GHCR and Docker Hub delete by interfaces of their makers, faked as these describe them."""
+"""GHCR, Docker Hub and ECR delete by interfaces of their makers, faked as these describe them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gitops.errors import Conflict, Denied, GitopsError, Unavailable
 from images import Pushed, push_index, tag_again
 
 
-@pytest.fixture(params=["github", "hub"])
+@pytest.fixture(params=["github", "hub", "ecr"])
 def maker(request: pytest.FixtureRequest) -> Iterator[FakeMaker]:
     """Each of them."""
     with FakeMaker(request.param) as made:
@@ -104,6 +104,7 @@ def test_what_is_refused_changes_nothing(
         assert refusal[1] in caught.value.message
 
 
+@pytest.mark.parametrize("maker", ["github", "hub"], indirect=True)
 def test_nobody_signed_in(maker: FakeMaker) -> None:
     """Said before anything has changed, with what to do."""
     name, pushed = push(maker)
@@ -115,6 +116,7 @@ def test_nobody_signed_in(maker: FakeMaker) -> None:
     assert [] == writes(maker)
 
 
+@pytest.mark.parametrize("maker", ["github", "hub"], indirect=True)
 def test_credentials_that_are_not_taken(maker: FakeMaker) -> None:
     """An expired token, a wrong password: told before anything has changed, without showing it."""
     name, pushed = push(maker)
