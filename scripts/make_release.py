@@ -21,7 +21,7 @@ DIST = ROOT / "dist"
 TOOLS = Path(sys.executable).parent
 VERSION = re.compile(r'^__version__ = "([^"]+)"$', re.MULTILINE)
 NUMBER = re.compile(r"\d+\.\d+\.\d+(?:(?:a|b|rc)\d+)?")
-_OF_MAKING = ("release-tools.txt", "build.txt")
+_OF_MAKING = ("release-tools.txt", "build.txt", "site.txt")
 _UNRELEASED = "## [Unreleased]\n"
 # Where msgspec and PyYAML have compiled files, one file serves all of these.
 _PYTHONS = ("311", "312", "313", "314")
