@@ -104,6 +104,30 @@ def test_two_writers_lose_nothing_and_do_nothing_twice(repo: Repo) -> None:
         assert f"newTag: '{number + 2}'".encode() in repo.show(path_of(f"a{number % APPS}"))
 
 
+def test_what_another_replica_did_is_not_done_again(repo: Repo) -> None:
+    """A call that loses its push to another replica, which did the very same and then something
+    newer, has landed: planned again it would take the newer back."""
+    first, newer = deploying("shop/a0:2"), deploying("shop/a0:10")
+    with open_door(str(repo.path)) as one, open_door(str(repo.path)) as two:
+        ahead, late = Writer(one), Writer(two)
+        push = two.repository.push
+
+        def overtaken(updates: object) -> object:
+            two.repository.push = push
+            for order in (first, newer):
+                assert ahead.submit(order).wait(20).report.outcome == "committed"
+            return push(updates)
+
+        two.repository.push = overtaken
+        outcome = late.submit(first).wait(20)
+        assert all(writer.drain(10) for writer in (ahead, late))
+
+    ids = repo.git("log", "--format=%(trailers:key=Gitops-Id,valueonly)").split()
+    assert [newer.id, first.id] == ids
+    assert (True, "committed") == (outcome.again, outcome.report.outcome)
+    assert b"newTag: '10'" in repo.show(path_of("a0"))
+
+
 PROCESS = """
 import sys
 from server_calls import deploying

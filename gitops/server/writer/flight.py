@@ -47,6 +47,14 @@ class PushLanded(Struct, frozen=True):
 Verdict = PushLanded | Lost | GitopsError
 
 
+class LandedElsewhere(Exception):
+    """The call landed meanwhile, by another replica: what is planned anew would do it twice."""
+
+    def __init__(self, report: WriteReport) -> None:
+        super().__init__(report.commit)
+        self.report = report
+
+
 class Flight:
     """A call, and the thread that it runs in.
 
@@ -79,6 +87,8 @@ class Flight:
         self._verdict: Verdict | None = None
         self._just_lost = False
         self._thread: threading.Thread | None = None
+        self._looking: Session | None = None
+        self._looked_in: Round | None = None
 
     def advance(self, round_: Round) -> Stage:
         """Let it run in `round_` until it gives the turn back. The caller has the turn."""
@@ -134,6 +144,19 @@ class Flight:
         assert self._round is not None  # set by whoever let it run  # noqa: S101
         return self._round
 
+    def look_again(self) -> None:
+        """Raise LandedElsewhere where the call has landed since it was planned last.
+
+        Another replica may have done it, and somebody else something newer on top: planned once
+        more it would undo that.
+        """
+        if self.call.order.fresh or self._looking is None or self._looked_in is self._round:
+            return
+        self._looked_in = self._round
+        found = self._landed.report(self._looking, self.call.order, self.round)
+        if found is not None:
+            raise LandedElsewhere(found)
+
     def _give_back(self, stage: Stage) -> None:
         self.stage = stage
         self._back.release()
@@ -161,7 +184,11 @@ class Flight:
         order = self.call.order
         if not order.fresh and (found := self._landed_before(session)) is not None:
             return Outcome(report=found, again=True)
-        return Outcome(report=order.run(session))
+        self._looking, self._looked_in = session, self._round
+        try:
+            return Outcome(report=order.run(session))
+        except LandedElsewhere as elsewhere:
+            return Outcome(report=elsewhere.report, again=True)
 
     def _landed_before(self, session: Session) -> WriteReport | None:
         attempts = Attempts(session)
@@ -223,6 +250,7 @@ class SeenRepository:
         """Return the tip as the calls before have left it; later the newest there is."""
         if self._flight.alone:
             return self._real.snapshot(branch)
+        self._flight.look_again()
         return self._flight.round.snapshot(branch)
 
     def remembered(self, branch: str | None = None) -> AbstractContextManager[Snapshot | None]:
