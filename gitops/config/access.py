@@ -95,21 +95,6 @@ class _NamedText:
         return self.of.says.schema()
 
 
-def access_keys(name: Text) -> dict[str, Key]:
-    """Return both keys of the top level; `name` is that of an environment."""
-    return {
-        "access": Key(
-            ListOf(access_table(name)),
-            "Who may do what through `gitops serve`; without it signed-in people look, and nobody "
-            "acts.",
-        ),
-        "jobs": Key(
-            ListOf(job_table()),
-            "Jobs of CI systems that call the server, and how each proves what it is.",
-        ),
-    }
-
-
 def access_table(name: Text) -> Table:
     """Return the shape of a row of `access:`; `name` is that of an environment."""
     return Table(

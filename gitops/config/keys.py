@@ -70,7 +70,7 @@ from gitops.config.patterns import (
     explain_zone,
 )
 from gitops.config.registries import PINS, registry_keys
-from gitops.config.server import server_keys
+from gitops.config.server_keys import server_keys
 from gitops.config.shapes import Key, ListOf, OneOf, OneOrMore, Table, Text, WholeNumber, YesNo
 
 ENVIRONMENT = Table(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
 from gitops.config.registries import (
@@ -13,7 +13,6 @@ from gitops.config.registries import (
     make_cleanup,
     make_registries,
 )
-from gitops.config.server import check_server, make_server
 from gitops.config.shapes import Problems, Value, nearest, shown
 from gitops.core.environments.environment import (
     Approvals,
@@ -46,6 +45,8 @@ if TYPE_CHECKING:
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
 
+_OF_SERVER = ("access", "jobs", "alerts", "notify")
+
 
 def check_rules(root: Value, problems: Problems) -> None:
     """Add what is wrong between the values: names, overlays, order, modes that exclude others."""
@@ -70,7 +71,10 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_forge(root.keys.get("forge"), problems)
     if lists.get("clusters"):
         check_clusters(lists["clusters"], names, problems)
-    check_server(lists, names, problems)
+    if any(lists.get(key) for key in _OF_SERVER):
+        from gitops.config.server import check_server  # only few calls want them
+
+        check_server(lists, names, problems)
     if lists.get("databases"):
         from gitops.config.databases import check_databases  # only few commands want them
 
@@ -117,7 +121,7 @@ def make_config(root: Value) -> Config:
         provenance=_make_provenance(root.keys.get("provenance")) or Provenance(),
         clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
         databases=_make_databases(lists.get("databases", ())),
-        **make_server(root, groups, [row.name for row in environments]),
+        **_make_server(root, groups, environments),
     )
 
 
@@ -140,6 +144,16 @@ def _make_groups(rows: Sequence[Value], environments: Sequence[Environment]) -> 
 
     order = [row.name for row in environments]
     return tuple(make_group(row, order) for row in rows)
+
+
+def _make_server(
+    root: Value, groups: Sequence[Group], environments: Sequence[Environment]
+) -> dict[str, Any]:
+    if not any(root.list(key) for key in _OF_SERVER):
+        return {}
+    from gitops.config.server import make_server  # only few calls want them
+
+    return dict(make_server(root, groups, [row.name for row in environments]))
 
 
 def _make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, TypedDict
 
 from gitops.config.access import (
     TextsOf,
-    access_keys,
+    access_table,
     check_access,
     check_jobs,
+    job_table,
     make_access,
     make_jobs,
 )
@@ -22,6 +23,7 @@ from gitops.config.shapes import (
     ListOf,
     OneOf,
     Problems,
+    Shape,
     Table,
     Text,
     Value,
@@ -39,31 +41,27 @@ _LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 _EVENTS = ("rollback", "hold", "proposal", "approved", "degraded", "recovered", "alert")
 
 
-def _notify_key(name: Text) -> Key:
-    """Return the key of the top level; `name` is that of an environment."""
-    return Key(
-        ListOf(
-            Table(
-                {
-                    "channel": Key(
-                        Text(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", _explain_channel),
-                        "A word for it; its addresses are in the settings of whoever sends: "
-                        "they are secrets.",
-                        required=True,
-                    ),
-                    "environments": Key(
-                        ListOf(name, least=1), "Only of these, groups too; default: of all."
-                    ),
-                    "events": Key(
-                        ListOf(OneOf(*_EVENTS), least=1),
-                        "What it hears of; default: all of it. hold: its end, too; alert: one "
-                        "that nothing was done about.",
-                    ),
-                }
-            )
-        ),
-        "Who hears of rollbacks, holds, what waits for approval, what is degraded: by `gitops "
-        "notify`, or the server.",
+def _notify_shape(name: Text) -> Shape:
+    """Return the shape of `notify:`."""
+    return ListOf(
+        Table(
+            {
+                "channel": Key(
+                    Text(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", _explain_channel),
+                    "A word for it; its addresses are in the settings of whoever sends: "
+                    "they are secrets.",
+                    required=True,
+                ),
+                "environments": Key(
+                    ListOf(name, least=1), "Only of these, groups too; default: of all."
+                ),
+                "events": Key(
+                    ListOf(OneOf(*_EVENTS), least=1),
+                    "What it hears of; default: all of it. hold: its end, too; alert: one "
+                    "that nothing was done about.",
+                ),
+            }
+        )
     )
 
 
@@ -72,67 +70,63 @@ def _explain_channel(text: str) -> str:
     return f"{shown(text)} is no word for a channel: small letters, digits, hyphens inside"
 
 
-def server_keys(name: Text, duration: Text) -> dict[str, Key]:
-    """Return the keys; `name` is that of an environment."""
+def server_shapes(name: Text, duration: Text) -> dict[str, Shape]:
+    """Return the shape of each key; `name` is that of an environment."""
     return {
-        **access_keys(name),
-        "alerts": _alerts_key(name, duration),
-        "notify": _notify_key(name),
+        "access": ListOf(access_table(name)),
+        "jobs": ListOf(job_table()),
+        "alerts": _alerts_shape(name, duration),
+        "notify": _notify_shape(name),
     }
 
 
-def _alerts_key(name: Text, duration: Text) -> Key:
+def _alerts_shape(name: Text, duration: Text) -> Shape:
     label = Text(_LABEL, lambda text: f"{shown(text)} is no label of an alert")
     says = Text(r"[^\u0000-\u001f\u007f]{1,300}", lambda text: f"{shown(text)} is no value")
     app = Text(r"[a-zA-Z0-9_][A-Za-z0-9_.-]{0,254}", lambda text: f"{shown(text)} is no app")
-    return Key(
-        ListOf(
-            Table(
-                {
-                    "name": Key(
-                        Text(r"[^\u0000-\u001f\u007f]{1,80}", lambda _: "is no name"),
-                        "What messages call it.",
-                        required=True,
+    return ListOf(
+        Table(
+            {
+                "name": Key(
+                    Text(r"[^\u0000-\u001f\u007f]{1,80}", lambda _: "is no name"),
+                    "What messages call it.",
+                    required=True,
+                ),
+                "match": Key(
+                    TextsOf(_LABEL, says, "label", "alertname: ErrorBudgetBurn"),
+                    "Labels that the alert must have, with these very values.",
+                    required=True,
+                ),
+                "environment": Key(
+                    Table(
+                        {
+                            "label": Key(label, "The label that says it."),
+                            "name": Key(name, "Always this one."),
+                        }
                     ),
-                    "match": Key(
-                        TextsOf(_LABEL, says, "label", "alertname: ErrorBudgetBurn"),
-                        "Labels that the alert must have, with these very values.",
-                        required=True,
+                    "Which environment it is about.",
+                    required=True,
+                ),
+                "app": Key(
+                    Table(
+                        {
+                            "label": Key(label, "The label that says it."),
+                            "name": Key(app, "Always this one."),
+                        }
                     ),
-                    "environment": Key(
-                        Table(
-                            {
-                                "label": Key(label, "The label that says it."),
-                                "name": Key(name, "Always this one."),
-                            }
-                        ),
-                        "Which environment it is about.",
-                        required=True,
-                    ),
-                    "app": Key(
-                        Table(
-                            {
-                                "label": Key(label, "The label that says it."),
-                                "name": Key(app, "Always this one."),
-                            }
-                        ),
-                        "Which app, where each has overlays of its own.",
-                    ),
-                    "within": Key(
-                        duration,
-                        "How long after a release its alerts are its own; default 30m.",
-                    ),
-                    "limit": Key(
-                        Text(
-                            r"[1-9][0-9]?", lambda text: f"{shown(text)} is no number from 1 to 99"
-                        ),
-                        "Automatic rollbacks of an environment a day, beyond which it proposes; "
-                        "default 2.",
-                    ),
-                }
-            )
-        ),
-        "Which alerts of monitoring may take a release back, by `onAlert` of the environment.",
+                    "Which app, where each has overlays of its own.",
+                ),
+                "within": Key(
+                    duration,
+                    "How long after a release its alerts are its own; default 30m.",
+                ),
+                "limit": Key(
+                    Text(r"[1-9][0-9]?", lambda text: f"{shown(text)} is no number from 1 to 99"),
+                    "Automatic rollbacks of an environment a day, beyond which it proposes; "
+                    "default 2.",
+                ),
+            }
+        )
     )
 
 

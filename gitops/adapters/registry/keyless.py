@@ -77,7 +77,7 @@ def _verifiers(root: bytes | None) -> tuple[Verifier, ...]:
 
 def _documents(root: bytes) -> list[bytes]:
     """Return the documents in a file: one, or one a line."""
-    lines = [line for line in root.splitlines() if line.strip()]
+    lines = [line for line in root.split(b"\n") if line.strip()]
     each = all(line.startswith(b"{") and line.rstrip().endswith(b"}") for line in lines)
     return lines if each and len(lines) > 1 else [root]
 

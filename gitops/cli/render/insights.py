@@ -13,7 +13,7 @@ from gitops.cli.render.terminal import aside, columns, line, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.insights.measures import Insights, Numbers
 from gitops.core.insights.statistics import Interval, Quantiles
-from gitops.core.text.plain import count, day, duration_words, timestamp
+from gitops.core.text.plain import count, day, duration_words, split_lines, timestamp
 from gitops.errors import Denied, UsageError
 
 JsonDocument = dict[str, object]
@@ -157,7 +157,7 @@ def written(found: Insights, *, csv: str | None, html: str | None, plot: str | N
             picture = draw_insights(found, "svg").decode() if found.total.deployments else ""
             _write(html, report(found, picture).encode())
     if csv == "-":
-        for text in "".join(csv_lines(found)).splitlines():
+        for text in split_lines("".join(csv_lines(found))):
             line(text)
     elif csv is not None:
         _write(csv, "".join(csv_lines(found)).encode())

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from gitops.core.text.plain import split_lines
 from gitops.errors import GitopsError, NotFound, Refused, UsageError
 from gitops.server.acts.asking import check_acts, id_of, require_person, take_up
 from gitops.server.acts.orders import AskedFor, new_id
@@ -234,7 +235,7 @@ class _ActPages:
 def _difference(diff: FileDiff) -> str:
     """Return what changes in a file, line by line."""
     old, new = (
-        content.decode("utf-8", "replace").splitlines() if content is not None else []
+        split_lines(content.decode("utf-8", "replace")) if content is not None else []
         for content in (diff.before, diff.after)
     )
     return "\n".join(list(unified_diff(old, new, n=2, lineterm=""))[2:])

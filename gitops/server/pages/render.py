@@ -107,7 +107,7 @@ class Pages:
             if not macro:
                 parts = self._templates.get_template("parts.html").make_module(context)
                 macro.append(vars(parts)["summary"])
-            lines = map(str.strip, macro[0](cell).splitlines())  # escaped by the template
+            lines = map(str.strip, macro[0](cell).split("\n"))  # escaped by the template
             return Markup(" ".join(filter(None, lines)))  # noqa: S704
 
         def summary(cell: BoardCell) -> Markup:
