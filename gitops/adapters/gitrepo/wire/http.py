@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _LONGEST = 1 << 16  # bytes of one line of a head
 _HEADERS = 200
+_LATER = 1.0  # seconds: whoever waits for the answer gives up first, and says so in their words
 
 
 class Broken(Exception):
@@ -136,7 +137,7 @@ class HttpConnection:
         host = self._server.host.encode("ascii")
         where: tuple[Any, int] = (host, self._server.port)
         try:
-            plain = socket.create_connection(where, self._timeout())
+            plain = socket.create_connection(where, self._timeout() + _LATER)
             try:
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._server.tls is not None:
@@ -187,7 +188,7 @@ class HttpConnection:
         if self._socket is None or self._stream is None:
             raise Broken("there is no connection", sent=False)
         try:
-            self._socket.settimeout(self._timeout())
+            self._socket.settimeout(self._timeout() + _LATER)
             self._socket.sendall(head.encode("latin-1") + body)
         except (OSError, ValueError) as error:
             late = isinstance(error, TimeoutError)
