@@ -139,8 +139,8 @@ def test_drift(gitops: Gitops) -> None:
 def test_git_is_away(gitops: Gitops) -> None:
     """Without Git nothing can be waited for; a verdict that cannot be written is still told."""
     shop = gitops.shop
-    shop.set_tag("dev", "1.5.0")
     gitops.soak("dev", 6)
+    shop.set_tag("dev", "1.5.0")  # the newest commit: Argo CD need not look at Git after it
     with gitops.running("wait", "dev", "--push-timeout", "1s") as waiting:
         shop.wait("dev", lambda app: "shop/api:1.5.0" in app["status"]["summary"]["images"])
         shop.server.behaviour = Behaviour(status=503)

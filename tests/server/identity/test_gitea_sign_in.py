@@ -184,6 +184,7 @@ def test_an_approval_is_the_persons_own(
     repository = gitea.new_repository("ana", writers=("ben", "ci"))
     manifests.commit("rights", {"gitops.yaml": PROD})
     manifests.git("push", "-q", gitea.clone_url(repository, user="ana"), "main")
+    gitea.settle(repository)
     rule = {"rule_name": "main", "required_approvals": 1, "enable_push": True}
     gitea.call("POST", f"/repos/{repository}/branch_protections", rule, user="ana")
     monkeypatch.setenv("GITEA_TOKEN", gitea.users["ci"].token)
