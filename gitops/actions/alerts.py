@@ -98,8 +98,8 @@ def judge_alerts(
     batch: AlertBatch,
     memory: AlertMemory,
     earlier: IndexState | None = None,
-) -> tuple[tuple[JudgedAlert, ...], IndexState]:
-    """Say of each alert what is to be done about it, and return what was read of Git.
+) -> tuple[JudgedAlert, ...]:
+    """Say of each alert what is to be done about it.
 
     Raises what reading Git raises: nobody knows then, and the sender comes again.
     """
@@ -111,7 +111,7 @@ def judge_alerts(
     for alert, place in placed:  # all of one body come together, in whatever order
         if alert.firing and isinstance(place, AlertPlace):
             memory.note(alert, place, now)
-    return tuple(judging.judge(alert, place) for alert, place in placed), state
+    return tuple(judging.judge(alert, place) for alert, place in placed)
 
 
 def act_on(session: Session, judged: JudgedAlert) -> WriteReport:

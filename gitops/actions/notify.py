@@ -7,7 +7,7 @@ disk, and may be another one each time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -62,7 +62,6 @@ class NotifyReport(Struct, frozen=True):
         sent: messages, in their order.
         unknown: channels of `notify:` that have no address here.
         notes: what a person should know.
-        state: all that was read, for whoever lives long and asks again.
     """
 
     begun: bool
@@ -70,7 +69,6 @@ class NotifyReport(Struct, frozen=True):
     sent: tuple[SentMessage, ...]
     unknown: tuple[str, ...]
     notes: tuple[str, ...]
-    state: IndexState
 
     @property
     def failed(self) -> tuple[SentMessage, ...]:
@@ -94,7 +92,7 @@ def notify(
 
     Args:
         page: the address of the server's pages, for links.
-        earlier: what this process read last.
+        earlier: what this process has read, for whichever purpose.
         more: what happened beside, which Git does not know.
 
     Raises UsageError without `notify:`, and what reading and pushing raise.
@@ -109,8 +107,9 @@ def notify(
     known = _beside(session)
     told = read_told(known.read(TOLD_PATH)) if known is not None else None
     now = _now_told(state, told)
-    events, notes = ((), ()) if told is None else _events(session, state, told)
-    events = (*events, *more)
+    landed = _Landed() if told is None else _look(session, told, now)
+    events = (*(() if told is None else _events(state, told, landed)), *more)
+    notes = landed.notes
     wanted = {row.channel: None for row in config.notify}
     unknown = tuple(name for name in wanted if name not in notifier.names())
     sent = tuple(_send(session, notifier, config, events, page))
@@ -121,8 +120,8 @@ def notify(
     ]
     if told is not None:
         now = replace(now, failed=(*told.failed, *failed)[-MOST_FAILED:])
-    report = NotifyReport(told is None, events, sent, unknown, notes, state)
-    if not session.dry_run and _is_news(session, told, now, events):
+    report = NotifyReport(told is None, events, sent, unknown, notes)
+    if not session.dry_run and _is_news(told, now, events, landed):
         note = _keep(session, known, now)
         report = replace(report, notes=(*notes, note)) if note is not None else report
     return report
@@ -165,43 +164,56 @@ def _health(cell: IndexedCell) -> str | None:
     return next((one.verdict for one in cell.words if one.verdict in ("stable", "degraded")), None)
 
 
-def _events(
-    session: Session, state: IndexState, told: ToldMark
-) -> tuple[tuple[Event, ...], tuple[str, ...]]:
-    commits, notes = _commits(session, state, told)
-    found = [*events_of_commits(commits)]
-    found += _of_proposals(state, told)
-    found += _of_health(state, told)
-    return tuple(found), notes
+class _Landed(Struct, frozen=True):
+    """What landed since people were told.
+
+    Attributes:
+        commits: of every branch that overlays live on, oldest first.
+        behind: how many of them one branch has at most.
+        rewritten: a branch lost what was told last.
+    """
+
+    commits: tuple[CommitInfo, ...] = ()
+    behind: int = 0
+    rewritten: bool = False
+    notes: tuple[str, ...] = ()
 
 
-def _commits(
-    session: Session, state: IndexState, told: ToldMark
-) -> tuple[list[CommitInfo], tuple[str, ...]]:
-    """What landed since, oldest first, of every branch that overlays live on."""
-    found: dict[str, CommitInfo] = {}
-    notes = []
-    now = _now_told(state, told).tips
-    moved = [name for name, tip in now.items() if told.tips.get(name) != tip]
+def _events(state: IndexState, told: ToldMark, landed: _Landed) -> tuple[Event, ...]:
+    return (
+        *events_of_commits(landed.commits),
+        *_of_proposals(state, told, {one.commit for one in landed.commits}),
+        *_of_health(state, told),
+    )
+
+
+def _look(session: Session, told: ToldMark, now: ToldMark) -> _Landed:
+    """Read what landed since, once."""
+    moved = [name for name, tip in now.tips.items() if told.tips.get(name) != tip]
     if not moved or session.archive is None:
-        return [], ()
+        return _Landed()
     archive = session.archive()
+    found: dict[str, CommitInfo] = {}
+    notes: list[str] = []
+    behind, rewritten = 0, False
     for branch in moved:
         before = told.tips.get(branch)
         if before is None:
             continue  # a branch that is new here: its past is nobody's news
         try:
-            landed = archive.over(state.tips[branch], before)
+            landed = archive.over(now.tips[branch], before)
         except NotFound:
+            rewritten = True
             notes.append(f"{branch} was rewritten: what landed before now is not told")
             continue
+        behind = max(behind, len(landed))
         if len(landed) > _MOST_COMMITS:
             notes.append(f"{branch}: only the newest {_MOST_COMMITS} commits were looked at")
         found |= {one.commit: one for one in reversed(landed[:_MOST_COMMITS])}
-    return list(found.values()), tuple(notes)
+    return _Landed(tuple(found.values()), behind, rewritten, tuple(notes))
 
 
-def _of_proposals(state: IndexState, told: ToldMark) -> Iterator[Event]:
+def _of_proposals(state: IndexState, told: ToldMark, landed: Collection[str]) -> Iterator[Event]:
     seen: set[str] = set()
     for label, cell in state.cells.items():
         before = told.proposals.get(label)
@@ -222,8 +234,8 @@ def _of_proposals(state: IndexState, told: ToldMark) -> Iterator[Event]:
                 )
         elif found is None and before is not None:
             release = cell.release
-            # Its images are released, and that happened since: it was merged, and not closed.
-            if release is not None and release.commit not in seen and label in state.changed:
+            # A release landed since: it was merged, and not closed.
+            if release is not None and release.commit in landed and release.commit not in seen:
                 seen.add(release.commit)
                 yield Event(
                     id=release.commit,
@@ -299,25 +311,13 @@ def _send(
 
 
 def _is_news(
-    session: Session, told: ToldMark | None, now: ToldMark, events: Sequence[Event]
+    told: ToldMark | None, now: ToldMark, events: Sequence[Event], landed: _Landed
 ) -> bool:
     """Say whether the mark is worth a commit: deploys alone would make one for each of them."""
-    if told is None or events:
+    if told is None or events or landed.rewritten or landed.behind > _MOST_UNTOLD:
         return True
-    if (told.proposals, told.degraded) != (now.proposals, now.degraded):
-        return True
-    if told.tips.keys() != now.tips.keys() or session.archive is None:
-        return told.tips.keys() != now.tips.keys()
-    archive = session.archive()
-    try:
-        behind = [
-            len(archive.over(tip, told.tips[name]))
-            for name, tip in now.tips.items()
-            if told.tips[name] != tip
-        ]
-    except NotFound:
-        return True
-    return max(behind, default=0) > _MOST_UNTOLD
+    was, is_ = ((one.proposals, one.degraded, one.tips.keys()) for one in (told, now))
+    return was != is_
 
 
 def _keep(session: Session, known: Snapshot | None, now: ToldMark) -> str | None:

@@ -26,6 +26,7 @@ from gitops.server.writer.desk import Desk
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
+    from gitops.actions.index.state import IndexState
     from gitops.core.environments.environment import Config
 
 T = TypeVar("T")
@@ -71,8 +72,8 @@ class Service:
             self.people = PEOPLE
         self.board = BoardKeeper(self._look, self._changed, every=every)
         channels = channels_of(settings.file)
-        self.teller = Teller(channels, self.doors.session, settings.url)
-        self.alerts = AlertDesk(self.doors.session, self.desk.submit, self.teller.say)
+        self.teller = Teller(channels, self.doors.session, settings.url, self._state)
+        self.alerts = AlertDesk(self.doors.session, self.desk.submit, self.teller.say, self._state)
         self._own: Person | None = None
         self.identity = IdentityDoor(
             settings.identity(),
@@ -165,13 +166,17 @@ class Service:
 
         return open_kept(self.settings.repository, self.settings.branch)
 
+    def _state(self) -> IndexState | None:
+        """Return what the board has read of Git: whoever else needs it goes on from there."""
+        board = self.board.current()
+        return board.state if board is not None else None
+
     def _look(self) -> Board:
         from gitops.actions.argocd.live import live_cells
         from gitops.actions.index.state import read_state
 
-        before = self.board.current()
         with self.doors.session() as session:
-            state = read_state(session, before.state if before is not None else None)
+            state = read_state(session, self._state())
             lives = live_cells(session, state) if len(state.cells) <= _MOST_LIVE else {}
             return Board(state, session.repository.describe(), datetime.now(UTC), lives)
 

@@ -67,6 +67,7 @@ class AlertDesk:
         lend: lends the session of one call.
         submit: hands a call to the writer.
         tell: tells people of an alert that nothing was done about.
+        seen: what the server has read of Git already.
     """
 
     def __init__(
@@ -74,12 +75,13 @@ class AlertDesk:
         lend: Callable[[], AbstractContextManager[Session]],
         submit: Callable[[CallOrder], Call],
         tell: Callable[[Event], None],
+        seen: Callable[[], IndexState | None],
     ) -> None:
         self._lend = lend
         self._submit = submit
         self._tell = tell
         self._memory = AlertMemory()
-        self._state: IndexState | None = None
+        self._seen = seen
         self._lock = threading.Lock()
         self._taken: deque[TakenAlert] = deque(maxlen=_KEPT)
         self._told: deque[str] = deque(maxlen=1000)
@@ -98,7 +100,7 @@ class AlertDesk:
         """
         with self._lock:  # one body at a time: what fires together is judged together
             with self._lend() as session:
-                judged, self._state = judge_alerts(session, batch, self._memory, self._state)
+                judged = judge_alerts(session, batch, self._memory, self._seen())
             calls = [self._begin(one) for one in judged]
             done = [self._end(hook, one, call) for one, call in zip(judged, calls, strict=True)]
             self._taken.extend(done)

@@ -37,6 +37,7 @@ class Teller:
         channels: name -> addresses; none: nobody is told anything.
         lend: lends the session of one call.
         page: the address of the pages, for links.
+        seen: what the server has read of Git already.
 
     Attributes:
         sent, failed: how many messages went out, and did not.
@@ -50,16 +51,17 @@ class Teller:
         channels: Mapping[str, Sequence[str]],
         lend: Callable[[], AbstractContextManager[Session]],
         page: str,
+        seen: Callable[[], IndexState | None] = lambda: None,
         *,
         at_most_every: float = _AT_MOST_EVERY,
     ) -> None:
         self._notifier = _opened(channels) if channels else None
         self._lend = lend
         self._page = page
+        self._seen = seen
         self._pause = at_most_every
         self._wake = threading.Event()
         self._stopping = threading.Event()
-        self._state: IndexState | None = None
         self._more: deque[Event] = deque(maxlen=_MOST_EVENTS)
         self.sent = 0
         self.failed = 0
@@ -111,7 +113,7 @@ class Teller:
         try:
             with self._lend() as session:
                 more = tuple(self._more)
-                report = notify(session, notifier, page=self._page, earlier=self._state, more=more)
+                report = notify(session, notifier, page=self._page, earlier=self._seen(), more=more)
                 for _ in more:
                     self._more.popleft()
         except UsageError as error:  # no `notify:`: a change of gitops.yaml wakes us
@@ -127,7 +129,6 @@ class Teller:
             _log.exception("people cannot be told")
             self.trouble = "a bug in gitops; see the server's log"
             return False
-        self._state = report.state
         self.trouble = None
         self.failed += len(report.failed)
         self.sent += sum(one.outcome == "sent" for one in report.sent)
