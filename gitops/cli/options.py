@@ -126,6 +126,14 @@ Environments = Annotated[
         "environment",
     ),
 ]
+SomeEnvironments = Annotated[
+    tuple[str, ...],
+    Argument(
+        "[ENV...]",
+        "Environments or groups; APP/ENV for one app of it; default: all of them.",
+        "environment",
+    ),
+]
 App = Annotated[
     str | None,
     Option("--app", help="The app, where each app has overlays of its own.", values="app"),

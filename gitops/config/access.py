@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
+from gitops.config.groups import written_out
 from gitops.config.shapes import (
     Key,
     ListOf,
@@ -160,10 +161,7 @@ def check_access(
     """Every environment, group and job that is named is there; `known` are the first two."""
     names = [row.get("name") for row in jobs]
     for row in rows:
-        for item in row.list("environments"):
-            if item.text not in known:
-                near = nearest(item.text, [word for word in known if word])
-                problems.add(item.place, item.path, f"no environment {shown(item.text)}{near}")
+        problems.add_no_environment(row.list("environments"), known)
         for item in row.list("who"):
             kind, _, name = item.text.partition(":")
             if kind == "job" and name not in names:
@@ -193,15 +191,12 @@ def make_access(
     """Return the values of rows without problems, with groups written out in `order`."""
     from gitops.core.environments.access import AccessRow
 
-    inside = {group.name: group.environments for group in groups}
     made = []
     for row in rows:
-        words = row.list_texts("environments")
-        named = {name for word in words for name in inside.get(word, (word,))}
         made.append(
             AccessRow(
                 may=cast("tuple[Act, ...]", row.list_texts("may")),
-                environments=tuple(name for name in order if name in named),
+                environments=written_out(row, groups, order),
                 who=row.list_texts("who"),
                 apps=row.list_texts("apps"),
                 images=row.list_texts("images"),

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value, nearest, shown
+from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value, shown
 from gitops.core.environments.environment import ClusterRow, Patience
 from gitops.core.text.plain import read_duration
 
@@ -53,10 +53,7 @@ def wait_table(time: Text) -> Table:
 def check_clusters(rows: Sequence[Value], environments: Sequence[str], problems: Problems) -> None:
     """Every environment is one of those above; an environment may run in several clusters."""
     for row in rows:
-        for item in row.list("environments"):
-            if item.text not in environments:
-                near = nearest(item.text, [known for known in environments if known])
-                problems.add(item.place, item.path, f"no environment {shown(item.text)}{near}")
+        problems.add_no_environment(row.list("environments"), environments)
 
 
 def make_cluster(row: Value) -> ClusterRow:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from gitops.config.shapes import Problems, Value, nearest, shown
+from gitops.config.shapes import Problems, Value
 from gitops.core.environments.cron import parse_cron
 from gitops.core.environments.freeze import (
     Freeze,
@@ -26,10 +26,7 @@ def check_freezes(rows: Sequence[Value], environments: Sequence[str], problems: 
     """Add what is wrong: names, environments, times, zones, windows that end before they start."""
     problems.add_repeated(rows, "name", "a freeze {}")
     for row in rows:
-        for item in row.list("environments"):
-            if item.text not in environments:
-                near = nearest(item.text, [known for known in environments if known])
-                problems.add(item.place, item.path, f"no environment {shown(item.text)}{near}")
+        problems.add_no_environment(row.list("environments"), environments)
         _check_window(row, problems)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value, nearest, shown
+from gitops.config.shapes import Key, ListOf, Problems, Table, Text, Value
 from gitops.core.environments.environment import Group
 
 
@@ -35,13 +35,17 @@ def check_groups(
         elif name is not None and name.text in earlier:
             what = f"{earlier[name.text]} was called {name.text}"
             problems.add(name.place, name.path, what)
-        for item in row.list("environments"):
-            if item.text not in names:
-                near = nearest(item.text, [known for known in names if known])
-                problems.add(item.place, item.path, f"no environment {shown(item.text)}{near}")
+        problems.add_no_environment(row.list("environments"), names)
+
+
+def written_out(row: Value, groups: Sequence[Group], order: Sequence[str]) -> tuple[str, ...]:
+    """Return the `environments` of a row, those of its groups among them, in `order`."""
+    inside = {group.name: group.environments for group in groups}
+    words = row.list_texts("environments")
+    named = {name for word in words for name in inside.get(word, (word,))}
+    return tuple(name for name in order if name in named)
 
 
 def make_group(row: Value, order: Sequence[str]) -> Group:
     """Return the value of a row without problems; `order` is that of promotion."""
-    named = {item.text for item in row.list("environments")}
-    return Group(row.get("name"), tuple(name for name in order if name in named))
+    return Group(row.get("name"), written_out(row, (), order))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, cast
 
-from gitops.config.shapes import Problems, Value, nearest, shown
+from gitops.config.groups import written_out
+from gitops.config.shapes import Problems, Value
 
 if TYPE_CHECKING:
     from gitops.core.environments.environment import Group
@@ -15,10 +16,7 @@ if TYPE_CHECKING:
 def check_notify(rows: Sequence[Value], known: Sequence[str], problems: Problems) -> None:
     """Every environment and group that is named is there; `known` are both."""
     for row in rows:
-        for item in row.list("environments"):
-            if item.text not in known:
-                near = nearest(item.text, [word for word in known if word])
-                problems.add(item.place, item.path, f"no environment {shown(item.text)}{near}")
+        problems.add_no_environment(row.list("environments"), known)
 
 
 def make_notify(
@@ -27,15 +25,12 @@ def make_notify(
     """Return the values of rows without problems, with groups written out in `order`."""
     from gitops.core.environments.notify import NotifyRow
 
-    inside = {group.name: group.environments for group in groups}
     made = []
     for row in rows:
-        words = row.list_texts("environments")
-        named = {name for word in words for name in inside.get(word, (word,))}
         made.append(
             NotifyRow(
                 channel=row.get("channel"),
-                environments=tuple(name for name in order if name in named),
+                environments=written_out(row, groups, order),
                 events=cast("tuple[EventKind, ...]", row.list_texts("events")),
             )
         )

@@ -9,7 +9,7 @@ cannot disagree. Nodes are told apart by their `id`, because PyYAML is imported 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -97,6 +97,13 @@ class Problems:
             if first is not value:
                 told = f"there is {what.format(value.text)} already, on line {first.place[0]}"
                 self.add(value.place, value.path, told)
+
+    def add_no_environment(self, items: Iterable[Value], known: Sequence[str]) -> None:
+        """Note each of `items` that is none of `known`: environments, and groups where they may."""
+        for item in items:
+            if item.text not in known:
+                near = nearest(item.text, [word for word in known if word])
+                self.add(item.place, item.path, f"no environment {shown(item.text)}{near}")
 
     def has(self, path: str) -> bool:
         """Is something wrong with the value at exactly this path?"""

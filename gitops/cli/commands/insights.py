@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from gitops.cli.options import Apps, Argument, Option, OptionGroup, RepositoryOptions
+from gitops.cli.options import Apps, Option, OptionGroup, RepositoryOptions, SomeEnvironments
 from gitops.cli.session import open_for_reading
 
 
@@ -41,14 +41,7 @@ class InsightsOptions(OptionGroup):
 def insights(
     options: InsightsOptions,
     where: RepositoryOptions,
-    environments: Annotated[
-        tuple[str, ...],
-        Argument(
-            "[ENV...]",
-            "Environments or groups; APP/ENV for one app of it; default: all of them.",
-            "environment",
-        ),
-    ] = (),
+    environments: SomeEnvironments = (),
 ) -> int:
     """Show how releases went, in numbers: how often, how fast, how many were taken back.
 

@@ -10,6 +10,7 @@ from gitops.cli.options import (
     Option,
     OptionGroup,
     RepositoryOptions,
+    SomeEnvironments,
 )
 from gitops.cli.session import open_for_reading
 
@@ -50,14 +51,7 @@ class StatusOptions(OptionGroup):
 def status(
     options: StatusOptions,
     where: RepositoryOptions,
-    environments: Annotated[
-        tuple[str, ...],
-        Argument(
-            "[ENV...]",
-            "Environments or groups; APP/ENV for one app of it; default: all of them.",
-            "environment",
-        ),
-    ] = (),
+    environments: SomeEnvironments = (),
 ) -> int:
     """Show what is where, since when, by whom, and which holds and proposals stand."""
     with open_for_reading(where, start="landed") as session:
