@@ -13,6 +13,7 @@ from gitops.core.access.rules import Decision
 from gitops.errors import GitopsError
 from gitops.server.alerts.desk import AlertDesk
 from gitops.server.board.board import Board
+from gitops.server.board.clusters import ClusterNews
 from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import EVERY, BoardKeeper
 from gitops.server.doors import Doors, Opened
@@ -49,6 +50,7 @@ class Service:
 
     Attributes:
         board: what runs where, as it was seen last.
+        clusters: tells what changed in the clusters.
         hub: the streams of events.
         workers: where blocking calls run.
         doors: open repositories for them.
@@ -70,6 +72,7 @@ class Service:
             from gitops.server.demo.people import PEOPLE
 
             self.people = PEOPLE
+        self.clusters = ClusterNews()
         self.board = BoardKeeper(self._look, self._changed, every=every)
         channels = channels_of(settings.file)
         self.teller = Teller(channels, self.doors.session, settings.url, self._state)
@@ -178,6 +181,7 @@ class Service:
         with self.doors.session() as session:
             state = read_state(session, self._state())
             lives = live_cells(session, state) if len(state.cells) <= _MOST_LIVE else {}
+            self.clusters.take(state, lives)
             return Board(state, session.repository.describe(), datetime.now(UTC), lives)
 
     def _changed(self, board: Board) -> None:
