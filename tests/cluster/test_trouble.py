@@ -10,7 +10,7 @@ import pytest
 from cluster.gitops import Gitops
 from cluster.handle import APPLICATION
 from cluster.shop import Shop, is_live
-from gitops.core.argocd.application import NOTICE
+from gitops.core.argocd.application import NOTICE, REFRESH
 from servers.git_http import Behaviour
 
 
@@ -139,10 +139,14 @@ def test_drift(gitops: Gitops) -> None:
 def test_git_is_away(gitops: Gitops) -> None:
     """Without Git nothing can be waited for; a verdict that cannot be written is still told."""
     shop = gitops.shop
-    gitops.soak("dev", 6)
-    shop.set_tag("dev", "1.5.0")  # the newest commit: Argo CD need not look at Git after it
+    gitops.soak("dev", 8)
+    shop.set_tag("dev", "1.5.0")
     with gitops.running("wait", "dev", "--push-timeout", "1s") as waiting:
-        shop.wait("dev", lambda app: "shop/api:1.5.0" in app["status"]["summary"]["images"])
+        assert waiting.stdout is not None
+        for line in waiting.stdout:  # its own word that the commit runs: nobody asks Git after it
+            if "Synced and Healthy" in line:
+                break
+        shop.wait("dev", lambda app: REFRESH not in app["metadata"].get("annotations", {}))
         shop.server.behaviour = Behaviour(status=503)
         out, _ = waiting.communicate(timeout=60)
     away = gitops("wait", "dev", "-o", "json")
