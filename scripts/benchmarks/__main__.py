@@ -72,7 +72,7 @@ def _options() -> argparse.Namespace:
         "forge: beside the contents API of a real Gitea; "
         "cluster: wait and rollback on a real Argo CD; house: what one deploy and one approve walk "
         "through, and how large it all is; scale: how costs grow with apps, commits and lines; "
-        "images: pinned deploys and a cleanup's plan; page: the board, its start, its streams; "
+        "images: pinned deploys and a cleanup's plan; page: the board, its start, clicks, streams; "
         "server: its one writer, and the command line that calls it; all leaves these seven out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")

@@ -27,18 +27,11 @@ _SAID = "Synced/Healthy at {short}: Synced and Healthy"
 
 def measure_cluster(root: Path, runs: int) -> dict[str, Any]:
     """Return the rows: how each way makes Argo CD look, how long each stretch took, in seconds."""
-    from cluster.providers import NoClusterError, Wanted, open_cluster
     from cluster.shop import is_live, open_shop
-    from manifests import make_template
-    from servers.sharing import announce_run
 
-    announce_run(root)
-    try:
-        cluster = open_cluster(Wanted("auto"))
-    except NoClusterError as error:
-        sys.exit(f"error: there is no cluster to measure on: {error}")
-    (root / "template").mkdir()
-    template = make_template(root / "template")
+    cluster, template = _open_cluster(root)
+    if cluster is None:
+        sys.exit(f"error: there is no cluster to measure on: {template}")
     rows: list[dict[str, Any]] = []
     with _folder(root, "plain") as folder, open_shop(cluster, template, folder) as shop:
         shop.follow("dev")
@@ -68,6 +61,39 @@ def measure_cluster(root: Path, runs: int) -> dict[str, Any]:
     return {"rows": rows, "missing": []}
 
 
+def _open_cluster(root: Path) -> tuple[Any, Any]:
+    """Return the cluster and the sample's repository to copy, or None and why there is none."""
+    from cluster.providers import NoClusterError, Wanted, open_cluster
+    from manifests import make_template
+    from servers.sharing import announce_run
+
+    announce_run(root)
+    try:
+        cluster = open_cluster(Wanted("auto"))
+    except NoClusterError as error:
+        return None, str(error)
+    (root / "template").mkdir()
+    return cluster, make_template(root / "template")
+
+
+@contextmanager
+def open_plane(root: Path) -> Iterator[tuple[Any, str]]:
+    """Yield the sample's repository, whose environment dev the real Argo CD follows, and "".
+
+    None and the reason where no control plane is built.
+    """
+    from cluster.shop import is_live, open_shop
+
+    cluster, template = _open_cluster(root)
+    if cluster is None:
+        yield None, template
+        return
+    with _folder(root, "plain") as folder, open_shop(cluster, template, folder) as shop:
+        shop.follow("dev")
+        shop.wait("dev", is_live(shop.manifests.git("rev-parse", "main").strip()))
+        yield shop, ""
+
+
 @contextmanager
 def _folder(root: Path, name: str) -> Iterator[Path]:
     (root / name).mkdir()
@@ -79,7 +105,7 @@ def _tell(shop: Any, before: str, after: str) -> None:
     assert status == 200, status
 
 
-class _Look:
+class Look:
     """Notes when something became so in the cluster."""
 
     def __init__(self, question: Callable[[], bool]) -> None:
@@ -94,8 +120,9 @@ class _Look:
             if self._question():
                 self.at = time.monotonic()
 
-    def end(self) -> float:
-        self._thread.join(timeout=5)
+    def end(self, seconds: float = 5) -> float:
+        """Return when it was so; wait so long for that. Seconds of the monotonic clock."""
+        self._thread.join(timeout=seconds)
         self._stop.set()
         assert self.at is not None, "it never became so"
         return self.at
@@ -111,7 +138,7 @@ def _one(
     commit = shop.set_tag("dev", tag)
     pushed = time.monotonic()
     live = is_live(commit)
-    look = _Look(lambda: live(shop.application("dev")))
+    look = Look(lambda: live(shop.application("dev")))
     after_push(before, commit)
     said = None
     with _gitops(shop, kubeconfig, "wait", "dev", "--no-record") as child:
@@ -139,7 +166,7 @@ def _back(shop: Any, tag: str) -> dict[str, float]:
     shop.refresh("dev")
     shop.wait("dev", has_health(bad, "Suspended"))
     began = time.monotonic()
-    look = _Look(lambda: bool(shop.cluster.kube.get(*where)["status"].get("abort")))
+    look = Look(lambda: bool(shop.cluster.kube.get(*where)["status"].get("abort")))
     arguments = ("rollback", "dev", "--wait", "--no-record", "--no-hold")
     with _gitops(shop, str(shop.cluster.kubeconfig), *arguments) as child:
         child.communicate()

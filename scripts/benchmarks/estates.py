@@ -26,6 +26,7 @@ class Estate:
         proposed: so many apps have something that waits for prod.
         holds: apps that are held in dev.
         refs: branches beside main.
+        load: a sixth environment before prod.
     """
 
     apps: int
@@ -34,12 +35,20 @@ class Estate:
     proposed: int = 0
     holds: int = 0
     refs: int = 0
+    load: bool = False
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """The names, as releases go through them."""
+        more = ("load",) if self.load else ()
+        return (*ENVIRONMENTS[:-1], *more, *ENVIRONMENTS[-1:])
 
     @property
     def name(self) -> str:
         """A name of its own for each shape."""
         numbers = (self.apps, self.commits, self.ledger, self.proposed, self.holds, self.refs)
-        return "estate-" + "-".join(str(int(number)) for number in numbers)
+        name = "estate-" + "-".join(str(int(number)) for number in numbers)
+        return f"{name}-load" if self.load else name
 
 
 def build_estate(root: Path, estate: Estate) -> Path:
@@ -146,17 +155,17 @@ def reset(path: Path) -> None:
 
 
 def _stream(estate: Estate) -> Iterator[bytes]:
-    apps = range(max(estate.apps, 1))
+    apps, environments = range(max(estate.apps, 1)), estate.environments
     pattern = "apps/{app}/overlays/" if estate.apps else "overlays/"
     rows = "".join(
         f'  - {{name: {name}, overlay: "{pattern}{name}"'
         + (", change: pull-request}\n" if name == "prod" else ", deploy: manual}\n")
-        for name in ENVIRONMENTS
+        for name in environments
     )
     config = f"apiVersion: gitops/v1\nkind: Config\nbranch: main\nenvironments:\n{rows}"
     files = {"gitops.yaml": config}
     for app in apps:
-        for name in ENVIRONMENTS:
+        for name in environments:
             place = overlay_of(estate, app, name)
             files[place] = kustomization(app, "1.0")
             files[place.replace("kustomization", "base")] = _MANIFEST.format(app)
@@ -164,7 +173,11 @@ def _stream(estate: Estate) -> Iterator[bytes]:
         files[f".gitops/holds/a{app}/dev.yaml"] = _HOLD
     yield commit("main", 0, "Lay out the shop", files)
     for number in range(1, estate.commits + 1):
-        app, name, tag = (number * 7) % len(apps), ENVIRONMENTS[number % 5], f"1.{number}"
+        app, name, tag = (
+            (number * 7) % len(apps),
+            environments[number % len(environments)],
+            f"1.{number}",
+        )
         text = kustomization(app, tag)
         message = deploy_message(estate, app, name, tag, number)
         files = {overlay_of(estate, app, name): text}

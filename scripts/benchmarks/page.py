@@ -1,161 +1,88 @@
-"""The page: what a board costs, how a large one starts, streams, a stop, a commit that comes in.
-
-The server is a process of its own on an estate behind a real Git server; CPU and memory are the
-kernel's own words on that process.
+"""The page: what a board costs, how a large one starts, clicks, streams, a stop, a commit that
+comes in. The server is a process of its own behind a real Git server.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import select
 import signal
-import socket
 import statistics
-import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 from estates import Estate, build_estate
+from figures import Figure, by, figures_table
 from measure import Wire
-from peers import base_environment
+from page_acts import measure_clicks, measure_healthy, measure_stop
+from page_server import PageProcess, arrivals, opened_streams
 from repositories import fast_import, git
-
-_TICK = os.sysconf("SC_CLK_TCK")
-_LONGEST = 300.0  # seconds that a start may take
-_BYTES = {"Accept-Encoding": "gzip"}
+from single import say
 
 
 def measure_page(root: Path, gitops: list[str], runs: int, *, quick: bool) -> dict[str, Any]:
-    """Return the rows that need neither a cluster nor a forge."""
-    small, large = Estate(100, 400), Estate(60 if quick else 2_000, 100 if quick else 3_000)
-    for estate in (small, large):
-        build_estate(root, estate)
+    """Return all rows; what needs a control plane says so where there is none."""
+    small = Estate(100, 400)
+    large = Estate(60 if quick else 2_000, 100 if quick else 3_000, load=True)
+    lies = {estate: build_estate(root, estate) for estate in (small, large)}
     number = 40 if quick else 500
+    results: dict[str, Any] = {"estate": [large.apps, len(large.environments)]}
     with Wire(root) as wire:
-        with _Served(root, gitops, f"{wire.url}/{small.name}.git") as served:
-            board = served.board(20 if quick else max(runs, 1) * 10)
-        with _Served(root, gitops, f"{wire.url}/{large.name}.git") as served:
-            start = served.start() | served.board(5)
-        with _Served(root, gitops, f"{wire.url}/{small.name}.git") as served:
-            streams = served.streams(root / f"{small.name}.git", number)
-    return {"board": board, "start": start, "streams": streams, "estate": [large.apps, 6]}
+        url = f"{wire.url}/{small.name}.git"
+        say("page: a board, and clicks")
+        with PageProcess(root, gitops, url) as served:
+            results["board"] = _board(served, 20 if quick else max(runs, 1) * 10)
+            results["clicks"] = measure_clicks(served, root, url, runs)
+        say(f"page: {large.apps} apps")
+        with PageProcess(root, gitops, f"{wire.url}/{large.name}.git") as served:
+            results["start"] = _start(served) | _board(served, 5)
+        say(f"page: {number} streams")
+        with PageProcess(root, gitops, url) as served:
+            results["streams"] = _streams(served, lies[small], number)
+        say("page: a stop")
+        with PageProcess(root, gitops, url) as served:
+            results["stop"] = measure_stop(served, lies[small])
+    say("page: a click in a cluster")
+    results["healthy"] = measure_healthy(root, gitops, runs)
+    return results
 
 
-class _Served:
-    """`gitops serve` on one repository; a context manager that waits for its first board."""
+def _start(served: PageProcess) -> dict[str, float]:
+    """Return what it cost until the first page: CPU with what it ran, wall, memory."""
+    begun = time.monotonic()
+    served.page("/")
+    wall = served.ready + time.monotonic() - begun
+    return {"cpu": served.used(), "wall": wall, "memory": served.memory("VmHWM")}
 
-    def __init__(self, root: Path, gitops: list[str], url: str) -> None:
-        environment = base_environment(root) | {"GITOPS_CACHE": "off"}
-        self._process = subprocess.Popen(
-            [*gitops, "serve", "--repo", url, "--listen", "127.0.0.1:0"],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-        )
 
-    def __enter__(self) -> _Served:
+def _board(served: PageProcess, times: int) -> dict[str, float]:
+    """Return what a page of the board costs."""
+    served.get("/")  # templates are compiled once
+    before = served.used()
+    sizes = [len(served.get("/")[1]) for _ in range(times)]
+    return {"bytes": float(max(sizes)), "page": (served.used() - before) / times}
+
+
+def _streams(served: PageProcess, repository: Path, number: int) -> dict[str, float]:
+    """Return what streams cost, how fast an event comes to all, and how fast all end."""
+    before = served.memory()
+    with opened_streams(served.port, number) as opened:
+        each = (served.memory() - before) / number
+        landed = _commit(repository)
+        came = arrivals(opened, landed)
         begun = time.monotonic()
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
-        found = re.search(r" at http://127\.0\.0\.1:(\d+)", line)
-        assert found is not None, line
-        self.port = int(found[1])
-        while self._get("/readyz")[0] != 200:
-            assert time.monotonic() - begun < _LONGEST
-            time.sleep(0.05)
-        self._wall = time.monotonic() - begun
-        self._cpu = self._used()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._process.poll() is None:
-            self._process.send_signal(signal.SIGTERM)
-        self._process.wait(60)
-
-    def start(self) -> dict[str, float]:
-        """Return what it cost until the first board: CPU with what it ran, wall, memory."""
-        return {"cpu": self._cpu, "wall": self._wall, "memory": self._memory("VmHWM")}
-
-    def board(self, times: int) -> dict[str, float]:
-        """Return what a page of the board costs."""
-        self._get("/")  # templates are compiled once
-        before = self._used()
-        sizes = [len(self._get("/")[1]) for _ in range(times)]
-        cpu = (self._used() - before) / times
-        return {"bytes": float(max(sizes)), "page": cpu}
-
-    def streams(self, repository: Path, number: int) -> dict[str, float]:
-        """Return what streams cost, how fast an event comes to all, and how fast all end."""
-        before = self._memory("VmRSS")
-        with _opened(self.port, number) as opened:
-            each = (self._memory("VmRSS") - before) / number
-            landed = _commit(repository)
-            arrivals = _arrivals(opened, landed)
-            begun = time.monotonic()
-            self._process.send_signal(signal.SIGTERM)
-            self._process.wait(60)
-            stop = time.monotonic() - begun
-        return {
-            "number": number,
-            "each": each,
-            "seen": arrivals[0] - landed,
-            "last": arrivals[-1] - arrivals[0],
-            "middle": statistics.median(arrivals) - arrivals[0],
-            "stop": stop,
-        }
-
-    def _get(self, path: str) -> tuple[int, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request("GET", path, headers=_BYTES)
-            answer = connection.getresponse()
-            status, body = answer.status, answer.read()
-        finally:
-            connection.close()
-        if status == 429 or (status == 503 and path == "/"):
-            time.sleep(1)
-            return self._get(path)
-        return status, body
-
-    def _used(self) -> float:
-        """Return CPU seconds of the process and of what it ran and waited for."""
-        text = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
-        fields = text.rpartition(")")[2].split()
-        return sum(map(int, fields[11:15])) / _TICK
-
-    def _memory(self, name: str) -> float:
-        text = Path(f"/proc/{self._process.pid}/status").read_text(encoding="utf-8")
-        found = re.search(rf"^{name}:\s+(\d+) kB", text, re.MULTILINE)
-        assert found is not None
-        return int(found[1]) * 1024.0
-
-
-@contextmanager
-def _opened(port: int, number: int) -> Iterator[list[socket.socket]]:
-    """Open streams, as slowly as one caller may."""
-    opened: list[socket.socket] = []
-    try:
-        while len(opened) < number:
-            one = socket.create_connection(("127.0.0.1", port), timeout=30)
-            one.sendall(b"GET /events?mark=x HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % port)
-            head = b""
-            while b"event: board" not in head and b" 503 " not in head and b" 429 " not in head:
-                head += one.recv(65_536)
-            if b" 200 " in head.split(b"\r\n", 1)[0]:
-                opened.append(one)
-            else:
-                one.close()
-                time.sleep(1)
-        yield opened
-    finally:
-        for one in opened:
-            one.close()
+        served.process.send_signal(signal.SIGTERM)
+        served.process.wait(60)
+        stop = time.monotonic() - begun
+    return {
+        "number": number,
+        "each": each,
+        "seen": came[0] - landed,
+        "last": came[-1] - came[0],
+        "middle": statistics.median(came) - came[0],
+        "stop": stop,
+    }
 
 
 def _commit(repository: Path) -> float:
@@ -171,45 +98,44 @@ def _commit(repository: Path) -> float:
     return time.monotonic()
 
 
-def _arrivals(opened: list[socket.socket], since: float) -> list[float]:
-    """Return when the event came on each stream, in order."""
-    waiting, arrived = set(opened), []
-    while waiting and time.monotonic() - since < 60:
-        for one in select.select(list(waiting), [], [], 1.0)[0]:
-            if b"event: board" in one.recv(65_536):
-                waiting.discard(one)
-                arrived.append(time.monotonic())
-    assert not waiting, f"{len(waiting)} streams were told nothing"
-    return arrived
+def page_figures(results: dict[str, Any]) -> list[Figure]:
+    """Return the figures that are wanted of the page."""
+    board, start, clicks = results["board"], results["start"], results["clicks"]
+    streams, stop, healthy = results["streams"], results["stop"], results["healthy"]
+    apps, environments = results["estate"]
+    large, many = f"{apps:,} apps × {environments}", f"{streams['number']} streams"
+
+    def later(name: str) -> float | None:
+        return healthy[name] - healthy["own"] if "own" in healthy else None
+
+    return [
+        Figure("a page of the board, 100 rows, gzip", 15, 8, board["bytes"] / 1e3, " kB"),
+        Figure("the same: CPU of the server", 15, 5, board["page"] * 1e3, " ms"),
+        Figure(f"{large}: start to first page, CPU", 5, 2, start["cpu"], " s"),
+        Figure("the same: most memory", 256, 128, start["memory"] / 1e6, " MB"),
+        Figure("click to commit, warm, beside a bare push", 2, 1.3, by(*clicks.values())),
+        Figure("click to Healthy, after Argo CD's own time", 1.5, 0.5, later("cluster"), " s"),
+        Figure("the same until the page says so", None, None, later("page"), " s"),
+        Figure(f"{many}: memory of each", 60, 30, streams["each"] / 1e3, " kB"),
+        Figure("the same: an event, first to last", 0.5, 0.1, streams["last"], " s"),
+        Figure(f"stop with {stop['streams']} streams, after the push", 3, 1, stop["after"], " s"),
+        Figure("a new commit on the boards, without a hook", 16, None, streams["seen"], " s"),
+    ]
 
 
 def page_text(results: dict[str, Any]) -> str:
-    """Return the table."""
-    board, start, streams = results["board"], results["start"], results["streams"]
-    apps, environments = results["estate"]
-    rows = [
-        (
-            "board of 100 rows: gzip, CPU of the server",
-            "15 kB, 15 ms",
-            f"{board['bytes'] / 1000:.1f} kB, {board['page'] * 1000:.1f} ms",
-        ),
-        (
-            f"{apps:,} apps × {environments}: start to first page; most memory",
-            "5 s CPU; 256 MB",
-            f"{start['cpu']:.1f} s CPU ({start['wall']:.1f} s); {start['memory'] / 1e6:.0f} MB",
-        ),
-        (
-            "its board, 100 of the rows",
-            "",
-            f"{start['bytes'] / 1000:.1f} kB, {start['page'] * 1000:.1f} ms",
-        ),
-        (
-            f"{streams['number']} streams: memory each, event from the first to the last",
-            "60 kB, 0.5 s",
-            f"{streams['each'] / 1000:.0f} kB, {streams['last']:.2f} s",
-        ),
-        ("stop with all these streams open", "3 s", f"{streams['stop']:.2f} s"),
-        ("a new commit on the boards, without a hook", "15 s + 1 s", f"{streams['seen']:.1f} s"),
+    """Return the table, and what else was seen."""
+    start, clicks, healthy = results["start"], results["clicks"], results["healthy"]
+    lines = [
+        figures_table(page_figures(results)),
+        "",
+        f"{results['estate'][0]:,} apps: ready for people after {start['wall']:.1f} s; a page of "
+        f"100 rows {start['bytes'] / 1e3:.1f} kB, {start['page'] * 1e3:.1f} ms.",
+        f"A click {clicks['click'] * 1e3:.0f} ms, a bare push {clicks['push'] * 1e3:.0f} ms.",
+        f"A stop with {results['streams']['number']} streams: {results['streams']['stop']:.2f} s.",
     ]
-    lines = ["| what | at least | seen |", "|---|---|---|"]
-    return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
+    if "missing" in healthy:
+        lines.append(f"Click to Healthy: not measured: {healthy['missing']}.")
+    else:
+        lines.append(f"Argo CD's own time after a refresh: {healthy['own']:.2f} s.")
+    return "\n".join(lines)
