@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 
+# The words of the root itself, which make no values.
+_ROOT: tuple[list[str], ...] = ([], ["--help"], ["-h"], ["--version"])
+
+
 def main() -> NoReturn:
     """Run the command line; what it will read is asked for while the rest is loaded."""
     code = 1
@@ -41,18 +45,19 @@ def main() -> NoReturn:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; a plain deploy or status without loading typer."""
-    _load_structs(sys.modules)
-    from gitops.cli.fast_path import prepare
+    if arguments[:1] not in _ROOT:
+        _load_structs(sys.modules)
+        if arguments[:1] == ["__complete"]:
+            from gitops.cli.completion.words import run as complete
 
-    if arguments[:1] == ["__complete"]:
-        from gitops.cli.completion.words import run as complete
+            return complete(arguments[1:])
+        from gitops.cli.fast_path import prepare
 
-        return complete(arguments[1:])
-    arguments, plain = prepare(arguments, os.environ)
-    if plain is not None:
-        from gitops.cli.errors import guarded
+        arguments, plain = prepare(arguments, os.environ)
+        if plain is not None:
+            from gitops.cli.errors import guarded
 
-        return guarded(plain, arguments)
+            return guarded(plain, arguments)
     from gitops.cli.app import run as run_any
 
     return run_any(arguments)

@@ -64,6 +64,15 @@ def test_help_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     assert not [name for name in modules if name.startswith(("gitops.adapters", "gitops.actions"))]
 
 
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["--version"]])
+def test_the_roots_own_words_make_no_values(tmp_path: Path, arguments: list[str]) -> None:
+    """What has no command loads neither structs nor what looks for a command's words."""
+    code, modules = loaded(tmp_path, *arguments)
+
+    assert code == 0
+    assert set() == modules & {"msgspec", "decimal", "gitops.cli.fast_path", "gitops.cli.options"}
+
+
 def test_set_image_loads_neither_git_nor_network(tmp_path: Path) -> None:
     """The edit of a local file loads the YAML parser, and nothing that talks to anybody."""
     (tmp_path / "kustomization.yaml").write_text(KUSTOMIZATION)
