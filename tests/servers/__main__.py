@@ -15,6 +15,7 @@ from servers.store import CACHE_VARIABLE, folder_of, missing, program, store
 _EPILOGUE = f"""\
 groups:
   gitea           a Git forge: about 3 minutes to build; needs Go and a C compiler
+  actions         the engine of Gitea's Actions runner: half a minute; needs Go
   control-plane   etcd, Kubernetes, kwok, Argo CD and Argo Rollouts: about 10 minutes; needs Go,
                   and to run redis-server and openssl
   workflows       the controller of Argo Workflows, beside the control plane: about 5 minutes

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 
-LANES = {"gitea": "forge", "control-plane": "cluster", "workflows": "workflows"}
+LANES = {
+    **{"gitea": "forge", "actions": "actions"},
+    **{"control-plane": "cluster", "workflows": "workflows"},
+}
 """The lane whose tests need a group of programs."""
 
 REQUIRED_BY = {
     lane: f"GITOPS_REQUIRE_{lane.upper()}"
     for lane in (
         *("forge", "cluster", "ssh", "tls", "registry", "database"),
-        *("workflows", "browser", "monitoring"),
+        *("workflows", "browser", "monitoring", "actions"),
     )
 }
 

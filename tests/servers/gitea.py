@@ -60,6 +60,7 @@ JWT_SECRET = {jwt}
 [repository]
 ROOT = {work}/repositories
 DEFAULT_BRANCH = main
+DEFAULT_REPO_UNITS = repo.code,repo.issues,repo.pulls,repo.releases,repo.wiki,repo.packages
 
 [service]
 DISABLE_REGISTRATION = true
@@ -69,7 +70,8 @@ ALLOWED_HOST_LIST = loopback
 DELIVER_TIMEOUT = 5
 
 [actions]
-ENABLED = false
+ENABLED = true
+DEFAULT_ACTIONS_URL = self
 
 [indexer]
 ISSUE_INDEXER_TYPE = db

@@ -113,6 +113,14 @@ GITEA = ProgramSet(
     },
 )
 
+ACTIONS = ProgramSet(
+    name="actions",
+    minutes=0.6,
+    # The engine of Gitea's act_runner, which itself is no module that can be had.
+    programs={"act": "github.com/nektos/act"},
+    module="github.com/nektos/act",
+)
+
 ETCD = ProgramSet(
     name="etcd",
     minutes=0.6,
@@ -209,6 +217,7 @@ WORKFLOWS = ProgramSet(
 
 GROUPS: Mapping[str, tuple[ProgramSet, ...]] = {
     "gitea": (GITEA,),
+    "actions": (ACTIONS,),
     "control-plane": (ETCD, KUBERNETES, KWOK, TOOLS, ARGOCD, ROLLOUTS),
     "workflows": (WORKFLOWS,),
 }
@@ -216,6 +225,7 @@ GROUPS: Mapping[str, tuple[ProgramSet, ...]] = {
 
 SYSTEM_PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "gitea": (),
+    "actions": (),
     "control-plane": ("redis-server", "openssl"),
     "workflows": (),
 }
