@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from gitops.actions.context.holds import own_hold_path
 from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.policy_branch import open_tip
-from gitops.actions.context.session import Session
+from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView
 from gitops.actions.images.uses import views_of
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.ledger import ledger_of
-from gitops.core.insights.measures import HoldSpan, Insights, OverlayPast, insights
+from gitops.core.insights.lead import Build, source_commits
+from gitops.core.insights.measures import HoldSpan, OverlayPast, insights
+from gitops.core.insights.numbers import Insights
 from gitops.core.ledger.records import LedgerEntry
 from gitops.core.releases.release import Release
 from gitops.core.text.plain import count
@@ -30,10 +32,14 @@ def read_insights(
     *,
     apps: tuple[str, ...] = (),
     period: timedelta = timedelta(days=90),
+    sources: Sequence[str] = (),
 ) -> Insights:
     """Return the numbers of the environments, all or the named ones, for the last `period`.
 
-    Raises UsageError for a period that is none, and what reading history raises.
+    `sources` are repositories that images are built from, which tell when commits were made: a URL,
+    a folder, or an image whose source `gitops.yaml` names.
+
+    Raises UsageError for a period that is none, and what reading history and a source raises.
     """
     if not timedelta(0) < period <= _LONGEST:
         raise UsageError("--since asks for between a moment and ten years", hint="--since 90d")
@@ -62,8 +68,58 @@ def read_insights(
             # Where else a build was first decides how long it was on its way.
             others.append(_elsewhere(view, since))
     order = [row.name for row in tip.config.environments]
-    told = tuple(dict.fromkeys(warnings))
-    return insights(pasts, since, until, order=order, warnings=told, elsewhere=others)
+    commits = source_commits(one.releases for one in (*pasts, *others))
+    committed = _committed(session, tip, commits, sources)
+    note = _beginning(tip, commits, committed, sources)
+    return insights(
+        pasts,
+        since,
+        until,
+        order=order,
+        warnings=tuple(dict.fromkeys(warnings)),
+        elsewhere=others,
+        committed=committed,
+        notes=(note,) if note is not None else (),
+    )
+
+
+def _committed(
+    session: Session, tip: Tip, commits: Mapping[Build, str], named: Sequence[str]
+) -> dict[Build, datetime]:
+    """Return when the source commit of each build was made, as the named repositories tell."""
+    if named and session.sources is None:
+        raise NotFound("no source repository can be asked here")
+    times: dict[str, datetime] = {}
+    for name in dict.fromkeys(named):
+        wanted = {one for one in commits.values() if one not in times}
+        url = tip.config.sources.get(name)
+        if wanted and session.sources is not None:
+            found = session.sources.times(url or name, wanted, typed=url is None)
+            times.update(found)
+    return {build: times[commit] for build, commit in commits.items() if commit in times}
+
+
+def _beginning(
+    tip: Tip,
+    commits: Mapping[Build, str],
+    committed: Mapping[Build, datetime],
+    named: Sequence[str],
+) -> str | None:
+    """Say where lead time begins, and what would let it begin at the source commit."""
+    begins = "lead time begins at a build's first release"
+    if not commits:
+        return (
+            f"{begins}: none tells its source commit (CI does: gitops deploy --ref BRANCH "
+            "--commit SHA)"
+        )
+    if not named:
+        image = next((image for image, _ in commits if image in tip.config.sources), "URL")
+        return f"{begins}; to count from its source commit: gitops insights --source {image}"
+    missing = len(commits) - len(committed)
+    if not missing:
+        return None
+    lacking = f"{missing} of {count(len(commits), 'source commit')}"
+    return f"{lacking} cannot be found there (shallow, rewritten, or another repository)"
 
 
 def _past(view: OverlayView, since: datetime, warnings: list[str], *, looks: bool) -> OverlayPast:

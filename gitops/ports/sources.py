@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Protocol
 
 
@@ -22,6 +23,16 @@ class Sources(Protocol):
 
     def is_older(self, url: str, branch: str, commit: str, than: str) -> bool:
         """Say whether `commit` is an ancestor of `than`; False when one is not on `branch`."""
+        ...
+
+    def times(
+        self, url: str, commits: Collection[str], *, typed: bool = False
+    ) -> Mapping[str, datetime]:
+        """Return when each of `commits` was committed; those that it does not have are left out.
+
+        `commits` have all their digits. `typed`: the caller named `url`, not only `gitops.yaml`, so
+        it may be a folder of this machine, and their credentials go there.
+        """
         ...
 
     def create_branch(self, url: str, branch: str, commit: str, start: str) -> bool:

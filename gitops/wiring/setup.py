@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from gitops.actions.doctor import DoctorReport
     from gitops.actions.manifests.ci_caller import CallerReport
     from gitops.adapters.gitrepo import GitRepository
-    from gitops.core.insights.measures import Insights
+    from gitops.core.insights.numbers import Insights
 
 
 def doctor(location: str, branch: str | None) -> DoctorReport:

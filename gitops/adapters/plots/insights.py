@@ -6,7 +6,7 @@ import io
 from collections.abc import Sequence
 from typing import Any
 
-from gitops.core.insights.measures import Insights, Numbers
+from gitops.core.insights.numbers import Insights, Numbers
 from gitops.core.insights.statistics import Quantiles
 from gitops.core.text.extras import extra_hint
 from gitops.core.text.plain import duration_words
@@ -129,12 +129,15 @@ def _durations(place: Any, rows: Sequence[Numbers]) -> None:
     place.set_title("How long it took")
     _explain(place, "median, and where it may lie (95 %)")
     place.set_xscale("log")
-    series = (
-        ("lead time", _GOOD, "o", -0.14, [one.lead for one in rows]),
-        ("time to rollback", _BAD, "D", 0.14, [one.to_rollback for one in rows]),
+    every = (
+        ("from commit", _INK, "s", [one.lead_from_commit for one in rows]),
+        ("from build", _GOOD, "o", [one.lead for one in rows]),
+        ("time to rollback", _BAD, "D", [one.to_rollback for one in rows]),
     )
+    series = [one for one in every if any(value.samples for value in one[3])] or every[1:]
     found = [one.median for *_, all_ in series for one in all_ if one.median]
-    for name, colour, mark, shift, values in series:
+    for place_, (name, colour, mark, values) in enumerate(series):
+        shift = 0.27 * (place_ - (len(series) - 1) / 2)
         for number, one in enumerate(values):
             _duration(place, one, number + shift, colour, mark, name if number == 0 else None)
     _names(place, rows)
@@ -145,9 +148,9 @@ def _durations(place: Any, rows: Sequence[Numbers]) -> None:
     place.set_xticks(shown, [duration_words(one) for one in shown])
     place.minorticks_off()
     place.legend(
-        loc="lower right",
-        bbox_to_anchor=(1, 1.07),
-        ncols=2,
+        loc="upper center",
+        bbox_to_anchor=(0.5, -0.09),
+        ncols=len(series),
         frameon=False,
         borderaxespad=0.1,
         handlelength=0.8,

@@ -35,6 +35,16 @@ class InsightsOptions(OptionGroup):
         str | None,
         Option("--plot", metavar="FILE", help="Write the picture: .svg or .png.", values="file"),
     ] = None
+    source: Annotated[
+        tuple[str, ...],
+        Option(
+            "--source",
+            metavar="PATH|URL|IMAGE",
+            help="A repository that images are built from, or an image whose source gitops.yaml "
+            "names: lead time is also counted from the source commit; may be given several times.",
+            values="folder",
+        ),
+    ] = ()
     app: Apps = ()
 
 
@@ -60,7 +70,9 @@ def insights(
     with open_for_reading(where, start="history") as session:
         from gitops.actions.insights import read_insights
 
-        found = read_insights(session(), environments, apps=options.app, period=period)
+        found = read_insights(
+            session(), environments, apps=options.app, period=period, sources=options.source
+        )
     to_output = written(found, csv=options.csv, html=options.html, plot=options.plot)
     return 0 if to_output else print_insights(found, where.output)
 

@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
 import sys
-from collections.abc import Iterator
 
 from gitops.cli import streams
+from gitops.cli.render.insights_words import durations_of, period_words, trend_words
 from gitops.cli.render.terminal import aside, columns, line, paint, safe
 from gitops.cli.render.text import print_json
-from gitops.core.insights.measures import Insights, Numbers
-from gitops.core.insights.statistics import Interval, Quantiles
-from gitops.core.text.plain import count, day, duration_words, split_lines, timestamp
+from gitops.core.insights.numbers import Insights, Numbers
+from gitops.core.insights.statistics import Quantiles
+from gitops.core.text.plain import count, duration_words, split_lines
+from gitops.documents.insights import csv_lines, insights_document
 from gitops.errors import Denied, UsageError
 
-JsonDocument = dict[str, object]
-
 _HEAD = (
-    *("", "deploys", "a week", "failed", "95 %", "lead time", "to stable", "to restore"),
-    *("to rollback", "waiting", "holds", "samples"),
+    *("", "deploys", "a week", "failed", "95 %", "from commit", "from build", "to stable"),
+    *("to restore", "to rollback", "waiting", "holds", "samples"),
 )
-_COLUMNS = (
-    *("environment", "app", "commit", "time", "failed", "lead_seconds", "stable_after_seconds"),
-    *("restored_after_seconds", "rolled_back_after_seconds"),
-)
-_CHANGES = {"more": "more", "less": "fewer", "unknown": "no change that chance would not explain"}
 
 
 def print_insights(found: Insights, output: str) -> int:
@@ -45,14 +37,11 @@ def print_insights(found: Insights, output: str) -> int:
     for text in others:
         line(safe(text))
     line()
-    period = f"{day(found.since)} to {day(found.until)}"
-    trend = found.total.trend
-    line(
-        f"{period}; the later half beside the earlier: deployments: {_CHANGES[trend.deployments]}; "
-        f"failures: {_CHANGES[trend.failures]}"
-    )
+    line(f"{period_words(found)}; {trend_words(found.total.trend)}")
     if found.total.confidence in ("too few", "none"):
         line(f"{count(found.total.deployments, 'deployment')}: too few to tell anything by")
+    for note in found.notes:
+        line(note)
     for warning in found.warnings:
         aside("warning", warning)
     return 0
@@ -77,7 +66,7 @@ def _row(one: Numbers) -> tuple[str, ...]:
         f"{one.per_week:.1f}",
         rate,
         reach,
-        *map(_duration, (one.lead, one.to_stable, one.to_restore, one.to_rollback, one.waiting)),
+        *map(_duration, durations_of(one)),
         f"{one.holds} ({duration_words(one.held)})" if one.holds else "-",
         one.confidence,
     )
@@ -88,54 +77,6 @@ def _duration(one: Quantiles) -> str:
     if one.median is None:
         return "-"
     return duration_words(one.median) + (f" of {one.samples}" if one.samples < 5 else "")
-
-
-def insights_document(found: Insights) -> JsonDocument:
-    """The document of `insights`; durations in seconds, shares between 0 and 1."""
-    return {
-        "since": timestamp(found.since),
-        "until": timestamp(found.until),
-        "total": _numbers(found.total),
-        "environments": [_numbers(one) for one in found.environments],
-        "apps": [_numbers(one) for one in found.apps],
-        "warnings": list(found.warnings),
-    }
-
-
-def _numbers(one: Numbers) -> JsonDocument:
-    return {
-        "group": one.group,
-        "confidence": one.confidence,
-        "deployments": one.deployments,
-        "failed": one.failed,
-        "rollbacks": one.rollbacks,
-        "perWeek": {"value": one.per_week, **_ends(one.per_week_interval)},
-        "changeFailureRate": {"value": one.failure_rate, **_ends(one.failure_interval)},
-        "leadTime": _quantiles(one.lead),
-        "timeToStable": _quantiles(one.to_stable),
-        "timeToRestore": _quantiles(one.to_restore),
-        "timeToRollback": _quantiles(one.to_rollback),
-        "approvalWaiting": _quantiles(one.waiting),
-        "holds": {"count": one.holds, "seconds": one.held},
-        "trend": {"deployments": one.trend.deployments, "failures": one.trend.failures},
-        "weeks": [
-            {
-                "start": timestamp(week.start),
-                "deployments": week.deployments,
-                "failed": week.failed,
-                "rollbacks": week.rollbacks,
-            }
-            for week in one.weeks
-        ],
-    }
-
-
-def _ends(one: Interval | None) -> JsonDocument:
-    return {"low": one.low if one else None, "high": one.high if one else None}
-
-
-def _quantiles(one: Quantiles) -> JsonDocument:
-    return {"samples": one.samples, "median": one.median, "p90": one.p90, **_ends(one.interval)}
 
 
 def written(found: Insights, *, csv: str | None, html: str | None, plot: str | None) -> bool:
@@ -162,28 +103,6 @@ def written(found: Insights, *, csv: str | None, html: str | None, plot: str | N
     elif csv is not None:
         _write(csv, "".join(csv_lines(found)).encode())
     return csv == "-"
-
-
-def csv_lines(found: Insights) -> Iterator[str]:
-    """Yield every deployment as a line of CSV, oldest first, the names of the columns before."""
-    target = io.StringIO()
-    writer = csv.writer(target, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for one in found.points:
-        row = (
-            *(one.environment, one.app or "", one.commit, timestamp(one.time)),
-            *(str(one.failed).lower(), one.lead, one.stable_after),
-            *(one.restored_after, one.rolled_back_after),
-        )
-        writer.writerow("" if value is None else _plain(value) for value in row)
-    yield target.getvalue()
-
-
-def _plain(value: str | float) -> str:
-    """Return a cell that no spreadsheet takes for a formula."""
-    if isinstance(value, float):
-        return f"{value:.0f}"
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
 def _write(path: str, content: bytes) -> None:

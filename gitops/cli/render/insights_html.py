@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 from html import escape
 
-from gitops.core.insights.measures import Insights, Numbers
+from gitops.cli.render.insights_words import durations_of, period_words, trend_words
+from gitops.core.insights.numbers import Insights, Numbers
 from gitops.core.insights.statistics import Quantiles
 from gitops.core.text.plain import day, duration_words
 
@@ -44,7 +45,12 @@ _MEANINGS = (
     ("Deployment", "a release that is no rollback."),
     ("Failed", "a rollback took it away, or the ledger's last word on it is degraded."),
     (
-        "Lead time",
+        "Lead time from commit",
+        "from when the source commit of a build was made to its release here, where a repository "
+        "was named that tells; only of builds that are new here.",
+    ),
+    (
+        "Lead time from build",
         "from the first release of a build anywhere to its release here; what has builds first "
         "has none.",
     ),
@@ -76,9 +82,11 @@ def report(found: Insights, picture: str) -> str:
         f"<title>gitops insights, {day(found.until)}</title><style>{_STYLE}</style></head>",
         "<body><main>",
         "<h1>How releases went</h1>",
-        f'<p class="period">{day(found.since)} to {day(found.until)} · from Git and the ledger</p>',
+        f'<p class="period">{escape(period_words(found))} · from Git and the ledger</p>',
         _cards(found.total),
         f'<div class="picture">{svg}</div>' if svg else "",
+        f"<p>{escape(_sentence(trend_words(found.total.trend)))}</p>",
+        *(f"<p>{escape(_sentence(one))}</p>" for one in found.notes),
         "<h2>By environment</h2>",
         _table(found.environments or (found.total,)),
     ]
@@ -97,6 +105,10 @@ def report(found: Insights, picture: str) -> str:
     return "\n".join(filter(None, parts)) + "\n"
 
 
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
+
+
 def _cards(total: Numbers) -> str:
     rate, reach = total.failure_rate, total.failure_interval
     week = total.per_week_interval
@@ -113,7 +125,7 @@ def _cards(total: Numbers) -> str:
             "" if reach is None else f"95 %: {reach.low:.0%} to {reach.high:.0%}",
             bool(total.failed),
         ),
-        ("Lead time", *_card(total.lead), False),
+        _lead_card(total),
         ("Time to restore", *_card(total.to_restore), False),
         ("Time to rollback", *_card(total.to_rollback), False),
         ("Waiting for approval", *_card(total.waiting), False),
@@ -124,6 +136,12 @@ def _cards(total: Numbers) -> str:
         for name, value, text, bad in cards
     )
     return f'<div class="cards">{"".join(told)}</div>'
+
+
+def _lead_card(total: Numbers) -> tuple[str, str, str, bool]:
+    if total.lead_from_commit.samples:
+        return ("Lead time from commit", *_card(total.lead_from_commit), False)
+    return ("Lead time from build", *_card(total.lead), False)
 
 
 def _card(one: Quantiles) -> tuple[str, str]:
@@ -143,7 +161,8 @@ def _table(rows: Iterable[Numbers]) -> str:
         "a week",
         "failed",
         "95 %",
-        "lead time",
+        "from commit",
+        "from build",
         "to stable",
         "to restore",
         "to rollback",
@@ -159,7 +178,6 @@ def _table(rows: Iterable[Numbers]) -> str:
 
 def _row(one: Numbers) -> str:
     reach = one.failure_interval
-    durations = (one.lead, one.to_stable, one.to_restore, one.to_rollback, one.waiting)
     cells = (
         str(one.deployments),
         f"{one.per_week:.1f}",
@@ -170,7 +188,7 @@ def _row(one: Numbers) -> str:
     told = "".join(
         [
             *(f"<td>{escape(cell)}</td>" for cell in cells),
-            *map(_cell, durations),
+            *map(_cell, durations_of(one)),
             *(f"<td>{escape(cell)}</td>" for cell in (held, one.confidence)),
         ]
     )

@@ -2,8 +2,9 @@
 
 - A *deployment* is a release that is no rollback. A rollback that was undone counts for nothing.
 - It *failed* when a rollback took it away, or when the ledger's last word on it is `degraded`.
-- *Lead time*: from the first release of a build anywhere to its release here. In the environment
-  that has builds first there is none: Git does not say when the source commit was made.
+- *Lead time*: from the first release of a build anywhere to its release here; in the environment
+  that has builds first there is none. *From the commit*: from when its source commit was made,
+  where somebody tells. Both only where a build is new: one that comes back was on no way.
 - *Time to rollback*: from a release to the rollback that took it away. *Time to restore*: from when
   it was first seen degraded, else from its release, to the rollback or to the next release.
 - *To stable*: from a release to when it was first seen stable; the soak is in it.
@@ -17,8 +18,9 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec import Struct, field
 
+from gitops.core.insights.lead import Build, first_seen, lead, newcomers
+from gitops.core.insights.numbers import Deployment, Insights, Numbers, Trend, Week
 from gitops.core.insights.statistics import (
-    Confidence,
     Interval,
     Quantiles,
     confidence,
@@ -26,11 +28,9 @@ from gitops.core.insights.statistics import (
     quantiles,
     share,
 )
-from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.records import LedgerEntry
 from gitops.core.releases.release import Release
 
-Build = tuple[str, ImageValue]
 _WEEK = timedelta(days=7)
 
 
@@ -59,91 +59,19 @@ class OverlayPast(Struct, frozen=True):
     holds: tuple[HoldSpan, ...] = ()
 
 
-class Deployment(Struct, frozen=True):
-    """One deployment, and what became of it.
+class _Begun(Struct, frozen=True):
+    """Where the ways of builds began: their first release anywhere, their source commit."""
 
-    Attributes:
-        lead, stable_after, restored_after, rolled_back_after: seconds; None where nothing is known.
-    """
-
-    environment: str
-    app: str | None
-    commit: str
-    time: datetime
-    failed: bool = False
-    lead: float | None = None
-    stable_after: float | None = None
-    restored_after: float | None = None
-    rolled_back_after: float | None = None
+    released: Mapping[Build, datetime]
+    committed: Mapping[Build, datetime]
 
 
-class Week(Struct, frozen=True):
-    """Seven days, the last ones ending now."""
-
-    start: datetime
-    deployments: int
-    failed: int
-    rollbacks: int
-
-
-class Trend(Struct, frozen=True):
-    """The later half of the period beside the earlier one.
-
-    Attributes:
-        deployments, failures: more, less, same; `unknown` where chance alone may be the reason.
-    """
-
-    deployments: str
-    failures: str
-
-
-class Numbers(Struct, frozen=True):
-    """The numbers of a group of overlays in the period.
-
-    Attributes:
-        group: name of the environment, of the app, or "all".
-        per_week, per_week_interval: deployments.
-        failure_rate, failure_interval: share of deployments; None without any.
-        held: seconds that holds stood in the period, of all overlays together.
-    """
-
-    group: str
-    deployments: int
-    failed: int
-    rollbacks: int
-    per_week: float
-    per_week_interval: Interval
-    failure_rate: float | None
-    failure_interval: Interval | None
-    lead: Quantiles
-    to_stable: Quantiles
-    to_restore: Quantiles
-    to_rollback: Quantiles
-    waiting: Quantiles
-    holds: int
-    held: float
-    confidence: Confidence
-    trend: Trend
-    weeks: tuple[Week, ...] = ()
-
-
-class Insights(Struct, frozen=True):
-    """All of it.
-
-    Attributes:
-        environments: in promotion order.
-        apps: sorted; () where there are none.
-        points: every deployment of the period, oldest first.
-        warnings: what could not be seen.
-    """
+class _Period(Struct, frozen=True):
+    """What was asked for, and from when rates and trends count in it."""
 
     since: datetime
+    begin: datetime
     until: datetime
-    total: Numbers
-    environments: tuple[Numbers, ...]
-    apps: tuple[Numbers, ...] = ()
-    points: tuple[Deployment, ...] = ()
-    warnings: tuple[str, ...] = ()
 
 
 class _Seen(Struct):
@@ -162,14 +90,19 @@ def insights(
     *,
     order: Sequence[str],
     elsewhere: Sequence[OverlayPast] = (),
+    committed: Mapping[Build, datetime] = {},
+    notes: tuple[str, ...] = (),
     warnings: tuple[str, ...] = (),
 ) -> Insights:
     """Return the numbers of `pasts` between two moments.
 
     `order` is that of the environments. `elsewhere` are overlays that are not counted, where builds
-    may have been before.
+    may have been before. `committed`: when the source commits of builds were made, as far as
+    somebody tells.
     """
-    first = _first_seen([*pasts, *elsewhere])
+    oldest = min((one.time for past in pasts for one in past.releases if one.time), default=since)
+    period = _Period(since, max(since, min(oldest, until - _WEEK)), until)
+    begun = _Begun(first_seen(one.releases for one in (*pasts, *elsewhere)), committed)
     total = _Seen()
     by_environment: dict[str, _Seen] = {}
     by_app: dict[str, _Seen] = {}
@@ -179,7 +112,7 @@ def insights(
             groups.append(by_app.setdefault(past.app, _Seen()))
         standing = _without_undone(past.releases)
         deployments = [
-            one for one in _deployments(past, standing, first) if since <= one.time <= until
+            one for one in _deployments(past, standing, begun) if since <= one.time <= until
         ]
         rollbacks = [
             one.time
@@ -196,12 +129,14 @@ def insights(
     names = [one for one in order if one in by_environment]
     return Insights(
         since,
+        period.begin,
         until,
-        _numbers("all", total, since, until),
-        tuple(_numbers(one, by_environment[one], since, until) for one in names),
-        tuple(_numbers(one, by_app[one], since, until) for one in sorted(by_app)),
+        _numbers("all", total, period),
+        tuple(_numbers(one, by_environment[one], period) for one in names),
+        tuple(_numbers(one, by_app[one], period) for one in sorted(by_app)),
         tuple(sorted(total.deployments, key=lambda one: one.time)),
         warnings,
+        notes,
     )
 
 
@@ -219,25 +154,12 @@ def _without_undone(releases: Sequence[Release]) -> tuple[Release, ...]:
     return tuple(kept)
 
 
-def _first_seen(pasts: Iterable[OverlayPast]) -> dict[Build, datetime]:
-    """Return when each build was released first, anywhere."""
-    first: dict[Build, datetime] = {}
-    for past in pasts:
-        for release in past.releases:
-            if release.time is None:
-                continue
-            for build in (release.images or {}).items():
-                known = first.get(build)
-                if known is None or release.time < known:
-                    first[build] = release.time
-    return first
-
-
 def _deployments(
-    past: OverlayPast, releases: Sequence[Release], first: Mapping[Build, datetime]
+    past: OverlayPast, releases: Sequence[Release], begun: _Begun
 ) -> Iterator[Deployment]:
     """Yield what is no rollback, newest first, with what became of each."""
     seen = _words(past.entries)
+    arrived = newcomers(releases)
     undone: dict[str, datetime] = {}
     newer: Release | None = None
     for number, release in enumerate(releases):
@@ -250,6 +172,7 @@ def _deployments(
                 undone.setdefault(bad, release.time)
             newer = release
             continue
+        new = arrived[release.commit]
         stable, degraded, last = seen.get(release.commit, (None, None, None))
         back = undone.get(release.commit)
         failed = back is not None or last == "degraded"
@@ -260,22 +183,13 @@ def _deployments(
             release.commit,
             release.time,
             failed,
-            lead=_lead(release, older, first),
+            lead=lead(release, new, begun.released, every=False),
+            lead_from_commit=lead(release, new, begun.committed, every=True),
             stable_after=_since(release.time, stable),
             restored_after=_since(degraded or release.time, ended) if failed else None,
             rolled_back_after=_since(release.time, back),
         )
         newer = release
-
-
-def _lead(release: Release, older: Release | None, first: Mapping[Build, datetime]) -> float | None:
-    """Return how long the newest of the builds that came in was on its way; None: it began here."""
-    before = older.images or {} if older is not None else {}
-    new = [build for build in (release.images or {}).items() if before.get(build[0]) != build[1]]
-    found = [first[build] for build in new if build in first]
-    if not found or release.time is None or max(found) >= release.time:
-        return None
-    return (release.time - max(found)).total_seconds()
 
 
 def _since(start: datetime, end: datetime | None) -> float | None:
@@ -309,10 +223,11 @@ def _waits(past: OverlayPast, since: datetime, until: datetime) -> Iterator[floa
             yield max((record.time - made).total_seconds(), 0.0)
 
 
-def _numbers(group: str, seen: _Seen, since: datetime, until: datetime) -> Numbers:
+def _numbers(group: str, seen: _Seen, period: _Period) -> Numbers:
     deployments = seen.deployments
+    begin, until = period.begin, period.until
     failed = sum(one.failed for one in deployments)
-    weeks = max((until - since) / _WEEK, 1e-9)
+    weeks = max((until - begin) / _WEEK, 1e-9)
     interval = counted(len(deployments))
     return Numbers(
         group,
@@ -324,15 +239,16 @@ def _numbers(group: str, seen: _Seen, since: datetime, until: datetime) -> Numbe
         failed / len(deployments) if deployments else None,
         share(failed, len(deployments)),
         lead=_quantiles(one.lead for one in deployments),
+        lead_from_commit=_quantiles(one.lead_from_commit for one in deployments),
         to_stable=_quantiles(one.stable_after for one in deployments),
         to_restore=_quantiles(one.restored_after for one in deployments),
         to_rollback=_quantiles(one.rolled_back_after for one in deployments),
         waiting=quantiles(seen.waits),
         holds=len(seen.holds),
-        held=sum(_overlap(one, since, until) for one in seen.holds),
+        held=sum(_overlap(one, period.since, until) for one in seen.holds),
         confidence=confidence(len(deployments)),
-        trend=_trend(deployments, since, until),
-        weeks=_weeks(deployments, seen.rollbacks, since, until),
+        trend=_trend(deployments, begin, until),
+        weeks=_weeks(deployments, seen.rollbacks, begin, until),
     )
 
 
@@ -353,7 +269,13 @@ def _trend(deployments: Sequence[Deployment], since: datetime, until: datetime) 
     return Trend(
         _compared(counted(len(before)), counted(len(after))),
         _compared(rates[0], rates[1]),
+        _compared(*(_lead(half).interval for half in (before, after))),
     )
+
+
+def _lead(deployments: Sequence[Deployment]) -> Quantiles:
+    from_commit = _quantiles(one.lead_from_commit for one in deployments)
+    return from_commit if from_commit.samples else _quantiles(one.lead for one in deployments)
 
 
 def _compared(before: Interval | None, after: Interval | None) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
@@ -54,6 +55,11 @@ class Sources:
 
     def is_older(self, url: str, branch: str, commit: str, than: str) -> bool:
         return False
+
+    def times(
+        self, url: str, commits: Collection[str], *, typed: bool = False
+    ) -> Mapping[str, datetime]:
+        return {}
 
     def create_branch(self, url: str, branch: str, commit: str, start: str) -> bool:
         return False

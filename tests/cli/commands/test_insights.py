@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from gitrepos import Repo
 from manifests import Manifests
 
 BEN = {"GITOPS_AUTHOR": "Ben <ben@example.com>"}
@@ -59,6 +60,27 @@ def test_files(told: Manifests, tmp_path: Path) -> None:
     assert "<svg" in text
     assert not re.search(r"<script|<link|@import|src=\"http", text)
     assert "default-src 'none'" in text
+
+
+def test_lead_time_from_the_source_commit(manifests: Manifests, tmp_path: Path) -> None:
+    """Where images are built from is named, it begins at the commit; else it says what would."""
+    source = Repo.checkout(tmp_path / "source")
+    commit = source.commit({"app.py": b"1"}, "work")
+    for tag, built in (("1.9.0", commit), ("1.9.1", "ab" * 20)):
+        words = ("--ref", "main", "--commit", built)
+        assert 0 == manifests.gitops("deploy", f"shop/api:{tag}", *words).code
+    before = manifests.gitops("insights", "dev")
+    told = manifests.gitops("insights", "dev", "--source", str(source.path))
+    remote = f"file://{source.path}"
+    fetched = manifests.gitops("insights", "dev", "--source", remote, "-o", "json").json
+    gone = manifests.gitops("insights", "dev", "--source", str(tmp_path / "none"))
+
+    assert "--source URL" in before.out
+    assert "from commit" not in before.out
+    assert "from commit" in told.out
+    assert "1 of 2 source commits cannot be found there" in told.out
+    assert 1 == fetched["total"]["leadTimeFromCommit"]["samples"]
+    assert (3, True) == (gone.code, "no such folder" in gone.err)
 
 
 def test_what_cannot_be(manifests: Manifests, tmp_path: Path) -> None:

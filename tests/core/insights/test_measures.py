@@ -5,9 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from gitops.core.git.commit import Identity
-from gitops.core.insights.measures import HoldSpan, Insights, OverlayPast, insights
+from gitops.core.git.proof import Proof
+from gitops.core.insights.lead import source_commits
+from gitops.core.insights.measures import HoldSpan, OverlayPast, insights
+from gitops.core.insights.numbers import Insights
 from gitops.core.insights.statistics import confidence, counted, quantiles, share
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.records import LedgerEntry, Record
@@ -131,10 +135,56 @@ def test_holds_and_waits() -> None:
 
 def test_chance_is_no_trend() -> None:
     """A difference that chance may have made is unknown; one that it cannot have is told."""
-    few = numbers(past("dev", *(release(f"a{n}", at(13 - n), str(n)) for n in range(4))))
-    many = numbers(past("dev", *(release(f"a{n}", at(13, -n), str(n)) for n in range(40))))
+    old = release("old", at(40), "old")
+    few = numbers(past("dev", old, *(release(f"a{n}", at(13 - n), str(n)) for n in range(4))))
+    many = numbers(past("dev", old, *(release(f"a{n}", at(13, -n), str(n)) for n in range(40))))
 
     assert ("unknown", "more") == (few.total.trend.deployments, many.total.trend.deployments)
+
+
+def test_time_before_the_first_release_is_no_trend() -> None:
+    """Where nothing is older than the period, it begins with the first release; a week at least."""
+    steady = past("dev", *(release(f"a{n}", at(13.9, -8 * n), str(n)) for n in range(40)))
+    young = past("dev", release("a", at(2), "1"), release("b", at(1), "2"))
+    found, short = numbers(steady), numbers(young)
+
+    assert (at(13.9), "unknown") == (found.begin, found.total.trend.deployments)
+    assert found.total.per_week == pytest.approx(40 * 7 / 13.9)
+    assert (at(7), 2.0) == (short.begin, short.total.per_week)
+
+
+def test_lead_time_from_the_commit() -> None:
+    """It counts where the commits of all new builds are known; a build that comes back has none."""
+    dev = past("dev", release("a", at(20), "1"), release("b", at(12), "2"))
+    prod = past("prod", *(release(*one) for one in (("p", at(10), "2"), ("q", at(2), "3"))))
+    back = past("test", *(release(f"t{n}", at(9 - n), tag) for n, tag in enumerate("121")))
+    committed = {("shop/api", ImageValue(tag=tag)): at(21 - n) for n, tag in enumerate("12")}
+    found = insights((dev, back, prod), SINCE, NOW, order=("dev", "prod"), committed=committed)
+    leads = {one.commit: one.lead_from_commit for one in found.points}
+
+    days = {"a": 1, "b": 8, "p": 10, "q": None, "t0": 12, "t1": 12, "t2": None}
+    assert {name: day and day * 86400.0 for name, day in days.items()} == leads
+    assert (None, 86400.0 * 2) == (numbers(back).points[2].lead, numbers(dev, prod).points[2].lead)
+    skewed = {build: at(-1) for build in committed}
+    late = insights((dev,), SINCE, NOW, order=("dev",), committed=skewed)
+    assert 0 == late.total.lead_from_commit.samples
+
+
+def test_source_commits() -> None:
+    """What an image proved goes before what was said; a tag with two commits has none."""
+    one, two, three = ("1" * 40, "2" * 40, "3" * 40)
+
+    def told(name: str, tag: str, commit: str, proof: str | None = None) -> Release:
+        proofs = (Proof("shop/api", "git.example.com/shop", proof, "label"),) if proof else ()
+        source = f"main@sha1:{commit}"
+        return replace(release(name, at(1), tag), source=source, proofs=proofs)
+
+    moved = (told("e", "x", two), told("d", "x", one))
+    dev = (told("c", "3", one, three), told("b", "2", two), release("a", at(9), "1"))
+    tags = {value.tag: commit for (_, value), commit in source_commits([dev, moved]).items()}
+    assert {"2": two, "3": three, "x": one} == tags
+    again = source_commits([moved[:1], moved[1:]])
+    assert {} == again
 
 
 def test_nothing_is_no_error() -> None:

@@ -33,7 +33,7 @@ def parse_changes(record: bytes) -> BranchCommit:
     return BranchCommit(commit, tuple(parents), tuple(path for path in paths if path))
 
 
-def _moment(seconds: str) -> datetime | None:
+def commit_time(seconds: str) -> datetime | None:
     """Return a commit's date, None where no calendar has it: anybody may write any number."""
     try:
         number = int(seconds)
@@ -62,7 +62,7 @@ def parse_object(oid: str, body: bytes) -> CommitInfo | None:
     if author is None or moment is None:
         return None
     text = message.decode("utf-8", "replace").rstrip("\n") + "\n"
-    return CommitInfo(oid, tuple(parents), Identity(*author), _moment(moment), text)
+    return CommitInfo(oid, tuple(parents), Identity(*author), commit_time(moment), text)
 
 
 def parse_commit(record: str) -> CommitInfo:
@@ -73,6 +73,6 @@ def parse_commit(record: str) -> CommitInfo:
         oid,
         tuple(parents.split()),
         Identity(name, email),
-        _moment(time),
+        commit_time(time),
         message.rstrip("\n") + "\n",
     )

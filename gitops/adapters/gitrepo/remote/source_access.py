@@ -83,20 +83,20 @@ class SourceAccesses:
         self._progress = progress
         self._lines: tuple[SettingLine, ...] | None = None
 
-    def of(self, url: str) -> SourceAccess:
-        """Return how `url` is reached.
+    def of(self, url: str, *, typed: bool = False) -> SourceAccess:
+        """Return how `url` is reached; `typed`: the caller named it, and not only gitops.yaml.
 
         Raises UsageError for an address that is none and for a wrong `GITOPS_SOURCE_HOSTS`, Denied
         for one that would be read in the clear at a server that only gitops.yaml names, and for one
         on this machine that only gitops.yaml names.
         """
         where = address(url)
-        if is_here(where.url) and not may_be_here(self._home(), self._hosts()):
+        if is_here(where.url) and not typed and not may_be_here(self._home(), self._hosts()):
             raise Denied(
                 f"{where.url} is on this machine, and only gitops.yaml names it",
                 hint=f"allow it: {VARIABLE}=localhost",
             )
-        named = self._is_named(where.url)
+        named = typed or self._is_named(where.url)
         if not named and is_plain(where.url):
             raise Denied(
                 f"{where.url} would be read in the clear, from a server that only gitops.yaml "

@@ -6,8 +6,9 @@ trees and files (`--filter=tree:0`), and only as deep as the answer lies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import GitResult
 from gitops.adapters.gitrepo.command.push import push_args, read_answer, settle
 from gitops.adapters.gitrepo.objects.store import Store
+from gitops.core.forges.named_hosts import is_here
 from gitops.ports import RefUpdate
 
 _DEPTHS = (50, 1000, 20_000, 2_147_483_647)  # the last one is Git's word for all of it
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.remote.source_access import SourceAccess, SourceAccesses
 
 _OURS = "refs/gitops/source"
+_ALL = (f"+refs/heads/*:{_OURS}/*", "+refs/tags/*:refs/gitops/tags/*")
 
 
 class GitSources:
@@ -56,15 +59,21 @@ class GitSources:
         """Say whether `commit` came before `than`; see `ports.Sources`."""
         return self._source(url).is_older(branch, commit, than)
 
+    def times(
+        self, url: str, commits: Collection[str], *, typed: bool = False
+    ) -> Mapping[str, datetime]:
+        """Return when commits were made; see `ports.Sources`."""
+        return self._source(url, typed=typed).times(frozenset(commits))
+
     def create_branch(self, url: str, branch: str, commit: str, start: str) -> bool:
         """Make a branch; see `ports.Sources`."""
         return self._source(url).create_branch(branch, commit, start)
 
-    def _source(self, url: str) -> _Source:
+    def _source(self, url: str, *, typed: bool = False) -> _Source:
         if url not in self._open:
             if self._accesses is None:
                 self._accesses = self._open_accesses()
-            self._open[url] = _Source(self._accesses.of(url))
+            self._open[url] = _Source(self._accesses.of(url, typed=typed))
         return self._open[url]
 
     def close(self) -> None:
@@ -140,6 +149,21 @@ class _Source:
                 if self._is_ancestor(than, commit):
                     return False
         return False
+
+    def times(self, commits: frozenset[str]) -> dict[str, datetime]:
+        from gitops.adapters.gitrepo.remote.commit_times import read_times, times_in_folder
+
+        if is_here(self._url) and "://" not in self._url:
+            return times_in_folder(self._git, self._url, commits)
+        found: dict[str, datetime] = {}
+        for depth in _DEPTHS if self.heads() else ():  # git fails where there is none
+            self._talk(*_FETCH, "--filter=tree:0", f"--depth={depth}", "--", self._url, *_ALL)
+            store = self._ready()
+            store.reopen()
+            found = read_times(self._git, [*store.args, "rev-list", "--timestamp", "--all"])
+            if commits <= found.keys() or not store.boundary():
+                break
+        return {commit: found[commit] for commit in commits if commit in found}
 
     def create_branch(self, branch: str, commit: str, start: str) -> bool:
         # A push needs what it points at; nothing of it is sent, since the server has it.
