@@ -19,6 +19,7 @@ from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.index.state import IndexState, read_state
 from gitops.actions.rollback import rollback
+from gitops.core.alerts.aftermath import went_back_alone
 from gitops.core.alerts.alert import Alert, AlertBatch
 from gitops.core.alerts.rule import (
     AT_ONCE,
@@ -32,14 +33,10 @@ from gitops.core.alerts.rule import (
     untimely,
 )
 from gitops.core.environments.environment import Config, Overlay
-from gitops.core.git.commit import derived_id, timed_id
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import describe
 from gitops.core.report import WriteReport
 from gitops.errors import GitopsError, Refused, TryAgain
-
-ALERT_EMAIL = "alerts@gitops.invalid"
-"""The address of who commits for an alert: what is counted as automatic (RFC 2606)."""
 
 _DAY = timedelta(hours=24)
 _CLUSTER = 3.0  # seconds that a cluster is waited for
@@ -83,8 +80,7 @@ class JudgedAlert(Struct, frozen=True):
     @property
     def intent(self) -> str:
         """The id of what it does: the same for each repeat, on each replica."""
-        about = f"{self.alert.key} {self.release.commit if self.release else ''}"
-        return timed_id(self.alert.starts_at.timestamp(), bytes.fromhex(derived_id("", about)[:20]))
+        return self.alert.intent_against(self.release.commit if self.release else "")
 
     @property
     def reason(self) -> str:
@@ -205,10 +201,7 @@ class _Judging:
         return sum(
             1
             for one in releases
-            if one.action == "rollback"
-            and one.author.email == ALERT_EMAIL
-            and one.time is not None
-            and now - one.time <= _DAY
+            if went_back_alone(one) and one.time is not None and now - one.time <= _DAY
         )
 
     def _cluster(self, overlay: Overlay, release: Release) -> str | None:
@@ -221,11 +214,10 @@ class _Judging:
             return f"the cluster cannot be read: {live.problem}"
         for one in live.applications:
             if one.health in (None, "Unknown", "Missing"):
-                return (
-                    f"{one.ref} is {one.health or 'Unknown'}: the cluster itself may be in trouble"
-                )
+                health = one.health or "Unknown"
+                return f"{one.ref.name} is {health}: the cluster itself may be in trouble"
             if one.release is not None and one.release != release.commit:
-                return f"{one.ref} does not run {describe(release)} yet"
+                return f"{one.ref.name} does not run {describe(release)} yet"
         return None
 
 

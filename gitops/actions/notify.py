@@ -7,20 +7,21 @@ disk, and may be another one each time.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.session import Session
+from gitops.actions.context.told import keep_told, told_files
 from gitops.actions.index.state import IndexedCell, IndexState, read_state
+from gitops.core.alerts.aftermath import AFTERMATH_PATH, Aftermath, read_aftermaths
 from gitops.core.environments.environment import Config
 from gitops.core.git.commit import CommitInfo
 from gitops.core.notifications.event import Event, channels_of, events_of_commits
 from gitops.core.notifications.told import (
     MOST_FAILED,
-    TOLD_BRANCH,
     TOLD_PATH,
     ToldMark,
     Undelivered,
@@ -30,7 +31,7 @@ from gitops.core.notifications.told import (
 from gitops.core.notifications.words import body_of, summary_of, title_of
 from gitops.core.text.plain import one_line, timestamp
 from gitops.errors import GitopsError, NotFound, UsageError
-from gitops.ports import NewCommit, RefUpdate, Snapshot
+from gitops.ports import Snapshot
 from gitops.ports.notifier import Notifier
 
 _MOST_MESSAGES = 20  # to one channel, at once; the rest is one more
@@ -104,11 +105,12 @@ def notify(
             "gitops.yaml has no `notify:`, so nobody is to be told anything",
             hint="notify: [{channel: oncall, environments: [prod]}]",
         )
-    known = _beside(session)
+    known = told_files(session)
     told = read_told(known.read(TOLD_PATH)) if known is not None else None
-    now = _now_told(state, told)
+    after = read_aftermaths(known.read(AFTERMATH_PATH)) if known is not None else {}
+    now = replace(_now_told(state, told), afterwards=_told_after(after))
     landed = _Landed() if told is None else _look(session, told, now)
-    events = (*(() if told is None else _events(state, told, landed)), *more)
+    events = (*(() if told is None else _events(state, told, landed, after)), *more)
     notes = landed.notes
     wanted = {row.channel: None for row in config.notify}
     unknown = tuple(name for name in wanted if name not in notifier.names())
@@ -125,13 +127,6 @@ def notify(
         note = _keep(session, known, now)
         report = replace(report, notes=(*notes, note)) if note is not None else report
     return report
-
-
-def _beside(session: Session) -> Snapshot | None:
-    try:
-        return session.repository.snapshot(TOLD_BRANCH)
-    except NotFound:
-        return None
 
 
 def _now_told(state: IndexState, told: ToldMark | None) -> ToldMark:
@@ -179,12 +174,39 @@ class _Landed(Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-def _events(state: IndexState, told: ToldMark, landed: _Landed) -> tuple[Event, ...]:
+def _events(
+    state: IndexState, told: ToldMark, landed: _Landed, after: Mapping[str, Aftermath]
+) -> tuple[Event, ...]:
+    watched = {one.commit for one in after.values()}
     return (
         *events_of_commits(landed.commits),
         *_of_proposals(state, told, {one.commit for one in landed.commits}),
-        *_of_health(state, told),
+        *_of_health(state, told, watched),
+        *_of_afterwards(told, after),
     )
+
+
+def _told_after(after: Mapping[str, Aftermath]) -> dict[str, str]:
+    found = after.items()
+    return {name: f"{one.commit} {one.outcome}" for name, one in found if one.outcome != "watching"}
+
+
+def _of_afterwards(told: ToldMark, after: Mapping[str, Aftermath]) -> Iterator[Event]:
+    for label, one in after.items():
+        kind = one.outcome
+        if kind == "watching" or told.afterwards.get(label) == f"{one.commit} {kind}":
+            continue
+        did = "has recovered" if kind == "recovered" else "has not recovered"
+        yield Event(
+            id=f"{kind}-{label}-{one.commit}",
+            kind=kind,
+            labels=(label,),
+            what=f"{did} since it was rolled back",
+            subject=one_line(f"It was rolled back because of {one.cause}", 200),
+            reason=one.why,
+            time=one.time,
+            commit=one.commit,
+        )
 
 
 def _look(session: Session, told: ToldMark, now: ToldMark) -> _Landed:
@@ -262,7 +284,8 @@ def _approvers(config: Config, label: str) -> tuple[str, ...]:
     return (f"the word of {', '.join(found)}",) if found else ()
 
 
-def _of_health(state: IndexState, told: ToldMark) -> Iterator[Event]:
+def _of_health(state: IndexState, told: ToldMark, watched: Collection[str]) -> Iterator[Event]:
+    """Yield what health says; of rollbacks that are watched it is told what came of them."""
     for label, cell in state.cells.items():
         release, health = cell.release, _health(cell)
         before = told.degraded.get(label)
@@ -271,7 +294,7 @@ def _of_health(state: IndexState, told: ToldMark) -> Iterator[Event]:
         word = next(one for one in cell.words if one.verdict == health)
         if health == "degraded" and before != release.commit:
             what = "is degraded"
-        elif health == "stable" and before is not None:
+        elif health == "stable" and before is not None and release.commit not in watched:
             what = "is healthy again"
         else:
             continue
@@ -316,25 +339,19 @@ def _is_news(
     """Say whether the mark is worth a commit: deploys alone would make one for each of them."""
     if told is None or events or landed.rewritten or landed.behind > _MOST_UNTOLD:
         return True
-    was, is_ = ((one.proposals, one.degraded, one.tips.keys()) for one in (told, now))
+    was, is_ = (
+        (one.proposals, one.degraded, one.afterwards, one.tips.keys()) for one in (told, now)
+    )
     return was != is_
 
 
 def _keep(session: Session, known: Snapshot | None, now: ToldMark) -> str | None:
     """Move the mark; return what went wrong about it."""
-    before = known.commit if known is not None else None
-    commit = session.repository.create(
-        NewCommit(
-            parents=(before,) if before is not None else (),
-            files={TOLD_PATH: write_told(now)},
-            message="Keep what people were told\n",
-            time=session.clock.now(),
-        )
-    )
     try:
-        lost = session.repository.push([RefUpdate(f"refs/heads/{TOLD_BRANCH}", before, commit)])
+        content = write_told(now)
+        kept = keep_told(session, TOLD_PATH, content, known, "Keep what people were told\n")
     except GitopsError as error:
         return f"people were told, and that could not be kept: {error.message}; it comes again"
-    if lost is not None:
+    if not kept:
         return "somebody else told people at the same time: they may have heard it twice"
     return None

@@ -38,7 +38,10 @@ if TYPE_CHECKING:
 
 _LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 # Written out as in core/environments/notify.py, which only few calls load.
-_EVENTS = ("rollback", "hold", "proposal", "approved", "degraded", "recovered", "alert")
+_EVENTS = (
+    *("rollback", "hold", "proposal", "approved", "degraded"),
+    *("recovered", "not-recovered", "alert"),
+)
 
 
 def _notify_shape(name: Text) -> Shape:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from gitops.core.access.rules import Decision
 from gitops.errors import GitopsError
 from gitops.server.alerts.desk import AlertDesk
+from gitops.server.alerts.keeper import AftermathKeeper
 from gitops.server.board.board import Board
 from gitops.server.board.clusters import ClusterNews
 from gitops.server.board.hub import EventHub
@@ -57,6 +58,7 @@ class Service:
         identity: who asks.
         desk: the one writer.
         alerts: alerts of monitoring, and what was done about them.
+        aftermaths: watches what comes of rollbacks by itself.
         teller: tells people what happened, where they have channels.
         people: whom one may be in the demo.
     """
@@ -77,6 +79,9 @@ class Service:
         channels = channels_of(settings.file)
         self.teller = Teller(channels, self.doors.session, settings.url, self._state)
         self.alerts = AlertDesk(self.doors.session, self.desk.submit, self.teller.say, self._state)
+        self.aftermaths = AftermathKeeper(
+            self.doors.session, self.teller.wake, lambda: not settings.read_only
+        )
         self._own: Person | None = None
         self.identity = IdentityDoor(
             settings.identity(),
@@ -180,8 +185,10 @@ class Service:
 
         with self.doors.session() as session:
             state = read_state(session, self._state())
-            lives = live_cells(session, state) if len(state.cells) <= _MOST_LIVE else {}
+            are_few = len(state.cells) <= _MOST_LIVE
+            lives = live_cells(session, state) if are_few else {}
             self.clusters.take(state, lives)
+            self.aftermaths.look(state, lives if are_few else None)
             return Board(state, session.repository.describe(), datetime.now(UTC), lives)
 
     def _changed(self, board: Board) -> None:

@@ -6,18 +6,26 @@ import hmac
 import json
 import time
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from cli.commands.test_qa import deploy, record
+from gitops.actions.argocd.aftermath import look_after
+from gitops.actions.context.session import Session
+from gitops.actions.index.state import read_state
+from gitops.actions.notify import notify
+from gitops.core.alerts.aftermath import Aftermath, read_aftermaths
 from gitops.server.app import create_app
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings, parse_settings
+from gitops.wiring import open_kept
 from manifests import Manifests
 from server.conftest import ORIGIN
 
@@ -72,6 +80,60 @@ def alert(environment: str = "stage", *, after: float = 1.0, **changes: Any) -> 
     }
 
 
+class Later:
+    """The time of this machine, and some hours."""
+
+    def __init__(self, hours: float) -> None:
+        self._more = timedelta(hours=hours)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._more
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(time, name)
+
+
+@contextmanager
+def opened(manifests: Manifests, hours: float = 0) -> Iterator[Session]:
+    """A session of its own, in so many hours."""
+    with open_kept(str(manifests.path)) as session:
+        yield replace(session(), clock=Later(hours))
+
+
+class Ear:
+    """A channel that hears everything."""
+
+    def __init__(self) -> None:
+        self.titles: list[str] = []
+
+    def names(self) -> tuple[str, ...]:
+        return ("oncall",)
+
+    def send(self, channel: str, title: str, body: str) -> None:
+        self.titles.append(title)
+
+
+def heard(manifests: Manifests) -> list[str]:
+    """What people are told now."""
+    ear = Ear()
+    with opened(manifests) as session:
+        notify(session, ear)
+    return ear.titles
+
+
+def beside(manifests: Manifests) -> dict[str, Aftermath]:
+    """What Git has on rollbacks by themselves."""
+    return read_aftermaths(manifests.file("afterwards.json", "gitops/told").encode())
+
+
+def await_(question: Callable[[], object]) -> None:
+    """Wait until it is so."""
+    end = time.monotonic() + 60
+    while not question():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def send(client: TestClient, *alerts: dict[str, Any], **top: Any) -> Any:
     """Send a body as Alertmanager does."""
     return client.post(
@@ -109,6 +171,88 @@ def test_an_alert_goes_back_once(
     assert [] == [one for one in again.json()["alerts"] if one["outcome"] == "committed"]
     page = client.get("/alerts").text
     assert "Errors" in page
+
+
+def test_what_went_back_is_watched(
+    client: TestClient, manifests: Manifests, stable: tuple[str, str]
+) -> None:
+    """Until the alert has ended; another server knows it from Git, and people hear of it once."""
+    content = manifests.file("gitops.yaml")
+    manifests.commit("Tell people", {"gitops.yaml": content + "notify: [{channel: oncall}]\n"})
+    assert [] == heard(manifests)
+    fires = alert()
+    (done,) = send(client, fires).json()["alerts"]
+    keeper = client.service.aftermaths  # type: ignore[attr-defined]
+    client.service.board.wake()  # type: ignore[attr-defined]
+    await_(lambda: "stage" in keeper.known())
+    watching = keeper.known()["stage"]
+    seen = client.get("/alerts").text
+    other = {**fires, "startsAt": "2026-01-01T00:00:00Z"}
+    send(client, {**other, "status": "resolved", "endsAt": fires["startsAt"]})
+    open_still = beside(manifests)["stage"].ended is None
+    ends = {**fires, "status": "resolved", "endsAt": fires["startsAt"]}
+    assert 200 == send(client, ends).status_code
+    client.service.board.wake()  # type: ignore[attr-defined]
+    await_(lambda: keeper.known()["stage"].outcome == "recovered")
+
+    assert (done["commit"], "Errors", "watching") == (
+        watching.commit,
+        watching.cause,
+        watching.outcome,
+    )
+    assert "Watched" in seen
+    assert open_still  # another firing of the same alert, long ago
+    assert "Recovered" in client.get("/alerts").text
+    rolled, recovered = heard(manifests)
+    assert "↩ stage: rolled back" == rolled
+    assert "🟢 stage has recovered since it was rolled back" == recovered
+    assert [] == heard(manifests)
+    settings = ServerSettings(str(manifests.path), Listen("127.0.0.1", 8080), read_only=True)
+    with TestClient(create_app(Service(settings)), base_url=ORIGIN) as again:
+        await_(lambda: "Recovered" in again.get("/alerts").text)
+
+
+def test_who_does_not_recover_is_told_of_once(
+    client: TestClient, manifests: Manifests, stable: tuple[str, str]
+) -> None:
+    """After the bound, whoever looks then; nothing is written to main, and late is late."""
+    content = manifests.file("gitops.yaml")
+    manifests.commit("Tell people", {"gitops.yaml": content + "notify: [{channel: oncall}]\n"})
+    heard(manifests)
+    fires = alert()
+    send(client, fires)
+    head = manifests.git("rev-parse", "main")
+    with opened(manifests) as session:
+        soon = look_after(session, read_state(session), None)
+    with opened(manifests, hours=1) as session:
+        alone = look_after(session, read_state(session), None, is_alone=True)
+        late = look_after(session, read_state(session), None)
+    first, second = heard(manifests), heard(manifests)
+    send(client, {**fires, "status": "resolved", "endsAt": fires["startsAt"]})
+    with opened(manifests, hours=2) as session:
+        at_last = look_after(session, read_state(session), None)
+
+    assert ["watching", "watching", "not-recovered", "recovered"] == [
+        one["stage"].outcome for one in (soon, alone, late, at_last)
+    ]
+    assert ["↩ stage: rolled back", "🚨 stage has not recovered since it was rolled back"] == first
+    assert [] == second
+    assert ["🟢 stage has recovered since it was rolled back"] == heard(manifests)
+    assert head == manifests.git("rev-parse", "main")
+
+
+def test_something_newer_ends_the_watch(
+    client: TestClient, manifests: Manifests, stable: tuple[str, str]
+) -> None:
+    """Whoever deploys over it has taken it over: nothing is told of it any more."""
+    send(client, alert())
+    with opened(manifests) as session:
+        assert "stage" in look_after(session, read_state(session), None)
+    assert 0 == manifests.gitops("resume", "stage").code
+    deploy(manifests, "1.5.2")
+    with opened(manifests, hours=1) as session:
+        assert {} == look_after(session, read_state(session), None)
+    assert {} == beside(manifests)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from gitops.core.git.commit import derived_id, timed_id
 from gitops.core.text.plain import one_line
 
 LARGEST_BODY = 1 << 20
@@ -45,6 +46,11 @@ class Alert(Struct, frozen=True):
     def key(self) -> str:
         """The same for every repeat of this firing, and another one when it fires again."""
         return f"{self.fingerprint} {self.starts_at.isoformat()}"
+
+    def intent_against(self, bad: str) -> str:
+        """Return the id of the rollback by which it takes the release `bad` back."""
+        about = derived_id("", f"{self.key} {bad}")
+        return timed_id(self.starts_at.timestamp(), bytes.fromhex(about[:20]))
 
     @property
     def name(self) -> str:

@@ -37,12 +37,14 @@ class ToldMark(Struct, frozen=True, omit_defaults=True):
         proposals: label -> head of the proposal that waits there.
         degraded: label -> release that was told to be degraded.
         failed: the newest messages that did not go out.
+        afterwards: label -> rollback by itself and what was told to have come of it.
     """
 
     tips: Mapping[str, str]
     proposals: Mapping[str, str] = {}
     degraded: Mapping[str, str] = {}
     failed: tuple[Undelivered, ...] = ()
+    afterwards: Mapping[str, str] = {}
 
 
 def read_told(content: bytes | None) -> ToldMark | None:

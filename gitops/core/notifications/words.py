@@ -15,6 +15,7 @@ _SIGNS = {
     "approved": "✅",
     "degraded": "🔴",
     "recovered": "🟢",
+    "not-recovered": "🚨",
     "alert": "🔔",
 }
 _MOST_TITLES = 10
@@ -22,7 +23,7 @@ _MOST_TITLES = 10
 
 def title_of(event: Event) -> str:
     """Return one line: `🔴 prod is degraded`."""
-    joint = " " if event.what.startswith(("is ", "waits")) else ": "
+    joint = " " if event.what.startswith(("is ", "has ", "waits")) else ": "
     return one_line(f"{_SIGNS[event.kind]} {told_labels(event.labels)}{joint}{event.what}", 160)
 
 

@@ -14,13 +14,10 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.alerts import (
-    ALERT_EMAIL,
-    AlertMemory,
-    JudgedAlert,
-    act_on,
-    judge_alerts,
-)
+from gitops.actions.alerts import AlertMemory, JudgedAlert, act_on, judge_alerts
+from gitops.actions.argocd.aftermath import note_ended
+from gitops.actions.index.state import read_state
+from gitops.core.alerts.aftermath import ALERT_EMAIL, ON_BEHALF
 from gitops.core.alerts.alert import AlertBatch
 from gitops.core.git.commit import Identity
 from gitops.core.notifications.event import Event
@@ -100,7 +97,10 @@ class AlertDesk:
         """
         with self._lock:  # one body at a time: what fires together is judged together
             with self._lend() as session:
-                judged = judge_alerts(session, batch, self._memory, self._seen())
+                state = read_state(session, self._seen())
+                judged = judge_alerts(session, batch, self._memory, state)
+                ended = [(one.label, one.alert) for one in judged if not one.alert.firing]
+                note_ended(session, state, [(label, one) for label, one in ended if label])
             calls = [self._begin(one) for one in judged]
             done = [self._end(hook, one, call) for one, call in zip(judged, calls, strict=True)]
             self._taken.extend(done)
@@ -123,7 +123,7 @@ class AlertDesk:
                 verb="rollback",
                 digest=hashlib.sha256(judged.alert.key.encode()).hexdigest(),
                 run=run,
-                author=Identity(f"gitops on behalf of {alert.name}", ALERT_EMAIL),
+                author=Identity(f"{ON_BEHALF}{alert.name}", ALERT_EMAIL),
                 trailers=(("Gitops-Via", "alert"), ("Gitops-Alert", about.strip())),
             )
         )

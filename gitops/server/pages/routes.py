@@ -183,9 +183,15 @@ class _BoardPages:
         return self._pages.render(request, "holds.html", here="holds", live=True, cells=held)
 
     async def alerts(self, request: Request) -> Response:
-        """What alerts came in."""
-        taken = self._service.alerts.taken()
-        return self._pages.render(request, "alerts.html", here="alerts", taken=taken)
+        """What alerts came in, and what came of the rollbacks that were their doing."""
+        known = self._service.aftermaths.known().items()
+        return self._pages.render(
+            request,
+            "alerts.html",
+            here="alerts",
+            taken=self._service.alerts.taken(),
+            afterwards=sorted(known, key=lambda pair: pair[1].since, reverse=True),
+        )
 
     async def preferences(self, request: Request) -> Response:
         """Language and colours."""

@@ -1,0 +1,143 @@
+"""Rollbacks that nobody asked for, watched until they recovered or a person must know.
+
+Nothing is done about them here: there is no second step by itself. What was seen is kept in Git, so
+it does not matter who watches, nor whether they were away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from msgspec.structs import replace
+
+from gitops.actions.argocd.live import live_cells
+from gitops.actions.context.session import Session
+from gitops.actions.context.told import keep_told, told_files
+from gitops.actions.index.state import IndexedCell, IndexState
+from gitops.core.alerts.aftermath import (
+    AFTERMATH_PATH,
+    NEWS,
+    Aftermath,
+    begin_aftermath,
+    judge_aftermath,
+    read_aftermaths,
+    went_back_alone,
+    write_aftermaths,
+)
+from gitops.core.alerts.alert import Alert
+from gitops.core.argocd.reports import Live
+from gitops.errors import Conflict
+
+_MESSAGE = "Keep what came of a rollback\n"
+
+
+def to_look_after(
+    state: IndexState, known: Mapping[str, Aftermath], now: datetime
+) -> dict[str, IndexedCell]:
+    """Return the overlays whose rollback by itself is in force, and of which news may come."""
+    found = {}
+    for name, cell in state.cells.items():
+        if cell.release is None or not went_back_alone(cell.release):
+            continue
+        one = known.get(name)
+        if one is None or one.commit != cell.release.commit:
+            one = begin_aftermath(cell.release, now)
+        if one is not None and one.outcome != "recovered" and now - one.since <= NEWS:
+            found[name] = cell
+    return found
+
+
+def look_after(
+    session: Session,
+    state: IndexState,
+    lives: Mapping[str, Live] | None,
+    *,
+    is_alone: bool = False,
+) -> dict[str, Aftermath]:
+    """Look at each rollback by itself that is in force, and keep what is new about it.
+
+    Args:
+        lives: what the clusters say of each cell; None: they are asked, for those that matter.
+        is_alone: see `judge_aftermath`.
+
+    Returns label -> what is known. Raises what reading and pushing raise.
+    """
+    files = told_files(session)
+    known = read_aftermaths(files.read(AFTERMATH_PATH)) if files is not None else {}
+    now = session.clock.now()
+    cells = to_look_after(state, known, now)
+    kept = {
+        name: one
+        for name, one in known.items()
+        if one.outcome != "watching" or _at(state.cells.get(name), one)
+    }
+    if lives is None:
+        lives = live_cells(session, replace(state, cells=cells)) if cells else {}
+    for name, cell in cells.items():
+        one = _watched(cell, kept.get(name), now)
+        if one is None:
+            continue
+        kept[name] = judge_aftermath(
+            one,
+            lives.get(name),
+            now,
+            cell.overlay.environment.wait.timeout,
+            is_stable=any(word.verdict == "stable" for word in cell.words),
+            is_alone=is_alone,
+        )
+    if kept != known and not session.dry_run:
+        # Whoever was quicker saw the same; what they did not, the next look does.
+        keep_told(session, AFTERMATH_PATH, write_aftermaths(kept), files, _MESSAGE)
+    return kept
+
+
+def note_ended(session: Session, state: IndexState, ended: Iterable[tuple[str, Alert]]) -> None:
+    """Keep that alerts ended which overlays went back for; others are no matter here.
+
+    Args:
+        ended: overlay, and the alert.
+
+    Raises what reading and pushing raise: the sender comes again then.
+    """
+    mine = {
+        name: (cell, alert)
+        for name, alert in ended
+        if (cell := state.cells.get(name)) is not None and _caused(alert, cell)
+    }
+    for _ in range(5 if mine else 0):
+        files = told_files(session)
+        known = read_aftermaths(files.read(AFTERMATH_PATH)) if files is not None else {}
+        kept = dict(known)
+        for name, (cell, alert) in mine.items():
+            one = _watched(cell, known.get(name), session.clock.now())
+            if one is not None and one.ended is None:
+                kept[name] = replace(one, ended=alert.ends_at or session.clock.now())
+        if kept == known or keep_told(
+            session, AFTERMATH_PATH, write_aftermaths(kept), files, _MESSAGE
+        ):
+            return
+    if mine:
+        raise Conflict("what ended could not be kept: others write there all the time")
+
+
+def _watched(cell: IndexedCell, one: Aftermath | None, now: datetime) -> Aftermath | None:
+    """Return what is known of the rollback in force, from its beginning where that is nothing."""
+    if _at(cell, one) or cell.release is None:
+        return one
+    return begin_aftermath(cell.release, now)
+
+
+def _at(cell: IndexedCell | None, one: Aftermath | None) -> bool:
+    """Say whether the rollback is what is in force."""
+    release = cell.release if cell is not None else None
+    return one is not None and release is not None and release.commit == one.commit
+
+
+def _caused(alert: Alert, cell: IndexedCell) -> bool:
+    release = cell.release
+    return (
+        release is not None
+        and went_back_alone(release)
+        and release.intent == alert.intent_against(release.rolled_back or "")
+    )
