@@ -375,7 +375,7 @@ def _last_part(
     newest = snapshot.read(paths[-1])
     for path in reversed(paths[-2:]):
         content = snapshot.read(path)
-        if content is not None and intent.encode() in content:
+        if content is not None and content.find(intent.encode(), -LARGEST_PART) >= 0:
             return path, content
     if newest is None or len(newest) < LARGEST_PART:
         return paths[-1], newest

@@ -39,7 +39,8 @@ _LONGEST_LINE = 1 << 20
 _MOST_NEEDLES = 12  # texts to look for, beyond which every line is read
 _MOST_LOOKED = 100
 _COMMIT = re.compile(rb"(?<=\"commit\": \")[0-9a-fA-F]{40}")
-_ODD_LINE = re.compile(rb"\n(?!\{\"commit\": \"[0-9a-f]{40}|\n|\Z)")
+_PLAIN_LINE = re.compile(rb"\{\"commit\": \"[0-9a-f]{40}|\n|\Z")
+_ODD_LINE = re.compile(rb"\n(?!%b)" % _PLAIN_LINE.pattern)
 """Before a line that does not begin as those of gitops do."""
 _HEX = frozenset("0123456789abcdef")
 _FIELDS = ("name", "tag", "digest")
@@ -250,7 +251,9 @@ def _lines_with(content: bytes, needles: Sequence[bytes]) -> Iterator[tuple[int,
 
     And those on the commits that these are about: whether one word counts may depend on another.
     """
-    odd = [0, *(match.end() for match in _ODD_LINE.finditer(content))]
+    odd = [match.end() for match in _ODD_LINE.finditer(content)]
+    if not _PLAIN_LINE.match(content):
+        odd.append(0)
     starts: set[int] = set()
     looked: set[bytes] = set()
     waiting = [b"\\", *needles]  # what is escaped may be anything

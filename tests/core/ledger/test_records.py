@@ -271,14 +271,14 @@ def test_only_what_is_asked_about_needs_to_be_read(
 
 
 def test_most_lines_are_passed_over() -> None:
-    """Of a thousand releases one is asked about: its lines are read, with their numbers."""
+    """Of a thousand releases one is asked about: only its lines are read, with numbers."""
     lines = [
         render_record(said(f"{number:040x}", "stable", images={"a": ImageValue(tag=f"v{number}.")}))
         for number in range(1000)
     ]
     texts = texts_on([(f"{500:040x}", {"a": ImageValue(tag="v501.")})])
     found = read_ledger(b"".join(lines), texts).entries
-    assert [entry.line for entry in found] == [1, 501, 502]
+    assert [entry.line for entry in found] == [501, 502]
 
 
 def test_approvals() -> None:

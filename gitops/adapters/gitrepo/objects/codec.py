@@ -41,12 +41,18 @@ TreeContent = Mapping[str, ObjectEntry]
 
 def object_bytes(kind: str, body: bytes) -> bytes:
     """Return what is hashed and stored: header and body."""
-    return f"{kind} {len(body)}".encode() + b"\0" + body
+    return _head(kind, body) + body
+
+
+def _head(kind: str, body: bytes) -> bytes:
+    return f"{kind} {len(body)}\0".encode()
 
 
 def object_id(kind: str, body: bytes, algorithm: str = "sha1") -> str:
     """Return the id of an object, in hex."""
-    return hashlib.new(algorithm, object_bytes(kind, body), usedforsecurity=False).hexdigest()
+    made = hashlib.new(algorithm, _head(kind, body), usedforsecurity=False)
+    made.update(body)  # which may be large: it is not copied
+    return made.hexdigest()
 
 
 def read_loose(objects: Path, oid: str) -> tuple[str, bytes] | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import BytesIO
 
 from msgspec import Struct
 
@@ -22,6 +23,10 @@ _OFFSET, _REFERENCE = 6, 7  # deltas on what stands before, and on an id
 HEADER = 12  # bytes of a pack before its first object
 _TRAILER = 20
 _MOST_INFLATED = LARGEST  # bytes of all objects of one pack
+_WINDOW = 1 << 11  # bytes that are inflated at once: what comes of them is small
+
+_SHIFTS = tuple(tuple(8 * bit for bit in range(4) if code >> bit & 1) for code in range(16))
+"""Which bytes of a number a delta has: four bits of a command -> how far left each one goes."""
 
 GitObject = tuple[str, bytes]
 """Kind and body."""
@@ -135,20 +140,25 @@ def _inflate(body: bytes, at: int, size: int) -> tuple[bytes, int]:
     """Return the `size` bytes that are deflated at `at`, and where that ends."""
     reader = zlib.decompressobj()
     # What is given to it is copied where it is not used: a little more than most objects need.
-    window = size + (size >> 3) + 64
-    fed = at
-    data = b""
+    window = min(size + (size >> 3) + 64, _WINDOW)
+    fed, made, length = at, None, 0
     try:
-        while not reader.eof:
+        while True:
             some = body[fed : fed + window]
             if not some:
                 raise BadPack("the pack ends too early")
-            data += reader.decompress(some, size + 1 - len(data))
-            fed += len(some)
-            while reader.unconsumed_tail and not reader.eof:
-                if len(data) > size:
-                    raise BadPack("an object is larger than it says")
-                data += reader.decompress(reader.unconsumed_tail, size + 1 - len(data))
+            data = reader.decompress(some, size + 1 - length)
+            fed, length = fed + len(some), length + len(data)
+            if length > size or reader.unconsumed_tail:
+                raise BadPack("an object is larger than it says")
+            if reader.eof and made is None:
+                break
+            # Of a large one no second copy is made, as joining its parts would.
+            made = made or BytesIO()
+            made.write(data)
+            if reader.eof:
+                data = made.getvalue()
+                break
     except zlib.error as error:
         raise BadPack(f"an object is damaged: {error}") from None
     if len(data) != size:
@@ -163,39 +173,37 @@ def _apply(base: bytes, delta: bytes, most: int) -> bytes:
         new, at = _size(delta, at)
         if old != len(base) or new > most:
             raise BadPack("a delta does not fit")
-        made = bytearray()
-        while at < len(delta) and len(made) <= new:
+        parts: list[bytes] = []
+        made = 0
+        # A large file has a hundred thousand of these commands: no function is called for each.
+        while at < len(delta) and made <= new:
             code = delta[at]
             at += 1
             if code & 128:
-                start, length, at = _copied(delta, code, at)
-                if start + length > len(base):
+                start = length = 0
+                for shift in _SHIFTS[code & 15]:
+                    start |= delta[at] << shift
+                    at += 1
+                for shift in _SHIFTS[code >> 4 & 7]:
+                    length |= delta[at] << shift
+                    at += 1
+                length = length or 0x10000
+                if start + length > old:
                     raise BadPack("a delta does not fit")
-                made += base[start : start + length]
+                parts.append(base[start : start + length])
             elif code:
-                made += delta[at : at + code]
-                at += code
+                length = code
+                parts.append(delta[at : at + length])
+                at += length
             else:
                 raise BadPack("a delta has a command that nobody knows")
+            made += length
     except IndexError:
         raise BadPack("a delta ends too early") from None
-    if len(made) != new:
+    whole = b"".join(parts)
+    if len(whole) != new:
         raise BadPack("a delta does not fit")
-    return bytes(made)
-
-
-def _copied(delta: bytes, code: int, at: int) -> tuple[int, int, int]:
-    """Return which part of the base is copied, its length, and where the delta goes on."""
-    start = length = 0
-    for bit in range(4):
-        if code >> bit & 1:
-            start |= delta[at] << 8 * bit
-            at += 1
-    for bit in range(3):
-        if code >> (4 + bit) & 1:
-            length |= delta[at] << 8 * bit
-            at += 1
-    return start, length or 0x10000, at
+    return whole
 
 
 def _size(delta: bytes, at: int) -> tuple[int, int]:

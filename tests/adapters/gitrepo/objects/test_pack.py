@@ -109,3 +109,21 @@ def test_an_object_that_grows(repo: Repo) -> None:
         seal = hashlib.sha1(body).digest()
         with pytest.raises(pack.BadPack):
             pack.read_pack(body + seal, lambda _: None)
+
+
+def test_a_large_object_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is inflated bit by bit is the same, and no more and no less than it says."""
+    monkeypatch.setattr(pack, "_WINDOW", 16)
+    body = random.Random(16).randbytes(3000) + b"x" * 100_000
+    whole = pack.make_pack([("blob", body), ("blob", b""), ("blob", b"after")])
+
+    found = pack.read_pack(whole, lambda _: None).objects
+
+    assert found == {object_id("blob", one): ("blob", one) for one in (body, b"", b"after")}
+    for size in (len(body) - 1, len(body) + 1):
+        head = bytes(
+            [0xB0 | size & 15, 0x80 | size >> 4 & 127, 0x80 | size >> 11 & 127, size >> 18]
+        )
+        lying = b"PACK\0\0\0\2" + (1).to_bytes(4) + head + zlib.compress(body, 1)
+        with pytest.raises(pack.BadPack, match=r"as it says|than it says"):
+            pack.read_pack(lying + hashlib.sha1(lying).digest(), lambda _: None)
