@@ -22,7 +22,8 @@ ROOT = Path(__file__).parents[2]
 KOREAN = ROOT / "gitops/server/pages/locales/ko/LC_MESSAGES/gitops.po"
 PAGES = [
     *("/", "/e/prod", "/e/prod/api", "/a/web", "/proposals", "/holds", "/releases", "/alerts"),
-    *("/audit", "/preferences", "/?q=web&show=bad", "/e/stage/payments"),
+    *("/audit", "/preferences", "/?q=web&show=bad", "/e/stage/payments", "/insights"),
+    *("/insights?environment=prod&since=30d", "/insights?environment=prod&app=mail&since=7d"),
 ]
 VOID = {"meta", "link", "input", "br", "path", "circle", "rect", "img"}
 

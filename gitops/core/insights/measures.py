@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 from msgspec import Struct, field
 
@@ -291,8 +292,8 @@ def _weeks(
     since: datetime,
     until: datetime,
 ) -> tuple[Week, ...]:
-    """Return the whole weeks of the period, counted back from its end, oldest first."""
-    count = max(int((until - since) / _WEEK), 1)
+    """Return the weeks of the period, counted back from its end, oldest first."""
+    count = max(ceil((until - since) / _WEEK), 1)
     start = until - count * _WEEK
     table = [[0, 0, 0] for _ in range(count)]
     for one in deployments:

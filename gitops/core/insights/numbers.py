@@ -30,7 +30,7 @@ class Deployment(Struct, frozen=True):
 
 
 class Week(Struct, frozen=True):
-    """Seven days, the last ones ending now."""
+    """Seven days, the last ones ending now; of the oldest, the period may have a part only."""
 
     start: datetime
     deployments: int

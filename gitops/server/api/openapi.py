@@ -62,6 +62,13 @@ def description() -> dict[str, Any]:
             )
         },
         "/v1/audit": {"get": _read("audit", "Who did what, when and why.", [])},
+        "/v1/insights": {
+            "get": _read(
+                "insights",
+                "How releases went, in numbers.",
+                [_query("environment"), _query("app"), _query("since")],
+            )
+        },
         "/v1/calls/{id}": {"get": _call()},
         "/v1/whoami": {"get": _read("whoami", "Who asks.", [])},
         "/v1/openapi.json": {"get": _read("openapi", "This document.", [])},

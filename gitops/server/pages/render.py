@@ -253,6 +253,7 @@ def navigation(
         ("holds", "/holds", _("Holds"), holds),
         ("releases", "/releases", _("Releases"), None),
         ("alerts", "/alerts", _("Alerts"), None),
+        ("insights", "/insights", _("Insights"), None),
         ("audit", "/audit", _("Audit"), None),
     )
 

@@ -16,6 +16,7 @@ from gitops.server.board.board import BoardCell
 from gitops.server.forms import read_form
 from gitops.server.pages.board_page import read_query, shown_board
 from gitops.server.pages.git_pages import git_page_routes
+from gitops.server.pages.insights_page import insights_routes
 from gitops.server.pages.language import COOKIE as LANGUAGE_COOKIE
 from gitops.server.pages.language import LANGUAGES, translations
 from gitops.server.pages.render import STATIC, THEME_COOKIE, THEMES, Pages, language_of
@@ -57,6 +58,7 @@ def page_routes(service: Service) -> list[BaseRoute]:
     ]
     return [
         *git_page_routes(service),
+        *insights_routes(service),
         *(Route(path, page, methods=["GET"]) for path, page in told),
         Route("/preferences", keep_preferences, methods=["POST"]),
         Mount("/static", _Files(directory=STATIC), name="static"),
