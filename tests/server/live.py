@@ -15,10 +15,15 @@ from gitops.server.settings import Listen, ServerSettings
 
 @contextmanager
 def serving(
-    repository: str, *, every: float = 15.0, demo: bool = False, file: Value | None = None
+    repository: str,
+    *,
+    every: float = 15.0,
+    demo: bool = False,
+    file: Value | None = None,
+    port: int = 0,
 ) -> Iterator[Service]:
-    """Serve `repository` on a free port of the loopback until the block ends."""
-    settings = ServerSettings(repository, Listen("127.0.0.1", 0), demo=demo, file=file)
+    """Serve `repository` on a port of the loopback, by default a free one, until the block ends."""
+    settings = ServerSettings(repository, Listen("127.0.0.1", port), demo=demo, file=file)
     with listening(settings) as (settings, server_socket):
         service = Service(settings, every=every)
         server = PageServer(service)

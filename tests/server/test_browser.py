@@ -7,35 +7,21 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from gitops.server.service import Service
 from servers.git_http import GitServer
-from servers.lanes import need
-from servers.programs import find_program
 
 sys.path.insert(0, str(Path(__file__).parent))
+from browsing import Tab
 from live import serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser
 
 PAGES = ("/", "/e/prod", "/e/prod/api", "/a/api", "/proposals", "/holds", "/audit", "/preferences")
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A browser without a window."""
-    need("browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        path = find_program("chromium-headless-shell")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -49,45 +35,17 @@ def served(
         yield service
 
 
-class _Tab:
-    """A tab, and what went wrong in it."""
-
-    def __init__(self, browser: Browser, service: Service, **options: Any) -> None:
-        self.context = browser.new_context(
-            base_url=service.settings.listen.url, **({"locale": "en-US"} | options)
-        )
-        self.page: Page = self.context.new_page()
-        self.wrong: list[str] = []
-        self.page.on("pageerror", lambda error: self.wrong.append(str(error)))
-        self.page.on(
-            "console",
-            lambda said: (
-                self.wrong.append(said.text) if said.type in ("error", "warning") else None
-            ),
-        )
-
-    def __enter__(self) -> _Tab:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
-
-
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_read_it(chromium: Browser, served: Service, scheme: str) -> None:
     """axe finds nothing on any page, and the browser complains of nothing under our policy."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    with _Tab(chromium, served, color_scheme=scheme) as tab:
+    with Tab(chromium, served, color_scheme=scheme) as tab:
         found = {}
         for address in PAGES:
             answer = tab.page.goto(address)
             assert answer is not None
             assert "script-src 'self'" in answer.headers["content-security-policy"]
-            told = Axe().run(tab.page)
-            violations = [one["id"] for one in told.response["violations"]]
-            if violations:
-                found[address] = (violations, told.generate_report()[:2000])
+            if violations := tab.violations():
+                found[address] = violations
 
         assert found == {}
         assert tab.wrong == []
@@ -95,7 +53,7 @@ def test_everybody_can_read_it(chromium: Browser, served: Service, scheme: str) 
 
 def test_a_phone_shows_a_card_for_each_app(chromium: Browser, served: Service) -> None:
     """At 360 pixels nothing is wider than the screen, and what one taps is large enough."""
-    with _Tab(chromium, served, viewport={"width": 360, "height": 740}, has_touch=True) as tab:
+    with Tab(chromium, served, viewport={"width": 360, "height": 740}, has_touch=True) as tab:
         wide = []
         for address in PAGES:
             tab.page.goto(address)
@@ -116,7 +74,7 @@ def test_a_phone_shows_a_card_for_each_app(chromium: Browser, served: Service) -
 
 def test_all_of_it_with_keys(chromium: Browser, served: Service) -> None:
     """Search, next, open, help, roll back; and in a field the keys are letters."""
-    with _Tab(chromium, served) as tab:
+    with Tab(chromium, served) as tab:
         page = tab.page
         page.goto("/")
         page.keyboard.press("/")
@@ -145,7 +103,7 @@ def test_all_of_it_with_keys(chromium: Browser, served: Service) -> None:
 
 def test_without_javascript_it_is_whole(chromium: Browser, served: Service) -> None:
     """Lists, search and filters are plain links and forms."""
-    with _Tab(chromium, served, java_script_enabled=False) as tab:
+    with Tab(chromium, served, java_script_enabled=False) as tab:
         page = tab.page
         page.goto("/")
         assert page.locator("tr[data-row]").count() == 6
@@ -167,7 +125,7 @@ def test_without_javascript_it_is_whole(chromium: Browser, served: Service) -> N
 
 def test_a_korean_browser_reads_korean(chromium: Browser, served: Service) -> None:
     """By the browser's language, also what the script tells again: ages."""
-    with _Tab(chromium, served, locale="ko-KR") as tab:
+    with Tab(chromium, served, locale="ko-KR") as tab:
         tab.page.goto("/e/prod/api")
 
         assert "Ana 님이 보류함" in tab.page.locator("main").inner_text()
@@ -177,7 +135,7 @@ def test_a_korean_browser_reads_korean(chromium: Browser, served: Service) -> No
 
 def test_what_lands_is_seen_without_a_press(chromium: Browser, served: Service) -> None:
     """A hold of somebody else comes into an open board, with the search that stands there."""
-    with _Tab(chromium, served) as tab:
+    with Tab(chromium, served) as tab:
         page = tab.page
         page.goto("/?q=mail")
         assert page.locator(".badge.held").count() == 0
@@ -196,7 +154,7 @@ def test_what_lands_is_seen_without_a_press(chromium: Browser, served: Service) 
 
 def test_a_tab_that_slept_is_told_at_once(chromium: Browser, served: Service) -> None:
     """Whoever shows an older board than the one that is known gets the whole region."""
-    with _Tab(chromium, served) as tab:
+    with Tab(chromium, served) as tab:
         events = []
         tab.page.on("request", lambda one: events.append(one.url))
         tab.page.route(

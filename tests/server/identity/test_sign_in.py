@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from gitops.server.identity.cookies import SESSION, SIGN_IN
 from identity_world import World, come_back, sign_in_settings
 from servers.openid import OpenIdServer
 
@@ -174,6 +175,35 @@ def test_the_browser_must_be_the_one_that_began(provider: OpenIdServer, tmp_path
     victim.get("/sign-in")
     assert come_back(victim, query).status_code == 401
     assert victim.get("/").status_code == 401
+
+
+def test_a_planted_session_is_replaced(provider: OpenIdServer, tmp_path: Path) -> None:
+    """Whoever puts their own session, or their own begun sign-in, into another's browser gains
+    nothing by it: who signs in is themselves from then on, and what was planted names nobody
+    else."""
+    world = World(sign_in_settings(tmp_path, provider.url))
+    provider.claims = {**ANA, "email": "eve@example.com", "groups": []}
+    evil, _ = signed_in(world, provider)
+    planted = evil.cookies[SESSION]
+    evil.get("/sign-in")
+    begun = evil.cookies[SIGN_IN]
+
+    provider.claims = dict(ANA)
+    victim = world.client()
+    victim.cookies.set(SESSION, planted)
+    assert victim.get("/").json()["id"] == "user:eve@example.com"
+    state = provider.sign_in(victim.get("/sign-in").headers["location"])
+    back = come_back(victim, state)
+    assert f"{SESSION}=" in back.headers["set-cookie"]
+    signed = victim.cookies.get(SESSION, domain="gitops.example.com")
+    assert signed not in (None, planted)
+    assert evil.get("/").json()["id"] == "user:eve@example.com"
+
+    other = world.client()
+    query = provider.sign_in(other.get("/sign-in").headers["location"])
+    other.cookies.clear()
+    other.cookies.set(SIGN_IN, begun)
+    assert come_back(other, query).status_code == 401
 
 
 def test_a_code_is_good_once(provider: OpenIdServer, tmp_path: Path) -> None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import time
+from collections import Counter
+from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
 from urllib.parse import urljoin, urlsplit
@@ -11,6 +14,7 @@ from urllib.parse import urljoin, urlsplit
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from gitops.server.acts.requests import BODIES
 from gitops.server.app import create_app
 from gitops.server.security.answers import POLICY
 from gitops.server.service import Service
@@ -20,6 +24,7 @@ from manifests import Manifests
 HERE = "http://127.0.0.1:8080"
 MOST = 150  # pages; the links of the sample are some dozens
 _STREAMS = ("/events", "/v1/events")
+_ALIKE = 3  # addresses of one act that are followed in the story, and releases
 _PARTS = {"env": "test", "environment": "test", "app": "shop", "verb": "hold"}
 
 
@@ -36,6 +41,50 @@ def test_every_get_changes_nothing(manifests: Manifests) -> None:
         seen = crawl(client, ["/", *own_paths(app.routes)])
     assert "/" in seen
     assert before == manifests.git("for-each-ref")
+
+
+def test_looking_at_every_act_changes_nothing(story: Path) -> None:
+    """What any act would do is shown to whoever follows links, and stays undone."""
+    before = everything(story)
+    service = Service(ServerSettings(str(story), Listen("127.0.0.1", 8080), demo=True))
+    with TestClient(create_app(service), HERE, follow_redirects=False) as client:
+        end = time.monotonic() + 60
+        while service.board.current() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        forms = {kind for kind, page in walk(client) if 'name="mark"' in page}
+    assert set(BODIES) - {"promote"} == forms - {""}  # no promotion is open in the story
+    assert before == everything(story)
+
+
+def everything(repository: Path) -> str:
+    """Return each ref with what it names, and how many objects there are."""
+    asked = ("for-each-ref", "count-objects")
+    return "".join(
+        subprocess.run(
+            ["git", "-C", str(repository), one], capture_output=True, text=True, check=True
+        ).stdout
+        for one in asked
+    )
+
+
+def walk(client: TestClient) -> Iterator[tuple[str, str]]:
+    """Follow links from the board, a few of each kind; yield each page with its kind."""
+    waiting = ["/", "/e/dev/mail/deploy?image=shop/mail&tag=9.9.9"]
+    seen: set[str] = set()
+    kinds = Counter[str]()
+    while waiting:
+        path = waiting.pop(0)
+        parts = urlsplit(path).path.split("/")
+        kind = next((part for part in parts if part in {*BODIES, "r"}), "")
+        if path in seen or (kind and kinds[kind] >= _ALIKE):
+            continue
+        seen.add(path)
+        kinds[kind] += 1
+        answer = client.get(path)
+        assert answer.status_code == 200, f"{path}: {answer.text}"
+        if "text/html" in answer.headers["content-type"]:
+            yield kind, answer.text
+            waiting += links_of(path, answer.text)
 
 
 def test_a_stranger_learns_nothing(manifests: Manifests, tmp_path: Path) -> None:
@@ -84,8 +133,15 @@ def crawl(client: TestClient, paths: list[str]) -> set[str]:
         if "text/html" not in answer.headers.get("content-type", ""):
             continue
         assert not re.search(r"<[^>]*\s(style|on\w+)=|<script>|<style", answer.text), path
-        for link in re.findall(r"(?:href|src|hx-get)=\"([^\"]*)\"", answer.text):
-            where = urlsplit(urljoin(f"{HERE}{path}", unescape(link)))
-            if f"{where.scheme}://{where.netloc}" == HERE:
-                waiting.append(where.path + (f"?{where.query}" if where.query else ""))
+        waiting += links_of(path, answer.text)
     return seen
+
+
+def links_of(path: str, page: str) -> list[str]:
+    """Return the paths of ours that a page leads to."""
+    found = []
+    for link in re.findall(r"(?:href|src|hx-get)=\"([^\"]*)\"", page):
+        where = urlsplit(urljoin(f"{HERE}{path}", unescape(link)))
+        if f"{where.scheme}://{where.netloc}" == HERE:
+            found.append(where.path + (f"?{where.query}" if where.query else ""))
+    return found
