@@ -39,9 +39,10 @@ END
 make() {
     python3 -I -m venv --clear "$1"
     pip="$1/bin/python -I -m pip --quiet --disable-pip-version-check"
-    $pip install --require-hashes -r "$kit/requirements/$extra.txt"
-    $pip install --require-hashes --no-deps -r "$kit/requirements/build.txt"
-    $pip install --no-deps --no-build-isolation "$kit"
+    # Compiling everything takes as long as all the rest; what is used is compiled by its first use.
+    $pip install --no-compile --require-hashes -r "$kit/requirements/$extra.txt"
+    $pip install --no-compile --require-hashes --no-deps -r "$kit/requirements/build.txt"
+    $pip install --no-compile --no-deps --no-build-isolation "$kit"
 }
 
 if [ -n "$tools" ] && mkdir -p "$tools" 2>/dev/null && [ -w "$tools" ]; then

@@ -30,6 +30,7 @@ from report import crowd_text, far_text, put_between, single_text
 from repositories import QUICK, SHAPES
 from scale import lines_of, measure_scale, scale_figures, scale_text
 from single import first_words, measure_far, measure_single, say
+from teams import measure_teams, teams_text
 
 from images import images_text, measure_images
 
@@ -45,6 +46,7 @@ _TEXTS = {
     "images": images_text,
     "page": page_text,
     "server": server_text,
+    "teams": teams_text,
 }
 _ROOM = 2 << 30  # bytes: a clone of the large repository for each run of a round, and some more
 _NOBODY: dict[str, Any] = {"rows": [], "missing": []}
@@ -73,7 +75,8 @@ def _options() -> argparse.Namespace:
         "cluster: wait and rollback on a real Argo CD; house: what one deploy and one approve walk "
         "through, and how large it all is; scale: how costs grow with apps, commits and lines; "
         "images: pinned deploys and a cleanup's plan; page: the board, its start, clicks, streams; "
-        "server: its one writer, and the command line that calls it; all leaves these seven out",
+        "server: its one writer, and the command line that calls it; teams: the first deploy, the "
+        "action, a followed workflow; all leaves these eight out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -142,6 +145,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         "images",
         "page",
         "server",
+        "teams",
     ):
         build_kustomize(root)
     parts = _ALL if options.what == "all" else (options.what,)
@@ -151,7 +155,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         results = kept[part] = _measure(options, root, part)
         text = _TEXTS[part](results)
         print(f"\n{text}\n", flush=True)
-        unwritten = ("house", "images", "page", "server")
+        unwritten = ("house", "images", "page", "server", "teams")
         if not options.quick and not options.no_page and part not in unwritten:
             put_between(_PAGE, part, text)
             say(f"{_PAGE.name}: {part} is written")
@@ -186,6 +190,8 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
         results = measure_scale(root, gitops, runs, quick=options.quick)
     elif part == "server":
         results = measure_server(root, min(runs, 4), quick=options.quick)
+    elif part == "teams":
+        results = measure_teams(root, runs, quick=options.quick)
     elif part == "images":
         results = measure_images(root, gitops, runs, quick=options.quick)
     elif part == "page":

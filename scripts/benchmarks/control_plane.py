@@ -120,10 +120,14 @@ class Look:
             if self._question():
                 self.at = time.monotonic()
 
+    def stop(self) -> None:
+        """Look no more."""
+        self._stop.set()
+
     def end(self, seconds: float = 5) -> float:
         """Return when it was so; wait so long for that. Seconds of the monotonic clock."""
         self._thread.join(timeout=seconds)
-        self._stop.set()
+        self.stop()
         assert self.at is not None, "it never became so"
         return self.at
 
