@@ -40,8 +40,9 @@ def press_update(shop: Shop, number: int, user: str = "ben") -> None:
 
 
 def main_goes_on(shop: Shop, tag: str) -> None:
-    """Have CI bring something to dev."""
+    """Have CI bring something to dev; what waits is behind after it."""
     assert 0 == shop.gitops("deploy", f"shop/api:{tag}", "--to", "dev").code
+    shop.server.wait_until_behind(shop.repository)
 
 
 def test_button_and_update(strict: Shop) -> None:
@@ -120,7 +121,9 @@ def test_who_pushed_to_it_does_not_approve_it(strict: Shop) -> None:
     def refused() -> list[str] | None:
         shop.approve_in_the_page(1)
         said = shop.gitops(*over, user="ci")
-        assert 1 == said.code, said.out
+        assert said.code in (1, 75), said.out  # 75: not noted yet who pushed
+        if said.code == 75:
+            return None
         reasons: list[str] = said.json["error"]["reasons"]
         return reasons if any("ben approved" in one for one in reasons) else None
 

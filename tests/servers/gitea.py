@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import sqlite3
 import uuid
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic, sleep
@@ -262,6 +264,22 @@ class GiteaServer:
             assert monotonic() < give_up, f"not so after {seconds} s"
             sleep(0.05)
         return answer
+
+    def wait_until_behind(self, repository: str) -> None:
+        """Wait until the server knows, after a push to their base, that open requests are behind.
+
+        Only its database tells: a merge that comes before is let in, whatever the rule says.
+        """
+        question = (
+            "SELECT min(commits_behind) FROM pull_request JOIN issue ON issue.id = issue_id"
+            " JOIN repository ON repository.id = base_repo_id"
+            " WHERE repository.lower_name = ? AND NOT has_merged AND NOT issue.is_closed"
+        )
+        name = repository.split("/")[1].lower()
+        with closing(
+            sqlite3.connect(f"file:{self.folder}/work/gitea.db?mode=ro", uri=True)
+        ) as database:
+            self.wait_for(lambda: database.execute(question, (name,)).fetchone()[0], seconds=60)
 
     def settle(self, repository: str) -> None:
         """Wait until the server knows that a repository has commits, after its first push."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,13 +12,19 @@ import pytest
 
 from forges.gitea_world import gitea_place, gitea_world
 from forges.hands import RemoteHands
+from gitops.adapters.forges.gitea import GiteaForge, open_gitea
 from gitops.adapters.forges.gitea.answers import (
     protection,
     rule_for,
     seen_from_outside,
     spelled_out,
 )
+from gitops.adapters.local.clock import SystemClock
+from gitops.core.forges.address import ForgeAddress
+from gitops.core.forges.token import ForgeToken
+from gitops.errors import Unavailable
 from gitops.ports import CheckState, NotMerged, Protection, PullText
+from servers.fault_proxy import Fault, FaultProxy
 from servers.gitea import GiteaServer
 
 TEXT = PullText("prod: api 1 -> 2", "text")
@@ -63,6 +70,32 @@ def test_a_readers_approval_does_not_count(gitea: GiteaServer, tmp_path: Path) -
         answer = world.forge.merge(pull.number, pull.head, "merge", "t", "m")
         assert isinstance(answer, NotMerged)
         assert ("refused", True) == (answer.kind, "approvals" in answer.words)
+
+
+def test_a_push_that_is_not_noted_yet(gitea: GiteaServer, tmp_path: Path) -> None:
+    """Gitea notes who pushed a while after it shows the head: until then nobody is told of."""
+    place = gitea_place(gitea, tmp_path)
+    with gitea_world(place) as world, FaultProxy(gitea.url) as proxy:
+        world.propose()
+        pull = world.forge.open(world.branch, world.base, TEXT)
+        files = {"overlay.yaml": b"tag: 3\n"}
+        mine = place.hands.commit(world.branch, files, on=pull.head, by="Zoe")  # whom nobody knows
+        gitea.wait_for(lambda: ("ana", mine) in _told(world.forge, pull.number))
+
+        address = ForgeAddress("gitea", proxy.url, place.repository)
+        token = ForgeToken(gitea.users["ci"].token, "GITEA_TOKEN")
+        behind = open_gitea(address, token, SystemClock(), 60.0, {})
+        late = Fault(lambda _, path: "/timeline" in path, status=200, body=b"[]", times=3)
+        proxy.faults.append(late)
+        assert ("ana", mine) in _told(behind, pull.number)
+
+        proxy.faults.append(replace(late, times=99))
+        with pytest.raises(Unavailable, match="no note of who pushed"):
+            behind.makers(pull.number)
+
+
+def _told(forge: GiteaForge, number: int) -> set[tuple[str, str]]:
+    return {(one.who, one.commit) for one in forge.makers(number)}
 
 
 def test_the_owner_is_not_let_past_the_rule(gitea: GiteaServer, tmp_path: Path) -> None:

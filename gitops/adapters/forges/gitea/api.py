@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import quote
 
 from gitops.adapters.forges.gitea.answers import STATES, branch_of, is_of, pushed
-from gitops.adapters.forges.transport.calls import Calls, ForgeResponse, NoAnswer, no_library
+from gitops.adapters.forges.transport.calls import (
+    PATIENCE,
+    Calls,
+    ForgeResponse,
+    NoAnswer,
+    no_library,
+)
 from gitops.adapters.http.tls import ca_file
 from gitops.core.forges.token import ForgeToken
 from gitops.ports import CheckState
@@ -92,8 +98,22 @@ class GiteaApi:
         """Yield the commits of a pull request."""
         return self._pages("repo_get_pull_request_commits", index=number)
 
-    def pushes(self, number: int) -> Iterator[tuple[str, Sequence[str]]]:
-        """Yield who pushed what to the branch of a pull request, since it was opened."""
+    def pushes(self, pull: Any) -> list[tuple[str, Sequence[str]]]:
+        """Return who pushed what to the branch of a pull request, what it was opened with too.
+
+        Gitea shows a new head, and lets people approve it, before it notes who pushed it
+        (`AddTestPullRequestTask`, services/pull/pull.go in v1.25): a head that no push names was
+        made by nobody yet. It is waited for; raises NoAnswer when Gitea does not get to it, or was
+        not told since the pull request was closed at the time.
+        """
+        head = pull.head.sha
+        for _ in self._calls.poll(PATIENCE):
+            found = list(self._noted_pushes(pull.number))
+            if pull.state != "open" or any(head in commits for _, commits in found):
+                return found
+        raise NoAnswer(f"it has no note of who pushed {head[:7]}, not yet or never")
+
+    def _noted_pushes(self, number: int) -> Iterator[tuple[str, Sequence[str]]]:
         method = self._issues.get_comments_and_timeline
         for page in range(1, _PAGES + 1):
             asked = {"index": number, "page": page, "limit": _PAGE}

@@ -190,7 +190,7 @@ class GiteaForge(ForgeDialect):
             for user in (one.author, one.committer):
                 if user is not None and user.login:
                     yield Contribution(user.login, one.sha)
-        for who, commits in self._api.pushes(pull.number):
+        for who, commits in self._api.pushes(pull):
             yield from (Contribution(who, commit) for commit in commits)
 
     def _statuses(self, commit: str) -> dict[str, CheckState]:
