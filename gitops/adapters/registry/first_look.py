@@ -9,7 +9,6 @@ what was answered. A proxy of the environment is asked by that one alone.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -130,11 +129,10 @@ class FirstLook:
             "Accept-Encoding: identity\r\n\r\n"
         )
         try:
-            answer = line.ask(head, b"")
+            answer = line.ask(head, b"", min(self._within, _LONGEST_SILENCE))
         except (Broken, NotGit):
             line.close()
             return _Answer()
-        answer.whole = True  # of a HEAD there is no body, whatever its length says
         digest = answer.headers.get("docker-content-digest", "")
         same = digest == reference or not is_digest(reference)
         if answer.status == 200 and is_digest(digest) and same:
@@ -149,10 +147,7 @@ class FirstLook:
         parts = urlsplit(root_of(name.host))
         tls = self._context if parts.scheme == "https" else None
         server = HttpServer(parts.hostname or "", parts.port or _PORTS[parts.scheme], tls)
-        end = time.monotonic() + self._within
-        return HttpConnection(
-            server, lambda: max(min(end - time.monotonic(), _LONGEST_SILENCE), 0.01)
-        )
+        return HttpConnection(server)
 
     def _context(self) -> ssl.SSLContext:
         with self._lock:

@@ -6,10 +6,11 @@ It follows nothing, decodes nothing and repeats nothing but what no server can h
 
 from __future__ import annotations
 
+import io
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from msgspec import Struct
 
@@ -18,6 +19,11 @@ from gitops.adapters.gitrepo.wire.pkt import NotGit
 if TYPE_CHECKING:
     import ssl
 
+    from _typeshed import WriteableBuffer
+
+T = TypeVar("T")
+_LOT = 1 << 16  # bytes that are read at once
+_PASSED_OVER = 1 << 20  # bytes of an answer that nobody wants: with more a new connection is made
 _LONGEST = 1 << 16  # bytes of one line of a head
 _HEADERS = 200
 _LATER = 1.0  # seconds: whoever waits for the answer gives up first, and says so in their words
@@ -49,50 +55,49 @@ class HttpServer(Struct, frozen=True):
     tls: Callable[[], ssl.SSLContext] | None
 
 
-class HttpAnswer:
-    """An answer whose head was read. Read its body to the end before the next request.
+class _Body(io.RawIOBase):
+    """The body of one answer, as it comes.
 
     Attributes:
-        headers: in lower case; of one that came twice the last.
+        whole: it was read to its end.
+        ends: its end is that of the connection.
     """
 
-    def __init__(self, stream: BinaryIO, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, stream: io.BufferedReader, headers: Mapping[str, str], *, empty: bool
+    ) -> None:
+        """`empty`: nothing comes, whatever `headers` say."""
         self._stream = stream
-        self.status = status
-        self.headers = headers
         self._chunked = headers.get("transfer-encoding", "").lower() == "chunked"
         length = headers.get("content-length", "")
         self._left = int(length) if length.isdecimal() and not self._chunked else -1
-        self.whole = status in (204, 304) or self._left == 0
+        self.whole = empty or self._left == 0
         self.ends = not (self._chunked or self._left >= 0)
 
-    def read(self, size: int) -> bytes:
-        """Return `size` bytes of the body, fewer only at its end. Raises Broken, NotGit."""
-        parts: list[bytes] = []
-        while size > 0 and not self.whole:
-            some = self._some(size)
-            parts.append(some)
-            size -= len(some)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    def readable(self) -> bool:
+        """It is."""
+        return True
 
-    def _some(self, size: int) -> bytes:
-        if self._chunked and self._left <= 0:
+    def readinto(self, room: WriteableBuffer, /) -> int:
+        """Read what comes next, at most as much as there is room for. Raises Broken, NotGit."""
+        if self._chunked and self._left <= 0 and not self.whole:
             self._next_chunk()
-            if self.whole:
-                return b""
-        some = _reading(lambda: self._stream.read(size if self.ends else min(size, self._left)))
-        if not some:
+        if self.whole:
+            return 0
+        space = memoryview(room) if self.ends else memoryview(room)[: self._left]
+        count = _reading(lambda: self._stream.readinto1(space))
+        if count == 0:
             if not self.ends:
                 raise Broken("the connection ended in an answer", sent=True)
             self.whole = True
         elif not self.ends:
-            self._left -= len(some)
+            self._left -= count
             if self._left == 0:
                 if self._chunked:
                     _line_of(self._stream)
                 else:
                     self.whole = True
-        return some
+        return count
 
     def _next_chunk(self) -> None:
         words = _line_of(self._stream).split(b";")[0].strip()
@@ -107,37 +112,61 @@ class HttpAnswer:
                 pass
             self.whole = True
 
-    def drain(self, most: int = 1 << 20) -> bool:
-        """Read what is left of the body; False: there is more than `most` bytes."""
-        while not self.whole and most > 0:
-            most -= len(self.read(min(most, 1 << 16)))
-        return self.whole
+
+class HttpAnswer(io.BufferedReader):
+    """An answer whose head was read; what is left of its body is passed over by the next request.
+
+    Attributes:
+        headers: in lower case; of one that came twice the last.
+    """
+
+    def __init__(self, body: _Body, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(body, _LOT)
+        self._body = body
+        self.status = status
+        self.headers = headers
+
+    @property
+    def whole(self) -> bool:
+        """The body was read to its end."""
+        return self._body.whole
+
+    def pass_over(self) -> bool:
+        """Read what is left of the body; False: that is too much, or never ends."""
+        if self._body.ends:
+            return False
+        left = _PASSED_OVER
+        room = bytearray(_LOT)
+        while not self._body.whole and left > 0:
+            left -= self._body.readinto(room)
+        return self._body.whole
 
 
 class HttpConnection:
     """A connection to one server, made when it is needed first and again when it has ended."""
 
-    def __init__(self, server: HttpServer, timeout: Callable[[], float]) -> None:
-        """`timeout`: asked for the seconds that a server may be silent."""
+    def __init__(self, server: HttpServer) -> None:
         self._server = server
-        self._timeout = timeout
         self._socket: socket.socket | None = None
-        self._stream: BinaryIO | None = None
+        self._stream: io.BufferedReader | None = None
         self._open: HttpAnswer | None = None
         self._closes = False
         self._stopped = False
         self.made = 0
 
-    def connect(self) -> None:
-        """Make the connection, unless there is one that still stands. Raises Broken."""
-        if self._socket is not None and self._stands():
+    def connect(self, timeout: float) -> None:
+        """Make the connection, unless there is one that still stands. Raises Broken.
+
+        `timeout`: seconds that the server may be silent.
+        """
+        if self._stands():
             return
-        self.close()
+        self._drop()
         # As bytes: a str is encoded by a codec that takes a while to load.
         host = self._server.host.encode("ascii")
         where: tuple[Any, int] = (host, self._server.port)
         try:
-            plain = socket.create_connection(where, self._timeout() + _LATER)
+            plain = socket.create_connection(where, timeout + _LATER)
             try:
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if self._server.tls is not None:
@@ -147,17 +176,20 @@ class HttpConnection:
                 raise
         except (OSError, ValueError) as error:
             raise Broken(f"no connection: {error}", sent=False) from None
-        self._socket, self._stream = plain, cast("BinaryIO", plain.makefile("rb", 1 << 16))
+        self._socket, self._stream = plain, cast("io.BufferedReader", plain.makefile("rb", _LOT))
         self.made += 1
         if self._stopped:
-            self.close()
+            self._drop()
             raise Broken("stopped", sent=False)
 
     def _stands(self) -> bool:
         """Say whether a connection that was used before can be used again."""
-        if self._socket is None or (self._open is not None and not self._open.whole):
+        if self._socket is None or self._closes:
             return False
-        if self._closes or (self._open is not None and self._open.ends):
+        try:
+            if self._open is not None and not self._open.pass_over():
+                return False
+        except (Broken, NotGit):
             return False
         try:
             self._socket.setblocking(False)
@@ -168,33 +200,35 @@ class HttpConnection:
             return type(error).__name__ == "SSLWantReadError"
         return False  # it has ended, or says what nobody asked for
 
-    def ask(self, head: str, body: bytes) -> HttpAnswer:
+    def ask(self, head: str, body: bytes, timeout: float) -> HttpAnswer:
         """Send a request and return the head of its answer. Raises Broken, NotGit.
 
-        On a connection that had ended before it was sent again, once.
+        On a connection that had ended before it was sent again, once. `timeout`: seconds that the
+        server may be silent.
         """
         before = self.made
-        self.connect()
+        self.connect(timeout)
         try:
-            return self._ask(head, body)
+            return self._ask(head, body, timeout)
         except Broken as error:
             if self.made > before or not error.unanswered or self._stopped:
                 raise
-            self.close()
-            self.connect()
-            return self._ask(head, body)
+            self._drop()
+            self.connect(timeout)
+            return self._ask(head, body, timeout)
 
-    def _ask(self, head: str, body: bytes) -> HttpAnswer:
+    def _ask(self, head: str, body: bytes, timeout: float) -> HttpAnswer:
         if self._socket is None or self._stream is None:
             raise Broken("there is no connection", sent=False)
         try:
-            self._socket.settimeout(self._timeout() + _LATER)
+            self._socket.settimeout(timeout + _LATER)
             self._socket.sendall(head.encode("latin-1") + body)
         except (OSError, ValueError) as error:
             late = isinstance(error, TimeoutError)
             raise Broken(f"the connection ended: {error}", sent=True, unanswered=not late) from None
         status, headers = self._head()
-        self._open = HttpAnswer(self._stream, status, headers)
+        empty = status in (204, 304) or head.startswith("HEAD ")
+        self._open = HttpAnswer(_Body(self._stream, headers, empty=empty), status, headers)
         self._closes = headers.get("connection", "").lower() == "close"
         return self._open
 
@@ -230,13 +264,18 @@ class HttpConnection:
     def hand_over(self) -> socket.socket | None:
         """Return the connection itself, for somebody else to go on with; None: it is over."""
         if not self._stands():
-            self.close()
+            self._drop()
             return None
         found, self._socket = self._socket, None
-        self.close()
+        self._drop()
         return found
 
     def close(self) -> None:
+        """End it for good, and whoever waits for an answer."""
+        self.stop()  # a thread that still reads would have us wait for it
+        self._drop()
+
+    def _drop(self) -> None:
         """End the connection; the next request makes another."""
         for one in (self._stream, self._socket):
             if one is not None:
@@ -246,7 +285,7 @@ class HttpConnection:
         self._closes = False
 
 
-def _reading(read: Callable[[], bytes], *, unanswered: bool = False) -> bytes:
+def _reading(read: Callable[[], T], *, unanswered: bool = False) -> T:
     try:
         return read()
     except (OSError, ValueError) as error:
@@ -254,7 +293,7 @@ def _reading(read: Callable[[], bytes], *, unanswered: bool = False) -> bytes:
         raise Broken(f"the connection ended: {error}", sent=True, unanswered=early) from None
 
 
-def _line_of(stream: BinaryIO, *, unanswered: bool = False) -> bytes:
+def _line_of(stream: io.BufferedReader, *, unanswered: bool = False) -> bytes:
     """Return the next line of a head, without its end. Raises Broken at the end."""
     found = _reading(lambda: stream.readline(_LONGEST), unanswered=unanswered)
     if not found.endswith(b"\n"):

@@ -46,6 +46,12 @@ def read_line(read: Callable[[int], bytes]) -> bytes | None:
     return body
 
 
+def frames(read: Callable[[int], bytes]) -> Iterator[bytes]:
+    """Yield what `read_line` returns, up to the end of the answer. Raises NotGit."""
+    while (found := read_line(read)) is not None:
+        yield found
+
+
 def section(read: Callable[[int], bytes]) -> Iterator[str]:
     """Yield the lines up to a flush, as text without newlines. Raises NotGit."""
     while (found := read_line(read)) is not FLUSH:

@@ -53,7 +53,6 @@ def advert(wire: Wire) -> Advert:
                 continue
             raise NotGit("another kind of ids")
         refs[name] = oid
-    answer.drain()
     return Advert(refs, features)
 
 
@@ -151,7 +150,6 @@ def _report(git: Git, answer: HttpAnswer, updates: Sequence[RefUpdate]) -> GitRe
             report += part
             if len(report) > _MOST_REPORT:
                 raise NotGit("a report that does not end")
-        answer.drain()
         lines = list(section(io.BytesIO(report).read))
     except NotGit as error:
         raise NoReport(str(error)) from None

@@ -20,7 +20,7 @@ from gitops.adapters.gitrepo.wire.pkt import (
     FLUSH,
     NotGit,
     command,
-    read_line,
+    frames,
     refs_section,
     section,
     sideband,
@@ -51,7 +51,6 @@ def list_refs(wire: Wire, prefixes: Sequence[str]) -> Listing:
         target = next((word[14:] for word in more if word.startswith("symref-target:")), "")
         if name == "HEAD" and target.startswith("refs/heads/"):
             head = target.removeprefix("refs/heads/")
-    answer.drain()
     return Listing(refs, head)
 
 
@@ -67,19 +66,19 @@ def fetch(wire: Wire, git: Git, store: Store, wanted: Wanted) -> None:
     answer = wire.post(UPLOAD, _request(store, wanted))
     cut, joined = set[str](), set[str]()
     left = _LINES
-    while (found := read_line(answer.read)) != b"packfile\n":
+    for text in frames(answer.read):
+        if text == b"packfile\n":
+            break
         left -= 1
-        text = b"" if found is None else found
-        if found is None or found is FLUSH or text.startswith(b"ERR ") or left < 0:
-            if wanted.since is not None and text.startswith(b"ERR "):
-                answer.drain()
-                raise NoneSince(f"no pack: {text[:200]!r}")
-            raise NotGit(f"no pack: {text[:200]!r}")
+        if text is FLUSH or text.startswith(b"ERR ") or left < 0:
+            none = wanted.since is not None and text.startswith(b"ERR ")
+            raise (NoneSince if none else NotGit)(f"no pack: {text[:200]!r}")
         kind, _, oid = text.decode("ascii", "replace").strip().partition(" ")
         if kind in ("shallow", "unshallow") and _ID.fullmatch(oid):
             (cut if kind == "shallow" else joined).add(oid)
+    else:
+        raise NotGit("no pack")
     _keep(git, store, sideband(answer.read, lambda _: None), wanted)
-    answer.drain()
     if cut or joined:
         store.cut_at((store.boundary() | cut) - joined)
 
@@ -108,7 +107,6 @@ def can_filter(wire: Wire) -> bool:
     told = list(islice(section(answer.read), _FEATURES))
     if told[:1] == [f"# service={UPLOAD}"]:
         told = list(islice(section(answer.read), _FEATURES))
-    answer.drain()
     if told[:1] != ["version 2"]:
         raise NotGit("an older protocol")
     features = next((one[len("fetch=") :] for one in told if one.startswith("fetch=")), "")
@@ -125,13 +123,12 @@ def _keep(git: Git, store: Store, parts: Iterator[bytes], wanted: Wanted) -> Non
             return
     if largest is not None and len(first) > largest:
         raise NotGit("too large")
-    if not _count(first):
-        return
     try:
         found = pack.read_pack(first, store.find)
     except pack.BadPack:
         _index(git, store, first, parts, largest)
-    else:
+        return
+    if found.objects:
         store.keep(found, first, loose=wanted.loose and len(found.objects) <= _LOOSE)
 
 

@@ -56,7 +56,7 @@ class Wire:
 
     def connect(self) -> None:
         """Make the connection before anything is asked. Raises NotGit, Broken."""
-        self._open().connect()
+        self._open().connect(self._git.timeout)
 
     def _open(self) -> HttpConnection:
         if self.off:
@@ -67,7 +67,7 @@ class Wire:
                 self.off = True
                 raise NotGit("git speaks here")
             self._terms = terms
-            self._connection = HttpConnection(terms.server, lambda: self._git.timeout)
+            self._connection = HttpConnection(terms.server)
         return self._connection
 
     def get(self, service: str, *, version: int) -> HttpAnswer:
@@ -97,9 +97,8 @@ class Wire:
             + "\r\n"
         )
         self.requests += 1
-        answer = connection.ask(head, body)
+        answer = connection.ask(head, body, self._git.timeout)
         if answer.status == 401:
-            answer.drain()
             if self._log_in(answer, terms):
                 return self._ask(verb, path, extra, body, accepts)
             raise Unauthorised("who asks?")
@@ -134,14 +133,14 @@ class Wire:
 
     def close(self) -> None:
         """End the connection; helpers hear that the server took what they said."""
-        self.stop()  # a thread that still reads would have us wait for it
+        self.off = True
+        if self._connection is not None:
+            self._connection.close()
         if self._taken and self._credentials is not None:
             from gitops.adapters.gitrepo.command.credentials import judge
 
             self._taken = False
             judge(self._git, self._credentials, good=True)
-        if self._connection is not None:
-            self._connection.close()
 
 
 def _basic(found: Mapping[str, str]) -> str:

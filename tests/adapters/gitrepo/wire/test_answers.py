@@ -22,7 +22,7 @@ def serving(*answers: bytes) -> Iterator[HttpServer]:
             with suppress(OSError):
                 for answer in answers:
                     there, _ = listening.accept()
-                    with there:
+                    with there, suppress(ConnectionError):
                         for one in answer.split(b"|"):
                             there.recv(1 << 16)
                             there.sendall(one)
@@ -33,8 +33,8 @@ def serving(*answers: bytes) -> Iterator[HttpServer]:
 
 
 def connected(server: HttpServer) -> HttpConnection:
-    """Return a connection that waits two seconds."""
-    return HttpConnection(server, lambda: 2.0)
+    """Return a connection."""
+    return HttpConnection(server)
 
 
 HEAD = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -56,7 +56,7 @@ HEAD = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 def test_bodies(answer: bytes, body: bytes) -> None:
     """A body ends where its head says, in each of the three ways there are."""
     with serving(answer) as server:
-        found = connected(server).ask(HEAD, b"")
+        found = connected(server).ask(HEAD, b"", 2.0)
         assert (200, body) == (found.status, found.read(100))
         assert found.whole
 
@@ -76,7 +76,7 @@ def test_bodies(answer: bytes, body: bytes) -> None:
 def test_what_is_no_answer(answer: bytes) -> None:
     """Another protocol, and heads without an end, are refused."""
     with serving(answer) as server, pytest.raises(NotGit):
-        connected(server).ask(HEAD, b"").read(10)
+        connected(server).ask(HEAD, b"", 2.0).read(10)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_what_is_no_answer(answer: bytes) -> None:
 def test_an_answer_that_ends_too_early(answer: bytes) -> None:
     """A connection that ends in an answer is told from one that ends behind it."""
     with serving(answer) as server, pytest.raises(Broken) as caught:
-        connected(server).ask(HEAD, b"").read(9)
+        connected(server).ask(HEAD, b"", 2.0).read(9)
 
     assert caught.value.sent
 
@@ -96,14 +96,33 @@ def test_a_kept_connection_that_has_ended() -> None:
     good = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
     with serving(good, good) as server:
         connection = connected(server)
-        assert b"a" == connection.ask(HEAD, b"").read(1)
-        assert b"a" == connection.ask(HEAD, b"").read(1)
+        assert b"a" == connection.ask(HEAD, b"", 2.0).read(1)
+        assert b"a" == connection.ask(HEAD, b"", 2.0).read(1)
         assert connection.made == 2
     with serving(good + b"|HTTP/1.1 2", good) as server:
         connection = connected(server)
-        assert b"a" == connection.ask(HEAD, b"").read(1)
+        assert b"a" == connection.ask(HEAD, b"", 2.0).read(1)
         with pytest.raises(Broken):
-            connection.ask(HEAD, b"")
+            connection.ask(HEAD, b"", 2.0)
+
+
+@pytest.mark.parametrize(
+    ("rest", "made"),
+    [
+        (b"Content-Length: 5\r\n\r\nabcde", 1),
+        (b"Transfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n0\r\n\r\n", 1),
+        (b"Content-Length: 2000000\r\n\r\n" + b"a" * 2_000_000, 2),
+        (b"\r\nabcde", 2),
+    ],
+)
+def test_an_answer_that_is_not_read_to_its_end(rest: bytes, made: int) -> None:
+    """What is left of an answer is passed over, where it is little and has an end of its own."""
+    good = b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\na"
+    with serving(b"HTTP/1.1 200 OK\r\n" + rest + b"|" + good, good) as server:
+        connection = connected(server)
+        assert b"a" == connection.ask(HEAD, b"", 2.0).read(1)[:1]
+        assert b"a" == connection.ask(HEAD, b"", 2.0).read(1)
+        assert connection.made == made
 
 
 def test_nobody_there() -> None:
@@ -111,7 +130,7 @@ def test_nobody_there() -> None:
     with socket.create_server(("127.0.0.1", 0)) as one:
         port = one.getsockname()[1]
     with pytest.raises(Broken) as caught:
-        connected(HttpServer("127.0.0.1", port, None)).ask(HEAD, b"")
+        connected(HttpServer("127.0.0.1", port, None)).ask(HEAD, b"", 2.0)
 
     assert not caught.value.sent
 
