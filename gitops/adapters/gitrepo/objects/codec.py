@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import mmap
+import os
+import tempfile
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -39,6 +42,13 @@ class ObjectEntry(Struct, frozen=True):
 TreeContent = Mapping[str, ObjectEntry]
 
 
+GitObject = tuple[str, bytes]
+"""Kind and body."""
+
+LARGE = 1 << 14
+"""Bytes; what is larger is not worth the time in a store that is thrown away."""
+
+
 def object_bytes(kind: str, body: bytes) -> bytes:
     """Return what is hashed and stored: header and body."""
     return _head(kind, body) + body
@@ -55,19 +65,35 @@ def object_id(kind: str, body: bytes, algorithm: str = "sha1") -> str:
     return made.hexdigest()
 
 
-def read_loose(objects: Path, oid: str) -> tuple[str, bytes] | None:
+def read_loose(objects: Path, oid: str) -> GitObject | None:
     """Return kind and body of a loose object below the folder `objects`, None where it is not."""
     try:
         whole = zlib.decompress((objects / oid[:2] / oid[2:]).read_bytes())
     except FileNotFoundError:
         return None
-    return split_object(whole)
-
-
-def split_object(whole: bytes) -> tuple[str, bytes]:
-    """Return kind and body of what `object_bytes` made."""
     head, _, body = whole.partition(b"\0")
     return head.split(b" ")[0].decode(), body
+
+
+def write_loose(objects: Path, made: Mapping[str, GitObject]) -> None:
+    """Write loose objects (id -> kind and body) below the folder `objects`; atomic, repeatable."""
+    for oid, (kind, body) in made.items():
+        folder = objects / oid[:2]
+        place = folder / oid[2:]
+        if place.exists():
+            continue
+        folder.mkdir(exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                level = 1 if len(body) < LARGE else 0
+                file.write(zlib.compress(object_bytes(kind, body), level))
+            os.chmod(temporary, 0o444)
+            os.replace(temporary, place)
+        except BaseException:
+            with suppress(OSError):
+                os.unlink(temporary)
+            raise
 
 
 def parse_tree(body: bytes, length: int = 20) -> TreeContent:
@@ -103,21 +129,21 @@ def render_tree(tree: TreeContent) -> bytes:
 
 def patch_tree(
     root: str | None, files: Mapping[str, bytes | None], read: Read, algorithm: str = "sha1"
-) -> tuple[str, dict[str, bytes]]:
+) -> tuple[str, dict[str, GitObject]]:
     """Return the id of `root`'s tree with `files` replaced (None deletes), and what is new.
 
-    The new objects are told as id -> whole object (`object_bytes`). Only the trees on the paths
+    The new objects are told as id -> kind and body. Only the trees on the paths
     are read. Modes of existing files are kept, new ones are 100644, folders that become empty
     vanish. Raises ManifestError for a path that is no regular file, or leads through something
     that is no folder.
     """
     for path in files:
         check_path(path)
-    made: dict[str, bytes] = {}
+    made: dict[str, GitObject] = {}
 
     def add(kind: str, body: bytes) -> str:
         oid = object_id(kind, body, algorithm)
-        made[oid] = object_bytes(kind, body)
+        made[oid] = kind, body
         return oid
 
     return add("tree", render_tree(_patched(root, files, read, add))), made

@@ -14,7 +14,7 @@ from io import BytesIO
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.objects.codec import INDEX_HEAD, object_id
+from gitops.adapters.gitrepo.objects.codec import INDEX_HEAD, GitObject, object_id
 from gitops.adapters.gitrepo.objects.reader import LARGEST
 
 KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
@@ -27,9 +27,6 @@ _WINDOW = 1 << 11  # bytes that are inflated at once: what comes of them is smal
 
 _SHIFTS = tuple(tuple(8 * bit for bit in range(4) if code >> bit & 1) for code in range(16))
 """Which bytes of a number a delta has: four bits of a command -> how far left each one goes."""
-
-GitObject = tuple[str, bytes]
-"""Kind and body."""
 
 
 class BadPack(Exception):

@@ -1,22 +1,30 @@
-"""One `cat-file --batch` that reads objects, none of them larger than is good for us."""
+"""Objects read by one `cat-file --batch`, none larger than is good for us, and many ahead.
+
+What was read is in memory before anybody asks for it: that changes no answer, only what they cost.
+"""
 
 from __future__ import annotations
 
 import os
 import signal
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
 from gitops.adapters.gitrepo.command.process import Git
+from gitops.adapters.gitrepo.objects.codec import GitObject
 
 LARGEST = 1 << 25
 """Bytes of one object: a pack of a few may hold gigabytes of zeros."""
 
-TOO_LARGE: tuple[str, bytes] = ("too large", b"")
+TOO_LARGE: GitObject = ("too large", b"")
 """The answer for an object that is larger."""
 
+_LOT = 500  # names that fit into a pipe, so that nobody waits for room in it
+_ROOM = 1 << 26  # bytes that are read before they are asked for
+_NEXT = 16  # of those that are expected are read together, and forgotten together
+_EXPECTED = 100_000  # names that are remembered
 _ESCAPE = "surrogateescape"
 
 
@@ -28,9 +36,9 @@ class BatchReader:
         self._args = tuple(args)
         self._child: subprocess.Popen[bytes] | None = None
 
-    def ask(self, names: Sequence[str]) -> list[tuple[str, bytes] | None]:
+    def ask(self, names: Sequence[str]) -> list[GitObject | None]:
         """Return kind and body of a few objects; None for each that is not there, or TOO_LARGE."""
-        found: list[tuple[str, bytes] | None] = []
+        found: list[GitObject | None] = []
         while len(found) < len(names):
             found += self._answers(names[len(found) :])
         return found
@@ -53,7 +61,7 @@ class BatchReader:
             with suppress(OSError):
                 self._child.stdin.close()
 
-    def _answers(self, names: Sequence[str]) -> Iterator[tuple[str, bytes] | None]:
+    def _answers(self, names: Sequence[str]) -> Iterator[GitObject | None]:
         """Yield answers up to the first object that is too large."""
         child = self._running()
         if child.stdin is None or child.stdout is None:
@@ -80,7 +88,65 @@ class BatchReader:
         return self._child
 
 
-def _answer(output: IO[bytes]) -> tuple[str, bytes] | None:
+class ObjectReader(BatchReader):
+    """Reads objects, and remembers what was read or made and may be asked for."""
+
+    def __init__(self, git: Git, args: Sequence[str]) -> None:
+        super().__init__(git, args)
+        self._here: dict[str, GitObject] = {}
+        self._size = 0  # bytes in `_here`: a process that lives long has many
+        self._order: list[str] = []
+        self._places: dict[str, int] = {}
+        self._next: dict[str, GitObject] = {}
+
+    def find(self, name: str) -> GitObject | None:
+        """Return kind and body of an object, None where there is none, or TOO_LARGE."""
+        found = self._here.get(name) or self._next.get(name)
+        if found is None and name in self._places:
+            place = self._places[name]
+            self._next = self._read(self._order[place : place + _NEXT])
+            found = self._next.get(name)
+        return found or self.ask([name])[0]
+
+    def add(self, objects: Mapping[str, GitObject]) -> None:
+        """Remember objects."""
+        for oid, one in objects.items():
+            if oid not in self._here:
+                self._here[oid] = one
+                self._size += len(one[1])
+
+    def read(self, oids: Iterable[str]) -> list[str]:
+        """Read objects that will be asked for one by one; return those that are new in memory."""
+        wanted = [oid for oid in dict.fromkeys(oids) if oid not in self._here]
+        if not wanted:
+            return []
+        for start in range(0, len(wanted), _LOT):
+            if self._size >= _ROOM:
+                break
+            self.add(self._read(wanted[start : start + _LOT]))
+        return [oid for oid in wanted if oid in self._here]
+
+    def let_go(self, oids: Iterable[str]) -> None:
+        """Forget objects."""
+        for oid in oids:
+            gone = self._here.pop(oid, None)
+            self._size -= len(gone[1]) if gone is not None else 0
+
+    def expect(self, oids: Sequence[str]) -> None:
+        """Be told what will be asked for in this order: a few are read at a time."""
+        if len(self._order) + len(oids) > _EXPECTED:
+            self._order, self._places = [], {}
+        if 1 < len(oids) <= _EXPECTED:
+            start = len(self._order)
+            self._order += oids
+            self._places |= {oid: start + place for place, oid in enumerate(oids)}
+
+    def _read(self, oids: Sequence[str]) -> dict[str, GitObject]:
+        answers = zip(oids, self.ask(oids), strict=True)
+        return {oid: one for oid, one in answers if one and one is not TOO_LARGE}
+
+
+def _answer(output: IO[bytes]) -> GitObject | None:
     """Read one answer: of what is too large nothing but its size."""
     header = output.readline().split()
     if len(header) != 3 or not header[2].isdigit():

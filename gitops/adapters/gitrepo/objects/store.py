@@ -10,35 +10,37 @@ import fcntl
 import os
 import shutil
 import tempfile
-import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack as packing
-from gitops.adapters.gitrepo.objects.ahead import ObjectsAhead
 from gitops.adapters.gitrepo.objects.codec import (
+    LARGE,
     RAW_LENGTH,
     TREE,
+    GitObject,
     TreeContent,
     missing,
-    object_bytes,
     object_id,
     parse_tree,
     patch_tree,
-    split_object,
+    write_loose,
 )
 from gitops.adapters.gitrepo.objects.leftovers import PREFIX, forget, remember
-from gitops.adapters.gitrepo.objects.pack import GitObject, ReadPack
-from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, BatchReader
-from gitops.adapters.gitrepo.objects.wide import WideTrees
+from gitops.adapters.gitrepo.objects.pack import ReadPack
+from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader
 from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
+if TYPE_CHECKING:
+    from gitops.adapters.gitrepo.objects.wide import WideTrees
+
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
-_LARGE = 1 << 14  # bytes; what is larger is not worth the time in a store that is thrown away
+_WIDE = 2048  # bytes of a tree, some fifty entries: what is smaller is parsed in no time
 _ENTRIES = 200_000  # of folders that are remembered; the oldest ones go
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
 # is written faster than a hundred loose files. `fsync`: the store is thrown away, or copied to a
@@ -108,16 +110,16 @@ class Store:
         self.stays = False
         self._trees: dict[str, TreeContent] = {}
         self._entries = 0  # of all of them
-        self._wide = WideTrees(RAW_LENGTH[algorithm])
+        self._wide: WideTrees | None = None
         self.made: dict[str, GitObject] = {}
+        self._made_with: dict[str, tuple[str, ...]] = {}  # tree -> what was made for it
         self.algorithm = algorithm
         try:
             with interrupts.held():  # also while the place for temporary files is looked for
                 self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
                 self.args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
                 remember(self.path)
-            self._reader = BatchReader(git, self.args)
-            self.ahead = ObjectsAhead(self._reader)
+            self.ahead = ObjectReader(git, self.args)
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._write_files(borrow)
@@ -147,9 +149,12 @@ class Store:
     def write(self, kind: str, body: bytes) -> str:
         """Store an object and return its id."""
         oid = object_id(kind, body, self.algorithm)
-        self.made[oid] = (kind, body)
-        self._write_loose(oid, object_bytes(kind, body))
+        self._make({oid: (kind, body)})
         return oid
+
+    def _make(self, objects: Mapping[str, GitObject]) -> None:
+        self.made.update(objects)
+        write_loose(self.path / "objects", objects)
 
     def note(self, oid: str) -> None:
         """Take note that git made an object here."""
@@ -160,13 +165,27 @@ class Store:
         """Take note that the server has all that was made here."""
         self.ahead.add(self.made)
         self.made.clear()
+        self._made_with.clear()
+
+    def lacking(self, tips: Iterable[str]) -> list[GitObject]:
+        """Return what was made here and belongs to `tips`; all else came from the server."""
+        found: dict[str, GitObject] = {}
+        waiting = list(tips)
+        while waiting:
+            oid = waiting.pop()
+            if oid in found or oid not in self.made:
+                continue
+            found[oid] = kind, body = self.made[oid]
+            waiting += self._made_with.get(oid, ())
+            if kind == "commit":
+                waiting += [body[5 : body.index(b"\n")].decode(), *_parents(body)]
+        return list(found.values())
 
     def keep(self, pack: ReadPack, whole: bytes, *, loose: bool = False) -> None:
         """Keep a pack that was read in process, or its objects as they are; remember them."""
         self.ahead.add(pack.objects)
         if loose:
-            for oid, one in pack.objects.items():
-                self._write_loose(oid, object_bytes(*one))
+            write_loose(self.path / "objects", pack.objects)
             return
         if pack.thin:
             whole = packing.make_pack(pack.objects.values())
@@ -185,28 +204,9 @@ class Store:
         """
         root = None if base is None else self.tree_of(base)
         oid, made = patch_tree(root, files, self.tree, self.algorithm)
-        for one, whole in made.items():
-            self.made[one] = split_object(whole)
-            self._write_loose(one, whole)
+        self._make(made)
+        self._made_with[oid] = (*made, *self._made_with.get(root or "", ()))
         return oid
-
-    def _write_loose(self, oid: str, whole: bytes) -> None:
-        """Write one loose object; atomic, repeatable."""
-        folder = self.path / "objects" / oid[:2]
-        place = folder / oid[2:]
-        if place.exists():
-            return
-        folder.mkdir(exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(zlib.compress(whole, 1 if len(whole) < _LARGE else 0))
-            os.chmod(temporary, 0o444)
-            os.replace(temporary, place)
-        except BaseException:
-            with suppress(OSError):
-                os.unlink(temporary)
-            raise
 
     def read(self, name: str) -> tuple[str, bytes]:
         """Return kind and body of the object called `name`.
@@ -229,12 +229,12 @@ class Store:
         """
         if "\n" in name:
             return None
-        found = self.made.get(name) or self.ahead.get(name) or self._reader.ask([name])[0]
+        found = self.made.get(name) or self.ahead.find(name)
         if found is TOO_LARGE:
             raise ManifestError(
                 f"is larger than {LARGEST >> 20} MB", path=f"object {name[:12]}", column=None
             )
-        if self.stays and found is not None and len(found[1]) < _LARGE:
+        if self.stays and found is not None and len(found[1]) < LARGE:
             self.ahead.add({name: found})
         return found
 
@@ -248,11 +248,7 @@ class Store:
         """Return the entries of the tree `oid`; trees that were read lately are remembered."""
         tree = self._trees.get(oid)
         if tree is None:
-            body = self.read(oid)[1]
-            tree = self._wide.read(body)
-            if tree is None:
-                tree = self._parsed(oid, body)
-                self._wide.note(body, tree)
+            tree = self._parsed(oid, self.read(oid)[1])
             self._entries += len(tree)
             while self._entries > _ENTRIES and self._trees:
                 self._entries -= len(self._trees.pop(next(iter(self._trees))))
@@ -261,8 +257,15 @@ class Store:
 
     def _parsed(self, oid: str, body: bytes) -> TreeContent:
         """Return the entries in the body of the tree `oid`. Raises ManifestError for no tree."""
+        length = RAW_LENGTH[self.algorithm]
         try:
-            return parse_tree(body, RAW_LENGTH[self.algorithm])
+            if len(body) < _WIDE:
+                return parse_tree(body, length)
+            if self._wide is None:
+                from gitops.adapters.gitrepo.objects.wide import WideTrees
+
+                self._wide = WideTrees(length)
+            return self._wide.parse(body)
         except ValueError:
             raise ManifestError(
                 "is no folder as Git writes them",
@@ -288,9 +291,7 @@ class Store:
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """Return the parents of `commit`, also where the store was cut off."""
-        lines = iter(self.read(commit)[1].split(b"\n")[1:])  # the first line is the tree
-        named = takewhile(lambda line: line.startswith(b"parent "), lines)
-        return tuple(line[7:].decode() for line in named)
+        return _parents(self.read(commit)[1])
 
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""
@@ -376,12 +377,12 @@ class Store:
 
     def reopen(self) -> None:
         """Forget the reader: git changed settings that it read at its start."""
-        self._reader.stop()
+        self.ahead.stop()
 
     def rest(self) -> None:
         """Let the reader end by itself: nothing is read for a while, and memory is wanted."""
         if not self.stays:
-            self._reader.rest()
+            self.ahead.rest()
 
     def close(self) -> None:
         """Remove the store."""
@@ -390,3 +391,10 @@ class Store:
         forget(self.path)
         with suppress(OSError):
             os.close(self._lock)
+
+
+def _parents(commit: bytes) -> tuple[str, ...]:
+    """Return the parents that the body of a commit names."""
+    lines = iter(commit.split(b"\n")[1:])  # the first line is the tree
+    named = takewhile(lambda line: line.startswith(b"parent "), lines)
+    return tuple(line[7:].decode() for line in named)

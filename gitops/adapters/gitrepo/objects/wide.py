@@ -10,9 +10,8 @@ from itertools import accumulate
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.objects.codec import ObjectEntry, TreeContent
+from gitops.adapters.gitrepo.objects.codec import ObjectEntry, TreeContent, parse_tree
 
-_WIDE = 2048  # bytes, some fifty entries: what is smaller is parsed in no time
 _LENGTHS = 16  # that are remembered
 _MOST = 32  # entries that differ; with more of them parsing costs less
 
@@ -38,10 +37,16 @@ class WideTrees:
         self._length = length
         self._known: dict[int, _Known] = {}
 
+    def parse(self, body: bytes) -> TreeContent:
+        """Return the entries of a wide tree. Raises ValueError for bytes that are no tree."""
+        tree = self.read(body)
+        if tree is None:
+            tree = parse_tree(body, self._length)
+            self.note(body, tree)
+        return tree
+
     def note(self, body: bytes, tree: TreeContent) -> None:
         """Remember what was parsed, in the order of `body`."""
-        if len(body) < _WIDE:
-            return
         self._known.pop(len(body), None)
         while len(self._known) >= _LENGTHS:
             del self._known[next(iter(self._known))]

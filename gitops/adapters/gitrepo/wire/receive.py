@@ -15,8 +15,7 @@ from msgspec import Struct
 
 from gitops.adapters.gitrepo.command.pipes import Speech
 from gitops.adapters.gitrepo.command.process import Git, GitResult
-from gitops.adapters.gitrepo.objects.codec import MODULE, RAW_LENGTH, parse_tree
-from gitops.adapters.gitrepo.objects.pack import GitObject, make_pack
+from gitops.adapters.gitrepo.objects.pack import make_pack
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.wire.http import Broken, HttpAnswer
 from gitops.adapters.gitrepo.wire.pkt import NotGit, joined, refs_section, section, sideband
@@ -75,7 +74,7 @@ def push(
     words = [one for one in (*_PLAIN, "object-format=sha1") if one in features]
     words += ["atomic"] if len(moving) > 1 else []
     new = [update.new for update in moving if update.new is not None]
-    body = make_pack(_lacking(store, new)) if new else b""
+    body = make_pack(store.lacking(new)) if new else b""
     try:
         answer = wire.post(RECEIVE, _commands(moving, words) + body)
         return _report(git, answer, updates)
@@ -118,27 +117,6 @@ def _commands(moving: Sequence[RefUpdate], features: Sequence[str]) -> bytes:
     lines = [f"{one.old or _NOTHING} {one.new or _NOTHING} {one.ref}" for one in moving]
     lines[0] += f"\0 {' '.join((*features, f'agent={AGENT}'))}"
     return joined(lines)
-
-
-def _lacking(store: Store, tips: Sequence[str]) -> list[GitObject]:
-    """Return what was made here and belongs to `tips`; all else came from the server."""
-    found: dict[str, GitObject] = {}
-    waiting = list(tips)
-    while waiting:
-        oid = waiting.pop()
-        made = store.made.get(oid)
-        if made is None or oid in found:
-            continue
-        found[oid] = made
-        kind, body = made
-        if kind == "commit":
-            for text in body.partition(b"\n\n")[0].split(b"\n"):
-                if text.startswith((b"tree ", b"parent ")):
-                    waiting.append(text.partition(b" ")[2].decode())
-        elif kind == "tree":
-            entries = parse_tree(body, RAW_LENGTH[store.algorithm]).values()
-            waiting += (entry.oid for entry in entries if entry.mode != MODULE)
-    return list(found.values())
 
 
 def _report(git: Git, answer: HttpAnswer, updates: Sequence[RefUpdate]) -> GitResult | None:
