@@ -105,7 +105,7 @@ def test_a_deploy_loads_only_what_it_uses(manifests: Manifests) -> None:
 
 def test_a_fetch_begins_before_yaml_is_loaded(tmp_path: Path) -> None:
     """What asks a remote needs neither YAML nor the rules: they are loaded while it answers."""
-    names = ("repository", "remote.exchange", "wire.background", "wire.upload", "wire.receive")
+    names = ("repository", "remote.exchange", "wire.upload", "wire.receive")
     code = "\n".join(f"import gitops.adapters.gitrepo.{name}" for name in names)
     tell = "import json, sys; print(json.dumps(sorted(sys.modules)))"
     done = subprocess.run(

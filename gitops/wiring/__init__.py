@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from functools import cache, lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gitops import interrupts
 
@@ -62,12 +62,11 @@ def begin(location: str, branch: str | None, start: Start, images: Sequence[str]
 
 def _look_ahead(location: str, branch: str | None, images: Sequence[str]) -> None:
     """Begin to look images up where the last deploy to this URL did."""
-    from gitops.adapters.gitrepo.cache.index import KeptIndex
-    from gitops.adapters.gitrepo.cache.place import shelf_of
+    from gitops.adapters.gitrepo.cache.index import KeptIndex, shelf_of
     from gitops.ports.index import LOOKS
 
-    index = KeptIndex(shelf_of(os.environ, None, location))
-    if not index.page(LOOKS):
+    shelf = shelf_of(os.environ, None, location)
+    if shelf is None or not (index := KeptIndex(shelf)).page(LOOKS):
         return
     from gitops.actions.images.known import recall
 
@@ -147,11 +146,10 @@ def new_session(
 
     from gitops.actions.context.session import Session
     from gitops.adapters.local.clock import SystemClock
-    from gitops.adapters.local.late import Late
     from gitops.config import load_config
     from gitops.core.git.commit import timed_id
 
-    clusters = Late(opened, lambda: _clusters(repository, location))
+    clusters = _Late(opened, lambda: _clusters(repository, location))
     interrupts.writes(intent := timed_id(time.time(), os.urandom(10)))
     return Session(
         repository=repository,
@@ -162,19 +160,34 @@ def new_session(
         intent=intent,
         branch=branch,
         budget=budget,
-        sources=Late(opened, lambda: _sources(repository, timeout)),
+        sources=_Late(opened, lambda: _sources(repository, timeout)),
         forge=_forge_opener(repository, budget),
         archive=repository.commits,
         index=repository.index(),
         clusters=clusters,
         jobs=clusters,
         renderer=open_renderer,
-        registry=Late(opened, lambda: _registry(location, branch, timeout)),
-        signatures=Late(opened, _signatures),
+        registry=_Late(opened, lambda: _registry(location, branch, timeout)),
+        signatures=_Late(opened, _signatures),
         say=say,
         retry=_retry,
         count=who_counts(),
     )
+
+
+class _Late:
+    """A port that is opened when it is used first, and closed with the session."""
+
+    def __init__(
+        self, opened: ExitStack, way: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._opened = opened
+        self._way = way
+
+    def __getattr__(self, name: str) -> Any:
+        if "_port" not in vars(self):
+            self._port = self._opened.enter_context(self._way())
+        return getattr(self._port, name)
 
 
 @contextmanager

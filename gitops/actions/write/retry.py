@@ -42,7 +42,7 @@ class Attempts:
         self._began = 0.0
         self._since = self._clock.monotonic()
         self._winners: list[float] = []
-        self.deadline = self._clock.monotonic() + session.budget if deadline is None else deadline
+        self.deadline = self._since + session.budget if deadline is None else deadline
 
     def begin(self) -> int:
         """Begin a try; return its number, from 1."""

@@ -96,7 +96,7 @@ def _git(environ: Mapping[str, str], path: Path) -> Git:
 def _from_cache(
     url: str, branch: str | None, environ: Mapping[str, str]
 ) -> Iterator[OfflineRepository]:
-    from gitops.adapters.gitrepo.cache.place import shelf_of
+    from gitops.adapters.gitrepo.cache.index import shelf_of
     from gitops.adapters.gitrepo.command.address import address
     from gitops.adapters.gitrepo.command.process import Git
     from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot

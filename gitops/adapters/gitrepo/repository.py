@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.evidence import CommitEvidence
-from gitops.adapters.gitrepo.cache.place import shelf_of
+from gitops.adapters.gitrepo.cache.index import shelf_of
 from gitops.adapters.gitrepo.command import settings
 from gitops.adapters.gitrepo.command.address import address, is_url
 from gitops.adapters.gitrepo.command.process import Git

@@ -81,7 +81,7 @@ class LocalMachine:
     def cache(self) -> tuple[str | None, str | None]:
         """Return the folder of the cache, and its trouble; see `ports.Machine`."""
         from gitops.adapters.gitrepo.cache.files import Cache, place_of_cache
-        from gitops.adapters.gitrepo.cache.place import is_off
+        from gitops.adapters.gitrepo.cache.index import is_off
 
         if is_off(self._environ):
             return None, None

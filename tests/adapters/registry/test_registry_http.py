@@ -19,8 +19,7 @@ import pytest
 from fakes import FakeClock
 from gitops import wiring
 from gitops.actions.images.known import note
-from gitops.adapters.gitrepo.cache.index import KeptIndex
-from gitops.adapters.gitrepo.cache.place import shelf_of
+from gitops.adapters.gitrepo.cache.index import KeptIndex, shelf_of
 from gitops.adapters.registry.first_look import FirstLook
 from gitops.core.images.manifest import OCI_MANIFEST, digest_of
 from gitops.core.images.name import ImageName

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from gitops.adapters.gitrepo.cache.index import LOOKED_AT
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import (
     MODULE,
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.cache.format import Remembered
 
 TIPS = "refs/gitops/tip/"
-LOOKED_AT = "looked at "
-"""Begins the name of the page that says which commit the index of a branch is from; names of other
-pages have a colon."""
 
 _OWN = "gitops/"
 _BRANCHES = 16  # branches of one repository that are remembered, the latest ones

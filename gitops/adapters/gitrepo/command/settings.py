@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.command.process import Setting
+from gitops.adapters.gitrepo.command.process import Git, RunningGit, Setting
 
 LIST = ("config", "--list", "-z", "--show-scope")
 # Identity, signing, credentials, transport. Never `core.worktree`, `remote.*` or the like.
@@ -136,3 +137,49 @@ def choose_remote(
     if "origin" in known:
         return "origin"
     return next(iter(known)) if len(known) == 1 else None
+
+
+class KnownSettings:
+    """Settings that are read once, in the background; asked for from any thread.
+
+    Args:
+        options: returns what points git at the store.
+        given: the settings, where they are known already (a checkout).
+    """
+
+    def __init__(
+        self,
+        git: Git,
+        options: Callable[[], Sequence[str]],
+        given: tuple[SettingLine, ...] | None,
+    ) -> None:
+        self._git = git
+        self._options = options
+        self._lines = given
+        self._reading: RunningGit | None = None
+        self._starting = threading.Lock()  # held for a moment, so that nobody waits for git here
+        self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """Start to read, unless they are known or being read."""
+        with self._starting:
+            if self._lines is None and self._reading is None:
+                self._reading = self._git.start([*self._options(), *LIST])
+
+    def lines(self, *, quiet: bool = False) -> tuple[SettingLine, ...]:
+        """Return all of them, in order of precedence; `quiet`: somebody else tells who waits."""
+        with self._lock:
+            self.begin()
+            if self._lines is None and self._reading is not None:
+                out = self._reading.wait("reading settings", quiet=quiet).out
+                self._lines = parse_settings(out)
+            return self._lines or ()
+
+    def last(self, key: str) -> str | None:
+        """Return the value of a key that takes a single one (in lower case)."""
+        return last(self.lines(), key)
+
+    def stop(self) -> None:
+        """Stop what reads."""
+        if self._reading is not None:
+            self._reading.stop()

@@ -9,8 +9,10 @@ from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.exchange import Exchange
-from gitops.adapters.gitrepo.remote.fetch import FETCH
 from gitops.adapters.gitrepo.wire.order import Wanted
+
+FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
+"""Begins the arguments of each fetch."""
 
 AT_ONCE = 50
 """Commits of a first fetch for history: it costs what a fetch of one costs."""

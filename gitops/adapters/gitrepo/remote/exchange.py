@@ -7,87 +7,77 @@ whose words are told; from then on git does it all.
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.command import messages
-from gitops.adapters.gitrepo.command.process import Git, GitResult, RunningGit
+from gitops.adapters.gitrepo.command.process import Git, GitResult, RunningGit, wait_for
 from gitops.adapters.gitrepo.command.push import push_args
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.command.settings import SettingLine
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.adapters.gitrepo.wire.order import Wanted
+from gitops.adapters.gitrepo.wire.order import HEADS, Arrived, NoBranch, Order, Wanted
 from gitops.core.text.plain import split_lines
 from gitops.errors import NotFound
 from gitops.ports import RefUpdate
 
 if TYPE_CHECKING:
-    from gitops.adapters.gitrepo.wire.background import Background
     from gitops.adapters.gitrepo.wire.wire import Wire
 
 T = TypeVar("T")
-HEADS = "refs/heads/"
 _LENGTH = 40  # digits of an id; a repository with longer ones is git's to speak to
 _FRESH = 0.5  # seconds for which the word of a server about a tip counts as asked for now
 
 
-class Order(Struct, frozen=True):
-    """A fetch of one branch, for the wire.
+class Background(Generic[T]):
+    """Work on a thread of its own: the caller loads modules meanwhile, and can be stopped.
 
-    Attributes:
-        branch: None: what HEAD names.
-        ref: where its newest commit is put.
-        depth: how many commits come.
-        since: a commit and its time (seconds since 1970): what came on top comes; None: `depth`.
-        beside: other refs that come along where they are there -> where they are put.
-        prefixes: what else is asked about.
-        likely: the branch that HEAD named a while ago.
-        commit: where the branch is, if that was told already.
-        haves: commits that are here with all of their files.
-        loose: a few objects are kept outside of a pack.
-        largest: bytes of the pack, at most.
+    It begins at once; `stop` makes it end soon when nobody waits for it any more. Waiting goes as
+    it does for a git that runs: whoever waits over a second is told for whom, and there is a limit.
     """
 
-    branch: str | None
-    ref: str
-    depth: int = 1
-    since: tuple[str, float] | None = None
-    beside: Mapping[str, str] = {}
-    prefixes: tuple[str, ...] = ()
-    likely: str | None = None
-    commit: str | None = None
-    haves: tuple[str, ...] = ()
-    loose: bool = False
-    largest: int | None = None
+    def __init__(self, git: Git, work: Callable[[], T], stop: Callable[[], None]) -> None:
+        self._git = git
+        self._work = work
+        self._stop = stop
+        self._since = time.monotonic()
+        self._done = threading.Event()
+        self._result: T | None = None
+        self._error: BaseException | None = None
+        threading.Thread(target=self._run, daemon=True).start()
 
-    @property
-    def name(self) -> str:
-        """The full name of what is asked for."""
-        return f"{HEADS}{self.branch}" if self.branch is not None else "HEAD"
+    def _run(self) -> None:
+        try:
+            self._result = self._work()
+        except BaseException as error:  # noqa: BLE001 -- raised again where somebody waits
+            self._error = error
+        finally:
+            self._done.set()
 
+    def wait(self, doing: str) -> T:
+        """Return what the work returned, or raise what it raised. Raises TimedOut.
 
-class Arrived(Struct, frozen=True):
-    """What came over the wire.
+        `doing` ("waiting for X") is told to whoever waits over a second.
+        """
+        try:
+            wait_for(self._done.wait, self._git, self._since, doing)
+        except BaseException:
+            self.stop()
+            raise
+        if self._error is not None:
+            raise self._error
+        return cast("T", self._result)
 
-    Attributes:
-        branch: None: what HEAD names was asked for, and nobody said what that is.
-        refs: what was told of the prefixes; None: none were asked about.
-        listed: the server was asked where things are.
-    """
-
-    branch: str | None
-    commit: str
-    refs: Mapping[str, str] | None
-    listed: bool
-
-
-class _NoBranch(Exception):
-    """The server has no such branch; the text is its full name."""
+    def stop(self) -> None:
+        """End it, if it still runs."""
+        if not self._done.is_set():
+            self._stop()
 
 
 class WireFetch:
@@ -116,7 +106,7 @@ class WireFetch:
         try:
             self.arrived = self._work.wait(doing)
             return GitResult(0, b"", "")
-        except _NoBranch as error:
+        except NoBranch as error:
             return GitResult(128, b"", f"fatal: couldn't find remote ref {error}")
         except (NotGit, Broken, OSError):
             self._exchange.give_up()
@@ -182,8 +172,6 @@ class Exchange:
 
     def _start(self, wire: Wire, work: Callable[[], T]) -> Background[T]:
         """Begin something on the wire."""
-        from gitops.adapters.gitrepo.wire.background import Background
-
         return Background(self._git, work, wire.stop)
 
     def _finish(self, begun: Background[T], doing: str) -> T | None:
@@ -222,8 +210,9 @@ class Exchange:
             asked = order.branch or order.likely
             if branch == asked and time.monotonic() - when < _FRESH and not order.beside:
                 order = replace(order, branch=branch, commit=commit, prefixes=())
-        git = self._git
-        work = self._start(wire, lambda: _bring(wire, git, store, order))
+        from gitops.adapters.gitrepo.wire.upload import bring
+
+        work = self._start(wire, partial(bring, wire, self._git, store, order))
         return WireFetch(work, self, otherwise)
 
     def fetch_ids(self, store: Store, wanted: Wanted, doing: str) -> bool:
@@ -359,38 +348,3 @@ class Exchange:
         if self._wire is not None:
             with suppress(OSError):
                 self._wire.close()
-
-
-def _bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
-    """Fetch what an order says, in two requests, one where the commit is known."""
-    from gitops.adapters.gitrepo.wire.upload import NoneSince, fetch, list_refs
-    from gitops.adapters.gitrepo.wire.wire import NotGit
-
-    refs: Mapping[str, str] = {}
-    branch, commit = order.branch, order.commit
-    if commit is None:
-        listing = list_refs(wire, (order.name, *order.beside, *order.prefixes))
-        refs, commit = listing.refs, listing.refs.get(order.name)
-        if commit is None and branch is not None:
-            raise _NoBranch(order.name)
-        if branch is None:
-            branch = listing.head
-        if commit is None or branch is None:
-            raise NotGit(f"no {order.name}")
-    beside = {put: refs[name] for name, put in order.beside.items() if name in refs}
-    known = [] if order.depth > 1 else [one for one in order.haves if one == commit]
-    depth, since = (order.depth, None) if order.since is None else (None, order.since[1])
-    if order.since is not None and order.since[0] != commit:
-        known = []
-    wants = [one for one in (commit, *beside.values()) if one not in known]
-    if wants:
-        haves, largest = order.haves, order.largest
-        wanted = Wanted(wants, haves, depth, since, largest=largest, loose=order.loose)
-        try:
-            fetch(wire, git, store, wanted)
-        except NoneSince:  # somebody's clock is slow, or the branch was put back
-            fetch(wire, git, store, replace(wanted, depth=order.depth, since=None))
-    for put, oid in ((order.ref, commit), *beside.items()):
-        store.point(put, oid)
-    listed = order.commit is None
-    return Arrived(branch, commit, refs if order.prefixes and listed else None, listed)

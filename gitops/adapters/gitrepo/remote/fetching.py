@@ -1,7 +1,8 @@
-"""Starts the fetches of one remote: what each asks for, and where what comes is put."""
+"""The fetches of one remote: what each asks for, where what comes is put, what is overheard."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -10,11 +11,10 @@ from gitops.adapters.gitrepo.command.process import Git, RunningGit
 from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.reader import LARGEST
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.adapters.gitrepo.remote.deepen import AT_ONCE
-from gitops.adapters.gitrepo.remote.exchange import Exchange, Order
-from gitops.adapters.gitrepo.remote.fetch import FETCH, Fetch, filter_of
+from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, FETCH
+from gitops.adapters.gitrepo.remote.exchange import Exchange, WireFetch
 from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OWN, is_own
-from gitops.adapters.gitrepo.wire.order import Wanted
+from gitops.adapters.gitrepo.wire.order import Arrived, Order, Wanted
 from gitops.ports.repository import Start
 
 MOST_OWN = 1 << 26
@@ -28,6 +28,50 @@ _GATHER = ("--prune", "--depth=100")  # so deep, ids of what landed lately are t
 _SEEN = "refs/gitops/seen/"
 # Few objects come outside of a pack, where the cache takes them from.
 _FEW = ("-c", "fetch.unpackLimit=100", "-c", "transfer.unpackLimit=100")
+
+
+# Protocol 2 says it beside the ref, the older ones in the list of what the server can do.
+_SYMREF = re.compile(rb"< [0-9a-f]+ HEAD\b.*?(?:symref-target:|symref=HEAD:)refs/heads/(\S+)")
+
+
+class Fetch:
+    """A fetch of one branch.
+
+    Attributes:
+        ref: where its newest commit is put.
+        history: its last commits come along, and the branches of our own.
+        talk: the file that git writes its talk with the server to, where that is of interest.
+    """
+
+    def __init__(
+        self, ref: str, running: RunningGit | WireFetch, talk: Path | None, *, history: bool
+    ) -> None:
+        self.ref = ref
+        self.running = running
+        self.talk = talk
+        self.history = history
+
+    @property
+    def arrived(self) -> Arrived | None:
+        """What came over the connection of the call; None: git fetched."""
+        return self.running.arrived if isinstance(self.running, WireFetch) else None
+
+    def named(self) -> str | None:
+        """Return the branch that the server said its HEAD is, None when it was not overheard."""
+        if self.arrived is not None:
+            return self.arrived.branch
+        if self.talk is None:
+            return None
+        try:
+            found = _SYMREF.search(self.talk.read_bytes())
+            self.talk.unlink()
+        except OSError:
+            return None
+        return found[1].decode("utf-8", "surrogateescape") if found is not None else None
+
+    def stop(self) -> None:
+        """Stop it."""
+        self.running.stop()
 
 
 class Fetching:
@@ -158,7 +202,16 @@ class Fetching:
             self._never_ask()
         specs = [f"+{source}:{ref}" for source, ref in refs.items()]
         return self._git.start(
-            [*store.args, *few, *FETCH, filter_of(specs), *depth, "--", self._url, *specs],
+            [*store.args, *few, *FETCH, _filter_of(specs), *depth, "--", self._url, *specs],
             extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
             largest=largest,
         )
+
+
+def _filter_of(refs: Sequence[str]) -> str:
+    """Return the option that says which files come with `refs`.
+
+    All with a single one. Beside the ledger anybody may have put anything: what would not be read
+    is left out, where the server knows how.
+    """
+    return "--no-filter" if len(refs) == 1 else f"--filter=blob:limit={LARGEST + 1}"

@@ -1,4 +1,4 @@
-"""The ledger's branch, where it came along with a tip.
+"""The branches below `gitops/`: which there are, and the ledger's, where it came along with a tip.
 
 Others may push branches below `gitops/`, of any size: none is fetched but by its whole name.
 """
@@ -28,48 +28,32 @@ def is_own(branch: str) -> bool:
     return branch.startswith(_PREFIX)
 
 
-def lacks_ledger(asked: bool, verdict: PushVerdict | None) -> bool:
+def lacks_ledger(verdict: PushVerdict) -> bool:
     """Say whether a fetch that asked for the ledger failed for nothing but that there is none."""
-    if verdict is None or verdict.kind is not AnswerKind.NO_BRANCH:
-        return False
-    return asked and f"refs/heads/{LEDGER_BRANCH}" in verdict.words
+    missing = verdict.kind is AnswerKind.NO_BRANCH
+    return missing and f"refs/heads/{LEDGER_BRANCH}" in verdict.words
+
+
+def ledger_beside(store: Path) -> str:
+    """Return the ledger's commit, as it came with a tip into `store`; "" where none came."""
+    ref = store / _REF
+    return ref.read_text().strip() if ref.is_file() else ""
 
 
 class OwnBranches:
-    """The ledger as it was when the tip was read. Who asks twice wants to know anew."""
-
-    def __init__(self, store: Path | None, *, lacks: bool = False) -> None:
-        """Read it from the store that the fetch was made into; None: nothing came.
-
-        `lacks`: the server said that there is none.
-        """
-        self._commit: str | None = None
-        if store is not None:
-            ref = store / _REF
-            self._commit = ref.read_text().strip() if ref.is_file() and not lacks else ""
-
-    def take(self, branch: str) -> str | None:
-        """Return the commit of `branch`, "" where there is no such branch, None for "ask"."""
-        if branch != LEDGER_BRANCH:
-            return None
-        commit, self._commit = self._commit, None
-        return commit
-
-
-class OwnNames:
     """Which branches below `gitops/` there are, listed once where a call asks for many of them.
 
     Most environments have no proposal: a fetch for each would ask the server as often for nothing.
     """
 
-    def __init__(self, refs: Mapping[str, str] | None = None) -> None:
-        """`refs`: ref -> id, as a listing has just told it."""
+    def __init__(self, refs: Mapping[str, str] | None = None, ledger: str | None = None) -> None:
+        """`refs`: ref -> id, as a listing has just told it.
+
+        `ledger`: the ledger's commit as it was when the tip was read, "" where there is none.
+        """
         self._asked: set[str] = set()
         self._refs = refs
-
-    def asked(self, branch: str) -> None:
-        """Take note that somebody asked for `branch`, and was told."""
-        self._asked.add(branch)
+        self._ledger = ledger
 
     def all(self, refs: Callable[[str], Mapping[str, str]]) -> Mapping[str, str]:
         """Return branch -> commit of all of them. `refs` lists the refs of a pattern."""
@@ -86,6 +70,10 @@ class OwnNames:
         """
         if not is_own(branch):
             return None
+        if branch == LEDGER_BRANCH and self._ledger is not None:
+            commit, self._ledger = self._ledger, None
+            self._asked.add(branch)
+            return commit
         if branch in self._asked:
             self._asked.clear()
             self._refs = None

@@ -20,17 +20,16 @@ from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.adapters.gitrepo.remote import fetching, own_branches
+from gitops.adapters.gitrepo.remote import fetching
 from gitops.adapters.gitrepo.remote.deepen import DeepeningHistory
 from gitops.adapters.gitrepo.remote.exchange import Exchange
-from gitops.adapters.gitrepo.remote.fetch import Fetch
-from gitops.adapters.gitrepo.remote.fetching import Fetching
-from gitops.adapters.gitrepo.remote.known_settings import KnownSettings
+from gitops.adapters.gitrepo.remote.fetching import Fetch, Fetching
 from gitops.adapters.gitrepo.remote.own_branches import (
     BESIDE,
     OwnBranches,
     is_own,
     lacks_ledger,
+    ledger_beside,
 )
 from gitops.errors import Denied, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
@@ -71,7 +70,7 @@ class Remote:
         self._push_url = push_url or url
         self.place = place
         self._ssh = ssh
-        self._settings = KnownSettings(git, lambda: self.store.args, read_settings)
+        self._settings = settings.KnownSettings(git, lambda: self.store.args, read_settings)
         self._exchange = Exchange(
             git, url, self._push_url, place, partial(self._settings.lines, quiet=True)
         )
@@ -83,8 +82,7 @@ class Remote:
         self._begun: tuple[str | None, Fetch] | None = None
         self._fetching = self._new_fetching()
         self._past = DeepeningHistory(git, self._exchange, url, place)
-        self._beside = OwnBranches(None)
-        self._own = own_branches.OwnNames()
+        self._own = OwnBranches()
 
     @property
     def url(self) -> str:
@@ -148,15 +146,11 @@ class Remote:
         self._may_ask()
         if self._store is not None and self._store.damaged:
             self._begin_anew()
-        known: str | None = None
-        if branch is not None and is_own(branch):
-            if (came := self._beside.take(branch)) is not None:
-                self._own.asked(branch)
-                return self._tip_beside(branch, came)
-            known = self._own.find(branch, self._list)
-            if known is not None and (not known or known in self._fetching.came):
-                return self._tip_beside(branch, known)
+        known = self._own.find(branch, self._list) if branch is not None else None
+        if branch is not None and known is not None and (not known or known in self._fetching.came):
+            return self._tip_beside(branch, known)
         fetch = self._fetched(branch, known)
+        arrived = fetch.arrived
         name = branch or fetch.named() or self._exchange.default_branch(self.store)
         commit = self._resolve(fetch.ref)
         if self._past.begun:
@@ -164,17 +158,22 @@ class Remote:
         self._past.note(commit, name)
         self._fetching.whole[commit] = None
         if fetch.history or not is_own(name):
-            told = fetch.arrived.refs if fetch.arrived is not None else None
-            self._own = own_branches.OwnNames(told)
-            lacks = self._fetching.lacks_ledger or (
-                told is not None and not BESIDE.keys() <= told.keys()
-            )
-            self._beside = OwnBranches(self.store.path if fetch.history else None, lacks=lacks)
+            self._own = self._own_beside(fetch, arrived.refs if arrived is not None else None)
         # A cache that is in use is not made larger by history.
         if not (fetch.history and self._memory.filled):
-            named = branch is None and (fetch.arrived is None or fetch.arrived.listed)
+            named = branch is None and (arrived is None or arrived.listed)
             self._memory.fetched(self.store, name, commit, default=named)
         return BranchTip(name, commit)
+
+    def _own_beside(self, fetch: Fetch, told: Mapping[str, str] | None) -> OwnBranches:
+        """Return what is known of branches of our own after a fetch; `told`: refs beside it."""
+        if not fetch.history:
+            return OwnBranches(told)
+        lacks = self._fetching.lacks_ledger or not (told is None or BESIDE.keys() <= told.keys())
+        ledger = "" if lacks else ledger_beside(self.store.path)
+        if ledger:
+            self._fetching.came.add(ledger)
+        return OwnBranches(told, ledger)
 
     def gather_branches(self, branches: Collection[str]) -> None:
         """Fetch the newest commits of branches of our own in one request."""
@@ -207,7 +206,7 @@ class Remote:
             self._begin_anew(algorithm="sha256")
             fetch = self._start(branch, "history" if fetch.history else None)
             verdict = self._finish(fetch)
-        if lacks_ledger(fetch.history, verdict):
+        if verdict is not None and fetch.history and lacks_ledger(verdict):
             self._fetching.lacks_ledger = True
             fetch = self._start(branch, "history")
             verdict = self._finish(fetch)
@@ -258,7 +257,7 @@ class Remote:
         self._store = Store(self._git, algorithm=algorithm)
         self._past = DeepeningHistory(self._git, self._exchange, self._url, self.place)
         self._fetching = self._new_fetching(lacks_ledger=self._fetching.lacks_ledger)
-        self._beside = OwnBranches(None)
+        self._own = OwnBranches()
 
     def _new_fetching(self, *, lacks_ledger: bool = False) -> Fetching:
         never_ask = self._never_ask if self._ssh else None
@@ -362,7 +361,7 @@ class Remote:
 
     def setting(self, key: str) -> str | None:
         """Return a value of Git's configuration."""
-        return settings.last(self._settings.lines(), key)
+        return self._settings.last(key)
 
     def rewrites(self) -> bool:
         """Say whether Git's configuration has rules that rewrite URLs."""
@@ -377,7 +376,7 @@ class Remote:
         if self._begun is not None:
             self._begun[1].stop()
             self._begun = None
-        self._beside, self._own = OwnBranches(None), own_branches.OwnNames()
+        self._own = OwnBranches()
         self._exchange.again()
         self._calls += 1
         if self._store is not None and self._calls % _CALLS == 0:

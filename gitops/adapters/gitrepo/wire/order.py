@@ -1,10 +1,12 @@
-"""What may be asked over the wire, as values: loading them loads nothing that speaks."""
+"""What may be asked over the wire and what came, as values: they load nothing that speaks."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
+
+HEADS = "refs/heads/"
 
 
 class Wanted(Struct, frozen=True):
@@ -29,3 +31,57 @@ class Wanted(Struct, frozen=True):
     contents: bool = True
     largest: int | None = None
     loose: bool = False
+
+
+class Order(Struct, frozen=True):
+    """A fetch of one branch, for the wire.
+
+    Attributes:
+        branch: None: what HEAD names.
+        ref: where its newest commit is put.
+        depth: how many commits come.
+        since: a commit and its time (seconds since 1970): what came on top comes; None: `depth`.
+        beside: other refs that come along where they are there -> where they are put.
+        prefixes: what else is asked about.
+        likely: the branch that HEAD named a while ago.
+        commit: where the branch is, if that was told already.
+        haves: commits that are here with all of their files.
+        loose: a few objects are kept outside of a pack.
+        largest: bytes of the pack, at most.
+    """
+
+    branch: str | None
+    ref: str
+    depth: int = 1
+    since: tuple[str, float] | None = None
+    beside: Mapping[str, str] = {}
+    prefixes: tuple[str, ...] = ()
+    likely: str | None = None
+    commit: str | None = None
+    haves: tuple[str, ...] = ()
+    loose: bool = False
+    largest: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The full name of what is asked for."""
+        return f"{HEADS}{self.branch}" if self.branch is not None else "HEAD"
+
+
+class Arrived(Struct, frozen=True):
+    """What came over the wire.
+
+    Attributes:
+        branch: None: what HEAD names was asked for, and nobody said what that is.
+        refs: what was told of the prefixes; None: none were asked about.
+        listed: the server was asked where things are.
+    """
+
+    branch: str | None
+    commit: str
+    refs: Mapping[str, str] | None
+    listed: bool
+
+
+class NoBranch(Exception):
+    """The server has no such branch; the text is its full name."""

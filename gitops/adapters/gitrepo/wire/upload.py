@@ -8,14 +8,16 @@ is wanted is always named by its id. Filters are the exception, and asked for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
+
+from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.adapters.gitrepo.wire.order import Wanted
+from gitops.adapters.gitrepo.wire.order import Arrived, NoBranch, Order, Wanted
 from gitops.adapters.gitrepo.wire.pkt import (
     FLUSH,
     NotGit,
@@ -81,6 +83,41 @@ def fetch(wire: Wire, git: Git, store: Store, wanted: Wanted) -> None:
     _keep(git, store, sideband(answer.read, lambda _: None), wanted)
     if cut or joined:
         store.cut_at((store.boundary() | cut) - joined)
+
+
+def bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
+    """Fetch what an order says, in two requests, one where the commit is known.
+
+    Raises NoBranch, NotGit, Broken.
+    """
+    refs: Mapping[str, str] = {}
+    branch, commit = order.branch, order.commit
+    if commit is None:
+        listing = list_refs(wire, (order.name, *order.beside, *order.prefixes))
+        refs, commit = listing.refs, listing.refs.get(order.name)
+        if commit is None and branch is not None:
+            raise NoBranch(order.name)
+        if branch is None:
+            branch = listing.head
+        if commit is None or branch is None:
+            raise NotGit(f"no {order.name}")
+    beside = {put: refs[name] for name, put in order.beside.items() if name in refs}
+    known = [] if order.depth > 1 else [one for one in order.haves if one == commit]
+    depth, since = (order.depth, None) if order.since is None else (None, order.since[1])
+    if order.since is not None and order.since[0] != commit:
+        known = []
+    wants = [one for one in (commit, *beside.values()) if one not in known]
+    if wants:
+        haves, largest = order.haves, order.largest
+        wanted = Wanted(wants, haves, depth, since, largest=largest, loose=order.loose)
+        try:
+            fetch(wire, git, store, wanted)
+        except NoneSince:  # somebody's clock is slow, or the branch was put back
+            fetch(wire, git, store, replace(wanted, depth=order.depth, since=None))
+    for put, oid in ((order.ref, commit), *beside.items()):
+        store.point(put, oid)
+    listed = order.commit is None
+    return Arrived(branch, commit, refs if order.prefixes and listed else None, listed)
 
 
 def _request(store: Store, wanted: Wanted) -> bytes:

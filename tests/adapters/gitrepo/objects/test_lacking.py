@@ -30,7 +30,7 @@ def commit(store: Store, tree: str, *parents: str) -> str:
 
 def reached(store: Store, oid: str) -> set[str]:
     """Return the ids of a commit, its past, its folders and files."""
-    kind, body = store.read(oid)
+    kind = store.read(oid)[0]
     if kind == "commit":
         return {oid}.union(
             *(reached(store, one) for one in (store.tree_of(oid), *store.parents(oid)))

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gitops.adapters.gitrepo.remote.own_branches import OwnNames
+from gitops.adapters.gitrepo.remote.own_branches import OwnBranches
 
 
 def test_a_call_that_is_planned_again_lists_once_more() -> None:
     """Not a fetch for each of a thousand overlays."""
-    names, listings = OwnNames(), []
+    names, listings = OwnBranches(), []
 
     def refs(pattern: str) -> Mapping[str, str]:
         listings.append(pattern)

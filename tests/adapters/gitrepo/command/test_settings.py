@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import Any
 
 from gitops.adapters.gitrepo.command.process import GitResult
-from gitops.adapters.gitrepo.remote.known_settings import KnownSettings
+from gitops.adapters.gitrepo.command.settings import KnownSettings
 
 OUT = b"global\0user.name\nAna\0"
 
