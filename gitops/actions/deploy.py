@@ -20,7 +20,7 @@ from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
-from gitops.core.git.message import CommitMessage, trailers
+from gitops.core.git.message import ChangeLine, CommitMessage, trailers
 from gitops.core.git.schema import SCHEMAS, Schema, read_schema, schema_of, worst
 from gitops.core.kustomization.image import parse_image
 from gitops.core.policy.reasons import (
@@ -309,10 +309,9 @@ def _assemble(
     passed = record_overrides(
         request.override, [reason for entry in entries for reason in entry.reasons]
     )
-    made = assemble(
-        "deploy",
-        entries,
-        render=lambda labels, lines: CommitMessage(
+
+    def render(labels: Sequence[str], lines: Sequence[ChangeLine]) -> str:
+        return CommitMessage(
             action="deploy",
             environments=labels,
             changes=lines,
@@ -322,7 +321,12 @@ def _assemble(
             source=(build.branch, build.commit) if build is not None else None,
             schema={label: schemas[label] for label in labels if label in schemas} or None,
             proofs=told_proofs(session, [line.change for line in lines]),
-        ).render(),
+        ).render()
+
+    made = assemble(
+        "deploy",
+        entries,
+        render=render,
         add=request.add,
         # An override is given for the proposal to record it, also for one that waits already.
         refresh=bool(passed),

@@ -59,7 +59,8 @@ def check_rules(root: Value, problems: Problems) -> None:
     _check_formerly(rows, names, problems)
     if any("pin" in row.keys for row in rows):
         check_pins(rows, problems)
-    check_provenance([one.keys.get("provenance") for one in (root, *rows)], problems)
+    if any("provenance" in one.keys for one in (root, *rows)):
+        check_provenance([one.keys.get("provenance") for one in (root, *rows)], problems)
     if lists.get("cleanup"):
         check_cleanup(lists["cleanup"], problems)
     if lists.get("groups"):
@@ -149,7 +150,7 @@ def _make_groups(rows: Sequence[Value], environments: Sequence[Environment]) -> 
 def _make_server(
     root: Value, groups: Sequence[Group], environments: Sequence[Environment]
 ) -> dict[str, Any]:
-    if not any(root.list(key) for key in _OF_SERVER):
+    if not any(root.lists.get(key) for key in _OF_SERVER):
         return {}
     from gitops.config.server import make_server  # only few calls want them
 

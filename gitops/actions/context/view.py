@@ -112,7 +112,7 @@ class OverlayView:
         """Return the same for its kustomization as another tree has it; `read` gives its files."""
         also = self.tip.config.also
         if not also:
-            from gitops.core.kustomization import edit_images  # who only reads does not wait for it
+            from gitops.core.kustomization.edit import edit_images  # who only reads needs it not
 
             return edit_images(content, path, requests, add=add)
         from gitops.core.kustomization.followers import edit_with_followers  # few have them

@@ -22,7 +22,7 @@ from gitops.adapters.gitrepo.command.push import push_args
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.command.settings import SettingLine
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.adapters.gitrepo.wire.order import HEADS, Arrived, NoBranch, Order, Wanted
+from gitops.adapters.gitrepo.wire.order import Arrived, NoBranch, Order, Wanted
 from gitops.core.text.plain import split_lines
 from gitops.errors import NotFound
 from gitops.ports import RefUpdate
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.wire.wire import Wire
 
 T = TypeVar("T")
+HEADS = "refs/heads/"
 _LENGTH = 40  # digits of an id; a repository with longer ones is git's to speak to
 _FRESH = 0.5  # seconds for which the word of a server about a tip counts as asked for now
 
@@ -209,7 +210,8 @@ class Exchange:
             self._told = None
             asked = order.branch or order.likely
             if branch == asked and time.monotonic() - when < _FRESH and not order.beside:
-                order = replace(order, branch=branch, commit=commit, prefixes=())
+                name = f"{HEADS}{branch}"
+                order = replace(order, branch=branch, name=name, commit=commit, prefixes=())
         from gitops.adapters.gitrepo.wire.upload import bring
 
         work = self._start(wire, partial(bring, wire, self._git, store, order))

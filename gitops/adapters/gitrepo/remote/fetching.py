@@ -12,7 +12,7 @@ from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.reader import LARGEST
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, FETCH
-from gitops.adapters.gitrepo.remote.exchange import Exchange, WireFetch
+from gitops.adapters.gitrepo.remote.exchange import HEADS, Exchange, WireFetch
 from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OWN, is_own
 from gitops.adapters.gitrepo.wire.order import Arrived, Order, Wanted
 from gitops.ports.repository import Start
@@ -131,6 +131,7 @@ class Fetching:
         history = start == "history" or (start == "landed" and since is None)
         order = Order(
             branch,
+            f"{HEADS}{branch}" if branch is not None else "HEAD",
             self._ref_of(branch),
             depth=AT_ONCE if history else 1,
             since=since,

@@ -6,8 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from msgspec import Struct
 
-HEADS = "refs/heads/"
-
 
 class Wanted(Struct, frozen=True):
     """What is to come.
@@ -38,6 +36,7 @@ class Order(Struct, frozen=True):
 
     Attributes:
         branch: None: what HEAD names.
+        name: the full name of what is asked for.
         ref: where its newest commit is put.
         depth: how many commits come.
         since: a commit and its time (seconds since 1970): what came on top comes; None: `depth`.
@@ -51,6 +50,7 @@ class Order(Struct, frozen=True):
     """
 
     branch: str | None
+    name: str
     ref: str
     depth: int = 1
     since: tuple[str, float] | None = None
@@ -61,11 +61,6 @@ class Order(Struct, frozen=True):
     haves: tuple[str, ...] = ()
     loose: bool = False
     largest: int | None = None
-
-    @property
-    def name(self) -> str:
-        """The full name of what is asked for."""
-        return f"{HEADS}{self.branch}" if self.branch is not None else "HEAD"
 
 
 class Arrived(Struct, frozen=True):

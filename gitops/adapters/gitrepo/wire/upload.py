@@ -152,10 +152,12 @@ def can_filter(wire: Wire) -> bool:
 
 def _keep(git: Git, store: Store, parts: Iterator[bytes], wanted: Wanted) -> None:
     first, largest = b"", wanted.largest
+    count: int | None = None
     for part in parts:
         first += part
-        many = len(first) >= pack.HEADER and _count(first[: pack.HEADER]) > _FEW
-        if many or len(first) > _SMALL:
+        if count is None and len(first) >= pack.HEADER:
+            count = _count(first[: pack.HEADER])
+        if (count or 0) > _FEW or len(first) > _SMALL:
             _index(git, store, first, parts, largest)
             return
     if largest is not None and len(first) > largest:
