@@ -22,20 +22,25 @@ from gitops.core.git.commit import CommitInfo
 from gitops.core.notifications.event import Event, channels_of, events_of_commits
 from gitops.core.notifications.told import (
     MOST_FAILED,
+    MOST_SAID,
+    PENDING_PATH,
     TOLD_PATH,
     ToldMark,
     Undelivered,
+    read_pending,
     read_told,
+    write_pending,
     write_told,
 )
 from gitops.core.notifications.words import body_of, summary_of, title_of
 from gitops.core.text.plain import one_line, timestamp
-from gitops.errors import GitopsError, NotFound, UsageError
+from gitops.errors import Conflict, GitopsError, NotFound, UsageError
 from gitops.ports import Snapshot
 from gitops.ports.notifier import Notifier
 
 _MOST_MESSAGES = 20  # to one channel, at once; the rest is one more
 _MOST_COMMITS = 1000
+_TRIES = 5
 _MOST_UNTOLD = 200  # commits that are read again each time before the mark is moved past them
 
 
@@ -94,7 +99,7 @@ def notify(
     Args:
         page: the address of the server's pages, for links.
         earlier: what this process has read, for whichever purpose.
-        more: what happened beside, which Git does not know.
+        more: what happened beside, which Git does not know; each id is told once.
 
     Raises UsageError without `notify:`, and what reading and pushing raise.
     """
@@ -110,7 +115,10 @@ def notify(
     after = read_aftermaths(known.read(AFTERMATH_PATH)) if known is not None else {}
     now = replace(_now_told(state, told), afterwards=_told_after(after))
     landed = _Landed() if told is None else _look(session, told, now)
-    events = (*(() if told is None else _events(state, told, landed, after)), *more)
+    said = dict(told.said) if told is not None else {}
+    pending = read_pending(known.read(PENDING_PATH)) if known is not None else ()
+    beside = {one.id: one for one in (*pending, *more) if one.id not in said}
+    events = (*(() if told is None else _events(state, told, landed, after)), *beside.values())
     notes = landed.notes
     wanted = {row.channel: None for row in config.notify}
     unknown = tuple(name for name in wanted if name not in notifier.names())
@@ -120,6 +128,8 @@ def notify(
         for one in sent
         if one.outcome == "failed"
     ]
+    said |= dict.fromkeys(beside, timestamp(session.clock.now()))
+    now = replace(now, said=dict(list(said.items())[-MOST_SAID:]))
     if told is not None:
         now = replace(now, failed=(*told.failed, *failed)[-MOST_FAILED:])
     report = NotifyReport(told is None, events, sent, unknown, notes)
@@ -127,6 +137,25 @@ def notify(
         note = _keep(session, known, now)
         report = replace(report, notes=(*notes, note)) if note is not None else report
     return report
+
+
+def hand_over(session: Session, events: Sequence[Event]) -> None:
+    """Leave what Git does not know to whoever tells people.
+
+    Raises what reading and pushing raise.
+    """
+    for _ in range(_TRIES):
+        files = told_files(session)
+        told = read_told(files.read(TOLD_PATH)) if files is not None else None
+        said = told.said if told is not None else {}
+        before = read_pending(files.read(PENDING_PATH)) if files is not None else ()
+        waiting = {one.id: one for one in (*before, *events) if one.id not in said}
+        if waiting.keys() <= {one.id for one in before}:
+            return
+        content = write_pending(tuple(waiting.values()))
+        if keep_told(session, PENDING_PATH, content, files, "Leave it to whoever tells people\n"):
+            return
+    raise Conflict("it could not be left to whoever tells people: others write there all the time")
 
 
 def _now_told(state: IndexState, told: ToldMark | None) -> ToldMark:

@@ -22,6 +22,7 @@ from gitops.server.identity.identity import IdentityDoor
 from gitops.server.identity.person import Person
 from gitops.server.identity.rights import may
 from gitops.server.notifications.teller import Teller
+from gitops.server.notifications.turn import turn_of
 from gitops.server.settings import ServerSettings, channels_of
 from gitops.server.workers import Workers
 from gitops.server.writer.desk import Desk
@@ -59,6 +60,7 @@ class Service:
         desk: the one writer.
         alerts: alerts of monitoring, and what was done about them.
         aftermaths: watches what comes of rollbacks by itself.
+        turn: whether this replica is the one that tells.
         teller: tells people what happened, where they have channels.
         people: whom one may be in the demo.
     """
@@ -77,10 +79,15 @@ class Service:
         self.clusters = ClusterNews()
         self.board = BoardKeeper(self._look, self._changed, every=every)
         channels = channels_of(settings.file)
-        self.teller = Teller(channels, self.doors.session, settings.url, self._state)
+        self.turn = turn_of(settings, lambda: self.teller.wake())
+        self.teller = Teller(
+            channels, self.doors.session, settings.url, self._state, is_my_turn=self.turn.is_mine
+        )
         self.alerts = AlertDesk(self.doors.session, self.desk.submit, self.teller.say, self._state)
         self.aftermaths = AftermathKeeper(
-            self.doors.session, self.teller.wake, lambda: not settings.read_only
+            self.doors.session,
+            self.teller.wake,
+            lambda: not settings.read_only and self.turn.is_mine(),
         )
         self._own: Person | None = None
         self.identity = IdentityDoor(
@@ -154,6 +161,7 @@ class Service:
         """Begin; on the event loop."""
         self.hub.open()
         self.board.start()
+        self.turn.start()
         self.teller.start()
 
     def stop(self) -> None:
@@ -166,6 +174,7 @@ class Service:
         """Do what waits to be written, and let go of everything."""
         self.desk.close()
         self.teller.close()
+        self.turn.close()
         self.workers.close()
         self.doors.close()
 

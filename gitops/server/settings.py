@@ -40,6 +40,27 @@ _CHANNEL = Table(
     }
 )
 
+_LEASE = Key(
+    Table(
+        {
+            "name": Key(
+                Text(_WORD, lambda text: f"{shown(text)} is no name of a Lease"),
+                "What it is called; left out: gitops-notify.",
+            ),
+            "namespace": Key(
+                Text(_WORD, lambda text: f"{shown(text)} is no namespace"),
+                "Where it is; left out: where the pod is.",
+            ),
+            "context": Key(
+                Text(r"[!-~]{1,200}", lambda text: f"{shown(text)} is no context"),
+                "Of the kubeconfig; left out: the pod's own account, else the current context.",
+            ),
+        }
+    ),
+    "The Lease of Kubernetes whose holder tells people, of several replicas; left out: "
+    "`gitops-notify`, in a pod that may.",
+)
+
 HOOK_KINDS = (
     *("github", "gitlab", "gitea", "forgejo", "bitbucket", "azure"),
     *("registry", "argocd", "alertmanager"),
@@ -80,6 +101,7 @@ KEYS: Mapping[str, Key] = {
     "channels": Key(
         ListOf(_CHANNEL, least=1), "Where messages of `notify:` of gitops.yaml go; secrets."
     ),
+    "lease": _LEASE,
     "hooks": _HOOKS,
     **IDENTITY_KEYS,
 }

@@ -12,6 +12,7 @@ from time import monotonic
 import pytest
 
 from gitops.actions.context.session import Session
+from gitops.core.notifications.event import Event
 from gitops.server.notifications.teller import Teller
 from gitops.wiring import open_kept
 from manifests import Manifests
@@ -71,6 +72,50 @@ def test_it_tells_when_it_is_woken(
     assert ["⏸ dev: held"] == heard
     assert teller.trouble is None
     assert monotonic() - begun < 10
+
+
+def test_whose_turn_it_is_tells_what_another_replica_knows(
+    manifests: Manifests, hook: tuple[list[str], threading.Event, str]
+) -> None:
+    """An alert that came in elsewhere is told by whoever tells, once, and not again by the next."""
+    heard, _, address = hook
+    content = manifests.file("gitops.yaml")
+    manifests.commit("Tell people", {"gitops.yaml": content + NOTIFY})
+    event = Event("c2a9 now", "alert", ("prod",), "Errors, and nothing was done")
+    turns = {"one": True, "other": False}
+    with open_kept(str(manifests.path)) as first, open_kept(str(manifests.path)) as second:
+        sessions = {"one": first, "other": second}
+
+        def opened(name: str) -> Teller:
+            @contextmanager
+            def lend() -> Iterator[Session]:
+                yield sessions[name]()
+
+            mine = {"is_my_turn": lambda: turns[name], "at_most_every": 0.01}
+            return Teller({"oncall": [address]}, lend, "https://g.example", **mine)  # type: ignore[arg-type]
+
+        one, other = opened("one"), opened("other")
+        for teller in (one, other):
+            teller.start()
+        one.wake()
+        _until(lambda: "gitops/told" in manifests.git("branch", "--list"))
+        other.say(event)
+        _until(lambda: "pending.json" in manifests.git("ls-tree", "--name-only", "gitops/told"))
+        unheard = list(heard)
+        one.wake()
+        _until(lambda: one.sent == 1)
+        turns |= {"one": False, "other": True}
+        other.say(event)
+        other.wake()
+        manifests.gitops("hold", "dev", "--reason", "INC-42")
+        other.wake()
+        _until(lambda: other.sent == 1)
+        for teller in (one, other):
+            teller.stop()
+            teller.close()
+
+    assert [] == unheard
+    assert ["🔔 prod: Errors, and nothing was done", "⏸ dev: held"] == heard
 
 
 def test_without_channels_nothing_runs() -> None:

@@ -6,10 +6,14 @@ somebody died in between.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
+
+from gitops.core.notifications.event import Event
+from gitops.core.text.plain import one_line
 
 TOLD_BRANCH = "gitops/told"
 """Where it is."""
@@ -18,6 +22,12 @@ TOLD_PATH = "told.json"
 
 _LARGEST = 4 << 20  # bytes
 MOST_FAILED = 20
+MOST_SAID = 500
+
+PENDING_PATH = "pending.json"
+"""Events that one replica knows of, and another tells."""
+
+_MOST_PENDING = 100
 
 
 class Undelivered(Struct, frozen=True):
@@ -38,6 +48,7 @@ class ToldMark(Struct, frozen=True, omit_defaults=True):
         degraded: label -> release that was told to be degraded.
         failed: the newest messages that did not go out.
         afterwards: label -> rollback by itself and what was told to have come of it.
+        said: id -> when, of the newest events that Git does not know.
     """
 
     tips: Mapping[str, str]
@@ -45,6 +56,7 @@ class ToldMark(Struct, frozen=True, omit_defaults=True):
     degraded: Mapping[str, str] = {}
     failed: tuple[Undelivered, ...] = ()
     afterwards: Mapping[str, str] = {}
+    said: Mapping[str, str] = {}
 
 
 def read_told(content: bytes | None) -> ToldMark | None:
@@ -58,6 +70,38 @@ def read_told(content: bytes | None) -> ToldMark | None:
         return msgspec.json.decode(content, type=ToldMark)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return None
+
+
+def read_pending(content: bytes | None) -> tuple[Event, ...]:
+    """Return the events that wait to be told; () where the document is none."""
+    if content is None or len(content) > _LARGEST:
+        return ()
+    try:
+        found = msgspec.json.decode(content, type=tuple[Event, ...])
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return ()
+    return tuple(_plain(one) for one in found[-_MOST_PENDING:])
+
+
+def write_pending(events: Sequence[Event]) -> bytes:
+    """Return the document; of very many the newest."""
+    raw = msgspec.json.encode(tuple(events)[-_MOST_PENDING:], order="sorted")
+    return msgspec.json.format(raw, indent=1) + b"\n"
+
+
+def _plain(event: Event) -> Event:
+    """Whoever may push could have written it."""
+    return replace(
+        event,
+        labels=tuple(one_line(label, 120) for label in event.labels),
+        what=one_line(event.what, 200),
+        subject=one_line(event.subject, 300),
+        by=one_line(event.by, 80),
+        reason=one_line(event.reason, 300),
+        commit=one_line(event.commit, 64),
+        url=one_line(event.url, 500),
+        missing=tuple(one_line(text, 200) for text in event.missing),
+    )
 
 
 def write_told(told: ToldMark) -> bytes:

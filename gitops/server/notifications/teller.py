@@ -1,7 +1,7 @@
 """A thread that tells people what happened, as `gitops notify` does once.
 
-Of several replicas one should have `channels`: each that has tells what it sees, and two that look
-at the same moment tell it twice.
+Of several replicas the one whose turn it is does; where they do not agree, each that has `channels`
+tells what it sees, and two that look at the same moment tell it twice.
 """
 
 from __future__ import annotations
@@ -10,16 +10,17 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from gitops.actions.notify import notify
-from gitops.errors import GitopsError, TryAgain, UsageError
+from gitops.actions.notify import hand_over, notify
+from gitops.errors import Conflict, GitopsError, TryAgain, UsageError
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
     from gitops.actions.index.state import IndexState
+    from gitops.actions.notify import NotifyReport
     from gitops.core.notifications.event import Event
     from gitops.ports.notifier import Notifier
 
@@ -38,6 +39,7 @@ class Teller:
         lend: lends the session of one call.
         page: the address of the pages, for links.
         seen: what the server has read of Git already.
+        is_my_turn: whether this replica tells, right now.
 
     Attributes:
         sent, failed: how many messages went out, and did not.
@@ -53,9 +55,11 @@ class Teller:
         page: str,
         seen: Callable[[], IndexState | None] = lambda: None,
         *,
+        is_my_turn: Callable[[], bool] = lambda: True,
         at_most_every: float = _AT_MOST_EVERY,
     ) -> None:
-        self._notifier = _opened(channels) if channels else None
+        self._notifier = _InTurn(_opened(channels), is_my_turn) if channels else None
+        self._is_my_turn = is_my_turn
         self._lend = lend
         self._page = page
         self._seen = seen
@@ -111,11 +115,7 @@ class Teller:
     def _once(self, notifier: Notifier) -> bool:
         """Tell what is new; say whether that came to its end."""
         try:
-            with self._lend() as session:
-                more = tuple(self._more)
-                report = notify(session, notifier, page=self._page, earlier=self._seen(), more=more)
-                for _ in more:
-                    self._more.popleft()
+            report = self._tell(notifier)
         except UsageError as error:  # no `notify:`: a change of gitops.yaml wakes us
             self.trouble = error.message
             return True
@@ -130,6 +130,24 @@ class Teller:
             self.trouble = "a bug in gitops; see the server's log"
             return False
         self.trouble = None
+        if report is not None:
+            self._note(report)
+        return True
+
+    def _tell(self, notifier: Notifier) -> NotifyReport | None:
+        """Tell it, or leave to whose turn it is what only this replica knows."""
+        more, report = tuple(self._more), None
+        with self._lend() as session:
+            if self._is_my_turn():
+                seen = self._seen()
+                report = notify(session, notifier, page=self._page, earlier=seen, more=more)
+            elif more:
+                hand_over(session, more)
+        for _ in more:
+            self._more.popleft()
+        return report
+
+    def _note(self, report: NotifyReport) -> None:
         self.failed += len(report.failed)
         self.sent += sum(one.outcome == "sent" for one in report.sent)
         for one in report.failed:
@@ -138,12 +156,29 @@ class Teller:
             _log.warning("telling people: %s", note)
         for name in report.unknown:
             _log.info("channel %s of gitops.yaml has no address in the settings", name)
-        return True
 
     def _warn(self, trouble: str) -> None:
         if self.trouble != trouble:
             _log.warning("%s", trouble)
         self.trouble = trouble
+
+
+class _InTurn:
+    """A notifier that stops when the turn is another's."""
+
+    def __init__(self, notifier: Notifier, is_my_turn: Callable[[], bool]) -> None:
+        self._notifier = notifier
+        self._is_my_turn = is_my_turn
+
+    def names(self) -> Collection[str]:
+        """Return the channels."""
+        return self._notifier.names()
+
+    def send(self, channel: str, title: str, body: str) -> str | None:
+        """Send it. Raises Conflict when another replica tells now."""
+        if not self._is_my_turn():
+            raise Conflict("another replica tells people now")
+        return self._notifier.send(channel, title, body)
 
 
 def _opened(channels: Mapping[str, Sequence[str]]) -> Notifier:
