@@ -9,7 +9,6 @@ moves a branch from exactly one commit, and otherwise costs one request.
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -21,8 +20,8 @@ from gitops.adapters.gitrepo.objects.codec import (
     MODULE,
     RAW_LENGTH,
     missing,
+    object_id,
     parse_tree,
-    read_loose,
 )
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import GitopsError
@@ -258,9 +257,7 @@ def _fill(store: Store, shelf: Shelf, old: Remembered) -> None:
     for pack, index in old.packs:
         shelf.fetch(pack, folder / f"{_stem(pack)}.pack")
         shelf.fetch(index, folder / f"{_stem(pack)}.idx")
-    for kind, body in old.objects:
-        store.write(kind, body)
-    store.shared()
+    store.hold({object_id(*one, old.algorithm): one for one in old.objects})
     for number, commit in enumerate(old.tips.values()):
         store.point(f"{TIPS}{number}", commit)
     gone = missing(store.path / "objects", old.cut)
@@ -278,15 +275,12 @@ def _outside_of_packs(store: Store, tips: Iterable[str]) -> tuple[tuple[str, byt
 
     What is in a pack reaches nothing outside of packs, so the search goes no further there.
     """
-    objects = store.path / "objects"
-    # Listed once: a folder of a thousand apps names a thousand others, most of them in packs.
-    folders = [one for one in os.listdir(objects) if len(one) == 2]
-    outside = {folder + name for folder in folders for name in os.listdir(objects / folder)}
+    outside = store.outside()
     found: dict[str, tuple[str, bytes]] = {}
     waiting = list(tips)
     while waiting:
         oid = waiting.pop()
-        read = read_loose(objects, oid) if oid in outside and oid not in found else None
+        read = outside(oid) if oid not in found else None
         if read is None:
             continue
         found[oid] = read

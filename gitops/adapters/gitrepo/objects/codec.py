@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
-import tempfile
+import threading
 import zlib
 from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +22,7 @@ from gitops.core.git.commit import Identity, check_path
 from gitops.errors import ManifestError
 
 TREE, FILE, LINK, MODULE = "40000", "100644", "120000", "160000"
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 RAW_LENGTH = {"sha1": 20, "sha256": 32}
 
 Read = Callable[[str], "TreeContent"]
@@ -83,12 +84,11 @@ def write_loose(objects: Path, made: Mapping[str, GitObject]) -> None:
         if place.exists():
             continue
         folder.mkdir(exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix="tmp_obj_", dir=folder)
+        temporary = f"{place}.{threading.get_ident()}"
         try:
-            with os.fdopen(handle, "wb") as file:
+            with os.fdopen(os.open(temporary, _NEW, 0o444), "wb") as file:
                 level = 1 if len(body) < LARGE else 0
                 file.write(zlib.compress(object_bytes(kind, body), level))
-            os.chmod(temporary, 0o444)
             os.replace(temporary, place)
         except BaseException:
             with suppress(OSError):

@@ -8,9 +8,11 @@ says.
 from __future__ import annotations
 
 import hashlib
+import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from io import BytesIO
+from pathlib import Path
 
 from msgspec import Struct
 
@@ -215,16 +217,32 @@ def _size(delta: bytes, at: int) -> tuple[int, int]:
 
 def make_pack(objects: Iterable[GitObject]) -> bytes:
     """Return a pack with these objects, none of them as a delta."""
-    parts = []
-    for kind, body in objects:
-        rest = len(body) >> 4
-        head = bytearray([_NUMBERS[kind] << 4 | len(body) & 15])
-        while rest:
-            head[-1] |= 128
-            head.append(rest & 127)
-            rest >>= 7
-        parts += [bytes(head), zlib.compress(body, 1)]
-    body = b"PACK\0\0\0\2" + (len(parts) // 2).to_bytes(4) + b"".join(parts)
+    return _sealed([_packed(*one) for one in objects])
+
+
+def pack_up(objects: Mapping[str, GitObject]) -> tuple[ReadPack, bytes]:
+    """Return a pack with objects that are what their ids say, and its bytes."""
+    parts, entries, at = list[bytes](), list[PackedEntry](), HEADER
+    for oid, one in objects.items():
+        parts.append(part := _packed(*one))
+        entries.append(PackedEntry(oid, at, zlib.crc32(part)))
+        at += len(part)
+    whole = _sealed(parts)
+    return ReadPack(whole[-_TRAILER:].hex(), False, objects, entries), whole
+
+
+def _packed(kind: str, body: bytes) -> bytes:
+    rest = len(body) >> 4
+    head = bytearray([_NUMBERS[kind] << 4 | len(body) & 15])
+    while rest:
+        head[-1] |= 128
+        head.append(rest & 127)
+        rest >>= 7
+    return bytes(head) + zlib.compress(body, 1)
+
+
+def _sealed(parts: Sequence[bytes]) -> bytes:
+    body = b"PACK\0\0\0\2" + len(parts).to_bytes(4) + b"".join(parts)
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
 
 
@@ -250,3 +268,13 @@ def make_index(name: str, entries: Sequence[PackedEntry]) -> bytes:
         )
     )
     return body + hashlib.sha1(body, usedforsecurity=False).digest()
+
+
+def write_pack(folder: Path, pack: ReadPack, whole: bytes) -> None:
+    """Write a pack of which `whole` are the bytes, and its index, into a folder that git reads."""
+    stem = f"{folder}/pack-{pack.name}"
+    # The index makes it a pack that git sees, so it comes last.
+    for end, content in (("pack", whole), ("idx", make_index(pack.name, pack.entries))):
+        temporary = Path(f"{stem}.{end}.new")
+        temporary.write_bytes(content)
+        os.replace(temporary, f"{stem}.{end}")

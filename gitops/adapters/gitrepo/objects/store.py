@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import takewhile
 from pathlib import Path
@@ -29,8 +29,10 @@ from gitops.adapters.gitrepo.objects.codec import (
     object_id,
     parse_tree,
     patch_tree,
+    read_loose,
     write_loose,
 )
+from gitops.adapters.gitrepo.objects.layout import lay_out
 from gitops.adapters.gitrepo.objects.leftovers import PREFIX, forget, remember
 from gitops.adapters.gitrepo.objects.pack import ReadPack
 from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader
@@ -42,35 +44,6 @@ if TYPE_CHECKING:
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
 _WIDE = 2048  # bytes of a tree, some fifty entries: what is smaller is parsed in no time
 _ENTRIES = 200_000  # of folders that are remembered; the oldest ones go
-# Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
-# is written faster than a hundred loose files. `fsync`: the store is thrown away, or copied to a
-# cache that is verified; a push to a repository on this machine runs with that one's settings.
-_CONFIG = """\
-[core]
-	repositoryformatversion = {version}
-	bare = true
-	logAllRefUpdates = false
-	fsync = none
-[gc]
-	auto = 0
-[maintenance]
-	auto = false
-[transfer]
-	unpackLimit = 1
-[fetch]
-	prune = false
-	pruneTags = false
-	writeCommitGraph = false
-	recurseSubmodules = false
-[push]
-	followTags = false
-	recurseSubmodules = no
-[color]
-	ui = false
-	push = false
-	remote = false
-	transport = false
-"""
 
 
 class Store:
@@ -113,6 +86,8 @@ class Store:
         self._wide: WideTrees | None = None
         self.made: dict[str, GitObject] = {}
         self._made_with: dict[str, tuple[str, ...]] = {}  # tree -> what was made for it
+        self._held: dict[str, GitObject] = {}  # what `hold` was given, in the packs called
+        self._few: set[str] = set()
         self.algorithm = algorithm
         try:
             with interrupts.held():  # also while the place for temporary files is looked for
@@ -122,29 +97,11 @@ class Store:
             self.ahead = ObjectReader(git, self.args)
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            self._write_files(borrow)
+            lay_out(self.path, algorithm, borrow)
         except OSError as error:
             raise Denied(
                 f"cannot make a temporary folder: {error}", hint="TMPDIR names another place"
             ) from None
-
-    def _write_files(self, borrow: Path | None) -> None:
-        for name in ("objects", "objects/pack", "refs"):
-            (self.path / name).mkdir()
-        sha1 = self.algorithm == "sha1"
-        config = _CONFIG.format(version=0 if sha1 else 1)
-        if not sha1:
-            config += f"[extensions]\n\tobjectFormat = {self.algorithm}\n"
-        (self.path / "config").write_text(config)
-        (self.path / "HEAD").write_text("ref: refs/heads/none\n")
-        if borrow is not None:
-            (self.path / "objects" / "info").mkdir()
-            # Quoted as Git reads it: a path may hold anything.
-            quoted = str(borrow / "objects").replace("\\", "\\\\").replace('"', '\\"')
-            quoted = quoted.replace("\n", "\\n")
-            (self.path / "objects" / "info" / "alternates").write_text(f'"{quoted}"\n')
-            if (borrow / "shallow").exists():
-                shutil.copyfile(borrow / "shallow", self.path / "shallow")
 
     def write(self, kind: str, body: bytes) -> str:
         """Store an object and return its id."""
@@ -181,21 +138,38 @@ class Store:
                 waiting += [body[5 : body.index(b"\n")].decode(), *_parents(body)]
         return list(found.values())
 
-    def keep(self, pack: ReadPack, whole: bytes, *, loose: bool = False) -> None:
-        """Keep a pack that was read in process, or its objects as they are; remember them."""
-        self.ahead.add(pack.objects)
-        if loose:
-            write_loose(self.path / "objects", pack.objects)
+    def keep(self, pack: ReadPack, whole: bytes, *, few: bool = False) -> None:
+        """Keep a pack that was read in process, and remember its objects; `few`: as `hold` does."""
+        if few:
+            self.hold(pack.objects)
             return
+        self.ahead.add(pack.objects)
         if pack.thin:
-            whole = packing.make_pack(pack.objects.values())
-            pack = packing.read_pack(whole, self.find)
-        stem = f"{self.pack_folder}/pack-{pack.name}"
-        # The index makes it a pack that git sees, so it comes last.
-        for end, content in (("pack", whole), ("idx", packing.make_index(pack.name, pack.entries))):
-            temporary = Path(f"{stem}.{end}.new")
-            temporary.write_bytes(content)
-            os.replace(temporary, f"{stem}.{end}")
+            pack, whole = packing.pack_up(pack.objects)
+        packing.write_pack(self.pack_folder, pack, whole)
+
+    def hold(self, objects: Mapping[str, GitObject]) -> None:
+        """Keep a few objects, which are what their ids say; they count as outside of packs.
+
+        One pack is written faster than some loose objects, and removed. But where many calls share
+        the store there would be a pack for each.
+        """
+        self.ahead.add(objects)
+        if self.stays or self.algorithm != "sha1":
+            write_loose(self.path / "objects", objects)
+        elif objects:
+            pack, whole = packing.pack_up(objects)
+            packing.write_pack(self.pack_folder, pack, whole)
+            self._held |= objects
+            self._few.add(f"pack-{pack.name}")
+
+    def outside(self) -> Callable[[str], GitObject | None]:
+        """Return what finds an object outside of `packs`."""
+        objects = self.path / "objects"
+        # Listed once: a folder of a thousand apps names a thousand others, most of them in packs.
+        folders = [one for one in os.listdir(objects) if len(one) == 2]
+        loose = {folder + name for folder in folders for name in os.listdir(objects / folder)}
+        return lambda oid: read_loose(objects, oid) if oid in loose else self._held.get(oid)
 
     def write_patched(self, base: str | None, files: Mapping[str, bytes | None]) -> str:
         """Store the tree of the commit `base` with `files` replaced (None deletes); return its id.
@@ -326,9 +300,9 @@ class Store:
         return self.path / "objects" / "pack"
 
     def packs(self) -> tuple[str, ...]:
-        """Return the names of all packs, without the ending, sorted."""
-        names = os.listdir(self.pack_folder)
-        return tuple(sorted(name[:-5] for name in names if name.endswith(".pack")))
+        """Return the names of all packs but those of `hold`, without the ending, sorted."""
+        names = {name[:-5] for name in os.listdir(self.pack_folder) if name.endswith(".pack")}
+        return tuple(sorted(names - self._few))
 
     def point(self, ref: str, commit: str) -> None:
         """Make `ref` name `commit`."""

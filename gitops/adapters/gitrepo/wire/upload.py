@@ -168,7 +168,7 @@ def _keep(git: Git, store: Store, parts: Iterator[bytes], wanted: Wanted) -> Non
         _index(git, store, first, parts, largest)
         return
     if found.objects:
-        store.keep(found, first, loose=wanted.loose and len(found.objects) <= _LOOSE)
+        store.keep(found, first, few=wanted.loose and len(found.objects) <= _LOOSE)
 
 
 def _count(head: bytes) -> int:
