@@ -17,6 +17,7 @@ from gitops.core.argocd.application import (
     read_application,
 )
 from gitops.core.argocd.diagnosis import Workloads
+from gitops.core.argocd.rollout import Rollout, rollouts_in
 from gitops.core.environments.environment import Config, Environment
 from gitops.errors import GitopsError, NotFound
 from gitops.ports import Reading
@@ -33,6 +34,7 @@ class Plane:
         on_refresh: what the controller does about a refresh; by default it takes it away.
         deaf_to_aborts: how many aborts the controller of Rollouts does not notice.
         version: goes up with every change.
+        log: (version, object, whether it is there) of every change of an Application.
         listeners: called after every change.
     """
 
@@ -44,6 +46,7 @@ class Plane:
         self.on_refresh: Callable[[str], None] = lambda _: None
         self.deaf_to_aborts = 0
         self.version = 100
+        self.log: list[tuple[int, dict[str, Any], bool]] = []
         self.listeners: list[Callable[[str], None]] = []
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC).replace(microsecond=0)
 
@@ -104,7 +107,10 @@ class Plane:
 
     def _changed(self, made: dict[str, Any]) -> None:
         self.version += 1
-        made["metadata"]["resourceVersion"] = str(self.version)
+        meta = made["metadata"]
+        meta["resourceVersion"] = str(self.version)
+        is_there = (meta["namespace"], meta["name"]) in self.applications
+        self.log.append((self.version, copy.deepcopy(made), is_there))
         for listener in list(self.listeners):
             listener(made["metadata"]["name"])
 
@@ -167,6 +173,10 @@ class FakeCluster:
             tuple(self.plane.of_kind("Pod", where)),
             self.plane.logs,
         )
+
+    def rollouts(self, application: Application) -> tuple[Rollout, ...]:
+        """See `ports.Cluster`."""
+        return rollouts_in(self.workloads(application))
 
     def abort(self, application: Application, rollout: Resource) -> None:
         """See `ports.Cluster`."""

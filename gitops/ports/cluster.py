@@ -13,6 +13,7 @@ from gitops.errors import NotFound
 if TYPE_CHECKING:
     from gitops.core.argocd.application import Application, ApplicationRef, Resource
     from gitops.core.argocd.diagnosis import Workloads
+    from gitops.core.argocd.rollout import Rollout
     from gitops.core.environments.environment import Config, Environment
 
 
@@ -21,10 +22,13 @@ class Reading(Struct, frozen=True):
 
     Attributes:
         time: on the cluster's clock, whole seconds: compare it with the cluster's times only.
+        silent: since when nobody answers and why, where these are what was heard before that; None:
+            they are as of now.
     """
 
     time: datetime
     applications: tuple[Application, ...]
+    silent: str | None = None
 
 
 class Cluster(Protocol):
@@ -69,6 +73,10 @@ class Cluster(Protocol):
 
         Raises nothing for what may not be read: `Workloads.unread` says so.
         """
+        ...
+
+    def rollouts(self, application: Application) -> tuple[Rollout, ...]:
+        """Return where its Rollouts stand, as far as that is known; raises nothing for the rest."""
         ...
 
     def abort(self, application: Application, rollout: Resource) -> None:

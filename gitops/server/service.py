@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from msgspec.structs import replace
 
+from gitops.actions.argocd.live_cells import LiveCells
 from gitops.core.access.rules import Decision
 from gitops.errors import GitopsError
 from gitops.server.alerts.desk import AlertDesk
@@ -30,11 +30,10 @@ from gitops.server.writer.desk import Desk
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
     from gitops.actions.index.state import IndexState
+    from gitops.adapters.argocd.clusters import ArgoClusters
     from gitops.core.environments.environment import Config
 
 T = TypeVar("T")
-
-_MOST_LIVE = 2_000  # overlays whose health is looked up at every look
 
 
 class Right(Protocol):
@@ -77,7 +76,10 @@ class Service:
 
             self.people = PEOPLE
         self.clusters = ClusterNews()
-        self.board = BoardKeeper(self._look, self._changed, every=every)
+        self.board = BoardKeeper(self._look, self._changed, every=every, listen=self._listen)
+        self._live = LiveCells()
+        self._followed: ArgoClusters | None = None
+        self._held = ExitStack()  # the session of the last look
         channels = channels_of(settings.file)
         self.turn = turn_of(settings, lambda: self.teller.wake())
         self.teller = Teller(
@@ -172,6 +174,10 @@ class Service:
 
     def close(self) -> None:
         """Do what waits to be written, and let go of everything."""
+        self.board.join()
+        if self._followed is not None:
+            self._followed.close_others(())
+        self._held.close()
         self.desk.close()
         self.teller.close()
         self.turn.close()
@@ -189,16 +195,42 @@ class Service:
         return board.state if board is not None else None
 
     def _look(self) -> Board:
-        from gitops.actions.argocd.live import live_cells
         from gitops.actions.index.state import read_state
+        from gitops.wiring.kept import follow_clusters
 
-        with self.doors.session() as session:
-            state = read_state(session, self._state())
-            are_few = len(state.cells) <= _MOST_LIVE
-            lives = live_cells(session, state) if are_few else {}
-            self.clusters.take(state, lives)
-            self.aftermaths.look(state, lives if are_few else None)
-            return Board(state, session.repository.describe(), datetime.now(UTC), lives)
+        self._live.rest()
+        self._held.close()
+        earlier = self.board.current()
+        with ExitStack() as stack:
+            session = stack.enter_context(self.doors.session())
+            state = read_state(session, earlier.state if earlier is not None else None)
+            if self._followed is None:
+                own, where = session.repository.describe(), self.settings.repository
+                self._followed = follow_clusters(own, where, self.board.stir)
+            self._live.look(replace(session, clusters=self._followed), state)
+            self._followed.close_others(self._live.clusters)
+            name = session.repository.describe()
+            if self._live.clusters:  # until the next look, what they say is placed in Git by it
+                self._held = stack.pop_all()
+            else:
+                self._live.rest()
+        return self._shown(state, name, earlier)
+
+    def _listen(self) -> Board:
+        """Take in what the clusters said since the last look at Git, where that went well."""
+        board = self.board.current()
+        if board is None or not self._live.hears:
+            return board or self._look()
+        self._live.listen()
+        return self._shown(board.state, board.repository, board)
+
+    def _shown(self, state: IndexState, name: str, earlier: Board | None) -> Board:
+        live = self._live
+        self.aftermaths.look(state, live.lives)
+        if earlier is not None and earlier.is_as(state, live):
+            return earlier
+        self.clusters.take(state, live.lives)
+        return Board(state, name, live, earlier)
 
     def _changed(self, board: Board) -> None:
         self.hub.publish("board", board.mark)

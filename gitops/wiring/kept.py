@@ -15,6 +15,7 @@ from msgspec import Struct
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
+    from gitops.adapters.argocd.clusters import ArgoClusters
     from gitops.adapters.gitrepo import GitRepository
     from gitops.core.environments.environment import Config
     from gitops.core.forges.token import OwnToken
@@ -36,6 +37,17 @@ class Door(Struct, frozen=True):
     repository: KeptRepository
     session: Callable[[ExitStack], Session]
     forge_as: Callable[[OwnToken | None], Callable[[Config], GatedForge | NoForge]]
+
+
+def follow_clusters(name: str, location: str, news: Callable[[], None]) -> ArgoClusters:
+    """Return control planes whose Applications are followed; `news` is called when they change.
+
+    Args:
+        name: what the repository at `location` calls itself.
+    """
+    from gitops.adapters.argocd.clusters import open_clusters
+
+    return open_clusters(os.environ, name, location, news)
 
 
 @contextmanager

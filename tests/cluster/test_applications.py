@@ -12,13 +12,13 @@ from cluster.gitops import Gitops
 from cluster.handle import ClusterHandle
 from cluster.shop import Shop, is_live
 from gitops.adapters.argocd.connection import Connection
+from gitops.adapters.argocd.followed import Followable, FollowedCluster
 from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
 from gitops.adapters.argocd.server_api import ServerCluster
 from gitops.adapters.argocd.server_http import ServerConnection, ServerToken
 from gitops.core.argocd.application import NOTICE, REFRESH, Application, ApplicationRef
 from gitops.core.argocd.diagnosis import diagnose
-from gitops.errors import Denied, NotFound
-from gitops.ports import Cluster
+from gitops.errors import Denied, NotFound, Unavailable
 
 SETS = ("argoproj.io/v1alpha1", "ApplicationSet")
 
@@ -101,7 +101,7 @@ def test_several_sources_and_spellings(shop: Shop) -> None:
 @pytest.fixture(params=["kubernetes", "argocd"])
 def real(
     request: pytest.FixtureRequest, cluster: ClusterHandle, tmp_path: Path
-) -> Iterator[Cluster]:
+) -> Iterator[Followable]:
     """The adapters before the real APIs, with the shipped rights."""
     if request.param == "kubernetes":
         cluster.needs("rights")
@@ -118,18 +118,20 @@ def real(
     server.close()
 
 
-def find(real: Cluster, name: str) -> Application:
+def find(real: Followable, name: str) -> Application:
     """Return the Application of this name."""
     return next(one for one in real.applications().applications if one.ref.name == name)
 
 
 @pytest.mark.slow
-def test_the_contract_on_the_real_apis(real: Cluster, shop: Shop) -> None:
+def test_the_contract_on_the_real_apis(real: Followable, shop: Shop) -> None:
     """What the contract asks of a cluster the real APIs do: read, refresh, wake, tell why."""
+    followed = FollowedCluster(real, lambda: None)
     name = shop.follow("dev")
     shop.wait("dev", is_live(shop.manifests.git("rev-parse", "main").strip()))
     application = find(real, name)
     ref = application.ref
+    shop.cluster.wait_for(lambda: heard(followed, name) == ("Healthy", application.revision(0)))
 
     assert ("Synced", "Healthy") == (application.sync, application.health)
     assert application.revision(0) == shop.manifests.git("rev-parse", "main").strip()
@@ -156,12 +158,24 @@ def test_the_contract_on_the_real_apis(real: Cluster, shop: Shop) -> None:
     shop.wait("dev", lambda app: app["status"]["health"]["status"] == "Degraded")
     (found,) = real.application(ref).applications
     assert bad == found.revision(0)
+    shop.cluster.wait_for(lambda: heard(followed, name) == ("Degraded", bad))
+    assert followed.applications().silent is None
     workloads = real.workloads(found)
     if workloads.unread is None:
         reasons = [one.reason for one in diagnose(workloads)]
         assert {"ProgressDeadlineExceeded", "CrashLoopBackOff"} <= set(reasons)
     else:
         assert "forbidden" in workloads.unread or "cannot" in workloads.unread
+
+
+def heard(followed: FollowedCluster, name: str) -> tuple[str, str | None] | None:
+    """Return what was heard of the health of an Application, and of its commit."""
+    try:
+        every = followed.applications().applications
+    except Unavailable:
+        return None
+    found = (one for one in every if one.ref.name == name)
+    return next(((one.health, one.revision(0)) for one in found), None)
 
 
 @pytest.mark.slow

@@ -1,15 +1,30 @@
-"""What the clusters say of overlays: who hears of changes."""
+"""What the clusters say of overlays: who hears of changes, and how they come to the page."""
 
 from __future__ import annotations
 
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, cast
 
+import pytest
+
+from applications import an_application
+from fake_cluster import Plane
 from gitops.actions.index.page import IndexedOverlay
 from gitops.actions.index.state import IndexedCell, IndexState
 from gitops.core.argocd.application import ApplicationRef
 from gitops.core.argocd.reports import Live, LiveApplication
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.server.board.clusters import ClusterNews
+from gitops.server.service import Service
+from gitrepos import Repo
+from servers.kube_api import KubeStub, kubeconfig
+
+sys.path.insert(0, str(Path(__file__).parent))
+from live import serving
 
 
 def state_of(*names: str) -> IndexState:
@@ -49,3 +64,83 @@ def test_listeners_hear_of_changes_and_of_nothing_else() -> None:
     del heard[:]
     news.take(state_of("web/prod"), {"web/prod": well})
     assert [("prod", "shop", bad, None)] == heard
+
+
+CONFIG = b"""\
+apiVersion: gitops/v1
+kind: Config
+branch: main
+environments:
+  - {name: dev, overlay: overlays/dev}
+clusters:
+  - {environments: [dev]}
+"""
+
+
+@pytest.fixture
+def plane() -> Plane:
+    """A control plane."""
+    return Plane()
+
+
+@pytest.fixture
+def followed(plane: Plane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[KubeStub]:
+    """An API server before it, which the server's kubeconfig leads to."""
+    with KubeStub(plane) as stub:
+        path = tmp_path / "kubeconfig"
+        path.write_text(kubeconfig(stub.url))
+        monkeypatch.setenv("KUBECONFIG", str(path))
+        monkeypatch.setenv("GITOPS_CACHE", "off")
+        monkeypatch.delenv("ARGOCD_SERVER", raising=False)
+        yield stub
+
+
+def test_health_is_on_the_page_without_a_look_at_git(
+    plane: Plane, followed: KubeStub, tmp_path: Path
+) -> None:
+    """A change in the cluster is told to whoever listens, shown, and is an event; Git rests."""
+    pin = b"images: [{name: shop/api, newTag: '1.0'}]\n"
+    repo = Repo.bare(tmp_path / "m.git")
+    head = repo.commit({"gitops.yaml": CONFIG, "overlays/dev/kustomization.yaml": pin})
+    url, images = str(repo.path), ("shop/api:1.0",)
+    at_head: dict[str, Any] = {"url": f"file://{url}", "revision": head, "images": images}
+    plane.put(an_application(**at_head))
+    with serving(url, every=3600) as service:
+        heard: list[tuple[Any, ...]] = []
+        service.clusters.on_change(lambda *told: heard.append(told))
+        until(lambda: state_of_dev(service) == "healthy")
+        mark, looks = service.board.current().mark, service.board.looks
+
+        plane.put(an_application(**at_head, health="Degraded"))
+        until(lambda: state_of_dev(service) == "degraded")
+        told = heard[-1]
+        assert (told[:2], told[3].applications[0].state) == (("dev", None), "degraded")
+        assert service.board.current().mark != mark
+        assert service.board.looks == looks
+
+        followed.behaviour.status, followed.behaviour.short_streams = 503, True
+        until(lambda: service.board.current().silent)
+        page = page_of(service)
+        assert "is silent since" in page
+        assert "Degraded" in page
+
+
+def page_of(service: Service) -> str:
+    """Return the page of dev."""
+    with urllib.request.urlopen(f"{service.settings.listen.url}/e/dev", timeout=60) as answer:
+        return str(answer.read().decode())
+
+
+def state_of_dev(service: Service) -> str | None:
+    """Return what the board shows of dev's one Application."""
+    board = service.board.current()
+    cell = board.cell("dev", None) if board is not None else None
+    return cell.applications[0].state if cell is not None and cell.applications else None
+
+
+def until(question: Callable[[], object]) -> None:
+    """Wait until something holds."""
+    end = time.monotonic() + 60
+    while not question():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.01)

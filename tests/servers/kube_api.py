@@ -35,6 +35,7 @@ class Behaviour:
         redirect: URL that everything is sent to.
         short_streams: watches end at once.
         gone: watches answer 410 when they begin.
+        page_size: a list has no more than so many objects in one answer, whatever is asked for.
     """
 
     token: str = TOKEN
@@ -45,6 +46,7 @@ class Behaviour:
     redirect: str | None = None
     short_streams: bool = False
     gone: bool = False
+    page_size: int = 500
 
 
 @dataclass
@@ -93,12 +95,14 @@ class _Stub:
         for queue in list(self._queues):
             queue.put(name)
 
-    def changes(self, names: set[str]) -> Iterator[str]:
-        """Yield the names of what changes, from now on."""
+    def changes(self, names: set[str], first: str | None = None) -> Iterator[str]:
+        """Yield the names of what changes, from now on, after `first`."""
         self.streams += 1
         queue: Queue[str] = Queue()
         self._queues.append(queue)
         try:
+            if first is not None:
+                yield first
             while not self.stopping.is_set() and not self.behaviour.short_streams:
                 with suppress(Empty):
                     name = queue.get(timeout=0.02)
@@ -151,19 +155,30 @@ class KubeStub(_Stub):
             if self.behaviour.gone:
                 return 410, {"message": "too old resource version"}
             selected = query.get("fieldSelector", "").removeprefix("metadata.name=")
-            return self._events({selected} if selected else set())
+            since = int(query.get("resourceVersion") or self.plane.version)
+            return self._events({selected} if selected else set(), since)
         found = [
             told
             for (where, _), told in self.plane.applications.items()
             if namespace is None or where == namespace
         ]
+        begin = int(query.get("continue") or 0)
+        end = begin + min(int(query.get("limit") or len(found)), self.behaviour.page_size)
         meta = {"resourceVersion": str(self.plane.version)}
-        return 200, {"kind": "ApplicationList", "metadata": meta, "items": found}
+        meta |= {"continue": str(end)} if end < len(found) else {}
+        return 200, {"kind": "ApplicationList", "metadata": meta, "items": found[begin:end]}
 
-    def _events(self, names: set[str]) -> Iterator[bytes]:
-        for name in self.changes(names):
-            event = {"type": "MODIFIED", "object": {"metadata": {"name": name}}}
-            yield json.dumps(event).encode() + b"\n"
+    def _events(self, names: set[str], since: int) -> Iterator[bytes]:
+        """Tell all that happened since a version, and what happens from now on, in order."""
+        for name in self.changes(names, first=""):
+            for version, made, is_there in list(self.plane.log):
+                if version > since and (not names or made["metadata"]["name"] in names):
+                    kind = "MODIFIED" if is_there else "DELETED"
+                    yield json.dumps({"type": kind, "object": made}).encode() + b"\n"
+                    since = version
+            if not name:
+                mark = {"metadata": {"resourceVersion": str(since)}}
+                yield json.dumps({"type": "BOOKMARK", "object": mark}).encode() + b"\n"
 
     def _one(self, method: str, namespace: str, name: str, body: Any) -> tuple[int, Any]:
         if (namespace, name) not in self.plane.applications:
@@ -221,7 +236,15 @@ class ArgoStub(_Stub):
 
     def _events(self, names: set[str]) -> Iterator[bytes]:
         for name in self._replayed(names):
-            event = {"type": "MODIFIED", "application": {"metadata": {"name": name}}}
+            made, is_there = next(
+                (
+                    (made, there)
+                    for _, made, there in reversed(self.plane.log)
+                    if made["metadata"]["name"] == name
+                ),
+                ({"metadata": {"name": name}}, True),
+            )
+            event = {"type": "MODIFIED" if is_there else "DELETED", "application": made}
             yield json.dumps({"result": event}).encode() + b"\n"
 
     def _replayed(self, names: set[str]) -> Iterator[str]:

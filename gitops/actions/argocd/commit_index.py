@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
+from gitops.actions.argocd.branch_line import BranchLine
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
@@ -19,15 +21,25 @@ class CommitIndex:
 
     Args:
         follows: Argo CD may be ahead of the tip, so the branch is read again when that seems so.
+        newest: the newest release, where that is known: older ones are read when they are needed.
+        line: tells the order of commits of the branch, where somebody keeps it.
 
     Attributes:
         view: the overlay as it was read last.
     """
 
-    def __init__(self, view: OverlayView, *, follows: bool = True) -> None:
+    def __init__(
+        self,
+        view: OverlayView,
+        *,
+        follows: bool = True,
+        newest: Release | None = None,
+        line: BranchLine | None = None,
+    ) -> None:
         self._session = view.session
         self._follows = follows
-        self._read: list[Release] = []
+        self._line = line
+        self._read: list[Release] = [newest] if newest is not None else []
         self._stream: Iterator[Release] | None = None
         self._at: dict[str, Release | None] = {}
         self._places: dict[tuple[str, str], RevisionPosition] = {}
@@ -55,13 +67,14 @@ class CommitIndex:
 
     def releases(self) -> Iterator[Release]:
         """Yield the releases, newest first, reading no deeper than the caller iterates."""
-        if self._stream is None:
-            self._stream = releases_of(self.view)
         index = 0
         while True:
             while index < len(self._read):
                 yield self._read[index]
                 index += 1
+            if self._stream is None:
+                known = len(self._read)
+                self._stream = islice(releases_of(self.view), known, None)
             following = next(self._stream, None)
             if following is None:
                 return
@@ -104,6 +117,12 @@ class CommitIndex:
         return "at" if there.images == release.images else "other"
 
     def _find(self, commit: str) -> Release | None:
+        newest = self._read[0] if self._read else None
+        if self._line is not None and newest is not None:
+            if self._line.contains(commit, newest.commit):
+                return newest
+            if self._line.is_foreign(commit):
+                return None
         contains = self._session.evidence.contains
         head = self.head.commit
         if commit != head and not contains(head, head, commit):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+
 from gitops.actions.argocd.at_hand import ClustersAtHand, clusters_at_hand
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.observation import observe
@@ -12,7 +15,6 @@ from gitops.actions.context.view import view_of
 from gitops.actions.index.state import IndexState
 from gitops.core.argocd.health import drift
 from gitops.core.argocd.reports import Live, LiveApplication
-from gitops.core.argocd.rollout import read_rollout
 from gitops.core.environments.environment import Overlay
 from gitops.core.releases.history import Release
 from gitops.errors import GitopsError
@@ -36,62 +38,45 @@ class LiveView:
         if not clusters or newest is None:
             return None
         view = view_of(self._session, self._tip, overlay)
-        problems: list[str] = []
-        readings: list[tuple[Cluster, Reading]] = []
+        readings: list[tuple[Cluster, Reading | GitopsError]] = []
         for cluster in clusters:
             try:
                 readings.append((cluster, self._readings.of(cluster)))
             except GitopsError as error:
-                problems.append(error.message)
-        found = read_feeds(view, readings)
-        if not found.fed:
-            if not self._readings.are_named:
-                return None  # some cluster of the caller's, which nobody said to be ours
-            problems += [] if problems else found.pinned or ("no Application follows it",)
+                readings.append((cluster, error))
         placing = CommitIndex(view, follows=False)
-        return Live(
-            tuple(self._show(fed, placing, newest) for fed in found.fed),
-            "; ".join(problems) or None,
-        )
+        return live_of(placing, newest, readings, are_named=self._readings.are_named)
 
-    def _show(
-        self, fed: TrackingApplication, placing: CommitIndex, newest: Release
-    ) -> LiveApplication:
-        application = fed.feed.application
-        seen = observe(fed, newest, placing, asked=newest.time)
-        there = placing.release_at(seen.revision) if seen.revision is not None else None
-        return LiveApplication(
-            ref=application.ref,
-            state=seen.state,
-            text=seen.text,
-            sync=seen.sync,
-            health=seen.health,
-            revision=seen.revision,
-            release=there.commit if there is not None else None,
-            since=application.health_since,
-            drift=drift(application, there.images) if there is not None and there.images else (),
-            rollouts=self._rollouts(fed),
-        )
 
-    def _rollouts(self, fed: TrackingApplication) -> tuple[str, ...]:
-        if not rollouts_of(fed.feed.application):
-            return ()
-        try:
-            workloads = fed.cluster.workloads(fed.feed.application)
-        except GitopsError:
-            return ()
-        lines: list[str] = []
-        for told in workloads.objects:
-            if told.get("kind") == "Rollout":
-                rollout = read_rollout(told, workloads.replica_sets)
-                lines.append(f"Rollout {rollout.name}: {rollout.describe()}")
-                window = rollout.describe_window()
-                lines += [f"Rollout {rollout.name}: {window}"] if window is not None else []
-        return tuple(lines)
+def live_of(
+    placing: CommitIndex,
+    newest: Release,
+    readings: Sequence[tuple[Cluster, Reading | GitopsError]],
+    *,
+    are_named: bool,
+) -> Live | None:
+    """Return what is known of an overlay by readings of all its clusters.
+
+    Args:
+        newest: its newest release, which states are seen from.
+        are_named: somebody said which clusters are meant. None comes back where nobody did and no
+            Application follows the overlay: some cluster of the caller's.
+    """
+    good = [(cluster, one) for cluster, one in readings if isinstance(one, Reading)]
+    problems = [one.message for _, one in readings if isinstance(one, GitopsError)]
+    found = read_feeds(placing.view, good)
+    if not found.fed:
+        if not are_named:
+            return None
+        problems += [] if problems else found.pinned or ("no Application follows it",)
+    problems += [reading.silent for _, reading in good if reading.silent is not None]
+    return Live(
+        tuple(_show(fed, placing, newest) for fed in found.fed), "; ".join(problems) or None
+    )
 
 
 def live_cells(session: Session, state: IndexState, *, within: float = 3.0) -> dict[str, Live]:
-    """Return what the clusters say of each cell of an index, by its name; nothing without any.
+    """Ask what the clusters say of each cell of an index, by its name; nothing without any.
 
     One reading of each cluster serves all; `within`: seconds that anybody waits for all of them.
     Raises as reading a tip does; a cluster that cannot be reached is a word in its cells.
@@ -101,8 +86,36 @@ def live_cells(session: Session, state: IndexState, *, within: float = 3.0) -> d
         cell.overlay.environment.name: cell.overlay.environment for cell in state.cells.values()
     }
     there = clusters_at_hand(session, tip, rows.values(), within=within)
-    if not any(there.clusters.values()) and not there.unusable:
-        return {}
     view = LiveView(session, tip, there)
     found = ((name, view.of(cell.overlay, cell.release)) for name, cell in state.cells.items())
     return {name: live for name, live in found if live is not None}
+
+
+def _show(fed: TrackingApplication, placing: CommitIndex, newest: Release) -> LiveApplication:
+    application = fed.feed.application
+    seen = observe(fed, newest, placing, asked=newest.time)
+    there = placing.release_at(seen.revision) if seen.revision is not None else None
+    return LiveApplication(
+        ref=application.ref,
+        state=seen.state,
+        text=seen.text,
+        sync=seen.sync,
+        health=seen.health,
+        revision=seen.revision,
+        release=there.commit if there is not None else None,
+        since=application.health_since,
+        drift=drift(application, there.images) if there is not None and there.images else (),
+        rollouts=tuple(_describe(fed)),
+    )
+
+
+def _describe(fed: TrackingApplication) -> Iterator[str]:
+    """Yield where each Rollout stands; what cannot be read is left out."""
+    if not rollouts_of(fed.feed.application):
+        return
+    with suppress(GitopsError):
+        for rollout in fed.cluster.rollouts(fed.feed.application):
+            yield f"Rollout {rollout.name}: {rollout.describe()}"
+            window = rollout.describe_window()
+            if window is not None:
+                yield f"Rollout {rollout.name}: {window}"

@@ -8,7 +8,7 @@ environment alone; a repository that could name the server would be sent the tok
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from gitops.core.environments.environment import ClusterRow, Config, Environment
 from gitops.errors import GitopsError, NotFound, UsageError
 
 if TYPE_CHECKING:
+    from gitops.adapters.argocd.followed import FollowedCluster
     from gitops.adapters.argocd.jobs_api import KubernetesJobs
     from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
     from gitops.adapters.argocd.server_api import ServerCluster
@@ -28,17 +29,25 @@ REPOSITORY = "GITOPS_ARGOCD_REPO"
 
 
 class ArgoClusters:
-    """`ports.Clusters` for one call; a context manager that stops its watches.
+    """`ports.Clusters`; a context manager that stops its watches.
 
     Args:
         environ: the caller's environment.
         repository: URL or absolute path of the manifest repository.
+        news: called from other threads when Applications change: then all of them are followed
+            (`FollowedCluster`), for whoever looks again and again. None: each call is a question.
     """
 
-    def __init__(self, environ: Mapping[str, str], repository: str) -> None:
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        repository: str,
+        news: Callable[[], None] | None = None,
+    ) -> None:
         self._environ = environ
         self._repository = repository
-        self._made: dict[object, KubernetesCluster | ServerCluster] = {}
+        self._news = news
+        self._made: dict[object, KubernetesCluster | ServerCluster | FollowedCluster] = {}
         self.bell = ThreadWakeup()
 
     def __enter__(self) -> ArgoClusters:
@@ -129,7 +138,25 @@ class ArgoClusters:
         home = os.path.join(os.path.expanduser("~"), ".kube", "config")
         return os.path.exists(home) or bool(environ.get("KUBERNETES_SERVICE_HOST"))
 
-    def _server(self, within: float) -> ServerCluster:
+    def close_others(self, wanted: Collection[Cluster]) -> None:
+        """Follow no more but `wanted`: `gitops.yaml` may not name the others any more."""
+        for key, cluster in list(self._made.items()):
+            if cluster not in wanted:
+                del self._made[key]
+                cluster.close()
+
+    def _follow(
+        self, key: object, made: KubernetesCluster | ServerCluster
+    ) -> KubernetesCluster | ServerCluster | FollowedCluster:
+        if self._news is None:
+            self._made[key] = made
+        else:
+            from gitops.adapters.argocd.followed import FollowedCluster
+
+            self._made[key] = FollowedCluster(made, self._news)
+        return self._made[key]
+
+    def _server(self, within: float) -> Cluster:
         from gitops.adapters.argocd.server_api import ServerCluster
         from gitops.adapters.argocd.server_http import ServerConnection, ServerToken, server_url
 
@@ -140,32 +167,35 @@ class ArgoClusters:
                 f"{SERVER} is set, and {TOKEN} is not",
                 hint="`argocd account generate-token`, or a role's token of an AppProject",
             )
-        made = self._made.get((url, within))
-        if not isinstance(made, ServerCluster):
-            made = ServerCluster(ServerConnection(url, ServerToken(token), within))
-            self._made[url, within] = made
-        return made
+        key = (url, within)
+        if key in self._made:
+            return self._made[key]
+        return self._follow(key, ServerCluster(ServerConnection(url, ServerToken(token), within)))
 
-    def _kubernetes(self, row: ClusterRow, within: float) -> KubernetesCluster:
+    def _kubernetes(self, row: ClusterRow, within: float) -> Cluster:
         from gitops.adapters.argocd.connection import Connection
         from gitops.adapters.argocd.kubernetes_api import KubernetesCluster
 
         key = (row.context, row.namespace, within)
-        made = self._made.get(key)
-        if not isinstance(made, KubernetesCluster):
-            name = row.context or "the current cluster"
-            connection = Connection(name, row.context, self._environ, within)
-            made = KubernetesCluster(connection, row.namespace)
-            self._made[key] = made
-        return made
+        if key in self._made:
+            return self._made[key]
+        name = row.context or "the current cluster"
+        connection = Connection(name, row.context, self._environ, within)
+        return self._follow(key, KubernetesCluster(connection, row.namespace))
 
 
-def open_clusters(environ: Mapping[str, str], repository: str, location: str) -> ArgoClusters:
+def open_clusters(
+    environ: Mapping[str, str],
+    repository: str,
+    location: str,
+    news: Callable[[], None] | None = None,
+) -> ArgoClusters:
     """Return what leads to the control planes; nothing is imported or contacted yet.
 
     Args:
         repository: what the repository calls itself: its URL, or the path as the caller gave it.
         location: that path.
+        news: see `ArgoClusters`.
     """
     named = repository if "://" in repository or repository != location else None
-    return ArgoClusters(environ, named or os.path.abspath(location))
+    return ArgoClusters(environ, named or os.path.abspath(location), news)

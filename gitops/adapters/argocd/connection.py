@@ -39,6 +39,10 @@ _DEFAULT = "~/.kube/config"
 _MERGE = "application/merge-patch+json"
 
 
+class ListAgain(Unavailable):
+    """The server does not know any more what it is asked to go on from (410)."""
+
+
 class KubernetesResponse(Struct, frozen=True):
     """What a server answered.
 
@@ -98,7 +102,7 @@ class Connection:
 
     def text(self, path: str, query: KubernetesQuery = (), *, most: int = 1) -> str:
         """Read an answer that is no JSON: chunks of it until there are `most` bytes or more."""
-        parts = self._chunks(path, query, (min(_CONNECT, self._within), self._within))
+        parts = self._opened(path, query, (min(_CONNECT, self._within), self._within))
         found = b""
         for part in parts:
             found += part
@@ -107,13 +111,16 @@ class Connection:
         return found.decode("utf-8", "replace")
 
     def stream(self, path: str, query: KubernetesQuery, *, longest: float) -> Iterator[bytes]:
-        """Yield the chunks of an answer that goes on for `longest` seconds at most."""
-        return self._chunks(path, query, (_CONNECT, longest + 30.0))
+        """Open an answer that goes on for `longest` seconds at most, and return its chunks."""
+        return self._opened(path, query, (_CONNECT, longest + 10.0))
 
-    def _chunks(
+    def _opened(
         self, path: str, query: KubernetesQuery, times: tuple[float, float]
     ) -> Iterator[bytes]:
         response, _ = self._send("GET", path, query, None, times, whole=False)
+        return self._chunks(response)
+
+    def _chunks(self, response: Any) -> Iterator[bytes]:
         from urllib3.exceptions import HTTPError
 
         from gitops.adapters.http.answers import AnswerRefused
@@ -259,6 +266,8 @@ class Connection:
                 return NotFound(f"{self.name}: {words}")
             case 409:
                 return Conflict(f"{self.name}: {words}")
+            case 410:
+                return ListAgain(f"{self.name} answers 410: {words}")
             case 400 | 422:
                 return Denied(f"{self.name} refuses it: {words}")
             case _:

@@ -9,18 +9,22 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from gitops.adapters.argocd.api_path import api_path
-from gitops.adapters.argocd.connection import Connection
+from gitops.adapters.argocd.collection import Collection, KubernetesCollection
+from gitops.adapters.argocd.connection import Connection, ListAgain
 from gitops.adapters.argocd.watches import Watcher
 from gitops.core.argocd.application import (
     IN_CLUSTER,
     Application,
     ApplicationRef,
     Resource,
+    briefly,
     read_application,
 )
 from gitops.core.argocd.diagnosis import Workloads, is_starting
-from gitops.core.argocd.rollout import HASH_LABEL
+from gitops.core.argocd.rollout import HASH_LABEL, Rollout, read_rollout, rollouts_in
 from gitops.core.argocd.unstructured import newest_first, table, tables, text
 from gitops.errors import GitopsError, NotFound
 from gitops.ports.cluster import Reading
@@ -60,19 +64,43 @@ class KubernetesCluster:
 
     def applications(self) -> Reading:
         """Read every Application in the namespace, or in all of them."""
-        path = f"{_APPLICATIONS}/applications"
-        if self._namespace != EVERYWHERE:
-            path = _collection(self._namespace)
         self._connection.open()
+        every = self._every(self._read_application)
         try:
-            answer = self._connection.get(path)
-        except NotFound as error:
-            raise NotFound(
-                f"{self.name} has no Argo CD: no Applications in its API",
-                hint="`clusters:` in gitops.yaml names the context and the namespace of Argo CD",
-            ) from error
-        found = (read_application(one, self.name) for one in tables(answer.data, "items"))
-        return Reading(answer.time, tuple(found))
+            pages = list(every.listed())
+        except ListAgain:  # the pages took longer than the server keeps a version
+            pages = list(every.listed())
+        found = (application for page in pages for _, application in page.items)
+        return Reading(pages[0].time, tuple(found))
+
+    def all_applications(self) -> Collection[Application]:
+        """The same, to be followed: reduced to what is looked at."""
+        return self._every(lambda told: briefly(self._read_application(told)))
+
+    def all_rollouts(self) -> Collection[Rollout]:
+        """The Rollouts of this API server; what only their ReplicaSets tell is left out."""
+        return KubernetesCollection(
+            self._connection,
+            f"{_APPLICATIONS}/rollouts",
+            lambda told: replace(read_rollout(told), window=0),
+        )
+
+    @property
+    def _path(self) -> str:
+        everywhere = self._namespace == EVERYWHERE
+        return f"{_APPLICATIONS}/applications" if everywhere else _collection(self._namespace)
+
+    def _read_application(self, told: Mapping[str, Any]) -> Application:
+        return read_application(told, self.name)
+
+    def _every(
+        self, read: Callable[[Mapping[str, Any]], Application]
+    ) -> KubernetesCollection[Application]:
+        missing = NotFound(
+            f"{self.name} has no Argo CD: no Applications in its API",
+            hint="`clusters:` in gitops.yaml names the context and the namespace of Argo CD",
+        )
+        return KubernetesCollection(self._connection, self._path, read, missing)
 
     def application(self, ref: ApplicationRef) -> Reading:
         """Read one; a reading without any when it is gone."""
@@ -89,10 +117,7 @@ class KubernetesCluster:
             selector = f"metadata.name={ref.name}"
             streams.append(partial(self._changes, _collection(ref.namespace), selector))
         if not refs:
-            path = f"{_APPLICATIONS}/applications"
-            if self._namespace != EVERYWHERE:
-                path = _collection(self._namespace)
-            streams.append(partial(self._changes, path, None))
+            streams.append(partial(self._changes, self._path, None))
         for stream in streams:
             watcher = Watcher(stream, wake)
             self._watchers.append(watcher)
@@ -132,6 +157,10 @@ class KubernetesCluster:
         return Workloads(
             tuple(objects), tuple(sets), tuple(starting), self._last_words(starting), unread
         )
+
+    def rollouts(self, application: Application) -> tuple[Rollout, ...]:
+        """Read its Rollouts."""
+        return rollouts_in(self.workloads(application))
 
     def _is_here(self, application: Application) -> bool:
         return application.server in (IN_CLUSTER, "in-cluster", self._connection.host)

@@ -7,11 +7,20 @@ in other clusters, which the Kubernetes API of the control plane cannot.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from msgspec import Struct
+
 from gitops.adapters.argocd.api_path import api_path
+from gitops.adapters.argocd.collection import (
+    Collection,
+    CollectionChange,
+    CollectionPage,
+    ObjectKey,
+)
+from gitops.adapters.argocd.connection import ListAgain
 from gitops.adapters.argocd.server_http import ServerConnection
 from gitops.adapters.argocd.watches import Watcher
 from gitops.core.argocd.application import (
@@ -19,16 +28,18 @@ from gitops.core.argocd.application import (
     Application,
     ApplicationRef,
     Resource,
+    briefly,
     read_application,
     read_resource,
 )
 from gitops.core.argocd.diagnosis import Workloads, is_starting
-from gitops.core.argocd.rollout import HASH_LABEL
+from gitops.core.argocd.rollout import HASH_LABEL, Rollout, rollouts_in
 from gitops.core.argocd.unstructured import table, tables, text
-from gitops.errors import GitopsError, NotFound, TimedOut
+from gitops.errors import GitopsError, NotFound, TimedOut, Unavailable
 from gitops.ports.cluster import Reading
 
 _PATH = "/api/v1/applications"
+_STREAM_PATH = "/api/v1/stream/applications"
 _STREAM = 300.0
 _KINDS = {"Deployment", "StatefulSet", "DaemonSet", "Rollout", "Job"}
 _MOST = 20
@@ -55,6 +66,13 @@ class ServerCluster:
         self._projects |= {one.ref: one.project for one in found}
         return Reading(answer.time, found)
 
+    def all_applications(self) -> Collection[Application]:
+        """The same, to be followed."""
+        return _EveryApplication(self, self._connection)
+
+    def all_rollouts(self) -> None:
+        """Argo CD's API lists none."""
+
     def application(self, ref: ApplicationRef) -> Reading:
         """Read one; a reading without any when it is gone."""
         try:
@@ -70,10 +88,9 @@ class ServerCluster:
 
     def watch(self, refs: Sequence[ApplicationRef], wake: Callable[[], None]) -> None:
         """Hold a stream open for each of `refs`, or one for all; each begins with a replay."""
-        path = "/api/v1/stream/applications"
         queries = [[("name", ref.name), ("appNamespace", ref.namespace)] for ref in refs] or [[]]
         for query in queries:
-            stream = partial(self._connection.stream, path, query, longest=_STREAM)
+            stream = partial(self._connection.stream, _STREAM_PATH, query, longest=_STREAM)
             watcher = Watcher(stream, wake)
             self._watchers.append(watcher)
             watcher.start()
@@ -121,6 +138,10 @@ class ServerCluster:
         except GitopsError as error:
             return Workloads(tuple(objects), tuple(sets), tuple(pods), words, error.message)
         return Workloads(tuple(objects), tuple(sets), tuple(pods), words)
+
+    def rollouts(self, application: Application) -> tuple[Rollout, ...]:
+        """Read its Rollouts."""
+        return rollouts_in(self.workloads(application))
 
     def _object(self, ref: ApplicationRef, resource: Resource) -> Mapping[str, Any]:
         query = [
@@ -185,6 +206,49 @@ class ServerCluster:
         """Stop the watches."""
         for watcher in self._watchers:
             watcher.stop()
+
+
+class _EveryApplication(Struct, frozen=True):
+    """`Collection` of the Applications that a token may see.
+
+    The stream of Argo CD's API replays all of them when it begins, and knows no versions: what
+    happens between a list and a stream is found by the next list, at the end of the stream.
+    """
+
+    cluster: ServerCluster
+    connection: ServerConnection
+
+    def listed(self) -> Iterator[CollectionPage[Application]]:
+        """See `Collection`: that API has no pages."""
+        reading = self.cluster.applications()
+        found = tuple((_key(one.ref), briefly(one)) for one in reading.applications)
+        yield CollectionPage(reading.time, "listed", found)
+
+    def changes(self, version: str) -> Iterator[CollectionChange[Application]]:
+        """See `Collection`."""
+        del version
+        try:
+            for line in self.connection.stream(_STREAM_PATH, (), longest=_STREAM):
+                yield self._change(line)
+        except GitopsError as error:
+            raise ListAgain(error.message) from None
+        raise ListAgain(f"{self.cluster.name} ended the stream")
+
+    def _change(self, line: bytes) -> CollectionChange[Application]:
+        try:
+            told = json.loads(line)
+        except (ValueError, RecursionError):
+            told = None
+        event = table(told, "result") if isinstance(told, dict) else {}
+        if not event:
+            raise Unavailable(f"{self.cluster.name} ends the stream")
+        application = read_application(table(event, "application"), self.cluster.name)
+        gone = event.get("type") == "DELETED"
+        return CollectionChange(_key(application.ref), None if gone else briefly(application))
+
+
+def _key(ref: ApplicationRef) -> ObjectKey:
+    return ref.namespace, ref.name
 
 
 def _path(ref: ApplicationRef) -> str:

@@ -1,4 +1,4 @@
-"""A watch that only wakes: a thread that holds a stream open, and opens it again when it ends."""
+"""A watch: a thread that holds a stream open, and opens it again when it ends."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _LONG_ENOUGH = 20.0  # a stream that lived so long was a good one: no reason to 
 
 
 class Watcher:
-    """Reads the chunks of one stream after the other, and calls `wake` for each.
+    """Reads one stream after the other, and calls `wake` for each thing that comes.
 
-    A server that closes streams at once, refuses them or is away is asked ever more slowly. What a
-    chunk says is not looked at: also the "resource version too old" of Kubernetes (410) is only the
-    end of a stream, since each one begins at the newest version there is.
+    A server that closes streams at once, refuses them or is away is asked ever more slowly. What
+    comes is not looked at here: also the "resource version too old" of Kubernetes (410) is only the
+    end of a stream. Whoever opens it begins at the newest version there is, or keeps what it says.
     """
 
     def __init__(
-        self, open_stream: Callable[[], Iterator[bytes]], wake: Callable[[], None]
+        self, open_stream: Callable[[], Iterator[object]], wake: Callable[[], None]
     ) -> None:
         self._open = open_stream
         self._wake = wake

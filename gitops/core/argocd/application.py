@@ -10,9 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from sys import intern
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.argocd.unstructured import items, number, table, tables, text, time
 
@@ -22,6 +24,8 @@ REFRESH = "argocd.argoproj.io/refresh"
 SKIP = "argocd.argoproj.io/skip-reconcile"
 NOTICE = "notice.argocd.argoproj.io/content"
 NOTICE_SEVERITY = "notice.argocd.argoproj.io/severity"
+
+_MOST_KEPT = 50  # resources
 
 IN_CLUSTER = "https://kubernetes.default.svc"
 
@@ -257,6 +261,42 @@ def read_resource(told: Mapping[str, Any]) -> Resource:
         health=text(health, "status") or None,
         message=text(health, "message"),
         is_extra=told.get("requiresPruning") is True,
+    )
+
+
+def briefly(application: Application) -> Application:
+    """Return what a board is told by: about 1 kB, of an object of 10 kB and more.
+
+    Of its resources there are left: Rollouts, what differs from Git, and one that does not, so that
+    `leftovers` and a look at its Rollouts say the same; and its history where it is Degraded: since
+    before the release? Words that all Applications share are kept once.
+    """
+    kept = [one for one in application.resources if one.kind == "Rollout" or one.sync != "Synced"]
+    kept.sort(key=lambda one: one.is_extra)
+    synced = next((one for one in application.resources if one.sync == "Synced"), None)
+    found = [*kept[:_MOST_KEPT], *((synced,) if synced is not None else ())]
+    return replace(
+        application,
+        sources=tuple(
+            replace(one, repository=intern(one.repository), target=intern(one.target))
+            for one in application.sources
+        ),
+        annotations={
+            key: application.annotations[key]
+            for key in (SKIP, NOTICE, NOTICE_SEVERITY)
+            if key in application.annotations
+        },
+        sync=intern(application.sync),
+        health=intern(application.health),
+        revisions=tuple(map(intern, application.revisions)),
+        history=tuple(
+            replace(one, revisions=tuple(map(intern, one.revisions)))
+            for one in application.history
+            if application.health == "Degraded"
+        ),
+        resources=tuple(dict.fromkeys(found)),
+        server=intern(application.server),
+        project=intern(application.project),
     )
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from gitops.core.argocd.diagnosis import Workloads
 from gitops.core.argocd.unstructured import newest_first, table, tables, text
 from gitops.core.text.plain import one_line
 
@@ -115,6 +116,15 @@ def read_rollout(
         images=_images(told),
         stable_images=next((_images(one) for one in own if _hash(one) == stable), ()),
         window_images=_within(own, text(status, "currentPodHash"), window),
+    )
+
+
+def rollouts_in(workloads: Workloads) -> tuple[Rollout, ...]:
+    """Return the Rollouts among the live objects of an Application."""
+    return tuple(
+        read_rollout(one, workloads.replica_sets)
+        for one in workloads.objects
+        if one.get("kind") == "Rollout"
     )
 
 

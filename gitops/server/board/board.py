@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.index.state import IndexedCell, IndexState
 from gitops.core.argocd.reports import Live, LiveApplication
@@ -18,6 +18,9 @@ from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.release import Release
 from gitops.core.report import Proposal
+
+if TYPE_CHECKING:
+    from gitops.actions.argocd.live_cells import LiveCells
 
 _T = TypeVar("_T")
 _MOST_REMEMBERED = 5_000
@@ -120,7 +123,7 @@ class Board:
     Attributes:
         environments: those that have an overlay, in promotion order.
         rows: those without an app first, then by name.
-        seen: when it was looked at, UTC.
+        silent: since when and why clusters do not answer, in words.
         mark: the same where, and only where, Git and the clusters say the same.
         memo: what pages worked out of it, for the next one; see `remembered`.
     """
@@ -129,15 +132,22 @@ class Board:
         self,
         state: IndexState,
         repository: str,
-        seen: datetime,
-        lives: Mapping[str, Live] | None = None,
+        lives: LiveCells | None = None,
+        earlier: Board | None = None,
     ) -> None:
         self.state = state
         self.repository = repository
-        self.seen = seen
-        self.lives = lives or {}
+        self.lives: Mapping[str, Live] = lives.lives if lives is not None else {}
+        self.silent = lives.silent if lives is not None else ()
+        self._live_mark = lives.mark if lives is not None else ""
         self.memo: dict[object, Any] = {}
-        found = {name: self._cell(name, cell) for name, cell in state.cells.items()}
+        before: Mapping[str, BoardCell] = earlier._found if earlier is not None else {}
+        same = earlier is not None and earlier.state is state
+        found = {
+            name: self._cell(name, cell, before.get(name), same)
+            for name, cell in state.cells.items()
+        }
+        self._found: Mapping[str, BoardCell] = found
         self.environments = tuple(
             {cell.environment.name: cell.environment for cell in found.values()}.values()
         )
@@ -160,7 +170,8 @@ class Board:
     @cached_property
     def mark(self) -> str:
         """A digest of what it shows."""
-        told = repr((sorted(self.state.tips.items()), self.state.problem, self.lives))
+        state = self.state
+        told = repr((sorted(state.tips.items()), state.problem, self._live_mark, self.silent))
         return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()[:16]
 
     def remembered(self, key: object, make: Callable[[], _T]) -> _T:
@@ -171,6 +182,11 @@ class Board:
             self.memo[key] = make()
         found: _T = self.memo[key]
         return found
+
+    def is_as(self, state: IndexState, lives: LiveCells) -> bool:
+        """Say whether a board of these would show the same."""
+        same = self.state is state and self.lives is lives.lives
+        return same and self.silent == lives.silent
 
     @cached_property
     def bad(self) -> int:
@@ -190,16 +206,21 @@ class Board:
 
     def cell(self, environment: str, app: str | None) -> BoardCell | None:
         """Return one overlay, None where there is none."""
-        row = next((row for row in self.rows if row.app == app), None)
-        return row.cells.get(environment) if row is not None else None
+        return self._found.get(environment if app is None else f"{app}/{environment}")
 
     def cells(self) -> Iterator[BoardCell]:
         """Yield every overlay, row by row, in promotion order."""
         for row in self.rows:
             yield from row.cells.values()
 
-    def _cell(self, name: str, cell: IndexedCell) -> BoardCell:
-        return BoardCell(cell, tuple(self._behind(cell)), self.lives.get(name))
+    def _cell(
+        self, name: str, cell: IndexedCell, before: BoardCell | None, same: bool
+    ) -> BoardCell:
+        """Make the cell, or take the one of the board before where it says the same."""
+        live = self.lives.get(name)
+        if before is None or before.known is not cell or not same:
+            return BoardCell(cell, tuple(self._behind(cell)), live)
+        return before if before.live is live else replace(before, live=live)
 
     def _behind(self, cell: IndexedCell) -> Iterator[Behind]:
         """Yield what the environment before has released since; only where one is named."""

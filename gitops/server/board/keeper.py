@@ -16,6 +16,7 @@ EVERY = 15.0  # seconds between two looks
 STALE = 60.0  # seconds without Git after which the page says so
 _SHIFT = 0.2  # part of that, at random: several servers do not ask Git in step
 _AT_MOST_EVERY = 1.0  # seconds; however often it is woken
+_HEAR_AT_MOST_EVERY = 0.5
 
 _log = logging.getLogger("gitops.server")
 
@@ -23,7 +24,9 @@ _log = logging.getLogger("gitops.server")
 class BoardKeeper:
     """One thread that looks, and what it saw last; everything here may be called from any thread.
 
-    A look that fails changes nothing but `trouble`: the page shows what was seen, and its age.
+    `look` reads Git and what the clusters said; `listen` the clusters alone, of which somebody
+    tells (`stir`) that there is news. A look that fails changes nothing but `trouble`: the page
+    shows what was seen, and its age.
 
     Attributes:
         trouble: why the last look failed, None when it did not.
@@ -36,8 +39,11 @@ class BoardKeeper:
         changed: Callable[[Board], None],
         *,
         every: float = EVERY,
+        listen: Callable[[], Board] | None = None,
     ) -> None:
         self._look = look
+        self._listen = listen or look
+        self._at_git = True
         self._changed = changed
         self._every = every
         self._wake = threading.Event()
@@ -59,12 +65,22 @@ class BoardKeeper:
         self._stopping = True
         self._wake.set()
 
+    def join(self, seconds: float = 20.0) -> None:
+        """Wait for a look that is under way."""
+        if self._thread.is_alive():
+            self._thread.join(seconds)
+
     def current(self) -> Board | None:
         """Return what was seen last; None before the first look."""
         return self._board
 
     def wake(self) -> None:
         """Look now: something is said to have changed."""
+        self._at_git = True
+        self._wake.set()
+
+    def stir(self) -> None:
+        """Listen to the clusters now: Git is not said to have changed."""
         self._wake.set()
 
     def age(self) -> float:
@@ -77,30 +93,51 @@ class BoardKeeper:
         return self.age() > STALE
 
     def _keep(self) -> None:
+        due = time.monotonic()
         while not self._stopping:
             begun = time.monotonic()
             self._wake.clear()
-            self._once()
-            if self._wake.wait(self._every * random.uniform(1 - _SHIFT, 1)):  # noqa: S311
-                left = begun + _AT_MOST_EVERY - time.monotonic()
+            at_git = self._at_git or self._board is None or begun >= due
+            if at_git:
+                self._at_git = False
+                self._once()
+                due = begun + self._every * random.uniform(1 - _SHIFT, 1)  # noqa: S311
+            else:
+                self._hear()
+            if self._wake.wait(max(due - time.monotonic(), 0)):
+                least = _AT_MOST_EVERY if at_git else _HEAR_AT_MOST_EVERY
+                left = begun + least - time.monotonic()
                 if left > 0 and not self._stopping:
                     time.sleep(left)
 
     def _once(self) -> None:
+        """Look at everything."""
         self.looks += 1
+        board = self._read(self._look)
+        if board is not None:
+            self._seen, self.seen_at = time.monotonic(), datetime.now(UTC)
+            self.trouble = None
+            recovered, self._told_stale = self._told_stale, False
+            self._show(board, recovered)
+
+    def _hear(self) -> None:
+        """Listen to the clusters."""
+        board = self._read(self._listen)
+        if board is not None:
+            self._show(board, False)
+
+    def _read(self, read: Callable[[], Board]) -> Board | None:
         try:
-            board = self._look()
+            return read()
         except GitopsError as error:
             self._fail(error.message)
-            return
         except Exception:  # noqa: BLE001 - one bad look must not end all others
             _log.exception("the board cannot be read")
             self._fail("a bug in gitops; see the server's log")
-            return
+        return None
+
+    def _show(self, board: Board, recovered: bool) -> None:
         before, self._board = self._board, board
-        self._seen, self.seen_at = time.monotonic(), datetime.now(UTC)
-        self.trouble = None
-        recovered, self._told_stale = self._told_stale, False
         if before is None or before.mark != board.mark or recovered:
             self._changed(board)
 

@@ -37,6 +37,9 @@ THEME_COOKIE = "gitops-theme"
 THEMES = ("auto", "light", "dark")
 
 
+_MOST_SILENT = 3  # clusters that a page names
+
+
 class View(Struct, frozen=True):
     """How old what is shown is."""
 
@@ -240,6 +243,8 @@ def banners(board: Board | None, _: words.Translate) -> Iterable[str]:
     """Return what everybody must know."""
     if board is not None and board.state.problem is not None:
         yield board.state.problem
+    for text in board.silent[:_MOST_SILENT] if board is not None else ():
+        yield _("In the clusters: %(text)s") % {"text": text}
 
 
 def navigation(

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from argo_world import CONFIG, ArgoWorld
-from gitops.actions.argocd.live import live_cells
+from gitops.actions.argocd.live_cells import LiveCells, _without_revisions
 from gitops.actions.index.state import read_state
 from gitops.actions.status import status
 from gitops.core.argocd.reports import Live
@@ -145,17 +145,19 @@ def test_rollouts(world: ArgoWorld) -> None:
 
 def test_cells_of_the_index_are_told_the_same(world: ArgoWorld) -> None:
     """What `status` says of each overlay, by the name of its cell; a checkout has none."""
-    session = world.session()
-    cells = live_cells(session, read_state(session))
+    session, cells = world.session(), LiveCells()
+    cells.look(session, read_state(session))
 
-    told = look(world)
-    assert cells["dev"].applications[0].state == "healthy"
-    assert cells == {name: live for name, live in told.items() if live is not None}
+    told = {name: live for name, live in look(world).items() if live is not None}
+    assert cells.lives["dev"].applications[0].state == "healthy"
+    assert cells.lives == {name: _without_revisions(live) for name, live in told.items()}
 
 
 def test_cells_tell_of_a_cluster_that_is_away(world: ArgoWorld) -> None:
     """It is a word in its place, and no error."""
     world.cluster.trouble = Unavailable("fake is away")
-    session = world.session()
+    session, cells = world.session(), LiveCells()
 
-    assert live_cells(session, read_state(session))["dev"] == Live(problem="fake is away")
+    cells.look(session, read_state(session))
+    assert cells.lives["dev"] == Live(problem="fake is away")
+    assert cells.silent == ("fake is away",)
