@@ -22,6 +22,7 @@ from crowd import measure_crowd, measure_steady
 from figures import Figure, crowd_figures, figures_table, single_figures
 from forge import forge_text, measure_forge
 from house import house_text, measure_house
+from libraries import libraries_text, measure_libraries
 from one_writer import measure_server, server_text
 from page import measure_page, page_text
 from peers import build_kustomize
@@ -47,6 +48,7 @@ _TEXTS = {
     "page": page_text,
     "server": server_text,
     "teams": teams_text,
+    "libraries": libraries_text,
 }
 _ROOM = 2 << 30  # bytes: a clone of the large repository for each run of a round, and some more
 _NOBODY: dict[str, Any] = {"rows": [], "missing": []}
@@ -76,7 +78,8 @@ def _options() -> argparse.Namespace:
         "through, and how large it all is; scale: how costs grow with apps, commits and lines; "
         "images: pinned deploys and a cleanup's plan; page: the board, its start, clicks, streams; "
         "server: its one writer, and the command line that calls it; teams: the first deploy, the "
-        "action, a followed workflow; all leaves these eight out",
+        "action, a followed workflow; libraries: GitPython and the newest typer; all leaves these "
+        "nine out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -146,6 +149,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         "page",
         "server",
         "teams",
+        "libraries",
     ):
         build_kustomize(root)
     parts = _ALL if options.what == "all" else (options.what,)
@@ -155,7 +159,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         results = kept[part] = _measure(options, root, part)
         text = _TEXTS[part](results)
         print(f"\n{text}\n", flush=True)
-        unwritten = ("house", "images", "page", "server", "teams")
+        unwritten = ("house", "images", "page", "server", "teams", "libraries")
         if not options.quick and not options.no_page and part not in unwritten:
             put_between(_PAGE, part, text)
             say(f"{_PAGE.name}: {part} is written")
@@ -192,6 +196,8 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
         results = measure_server(root, min(runs, 4), quick=options.quick)
     elif part == "teams":
         results = measure_teams(root, runs, quick=options.quick)
+    elif part == "libraries":
+        results = measure_libraries(root, runs)
     elif part == "images":
         results = measure_images(root, gitops, runs, quick=options.quick)
     elif part == "page":
