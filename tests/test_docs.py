@@ -3,8 +3,10 @@ tutorial runs."""
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -208,6 +210,52 @@ def test_every_page_is_in_the_index() -> None:
     assert {path for path in DOCS.rglob("*.md") if path.name != "index.md"} - linked == set()
 
 
+CONTROL = {"|", "||", "&&", ";", ">", ">>", "<", "&", "2>&1", "2>", ")"}
+TYPED = sorted(path for path in PAGES if "decisions" not in path.parts)
+
+
+def typed(text: str) -> Iterator[list[str]]:
+    """Yield the words of each gitops command that a shell block tells to type."""
+    for kind, block in FENCE.findall(text):
+        if kind != "sh":
+            continue
+        for line in block.replace("\\\n", " ").splitlines():
+            words = shlex.shlex(line, posix=True, punctuation_chars=True)
+            words.whitespace_split = True
+            try:
+                found = list(words)
+            except ValueError:
+                continue  # a text over several lines
+            while found:
+                part = list(itertools.takewhile(lambda one: one not in CONTROL, found))
+                found = found[len(part) + 1 :]
+                while part and re.fullmatch(r"\w+=.*", part[0]):
+                    part = part[1:]
+                if part[:1] == ["gitops"]:
+                    yield part[1:]
+
+
+@pytest.mark.parametrize("path", TYPED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_commands_can_be_typed(path: Path) -> None:
+    """Each gitops command in a shell block has options and arguments that there are."""
+    for words in typed(path.read_text()):
+        command: click.Command = GROUP
+        rest = list(words)
+        while rest and isinstance(command, click.Group) and rest[0] in command.commands:
+            command = command.commands[rest.pop(0)]
+        assert command is not GROUP or not rest or rest[0].startswith("-"), words
+        if not {"--help", "-h", "--version", "…", "..."} & set(rest) and command is not GROUP:
+            command.make_context("gitops", rest)
+
+
+def test_wrong_commands_are_seen() -> None:
+    """What is typed is found between assignments, pipes and comments."""
+    first = "A=1 gitops status -o json | jq . # gitops x"
+    text = f"```sh\n{first}\nB=2 && gitops hold dev \\\n  --reason 'a b'\n```\n"
+
+    assert [["status", "-o", "json"], ["hold", "dev", "--reason", "a b"]] == list(typed(text))
+
+
 KOREAN = {
     "README.ko.md": "README.md",
     "docs/ko/tutorial.md": "docs/tutorial.md",
@@ -215,13 +263,17 @@ KOREAN = {
     "docs/ko/promote.md": "docs/how-to/promote.md",
     "docs/ko/qa.md": "docs/how-to/qa.md",
     "docs/ko/roll-back.md": "docs/how-to/roll-back.md",
+    "docs/ko/for/on-call.md": "docs/for/on-call.md",
+    "docs/ko/for/qa.md": "docs/for/qa.md",
 }
 """A page in Korean -> the English one."""
 
 
 def test_every_korean_page_is_compared() -> None:
     """Each page of docs/ko/ stands in the table above."""
-    assert set(DOCS.glob("ko/*.md")) == {ROOT / name for name in KOREAN if name.startswith("docs/")}
+    assert set(DOCS.glob("ko/**/*.md")) == {
+        ROOT / name for name in KOREAN if name.startswith("docs/")
+    }
 
 
 @pytest.mark.parametrize("name", KOREAN)

@@ -1,16 +1,12 @@
-"""The site of the documentation: its links are followed, and translations keep the same shape."""
+"""The site of the documentation: its links are followed, versions go by number."""
 
 from __future__ import annotations
 
 import importlib.util
-import re
 from pathlib import Path
 from types import ModuleType
 
-import pytest
-
 ROOT = Path(__file__).parents[1]
-KOREAN = sorted((ROOT / "docs" / "ko").rglob("*.md"))
 
 
 def load() -> ModuleType:
@@ -50,19 +46,3 @@ def test_versions_go_by_number() -> None:
     assert ["v0.9.0", "v1.9.0", "v1.10.0"] == sorted(
         ["v1.10.0", "v0.9.0", "v1.9.0"], key=SITE._order
     )
-
-
-@pytest.mark.parametrize("page", KOREAN, ids=lambda page: str(page.relative_to(ROOT)))
-def test_a_translation_has_the_headings_of_its_original(page: Path) -> None:
-    """It stands beside a page of docs or how-to, part for part: links go to the same parts."""
-    name = page.relative_to(ROOT / "docs" / "ko")
-    places = [place for base in ("", "how-to") if (place := ROOT / "docs" / base / name).is_file()]
-
-    assert places, "it translates nothing"
-    assert levels(page) == levels(places[0])
-
-
-def levels(page: Path) -> list[str]:
-    """Return the marks of all headings of a page."""
-    text = re.sub(r"(?ms)^```.*?^```", "", page.read_text(encoding="utf-8"))
-    return re.findall(r"(?m)^(#+) ", text)
