@@ -17,6 +17,7 @@ from gitops.server.board.board import Board
 from gitops.server.board.clusters import ClusterNews
 from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import EVERY, BoardKeeper
+from gitops.server.board.last_words import LastWordsReader
 from gitops.server.doors import Doors, Opened
 from gitops.server.identity.identity import IdentityDoor
 from gitops.server.identity.person import Person
@@ -52,6 +53,7 @@ class Service:
     Attributes:
         board: what runs where, as it was seen last.
         clusters: tells what changed in the clusters.
+        last_words: reads what pods said last.
         hub: the streams of events.
         workers: where blocking calls run.
         doors: open repositories for them.
@@ -79,6 +81,7 @@ class Service:
         self.board = BoardKeeper(self._look, self._changed, every=every, listen=self._listen)
         self._live = LiveCells()
         self._followed: ArgoClusters | None = None
+        self.last_words = LastWordsReader(self.run, lambda: self._followed)
         self._held = ExitStack()  # the session of the last look
         channels = channels_of(settings.file)
         self.turn = turn_of(settings, lambda: self.teller.wake())

@@ -77,6 +77,32 @@ clusters:
 """
 
 
+MANAGED = {
+    "group": "apps",
+    "version": "v1",
+    "kind": "Deployment",
+    "namespace": "shop-dev",
+    "name": "api",
+    "status": "Synced",
+}
+
+
+def crash_loops(plane: Plane) -> None:
+    """Let the one pod of a Deployment end again and again, and print something before."""
+    labels = {"app": "api"}
+    spec = {"selector": {"matchLabels": labels}}
+    plane.add("Deployment", {"metadata": {"name": "api", "namespace": "shop-dev"}, "spec": spec})
+    container = {
+        "name": "api",
+        "restartCount": 4,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 3, "reason": "Error"}},
+    }
+    meta = {"name": "api-1", "namespace": "shop-dev", "labels": labels}
+    plane.add("Pod", {"metadata": meta, "status": {"containerStatuses": [container]}})
+    plane.logs["api-1", "api"] = "<b>no database</b>"
+
+
 @pytest.fixture
 def plane() -> Plane:
     """A control plane."""
@@ -111,12 +137,18 @@ def test_health_is_on_the_page_without_a_look_at_git(
         until(lambda: state_of_dev(service) == "healthy")
         mark, looks = service.board.current().mark, service.board.looks
 
-        plane.put(an_application(**at_head, health="Degraded"))
+        crash_loops(plane)
+        plane.put(an_application(**at_head, health="Degraded", status={"resources": [MANAGED]}))
         until(lambda: state_of_dev(service) == "degraded")
         told = heard[-1]
         assert (told[:2], told[3].applications[0].state) == (("dev", None), "degraded")
         assert service.board.current().mark != mark
         assert service.board.looks == looks
+
+        until(lambda: "CrashLoopBackOff" in page_of(service))
+        page = page_of(service)
+        assert "exit code 3" in page
+        assert "&lt;b&gt;no database&lt;/b&gt;" in page
 
         followed.behaviour.status, followed.behaviour.short_streams = 503, True
         until(lambda: service.board.current().silent)

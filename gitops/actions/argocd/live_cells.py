@@ -28,7 +28,9 @@ from gitops.core.argocd.rollout import Rollout
 from gitops.errors import GitopsError
 from gitops.ports import Cluster, Reading
 
-_WITHIN = 10.0  # seconds that one call to a cluster may take
+WITHIN = 10.0
+"""Seconds that one call to a cluster may take."""
+
 _OPEN = frozenset({"unseen", "unknown", "superseded"})
 """States that another commit in Git may end, although nothing in the cluster does."""
 
@@ -111,7 +113,7 @@ class LiveCells:
         rows = {
             cell.overlay.environment.name: cell.overlay.environment for cell in state.cells.values()
         }
-        there = clusters_at_hand(session, tip, rows.values(), within=_WITHIN)
+        there = clusters_at_hand(session, tip, rows.values(), within=WITHIN)
         for branch in {tip.branch_of(row) for row in rows.values()} & state.tips.keys():
             self._lines.setdefault(branch, BranchLine()).move(session, state.tips[branch])
         paths = self._paths_of(session, tip, state)

@@ -116,6 +116,8 @@ class _BoardPages:
     async def _overlay(self, request: Request, cell: BoardCell) -> Response:
         limit = min(_number(request, "limit", _USUAL), _MOST)
         timeline = await self._service.workers.run(self._timeline, cell, limit)
+        config = self._pages.board().config
+        explained = await self._service.last_words.of(config, cell)
         newest = timeline.entries[0].release if timeline.entries else None
         return self._pages.render(
             request,
@@ -125,6 +127,7 @@ class _BoardPages:
             entries=timeline.entries,
             more=timeline.more,
             warnings=timeline.warnings,
+            explained=explained,
             limit=limit,
             can_undo=newest is not None and newest.action == "rollback",
         )

@@ -1,0 +1,62 @@
+"""What pods said last, read when somebody looks at an overlay that is not well."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any
+
+from gitops.actions.argocd.last_words import LastWords, read_last_words
+from gitops.actions.argocd.live_cells import WITHIN
+from gitops.server.board.board import BoardCell
+
+if TYPE_CHECKING:
+    from gitops.core.environments.environment import Config
+    from gitops.ports import Clusters
+
+_PATIENCE = 2.5  # seconds that a page waits
+_FRESH = 15.0  # seconds for which what was read is shown
+_MOST_KEPT = 200
+_NOT_WELL = frozenset({"degraded", "failed", "progressing"})
+
+
+class LastWordsReader:
+    """One reading for all who look at the same overlay; used on the event loop.
+
+    Args:
+        run: runs in a thread what blocks.
+        clusters: those that are followed; None: none is.
+    """
+
+    def __init__(
+        self, run: Callable[..., Awaitable[Any]], clusters: Callable[[], Clusters | None]
+    ) -> None:
+        self._run = run
+        self._clusters = clusters
+        self._readings: dict[str, tuple[float, asyncio.Future[tuple[LastWords, ...]]]] = {}
+
+    async def of(self, config: Config, cell: BoardCell) -> tuple[LastWords, ...] | None:
+        """Return what is not well there, () where nothing is.
+
+        None: the cluster takes longer than a page waits; the next look has it. Raises Unavailable
+        when all threads are busy.
+        """
+        refs = [one.ref for one in cell.applications if one.state in _NOT_WELL]
+        clusters = self._clusters()
+        if not refs or clusters is None:
+            return ()
+        now, key = time.monotonic(), f"{cell.label} {refs}"
+        begun, reading = self._readings.get(key, (0.0, None))
+        if reading is None or (reading.done() and now - begun > _FRESH):
+            if len(self._readings) >= _MOST_KEPT:
+                self._readings.clear()
+            row = cell.environment
+
+            def read() -> tuple[LastWords, ...]:
+                return read_last_words(clusters, config, row, refs, within=WITHIN)
+
+            reading = asyncio.ensure_future(self._run(read))
+            self._readings[key] = now, reading
+        done, _ = await asyncio.wait([reading], timeout=_PATIENCE)
+        return reading.result() if done else None
