@@ -81,7 +81,7 @@ def status(
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
-        overlays=tuple(one for one in entries if one.is_failing or not failing),
+        overlays=tuple(one for one in entries if not failing or one.is_failing),
         warnings=tuple(warnings),
     )
 
@@ -155,6 +155,7 @@ class _Told:
         self._tip = tip
         self._warnings = warnings
         self._everything = hold_of_all(tip.snapshot)
+        self._asks_more = self._everything is not None or bool(tip.config.also)
         self._rows: dict[str, tuple[str, FreezeHit | None, bool]] = {}
         self._listed: Mapping[str, str] | None = None
 
@@ -173,7 +174,8 @@ class _Told:
             return OverlayStatus(
                 overlay, branch, None, hold=hold, freeze=freeze, problem=known.problem
             )
-        self._warn(overlay, known)
+        if self._asks_more or known.astray is not None or known.unseen is not None:
+            self._warn(overlay, known)
         proposals: tuple[Proposal, ...] = ()
         if proposes and may_wait(self._tip.config, overlay, self._own()):
             proposals = _proposals(view_of(self._session, self._tip, overlay), self._warnings)

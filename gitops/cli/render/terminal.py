@@ -6,10 +6,11 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import TextIO
 
 from gitops.cli import streams
-from gitops.core.text.plain import age, harmless, timestamp
+from gitops.core.text.plain import age, harmless
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
@@ -33,13 +34,12 @@ def paint(text: str, style: str, stream: TextIO) -> str:
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Align `rows` of cells with two spaces between columns; no trailing spaces."""
-    sizes = [[width_of(cell) for cell in row] for row in rows]
-    widths: list[int] = []
-    for row in sizes:
-        widths += [0] * (len(row) - len(widths))
-        for at, size in enumerate(row):
-            if size > widths[at]:
-                widths[at] = size
+    # Thousands of rows, nearly always ASCII: what can be left to functions of C is.
+    plain = all(cell.isascii() for row in rows for cell in row)
+    sizes = [[*map(len if plain else width_of, row)] for row in rows]
+    widths = [max(column) for column in zip_longest(*sizes, fillvalue=0)]
+    if plain:
+        return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return [
         "  ".join([cell + " " * (widths[at] - size[at]) for at, cell in enumerate(row)]).rstrip()
         for row, size in zip(rows, sizes, strict=True)
@@ -125,7 +125,7 @@ def minute(time: datetime | None, stream: TextIO | None = None) -> str:
     if time is None:
         return "unknown date"
     if not (stream or sys.stdout).isatty():
-        return timestamp(time).replace("T", " ")[:16]
+        return time.astimezone(UTC).isoformat(" ", "minutes")[:16]
     now = datetime.now(UTC)
     here, today = time.astimezone(), now.astimezone()
     shown = here.strftime("%H:%M" if here.date() == today.date() else "%Y-%m-%d %H:%M")
