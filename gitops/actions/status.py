@@ -30,12 +30,10 @@ from gitops.core.environments.environment import Environment, Overlay, asks_for_
 from gitops.core.releases.bots import bot_of
 from gitops.core.releases.held import strayed
 from gitops.core.report import OverlayStatus, Proposal, StatusReport
-from gitops.errors import GitopsError, ManifestError, NotFound
-from gitops.ports import NoForge
+from gitops.errors import NotFound
 
 if TYPE_CHECKING:
     from gitops.actions.argocd.live import LiveView
-    from gitops.actions.proposals.find import ProposalLookup
     from gitops.core.environments.freeze import FreezeHit
 
 WITHIN = 3.0
@@ -227,53 +225,8 @@ class _Told:
 
 
 def _proposals(view: OverlayView, warnings: list[str]) -> tuple[Proposal, ...]:
-    """Return the open proposal and what it waits for; a forge that is silent hides nothing."""
-    from gitops.actions.proposals.branches import proposal_branch
-    from gitops.actions.proposals.find import find_proposal, look  # only for what is proposed
+    from gitops.actions.pull_requests.waiting import read_waiting_proposal  # for what is proposed
 
-    overlay = view.overlay
-    name = overlay.typed
-    waits: tuple[str, ...] = ()
-    try:
-        found = look(view)
-        waits = _waits(view, found)
-    except ManifestError as error:
-        warnings.append(f"{proposal_branch(overlay)} cannot be read: {error.message}")
-        return ()
-    except GitopsError as error:
-        warnings.append(f"{overlay.label}: its pull request is not known: {error.message}")
-        found = find_proposal(view)
-    pull = found.pull
-    if found.problem is not None:
-        warnings.append(f"{view.label}: {found.problem}: `gitops close {name}` drops it")
-        return ()
-    if found.present is not None:
-        from gitops.actions.pull_requests.review import holds_more  # only for what is proposed
-
-        if (more := holds_more(view, found.present)) is not None:
-            warnings.append(f"{more}: `gitops approve` refuses it")
-        return (replace(found.present.report(overlay, pull=pull), waits_for=waits),)
-    if pull is not None and pull.state == "open":
-        what = "proposes nothing that its base does not have"
-        warnings.append(f"#{pull.number} {what}: `gitops close {name}` ends it ({pull.url})")
-    elif pull is not None and pull.state == "closed" and pull.head == found.head:
-        what = f"was closed in the forge: `gitops close {name}` deletes {found.branch}"
-        warnings.append(f"{overlay.label}: #{pull.number} {what}")
-    return ()
-
-
-def _waits(view: OverlayView, found: ProposalLookup) -> tuple[str, ...]:
-    if found.present is None:
-        return ()
-    forge = view.session.forge(view.tip.config)
-    if isinstance(forge, NoForge):
-        return ()
-    if found.pull is None or found.pull.state != "open":
-        return ("its pull request, which nobody opened yet",)
-    from gitops.actions.pull_requests.readiness import makers_of, waits_for
-
-    number, rule = found.pull.number, view.row.approvals
-    ready = forge.readiness(number)
-    makers = makers_of(forge, number, ready, rule, found.present)
-    waits = waits_for(found.pull, ready, rule, makers)
-    return waits if ready.handed_over is None else (ready.handed_over, *waits)
+    found = read_waiting_proposal(view)
+    warnings += found.warnings
+    return (found.proposal,) if found.proposal is not None else ()

@@ -18,6 +18,7 @@ from gitops.server.board.clusters import ClusterNews
 from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import EVERY, BoardKeeper
 from gitops.server.board.last_words import LastWordsReader
+from gitops.server.board.pulls import PullReader
 from gitops.server.doors import Doors, Opened
 from gitops.server.identity.identity import IdentityDoor
 from gitops.server.identity.person import Person
@@ -53,6 +54,7 @@ class Service:
     Attributes:
         board: what runs where, as it was seen last.
         clusters: tells what changed in the clusters.
+        pulls: asks the forge about what is proposed.
         last_words: reads what pods said last.
         hub: the streams of events.
         workers: where blocking calls run.
@@ -81,6 +83,7 @@ class Service:
         self.board = BoardKeeper(self._look, self._changed, every=every, listen=self._listen)
         self._live = LiveCells()
         self._followed: ArgoClusters | None = None
+        self.pulls = PullReader(self.doors.session, self.board.current, self._tell)
         self.last_words = LastWordsReader(self.run, lambda: self._followed)
         self._held = ExitStack()  # the session of the last look
         channels = channels_of(settings.file)
@@ -168,16 +171,19 @@ class Service:
         self.board.start()
         self.turn.start()
         self.teller.start()
+        self.pulls.start()
 
     def stop(self) -> None:
         """End the streams, so that the server can stop; on the event loop."""
         self.hub.close()
         self.board.stop()
+        self.pulls.stop()
         self.teller.stop()
 
     def close(self) -> None:
         """Do what waits to be written, and let go of everything."""
         self.board.join()
+        self.pulls.join()
         if self._followed is not None:
             self._followed.close_others(())
         self._held.close()
@@ -235,6 +241,10 @@ class Service:
         self.clusters.take(state, live.lives)
         return Board(state, name, live, earlier)
 
-    def _changed(self, board: Board) -> None:
+    def _tell(self, board: Board) -> None:
         self.hub.publish("board", board.mark)
+
+    def _changed(self, board: Board) -> None:
+        self._tell(board)
+        self.pulls.wake()
         self.teller.wake()

@@ -66,6 +66,7 @@ class _Hooks:
         if now - self._woken >= _AT_MOST_EVERY:
             self._woken = now
             self._service.board.wake()
+            self._service.pulls.ask_again()
 
     async def _alerts(self, row: HookRow, body: bytes) -> Response:
         """Answer when what is to be done is done: else Alertmanager sends it again."""

@@ -184,6 +184,7 @@ class Pages:
             "view": view,
             "live": False,
             "banners": banners(board, _),
+            "pull_of": self._service.pulls.of,
             "state": state_of(board, view),
             "repository_name": repository_name(board),
             "navigation": navigation(board, _),

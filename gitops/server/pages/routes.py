@@ -14,6 +14,7 @@ from starlette.types import Scope
 from gitops.errors import NotFound
 from gitops.server.board.board import BoardCell
 from gitops.server.forms import read_form
+from gitops.server.identity.person import Person
 from gitops.server.pages.board_page import read_query, shown_board
 from gitops.server.pages.git_pages import git_page_routes
 from gitops.server.pages.insights_page import insights_routes
@@ -163,9 +164,15 @@ class _BoardPages:
         return self._pages.render(request, "app.html", live=True, row=row)
 
     async def proposals(self, request: Request) -> Response:
-        """What waits for approval: mine first, then the oldest."""
+        """What waits for approval: mine first, then what waits for me, then the oldest."""
         person = getattr(request.state, "person", None)
         mine = person.name if person is not None else None
+
+        def waits_for_me(cell: BoardCell) -> bool:
+            row, app = cell.environment.name, cell.app
+            by = cell.proposal.by if cell.proposal is not None else None
+            return person is not None and by != mine and self._may(person, row, app)
+
         first: dict[str, BoardCell] = {}
         for cell in self._pages.board().cells():
             if cell.proposal is not None:
@@ -174,12 +181,21 @@ class _BoardPages:
             first.values(),
             key=lambda one: (
                 one.proposal is None or one.proposal.by != mine,
+                not waits_for_me(one),
                 one.proposal.since.timestamp() if one.proposal and one.proposal.since else 0.0,
             ),
         )
         return self._pages.render(
-            request, "proposals.html", here="proposals", live=True, cells=cells
+            request,
+            "proposals.html",
+            here="proposals",
+            live=True,
+            cells=cells,
+            waits_for_me=waits_for_me,
         )
+
+    def _may(self, person: Person, environment: str, app: str | None) -> bool:
+        return self._service.may(person, "approve", environment, app).allowed
 
     async def holds(self, request: Request) -> Response:
         """What is held, the longest first."""

@@ -103,6 +103,15 @@ def wait_for_board(service: Service) -> None:
         time.sleep(0.01)
 
 
+def page_with(signing: Signing, text: str) -> str:
+    """Return the page of proposals as soon as it has a text."""
+    end = time.monotonic() + 60
+    while text not in (page := signing.client.get("/proposals").text):
+        assert time.monotonic() < end, page
+        time.sleep(0.05)
+    return page
+
+
 def sign_in(signing: Signing, name: str) -> httpx.Response:
     """Do what a person with a browser does; return our answer to whoever came back."""
     begun = signing.client.get("/sign-in", params={"next": "/"})
@@ -201,6 +210,9 @@ def test_an_approval_is_the_persons_own(
                 "/v1/environments/prod/approve", json={"head": head}, headers=SAME
             )
 
+        page = page_with(signing, f"#{proposal.number}</a>")
+        assert "the forge asks for 1" in page
+        assert "waits for you" in page
         early = approve("a" * 40)
         assert early.status_code == 409, early.text
         path = f"/repos/{repository}/pulls/{proposal.number}"
