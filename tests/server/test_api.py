@@ -122,6 +122,22 @@ def test_reading(client: TestClient, repo: Repo) -> None:
     assert "bad" in description["components"]["schemas"]["RollbackBody"]["properties"]
 
 
+def test_what_is_asked_in_another_way(client: TestClient) -> None:
+    """Another method is 405 with those that there are; an endless number is none."""
+    for method, path, there in (
+        ("PUT", "/v1/deploy", "POST"),
+        ("POST", "/v1/whoami", "GET, HEAD"),
+        ("DELETE", "/v1/environments/a1/dev/hold", "POST"),
+    ):
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        answer = client.request(method, path, headers=headers)
+        assert (405, there) == (answer.status_code, answer.headers["allow"])
+        assert "openapi.json" in answer.json()["error"]["hint"]
+    for text in ("0000000001" + "0" * 5000, "000000001555", "0", "1001", "-1", "x"):
+        answer = client.get("/v1/environments/a1/dev/history", params={"limit": text})
+        assert (400, "usage") == (answer.status_code, answer.json()["error"]["code"])
+
+
 def test_a_dry_run_writes_nothing(client: TestClient, repo: Repo) -> None:
     """It has the files as they would be."""
     head = repo.head()

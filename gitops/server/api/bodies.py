@@ -11,7 +11,7 @@ from gitops.errors import UsageError
 from gitops.server.acts.requests import Body
 
 _LARGEST: Final = 256 * 1024  # bytes of a body
-_MOST: Final = 1000
+MOST: Final = 1000
 
 
 async def read_body(request: Request, kind: type[Body]) -> Body:
@@ -36,11 +36,12 @@ def place_of(text: str) -> tuple[str | None, str]:
     return app or None, name
 
 
-def number_of(request: Request, key: str, default: int) -> int:
+def number_of(request: Request, key: str, default: int, *, least: int = 1, most: int = MOST) -> int:
     """Return a number of the query. Raises UsageError."""
     text = request.query_params.get(key)
     if text is None:
         return default
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text[:9]) <= _MOST:
-        raise UsageError(f"{key} is a number from 1 to {_MOST}")
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
+    if not is_number or not least <= int(text) <= most:
+        raise UsageError(f"{key} is a number from {least} to {most}")
     return int(text)

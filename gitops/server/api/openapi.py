@@ -8,16 +8,31 @@ from typing import Any
 import msgspec
 
 from gitops.server.acts.requests import BODIES
+from gitops.server.api.bodies import MOST
 
 _REF = "#/components/schemas/{name}"
 _OBJECT: dict[str, Any] = {"type": "object"}
+_TEXT: dict[str, Any] = {"type": "string"}
 _KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "description": "The `Gitops-Id` of the call: sent again, nothing is done twice.",
     "schema": {"type": "string", "pattern": "^[0-9A-Za-z][0-9A-Za-z-]{7,63}$"},
 }
-_LIMIT = {"name": "limit", "in": "query", "schema": {"type": "integer", "minimum": 1}}
+_LIMIT = {
+    "name": "limit",
+    "in": "query",
+    "schema": {"type": "integer", "minimum": 1, "maximum": MOST, "default": 20},
+}
+_AUDIT = [
+    *({"name": one, "in": "query", "schema": _TEXT} for one in ("who", "environment", "action")),
+    {
+        "name": "skip",
+        "in": "query",
+        "description": "so many entries that came before",
+        "schema": {"type": "integer", "minimum": 0, "maximum": 99_999},
+    },
+]
 _PREFER = {
     "name": "Prefer",
     "in": "header",
@@ -53,15 +68,18 @@ def description() -> dict[str, Any]:
             "get": _read(
                 "history",
                 "The releases, newest first.",
-                [_environment(), _query("limit", "integer")],
+                [_environment(), _LIMIT],
             )
         },
         "/v1/environments/{environment}/diff": {
             "get": _read(
-                "diff", "Which images differ.", [_environment(), _query("other"), _query("since")]
+                "diff",
+                "Which images differ from `other`, an environment, or from those of the release "
+                "`since`: one of the two.",
+                [_environment(), _query("other"), _query("since")],
             )
         },
-        "/v1/audit": {"get": _read("audit", "Who did what, when and why.", [])},
+        "/v1/audit": {"get": _read("audit", "Who did what, when and why, newest first.", _AUDIT)},
         "/v1/insights": {
             "get": _read(
                 "insights",
@@ -126,8 +144,8 @@ def _environment() -> dict[str, Any]:
     }
 
 
-def _query(name: str, kind: str = "string") -> dict[str, Any]:
-    return {"name": name, "in": "query", "schema": {"type": kind}}
+def _query(name: str) -> dict[str, Any]:
+    return {"name": name, "in": "query", "schema": _TEXT}
 
 
 def _responses(told: dict[str, str]) -> dict[str, Any]:

@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 
-from gitops.documents.reports import diff_document, history_document, status_document
+from gitops.documents.reports import (
+    diff_document,
+    error_document,
+    history_document,
+    status_document,
+)
 from gitops.errors import GitopsError, NotFound, UsageError
 from gitops.server.acts.asking import check_acts, id_of, require_person, take_up
 from gitops.server.acts.orders import AskedFor
@@ -66,7 +71,16 @@ def _route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
 
 async def _nothing(request: Request) -> Response:
     hint = "GET /v1/openapi.json says what there is"
-    return failed(NotFound(f"there is no {request.method} {request.url.path}", hint=hint))
+    missing = NotFound(f"there is no {request.method} {request.url.path}", hint=hint)
+    others = {
+        method
+        for route in request.app.routes
+        if isinstance(route, Route) and route.matches(request.scope)[0] is Match.PARTIAL
+        for method in route.methods or ()
+    }
+    if not others:
+        return failed(missing)
+    return json_answer(error_document(missing), 405, {"Allow": ", ".join(sorted(others))})
 
 
 class _Api:

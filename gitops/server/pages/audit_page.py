@@ -18,6 +18,8 @@ PAGE = 100
 MOST = 5_000
 """Entries of one file."""
 
+FARTHEST = 99_999  # entries that one may skip
+
 _LONGEST = 200
 _COLUMNS = (
     *("time", "author", "email", "action", "environments", "summary", "reason", "overrides"),
@@ -32,7 +34,7 @@ def read_question(given: Mapping[str, str], limit: int = PAGE) -> AuditQuestion:
         who=given.get("who", "").strip()[:_LONGEST],
         environment=given.get("environment", "").strip()[:_LONGEST],
         action=given.get("action", "").strip()[:_LONGEST],
-        skip=int(skip) if skip.isascii() and skip.isdigit() and len(skip) < 6 else 0,
+        skip=int(skip) if skip.isascii() and skip.isdecimal() and len(skip) <= 5 else 0,
         limit=limit,
     )
 
