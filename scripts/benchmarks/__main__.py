@@ -99,9 +99,24 @@ def _options() -> argparse.Namespace:
         "--against", type=Path, metavar="DIR", help="house: compare the CPU with this checkout"
     )
     parser.add_argument("--no-page", action="store_true", help="print, and leave the page alone")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="scale: commands with this text in their name (deploy, qa, status with refs, …); may "
+        "be given several times; writes no page",
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="scale: go on with what an earlier run left in --work"
+    )
     parser.add_argument("--work", type=Path, help="where to build (default: a temporary directory)")
     parser.add_argument("--json", type=Path, help="also write the results here")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.resume and options.work is None:
+        parser.error("--resume needs the --work of the run that goes on")
+    options.no_page |= bool(options.only)
+    return options
 
 
 def main() -> None:
@@ -191,7 +206,9 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
     elif part == "house":
         results = measure_house(root, options.against, options.runs)
     elif part == "scale":
-        results = measure_scale(root, gitops, runs, quick=options.quick)
+        results = measure_scale(
+            root, gitops, runs, quick=options.quick, only=options.only, resume=options.resume
+        )
     elif part == "server":
         results = measure_server(root, min(runs, 4), quick=options.quick)
     elif part == "teams":

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from repositories import ENVIRONMENTS, data, fast_import, git
 
+_LARGEST_PART = 256 * 1024  # gitops.core.ledger.records.LARGEST_PART
 _START = 1_750_000_000  # seconds since 1970; commits are a minute apart
 _NAMED = "--format=%(refname) %(objectname)"
 _RAW = ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack")
@@ -27,6 +28,8 @@ class Estate:
         holds: apps that are held in dev.
         refs: branches beside main.
         load: a sixth environment before prod.
+        files: beside the overlays.
+        old: the ledger is one file, as it was written once, whatever its size.
     """
 
     apps: int
@@ -36,6 +39,8 @@ class Estate:
     holds: int = 0
     refs: int = 0
     load: bool = False
+    files: int = 0
+    old: bool = False
 
     @property
     def environments(self) -> tuple[str, ...]:
@@ -46,9 +51,7 @@ class Estate:
     @property
     def name(self) -> str:
         """A name of its own for each shape."""
-        numbers = (self.apps, self.commits, self.ledger, self.proposed, self.holds, self.refs)
-        name = "estate-" + "-".join(str(int(number)) for number in numbers)
-        return f"{name}-load" if self.load else name
+        return "estate-" + "-".join(str(int(number)) for number in astuple(self))
 
 
 def build_estate(root: Path, estate: Estate) -> Path:
@@ -169,6 +172,9 @@ def _stream(estate: Estate) -> Iterator[bytes]:
             place = overlay_of(estate, app, name)
             files[place] = kustomization(app, "1.0")
             files[place.replace("kustomization", "base")] = _MANIFEST.format(app)
+    for number in range(estate.files):
+        place = f"services/team-{number % 97:02}/service-{number:06}.yaml"
+        files[place] = _MANIFEST.format(number)
     for app in range(estate.holds):
         files[f".gitops/holds/a{app}/dev.yaml"] = _HOLD
     yield commit("main", 0, "Lay out the shop", files)
@@ -195,9 +201,24 @@ def _beside(estate: Estate) -> Iterator[bytes]:
         start = f":{estate.commits - app}" if app else "refs/heads/main"
         yield commit(f"gitops/{label}", estate.commits + 1, message, files, start)
     if estate.ledger:
-        path = "a0/dev.jsonl" if estate.apps else "dev.jsonl"
-        lines = "".join(_line(number) for number in range(estate.ledger))
-        yield commit("gitops/ledger", 0, "dev: stable\n", {path: lines})
+        label = "a0/dev" if estate.apps else "dev"
+        lines = [_line(number) for number in range(estate.ledger)]
+        files = {f"{label}.jsonl": "".join(lines)} if estate.old else _parts(label, lines)
+        yield commit("gitops/ledger", 0, "dev: stable\n", files)
+
+
+def _parts(label: str, lines: Sequence[str]) -> dict[str, str]:
+    """Return the files that gitops would have written: a large one is left as it is."""
+    parts: list[list[str]] = [[]]
+    size = 0
+    for line in lines:
+        if size >= _LARGEST_PART:
+            parts.append([])
+            size = 0
+        parts[-1].append(line)
+        size += len(line)
+    names = (f"{label}.{number}.jsonl" for number in range(2, len(parts) + 1))
+    return dict(zip([f"{label}.jsonl", *names], map("".join, parts), strict=True))
 
 
 def _line(number: int) -> str:

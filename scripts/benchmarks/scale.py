@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -45,6 +46,8 @@ class Yard:
 
     Attributes:
         runs: of each command; 1 for what takes long.
+        only: what is measured: commands that have one of these texts; none: all.
+        kept: a file with what was measured already, which is not measured again; None: nowhere.
     """
 
     root: Path
@@ -53,6 +56,8 @@ class Yard:
     runs: int
     samples: list[Sample] = field(default_factory=list)
     number: int = 0
+    only: Sequence[str] = ()
+    kept: Path | None = None
 
     def environment(self) -> dict[str, str]:
         """The variables of a call, with one cache."""
@@ -70,10 +75,19 @@ class Yard:
         landed: bool = False,
         clone: Path | None = None,
         expect: tuple[int, ...] = (0,),
-    ) -> Sample:
-        """Measure a command; `warm`: what ran before it, `landed`: and a commit came since."""
+    ) -> None:
+        """Measure a command; `warm`: what ran before it, `landed`: and a commit came since.
+
+        `clone`: it runs in a clone, at this place.
+        """
+        if self.only and not any(text in what for text in self.only):
+            return
+        if any(
+            (one.what, one.estate, one.size) == (what, estate.name, size) for one in self.samples
+        ):
+            return
         path = build_estate(self.root, estate)
-        where = str(clone) if clone is not None else f"{self.wire.url}/{path.name}"
+        where = _cloned(path, clone) if clone is not None else f"{self.wire.url}/{path.name}"
         costs, requests, failed, told = [], [], 0, ""
         for _ in range(self.runs):
             shutil.rmtree(self.root / "cache-of-scale", ignore_errors=True)
@@ -101,24 +115,49 @@ class Yard:
         )
         say(f"{what}, {size:,}: {made.cpu:.2f} s, {made.requests:.0f} requests")
         self.samples.append(made)
-        return made
+        if self.kept is not None:
+            new = self.kept.with_suffix(".new")
+            new.write_text(json.dumps([asdict(one) for one in self.samples]), encoding="utf-8")
+            new.replace(self.kept)
 
 
-def measure_scale(root: Path, gitops: Sequence[str], runs: int, *, quick: bool) -> dict[str, Any]:
-    """Return all samples: apps, commits and ledger lines grow."""
+def _cloned(path: Path, clone: Path) -> str:
+    """Return a clone of the repository at `path`, without files: those of commits are read."""
+    if not clone.exists():
+        subprocess.run(["git", "clone", "-qn", str(path), str(clone)], check=True)
+    return str(clone)
+
+
+def measure_scale(
+    root: Path,
+    gitops: Sequence[str],
+    runs: int,
+    *,
+    quick: bool,
+    only: Sequence[str] = (),
+    resume: bool = False,
+) -> dict[str, Any]:
+    """Return all samples: apps, commits, files and ledger lines grow.
+
+    Each sample is kept in `root` when it is there: with `resume` an interrupted run goes on.
+    """
     (root / "home").mkdir(exist_ok=True)
     apps, most = (30, 90) if quick else (1000, 3000)
     few, many = (20, 200) if quick else (1000, 100_000)
     lines = 1000 if quick else 100_000
     with Wire(root) as wire:
-        yard = Yard(root, wire, gitops, runs)
+        yard = Yard(root, wire, gitops, runs, only=only, kept=root / "samples.json")
+        if resume and yard.kept is not None and yard.kept.exists():
+            yard.samples += [Sample(**one) for one in json.loads(yard.kept.read_text())]
         for count in (apps // 10, apps, most):
             _apps(yard, count, 100 if quick else 3000)
         for count in (few, many):
             _commits(yard, count)
         for count in (10, lines):
-            estate = Estate(0, 20, ledger=count)
-            yard.measure("qa", estate, count, ["qa", "dev", *_NEWEST])
+            yard.measure("qa", Estate(0, 20, ledger=count), count, ["qa", "dev", *_NEWEST])
+        estate = Estate(0, 20, ledger=lines, old=True)
+        yard.measure("qa, in one old file", estate, lines, ["qa", "dev", *_NEWEST])
+        _files(yard, 2000 if quick else 100_000)
         _check(yard, apps, 20 if quick else 900)
         estate = Estate(apps // 5, 100 if quick else 10_000)
         yard.measure("insights", estate, estate.commits, ["insights", "--since", "3650d"])
@@ -160,13 +199,21 @@ def _commits(yard: Yard, count: int) -> None:
 def _check(yard: Yard, apps: int, commits: int) -> None:
     """Measure a check of many commits, in a clone."""
     estate = Estate(apps, commits + 10)
-    path = build_estate(yard.root, estate)
     clone = yard.root / f"{estate.name}-clone"
-    if not clone.exists():
-        subprocess.run(["git", "clone", "-q", str(path), str(clone)], check=True)
     span = f"HEAD~{commits}..HEAD"
     yard.measure("check of one commit", estate, 1, ["check"], clone=clone, expect=(0, 1))
     yard.measure("check", estate, commits, ["check", span], clone=clone, expect=(0, 1))
+
+
+def _files(yard: Yard, count: int) -> None:
+    """Measure what has many files beside the overlays."""
+    estate = Estate(10, 100, files=count)
+    deploy = ["deploy", "shop/a1:9.9", "--to", "dev", "--app", "a1"]
+    clone = yard.root / f"{estate.name}-clone"
+    yard.measure("deploy with files", estate, count, deploy)
+    yard.measure("deploy with files, warm", estate, count, deploy, warm=["status"], landed=True)
+    yard.measure("status with files", estate, count, ["status"])
+    yard.measure("check with files", estate, count, ["check"], clone=clone, expect=(0, 1))
 
 
 def _crowded(yard: Yard, held: int, refs: int) -> None:
@@ -197,6 +244,7 @@ def scale_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
     def growth(what: str) -> float | None:
         return by(value(what), value(what, -2))
 
+    old = "qa, in one old file"
     later = by(value("status, one commit later", -2), value("deploy, one commit later", -2))
     return [
         Figure("status, 1,000 apps × 5, first time: CPU", 6, 2, value("status", -2), " s"),
@@ -207,7 +255,11 @@ def scale_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
         Figure("rollback of 1,000 apps: CPU", 6, 2, value("rollback of dev", -2), " s"),
         Figure("approve, 100,000 beside 1,000 commits", 1.5, 1.1, growth("approve")),
         Figure("qa, 100,000 beside 10 ledger lines", 1.5, 1.1, growth("qa")),
-        Figure("qa, 100,000 ledger lines: memory", 80, 50, megabytes("qa"), " MB"),
+        Figure("the same: memory", 80, 50, megabytes("qa"), " MB"),
+        Figure("qa, the same in one old file", 1.5, 1.1, by(value(old), value("qa", -2))),
+        Figure("the same: memory", 80, 50, megabytes(old), " MB"),
+        Figure("deploy, 100,000 files: memory", 120, 80, megabytes("deploy with files"), " MB"),
+        Figure("status, 100,000 files: memory", 120, 80, megabytes("status with files"), " MB"),
         Figure("check of 900 commits, 1,000 apps: CPU", 5, 2, value("check"), " s"),
         Figure("the same: memory", 150, 100, megabytes("check"), " MB"),
         Figure("insights, 10,000 commits, 1,000 overlays: CPU", 3, 2, value("insights"), " s"),
@@ -238,7 +290,7 @@ def scale_text(results: Mapping[str, Any]) -> str:
         )
         for row in rows
     ]
-    header = ("command", "apps, commits, lines or refs", "CPU s", "memory MB", "requests")
+    header = ("command", "apps, commits, lines, files or refs", "CPU s", "memory MB", "requests")
     return "\n\n".join([head, figures_table(scale_figures(rows)), table(header, lines)])
 
 
