@@ -16,6 +16,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parent))
+from make_packages import PACKAGE, install_deb, unread_recipes, write_deb, write_recipes
+
 ROOT = Path(__file__).resolve().parents[1]
 DIST = ROOT / "dist"
 TOOLS = Path(sys.executable).parent
@@ -34,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--tag", metavar="vX.Y.Z")
     parser.add_argument("--version", metavar="X.Y.Z")
     parser.add_argument("--no-check", action="store_true")
+    parser.add_argument("--address", default="https://git.example.com/platform/gitops")
     asked = parser.parse_args(arguments)
     try:
         if asked.version:
@@ -45,7 +49,7 @@ def main(arguments: Sequence[str]) -> int:
             check_tag(asked.tag, version, ROOT)
         else:
             _say(f"no --tag: a trial, nothing says that this is {version}")
-        made = make(version)
+        made = make(version, asked.address)
         if not asked.no_check:
             check(made, version)
     except (ValueError, subprocess.CalledProcessError) as error:
@@ -98,8 +102,8 @@ def begin_version(version: str, root: Path, today: str) -> None:
     code.write_text(VERSION.sub(f'__version__ = "{version}"', code.read_text()))
 
 
-def make(version: str) -> dict[str, Path]:
-    """Make all files anew, and return the ones that can be installed."""
+def make(version: str, address: str) -> dict[str, Path]:
+    """Make all files anew, for a release at `address`; return the ones that can be installed."""
     shutil.rmtree(DIST, ignore_errors=True)
     # The same commit gives the same bytes.
     environ = {**os.environ, "SOURCE_DATE_EPOCH": _git(ROOT, "log", "-1", "--format=%ct")}
@@ -114,6 +118,14 @@ def make(version: str) -> dict[str, Path]:
         if path.name not in _OF_MAKING:
             shutil.copy(path, DIST / f"requirements-{path.name}")
     _bill_of_materials(made["wheel"], version)
+    write_recipes(made["zipapp"], version, address, DIST)
+    for why in unread_recipes(DIST):
+        _say(why)
+    if shutil.which("dpkg-deb") is None:
+        _say("no Debian package: there is no dpkg-deb")
+    else:
+        made["deb"] = DIST / f"{PACKAGE}_{version}_all.deb"
+        _deb(made["zipapp"], version, made["deb"], int(environ["SOURCE_DATE_EPOCH"]))
     names = sorted(path.name for path in DIST.iterdir())
     sums = [f"{hashlib.sha256((DIST / one).read_bytes()).hexdigest()}  {one}\n" for one in names]
     (DIST / "SHA256SUMS").write_text("".join(sums))
@@ -137,6 +149,18 @@ def _zipapp(wheel: Path, target: Path, environ: Mapping[str, str]) -> None:
             ],
             environ,
         )
+
+
+def _deb(zipapp: Path, version: str, target: Path, epoch: int) -> None:
+    """Write the Debian package, with what the program itself says for each shell."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "home").mkdir()
+        python = shutil.which("python3", path=os.defpath) or "python3"
+        scripts = {
+            shell: _run([python, zipapp, "completion", shell], _bare(Path(folder)))
+            for shell in ("bash", "zsh", "fish")
+        }
+    write_deb(zipapp, version, ROOT, scripts, target, epoch)
 
 
 def _bill_of_materials(wheel: Path, version: str) -> None:
@@ -165,7 +189,7 @@ def _bill_of_materials(wheel: Path, version: str) -> None:
 def check(made: Mapping[str, Path], version: str) -> None:
     """Install each file in an empty environment with an empty HOME, and use it there."""
     _run(["sha256sum", "--check", "--quiet", "SHA256SUMS"], os.environ, DIST)
-    for name in ("wheel", "sdist", "zipapp", "pipx"):
+    for name in (*made, "pipx"):
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
             (place / "home").mkdir()
@@ -184,6 +208,8 @@ def _installed(name: str, made: Mapping[str, Path], place: Path) -> list[Path]:
         return [place / "gitops"]
     if name == "zipapp":
         return [Path(shutil.which("python3", path=os.defpath) or "python3"), made["zipapp"]]
+    if name == "deb":
+        return [install_deb(made["deb"], place / "root")]
     python = _environment(place / "venv")
     if name == "wheel":
         _pip(python, "--require-hashes", "-r", ROOT / "requirements" / "gitops.txt")

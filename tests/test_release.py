@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -21,10 +24,10 @@ CHANGES = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- A thing.\n"
 OLDER = "\n## [0.1.0] - 2026-01-02\n\n- The first.\n"
 
 
-def load() -> ModuleType:
-    """Import the script that makes releases."""
-    path = ROOT / "scripts" / "make_release.py"
-    spec = importlib.util.spec_from_file_location("make_release", path)
+def load(name: str) -> ModuleType:
+    """Import a script that makes releases."""
+    path = ROOT / "scripts" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -32,7 +35,8 @@ def load() -> ModuleType:
     return module
 
 
-RELEASE = load()
+PACKAGES = load("make_packages")
+RELEASE = load("make_release")
 
 
 @pytest.fixture
@@ -115,3 +119,48 @@ def test_tag_that_disagrees(project: Path, tag: str, version: str, said: str) ->
     """A tag is refused unless the code and the list of changes say the same version."""
     with pytest.raises(ValueError, match=said):
         RELEASE.check_tag(tag, version, project)
+
+
+@pytest.fixture
+def zipapp(tmp_path: Path) -> Path:
+    """A program in place of gitops.pyz."""
+    path = tmp_path / "gitops.pyz"
+    path.write_text(f"#!{sys.executable}\nprint('gitops 0.2.0')\n")
+    return path
+
+
+@pytest.mark.skipif(shutil.which("dpkg-deb") is None, reason="there is no dpkg-deb")
+def test_debian_package(zipapp: Path, tmp_path: Path) -> None:
+    """It installs into an empty root, runs there, has its pages and completions, and is the same
+    bytes each time; dpkg takes it away again."""
+    scripts = {shell: f"# {shell}\n" for shell in ("bash", "zsh", "fish")}
+    made = [tmp_path / name for name in ("first.deb", "second.deb")]
+    for target in made:
+        PACKAGES.write_deb(zipapp, "0.2.0", ROOT, scripts, target, 1_790_000_000)
+    root = tmp_path / "root"
+    program = PACKAGES.install_deb(made[0], root)
+
+    said = subprocess.run([program], capture_output=True, text=True, check=True).stdout
+    share = root / "usr" / "share"
+    assert made[0].read_bytes() == made[1].read_bytes()
+    assert "gitops 0.2.0\n" == said
+    assert "# zsh\n" == (share / "zsh" / "vendor-completions" / "_gitops").read_text()
+    pages = {path.name for path in (share / "man" / "man1").iterdir()}
+    assert {f"{path.name}.gz" for path in (ROOT / "docs" / "man").glob("*.1")} == pages
+    options = [f"--root={root}", f"--log={root}/dpkg.log", "--force-not-root"]
+    subprocess.run(["dpkg", *options, "--purge", "gitops-manager"], check=True, capture_output=True)
+    assert not program.exists()
+
+
+def test_recipes_name_the_file_by_its_hash(zipapp: Path, tmp_path: Path) -> None:
+    """Formula and flake fetch the very file of the release, and parse where they can be."""
+    address = "https://git.example.com/platform/gitops"
+    formula, flake = PACKAGES.write_recipes(zipapp, "0.2.0", address, tmp_path)
+    PACKAGES.unread_recipes(tmp_path)
+
+    digest = subprocess.run(["sha256sum", zipapp], capture_output=True, text=True, check=True)
+    assert f'sha256 "{digest.stdout.split()[0]}"' in formula.read_text()
+    url = f'url "{address}/releases/download/v0.2.0/gitops.pyz"'
+    assert url in formula.read_text()
+    assert url.replace("url ", "url = ") in flake.read_text()
+    assert re.search(r'hash = "sha256-[A-Za-z0-9+/]{43}=";', flake.read_text())
