@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +336,72 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     assert "exit code 1: they differ" in done.stdout
     assert done.stdout.count("exit code 1: refused") == 3
     assert "INC-42" in done.stdout
+
+
+FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
+PRINTED = re.compile(r"\s*(?:\$ |(?:- )?run: )?(?:[A-Z_]+=(?:\"[^\"]*\"|\S+) )*gitops (.*)")
+SHELL_PAGES = [
+    path for path in PAGES if "```sh" in path.read_text() and path.parent.name != "decisions"
+]
+
+
+def printed_calls(path: Path) -> Iterator[list[str]]:
+    """Yield the words after `gitops` of each call that a page has a reader type."""
+    for kind, text in FENCED.findall(path.read_text()):
+        for line in text.replace("\\\n", " ").splitlines():
+            found = PRINTED.fullmatch(line)
+            if found is None or (kind in ("", "text") and not line.startswith("$ ")):
+                continue
+            words = shlex.split(found[1], comments=True)
+            ends = (
+                place
+                for place, word in enumerate(words)
+                if word in ("|", "&&", "||", ";") or re.match(r"\d?[<>]", word)
+            )
+            yield [word.rstrip(";)") for word in words[: next(ends, None)]]
+
+
+def parse(words: list[str]) -> None:
+    """Have the command line read a call, and run nothing. Raises click.ClickException."""
+    command: click.Command | None = GROUP
+    while isinstance(command, click.Group):
+        if not words or words[0].startswith("-"):
+            return
+        command = command.get_command(click.Context(command), words[0])
+        words = words[1:]
+    if command is None:
+        raise click.UsageError("there is no such command")
+    with suppress(click.exceptions.Exit):  # --help
+        command.make_context("gitops", words)
+
+
+@pytest.mark.parametrize("path", SHELL_PAGES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_every_printed_call_can_be_typed(path: Path) -> None:
+    """The parser of the command line takes each call that a page shows, and a shell each block.
+
+    Whole stories are run: the tutorial and the screens of the READMEs, below. The others need a
+    forge, a cluster or the reader's own names; what they do is tested where their command is.
+    """
+    wrong = {}
+    for words in printed_calls(path):
+        try:
+            parse(words)
+        except click.ClickException as error:
+            wrong[" ".join(words)] = error.format_message()
+    blocks = "".join(text for kind, text in FENCED.findall(path.read_text()) if kind == "sh")
+    typed = subprocess.run(["bash", "-n"], input=blocks, capture_output=True, text=True)
+
+    assert {} == wrong
+    assert (0, "") == (typed.returncode, typed.stderr)
+
+
+@pytest.mark.parametrize(
+    "call", ["deploy a:1 --tro dev", "deplore a:1", "hold", "hold dev -r a -r b"]
+)
+def test_a_call_that_cannot_be_typed(call: str) -> None:
+    """A wrong word of a page is found."""
+    with pytest.raises(click.ClickException):
+        parse(call.split())
 
 
 NAMED_TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
