@@ -10,6 +10,8 @@ from html import unescape
 import pytest
 from starlette.testclient import TestClient
 
+from gitops.core.text.page_links import TAKEN
+from gitops.server.acts.requests import BODIES
 from gitops.server.app import create_app
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings
@@ -165,6 +167,43 @@ def wait_until(seen: Callable[[], bool]) -> None:
     while not seen():
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_rule_is_passed_over_on_purpose(client: TestClient, repo: Repo) -> None:
+    """What a rule refuses asks for a reason; that is shown, goes with the form, and into Git."""
+    address = "/e/prod/a1/deploy?image=shop/a1&tag=9"
+    refused = client.get(address)
+    assert "This cannot be done now" in refused.text
+    assert 'name="override"' in refused.text
+    assert 'method="post"' not in refused.text
+
+    form = shown(client, f"{address}&override=a+real+emergency")
+    assert "a real emergency" in client.get(f"{address}&override=a+real+emergency").text
+    done = client.post("/e/prod/a1/deploy", data=form)
+    assert "Deployed to a1/prod" in done.text, done.text
+    assert "a real emergency" in repo.git("log", "-1", "--format=%B", "main")
+
+
+def test_an_app_may_be_called_like_an_act(repo: Repo) -> None:
+    """Its pages and its acts have addresses of their own; those of the environment stay."""
+    files = {path_of(app): overlay(f"shop/{app}", "1") for app in ("hold", "r", "acts")}
+    repo.commit(files)
+    service = Service(ServerSettings(str(repo.path), Listen("127.0.0.1", 8080)))
+    app = create_app(service)
+    with TestClient(app, base_url="http://127.0.0.1:8080", headers=BROWSER) as client:
+        await_board(service)
+        assert {*BODIES, "acts", "r"} == TAKEN
+        for name in ("hold", "r", "acts"):
+            assert f'href="/e/dev/~{name}"' in client.get("/").text
+            page = client.get(f"/e/dev/~{name}")
+            assert f"shop/{name}" in page.text or f'href="/a/{name}"' in page.text
+            found = re.search(rf'href="(/e/dev/~{name}/r/[0-9a-f]+)"', page.text)
+            assert found is not None
+            assert client.get(found[1]).status_code == 200
+        assert "Hold hold/dev" in client.get("/e/dev/~hold/hold").text
+        assert "Hold dev" in client.get("/e/dev/hold").text
+        form = {**shown(client, "/e/dev/~hold/hold"), "reason": "x y"}
+        assert "hold/dev is held" in client.post("/e/dev/~hold/hold", data=form).text
 
 
 def test_what_cannot_be_done_is_said(client: TestClient, repo: Repo) -> None:

@@ -132,6 +132,18 @@ def test_a_filter_and_a_search_show_what_fits(shop: TestClient) -> None:
     assert 'href="/a/mail"' not in shop.get("/?q=inc-42").text
 
 
+def test_environments_are_hidden_and_shown(shop: TestClient) -> None:
+    """The address says which; hidden ones count nowhere, and a search keeps them hidden."""
+    page = shop.get("/?hide=dev,moon&show=bad").text
+
+    assert 'data-env="dev"' not in page
+    assert 'data-env="prod"' in page
+    assert 'href="/?show=bad&amp;hide=moon"' in page
+    assert 'name="hide" value="dev,moon"' in page
+    assert "Needs a look 1" in text_of(page)
+    assert 'href="/?hide=stage"' in shop.get("/").text
+
+
 def test_a_timeline_tells_who_why_and_what(shop: TestClient) -> None:
     """The rollback with its reason, what it put back, and what the watcher saw before."""
     text = text_of(shop.get("/e/prod/api").text)

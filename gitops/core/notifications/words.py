@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from gitops.core.git.message import told_labels
 from gitops.core.notifications.event import Event
+from gitops.core.text.page_links import overlay_path
 from gitops.core.text.plain import count, one_line, timestamp
 
 _SIGNS = {
@@ -59,7 +58,7 @@ def page_of(event: Event) -> str:
     if len(event.labels) != 1:
         return "/proposals" if event.kind in ("proposal", "approved") else "/"
     app, _, environment = event.labels[0].rpartition("/")
-    path = f"/e/{quote(environment, safe='')}" + (f"/{quote(app, safe='')}" if app else "")
+    path = overlay_path(environment, app)
     return f"{path}/approve" if event.kind == "proposal" else path
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from gitops.actions.context.named import Named, rows_named
 from gitops.core.environments.environment import Environment
-from gitops.errors import Denied, GitopsError, UsageError
+from gitops.errors import Denied, GitopsError, TryAgain, UsageError
 from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.requests import DeployBody, Run
 from gitops.server.acts.rights import acts_of, by_right, check_named
@@ -102,6 +102,14 @@ async def _known_now(service: Service, asked: AskedFor) -> AskedFor:
     act, row = max(wanted, key=lambda one: one[0] != "rollback")
     person, note = await service.identity.ask_again(asked.person, act, row)
     return replace(asked, person=person, notes=(note,) if note is not None else ())
+
+
+async def notes_on(service: Service, asked: AskedFor) -> tuple[str, ...]:
+    """Return what a press would find out of the person, in words; () where that is nothing."""
+    try:
+        return (await _known_now(service, asked)).notes
+    except (Unproved, TryAgain) as error:
+        return (f"{error.message}: {error.hint}" if error.hint else error.message,)
 
 
 def _rows(service: Service, asked: AskedFor) -> tuple[Environment, ...]:

@@ -7,13 +7,13 @@ goes through `/v1` like any other call, with the rights of the extension that it
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from gitops.core.text.page_links import overlay_path
 from gitops.core.text.plain import timestamp
 from gitops.errors import NotFound, Unavailable
 
@@ -49,12 +49,11 @@ def argocd_routes(service: Service) -> list[BaseRoute]:
 
 def _place(service: Service, environment: str, app: str | None) -> dict[str, Any]:
     word = environment if app is None else f"{app}/{environment}"
-    page = "/".join(quote(one, safe="") for one in (environment, *([app] if app else [])))
     return {
         "environment": environment,
         "app": app,
         "word": word,
-        "url": f"{service.settings.url}/e/{page}",
+        "url": f"{service.settings.url}{overlay_path(environment, app)}",
     }
 
 

@@ -208,6 +208,10 @@ class Board:
         """Return one overlay, None where there is none."""
         return self._found.get(environment if app is None else f"{app}/{environment}")
 
+    def has(self, environment: str, app: str) -> bool:
+        """Say whether there is such an overlay of an app."""
+        return self.cell(environment, app) is not None
+
     def cells(self) -> Iterator[BoardCell]:
         """Yield every overlay, row by row, in promotion order."""
         for row in self.rows:

@@ -6,16 +6,16 @@ from collections import defaultdict
 from collections.abc import Mapping
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 
 from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from gitops.core.text.page_links import app_named, overlay_path
 from gitops.core.text.plain import split_lines
 from gitops.errors import GitopsError, NotFound, Refused, UsageError
-from gitops.server.acts.asking import check_acts, id_of, require_person, take_up
+from gitops.server.acts.asking import check_acts, id_of, notes_on, require_person, take_up
 from gitops.server.acts.orders import AskedFor, new_id
 from gitops.server.acts.preview import ActPreview, as_seen, preview
 from gitops.server.acts.requests import BODIES
@@ -24,7 +24,6 @@ from gitops.server.failures import headers_of, status_of
 from gitops.server.forms import read_form
 from gitops.server.identity.person import Person
 from gitops.server.pages.act_forms import pins_of, read_body
-from gitops.server.pages.addresses import env_url
 from gitops.server.pages.render import Pages
 from gitops.server.writer.order import Call, CallOrder, KeyReused, Outcome
 
@@ -54,8 +53,7 @@ class ActPlace(Struct, frozen=True):
     @property
     def url(self) -> str:
         """Its page."""
-        url = env_url(self.environment)
-        return url if self.app is None else f"{url}/{quote(self.app, safe='')}"
+        return overlay_path(self.environment, self.app)
 
 
 def act_routes(service: Service) -> list[BaseRoute]:
@@ -170,6 +168,7 @@ class _ActPages:
             for key in ("bad", "head", "rollback", *([] if fields.get("chosen") else ["to"])):
                 fields.pop(key, None)
         found, past = ActPreview(), None
+        notes: tuple[str, ...] = ()
         if verb == "deploy" and not pins_of(fields):
             pass  # asks first
         elif verb in ("qa", "undo"):
@@ -179,6 +178,7 @@ class _ActPages:
                 verb, place.word, read_body(verb, fields, shown=True), person or _NOBODY, via="page"
             )
             found = await self._service.workers.run(self._preview, asked, person)
+            notes = await notes_on(self._service, asked)
         status = status_of(error) if error is not None else 200
         answer = self._pages.render(
             request,
@@ -189,6 +189,8 @@ class _ActPages:
             fields=defaultdict(str, fields),
             found=found,
             past=past,
+            notes=notes,
+            may_override=self._service.may(person, "override", place.environment, place.app),
             error=error,
             right=self._service.may(person, verb, place.environment, place.app),
             id=new_id(),
@@ -223,7 +225,8 @@ class _ActPages:
 
     def _place(self, request: Request) -> ActPlace:
         board = self._pages.board()
-        name, app = request.path_params["environment"], request.path_params.get("app")
+        name = request.path_params["environment"]
+        app = app_named(request.path_params.get("app"), lambda one: board.has(name, one))
         if all(row.name != name for row in board.config.environments):
             raise NotFound(f"there is no environment {name}")
         cell = board.cell(name, app)

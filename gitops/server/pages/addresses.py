@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from gitops.core.environments.environment import Overlay
+from gitops.core.text.page_links import overlay_path
 from gitops.server.board.board import BoardCell
 
 
@@ -14,7 +15,7 @@ def _part(text: str) -> str:
 
 def env_url(environment: str) -> str:
     """Return the page of an environment."""
-    return f"/e/{_part(environment)}"
+    return overlay_path(environment, None)
 
 
 def app_url(app: str) -> str:
@@ -24,8 +25,7 @@ def app_url(app: str) -> str:
 
 def overlay_url(overlay: Overlay) -> str:
     """Return the page of an overlay."""
-    page = env_url(overlay.environment.name)
-    return page if overlay.app is None else f"{page}/{_part(overlay.app)}"
+    return overlay_path(overlay.environment.name, overlay.app)
 
 
 def cell_url(cell: BoardCell) -> str:

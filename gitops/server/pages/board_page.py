@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.core.environments.environment import Environment
 from gitops.core.kustomization.image import describe_value
 from gitops.server.board.board import Board, BoardCell, BoardRow
 from gitops.server.pages.words import N_, Translate
@@ -16,6 +17,8 @@ ROWS = 100
 """Rows of one page."""
 
 _LONGEST = 200  # characters of a search
+_LONGEST_HIDE = 4_000  # characters
+_MOST_HIDDEN = 200
 
 SHOW: Mapping[str, tuple[str, Callable[[BoardCell], bool]]] = {
     "all": (N_("All"), lambda _cell: True),
@@ -27,15 +30,26 @@ SHOW: Mapping[str, tuple[str, Callable[[BoardCell], bool]]] = {
 
 
 class BoardQuery(Struct, frozen=True):
-    """What is asked for: words that must stand in a row, a filter, a page from 1."""
+    """What is asked for: words that must stand in a row, a filter, a page from 1.
+
+    Attributes:
+        hide: environments that are not looked at.
+    """
 
     text: str = ""
     show: str = "all"
     page: int = 1
+    hide: tuple[str, ...] = ()
 
     def url(self, **changed: str) -> str:
         """Return the address with another filter, from its first page."""
         return replace(self, page=1, **changed)._url()
+
+    def toggled_url(self, environment: str) -> str:
+        """Return the address with one environment hidden, or shown again."""
+        rest = tuple(one for one in self.hide if one != environment)
+        hide = rest if environment in self.hide else (*self.hide, environment)
+        return replace(self, page=1, hide=hide)._url()
 
     def page_url(self, page: int) -> str:
         """Return the address of another page."""
@@ -43,6 +57,7 @@ class BoardQuery(Struct, frozen=True):
 
     def _url(self) -> str:
         given = {"q": self.text, "show": self.show, "page": str(self.page)}
+        given["hide"] = ",".join(self.hide)
         told = {key: one for key, one in given.items() if one not in ("", "all", "1")}
         return f"/?{urlencode(told)}" if told else "/"
 
@@ -54,6 +69,7 @@ class ShownBoard(Struct, frozen=True):
         rows: of this page; `cells` the same overlay by overlay, for a repository without apps.
         chips: (name, text, number of rows or overlays) of each filter.
         bad: how many overlays need a look, on all pages.
+        environments: those that are looked at; `all_environments` the others, too.
     """
 
     rows: Sequence[BoardRow]
@@ -63,16 +79,20 @@ class ShownBoard(Struct, frozen=True):
     last: int
     bad: int
     has_apps: bool
+    environments: Sequence[Environment] = ()
+    all_environments: Sequence[Environment] = ()
 
 
 def read_query(given: Mapping[str, str]) -> BoardQuery:
     """Read the query of an address; what makes no sense is left out."""
     show = given.get("show", "all")
     page = given.get("page", "1")
+    hide = given.get("hide", "")[:_LONGEST_HIDE]
     return BoardQuery(
         text=given.get("q", "").strip()[:_LONGEST],
         show=show if show in SHOW else "all",
         page=int(page) if page.isascii() and page.isdigit() and len(page) < 7 else 1,
+        hide=tuple(dict.fromkeys(filter(None, hide.split(","))))[:_MOST_HIDDEN],
     )
 
 
@@ -80,7 +100,8 @@ def shown_board(board: Board, query: BoardQuery, _: Translate) -> ShownBoard:
     """Return what `query` asks for."""
     has_apps = any(row.app is not None for row in board.rows)
     words = query.text.lower().split()
-    found = [row for row in board.rows if _fits(row, words)] if has_apps else list(board.rows)
+    looked_at = _without(board.rows, query.hide)
+    found = [row for row in looked_at if _fits(row, words)] if has_apps else list(looked_at)
     cells = [cell for row in found for cell in row.cells.values() if has_apps or _has(cell, words)]
     _text, wanted = SHOW[query.show]
     rows = [row for row in found if any(map(wanted, row.cells.values()))]
@@ -98,7 +119,20 @@ def shown_board(board: Board, query: BoardQuery, _: Translate) -> ShownBoard:
         last=last,
         bad=board.bad,
         has_apps=has_apps,
+        environments=[one for one in board.environments if one.name not in query.hide],
+        all_environments=board.environments,
     )
+
+
+def _without(rows: Sequence[BoardRow], hide: Sequence[str]) -> Sequence[BoardRow]:
+    """Return the rows without the cells of some environments."""
+    if not hide:
+        return rows
+    left = [
+        BoardRow(row.app, {name: cell for name, cell in row.cells.items() if name not in hide})
+        for row in rows
+    ]
+    return [row for row in left if row.cells]
 
 
 def _number(

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from gitops.core.text.page_links import app_named
 from gitops.errors import NotFound
 from gitops.server.board.board import BoardCell
 from gitops.server.forms import read_form
@@ -219,8 +220,9 @@ class _BoardPages:
         return self._pages.render(request, "preferences.html", here="preferences")
 
     def _cell(self, request: Request) -> BoardCell:
-        name, app = request.path_params["environment"], request.path_params.get("app")
-        cell = self._pages.board().cell(name, app)
+        board, name = self._pages.board(), request.path_params["environment"]
+        app = app_named(request.path_params.get("app"), lambda one: board.has(name, one))
+        cell = board.cell(name, app)
         if cell is None:
             label = name if app is None else f"{app}/{name}"
             raise NotFound(f"there is no overlay {label}")
