@@ -23,6 +23,7 @@ from gitops.core.alerts.aftermath import went_back_alone
 from gitops.core.alerts.alert import Alert, AlertBatch
 from gitops.core.alerts.rule import (
     AT_ONCE,
+    CLUSTER_ROW,
     AlertAction,
     AlertPlace,
     Unplaced,
@@ -86,7 +87,7 @@ class JudgedAlert(Struct, frozen=True):
     def reason(self) -> str:
         """Why it went back, for the commit."""
         said = f": {self.alert.summary}" if self.alert.summary else ""
-        return f"alert {self.alert.name}{said}"
+        return f"{'the cluster says' if self.alert.by_cluster else 'alert'} {self.alert.name}{said}"
 
 
 def judge_alerts(
@@ -108,6 +109,23 @@ def judge_alerts(
         if alert.firing and isinstance(place, AlertPlace):
             memory.note(alert, place, now)
     return tuple(judging.judge(alert, place) for alert, place in placed)
+
+
+def judge_signal(
+    session: Session, label: str, alert: Alert, memory: AlertMemory, state: IndexState
+) -> JudgedAlert:
+    """Say what is to be done about what a cluster says of an overlay: as for an alert.
+
+    Raises as `judge_alerts` does.
+    """
+    app, _, environment = label.rpartition("/")
+    place: AlertPlace | Unplaced = AlertPlace(CLUSTER_ROW, environment, app or None)
+    if label not in state.cells:
+        place = Unplaced(f"there is no overlay {label}")
+    else:
+        memory.note(alert, AlertPlace(CLUSTER_ROW, environment, app or None), session.clock.now())
+    tip = open_tip(session, lenient=True)
+    return _Judging(session, tip, state, AlertBatch((alert,)), memory).judge(alert, place)
 
 
 def act_on(session: Session, judged: JudgedAlert) -> WriteReport:
@@ -162,6 +180,9 @@ class _Judging:
         release = self._state.cells[place.label].release
         if not alert.firing:
             return JudgedAlert(alert, place.label, release, "none", "it has ended")
+        if release is not None and _is_watched(alert, release):
+            known = "it went back, and what comes of that is watched"
+            return JudgedAlert(alert, place.label, release, "none", known)
         overlay = _overlay(self._state.config, place.label)
         why = self._against(alert, place, overlay, release)
         decision = limited(overlay.environment.on_alert, why, self._today(place), place.row.limit)
@@ -219,6 +240,16 @@ class _Judging:
             if one.release is not None and one.release != release.commit:
                 return f"{one.ref.name} does not run {describe(release)} yet"
         return None
+
+
+def _is_watched(alert: Alert, release: Release) -> bool:
+    """Say whether the rollback in force is the alert's own: a repeat is no news.
+
+    Nor is what a cluster says of a rollback by itself.
+    """
+    if not went_back_alone(release):
+        return False
+    return alert.by_cluster or release.intent == alert.intent_against(release.rolled_back or "")
 
 
 def _overlay(config: Config, label: str) -> Overlay:

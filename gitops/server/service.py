@@ -13,6 +13,7 @@ from gitops.core.access.rules import Decision
 from gitops.errors import GitopsError
 from gitops.server.alerts.desk import AlertDesk
 from gitops.server.alerts.keeper import AftermathKeeper
+from gitops.server.alerts.signals import ClusterSignals
 from gitops.server.board.board import Board
 from gitops.server.board.clusters import ClusterNews
 from gitops.server.board.hub import EventHub
@@ -62,6 +63,7 @@ class Service:
         identity: who asks.
         desk: the one writer.
         alerts: alerts of monitoring, and what was done about them.
+        signals: takes in what clusters say of bad releases.
         aftermaths: watches what comes of rollbacks by itself.
         turn: whether this replica is the one that tells.
         teller: tells people what happened, where they have channels.
@@ -97,6 +99,11 @@ class Service:
             self.teller.wake,
             lambda: not settings.read_only and self.turn.is_mine(),
         )
+        self.signals = ClusterSignals(
+            lambda: self.clusters.lives, self.alerts.take_signal, self.turn.is_mine
+        )
+        if not settings.read_only:
+            self.clusters.on_change(self.signals.heard)
         self._own: Person | None = None
         self.identity = IdentityDoor(
             settings.identity(),
@@ -172,6 +179,7 @@ class Service:
         self.turn.start()
         self.teller.start()
         self.pulls.start()
+        self.signals.start()
 
     def stop(self) -> None:
         """End the streams, so that the server can stop; on the event loop."""
@@ -179,6 +187,7 @@ class Service:
         self.board.stop()
         self.pulls.stop()
         self.teller.stop()
+        self.signals.stop()
 
     def close(self) -> None:
         """Do what waits to be written, and let go of everything."""

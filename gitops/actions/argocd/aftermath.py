@@ -83,7 +83,7 @@ def look_after(
             lives.get(name),
             now,
             cell.overlay.environment.wait.timeout,
-            is_stable=any(word.verdict == "stable" for word in cell.words),
+            is_stable=_is_stable(cell, one),
             is_alone=is_alone,
         )
     if kept != known and not session.dry_run:
@@ -119,6 +119,14 @@ def note_ended(session: Session, state: IndexState, ended: Iterable[tuple[str, A
             return
     if mine:
         raise Conflict("what ended could not be kept: others write there all the time")
+
+
+def _is_stable(cell: IndexedCell, one: Aftermath) -> bool:
+    """Say whether it was called stable since: a word on its images is there from long before."""
+    return any(
+        word.verdict == "stable" and word.time is not None and word.time > one.since
+        for word in cell.words
+    )
 
 
 def _watched(cell: IndexedCell, one: Aftermath | None, now: datetime) -> Aftermath | None:

@@ -32,6 +32,7 @@ class Alert(Struct, frozen=True):
         ends_at: when it ended, None while it fires.
         summary: what its author wrote for people, one line; "" for nothing.
         url: where its rule can be looked at; "" for nowhere.
+        by_cluster: a cluster says it, not monitoring.
     """
 
     fingerprint: str
@@ -41,6 +42,7 @@ class Alert(Struct, frozen=True):
     ends_at: datetime | None = None
     summary: str = ""
     url: str = ""
+    by_cluster: bool = False
 
     @property
     def key(self) -> str:

@@ -18,6 +18,9 @@ from gitops.core.environments.alerts import AlertRow
 from gitops.core.environments.environment import OnAlert
 from gitops.core.text.plain import count, short_age
 
+CLUSTER_ROW = AlertRow("what the cluster says", {})
+"""The row of `alerts:` for what clusters say: that has its place, and is bounded as others are."""
+
 AlertAction = Literal["none", "tell", "propose", "rollback"]
 
 AT_ONCE = timedelta(minutes=5)

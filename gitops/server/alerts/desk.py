@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.alerts import AlertMemory, JudgedAlert, act_on, judge_alerts
+from gitops.actions.alerts import AlertMemory, JudgedAlert, act_on, judge_alerts, judge_signal
 from gitops.actions.argocd.aftermath import note_ended
 from gitops.actions.index.state import read_state
-from gitops.core.alerts.aftermath import ALERT_EMAIL, ON_BEHALF
-from gitops.core.alerts.alert import AlertBatch
+from gitops.core.alerts.aftermath import ALERT_EMAIL, CLUSTER_EMAIL, ON_BEHALF
+from gitops.core.alerts.alert import Alert, AlertBatch
 from gitops.core.git.commit import Identity
 from gitops.core.notifications.event import Event
 from gitops.core.report import WriteReport
@@ -108,10 +108,22 @@ class AlertDesk:
             self._remember(one)
         return done
 
+    def take_signal(self, label: str, alert: Alert) -> TakenAlert:
+        """Decide about what a cluster says of an overlay, and do it; see `take`."""
+        with self._lock:
+            with self._lend() as session:
+                state = read_state(session, self._seen())
+                judged = judge_signal(session, label, alert, self._memory, state)
+            done = self._end("cluster", judged, self._begin(judged))
+            self._taken.append(done)
+        self._remember(done)
+        return done
+
     def _begin(self, judged: JudgedAlert) -> Call | None:
         if judged.action not in ("rollback", "propose"):
             return None
         alert = judged.alert
+        email, via = (CLUSTER_EMAIL, "cluster") if alert.by_cluster else (ALERT_EMAIL, "alert")
         about = f"{alert.name} {alert.fingerprint} {alert.starts_at.isoformat()} {alert.url}"
 
         def run(session: Session) -> WriteReport:
@@ -123,8 +135,8 @@ class AlertDesk:
                 verb="rollback",
                 digest=hashlib.sha256(judged.alert.key.encode()).hexdigest(),
                 run=run,
-                author=Identity(f"{ON_BEHALF}{alert.name}", ALERT_EMAIL),
-                trailers=(("Gitops-Via", "alert"), ("Gitops-Alert", about.strip())),
+                author=Identity(f"{ON_BEHALF}{alert.name}", email),
+                trailers=(("Gitops-Via", via), ("Gitops-Alert", about.strip())),
             )
         )
 
