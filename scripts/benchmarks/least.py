@@ -65,7 +65,7 @@ def main(url: str, path: str, image: str, tag: str) -> None:
     who = Identity("Bench", "bench@example.com")
     now = datetime.fromtimestamp(time.time(), UTC)
     commit = codec.render_commit(new, (tip,), who, who, now, f"dev: {image} {tag}")
-    sent = [*made.values(), ("commit", commit)]
+    sent = {**made.objects, codec.object_id("commit", commit): ("commit", commit)}
     command = f"{tip} {codec.object_id('commit', commit)} refs/heads/main\0 report-status"
     answer = post("git-receive-pack", line(command) + b"0000" + pack.make_pack(sent))
     if b"ok refs/heads/main" not in answer:

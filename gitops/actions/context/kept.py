@@ -50,6 +50,7 @@ class _Row:
 
     def __init__(self) -> None:
         self._apps: dict[str, _App] = {}
+        self._folders: dict[str, str] = {}  # app -> the folder that it was read from
         self.having: dict[str, set[str]] = {}
         self.broken: set[str] = set()
 
@@ -62,12 +63,8 @@ class _Row:
         """Return the apps whose folders are not as they were; forget those that are gone."""
         for name in self._apps.keys() - folders.keys():
             self.put(name, None)
-        known = self._apps
-        return [
-            name
-            for name, folder in folders.items()
-            if name not in known or known[name].folder != folder
-        ]
+        known = self._folders
+        return [name for name, folder in folders.items() if known.get(name) != folder]
 
     def put(self, name: str, app: _App | None) -> None:
         """Replace what is known of one app."""
@@ -76,8 +73,9 @@ class _Row:
             self.having[image].discard(name)
         self.broken.discard(name)
         if app is None:
+            self._folders.pop(name, None)
             return
-        self._apps[name] = app
+        self._apps[name], self._folders[name] = app, app.folder
         for image in app.images:
             self.having.setdefault(image, set()).add(name)
         if app.broken:

@@ -19,7 +19,6 @@ from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import (
     MODULE,
     RAW_LENGTH,
-    missing,
     object_id,
     parse_tree,
 )
@@ -209,6 +208,7 @@ class Memory:
         from gitops.adapters.gitrepo.cache.files import LARGEST
         from gitops.adapters.gitrepo.cache.format import Remembered, render
 
+        store.settle()
         # Of many proposals some are let go, before the branches that they are for.
         latest = sorted(self._tips.items(), key=lambda one: not one[0].startswith(_OWN))
         tips = dict(latest[-_BRANCHES:])
@@ -218,6 +218,7 @@ class Memory:
         cut = tuple(sorted(self._cut.difference(tips.values())))
         if (
             self._untidy
+            or store.is_mixed
             or len(cut) > _CUTS
             or len(packs) > _PACKS
             or len(objects) > _LOOSE
@@ -260,7 +261,7 @@ def _fill(store: Store, shelf: Shelf, old: Remembered) -> None:
     store.hold({object_id(*one, old.algorithm): one for one in old.objects})
     for number, commit in enumerate(old.tips.values()):
         store.point(f"{TIPS}{number}", commit)
-    gone = missing(store.path / "objects", old.cut)
+    gone = store.missing(old.cut)
     store.filled = frozenset((*old.tips.values(), *old.cut)).difference(gone)
     store.cut_at(store.filled)
 

@@ -92,6 +92,7 @@ class Checkout(Bare):
             names.append(f"refs/gitops/out{number}")
         if not names:
             return
+        self.store.settle()
         args = ("fetch", "-q", "--no-tags", "--no-write-fetch-head", "--no-recurse-submodules")
         answer = self._git.run(
             [self._here, *_QUIET, *args, "--update-shallow", "--", str(self.store.path), *names]

@@ -24,6 +24,7 @@ from gitops.errors import ManifestError
 TREE, FILE, LINK, MODULE = "40000", "100644", "120000", "160000"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 RAW_LENGTH = {"sha1": 20, "sha256": 32}
+_WIDE = 50  # entries; what has fewer is sorted anew in no time
 
 Read = Callable[[str], "TreeContent"]
 
@@ -127,67 +128,112 @@ def render_tree(tree: TreeContent) -> bytes:
     return b"".join([line for _, line in lines])
 
 
-def patch_tree(
-    root: str | None, files: Mapping[str, bytes | None], read: Read, algorithm: str = "sha1"
-) -> tuple[str, dict[str, GitObject]]:
-    """Return the id of `root`'s tree with `files` replaced (None deletes), and what is new.
+class Patched(Struct):
+    """What a patch made.
 
-    The new objects are told as id -> kind and body. Only the trees on the paths
-    are read. Modes of existing files are kept, new ones are 100644, folders that become empty
-    vanish. Raises ManifestError for a path that is no regular file, or leads through something
-    that is no folder.
+    Attributes:
+        objects: id -> kind and body.
+        grew: new tree -> the tree that it was made from.
     """
-    for path in files:
-        check_path(path)
-    made: dict[str, GitObject] = {}
 
-    def add(kind: str, body: bytes) -> str:
-        oid = object_id(kind, body, algorithm)
-        made[oid] = kind, body
-        return oid
-
-    return add("tree", render_tree(_patched(root, files, read, add))), made
+    objects: dict[str, GitObject] = {}
+    grew: dict[str, str] = {}
 
 
-def _patched(
+def patch_tree(
     root: str | None,
     files: Mapping[str, bytes | None],
     read: Read,
-    add: Callable[[str, bytes], str],
-) -> TreeContent:
-    """Return `root` with `files` replaced; blobs, and the trees below it, go to `add`."""
-    leaves: dict[str, bytes | None] = {}
-    below: dict[str, dict[str, bytes | None]] = {}
-    for path, content in files.items():
-        head, slash, rest = path.partition("/")
-        if slash:
-            below.setdefault(head, {})[rest] = content
-        else:
-            leaves[head] = content
-    tree = dict(read(root)) if root is not None else {}
-    for name, content in leaves.items():
-        old = tree.get(name)
-        if old is not None and (old.mode in (TREE, LINK, MODULE) or name in below):
-            raise ManifestError("is not a regular file", path=name)
-        if content is None:
-            tree.pop(name, None)
-        else:
-            tree[name] = ObjectEntry(old.mode if old else FILE, add("blob", content))
-    for name, inner in below.items():
-        old = tree.get(name)
-        if old is not None and old.mode != TREE:
-            raise ManifestError("is not a folder", path=name)
-        if old is None and all(content is None for content in inner.values()):
-            continue
-        try:
-            found = _patched(old.oid if old else None, inner, read, add)
-        except ManifestError as error:
-            raise ManifestError(error.problem, path=f"{name}/{error.path}") from None
-        if found:
-            tree[name] = ObjectEntry(TREE, add("tree", render_tree(found)))
-        else:
-            del tree[name]
-    return tree
+    algorithm: str = "sha1",
+    *,
+    body_of: Callable[[str], bytes] | None = None,
+) -> tuple[str, Patched]:
+    """Return the id of `root`'s tree with `files` replaced (None deletes), and what is new.
+
+    Only the trees on the paths are read, with `body_of` the bytes of some of them as well. Modes of
+    existing files are kept, new ones are 100644, folders that become empty vanish. Raises
+    ManifestError for a path that is no regular file, or leads through something that is no folder.
+    """
+    for path in files:
+        check_path(path)
+    patch = _Patch(read, algorithm, body_of)
+    return patch.tree(root, patch.entries(root, files)), patch.made
+
+
+class _Patch:
+    """The work of `patch_tree`."""
+
+    def __init__(self, read: Read, algorithm: str, body_of: Callable[[str], bytes] | None) -> None:
+        self.made = Patched()
+        self._read = read
+        self._algorithm = algorithm
+        self._body_of = body_of
+
+    def _add(self, kind: str, body: bytes) -> str:
+        oid = object_id(kind, body, self._algorithm)
+        self.made.objects[oid] = (kind, body)
+        return oid
+
+    def tree(self, old: str | None, tree: TreeContent) -> str:
+        """Add the tree that `old` became."""
+        body = self._replaced(old, tree) if old is not None else None
+        oid = self._add("tree", body if body is not None else render_tree(tree))
+        if old is not None and old != oid:
+            self.made.grew[oid] = old
+        return oid
+
+    def _replaced(self, old: str, tree: TreeContent) -> bytes | None:
+        """Return the body where nothing but a few ids of a wide tree are new: no need to sort."""
+        before = self._read(old)
+        if self._body_of is None or len(tree) < _WIDE or before.keys() != tree.keys():
+            return None
+        body = self._body_of(old)
+        for name, entry in tree.items():
+            was = before[name]
+            if was is entry:
+                continue
+            line = f"{was.mode} {name}\0".encode("utf-8", "surrogateescape")
+            told = line + bytes.fromhex(was.oid)
+            if was.mode != entry.mode or body.count(told) != 1:
+                return None
+            body = body.replace(told, line + bytes.fromhex(entry.oid))
+        return body
+
+    def entries(self, root: str | None, files: Mapping[str, bytes | None]) -> TreeContent:
+        """Return `root` with `files` replaced; add blobs, and the trees below it."""
+        leaves: dict[str, bytes | None] = {}
+        below: dict[str, dict[str, bytes | None]] = {}
+        for path, content in files.items():
+            head, slash, rest = path.partition("/")
+            if slash:
+                below.setdefault(head, {})[rest] = content
+            else:
+                leaves[head] = content
+        tree = dict(self._read(root)) if root is not None else {}
+        for name, content in leaves.items():
+            old = tree.get(name)
+            if old is not None and (old.mode in (TREE, LINK, MODULE) or name in below):
+                raise ManifestError("is not a regular file", path=name)
+            if content is None:
+                tree.pop(name, None)
+            else:
+                tree[name] = ObjectEntry(old.mode if old else FILE, self._add("blob", content))
+        for name, inner in below.items():
+            old = tree.get(name)
+            if old is not None and old.mode != TREE:
+                raise ManifestError("is not a folder", path=name)
+            if old is None and all(content is None for content in inner.values()):
+                continue
+            was = old.oid if old is not None else None
+            try:
+                found = self.entries(was, inner)
+            except ManifestError as error:
+                raise ManifestError(error.problem, path=f"{name}/{error.path}") from None
+            if found:
+                tree[name] = ObjectEntry(TREE, self.tree(was, found))
+            else:
+                del tree[name]
+        return tree
 
 
 def render_commit(

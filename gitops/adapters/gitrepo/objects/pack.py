@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -25,6 +25,10 @@ _OFFSET, _REFERENCE = 6, 7  # deltas on what stands before, and on an id
 HEADER = 12  # bytes of a pack before its first object
 _TRAILER = 20
 _MOST_INFLATED = LARGEST  # bytes of all objects of one pack
+_SHORT = 512  # bytes; what is shorter is put in whole
+_INSERTED = 127  # bytes that one command of a delta may bring
+_AT_ONCE = 0xFFFF  # bytes that one command may copy, in every Git there is
+_COPIED = 1 << 31
 _WINDOW = 1 << 11  # bytes that are inflated at once: what comes of them is small
 
 _SHIFTS = tuple(tuple(8 * bit for bit in range(4) if code >> bit & 1) for code in range(16))
@@ -215,30 +219,95 @@ def _size(delta: bytes, at: int) -> tuple[int, int]:
             return size, at
 
 
-def make_pack(objects: Iterable[GitObject]) -> bytes:
-    """Return a pack with these objects, none of them as a delta."""
-    return _sealed([_packed(*one) for one in objects])
+def make_pack(objects: Mapping[str, GitObject], grew: Mapping[str, str] = {}) -> bytes:
+    """Return a pack with these objects, in their order.
+
+    Args:
+        grew: an object -> one that it differs little from; where that one stands before it in the
+            pack, only what differs is put in.
+    """
+    parts, before = list[bytes](), set[str]()
+    for oid, (kind, body) in objects.items():
+        base = grew.get(oid, "")
+        delta = _delta(objects[base][1], body) if base in before else None
+        if delta is None:
+            parts.append(_packed(_NUMBERS[kind], body))
+        else:
+            parts.append(_packed(_REFERENCE, delta, bytes.fromhex(base)))
+        before.add(oid)
+    return _sealed(parts)
 
 
 def pack_up(objects: Mapping[str, GitObject]) -> tuple[ReadPack, bytes]:
     """Return a pack with objects that are what their ids say, and its bytes."""
     parts, entries, at = list[bytes](), list[PackedEntry](), HEADER
     for oid, one in objects.items():
-        parts.append(part := _packed(*one))
+        parts.append(part := _packed(_NUMBERS[one[0]], one[1]))
         entries.append(PackedEntry(oid, at, zlib.crc32(part)))
         at += len(part)
     whole = _sealed(parts)
     return ReadPack(whole[-_TRAILER:].hex(), False, objects, entries), whole
 
 
-def _packed(kind: str, body: bytes) -> bytes:
+def _packed(number: int, body: bytes, base: bytes = b"") -> bytes:
+    """Return one object of a pack: the number of its kind, and of a delta the id of its base."""
     rest = len(body) >> 4
-    head = bytearray([_NUMBERS[kind] << 4 | len(body) & 15])
+    head = bytearray([number << 4 | len(body) & 15])
     while rest:
         head[-1] |= 128
         head.append(rest & 127)
         rest >>= 7
-    return bytes(head) + zlib.compress(body, 1)
+    return bytes(head) + base + zlib.compress(body, 1)
+
+
+def _delta(base: bytes, body: bytes) -> bytes | None:
+    """Return what makes `body` of `base`, where they differ in one short place; else None."""
+    if min(len(base), len(body)) < _SHORT:
+        return None
+    begin = _alike(base, body)
+    end = _alike(base[begin:][::-1], body[begin:][::-1])
+    new = body[begin : len(body) - end]
+    if len(new) > _INSERTED or max(len(base), len(body)) >= _COPIED:
+        return None
+    return b"".join(
+        (
+            _render_size(len(base)),
+            _render_size(len(body)),
+            _copy(0, begin),
+            bytes([len(new)]) + new if new else b"",
+            _copy(len(base) - end, end),
+        )
+    )
+
+
+def _alike(one: bytes, other: bytes) -> int:
+    """Return how many bytes are the same at the front."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _copy(start: int, size: int) -> bytes:
+    """Return the command that copies `size` bytes, in as many parts as it takes."""
+    parts = b""
+    while size > 0:
+        some = min(size, _AT_ONCE)
+        parts += b"\xff" + start.to_bytes(4, "little") + some.to_bytes(3, "little")
+        start, size = start + some, size - some
+    return parts
+
+
+def _render_size(number: int) -> bytes:
+    told = bytearray()
+    while number > 127:
+        told.append(number & 127 | 128)
+        number >>= 7
+    return bytes([*told, number])
 
 
 def _sealed(parts: Sequence[bytes]) -> bytes:

@@ -109,11 +109,13 @@ class ObjectReader(BatchReader):
         return found or self.ask([name])[0]
 
     def add(self, objects: Mapping[str, GitObject]) -> None:
-        """Remember objects."""
+        """Remember objects; what has been here longest goes when there is no room."""
         for oid, one in objects.items():
             if oid not in self._here:
                 self._here[oid] = one
                 self._size += len(one[1])
+        while self._size > 2 * _ROOM:
+            self.let_go([next(iter(self._here))])
 
     def read(self, oids: Iterable[str]) -> list[str]:
         """Read objects that will be asked for one by one; return those that are new in memory."""

@@ -12,7 +12,6 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,8 +33,10 @@ from gitops.adapters.gitrepo.objects.codec import (
 )
 from gitops.adapters.gitrepo.objects.layout import lay_out
 from gitops.adapters.gitrepo.objects.leftovers import PREFIX, forget, remember
+from gitops.adapters.gitrepo.objects.made import MadeObjects, parents_of
 from gitops.adapters.gitrepo.objects.pack import ReadPack
 from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader
+from gitops.adapters.gitrepo.objects.waiting import WaitingObjects
 from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 _DAMAGED = "what was kept of the repository is damaged, and is read anew"
 _WIDE = 2048  # bytes of a tree, some fifty entries: what is smaller is parsed in no time
+_WAITING = 1 << 24  # bytes that were made here and wait for their files
 _ENTRIES = 200_000  # of folders that are remembered; the oldest ones go
 
 
@@ -51,13 +53,12 @@ class Store:
 
     Attributes:
         path: its folder.
-        args: the options that point git at it, for the front of its arguments.
         algorithm: `sha1` or `sha256`.
         damaged: an object was missing, or not what its id says.
         filled: commits that an earlier call left here, cut off from their past.
         unproven: packs whose objects nobody has hashed; see `vouch`.
         stays: it serves many calls: what they read is remembered, and the reader goes on.
-        made: objects that no server may have yet.
+        new, made: objects that no server may have yet.
         ahead: objects in memory before they are asked for.
     """
 
@@ -84,17 +85,18 @@ class Store:
         self._trees: dict[str, TreeContent] = {}
         self._entries = 0  # of all of them
         self._wide: WideTrees | None = None
-        self.made: dict[str, GitObject] = {}
-        self._made_with: dict[str, tuple[str, ...]] = {}  # tree -> what was made for it
+        self.new = MadeObjects()
+        self.made = self.new.objects
         self._held: dict[str, GitObject] = {}  # what `hold` was given, in the packs called
         self._few: set[str] = set()
         self.algorithm = algorithm
         try:
             with interrupts.held():  # also while the place for temporary files is looked for
                 self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
-                self.args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
+                self._args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
                 remember(self.path)
-            self.ahead = ObjectReader(git, self.args)
+            self.ahead = ObjectReader(git, self._args)
+            self._waiting = WaitingObjects(self.path / "objects")
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             lay_out(self.path, algorithm, borrow)
@@ -102,6 +104,21 @@ class Store:
             raise Denied(
                 f"cannot make a temporary folder: {error}", hint="TMPDIR names another place"
             ) from None
+
+    @property
+    def args(self) -> tuple[str, ...]:
+        """The options that point git at it, for the front of its arguments; all has its file."""
+        self.settle()
+        return self._args
+
+    def settle(self) -> None:
+        """Give all that was made here its files: somebody reads them who is not we."""
+        self._waiting.write(as_pack=self.stays and self.algorithm == "sha1")
+
+    @property
+    def is_mixed(self) -> bool:
+        """It has packs of which whoever keeps some of them does not know."""
+        return self._waiting.packed
 
     def write(self, kind: str, body: bytes) -> str:
         """Store an object and return its id."""
@@ -111,7 +128,8 @@ class Store:
 
     def _make(self, objects: Mapping[str, GitObject]) -> None:
         self.made.update(objects)
-        write_loose(self.path / "objects", objects)
+        self.ahead.add(objects)
+        self._waiting.add(objects)
 
     def note(self, oid: str) -> None:
         """Take note that git made an object here."""
@@ -120,23 +138,9 @@ class Store:
 
     def shared(self) -> None:
         """Take note that the server has all that was made here."""
-        self.ahead.add(self.made)
-        self.made.clear()
-        self._made_with.clear()
-
-    def lacking(self, tips: Iterable[str]) -> list[GitObject]:
-        """Return what was made here and belongs to `tips`; all else came from the server."""
-        found: dict[str, GitObject] = {}
-        waiting = list(tips)
-        while waiting:
-            oid = waiting.pop()
-            if oid in found or oid not in self.made:
-                continue
-            found[oid] = kind, body = self.made[oid]
-            waiting += self._made_with.get(oid, ())
-            if kind == "commit":
-                waiting += [body[5 : body.index(b"\n")].decode(), *_parents(body)]
-        return list(found.values())
+        self.new.clear()
+        if self._waiting.size > _WAITING:
+            self.settle()
 
     def keep(self, pack: ReadPack, whole: bytes, *, few: bool = False) -> None:
         """Keep a pack that was read in process, and remember its objects; `few`: as `hold` does."""
@@ -177,9 +181,11 @@ class Store:
         Raises what `patch_tree` raises.
         """
         root = None if base is None else self.tree_of(base)
-        oid, made = patch_tree(root, files, self.tree, self.algorithm)
-        self._make(made)
-        self._made_with[oid] = (*made, *self._made_with.get(root or "", ()))
+        oid, made = patch_tree(
+            root, files, self.tree, self.algorithm, body_of=lambda tree: self.read(tree)[1]
+        )
+        self._make(made.objects)
+        self.new.patched(oid, root, made)
         return oid
 
     def read(self, name: str) -> tuple[str, bytes]:
@@ -203,7 +209,7 @@ class Store:
         """
         if "\n" in name:
             return None
-        found = self.made.get(name) or self.ahead.find(name)
+        found = self.made.get(name) or self._waiting.get(name) or self.ahead.find(name)
         if found is TOO_LARGE:
             raise ManifestError(
                 f"is larger than {LARGEST >> 20} MB", path=f"object {name[:12]}", column=None
@@ -214,9 +220,15 @@ class Store:
 
     def holds(self, oid: str) -> bool:
         """Say whether the object is here; unlike `find` this never makes git fetch it."""
-        if not missing(self.path / "objects", [oid]):
+        if not self.missing([oid]):
             return True
         return self._borrows and self.find(oid) is not None
+
+    def missing(self, oids: Iterable[str]) -> list[str]:
+        """Return those of `oids`, each once, that are not here."""
+        return missing(
+            self.path / "objects", (one for one in oids if self._waiting.get(one) is None)
+        )
 
     def tree(self, oid: str) -> TreeContent:
         """Return the entries of the tree `oid`; trees that were read lately are remembered."""
@@ -265,7 +277,7 @@ class Store:
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """Return the parents of `commit`, also where the store was cut off."""
-        return _parents(self.read(commit)[1])
+        return parents_of(self.read(commit)[1])
 
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""
@@ -281,9 +293,8 @@ class Store:
         with stays cut until a server says otherwise: some of its past may lie in the packs.
         """
         cut = self.boundary() - self.filled
-        objects = self.path / "objects"
-        parents = {one: self.parents(one) for one in cut.difference(missing(objects, cut))}
-        lacking = set(missing(objects, (one for some in parents.values() for one in some)))
+        parents = {one: self.parents(one) for one in cut.difference(self.missing(cut))}
+        lacking = set(self.missing(one for some in parents.values() for one in some))
         joined = {one for one, some in parents.items() if lacking.isdisjoint(some)}
         if joined:
             self.cut_at(self.boundary() - joined)
@@ -365,10 +376,3 @@ class Store:
         forget(self.path)
         with suppress(OSError):
             os.close(self._lock)
-
-
-def _parents(commit: bytes) -> tuple[str, ...]:
-    """Return the parents that the body of a commit names."""
-    lines = iter(commit.split(b"\n")[1:])  # the first line is the tree
-    named = takewhile(lambda line: line.startswith(b"parent "), lines)
-    return tuple(line[7:].decode() for line in named)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.exchange import Exchange
 from gitops.adapters.gitrepo.wire.order import Wanted
@@ -90,7 +89,7 @@ class DeepeningHistory:
         """Fetch those of these blobs that the store lacks, all at once."""
         if not (self._filters and self._by_id):
             return
-        lacking = missing(store.path / "objects", (oid for oid in oids if oid not in self._asked))
+        lacking = store.missing(oid for oid in oids if oid not in self._asked)
         if not lacking:
             return
         self._asked.update(lacking)

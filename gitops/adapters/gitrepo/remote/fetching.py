@@ -8,7 +8,6 @@ from pathlib import Path
 
 from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
 from gitops.adapters.gitrepo.command.process import Git, RunningGit
-from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.reader import LARGEST
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, FETCH
@@ -163,7 +162,7 @@ class Fetching:
 
     def together(self, store: Store, memory: Memory, commits: Sequence[str]) -> bool:
         """Fetch the newest commits of branches of our own, all at once; False: one by one then."""
-        lacking = missing(store.path / "objects", commits)
+        lacking = store.missing(commits)
         if len(lacking) < _SEVERAL:
             return False
         haves, doing = tuple(self.whole), f"reading {len(lacking)} proposals"

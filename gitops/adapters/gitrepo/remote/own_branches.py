@@ -5,11 +5,12 @@ Others may push branches below `gitops/`, of any size: none is fetched but by it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from gitops.adapters.gitrepo.command.messages import AnswerKind, PushVerdict
 from gitops.core.ledger import LEDGER_BRANCH
+from gitops.ports import RefUpdate
 
 _PREFIX = "gitops/"
 _FEW = 2  # proposals that are asked for by fetching them
@@ -54,6 +55,13 @@ class OwnBranches:
         self._asked: set[str] = set()
         self._refs = refs
         self._ledger = ledger
+
+    def moved(self, updates: Iterable[RefUpdate]) -> None:
+        """Take note of a push that landed: what was listed before it is old."""
+        if self._refs is not None:
+            moved = {one.ref: one.new for one in updates}
+            refs = {**self._refs, **moved}
+            self._refs = {ref: oid for ref, oid in refs.items() if oid is not None}
 
     def all(self, refs: Callable[[str], Mapping[str, str]]) -> Mapping[str, str]:
         """Return branch -> commit of all of them. `refs` lists the refs of a pattern."""

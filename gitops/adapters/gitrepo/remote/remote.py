@@ -17,7 +17,6 @@ from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import read_answer, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
-from gitops.adapters.gitrepo.objects.codec import missing
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote import fetching
@@ -323,7 +322,7 @@ class Remote:
     def fetch_blobs(self, oids: Sequence[str]) -> None:
         """Fetch the contents that `deepen` left out."""
         self._may_ask()
-        if missing(self.store.path / "objects", oids):
+        if self.store.missing(oids):
             self._memory.mixed(self.store)
             self._past.fetch_blobs(self.store, oids)
 
@@ -342,6 +341,7 @@ class Remote:
         verdict = read_answer(answer, updates, lambda: self._now(updates))
         if verdict.kind is AnswerKind.LANDED:
             self._memory.pushed(updates, won=bet is not None)
+            self._own.moved(updates)  # others may ask after this call has
             self._fetching.whole |= {
                 update.new: None for update in updates if update.new is not None
             }

@@ -74,7 +74,7 @@ def push(
     words = [one for one in (*_PLAIN, "object-format=sha1") if one in features]
     words += ["atomic"] if len(moving) > 1 else []
     new = [update.new for update in moving if update.new is not None]
-    body = make_pack(store.lacking(new)) if new else b""
+    body = make_pack(store.new.lacking(new), store.new.grew) if new else b""
     try:
         answer = wire.post(RECEIVE, _commands(moving, words) + body)
         return _report(git, answer, updates)

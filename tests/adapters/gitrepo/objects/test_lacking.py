@@ -52,8 +52,8 @@ def test_what_was_made_for_a_commit_comes_along(store: Store) -> None:
 
     for tip in (second, third, beside, blob):
         lacking = {store.made[one] for one in reached(store, tip) - shared}
-        assert lacking <= set(store.lacking([tip]))
-    assert [store.made[blob]] == store.lacking([blob])
-    assert [] == store.lacking([first])
-    assert len(store.lacking([second])) == 4  # a commit, two folders, a file
+        assert lacking <= set(store.new.lacking([tip]).values())
+    assert {blob: store.made[blob]} == store.new.lacking([blob])
+    assert {} == store.new.lacking([first])
+    assert len(store.new.lacking([second])) == 4  # a commit, two folders, a file
     assert store.tree(store.tree_of(second))["a"].mode == TREE

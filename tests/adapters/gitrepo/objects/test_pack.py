@@ -11,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from gitops.adapters.gitrepo.objects import pack
-from gitops.adapters.gitrepo.objects.codec import object_id
+from gitops.adapters.gitrepo.objects.codec import (
+    FILE,
+    TREE,
+    ObjectEntry,
+    object_id,
+    parse_tree,
+    patch_tree,
+    render_tree,
+)
 from gitrepos import Repo
 
 WIDE = b"".join(b"line %d\n" % number for number in range(4000))
@@ -68,7 +76,7 @@ def test_deltas_on_what_is_not_in_the_pack(repo: Repo) -> None:
 def test_git_reads_what_we_make(repo: Repo, tmp_path: Path) -> None:
     """A pack of ours holds what it should, empty objects and large ones, too."""
     objects = pack.read_pack(packed(repo), lambda _: None).objects
-    (tmp_path / "p.pack").write_bytes(pack.make_pack(objects.values()))
+    (tmp_path / "p.pack").write_bytes(pack.make_pack(objects))
     subprocess.run(["git", "index-pack", str(tmp_path / "p.pack")], check=True, capture_output=True)
     told = subprocess.run(
         ["git", "verify-pack", "-v", str(tmp_path / "p.idx")],
@@ -78,6 +86,62 @@ def test_git_reads_what_we_make(repo: Repo, tmp_path: Path) -> None:
     ).stdout
 
     assert all(oid in told for oid in objects)
+
+
+def test_wide_folders_are_told_by_what_differs(tmp_path: Path) -> None:
+    """A hundred commits that change an app each: git finds every folder as it was made, and each
+    after the first takes a few bytes; what differs in many places is put in whole."""
+    draw = random.Random(3)
+    tree = {f"a{number}": ObjectEntry(TREE, f"{number:040x}") for number in range(2000)}
+    tree |= {"a7 a8": ObjectEntry(TREE, "0" * 40), "ümlaut": ObjectEntry(FILE, "1" * 40)}
+    body = render_tree(tree)
+    oid = object_id("tree", body)
+    objects, grew = {oid: ("tree", body)}, dict[str, str]()
+    for number in range(100):
+        changed = draw.sample(sorted(tree), 1 if number % 10 else 5)
+        tree |= {one: ObjectEntry(tree[one].mode, draw.randbytes(20).hex()) for one in changed}
+        if number == 50:
+            tree["new"] = ObjectEntry(TREE, "2" * 40)
+        body = render_tree(tree)
+        grew[object_id("tree", body)] = oid
+        oid = object_id("tree", body)
+        objects[oid] = ("tree", body)
+
+    whole = pack.make_pack(objects, grew)
+
+    assert len(whole) < 13 * len(body)
+    assert objects == pack.read_pack(whole, lambda _: None).objects
+    (tmp_path / "p.pack").write_bytes(whole)
+    index = ["git", "index-pack", str(tmp_path / "p.pack")]
+    subprocess.run(index, check=True, capture_output=True)
+    store = Repo.bare(tmp_path / "m.git")
+    unpack = ["git", f"--git-dir={store.path}", "unpack-objects", "-q"]
+    subprocess.run(unpack, input=whole, check=True)
+    assert "tree" == store.git("cat-file", "-t", oid).strip()
+
+
+def test_a_patched_folder_is_as_if_made_anew() -> None:
+    """Only ids of a wide folder are new: spliced, it is byte for byte what sorting gives; also
+    where an id looks like an entry."""
+    tree = {f"a{number}": ObjectEntry(TREE, f"{number:040x}") for number in range(300)}
+    inner = render_tree({"f": ObjectEntry(FILE, "3" * 40)})
+    tree["odd"] = ObjectEntry(TREE, object_id("tree", inner))
+    bodies = {"root": render_tree(tree), object_id("tree", inner): inner}
+    for number in range(300):
+        bodies[f"{number:040x}"] = inner
+    trees = {oid: parse_tree(body) for oid, body in bodies.items()}
+    files: list[dict[str, bytes | None]] = [
+        {"a7/f": b"x"},
+        {"a7/f": b"x", "odd/f": b"y", "a299/f": b"z"},
+        {"a7/f": b"x", "added/f": b"y"},
+        {"a7/f": None},
+    ]
+    for patch in files:
+        plain, _ = patch_tree("root", patch, trees.__getitem__)
+        oid, made = patch_tree("root", patch, trees.__getitem__, body_of=bodies.__getitem__)
+        assert plain == oid
+        assert "root" == made.grew[oid]
+        assert all(object_id(*one) == name for name, one in made.objects.items())
 
 
 def test_what_is_no_pack(repo: Repo) -> None:
@@ -115,11 +179,12 @@ def test_a_large_object_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> No
     """What is inflated bit by bit is the same, and no more and no less than it says."""
     monkeypatch.setattr(pack, "_WINDOW", 16)
     body = random.Random(16).randbytes(3000) + b"x" * 100_000
-    whole = pack.make_pack([("blob", body), ("blob", b""), ("blob", b"after")])
+    objects = {object_id("blob", one): ("blob", one) for one in (body, b"", b"after")}
+    whole = pack.make_pack(objects)
 
     found = pack.read_pack(whole, lambda _: None).objects
 
-    assert found == {object_id("blob", one): ("blob", one) for one in (body, b"", b"after")}
+    assert found == objects
     for size in (len(body) - 1, len(body) + 1):
         head = bytes(
             [0xB0 | size & 15, 0x80 | size >> 4 & 127, 0x80 | size >> 11 & 127, size >> 18]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -33,6 +34,14 @@ def build(store: Store, paths: Sequence[str]) -> CommitSnapshot:
     )
 
 
+def leave_to_git(store: Store) -> None:
+    """Forget what was made: from now on git alone has it."""
+    oids = list(store.made)
+    store.settle()
+    store.made.clear()
+    store.ahead.let_go(oids)
+
+
 def count(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that grows by the number of names in each exchange."""
     asked: list[int] = []
@@ -52,6 +61,7 @@ def test_what_is_prepared_is_asked_for_together(
     """Folders and files that were announced take a few exchanges, not one each."""
     folders = [f"apps/a{number}/dev" for number in range(60)]
     snapshot = build(store, [f"{folder}/{FILE}" for folder in folders])
+    leave_to_git(store)
     asked = count(monkeypatch)
     snapshot.prepare([*folders, "apps/none/dev", f"{folders[0]}/{FILE}"], [FILE])
     for folder in folders:
@@ -64,6 +74,7 @@ def test_what_is_prepared_is_asked_for_together(
 def test_more_than_fits_into_a_pipe_comes_whole(store: Store) -> None:
     """Twelve hundred objects, one that is not there among them: each answer is of its own name."""
     oids = [store.write("blob", b"%d" % number * 50) for number in range(1200)]
+    leave_to_git(store)
     store.ahead.read([*oids[:600], "0" * 40, *oids[600:]])
     assert all(store.read(oid)[1] == b"%d" % number * 50 for number, oid in enumerate(oids))
     assert store.find("0" * 40) is None
@@ -74,13 +85,32 @@ def test_what_is_expected_comes_a_few_at_a_time(
 ) -> None:
     """A hundred contents, read in the order that was told, take seven exchanges."""
     oids = [store.write("blob", b"%d" % number * 50) for number in range(100)]
+    leave_to_git(store)
     asked = count(monkeypatch)
-    store.made.clear()
     store.ahead.expect([*oids[:50], "0" * 40, *oids[50:]])
     assert all(store.read(oid)[1] == b"%d" % number * 50 for number, oid in enumerate(oids))
     assert sum(asked) == 101
     assert len(asked) == 7
     assert store.find("0" * 40) is None
+
+
+@pytest.mark.parametrize("number", [10, 100])
+@pytest.mark.parametrize("stays", [False, True])
+def test_git_sees_what_was_made_when_it_is_asked(store: Store, number: int, *, stays: bool) -> None:
+    """Nothing has a file before somebody asks git; then all has, loose, or many as one pack."""
+    store.stays = stays
+    oids = [store.write("blob", b"%d" % number) for number in range(number)]
+    assert [] == [*(store.path / "objects").glob("??/*"), *store.pack_folder.iterdir()]
+    assert [] == store.missing(oids)
+    assert store.holds(oids[0])
+
+    git = ["git", *store.args, "cat-file", "--batch-check"]
+    told = subprocess.run(git, input="\n".join(oids), capture_output=True, text=True, check=True)
+
+    assert number == told.stdout.count(" blob ")
+    assert (stays and number > 64) == store.is_mixed == bool(store.packs())
+    leave_to_git(store)
+    assert b"3" == store.read(oids[3])[1]
 
 
 @pytest.mark.parametrize("body", [b"40000 abc", b"x", b"40000 a\0" + bytes(19), b"a\0 "])

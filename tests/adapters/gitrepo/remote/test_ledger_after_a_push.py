@@ -1,0 +1,36 @@
+"""Branches of our own, in a process whose calls take turns on one repository."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from gitops.adapters.gitrepo.repository import open_repository
+from gitops.ports import NewCommit, RefUpdate
+from gitrepos import ENVIRON, Repo
+from servers.git_http import GitServer
+
+LEDGER = "gitops/ledger"
+
+
+def test_what_was_listed_before_a_push_is_old(tmp_path: Path) -> None:
+    """One call moves the ledger after another one has read a tip: who asks next sees the move."""
+    repo = Repo.bare(tmp_path / "m.git")
+    repo.commit({"a": b"1"})
+    repo.git("branch", LEDGER, "main")
+    environ = {**os.environ, **ENVIRON, "GITOPS_CACHE": "off"}
+    with (
+        GitServer(tmp_path) as server,
+        open_repository(f"{server.url}/m.git", environ=environ) as kept,
+    ):
+        kept.again()
+        kept.snapshot()
+        old = kept.snapshot(LEDGER).commit
+        kept.snapshot()  # somebody else's call: the branches are listed with it
+        line = NewCommit((old,), {"b": b"2"}, "line\n", datetime.now(UTC))
+        new = kept.create(line)
+        assert kept.push([RefUpdate(f"refs/heads/{LEDGER}", old, new)]) is None
+
+        assert new == kept.snapshot(LEDGER).commit
+        assert new == kept.own_branches()[LEDGER]
