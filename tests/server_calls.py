@@ -6,10 +6,13 @@ import os
 import time
 from collections.abc import Callable
 
+from gitops.actions.approve import ApproveRequest, approve
 from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold, resume
+from gitops.actions.promote import PromoteRequest, promote
+from gitops.actions.qa import QaRequest, qa
 from gitops.actions.rollback import RollbackRequest, rollback
 from gitops.core.git.commit import Identity, timed_id
 from gitops.core.report import WriteReport
@@ -80,3 +83,23 @@ def going_back(app: str, bad: str | None = None) -> CallOrder:
     """Roll an overlay back."""
     request = RollbackRequest(Named((f"{app}/dev",)), bad=bad)
     return order("rollback", lambda session: rollback(session, request), body=f"{app}{bad}")
+
+
+def judging(
+    app: str, release: str, verdict: str = "qa-passed", name: str | None = None
+) -> CallOrder:
+    """Put a verdict on a release of an overlay into the ledger."""
+    request = QaRequest(named=Named((f"{app}/dev",)), verdict=verdict, release=release)
+    return order("qa", lambda session: qa(session, request), name, body=app + verdict)
+
+
+def promoting(app: str, to: str) -> CallOrder:
+    """Carry on what dev has."""
+    request = PromoteRequest(to=(f"{app}/{to}",))
+    return order("promote", lambda session: promote(session, request), body=app + to)
+
+
+def approving(app: str, environment: str, name: str | None = None) -> CallOrder:
+    """Let a proposal in."""
+    request = ApproveRequest(Named((f"{app}/{environment}",)))
+    return order("approve", lambda session: approve(session, request), name, body=app)

@@ -189,7 +189,9 @@ def _record(view: OverlayView, present: OpenProposal) -> Appended:
             signer = session.evidence.signed_by([commit], listed).get(commit)
             _check_approver(view, present, signer)
 
-    known = approvals(ledger_of(view).entries, head)
+    entries = ledger_of(view).entries
+    _refuse_another(view, present, entries)
+    known = approvals(entries, head)
     void = _makers(view, present) if listed is not None else frozenset[str]()
     if any(entry.record.by == name and entry.who.lower() not in void for entry in known):
         return Appended(None, 0, ())
@@ -202,6 +204,24 @@ def _record(view: OverlayView, present: OpenProposal) -> Appended:
     )
     subject = f"{view.label}: approved {head[:7]}"
     return append_records(view, [record], action="approve", subject=subject, vet=vet)
+
+
+def _refuse_another(
+    view: OverlayView, present: OpenProposal, entries: Sequence[LedgerEntry]
+) -> None:
+    """Refuse to let in another proposal than the one that this very call has approved before.
+
+    Whoever died after that line was asked again, and the proposal was made anew meanwhile.
+    """
+    for entry in entries:
+        record = entry.record
+        before = record.verdict == "approved" and record.intent == view.session.intent
+        if before and record.commit != present.commit:
+            raise Refused(
+                f"{view.label}: {record.commit[:7]} was approved, and {present.branch} is at "
+                f"{present.commit[:7]} by now",
+                hint="look at it, and approve it with a new call",
+            )
 
 
 def _given(view: OverlayView, present: OpenProposal) -> list[LedgerEntry]:

@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import pytest
 
 from gitops.errors import GitopsError, Refused, Unavailable
+from gitops.ports import Lost, RefUpdate
 from gitops.server.writer.order import Call, KeyReused
 from gitops.server.writer.writer import Writer
 from gitops.wiring.kept import open_door
 from gitrepos import Repo
-from server_calls import deploying, going_back, holding, new_id, path_of, resuming
+from server_calls import (
+    CONFIG,
+    approving,
+    deploying,
+    going_back,
+    holding,
+    judging,
+    new_id,
+    path_of,
+    promoting,
+    resuming,
+)
 from servers.git_http import GitServer
+
+Push = Callable[[Sequence[RefUpdate]], Lost | None]
 
 
 @pytest.fixture
@@ -157,6 +172,97 @@ def test_a_batch_that_a_hook_declines_is_halved(
     gate.open.set()
     outcomes = [told(call) for call in [first, *calls]]
     assert ["committed"] * 3 + ["hook-declined"] + ["committed"] * 2 == outcomes
+
+
+def test_no_answer_rests_on_what_is_only_about_to_be_pushed(repo: Repo, writer: Writer) -> None:
+    """Two ask for the same that the server does not want: the second is not told that it is there
+    already; nor is a deploy refused for a hold that never came to be."""
+    decline = '{ echo "not today"; exit 1; }'
+    repo.hook(
+        "pre-receive",
+        'while read old new ref; do git log --format=%s "$old..$new" | '
+        f"grep -q -e a3 -e hold && {decline}; done; exit 0",
+    )
+    with writer.stopped():
+        calls = [writer.submit(deploying("shop/a3:2")) for _ in range(2)]
+        calls += [writer.submit(holding("a1")), writer.submit(deploying("shop/a1:2"))]
+    declined = ["hook-declined"] * 3
+    assert [*declined, "committed"] == [told(call) for call in calls]
+
+
+def test_the_first_words_of_a_ledger_go_in_together(repo: Repo, writer: Writer) -> None:
+    """Nobody has judged anything yet, and several do at once: each has its line."""
+    assert "committed" == told(writer.submit(deploying("shop/a0:2")))
+    release = repo.head()
+    with writer.stopped():
+        calls = [writer.submit(judging("a0", release, word)) for word in ("qa-passed", "qa-failed")]
+    assert ["committed"] * 2 == [told(call) for call in calls]
+    assert "2" == repo.git("rev-list", "--count", "gitops/ledger").strip()
+
+
+class Dead(Exception):
+    """The process has ended."""
+
+
+def _dies(push: Push, updates: Sequence[RefUpdate]) -> Lost | None:
+    """End before the branch moves."""
+    if any(one.ref == "refs/heads/main" for one in updates):
+        raise Dead
+    return push(updates)
+
+
+def test_an_approval_that_was_only_noted_goes_on(repo: Repo, server: GitServer) -> None:
+    """Killed between the line of the ledger and the merge: the same call to another replica merges,
+    and the approval stands in the ledger once."""
+    text = CONFIG.replace(
+        b'"release/*"], ', b"main], change: pull-request, approvals: {self: true}, "
+    )
+    repo.commit({"gitops.yaml": text})
+    name = new_id()
+    with open_door(f"{server.url}/m.git") as door:
+        writer = Writer(door)
+        assert "committed" == told(writer.submit(deploying("shop/a0:2")))
+        assert "proposed" == told(writer.submit(promoting("a0", "prod")))
+        door.repository.push = partial(_dies, door.repository.push)
+        assert "bug" == told(writer.submit(approving("a0", "prod", name)))
+        assert writer.drain(10)
+    assert name in repo.git("log", "-1", "--format=%B", "gitops/ledger")
+    with open_door(f"{server.url}/m.git") as door:
+        other = Writer(door)
+        assert "committed" == told(other.submit(approving("a0", "prod", name)))
+        assert other.drain(10)
+
+    assert b"newTag: '2'" in repo.show(path_of("a0", "prod"))
+    assert name in repo.git("log", "-1", "--format=%B", "main")
+    assert "1" == repo.git("rev-list", "--count", "gitops/ledger").strip()
+
+
+def test_an_approval_is_of_what_was_there_when_it_was_given(repo: Repo, server: GitServer) -> None:
+    """Killed after the line of the ledger, and the proposal made anew meanwhile: the same call lets
+    nothing in that it has not approved; a new one does."""
+    text = CONFIG.replace(
+        b'"release/*"], ', b"main], change: pull-request, approvals: {self: true}, "
+    )
+    repo.commit({"gitops.yaml": text})
+    name = new_id()
+    with open_door(f"{server.url}/m.git") as door:
+        writer = Writer(door)
+        assert "committed" == told(writer.submit(deploying("shop/a0:2")))
+        assert "proposed" == told(writer.submit(promoting("a0", "prod")))
+        push = door.repository.push
+        door.repository.push = partial(_dies, push)
+        assert "bug" == told(writer.submit(approving("a0", "prod", name)))
+        door.repository.push = push
+        assert "committed" == told(writer.submit(deploying("shop/a0:3")))
+        assert "proposed" == told(writer.submit(promoting("a0", "prod")))
+        assert writer.drain(10)
+    with open_door(f"{server.url}/m.git") as door:
+        other = Writer(door)
+        assert "refused" == told(other.submit(approving("a0", "prod", name)))
+        assert b"newTag: '1'" in repo.show(path_of("a0", "prod"))
+        assert "committed" == told(other.submit(approving("a0", "prod")))
+        assert other.drain(10)
+    assert b"newTag: '3'" in repo.show(path_of("a0", "prod"))
 
 
 def test_a_full_queue_says_so(server: GitServer, repo: Repo) -> None:

@@ -89,6 +89,7 @@ class Flight:
         self._thread: threading.Thread | None = None
         self._looking: Session | None = None
         self._looked_in: Round | None = None
+        self._outcome = Outcome(error=Bug("the call ended in the middle"))
 
     def advance(self, round_: Round) -> Stage:
         """Let it run in `round_` until it gives the turn back. The caller has the turn."""
@@ -163,7 +164,7 @@ class Flight:
         self._go.acquire()
 
     def _run(self) -> None:
-        outcome = Outcome(error=Bug("the call ended in the middle"))
+        outcome = self._outcome
         try:
             with ExitStack() as opened:
                 outcome = self._do(self._session(opened))
@@ -172,13 +173,22 @@ class Flight:
         except Exception as error:  # noqa: BLE001 - one that stumbles must not stop all others
             outcome = Outcome(error=_bug(error))
         finally:
-            self.call.answer(outcome, time.monotonic())
+            self._outcome = outcome
             self.stage = "done"
             if self.alone:
+                self.answer()
                 self.turn.__exit__()
                 self._ended(self)
             else:
                 self._back.release()
+
+    def answer(self) -> None:
+        """Tell the caller what came of it."""
+        self.call.answer(self._outcome, time.monotonic())
+
+    def anew(self) -> Flight:
+        """Return the same call for another round: what it saw in this one never came to be."""
+        return Flight(self.call, self._door, self.turn, self._landed, self._ended)
 
     def _do(self, session: Session) -> Outcome:
         order = self.call.order

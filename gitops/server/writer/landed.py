@@ -39,7 +39,9 @@ class LandedIds:
         """
         config = open_tip(session, lenient=True)
         names = [config.snapshot.branch, *(row.branch for row in config.config.environments)]
-        names += [LEDGER_BRANCH] if order.verb in ("qa", "approve") else []
+        # An approval that is noted has still to let the proposal in: whoever died between the two
+        # is asked again, and notes nothing twice.
+        names += [LEDGER_BRANCH] if order.verb == "qa" else []
         now = session.clock.now().timestamp()
         found: list[Committed] = []
         for branch in dict.fromkeys(name for name in names if name is not None):

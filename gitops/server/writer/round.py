@@ -52,10 +52,17 @@ class Round:
         self._bases.setdefault(tip.branch, tip.commit)
         return self._tips.setdefault(tip.branch, tip) or tip
 
+    @property
+    def is_ahead(self) -> bool:
+        """Some call has made a commit: who plans now builds on what Git does not have yet."""
+        return bool(self._moved)
+
     def base(self, branch: str) -> str:
         """Return the commit that `branch` was at when the round began. Raises as `snapshot`."""
         if branch not in self._bases:
             self.snapshot(branch)
+        if branch not in self._bases:
+            raise NotFound(f"{branch} was made in this round")
         return self._bases[branch]
 
     def stage(self, updates: Sequence[RefUpdate]) -> Lost | None:
@@ -73,6 +80,8 @@ class Round:
             start = first.old if first is not None else update.old
             self._moved[update.ref] = RefUpdate(update.ref, start, update.new)
             branch = update.ref.removeprefix(_HEADS)
+            if start is not None:
+                self._bases.setdefault(branch, start)
             new = update.new
             self._tips[branch] = self._repository.look(branch, new) if new is not None else None
         return None

@@ -2,9 +2,10 @@
 
 Nobody waits for a batch to fill. In a round every call of it is planned in turn, each on what the
 ones before left, and one push carries them all. A call that cannot be planned fails alone, with
-its own words. What loses the push is planned again, first in the next round. Nothing is kept on
-disk: a call is answered once Git has it, and a process that dies loses only what it had not
-answered; the `Gitops-Id` tells whoever asks again. docs/explanation/one-writer.md
+its own words; where it saw what others are about to push, once that has landed. What loses the
+push is planned again, first in the next round. Nothing is kept on disk: a call is answered once
+Git has it, and a process that dies loses only what it had not answered; the `Gitops-Id` tells
+whoever asks again. docs/explanation/one-writer.md
 """
 
 from __future__ import annotations
@@ -202,25 +203,39 @@ class Writer:
         round_ = Round(self._door.repository)
         pushing: list[Flight] = []
         again: list[Flight] = []
+        built_on: list[Flight] = []  # have nothing to push, and saw what is only about to be pushed
         for flight in batch:
+            is_ahead = round_.is_ahead
             with self._turn:
                 stage = flight.advance(round_)
             if stage == "pushes":
                 pushing.append(flight)
             elif stage == "waits":
                 again.append(flight)
+            elif is_ahead:
+                built_on.append(flight)
             else:
-                self._has_ended(flight)
+                self._answer(flight)
         if again:
             self._trouble += 1  # a verb pauses in a round where a server did not answer
-        if pushing:
-            again += self._push(round_, pushing)
-        elif not again:
-            self._trouble = 0
-        return again
+        if not pushing:
+            self._trouble = self._trouble if again else 0
+            return again
+        if self._push(round_, pushing):
+            for flight in built_on:
+                self._answer(flight)
+            return again
+        for flight in built_on:
+            self._has_ended(flight)
+        return [*again, *pushing, *(flight.anew() for flight in built_on)]
 
-    def _push(self, round_: Round, pushing: Sequence[Flight]) -> list[Flight]:
-        """Push what the calls want, and tell each of them; return those that try again."""
+    def _answer(self, flight: Flight) -> None:
+        """Tell what came of a call that pushes nothing."""
+        flight.answer()
+        self._has_ended(flight)
+
+    def _push(self, round_: Round, pushing: Sequence[Flight]) -> bool:
+        """Push what the calls want, and tell each of them; False: it did not land."""
         updates = round_.updates
         verdict = self._try(updates)
         if isinstance(verdict, PushLanded):
@@ -232,7 +247,7 @@ class Writer:
         for flight in pushing:
             # Whoever raises an error writes hints into it: each gets one of its own.
             flight.tell(copy(verdict))
-        return [] if isinstance(verdict, PushLanded) else list(pushing)
+        return isinstance(verdict, PushLanded)
 
     def _try(self, updates: Sequence[RefUpdate]) -> Verdict:
         if not updates:
