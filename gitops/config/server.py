@@ -27,6 +27,7 @@ from gitops.config.shapes import (
     Table,
     Text,
     Value,
+    WholeNumber,
     shown,
 )
 
@@ -124,7 +125,7 @@ def _alerts_shape(name: Text, duration: Text) -> Shape:
                     "How long after a release its alerts are its own; default 30m.",
                 ),
                 "limit": Key(
-                    Text(r"[1-9][0-9]?", lambda text: f"{shown(text)} is no number from 1 to 99"),
+                    WholeNumber(1, 99),
                     "Automatic rollbacks of an environment a day, beyond which it proposes; "
                     "default 2.",
                 ),
