@@ -306,7 +306,8 @@ class FakeRepository:
 
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """See `ports.Repository`."""
-        for commit in self._newest_first([self.snapshot(branch).commit], [since]):
+        tips = [self.branches[branch]] if branch in self.branches else []
+        for commit in self._newest_first(tips, [since]):
             if intent in trailers(self.commits[commit].info.message).get("Gitops-Id", ()):
                 return commit
         return None

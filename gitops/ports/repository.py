@@ -151,7 +151,8 @@ class Repository(Protocol):
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """Look on `branch`'s newest tip, back to `since`, for a commit with `Gitops-Id: intent`.
 
-        Returns its id, or None. Messages of merged commits count too.
+        Returns its id, or None, also where there is no such branch. Messages of merged commits
+        count too.
         """
         ...
 

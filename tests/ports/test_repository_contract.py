@@ -347,6 +347,7 @@ def test_find_intent(world: World) -> None:
     assert wanted == world.repository.find_intent("main", "abc", since)
     assert world.repository.find_intent("main", "zzz", since) is None
     assert world.repository.find_intent("main", "abc", last) is None
+    assert world.repository.find_intent("gitops/none/prod", "abc", since) is None
 
 
 def test_what_a_branch_has_over_another(world: World) -> None:

@@ -117,7 +117,11 @@ class GitRepository(CommitEvidence):
 
     def find_intent(self, branch: str, intent: str, since: str) -> str | None:
         """Look for a commit with `Gitops-Id: intent`; see `ports.Repository`."""
-        return self._history().find_intent(self._source.tip(branch).commit, intent, since)
+        try:
+            tip = self._source.tip(branch)
+        except NotFound:
+            return None  # a proposal's branch that nobody has made yet
+        return self._history().find_intent(tip.commit, intent, since)
 
     def folders(self, commit: str, directory: str) -> Mapping[str, str]:
         """Return the folders in `directory`; see `ports.Repository`."""
