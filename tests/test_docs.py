@@ -264,6 +264,7 @@ KOREAN = {
     "docs/ko/promote.md": "docs/how-to/promote.md",
     "docs/ko/qa.md": "docs/how-to/qa.md",
     "docs/ko/roll-back.md": "docs/how-to/roll-back.md",
+    "docs/ko/serve.md": "docs/how-to/serve.md",
     "docs/ko/for/on-call.md": "docs/for/on-call.md",
     "docs/ko/for/qa.md": "docs/for/qa.md",
 }
