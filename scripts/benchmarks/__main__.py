@@ -25,6 +25,7 @@ from house import house_text, measure_house
 from libraries import libraries_text, measure_libraries
 from one_writer import measure_server, server_text
 from page import measure_page, page_text
+from page_load import load_text, measure_load
 from peers import build_kustomize
 from plot import growth_svg, svg
 from report import crowd_text, far_text, put_between, single_text
@@ -46,6 +47,7 @@ _TEXTS = {
     "scale": scale_text,
     "images": images_text,
     "page": page_text,
+    "load": load_text,
     "server": server_text,
     "teams": teams_text,
     "libraries": libraries_text,
@@ -77,9 +79,10 @@ def _options() -> argparse.Namespace:
         "cluster: wait and rollback on a real Argo CD; house: what one deploy and one approve walk "
         "through, and how large it all is; scale: how costs grow with apps, commits and lines; "
         "images: pinned deploys and a cleanup's plan; page: the board, its start, clicks, streams; "
+        "load: 200 people who look at it, and 20 who act; "
         "server: its one writer, and the command line that calls it; teams: the first deploy, the "
         "action, a followed workflow; libraries: GitPython and the newest typer; all leaves these "
-        "nine out",
+        "ten out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
     parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
@@ -162,6 +165,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         "scale",
         "images",
         "page",
+        "load",
         "server",
         "teams",
         "libraries",
@@ -174,7 +178,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
         results = kept[part] = _measure(options, root, part)
         text = _TEXTS[part](results)
         print(f"\n{text}\n", flush=True)
-        unwritten = ("house", "images", "page", "server", "teams", "libraries")
+        unwritten = ("house", "images", "page", "load", "server", "teams", "libraries")
         if not options.quick and not options.no_page and part not in unwritten:
             put_between(_PAGE, part, text)
             say(f"{_PAGE.name}: {part} is written")
@@ -219,6 +223,8 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
         results = measure_images(root, gitops, runs, quick=options.quick)
     elif part == "page":
         results = measure_page(root, gitops, runs, quick=options.quick)
+    elif part == "load":
+        results = measure_load(root, gitops, quick=options.quick)
     elif part == "crowd":
         words = options.writers or ("1,8" if options.quick else "1,8,32,64,128")
         sizes = [int(word) for word in words.split(",")]

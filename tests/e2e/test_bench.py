@@ -229,3 +229,16 @@ def test_house_counts_what_one_call_does(tmp_path: Path) -> None:
     assert 0 < results["over_http"]["git"] <= 6
     assert results["parses"] == results["blobs"] > 0
     assert results["circles"] == 0
+
+
+@pytest.mark.slow
+def test_a_crowd_at_the_page(tmp_path: Path) -> None:
+    """Whatever people were told had landed is on the branch, once; all are shown the newest."""
+    results = bench(tmp_path, "load", "--gitops", TOOL)
+
+    assert 12 == results["told"]
+    assert [0, 0, 0, 0] == [results[name] for name in ("lost", "doubled", "unasked", "behind")], (
+        results
+    )
+    assert [] == results["failed"]
+    assert results["pages"] >= 20
