@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from gitops.actions.context.policy_branch import open_tip
 from gitops.core.images.name import image_name
+from gitops.core.policy.reasons import automatic_environments
 from gitops.core.text.extras import EXTRAS, extra_hint
 from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, ManifestError, NotFound
@@ -18,6 +19,7 @@ from gitops.ports import NoForge
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session, Tip
     from gitops.core.environments.environment import Config
+    from gitops.core.git.ci_build import CiBuild
     from gitops.ports.machine import Machine
 
 State = Literal["ok", "optional", "missing"]
@@ -62,11 +64,13 @@ def doctor(
     open_session: Callable[[], Session],
     try_push: Callable[[], None],
     remote_url: Callable[[], str | None],
+    built: Callable[[], CiBuild] | None = None,
 ) -> DoctorReport:
     """Look at the machine, the repository, and at what `gitops.yaml` asks for.
 
     What cannot be looked at is a finding, never an error. `try_push` asks the remote whether it
-    would take a push and raises where not; `remote_url` has no secrets.
+    would take a push and raises where not; `remote_url` has no secrets. `built`, in a CI job: what
+    it builds, which raises where nobody can tell.
     """
     checks = [*_programs(machine)]
     config = None
@@ -77,6 +81,8 @@ def doctor(
             checks += found
             if config is not None:
                 checks += _wanted(machine, session, config)
+            if built is not None:
+                checks.append(_job(built, config))
             checks += _clock(machine, remote_url())
         except GitopsError as error:
             checks.append(_failed("repository", error, "--repo or GITOPS_REPO names another one"))
@@ -135,6 +141,24 @@ def _repository(
     except GitopsError as error:
         checks.append(_failed("author", error))
     return checks, tip.config if tip is not None else None
+
+
+def _job(built: Callable[[], CiBuild], config: Config | None) -> DoctorCheck:
+    """Say what the CI job builds, and which environments `deploy --ref auto` would mean."""
+    try:
+        build = built()
+    except GitopsError as error:
+        return DoctorCheck("CI job", "optional", f"--ref auto is refused: {error}", error.hint)
+    if build.tag is not None or build.branch is None:
+        told = f"{build.system} builds the tag {build.tag}, and environments follow branches"
+        hint = "name the branch that it was made on: --ref release/1.4"
+        return DoctorCheck("CI job", "optional", one_line(told, 200), hint)
+    commit = f" at {build.commit[:7]}" if build.commit else ""
+    told = f"{build.system} builds {build.branch}{commit}"
+    if config is not None:
+        rows = ", ".join(row.name for row in automatic_environments(config, build.branch))
+        told += f": --ref auto deploys to {rows or 'no environment'}"
+    return DoctorCheck("CI job", "ok", one_line(told, 200))
 
 
 def _environments(tip: Tip) -> DoctorCheck:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from gitops.errors import UsageError
 
 if TYPE_CHECKING:
+    from gitops.core.git.ci_build import CiBuild
     from gitops.ports.repository import Start
 
 COMMANDS: Mapping[str, tuple[str, Start]] = {
@@ -177,10 +178,15 @@ def built_by_job(environ: Mapping[str, str]) -> tuple[str, str | None]:
 
     Raises UsageError outside of a job that says it; see `core.git.ci_build`.
     """
+    build = ci_build(environ)
+    return (f"refs/tags/{build.tag}" if build.tag else build.branch or ""), build.commit
+
+
+def ci_build(environ: Mapping[str, str]) -> CiBuild:
+    """Return what a CI job builds. Raises UsageError outside of a job that says it."""
     from gitops.core.git.ci_build import read_ci_build
 
-    build = read_ci_build(environ, _event(environ.get("GITHUB_EVENT_PATH", "")))
-    return (f"refs/tags/{build.tag}" if build.tag else build.branch or ""), build.commit
+    return read_ci_build(environ, _event(environ.get("GITHUB_EVENT_PATH", "")))
 
 
 def _event(path: str) -> Mapping[str, Any] | None:

@@ -7,16 +7,19 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from gitops.actions.config import ConfigEdit
     from gitops.actions.context.session import Session
     from gitops.actions.doctor import DoctorReport
     from gitops.actions.manifests.ci_caller import CallerReport
     from gitops.adapters.gitrepo import GitRepository
+    from gitops.core.git.ci_build import CiBuild
     from gitops.core.insights.numbers import Insights
 
 
-def doctor(location: str, branch: str | None) -> DoctorReport:
-    """Look at this machine and a repository. See `gitops.actions.doctor`."""
+def doctor(location: str, branch: str | None, built: Callable[[], CiBuild] | None) -> DoctorReport:
+    """Look at this machine, its CI job, and a repository. See `gitops.actions.doctor`."""
     from gitops.actions.doctor import doctor as run
     from gitops.adapters.local.machine import LocalMachine
     from gitops.adapters.registry.docker_config import DockerConfig
@@ -39,6 +42,7 @@ def doctor(location: str, branch: str | None) -> DoctorReport:
             session,
             lambda: opened[0].try_push(),
             lambda: opened[0].remote_url(),
+            built,
         )
 
 

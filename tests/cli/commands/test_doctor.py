@@ -123,3 +123,47 @@ def test_extras_are_those_of_the_project() -> None:
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
 
     assert {*EXTRAS} == {*project["optional-dependencies"]} - {"test"}
+
+
+CI_JOBS = {
+    "GitHub": {"GITHUB_REF_NAME": "main", "GITHUB_REF_TYPE": "branch", "GITHUB_SHA": "5f2c" * 10},
+    "GitLab": {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_SHA": "5f2c" * 10},
+    "Jenkins": {"BRANCH_NAME": "main", "GIT_BRANCH": "main", "GIT_COMMIT": "5f2c" * 10},
+    "Buildkite": {"BUILDKITE_BRANCH": "main", "BUILDKITE_COMMIT": "5f2c" * 10},
+    "CircleCI": {"CIRCLE_BRANCH": "main", "CIRCLE_SHA1": "5f2c" * 10},
+    "Azure Pipelines": {
+        **{"BUILD_SOURCEBRANCH": "refs/heads/main", "BUILD_SOURCEVERSION": "5f2c" * 10}
+    },
+    "Bitbucket": {"BITBUCKET_BRANCH": "main", "BITBUCKET_COMMIT": "5f2c" * 10},
+    "Drone": {"DRONE_BRANCH": "main", "DRONE_COMMIT_SHA": "5f2c" * 10},
+    "Woodpecker": {"CI": "woodpecker", "CI_COMMIT_BRANCH": "main", "CI_COMMIT_SHA": "5f2c" * 10},
+    "GITOPS_REF": {"GITOPS_REF": "main", "GITOPS_SOURCE_COMMIT": "5f2c" * 10},
+}
+
+
+@pytest.mark.parametrize("system", CI_JOBS)
+def test_ci_job(manifests: Manifests, system: str) -> None:
+    """In a job of each system it is told what is built, and what `--ref auto` would deploy to."""
+    told = manifests.gitops("doctor", "-o", "json", env=CI_JOBS[system])
+
+    (row,) = [one for one in told.json["checks"] if one["name"] == "CI job"]
+    assert told.code == 0
+    assert ("ok", f"{system} builds main at 5f2c5f2: --ref auto deploys to dev, test") == (
+        row["state"],
+        row["found"],
+    )
+
+
+def test_ci_job_that_deploys_nothing(manifests: Manifests) -> None:
+    """Nobody's branch, a tag and a fork are told before a job stumbles; none is an error here."""
+    feature = {"GITHUB_REF_NAME": "feature/x", "GITHUB_REF_TYPE": "branch"}
+    tag = {"GITHUB_REF_NAME": "v1", "GITHUB_REF_TYPE": "tag"}
+    fork = {"CHANGE_BRANCH": "main", "CHANGE_FORK": "mallory"}
+    said = [manifests.gitops("doctor", env=env) for env in (feature, tag, fork)]
+
+    assert [0, 0, 0] == [one.code for one in said]
+    assert "builds feature/x: --ref auto deploys to no environment" in said[0].out
+    assert "builds the tag v1, and environments follow branches" in said[1].out
+    assert "--ref release/1.4" in said[1].out
+    assert "--ref auto is refused: Jenkins builds a pull request of a fork" in said[2].out
+    assert "CI job" not in manifests.gitops("doctor").out
