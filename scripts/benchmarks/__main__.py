@@ -22,6 +22,7 @@ from crowd import measure_crowd, measure_steady
 from figures import Figure, crowd_figures, figures_table, single_figures
 from forge import forge_text, measure_forge
 from house import house_text, measure_house
+from kill import kill_text, measure_kill
 from libraries import libraries_text, measure_libraries
 from one_writer import measure_server, server_text
 from page import measure_page, page_text
@@ -31,7 +32,9 @@ from plot import growth_svg, svg
 from report import crowd_text, far_text, put_between, single_text
 from repositories import QUICK, SHAPES
 from scale import lines_of, measure_scale, scale_figures, scale_text
+from simulation import measure_simulation, simulation_text
 from single import first_words, measure_far, measure_single, say
+from soak import measure_soak, soak_text
 from teams import measure_teams, teams_text
 
 from images import images_text, measure_images
@@ -48,7 +51,6 @@ _TEXTS = {
     "images": images_text,
     "page": page_text,
     "load": load_text,
-    "server": server_text,
     "teams": teams_text,
     "libraries": libraries_text,
 }
@@ -72,7 +74,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "what",
         nargs="?",
-        choices=("all", *_TEXTS),
+        choices=("all", *_TEXTS, "server"),
         default="all",
         help="single: one bump at a time; far: behind a long round trip; crowd: many writers; "
         "forge: beside the contents API of a real Gitea; "
@@ -89,6 +91,23 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="a smoke run; writes no page")
     parser.add_argument(
         "--writers", help="crowd: numbers of writers (1,8,32,64,128); 0: only the steady load"
+    )
+    parser.add_argument(
+        "--kill",
+        type=int,
+        metavar="ROUNDS",
+        help="server: kill -9 of one of two replicas at a random moment, so many times",
+    )
+    parser.add_argument(
+        "--soak",
+        type=float,
+        metavar="MINUTES",
+        help="server: load for so long, and whether memory, handles, threads and processes stay",
+    )
+    parser.add_argument(
+        "--simulate",
+        action="store_true",
+        help="server: 2,000 services in 6 environments on 50 clusters, by several replicas",
     )
     parser.add_argument("--rtt", help="far, forge: round-trip times in ms (20,100)")
     parser.add_argument(
@@ -176,7 +195,7 @@ def _measure_all(options: argparse.Namespace, root: Path) -> None:
     figures: list[Figure] = []
     for part in parts:
         results = kept[part] = _measure(options, root, part)
-        text = _TEXTS[part](results)
+        text = _server_text(results) if part == "server" else _TEXTS[part](results)
         print(f"\n{text}\n", flush=True)
         unwritten = ("house", "images", "page", "load", "server", "teams", "libraries")
         if not options.quick and not options.no_page and part not in unwritten:
@@ -214,7 +233,7 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
             root, gitops, runs, quick=options.quick, only=options.only, resume=options.resume
         )
     elif part == "server":
-        results = measure_server(root, min(runs, 4), quick=options.quick)
+        results = _measure_server(options, root, gitops, min(runs, 4))
     elif part == "teams":
         results = measure_teams(root, runs, quick=options.quick)
     elif part == "libraries":
@@ -255,6 +274,26 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
             "disk": "memory" if str(root).startswith("/dev/shm/") else "kept",
         },
     }
+
+
+def _measure_server(
+    options: argparse.Namespace, root: Path, gitops: list[str], runs: int
+) -> dict[str, Any]:
+    if options.kill is not None:
+        return {"kill": measure_kill(root, gitops, options.kill)}
+    if options.soak is not None:
+        return {"soak": measure_soak(root, gitops, options.soak)}
+    if options.simulate:
+        return {"simulation": measure_simulation(root, gitops, quick=options.quick)}
+    return measure_server(root, gitops, runs, quick=options.quick)
+
+
+def _server_text(results: dict[str, Any]) -> str:
+    texts = {"kill": kill_text, "soak": soak_text, "simulation": simulation_text}
+    for part, text in texts.items():
+        if part in results:
+            return text(results[part])
+    return server_text(results)
 
 
 def _usual_runs(part: str, *, quick: bool) -> int:

@@ -7,19 +7,19 @@ last rows are whole processes: `gitops deploy` by a server, beside a warm one th
 from __future__ import annotations
 
 import os
-import re
 import resource
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from alert_back import measure_alerts
 from figures import Figure, figures_table
 from measure import Wire
+from page_server import PageProcess
 from single import say
 
 _CALLERS = 32
@@ -40,15 +40,17 @@ _WHO = {
 }
 
 
-def measure_server(root: Path, runs: int, *, quick: bool) -> dict[str, Any]:
+def measure_server(root: Path, gitops: Sequence[str], runs: int, *, quick: bool) -> dict[str, Any]:
     """Measure both sizes; `runs`: deploys of each caller."""
     os.environ.update(_WHO)
     os.environ["GITOPS_CACHE"] = str(root / "cache")
     sizes = [20] if quick else [100, 2000]
     with Wire(root) as wire:
         rows = [_writer(root, wire.url, apps, runs) for apps in sizes]
-        client = _client(root, wire.url, runs)
-    return {"rows": rows, "client": client, "missing": []}
+        client = _client(root, gitops, wire.url, runs)
+        say("server: alerts")
+        alert = measure_alerts(root, gitops, wire.url)
+    return {"rows": rows, "client": client, "alert": alert, "missing": []}
 
 
 def _built(root: Path, apps: int) -> str:
@@ -146,46 +148,32 @@ def _crowd(work: Callable[[int], object]) -> None:
         one.join()
 
 
-def _client(root: Path, base: str, runs: int) -> dict[str, Any]:
-    """Return CPU and wall of `gitops deploy`, by a server and by itself, warm."""
+def _client(root: Path, gitops: Sequence[str], base: str, runs: int) -> dict[str, Any]:
+    """Return CPU, wall and requests of `gitops deploy`, by a server and by itself, warm."""
     say("server: gitops deploy by a server, and by itself")
-    url = f"{base}/{_built(root / '.', 101)}"
-    command = [sys.executable, "-m", "gitops", "serve", "--repo", url, "--listen", "127.0.0.1:0"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        assert server.stdout is not None
-        found = next(
-            filter(
-                None,
-                (
-                    re.search(r"http://127\.0\.0\.1:\d+(?= \(|$)", line.strip())
-                    for line in server.stdout
-                ),
-            ),
-            None,
-        )
-        if found is None:
-            raise SystemExit("gitops serve did not start")
-        by_server = _calls(["--to", "dev"], {"GITOPS_SERVER": found[0]}, "s", runs)
-        by_itself = _calls(["--to", "dev", "--repo", url], {}, "d", runs)
-    finally:
-        server.terminate()
-        server.wait(30)
+    url = f"{base}/{_built(root, 101)}"
+    with PageProcess(root, list(gitops), url, os.environ) as served:
+        here = {"GITOPS_SERVER": f"http://127.0.0.1:{served.port}"}
+        before = served.requests("/v1")
+        by_server = _calls(gitops, ["--to", "dev"], here, "s", runs)
+        requests = (served.requests("/v1") - before) / (runs + 2)
+        by_itself = _calls(gitops, ["--to", "dev", "--repo", url], {}, "d", runs)
     return {
         "server_cpu": by_server[0],
         "server_wall": by_server[1],
         "direct_cpu": by_itself[0],
         "direct_wall": by_itself[1],
+        "requests": requests,
     }
 
 
 def _calls(
-    words: Sequence[str], more: Mapping[str, str], tag: str, runs: int
+    gitops: Sequence[str], words: Sequence[str], more: Mapping[str, str], tag: str, runs: int
 ) -> tuple[float, float]:
     """Return the median CPU and wall seconds of a deploy; the first two warm up."""
     cpus, walls = [], []
     for turn in range(runs + 2):
-        command = [sys.executable, "-m", "gitops", "deploy", f"shop/a7:{tag}{turn}", *words]
+        command = [*gitops, "deploy", f"shop/a7:{tag}{turn}", *words]
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         subprocess.run(command, env={**os.environ, **more}, check=True, capture_output=True)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -216,6 +204,8 @@ def server_figures(results: Mapping[str, Any]) -> list[Figure]:
             " ms",
         ),
         Figure("`gitops deploy` by a server: CPU beside a warm direct one", 0.7, 0.5, ratio),
+        Figure("`gitops deploy` by a server: requests", 1, 1, client["requests"], ""),
+        Figure("an alert's POST to the commit that goes back", 2, 0.5, results["alert"], " s"),
     ]
 
 

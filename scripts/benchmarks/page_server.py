@@ -5,6 +5,7 @@ CPU and memory are the kernel's own words on that process.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import select
@@ -13,10 +14,11 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from html import unescape
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from peers import base_environment
@@ -53,12 +55,16 @@ class PageProcess:
             text=True,
         )
 
-    def __enter__(self) -> PageProcess:
+    def listen(self) -> None:
+        """Wait until it says where it listens."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         found = re.search(r" at http://127\.0\.0\.1:(\d+)", line)
         assert found is not None, line
         self.port = int(found[1])
+
+    def __enter__(self) -> PageProcess:
+        self.listen()
         while self.get("/readyz")[0] != 200:
             assert time.monotonic() - self._begun < _LONGEST
             time.sleep(0.05)
@@ -119,10 +125,61 @@ class PageProcess:
         assert found is not None
         return int(found[1]) * 1024.0
 
+    def held(self) -> dict[str, int]:
+        """Return how many file handles, threads, and processes below it there are."""
+        place = Path(f"/proc/{self.process.pid}")
+        tasks = [one.name for one in (place / "task").iterdir()]
+        below: list[str] = []
+        for task in tasks:
+            with suppress(OSError):  # that thread has ended
+                below += (place / "task" / task / "children").read_text().split()
+        handles = len(list((place / "fd").iterdir()))
+        return {"handles": handles, "threads": len(tasks), "processes": len(below)}
+
+    def call(
+        self, path: str, body: object, name: str, timeout: float = 120.0
+    ) -> tuple[int, dict[str, Any]]:
+        """Send a verb under an id; return the status and the document.
+
+        Raises OSError and HTTPException where nobody answers.
+        """
+        kinds = {"Content-Type": "application/json", "Idempotency-Key": name}
+        status, _, answer = self._ask("POST", path, json.dumps(body), kinds, timeout)
+        try:
+            told = json.loads(answer)
+        except ValueError:
+            told = None
+        return status, told if isinstance(told, dict) else {}
+
+    def hook(self, path: str, body: object, secret: str) -> tuple[int, bytes]:
+        """Send what a monitoring sends; return status and body."""
+        kinds = {"Content-Type": "application/json", "Authorization": f"Bearer {secret}"}
+        status, _, answer = self._ask("POST", path, json.dumps(body), kinds)
+        return status, answer
+
+    def requests(self, prefix: str) -> float:
+        """Return how many requests were answered so far whose route begins so."""
+        found = re.findall(
+            rf'^gitops_http_requests_total{{[^}}]*route="{prefix}[^}}]*}} (\S+)',
+            self.page("/metrics"),
+            re.MULTILINE,
+        )
+        return sum(map(float, found))
+
+    def kill(self) -> None:
+        """End it as a machine ends that loses power."""
+        self.process.kill()
+        self.process.wait()
+
     def _ask(
-        self, method: str, path: str, body: str | None, headers: Mapping[str, str]
+        self,
+        method: str,
+        path: str,
+        body: str | None,
+        headers: Mapping[str, str],
+        timeout: float = 120.0,
     ) -> tuple[int, str, bytes]:
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=120)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             connection.request(method, path, body, dict(headers))
             answer = connection.getresponse()

@@ -168,7 +168,9 @@ def test_an_alert_goes_back_once(
     assert "1.5.0" in manifests.file("overlays/stage/kustomization.yaml")
     assert 200 == again.status_code
     assert head == manifests.git("rev-parse", "main").strip()
-    assert [] == [one for one in again.json()["alerts"] if one["outcome"] == "committed"]
+    (repeat,) = again.json()["alerts"]
+    assert ("none", None) == (repeat["decision"], repeat["outcome"])
+    assert "is watched" in repeat["reason"]
     page = client.get("/alerts").text
     assert "Errors" in page
 
