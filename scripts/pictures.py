@@ -32,6 +32,7 @@ PICTURES = (
     _Picture("board", "/", 1200, 740),
     _Picture("timeline", "/e/prod/api", 1200, 800, "dark"),
     _Picture("rollback", "/e/dev/web/rollback", 1200, 760),
+    _Picture("insights", "/insights", 1200, 1180),
     _Picture("phone", "/", 360, 720, "dark"),
     _Picture("korean", "/", 1200, 740, "light", "ko-KR"),
 )

@@ -68,10 +68,11 @@ class _Begun(Struct, frozen=True):
 
 
 class _Period(Struct, frozen=True):
-    """What was asked for, and from when rates and trends count in it."""
+    """What was asked for, from when rates count (a week at least), and from when trends do."""
 
     since: datetime
     begin: datetime
+    first: datetime
     until: datetime
 
 
@@ -102,7 +103,8 @@ def insights(
     somebody tells.
     """
     oldest = min((one.time for past in pasts for one in past.releases if one.time), default=since)
-    period = _Period(since, max(since, min(oldest, until - _WEEK)), until)
+    begin = max(since, min(oldest, until - _WEEK))
+    period = _Period(since, begin, max(since, min(oldest, until)), until)
     begun = _Begun(first_seen(one.releases for one in (*pasts, *elsewhere)), committed)
     total = _Seen()
     by_environment: dict[str, _Seen] = {}
@@ -248,7 +250,7 @@ def _numbers(group: str, seen: _Seen, period: _Period) -> Numbers:
         holds=len(seen.holds),
         held=sum(_overlap(one, period.since, until) for one in seen.holds),
         confidence=confidence(len(deployments)),
-        trend=_trend(deployments, begin, until),
+        trend=_trend(deployments, period.first, until),
         weeks=_weeks(deployments, seen.rollbacks, begin, until),
     )
 

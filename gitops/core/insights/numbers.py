@@ -87,8 +87,9 @@ class Insights(Struct, frozen=True):
     """All of it.
 
     Attributes:
-        begin: from when releases are known, where that is later than `since`: rates and trends
-            count from there, since the time before it says nothing.
+        begin: from when releases are known, where that is later than `since`: rates
+            count from there (from a week ago at the latest), since the time before it says nothing;
+            trends count from the very first.
         environments: in promotion order.
         apps: sorted; () where there are none.
         points: every deployment of the period, oldest first.

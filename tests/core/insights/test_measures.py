@@ -151,6 +151,8 @@ def test_time_before_the_first_release_is_no_trend() -> None:
     assert (at(13.9), "unknown") == (found.begin, found.total.trend.deployments)
     assert found.total.per_week == pytest.approx(40 * 7 / 13.9)
     assert (at(7), 2.0) == (short.begin, short.total.per_week)
+    hour = past("dev", *(release(f"a{n}", at(0, 1 - n / 40), str(n)) for n in range(40)))
+    assert "unknown" == numbers(hour).total.trend.deployments
 
 
 def test_lead_time_from_the_commit() -> None:
