@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -167,24 +168,30 @@ def test_pull_request_of_a_fork(manifests: Manifests, server: GitServer, tmp_pat
     assert "fork" in played.summary
 
 
-def test_component_deploys(manifests: Manifests, server: GitServer, tmp_path: Path) -> None:
-    """GitLab's component clones the kit at its pin, and does the same."""
-    kit = tmp_path / "kit"
-    kit.mkdir()
-    for name in ("deploy.sh", "check.sh"):
-        (kit / name).write_bytes((ROOT / "ci" / name).read_bytes())
-        (kit / name).chmod(0o755)
+def kit_source(tmp_path: Path) -> tuple[Path, dict[str, str]]:
+    """Make the repository that a component clones, whose installer finds gitops installed.
+
+    Return it, and where a component's absolute paths are in this test.
+    """
     source, program = tmp_path / "source", tmp_path / "gitops" / "bin"
     program.mkdir(parents=True)
     (program / "gitops").symlink_to(GITOPS)
     (source / "ci").mkdir(parents=True)
-    for one in kit.iterdir():
-        (source / "ci" / one.name).write_bytes(one.read_bytes())
-        (source / "ci" / one.name).chmod(0o755)
-    (source / "ci" / "install.sh").write_text('#!/bin/sh\ntest -x "$1/bin/gitops"\n')
-    (source / "ci" / "install.sh").chmod(0o755)
+    scripts = {name: (ROOT / "ci" / name).read_text() for name in ("deploy.sh", "check.sh")}
+    for name, text in {**scripts, "install.sh": '#!/bin/sh\ntest -x "$1/bin/gitops"\n'}.items():
+        (source / "ci" / name).write_text(text)
+        (source / "ci" / name).chmod(0o755)
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "kit"]):
         subprocess.run(["git", "-C", source, *words], check=True, env=bare({}))
+    return source, {
+        "/tmp/gitops-kit": str(tmp_path / "clone"),
+        "/tmp/gitops": str(tmp_path / "gitops"),
+    }
+
+
+def test_component_deploys(manifests: Manifests, server: GitServer, tmp_path: Path) -> None:
+    """GitLab's component clones the kit at its pin, and does the same."""
+    source, moved = kit_source(tmp_path)
     job = {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_SHA": SHA, "MANIFESTS_TOKEN": TOKEN}
     given = {
         "image": "shop/api:1.9.0",
@@ -193,13 +200,41 @@ def test_component_deploys(manifests: Manifests, server: GitServer, tmp_path: Pa
         "pin": "HEAD",
         "author": "shop CI <ci@example.com>",
     }
-    moved = {"/tmp/gitops-kit": str(tmp_path / "clone"), "/tmp/gitops": str(tmp_path / "gitops")}
     played = play_component(ROOT / "templates" / "deploy.yml", given, job, tmp_path, moved)
 
     assert played.code == 0, played.said
     assert manifests.git("rev-parse", "main").strip() == played.outputs["GITOPS_COMMIT"]
     assert "true" == played.outputs["GITOPS_CHANGED"]
     assert TOKEN not in played.said
+
+
+def test_component_checks(manifests: Manifests, tmp_path: Path) -> None:
+    """GitLab's other component compares a merge request with its target and writes the comment; a
+    push around the approval is red."""
+    source, moved = kit_source(tmp_path)
+    checkout = tmp_path / "checkout"
+    manifests.git("clone", "-q", str(manifests.path), str(checkout))
+    given = {"source": str(source), "pin": "HEAD"}
+    template = ROOT / "templates" / "check.yml"
+    dev = checkout / DEV
+    dev.write_text(dev.read_text().replace("1.4.1", "1.5.0"))
+    subprocess.run(["git", "-C", checkout, "commit", "-qam", "Raise"], check=True, env=bare({}))
+    job = {"CI_MERGE_REQUEST_TARGET_BRANCH_NAME": "main", "CI_COMMIT_BEFORE_SHA": "0" * 40}
+    asked = play_component(template, given, job, checkout, moved)
+
+    shutil.rmtree(moved["/tmp/gitops-kit"])
+    before = manifests.git("rev-parse", "main").strip()
+    prod = manifests.file("overlays/prod/kustomization.yaml")
+    manifests.commit("Sneak", {"overlays/prod/kustomization.yaml": prod.replace("1.4.0", "6.6.6")})
+    for words in (["fetch", "-q"], ["reset", "-q", "--hard", "origin/main"]):
+        subprocess.run(["git", "-C", checkout, *words], check=True, env=bare({}))
+    job = {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_BEFORE_SHA": before}
+    pushed = play_component(template, given, job, checkout, moved)
+
+    assert asked.code == 0, asked.said
+    assert "1.5.0" in (checkout / "comment.md").read_text()
+    assert pushed.code == 1, pushed.said
+    assert "prod" in pushed.said
 
 
 def test_check_script(manifests: Manifests, tmp_path: Path) -> None:
