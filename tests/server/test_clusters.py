@@ -156,6 +156,11 @@ def test_health_is_on_the_page_without_a_look_at_git(
         assert "is silent since" in page
         assert "Degraded" in page
 
+        followed.behaviour.status, followed.behaviour.short_streams = None, False
+        plane.put(an_application(**at_head))
+        until(lambda: state_of_dev(service) == "healthy" and not service.board.current().silent)
+        assert "is silent" not in page_of(service)
+
 
 def page_of(service: Service) -> str:
     """Return the page of dev."""
