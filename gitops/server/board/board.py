@@ -116,6 +116,11 @@ class BoardRow(Struct, frozen=True):
     app: str | None
     cells: Mapping[str, BoardCell]
 
+    @property
+    def is_bad(self) -> bool:
+        """Whether somebody should look at one of them."""
+        return any(cell.is_bad for cell in self.cells.values())
+
 
 class Board:
     """All of it. A value: a new look makes a new one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -17,12 +17,13 @@ from msgspec import Struct
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from gitops.core.environments.environment import Environment as Row
 from gitops.core.environments.freeze import FreezeHit, closed
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.text.plain import timestamp
 from gitops.errors import GitopsError, NotFound
 from gitops.server.acts.orders import new_id
-from gitops.server.board.board import Board, BoardCell
+from gitops.server.board.board import Board, BoardCell, BoardRow
 from gitops.server.failures import headers_of, status_of
 from gitops.server.identity.routes import path_to_sign_in
 from gitops.server.pages import addresses, words
@@ -96,31 +97,40 @@ class Pages:
         A page that follows the board is given `live=True`.
         """
         context = self._context(request, here)
-        context["summary"] = self._summaries(context)
+        context["board_row"] = self._rows(context)
         text = self._templates.get_template(template).render(context | values)
         return HTMLResponse(text, status, {"Cache-Control": "no-cache", "Vary": "Cookie"})
 
-    def _summaries(self, context: dict[str, Any]) -> Callable[[BoardCell], Markup]:
-        """Return what writes a cell of the board: the same for everybody, for a minute."""
+    def _rows(self, context: dict[str, Any]) -> Callable[[BoardRow, Sequence[Row]], Markup]:
+        """Return what writes a row of the board: the same for everybody, for a minute.
+
+        But for a row with something bad: it has buttons, for whoever looks.
+        """
         board, language = context["board"], context["language"]
         minute = int(time.time() // 60)
-        macro: list[Any] = []
+        parts: dict[str, Any] = {}
 
-        def write(cell: BoardCell) -> Markup:
-            if not macro:
-                parts = self._templates.get_template("parts.html").make_module(context)
-                macro.append(vars(parts)["summary"])
-            lines = map(str.strip, macro[0](cell).split("\n"))  # escaped by the template
+        def write(name: str, *values: Any) -> Markup:
+            if not parts:
+                module = self._templates.get_template("parts.html").make_module(context)
+                parts.update(vars(module))
+            lines = map(str.strip, parts[name](*values).split("\n"))  # escaped by the template
             return Markup(" ".join(filter(None, lines)))  # noqa: S704
 
-        def summary(cell: BoardCell) -> Markup:
-            if board is None:
-                return write(cell)
+        def written(cell: BoardCell) -> Markup:
             key = (cell.label, language, minute)
-            found: Markup = board.remembered(key, lambda: write(cell))
+            found: Markup = board.remembered(key, lambda: write("summary", cell))
             return found
 
-        return summary
+        def row_of(row: BoardRow, rows: Sequence[Row]) -> Markup:
+            key = ("row", row.app, tuple(one.name for one in rows), language, minute)
+            kept: Markup | None = board.remembered(
+                key, lambda: None if row.is_bad else write("board_row", row, rows)
+            )
+            return kept if kept is not None else write("board_row", row, rows)
+
+        context["written"] = written
+        return row_of
 
     def error(self, request: Request, error: Exception) -> HTMLResponse:
         """Return the page of an error."""
