@@ -20,8 +20,8 @@ from repositories import git
 from single import say
 
 _FIRST = (
-    'python3 -m venv gitops && gitops/bin/pip install --quiet "gitops-manager @ git+{source}"'
-    " && gitops/bin/gitops deploy shop/api:9.9.9 --to dev"
+    "python3 -m venv gitops && gitops/bin/pip install --quiet --no-compile"
+    ' "gitops-manager @ git+{source}" && gitops/bin/gitops deploy shop/api:9.9.9 --to dev'
 )
 _WHO = {"GITOPS_AUTHOR": "Bench <bench@example.com>", "LANG": "C.UTF-8"}
 _STEPS = 4
