@@ -15,7 +15,7 @@ _STYLE = """
 :root { color-scheme: light; --ink: #1f2933; --faint: #616e7c; --line: #e4e7eb; --bad: #b3452e }
 * { box-sizing: border-box }
 body { margin: 0; background: #f5f7fa; color: var(--ink); font: 15px/1.55 system-ui, sans-serif }
-main { max-width: 1120px; margin: 0 auto; padding: 40px 24px 64px }
+main { max-width: 1320px; margin: 0 auto; padding: 40px 24px 64px }
 h1 { font-size: 28px; margin: 0 } h2 { font-size: 18px; margin: 40px 0 12px }
 .period { color: var(--faint); margin: 4px 0 28px }
 .cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 16px }
@@ -26,7 +26,7 @@ h1 { font-size: 28px; margin: 0 } h2 { font-size: 18px; margin: 40px 0 12px }
 .picture { padding: 12px; margin-top: 24px }
 .picture svg { width: 100%; height: auto; display: block }
 .wide { overflow-x: auto } table { border-collapse: collapse; width: 100% }
-th, td { padding: 9px 12px; text-align: right; white-space: nowrap }
+th, td { padding: 9px 10px; text-align: right; white-space: nowrap }
 th, td { border-top: 1px solid var(--line) }
 thead th { border-top: 0; color: var(--faint); font-weight: 600; font-size: 13px }
 th:first-child { text-align: left } td small { color: var(--faint) }
