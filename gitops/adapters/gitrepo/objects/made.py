@@ -27,8 +27,15 @@ class MadeObjects:
         self.grew |= made.grew
         self._with[tree] = (*made.objects, *self._with.get(root or "", ()))
 
+    def shared(self, tips: Iterable[str]) -> None:
+        """Take note that the server has `tips`; what others are about to push stays new."""
+        for oid in self.lacking(tips):
+            del self.objects[oid]
+            self.grew.pop(oid, None)
+            self._with.pop(oid, None)
+
     def clear(self) -> None:
-        """Take note that the server has all of it."""
+        """Forget what nobody has pushed, or will."""
         self.objects.clear()
         self.grew.clear()
         self._with.clear()

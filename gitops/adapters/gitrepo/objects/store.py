@@ -136,9 +136,9 @@ class Store:
         if (found := self.find(oid)) is not None:
             self.made[oid] = found
 
-    def shared(self) -> None:
-        """Take note that the server has all that was made here."""
-        self.new.clear()
+    def shared(self, tips: Iterable[str]) -> None:
+        """Take note that the server has `tips`, and all that was made here for them."""
+        self.new.shared(tips)
         if self._waiting.size > _WAITING:
             self.settle()
 

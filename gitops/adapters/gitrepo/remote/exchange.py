@@ -332,7 +332,7 @@ class Exchange:
         if ears is not None and known is not None:
             ears.heard(known.refs)
         if answer is not None and answer.code == 0:
-            store.shared()
+            store.shared(update.new for update in updates if update.new is not None)
         return answer
 
     def _note(self, answer: GitResult, updates: Sequence[RefUpdate]) -> None:

@@ -387,6 +387,7 @@ class Remote:
             self._past = DeepeningHistory(self._git, self._exchange, self._url, self.place)
             self._fetching = self._new_fetching()
         self._memory.lives = self.store.stays = True
+        self.store.new.clear()
 
     def close(self) -> None:
         """Stop a fetch that nobody waited for, and remove the store."""

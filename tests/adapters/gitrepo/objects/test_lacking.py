@@ -44,7 +44,7 @@ def test_what_was_made_for_a_commit_comes_along(store: Store) -> None:
     """Commits on each other, and one whose files build on those of no parent, lack nothing."""
     first = commit(store, store.write_patched(None, {"a/one": b"1", "b/two": b"2"}))
     shared = reached(store, first)
-    store.shared()
+    store.shared([first])
     second = commit(store, store.write_patched(first, {"a/one": b"3"}), first)
     third = commit(store, store.write_patched(second, {"b/new/x": b"4"}), second)
     beside = commit(store, store.write_patched(third, {"c": b"5"}), first)

@@ -34,3 +34,26 @@ def test_what_was_listed_before_a_push_is_old(tmp_path: Path) -> None:
 
         assert new == kept.snapshot(LEDGER).commit
         assert new == kept.own_branches()[LEDGER]
+
+
+def test_what_others_are_about_to_push_stays_new(tmp_path: Path) -> None:
+    """A call pushes alone while the commits of a round stand there: they come along with theirs."""
+    repo = Repo.bare(tmp_path / "m.git")
+    base = repo.commit({"a": b"1"})
+    environ = {**os.environ, **ENVIRON, "GITOPS_CACHE": "off"}
+    with (
+        GitServer(tmp_path) as server,
+        open_repository(f"{server.url}/m.git", environ=environ) as kept,
+    ):
+        kept.again()
+        tip = kept.snapshot().commit
+        commits = [
+            kept.create(NewCommit((tip,), {name: b"2"}, f"{name}\n", datetime.now(UTC)))
+            for name in ("b", "c")
+        ]
+        alone, waits = commits
+        assert kept.push([RefUpdate("refs/heads/main", tip, alone)]) is None
+        assert kept.push([RefUpdate("refs/heads/gitops/x/prod", None, waits)]) is None
+
+    assert base == tip
+    assert b"2" == repo.show("c", "gitops/x/prod")
