@@ -21,7 +21,17 @@ from gitops.server.pages.render import STATIC
 ROOT = Path(__file__).parents[2]
 KOREAN = ROOT / "gitops/server/pages/locales/ko/LC_MESSAGES/gitops.po"
 PAGES = [
-    *("/", "/e/prod", "/e/prod/api", "/a/web", "/proposals", "/holds", "/releases", "/alerts"),
+    *(
+        "/",
+        "/e/prod",
+        "/e/prod/api",
+        "/a/web",
+        "/proposals",
+        "/holds",
+        "/images",
+        "/releases",
+        "/alerts",
+    ),
     *("/audit", "/preferences", "/?q=web&show=bad", "/e/stage/payments", "/insights"),
     *("/insights?environment=prod&since=30d", "/insights?environment=prod&app=mail&since=7d"),
 ]
@@ -142,6 +152,18 @@ def test_environments_are_hidden_and_shown(shop: TestClient) -> None:
     assert 'name="hide" value="dev,moon"' in page
     assert "Needs a look 1" in text_of(page)
     assert 'href="/?hide=stage"' in shop.get("/").text
+
+
+def test_images_say_where_they_run(shop: TestClient) -> None:
+    """Each value with the overlays that pin it; a search finds by name and by tag."""
+    text = text_of(shop.get("/images").text)
+    assert "shop/worker" in text
+    assert "worker/prod" in text
+
+    found = shop.get("/images?q=shop/worker+1.3.4").text
+    assert 'href="/e/prod/worker"' in found
+    assert "shop/api" not in text_of(found).partition("Images shop/")[2]
+    assert "Nothing fits" in shop.get("/images?q=nobody").text
 
 
 def test_a_timeline_tells_who_why_and_what(shop: TestClient) -> None:

@@ -267,6 +267,7 @@ def navigation(
         ("board", "/", _("Board"), None),
         ("proposals", "/proposals", _("Proposals"), proposals),
         ("holds", "/holds", _("Holds"), holds),
+        ("images", "/images", _("Images"), None),
         ("releases", "/releases", _("Releases"), None),
         ("alerts", "/alerts", _("Alerts"), None),
         ("insights", "/insights", _("Insights"), None),

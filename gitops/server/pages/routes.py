@@ -18,6 +18,7 @@ from gitops.server.forms import read_form
 from gitops.server.identity.person import Person
 from gitops.server.pages.board_page import read_query, shown_board
 from gitops.server.pages.git_pages import git_page_routes
+from gitops.server.pages.images_page import shown_images
 from gitops.server.pages.insights_page import insights_routes
 from gitops.server.pages.language import COOKIE as LANGUAGE_COOKIE
 from gitops.server.pages.language import LANGUAGES, translations
@@ -55,6 +56,7 @@ def page_routes(service: Service) -> list[BaseRoute]:
         ("/a/{app}", pages.app),
         ("/proposals", pages.proposals),
         ("/holds", pages.holds),
+        ("/images", pages.images),
         ("/alerts", pages.alerts),
         ("/preferences", pages.preferences),
     ]
@@ -203,6 +205,11 @@ class _BoardPages:
         held = [cell for cell in self._pages.board().cells() if cell.hold is not None]
         held.sort(key=lambda one: _since(one))
         return self._pages.render(request, "holds.html", here="holds", live=True, cells=held)
+
+    async def images(self, request: Request) -> Response:
+        """Which images run where."""
+        shown = shown_images(self._pages.board(), request.query_params)
+        return self._pages.render(request, "images.html", here="images", live=True, shown=shown)
 
     async def alerts(self, request: Request) -> Response:
         """What alerts came in, and what came of the rollbacks that were their doing."""
