@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -21,7 +22,9 @@ from gitops.server.board.board import Board, BoardCell
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
 
-_EVERY = 60.0  # seconds between two questions about a proposal that nobody moved
+_EVERY = 60.0  # seconds between two questions about a proposal that nobody moved,
+_APART = 15.0  # and so many for each that is open: forges allow some 5,000 requests an hour
+_SOON, _SOON_APART = 10.0, 5.0  # the same after a hook
 _MOST_AT_ONCE = 30  # proposals that one round asks about: forges count requests
 
 _log = logging.getLogger("gitops.server")
@@ -47,8 +50,9 @@ class KnownPull(Struct, frozen=True):
 class PullReader:
     """One thread that asks for what is proposed on the board; a page never asks.
 
-    A proposal is asked for when it is new, when its head moved, and else once a minute. While the
-    forge is silent, what it said of the same head stays.
+    A proposal is asked for when it is new, when its head moved, some seconds after a hook of the
+    forge, and else once a minute, or less often where many are open. While the forge is silent,
+    what it said of the same head stays.
 
     Args:
         lend: lends the session of one call.
@@ -68,6 +72,7 @@ class PullReader:
         self._wake = threading.Event()
         self._stopping = False
         self._all = False
+        self._pause = _EVERY
         self._known: dict[str, KnownPull] = {}
         self._thread = threading.Thread(target=self._keep, name="gitops-pulls", daemon=True)
 
@@ -112,7 +117,7 @@ class PullReader:
                 _log.warning("pull requests cannot be read: %s", error.message)
             except Exception:  # noqa: BLE001 - one bad look must not end all others
                 _log.exception("pull requests cannot be read")
-            self._wake.wait(_EVERY)
+            self._wake.wait(self._pause)
 
     def _ask(self, board: Board) -> bool:
         """Ask about what is due; say whether anything is new."""
@@ -121,8 +126,11 @@ class PullReader:
             if cell.proposal is not None:
                 first.setdefault(cell.proposal.branch, cell)
         known = {branch: one for branch, one in self._known.items() if branch in first}
-        everything, self._all = self._all, False
-        due = [branch for branch, cell in first.items() if everything or self._is_due(cell)]
+        hooked, count = self._all, len(first)
+        soon, usual = max(_SOON, count * _SOON_APART), max(_EVERY - 1, count * _APART)
+        due = [one for one, cell in first.items() if self._age(cell) >= (soon if hooked else usual)]
+        self._all = hooked and len(due) < count  # the others have their turn after that
+        self._pause = soon if self._all else _EVERY
         due.sort(key=lambda branch: known[branch].asked if branch in known else 0.0)
         before, self._known = self._known, known
         if due and not self._stopping:
@@ -136,9 +144,10 @@ class PullReader:
             one: _shown(pull) for one, pull in known.items()
         }
 
-    def _is_due(self, cell: BoardCell) -> bool:
+    def _age(self, cell: BoardCell) -> float:
+        """Return the seconds since it was asked about, as it stands there now."""
         found = self.of(cell)
-        return found is None or time.monotonic() - found.asked >= _EVERY - 1
+        return time.monotonic() - found.asked if found is not None else math.inf
 
 
 def _taken_in(cell: BoardCell, found: WaitingProposal, before: KnownPull | None) -> KnownPull:
