@@ -95,36 +95,42 @@ def judge_alerts(
     batch: AlertBatch,
     memory: AlertMemory,
     earlier: IndexState | None = None,
-) -> tuple[JudgedAlert, ...]:
-    """Say of each alert what is to be done about it.
+) -> tuple[IndexState, tuple[JudgedAlert, ...]]:
+    """Say of each alert what is to be done about it, by what Git says now, which is told as well.
 
-    Raises what reading Git raises: nobody knows then, and the sender comes again.
+    `earlier`: what it said before. Raises what reading Git raises: nobody knows then, and the
+    sender comes again.
     """
-    state = read_state(session, earlier)
     tip = open_tip(session, lenient=True)
+    state = read_state(session, earlier, tip)
     judging = _Judging(session, tip, state, batch, memory)
     placed = [(one, place_of(one, state.config.alerts, state.cells.keys())) for one in batch.alerts]
     now = session.clock.now()
     for alert, place in placed:  # all of one body come together, in whatever order
         if alert.firing and isinstance(place, AlertPlace):
             memory.note(alert, place, now)
-    return tuple(judging.judge(alert, place) for alert, place in placed)
+    return state, tuple(judging.judge(alert, place) for alert, place in placed)
 
 
 def judge_signal(
-    session: Session, label: str, alert: Alert, memory: AlertMemory, state: IndexState
+    session: Session,
+    label: str,
+    alert: Alert,
+    memory: AlertMemory,
+    earlier: IndexState | None = None,
 ) -> JudgedAlert:
     """Say what is to be done about what a cluster says of an overlay: as for an alert.
 
     Raises as `judge_alerts` does.
     """
+    tip = open_tip(session, lenient=True)
+    state = read_state(session, earlier, tip)
     app, _, environment = label.rpartition("/")
     place: AlertPlace | Unplaced = AlertPlace(CLUSTER_ROW, environment, app or None)
     if label not in state.cells:
         place = Unplaced(f"there is no overlay {label}")
     else:
         memory.note(alert, AlertPlace(CLUSTER_ROW, environment, app or None), session.clock.now())
-    tip = open_tip(session, lenient=True)
     return _Judging(session, tip, state, AlertBatch((alert,)), memory).judge(alert, place)
 
 

@@ -26,7 +26,7 @@ from gitops.actions.releases.ledger import Appended, append_records, ledger_of
 from gitops.actions.write.write import write
 from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.ledger.records import LedgerEntry, Record, approvals
-from gitops.core.proposals.approval import is_author, makers, person
+from gitops.core.proposals.approval import is_author, makers
 from gitops.core.report import Committed, OverlayChange, WriteReport
 from gitops.errors import Refused
 from gitops.ports import NoForge
@@ -100,7 +100,7 @@ def _approve_in_git(session: Session, tip: Tip, approving: Approving) -> WriteRe
         for one in decided:
             _check_approver(one.view, one.present)
         approving.ask(decided)
-        by = [person(session.identity())]
+        by = [session.identity().text]
         if recorded is not None:
             given = [_given(one.view, one.present) for one in decided]
             waiting = [
@@ -159,7 +159,7 @@ def _check_approver(view: OverlayView, present: OpenProposal, signer: str | None
         return
     approver = view.session.identity()
     if is_author(approver, present.authors):
-        who = f"{approver.name} <{approver.email}>"
+        who = approver.text
     elif signer is not None and signer.lower() in _makers(view, present):
         who = f"{signer}, whose key signs as {approver.name}"
     else:

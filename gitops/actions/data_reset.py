@@ -86,8 +86,7 @@ def data_reset(
     _check_class(tip, overlay)
     found = _build(session, tip, overlay)
     name = session.intent.replace("-", "").lower()[-_SUFFIX:]
-    identity = session.identity()
-    by = f"{identity.name} <{identity.email}>"
+    by = session.identity().text
     job = ready(found, seed=request.seed, suffix=name, by=by, seconds=request.timeout)
     commit = tip.of(overlay.environment).commit or ""
     if session.dry_run:

@@ -137,7 +137,7 @@ def _repository(
         checks.append(_failed("rights", error, "only looking works without them"))
     try:
         who = session.identity()
-        checks.append(DoctorCheck("author", "ok", one_line(f"{who.name} <{who.email}>", 120)))
+        checks.append(DoctorCheck("author", "ok", one_line(who.text, 120)))
     except GitopsError as error:
         checks.append(_failed("author", error))
     return checks, tip.config if tip is not None else None

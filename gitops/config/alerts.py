@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from gitops.config.shapes import Problems, Value, nearest, shown
+from gitops.config.shapes import Problems, Value
 from gitops.core.environments.alerts import AlertRow
 from gitops.core.text.plain import read_duration
 
@@ -19,10 +19,8 @@ def check_alerts(rows: Sequence[Value], names: Sequence[str], problems: Problems
                 continue
             if len({"label", "name"} & found.texts.keys()) != 1:
                 problems.add(found.place, found.path, "is either {label: …} or {name: …}")
-            fixed = found.texts.get("name")
-            if key == "environment" and fixed is not None and fixed not in names:
-                near = nearest(fixed, list(names))
-                problems.add(found.place, found.path, f"no environment {shown(fixed)}{near}")
+            if key == "environment" and (fixed := found.keys.get("name")) is not None:
+                problems.add_no_environment([fixed], names)
 
 
 def make_alerts(rows: Sequence[Value]) -> tuple[AlertRow, ...]:

@@ -56,7 +56,6 @@ def whoami() -> str:
     from gitops.errors import NotFound
 
     try:
-        found = find_identity(os.environ, lambda _: None)
+        return find_identity(os.environ, lambda _: None).text
     except NotFound:
         return getpass.getuser()
-    return f"{found.name} <{found.email}>"

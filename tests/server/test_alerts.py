@@ -17,10 +17,13 @@ from msgspec.structs import replace
 from starlette.testclient import TestClient
 
 from cli.commands.test_qa import deploy, record
+from gitops.actions.alerts import AlertMemory, judge_alerts
 from gitops.actions.argocd.aftermath import look_after
 from gitops.actions.context.session import Session
 from gitops.actions.index.state import read_state
 from gitops.actions.notify import notify
+from gitops.adapters.gitrepo.repository import GitRepository
+from gitops.cli.render.alerts import read_body
 from gitops.core.alerts.aftermath import Aftermath, read_aftermaths
 from gitops.server.app import create_app
 from gitops.server.service import Service
@@ -293,6 +296,30 @@ def test_never_a_guess_and_never_past_a_hold(
 
     assert ("tell", None) == (held["decision"], held["outcome"])
     assert "held by" in held["reason"]
+
+
+def test_the_tip_is_asked_for_once(
+    manifests: Manifests,
+    stable: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Judging a body asks the remote where its branch is once, not for each look at it."""
+    path = tmp_path / "body.json"
+    path.write_text(json.dumps({"version": "4", "alerts": [alert(after=-7200)]}))
+    asked: list[str | None] = []
+    snapshot = GitRepository.snapshot
+
+    def counted(self: GitRepository, branch: str | None = None) -> Any:
+        asked.append(branch)
+        return snapshot(self, branch)
+
+    monkeypatch.setattr(GitRepository, "snapshot", counted)
+    with opened(manifests) as session:
+        state, judged = judge_alerts(session, read_body(str(path)), AlertMemory())
+
+    assert 1 == asked.count(None)
+    assert (stable[1], "tell") == (state.cells["stage"].release.commit, judged[0].action)
 
 
 def test_dry_run_on_a_terminal(

@@ -109,13 +109,16 @@ class IndexState(Struct, frozen=True, eq=False):
         return self.tips[self.branch]
 
 
-def read_state(session: Session, earlier: IndexState | None = None) -> IndexState:
+def read_state(
+    session: Session, earlier: IndexState | None = None, tip: Tip | None = None
+) -> IndexState:
     """Return the cells of all environments as of now; `earlier` itself where nothing moved.
 
-    One request where nothing did; else it costs what landed since. Raises as `open_tip` does;
-    whatever is wrong with one overlay, or one environment, stands in its cells.
+    `tip`: the one that the caller has just opened. One request where nothing did; else it costs
+    what landed since. Raises as `open_tip` does; whatever is wrong with one overlay, or one
+    environment, stands in its cells.
     """
-    tip = open_tip(session, lenient=True)
+    tip = tip or open_tip(session, lenient=True)
     rows, lost = _with_branch(tip)
     own = session.repository.own_branches()
     tips = {name: snapshot.commit for name, snapshot in tip.read().items()} | dict(own)

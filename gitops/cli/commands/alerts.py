@@ -23,7 +23,7 @@ def test(
     batch = read_body(file)
     with open_for_reading(where, dry_run=True, start="history") as session:
         opened = session()
-        judged = judge_alerts(opened, batch, AlertMemory())
+        _, judged = judge_alerts(opened, batch, AlertMemory())
         asked = tuple(would_act(opened, one) for one in judged)
     return print_judged(asked, where.output)
 

@@ -270,7 +270,7 @@ def is_turn(queue: Sequence[Intent], own: str, *, waited: float, patience: float
 
 def with_carrier(message: str, carrier: Identity) -> str:
     """Return the commit message of a carried intent, with `Gitops-Combined-By` in its trailers."""
-    return _with_trailer(message, CARRIER_TRAILER, f"{carrier.name} <{carrier.email}>")
+    return _with_trailer(message, CARRIER_TRAILER, carrier.text)
 
 
 def with_answers(message: str, answered: Iterable[AnsweredIntent]) -> str:

@@ -16,6 +16,11 @@ class Identity(Struct, frozen=True):
     name: str
     email: str
 
+    @property
+    def text(self) -> str:
+        """`NAME <ADDRESS>`, as trailers name people."""
+        return f"{self.name} <{self.email}>"
+
 
 class CommitInfo(Struct, frozen=True):
     """One commit as Git tells it.

@@ -138,7 +138,7 @@ def put_in_form(
     """
     summary, rest = message.split("\n", 1) if "\n" in message else (message, "\n")
     line = subject_form.replace("{summary}", summary)
-    who = f"{author.name} <{author.email}>" if author is not None else ""
+    who = author.text if author is not None else ""
     added = [one_line(text.replace("{author}", who)) for text in more]
     added = [text for text in dict.fromkeys(added) if f"\n{text}\n" not in f"{rest}\n"]
     text = f"{one_line(line, max(LONGEST_SUBJECT, len(subject_form)))}\n{rest}"

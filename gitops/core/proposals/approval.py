@@ -47,7 +47,7 @@ def is_author(approver: Identity, authors: Iterable[Identity]) -> bool:
 
 def with_authors(message: str, authors: Iterable[Identity]) -> str:
     """Return `message` with a `Co-authored-by` trailer for each of `authors`."""
-    return _with_trailers(message, [(_CO_AUTHOR, person(author)) for author in authors])
+    return _with_trailers(message, [(_CO_AUTHOR, author.text) for author in authors])
 
 
 class GivenOverride(Struct, frozen=True):
@@ -237,11 +237,6 @@ def _of_each(parts: Sequence[LandingProposal], key: str) -> dict[str, str] | Non
         and (said := said_of(trailers(part.message), key, (part.label,))) is not None
     }
     return found or None
-
-
-def person(identity: Identity) -> str:
-    """Return `NAME <ADDRESS>`, as trailers name people."""
-    return f"{identity.name} <{identity.email}>"
 
 
 def _with_trailers(message: str, pairs: Iterable[tuple[str, str]]) -> str:

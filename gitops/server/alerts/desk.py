@@ -16,7 +16,6 @@ from msgspec.structs import replace
 
 from gitops.actions.alerts import AlertMemory, JudgedAlert, act_on, judge_alerts, judge_signal
 from gitops.actions.argocd.aftermath import note_ended
-from gitops.actions.index.state import read_state
 from gitops.core.alerts.aftermath import ALERT_EMAIL, CLUSTER_EMAIL, ON_BEHALF
 from gitops.core.alerts.alert import Alert, AlertBatch
 from gitops.core.git.commit import Identity
@@ -97,8 +96,7 @@ class AlertDesk:
         """
         with self._lock:  # one body at a time: what fires together is judged together
             with self._lend() as session:
-                state = read_state(session, self._seen())
-                judged = judge_alerts(session, batch, self._memory, state)
+                state, judged = judge_alerts(session, batch, self._memory, self._seen())
                 ended = [(one.label, one.alert) for one in judged if not one.alert.firing]
                 note_ended(session, state, [(label, one) for label, one in ended if label])
             calls = [self._begin(one) for one in judged]
@@ -112,8 +110,7 @@ class AlertDesk:
         """Decide about what a cluster says of an overlay, and do it; see `take`."""
         with self._lock:
             with self._lend() as session:
-                state = read_state(session, self._seen())
-                judged = judge_signal(session, label, alert, self._memory, state)
+                judged = judge_signal(session, label, alert, self._memory, self._seen())
             done = self._end("cluster", judged, self._begin(judged))
             self._taken.append(done)
         self._remember(done)
