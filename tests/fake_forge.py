@@ -223,7 +223,7 @@ class FakeForge:
         return dict(self.reports.get(commit, {}))
 
     def set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        """See `ports.Gates`."""
+        """Report what a CI system found."""
         trouble = self._begin_write()
         self.reports.setdefault(commit, {})[name] = state
         self._end_write(trouble)

@@ -228,10 +228,6 @@ class Gates(Protocol):
         """Return name -> newest state of what was reported for `commit`."""
         ...
 
-    def set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        """Report `state` for `commit` under `name`; `text` is cut at 140 characters."""
-        ...
-
     def merged_by(self, commit: str, base: str) -> PullRequest | None:
         """Return the merged pull request that brought `commit` to `base`, None for a push.
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from forges.gitea_world import gitea_place, gitea_world
+from forges.statuses import report
 from forges.webhooks import FOLDER, SECRET, Receiver, kept, shape
 from gitops.ports import PullText
 from servers.gitea import GiteaServer
@@ -40,7 +41,7 @@ def test_recorded_webhooks_are_true(gitea: GiteaServer, tmp_path: Path) -> None:
         head = world.propose("3")
         gitea.wait_for(lambda: "pull_request_sync.synchronized" in receiver.events())
         world.people.approve(pull.number)
-        world.forge.set_status(head, "ci/build", "success", "green", "https://ci.example.com/1")
+        report(world.forge, head, "ci/build", "success", "green", "https://ci.example.com/1")
         world.forge.merge(pull.number, head, "merge", "Merge", "text")
         gitea.wait_for(lambda: WANTED <= receiver.events().keys())
         came, found = list(receiver.came), receiver.events()

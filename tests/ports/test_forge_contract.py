@@ -24,6 +24,7 @@ from forges.gitea_world import GiteaPlace, gitea_place, gitea_world
 from forges.github_world import github_world
 from forges.gitlab_world import gitlab_world
 from forges.openapi import described
+from forges.statuses import report
 from forges.worlds import World, fake_world
 from gitops.core.git.message import trailers
 from gitops.errors import Denied, NotFound, Refused, Unavailable
@@ -457,7 +458,7 @@ def test_what_it_waits_for(world: World) -> None:
     world.people.approve(made.number)
     approved = world.forge.readiness(made.number)
     still = merge(world, made)
-    world.forge.set_status(made.head, world.check, "success", "green", LINK)
+    report(world.forge, made.head, world.check, "success", "green", LINK)
     ready = world.forge.readiness(made.number)
 
     wanted, names = (1, (world.check,)) if world.tells_gates else (None, ())
@@ -536,11 +537,11 @@ def test_statuses(world: World) -> None:
     head = world.propose()
     world.forge.open(world.branch, world.base, TEXT)
     none = world.forge.statuses(head)
-    world.forge.set_status(head, "gitops/soak", "pending", "x" * 300, LINK)
-    world.forge.set_status(head, "gitops/policy", "failure", "no", LINK)
+    report(world.forge, head, "gitops/soak", "pending", "x" * 300, LINK)
+    report(world.forge, head, "gitops/policy", "failure", "no", LINK)
     pending = world.forge.statuses(head)
-    world.forge.set_status(head, "gitops/soak", "success", "stable", LINK)
-    world.forge.set_status(head, "gitops/soak", "success", "stable", LINK)
+    report(world.forge, head, "gitops/soak", "success", "stable", LINK)
+    report(world.forge, head, "gitops/soak", "success", "stable", LINK)
 
     assert {} == none
     assert {"gitops/soak": "pending", "gitops/policy": "failure"} == pending

@@ -155,11 +155,6 @@ class ForgeDialect(ABC):
         with self._calls.door():
             return self._statuses(commit)
 
-    def set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        """See `ports.Gates`."""
-        with self._calls.door():
-            self._set_status(commit, name, state, text[:140], url)
-
     def merged_by(self, commit: str, base: str) -> PullRequest | None:
         """See `ports.Gates`."""
         with self._calls.door():
@@ -299,11 +294,6 @@ class ForgeDialect(ABC):
 
     @abstractmethod
     def _statuses(self, commit: str) -> dict[str, CheckState]: ...
-
-    @abstractmethod
-    def _set_status(
-        self, commit: str, name: str, state: CheckState, text: str, url: str
-    ) -> None: ...
 
     @abstractmethod
     def _pulls_of(self, commit: str) -> Iterable[Pull]:

@@ -30,11 +30,6 @@ _STATES: Mapping[str, CheckState] = {
     "failed": "failure",
     "error": "failure",
 }
-_WORDS: Mapping[CheckState, str] = {
-    "success": "succeeded",
-    "pending": "pending",
-    "failure": "failed",
-}
 _PULL_STATES: Mapping[str, PullState] = {"active": "open", "completed": "merged"}
 
 
@@ -126,17 +121,6 @@ def _time(text: object) -> datetime:
 def state_of(status: Any) -> CheckState:
     """Return the state of a status."""
     return _STATES.get(str(status.get("state")), "pending")
-
-
-def status_body(name: str, state: CheckState, text: str, url: str) -> dict[str, Any]:
-    """Return the document that reports a status; `genre/name` is how one is called."""
-    genre, _, rest = name.rpartition("/")
-    return {
-        "state": _WORDS[state],
-        "description": text,
-        "targetUrl": url,
-        "context": {"name": rest, "genre": genre},
-    }
 
 
 def status_name(context: Any) -> str:

@@ -17,7 +17,6 @@ from gitops.adapters.forges.azure.answers import (
     sent,
     shown,
     state_of,
-    status_body,
     status_name,
     who,
 )
@@ -278,11 +277,6 @@ class AzureDevOps(ForgeDialect):
         for one in self._pages("/commits/{}/statuses", {"latestOnly": "true"}, commit):
             found[status_name(one["context"])] = state_of(one)
         return found
-
-    def _set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        self._api.send(
-            "POST", "/commits/{}/statuses", commit, body=status_body(name, state, text, url)
-        )
 
     def _pulls_of(self, commit: str) -> Iterable[Json]:
         body = {"queries": [{"type": "lastMergeCommit", "items": [commit]}]}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from gitops.adapters.forges.transport.answers import branch_pattern, plain
 from gitops.ports import CheckState, PullRequest
@@ -13,13 +12,7 @@ from gitops.ports.forge import PullState
 BUILDS = "builds"
 """Bitbucket asks for a number of builds, not for names."""
 
-_LONGEST_KEY = 40
 _STATES: Mapping[str, CheckState] = {"SUCCESSFUL": "success", "INPROGRESS": "pending"}
-_WORDS: Mapping[CheckState, Literal["SUCCESSFUL", "INPROGRESS", "FAILED"]] = {
-    "success": "SUCCESSFUL",
-    "pending": "INPROGRESS",
-    "failure": "FAILED",
-}
 _PULL_STATES: Mapping[str, PullState] = {"OPEN": "open", "MERGED": "merged"}
 
 
@@ -118,14 +111,6 @@ def build_state(checks: Mapping[str, CheckState], wanted: int) -> CheckState:
 def ended(state: str) -> CheckState:
     """Return the state of a build."""
     return _STATES.get(state, "failure")
-
-
-def status_body(name: str, state: CheckState, text: str, url: str) -> dict[str, str]:
-    """Return the document that reports a build; keys are at most 40 characters long."""
-    key = name
-    if len(key) > _LONGEST_KEY:
-        key = hashlib.sha256(name.encode()).hexdigest()[:_LONGEST_KEY]
-    return {"key": key, "name": name, "state": _WORDS[state], "description": text, "url": url}
 
 
 def matches(pattern: str, branch: str) -> bool:

@@ -18,7 +18,6 @@ from gitops.adapters.forges.bitbucket.answers import (
     matches,
     quoted,
     shown_by_cloud,
-    status_body,
 )
 from gitops.adapters.forges.dialect import ForgeDialect
 from gitops.adapters.forges.transport.answers import plain
@@ -241,11 +240,6 @@ class BitbucketCloud(ForgeDialect):
         for one in self._pages("/commit/{}/statuses", commit, sort="-updated_on"):
             found.setdefault(str(one.get("name") or one["key"]), ended(one["state"]))
         return found
-
-    def _set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        self._api.send(
-            "POST", "/commit/{}/statuses/build", commit, body=status_body(name, state, text, url)
-        )
 
     def _pulls_of(self, commit: str) -> Iterable[Json]:
         merged = {"q": 'state = "MERGED"', "state": "MERGED", "sort": "-updated_on"}

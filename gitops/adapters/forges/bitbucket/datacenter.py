@@ -14,7 +14,6 @@ from gitops.adapters.forges.bitbucket.answers import (
     ended,
     matches,
     shown_by_server,
-    status_body,
 )
 from gitops.adapters.forges.dialect import ForgeDialect
 from gitops.adapters.forges.transport.answers import plain
@@ -208,10 +207,6 @@ class BitbucketDataCenter(ForgeDialect):
         for one in self._items(self._api.outside(url, limit=_PAGE, orderBy="NEWEST")):
             found.setdefault(str(one.get("name") or one["key"]), ended(one["state"]))
         return found
-
-    def _set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        where = f"{self._rest}/build-status/1.0/commits/{commit}"
-        self._api.send_outside("POST", where, status_body(name, state, text, url))
 
     def _pulls_of(self, commit: str) -> Iterable[Json]:
         return self._pages("/commits/{}/pull-requests", commit)

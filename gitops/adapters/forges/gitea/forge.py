@@ -196,10 +196,6 @@ class GiteaForge(ForgeDialect):
     def _statuses(self, commit: str) -> dict[str, CheckState]:
         return self._api.statuses(commit)
 
-    def _set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        body = {"context": name, "description": text, "target_url": url}
-        self._api.do("repo_create_status", sha=commit, state=state, **body)
-
     def _pulls_of(self, commit: str) -> Iterable[Any]:
         found = self._api.merged_pull(commit)
         return () if found is None else (found,)

@@ -246,10 +246,6 @@ class GithubForge(ForgeDialect):
         runs = self._api.pages("/commits/{}/check-runs", commit, inside="check_runs")
         return states(list(statuses), list(runs))
 
-    def _set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        body = {"context": name, "description": text, "target_url": url}
-        self._api.send("POST", "/statuses/{}", commit, state=state, **body)
-
     def _pulls_of(self, commit: str) -> Iterable[Any]:
         return self._api.pages("/commits/{}/pulls", commit)
 

@@ -46,8 +46,6 @@ from gitops.ports import (
     Readiness,
 )
 
-_STATES = {"pending": "pending", "success": "success", "failure": "failed"}
-
 
 def open_gitlab(
     address: ForgeAddress,
@@ -263,16 +261,6 @@ class GitlabForge(ForgeDialect):
     def _statuses(self, commit: str) -> dict[str, CheckState]:
         found = self._api.pages("/repository/commits/{}/statuses", commit)
         return {one["name"]: state_of(one) for one in sorted(found, key=lambda one: int(one["id"]))}
-
-    def _set_status(self, commit: str, name: str, state: CheckState, text: str, url: str) -> None:
-        body = {"name": name, "description": text, "target_url": url}
-        try:
-            self._api.post("/statuses/{}", commit, state=_STATES[state], **body)
-        except ForgeResponse as error:
-            # What is so already cannot become so.
-            same = error.status == 400 and "transition" in error.words
-            if not (same and self._statuses(commit).get(name) == state):
-                raise
 
     def _pulls_of(self, commit: str) -> Iterable[Any]:
         return self._api.pages("/repository/commits/{}/merge_requests", commit)
