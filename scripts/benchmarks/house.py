@@ -34,9 +34,12 @@ _OVERLAY = "resources: [../../base]\nimages:\n  - name: shop/api\n    newTag: 1.
 _IDENTITY = ("Ben", "ben@example.com")
 # What came after the wish for at most 34,000 lines, in rooms of its own.
 _SINCE = (
-    *("actions/images", "actions/index", "adapters/forges/azure", "adapters/forges/bitbucket"),
-    *("adapters/gitrepo/wire", "adapters/http", "adapters/registry"),
-    *("cli/completion", "core/data", "core/images"),
+    *("actions/images", "actions/index", "actions/workflows"),
+    *("adapters/forges/azure", "adapters/forges/bitbucket", "adapters/gitrepo/wire"),
+    *("adapters/http", "adapters/notifications", "adapters/plots", "adapters/registry"),
+    *("adapters/server", "adapters/signin", "adapters/workflows"),
+    *("cli/completion", "core/access", "core/alerts", "core/data", "core/images"),
+    *("core/insights", "core/notifications", "core/workflows", "documents", "server"),
 )
 _ROUND = 7  # runs of each command for each checkout
 
@@ -51,6 +54,7 @@ def measure_house(root: Path, against: Path | None, runs: int | None) -> dict[st
         served = f"{wire.url}/served"
         deploy_over_http, approve_over_http = _trace_both(served, environment)
         cpu = _compare_cpu(root, (repository, served), against, runs or _ROUND) if against else None
+        other = _walks(root, wire, against) if against else None
     results: dict[str, Any] = {
         "modules": deploy["modules"],
         "hops": deploy["hops"],
@@ -67,6 +71,8 @@ def measure_house(root: Path, against: Path | None, runs: int | None) -> dict[st
     }
     if cpu is not None:
         results["cpu"] = cpu
+    if other is not None:
+        results["other"] = other
     return results
 
 
@@ -78,6 +84,19 @@ def _trace_both(
     _call(["deploy", "shop/api:1.0.1", "--to", "prod"], repository, environment)
     approver = {**environment, "GITOPS_AUTHOR": "{} <{}>".format(*_IDENTITY)}
     return deploy, _trace(["approve", "prod", "--yes"], repository, approver)
+
+
+def _walks(root: Path, wire: Wire, checkout: Path) -> dict[str, dict[str, int]]:
+    """Return what a deploy of another checkout walks through: over HTTP, and on this machine."""
+    environment = _environment(root, checkout.resolve())
+    found: dict[str, dict[str, int]] = {}
+    for name in ("http", "file"):
+        repository = _build(root / f"other-{name}", environment)
+        if name == "http":
+            repository = f"{wire.url}/other-http"
+        walked = _trace(["deploy", "shop/api:1.0.1", "--to", "dev"], repository, environment)
+        found[name] = {"modules": walked["modules"], "hops": walked["hops"]}
+    return found
 
 
 def house_text(results: Mapping[str, Any]) -> str:
@@ -114,6 +133,12 @@ def house_text(results: Mapping[str, Any]) -> str:
         lines.append(
             f"| CPU of {command} | {now * 1000:.0f} ms, {share:.3f} of the other checkout | 1.00 |"
         )
+    if (other := results.get("other")) is not None:
+        lines += [
+            f"| {what} in the other checkout | {other['http'][figure]} over HTTP, "
+            f"{other['file'][figure]} where git talks to the remote | |"
+            for what, figure in (("modules entered", "modules"), ("hops", "hops"))
+        ]
     lines += ["", "The doors of a deploy that are used most (module, arrivals):", ""]
     lines += [f"- `{module}` {count}" for module, count in results["doors"][:12]]
     return "\n".join(lines)
