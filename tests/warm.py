@@ -113,9 +113,11 @@ _KEPT: dict[tuple[bool, bool], Warm] = {}
 def start(arguments: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> Calling:
     """Start `gitops ARGUMENTS` with nothing to read, warm where that shows the same."""
     kind = ("GITEA_TOKEN" in environ, any(name.startswith("COV") for name in environ))
-    if kind not in _KEPT:
+    # One that this call alone has must not be what later ones are measured by.
+    is_usual = _fixed(environ).items() <= os.environ.items()
+    if kind not in _KEPT and is_usual:
         _KEPT[kind] = Warm(environ, gitea=kind[0])
-    if _KEPT[kind].fits(environ):
+    if kind in _KEPT and _KEPT[kind].fits(environ):
         return _KEPT[kind].start(arguments, cwd, environ)
     return subprocess.Popen(
         [sys.executable, "-m", "gitops", *arguments],

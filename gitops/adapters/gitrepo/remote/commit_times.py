@@ -9,6 +9,7 @@ from pathlib import Path
 from gitops.adapters.gitrepo.archive.log_format import commit_time
 from gitops.adapters.gitrepo.command.discovery import inspect
 from gitops.adapters.gitrepo.command.process import OFFLINE, Git
+from gitops.core.text.plain import split_lines
 
 
 def times_in_folder(git: Git, folder: str, commits: Collection[str]) -> dict[str, datetime]:
@@ -26,7 +27,7 @@ def times_in_folder(git: Git, folder: str, commits: Collection[str]) -> dict[str
 def read_times(git: Git, args: Sequence[str], feed: bytes | None = None) -> dict[str, datetime]:
     """Run a `rev-list --timestamp`, and read its lines: seconds since 1970, and the commit."""
     found: dict[str, datetime] = {}
-    for line in git.run(args, feed=feed, extra=OFFLINE).text.splitlines():
+    for line in split_lines(git.run(args, feed=feed, extra=OFFLINE).text):
         seconds, _, commit = line.partition(" ")
         time = commit_time(seconds)
         if time is not None:
