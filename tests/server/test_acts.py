@@ -157,6 +157,11 @@ def test_confirm_says_how_it_is_asked(client: TestClient, service: Service, repo
     assert "type a1/dev" in wrong.text
     repo.commit({"gitops.yaml": named.replace(b"confirm: name", b"confirm: off")})
     wait_until(lambda: 'method="post" action="/e/dev/a1/rollback"' in client.get("/e/dev/a1").text)
+    verdict = {**shown(client, "/e/dev/a1/qa"), "verdict": "fail", "note": "x"}
+    client.post("/e/dev/a1/qa", data=verdict)
+    wait_until(lambda: 'method="post"' in client.get("/").text)
+    ids = {fields_of(client.get("/").text)["id"] for _ in range(2)}
+    assert len(ids) == 2  # each press is one of its own, also from the board
     form = fields_of(client.get("/e/dev/a1").text)
     assert "is rolled back" in client.post("/e/dev/a1/rollback", data=form).text
 

@@ -9,6 +9,7 @@ from applications import OTHER
 from argo_world import CONFIG, ArgoWorld, overlay
 from fake_cluster import FakeCluster
 from gitops.actions.argocd import overlay_paths
+from gitops.actions.argocd.branch_line import BranchLine
 from gitops.actions.argocd.live_cells import LiveCells, _without_revisions
 from gitops.actions.index.state import IndexState, read_state
 from gitops.actions.status import status
@@ -133,6 +134,37 @@ def test_git_alone_can_end_a_state(watched: Watched) -> None:
 
     watched.look()
     assert (watched.state_of("dev"), watched.cells.lives) == ("healthy", watched.asked())
+
+
+def test_a_commit_of_another_overlay_ends_it_too(watched: Watched) -> None:
+    """Argo CD is at a commit that was not read yet, and that changes nothing for this overlay."""
+    other = watched.world.push("1.1", "prod")
+    watched.world.compare("dev", other)
+    watched.cells.listen()
+    assert watched.state_of("dev") == "unseen"
+
+    watched.look()
+    assert (watched.state_of("dev"), watched.cells.lives) == ("healthy", watched.asked())
+
+
+def test_the_order_of_a_branch(watched: Watched) -> None:
+    """Which of two commits came first, whatever was asked before; after a rewrite too."""
+    world, line = watched.world, BranchLine()
+    commits = [world.repository.branches["main"], *(world.push(f"2.{one}") for one in range(4))]
+    line.move(world.session(), commits[2])
+    assert line.contains(commits[2], commits[0])
+    assert line.contains(commits[1], commits[0])
+    line.move(world.session(), commits[4])
+    assert not line.contains(commits[1], commits[2])
+
+    for at, commit in enumerate(commits):
+        found = [line.contains(commit, one) for one in commits]
+        assert found == [one <= at for one in range(len(commits))]
+    assert not line.contains(OTHER, commits[0])
+    assert line.is_foreign(OTHER)
+    assert not line.is_foreign(commits[1])
+    line.move(world.session(), commits[1])  # a branch that was set back
+    assert line.contains(commits[1], commits[0])
 
 
 def test_a_silent_cluster_keeps_what_it_said(watched: Watched) -> None:

@@ -10,11 +10,13 @@ import pytest
 
 from applications import an_application
 from fake_cluster import Plane
+from gitops.actions.argocd.tracking import rollouts_of
 from gitops.adapters.argocd.clusters import ArgoClusters
 from gitops.adapters.argocd.collection import _lines
 from gitops.adapters.argocd.followed import FollowedCluster
 from gitops.config import load_config
-from gitops.core.argocd.application import Application
+from gitops.core.argocd.application import Application, briefly, read_application
+from gitops.core.argocd.health import leftovers
 from gitops.errors import Denied, GitopsError, Unavailable
 from gitops.ports import Cluster, Reading
 from servers.kube_api import TOKEN, ArgoStub, KubeStub, _Stub, kubeconfig
@@ -221,3 +223,21 @@ def test_argo_cds_own_api_is_followed_too(plane: Plane) -> None:
 def test_lines_come_whole() -> None:
     """However an answer is cut into chunks; half a line at the end is none."""
     assert [b"ab", b"cd"] == list(_lines([b"a", b"b\nc", b"", b"d\n\n", b"half"]))
+
+
+def test_what_is_kept_of_an_application_says_the_same() -> None:
+    """Its leftovers, its Rollouts; nothing of an object of any size but what is looked at."""
+    extra = [{"kind": "Job", "name": f"j{one}", "status": "OutOfSync"} for one in range(80)]
+    differing = {"kind": "Deployment", "name": "api", "status": "OutOfSync"}
+    rest = [{"kind": "Service", "name": f"s{one}", "status": "Synced"} for one in range(80)]
+    rollout = {"kind": "Rollout", "name": "web", "status": "Synced"}
+    for one in extra:
+        one["requiresPruning"] = True
+    for resources in ([*extra, *rest, rollout], [*extra, differing, *rest], [*extra, differing]):
+        whole = read_application(
+            an_application(sync="OutOfSync", status={"resources": resources}), "it"
+        )
+        kept = briefly(whole)
+        assert bool(leftovers(kept)) == bool(leftovers(whole))
+        assert rollouts_of(kept) == rollouts_of(whole)
+        assert len(kept.resources) <= 52
