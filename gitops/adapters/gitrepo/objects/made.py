@@ -1,11 +1,15 @@
-"""What was made here, and no server may have yet."""
+"""What was made here: what no server may have yet, and what has no file yet."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from itertools import takewhile
+from pathlib import Path
 
-from gitops.adapters.gitrepo.objects.codec import GitObject, Patched
+from gitops.adapters.gitrepo.objects import pack as packing
+from gitops.adapters.gitrepo.objects.codec import GitObject, Patched, write_loose
+
+_MANY = 64  # objects; more of them are one pack
 
 
 class MadeObjects:
@@ -56,6 +60,45 @@ class MadeObjects:
             if kind == "commit":
                 waiting += [body[5 : body.index(b"\n")].decode(), *parents_of(body)]
         return found
+
+
+class WaitingObjects:
+    """What was made here and has no file yet: it gets one when git is to see it.
+
+    A process that pushes by itself never shows git what it made, and a hundred commits are a
+    thousand files. Until somebody asks git they stand in memory.
+
+    Attributes:
+        objects: id -> kind and body.
+        size: bytes that wait.
+        packed: some of them came into a pack that nobody else knows of.
+
+    Args:
+        folder: where the objects of the store lie.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.objects: dict[str, GitObject] = {}
+        self.size = 0
+        self.packed = False
+
+    def add(self, objects: Mapping[str, GitObject]) -> None:
+        """Take in objects, for later."""
+        for oid, one in objects.items():
+            if oid not in self.objects:
+                self.objects[oid] = one
+                self.size += len(one[1])
+
+    def write(self, *, as_pack: bool) -> None:
+        """Give all that wait their files; `as_pack`: many of them one pack."""
+        if as_pack and len(self.objects) > _MANY:
+            packing.write_pack(self._folder / "pack", *packing.pack_up(self.objects))
+            self.packed = True
+        else:
+            write_loose(self._folder, self.objects)
+        self.objects.clear()
+        self.size = 0
 
 
 def parents_of(commit: bytes) -> tuple[str, ...]:

@@ -33,10 +33,9 @@ from gitops.adapters.gitrepo.objects.codec import (
 )
 from gitops.adapters.gitrepo.objects.layout import lay_out
 from gitops.adapters.gitrepo.objects.leftovers import PREFIX, forget, remember
-from gitops.adapters.gitrepo.objects.made import MadeObjects, parents_of
+from gitops.adapters.gitrepo.objects.made import MadeObjects, WaitingObjects, parents_of
 from gitops.adapters.gitrepo.objects.pack import ReadPack
 from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader
-from gitops.adapters.gitrepo.objects.waiting import WaitingObjects
 from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -209,7 +208,7 @@ class Store:
         """
         if "\n" in name:
             return None
-        found = self.made.get(name) or self._waiting.get(name) or self.ahead.find(name)
+        found = self.made.get(name) or self._waiting.objects.get(name) or self.ahead.find(name)
         if found is TOO_LARGE:
             raise ManifestError(
                 f"is larger than {LARGEST >> 20} MB", path=f"object {name[:12]}", column=None
@@ -227,7 +226,7 @@ class Store:
     def missing(self, oids: Iterable[str]) -> list[str]:
         """Return those of `oids`, each once, that are not here."""
         return missing(
-            self.path / "objects", (one for one in oids if self._waiting.get(one) is None)
+            self.path / "objects", (one for one in oids if self._waiting.objects.get(one) is None)
         )
 
     def tree(self, oid: str) -> TreeContent:
