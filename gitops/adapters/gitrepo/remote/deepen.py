@@ -15,7 +15,10 @@ FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetc
 
 AT_ONCE = 50
 """Commits of a first fetch for history: it costs what a fetch of one costs."""
-_STEPS = (950, 19_000, 380_000, 2_147_483_647)  # more, each time; the last is Git's word for all
+_STEPS = (1_950, 19_000, 380_000, 2_147_483_647)  # more, each time; the last is Git's word for all
+# Bytes of files that come with the first of them: old overlays are smaller, and few enough that to
+# ask for some of them later takes longer.
+_SMALL = 4096
 _WITHOUT_HAVES = ("-c", "fetch.negotiationAlgorithm=noop")  # what is here is not told
 
 
@@ -63,7 +66,8 @@ class DeepeningHistory:
         ref = f"refs/heads/{branch}" if branch is not None else commit
         self._deepened = (ref, self._deepened[1] * (self._deepened[0] == ref) + step)
         doing = f"reading the history of {branch or commit[:7]} from {self._place}"
-        wanted = Wanted([commit], [commit], step, relative=True, contents=False)
+        small = _SMALL if step <= _STEPS[0] else 0
+        wanted = Wanted([commit], [commit], step, relative=True, contents=False, small=small)
         if self._by_id and self._exchange.fetch_ids(store, wanted, doing):
             self._filters = self._exchange.filters
         else:

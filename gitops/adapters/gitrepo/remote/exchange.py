@@ -125,7 +125,7 @@ class Exchange:
     """Asks one remote.
 
     Attributes:
-        filters: the server can leave out contents, as far as it was asked.
+        filters: the server can leave out contents, as far as is known.
 
     Args:
         url: where it is fetched from, `push_url` where it is pushed to.
@@ -150,7 +150,6 @@ class Exchange:
         self._told: tuple[str, str, float] | None = None
         self.filters = True
         self._foreign = False  # another hash, which only git speaks
-        self._asked_filters = False
         self._connecting: Background[None] | None = None
 
     def _line(self) -> Wire | None:
@@ -222,13 +221,13 @@ class Exchange:
         wire = self._line()
         if wire is None:
             return False
-        from gitops.adapters.gitrepo.wire.upload import can_filter, fetch
+        from gitops.adapters.gitrepo.wire.upload import fetch, fetch_without_contents
 
         def work() -> bool:
-            if not wanted.contents and not self._asked_filters:
-                self.filters, self._asked_filters = can_filter(wire), True
-            whole = wanted.contents or not self.filters
-            fetch(wire, self._git, store, replace(wanted, contents=whole))
+            if wanted.contents or not self.filters:
+                fetch(wire, self._git, store, replace(wanted, contents=True))
+            else:
+                self.filters = fetch_without_contents(wire, self._git, store, wanted)
             return True
 
         return self._finish(self._start(wire, work), doing) is not None

@@ -55,6 +55,21 @@ class Fetch:
         """What came over the connection of the call; None: git fetched."""
         return self.running.arrived if isinstance(self.running, WireFetch) else None
 
+    @property
+    def told(self) -> Mapping[str, str] | None:
+        """What the server said of the refs that were asked about; None: nothing."""
+        return self.arrived.refs if self.arrived is not None else None
+
+    @property
+    def came(self) -> frozenset[str]:
+        """Commits of branches of our own that came along."""
+        return self.arrived.came if self.arrived is not None else frozenset()
+
+    @property
+    def listed(self) -> bool:
+        """The server was asked where the branch is."""
+        return self.arrived is None or self.arrived.listed
+
     def named(self) -> str | None:
         """Return the branch that the server said its HEAD is, None when it was not overheard."""
         if self.arrived is not None:
@@ -136,6 +151,7 @@ class Fetching:
             since=since,
             beside=BESIDE if history and not self.lacks_ledger else {},
             prefixes=(OWN,) if start is not None and not own else (),
+            few=_SEVERAL - 1 if history and start == "landed" else 0,
             likely=likely[0] if branch is None and (likely := memory.bet(None)) else None,
             commit=commit,
             haves=tuple(self.whole),

@@ -149,7 +149,6 @@ class Remote:
         if branch is not None and known is not None and (not known or known in self._fetching.came):
             return self._tip_beside(branch, known)
         fetch = self._fetched(branch, known)
-        arrived = fetch.arrived
         name = branch or fetch.named() or self._exchange.default_branch(self.store)
         commit = self._resolve(fetch.ref)
         if self._past.begun:
@@ -157,15 +156,17 @@ class Remote:
         self._past.note(commit, name)
         self._fetching.whole[commit] = None
         if fetch.history or not is_own(name):
-            self._own = self._own_beside(fetch, arrived.refs if arrived is not None else None)
+            self._own = self._own_beside(fetch)
         # A cache that is in use is not made larger by history.
         if not (fetch.history and self._memory.filled):
-            named = branch is None and (arrived is None or arrived.listed)
-            self._memory.fetched(self.store, name, commit, default=named)
+            default = branch is None and fetch.listed
+            self._memory.fetched(self.store, name, commit, default=default)
         return BranchTip(name, commit)
 
-    def _own_beside(self, fetch: Fetch, told: Mapping[str, str] | None) -> OwnBranches:
-        """Return what is known of branches of our own after a fetch; `told`: refs beside it."""
+    def _own_beside(self, fetch: Fetch) -> OwnBranches:
+        """Return what is known of branches of our own after a fetch."""
+        told = fetch.told
+        self._fetching.came |= fetch.came
         if not fetch.history:
             return OwnBranches(told)
         lacks = self._fetching.lacks_ledger or not (told is None or BESIDE.keys() <= told.keys())
@@ -267,9 +268,8 @@ class Remote:
 
     def _start(self, branch: str | None, start: Start | None, commit: str | None = None) -> Fetch:
         store = self.store  # filled first: what is here decides what is asked for
-        fetch = self._fetching.start(store, self._memory, branch, start, commit=commit)
-        self._settings.begin()
-        return fetch
+        self._settings.begin()  # a connection waits for them, while what speaks is loaded
+        return self._fetching.start(store, self._memory, branch, start, commit=commit)
 
     def _finish(self, fetch: Fetch) -> messages.PushVerdict | None:
         """Wait for it; None when the tip is there."""

@@ -17,6 +17,7 @@ class Wanted(Struct, frozen=True):
         since: only commits that are not older (seconds since 1970); None: all.
         relative: `depth` counts from where the history here ends.
         contents: files come too, not only folders.
+        small: without `contents`, files of fewer bytes than this come all the same.
         largest: bytes of the pack, at most; None: no limit.
         loose: a few objects are kept outside of a pack.
     """
@@ -27,6 +28,7 @@ class Wanted(Struct, frozen=True):
     since: float | None = None
     relative: bool = False
     contents: bool = True
+    small: int = 0
     largest: int | None = None
     loose: bool = False
 
@@ -42,6 +44,7 @@ class Order(Struct, frozen=True):
         since: a commit and its time (seconds since 1970): what came on top comes; None: `depth`.
         beside: other refs that come along where they are there -> where they are put.
         prefixes: what else is asked about.
+        few: so many of the refs that are told of come along, where there are no more of them.
         likely: the branch that HEAD named a while ago.
         commit: where the branch is, if that was told already.
         haves: commits that are here with all of their files.
@@ -56,6 +59,7 @@ class Order(Struct, frozen=True):
     since: tuple[str, float] | None = None
     beside: Mapping[str, str] = {}
     prefixes: tuple[str, ...] = ()
+    few: int = 0
     likely: str | None = None
     commit: str | None = None
     haves: tuple[str, ...] = ()
@@ -70,12 +74,14 @@ class Arrived(Struct, frozen=True):
         branch: None: what HEAD names was asked for, and nobody said what that is.
         refs: what was told of the prefixes; None: none were asked about.
         listed: the server was asked where things are.
+        came: commits of those refs that came along.
     """
 
     branch: str | None
     commit: str
     refs: Mapping[str, str] | None
     listed: bool
+    came: frozenset[str] = frozenset()
 
 
 class NoBranch(Exception):

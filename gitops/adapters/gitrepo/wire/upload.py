@@ -2,7 +2,7 @@
 
 Protocol version 2 (`git help gitprotocol-v2`), which every server since Git 2.18 speaks; what the
 server can do is not asked for first, since nothing is asked that one of them might not know. What
-is wanted is always named by its id. Filters are the exception, and asked for.
+is wanted is always named by its id. Filters are the exception: whoever does not know them says so.
 """
 
 from __future__ import annotations
@@ -85,6 +85,21 @@ def fetch(wire: Wire, git: Git, store: Store, wanted: Wanted) -> None:
         store.cut_at((store.boundary() | cut) - joined)
 
 
+def fetch_without_contents(wire: Wire, git: Git, store: Store, wanted: Wanted) -> bool:
+    """Bring what is wanted; False: with contents, as the server leaves none out.
+
+    Raises NotGit, Broken.
+    """
+    try:
+        fetch(wire, git, store, wanted)
+    except NotGit:
+        if can_filter(wire):
+            raise
+        fetch(wire, git, store, replace(wanted, contents=True))
+        return False
+    return True
+
+
 def bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
     """Fetch what an order says, in two requests, one where the commit is known.
 
@@ -106,7 +121,8 @@ def bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
     depth, since = (order.depth, None) if order.since is None else (None, order.since[1])
     if order.since is not None and order.since[0] != commit:
         known = []
-    wants = [one for one in (commit, *beside.values()) if one not in known]
+    came = _few_others(order, refs)
+    wants = [one for one in (commit, *beside.values(), *came) if one not in known]
     if wants:
         haves, largest = order.haves, order.largest
         wanted = Wanted(wants, haves, depth, since, largest=largest, loose=order.loose)
@@ -117,7 +133,15 @@ def bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
     for put, oid in ((order.ref, commit), *beside.items()):
         store.point(put, oid)
     listed = order.commit is None
-    return Arrived(branch, commit, refs if order.prefixes and listed else None, listed)
+    return Arrived(branch, commit, refs if order.prefixes and listed else None, listed, came)
+
+
+def _few_others(order: Order, refs: Mapping[str, str]) -> frozenset[str]:
+    """Return the commits of what was asked about, where that is little."""
+    own = (*order.beside, order.name)
+    told = {ref: one for ref, one in refs.items() if ref.startswith(order.prefixes)}
+    others = [one for ref, one in told.items() if ref not in own]
+    return frozenset(others if len(others) <= order.few else ())
 
 
 def _request(store: Store, wanted: Wanted) -> bytes:
@@ -131,7 +155,8 @@ def _request(store: Store, wanted: Wanted) -> bytes:
         words += [f"deepen-since {int(wanted.since)}"]
     if wanted.depth is not None or wanted.since is not None:
         words += [f"shallow {one}" for one in sorted(store.boundary())]
-    words += [] if wanted.contents else ["filter blob:none"]
+    size = f"limit={wanted.small}" if wanted.small else "none"
+    words += [] if wanted.contents else [f"filter blob:{size}"]
     words += [f"want {one}" for one in dict.fromkeys(wanted.commits)]
     words += [f"have {one}" for one in dict.fromkeys(wanted.haves)]
     words += ["done"]
