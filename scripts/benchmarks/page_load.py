@@ -29,7 +29,7 @@ _CALM = 0.3  # part of the acts after which memory should stay as it is
 
 def measure_load(root: Path, gitops: list[str], *, quick: bool) -> dict[str, Any]:
     """Return what a crowd saw, and what is on the branch."""
-    looking, acting, acts = (20, 4, 3) if quick else (200, 20, 30)
+    looking, acting, acts = (20, 4, 3) if quick else (200, 20, 10)
     estate = Estate(20 if quick else 100, 60 if quick else 400)
     repository = build_estate(root, estate)
     before = git(repository, "rev-parse", "refs/heads/main").strip()
