@@ -36,7 +36,10 @@ from gitops.core.git.ci_build import VARIABLES as JOB_VARIABLES
 from gitops.core.git.message import ChangeLine, CommitMessage, trailers
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
+from gitops.server.security import rates as rates_of
+from gitops.server.security.bodies import DOCUMENT, FORM
 from gitops.server.settings import KEYS
+from gitops.server.writer.writer import MOST_WAITING
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "docs" / "reference"
@@ -325,7 +328,31 @@ def server_page() -> str:
         "does not count. Everything that is wrong is said at once, with its place, and nothing is "
         "served then. How to put it together: [Let people sign in](../how-to/sign-in.md).\n\n"
         + table(("key", "value", "default", "meaning"), rows)
-        + "\nAny other key is an error.\n"
+        + "\nAny other key is an error.\n\n"
+        + server_bounds()
+    )
+
+
+def server_bounds() -> str:
+    """What one caller may ask for, as the code has it."""
+    rates = (
+        ("a person, reading", rates_of.PEOPLE_READ),
+        ("a person, acting", rates_of.PEOPLE_ACT),
+        ("a job, or a fixed token", rates_of.JOBS),
+        ("an address of which nobody is known", rates_of.STRANGERS),
+    )
+    rows = [(who, f"{one.each_second:g}", str(one.at_once)) for who, one in rates]
+    return (
+        "## What one caller may ask for\n\n"
+        "Pages and `/v1` alike; more is 429 with `Retry-After`, and changes nothing. A job is all "
+        "pipelines of its project. Whoever runs the server on loopback for themselves has no "
+        "bound; `/healthz`, `/readyz`, files of the pages and `/hooks/` have none by caller: a "
+        "hook that is not proved does nothing, one that is causes at most one look a second.\n\n"
+        + table(("caller", "requests a second", "at once"), rows)
+        + f"\nA body of `/v1/` and `/hooks/` has at most {DOCUMENT >> 20} MiB, a form "
+        f"{FORM >> 10} KiB (413). At most {MOST_WAITING} calls wait to be written; then, and when "
+        "all threads are busy, the answer is 503 with `Retry-After`: the same call, with the same "
+        "`Idempotency-Key`, may be sent again.\n"
     )
 
 

@@ -33,6 +33,7 @@ from gitops.server.security.refusals import Refuse, WrongHost
 from gitops.server.service import Service
 from gitops.server.telemetry.metrics import Metrics, metric_routes
 from gitops.server.telemetry.requests import TellsRequests
+from gitops.server.telemetry.traces import TracesRequests
 
 _PROGRAMS = ("/v1/", "/hooks/")
 
@@ -60,6 +61,7 @@ def create_app(service: Service) -> Starlette:
         routes=[*metric_routes(metrics), *_routes(service, refuse)],
         middleware=[
             Middleware(TellsRequests, metrics=metrics),
+            Middleware(TracesRequests),
             *_middleware(service, refuse),
         ],
         exception_handlers={GitopsError: refuse, 404: pages.missing, Exception: bug},

@@ -14,6 +14,7 @@ from gitops.server.app import create_app
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings
 from gitops.server.telemetry.logs import set_up_logs
+from gitops.server.telemetry.traces import set_up_traces
 
 _LONGEST_STOP = 25  # seconds; Kubernetes kills after 30
 _BACKLOG = 512
@@ -61,6 +62,15 @@ def serve(settings: ServerSettings, started: Callable[[str], None]) -> None:
     """
     check_open(settings)
     set_up_logs()
+    end_traces = set_up_traces(settings.file)
+    try:
+        _serve(settings, started)
+    finally:
+        if end_traces is not None:
+            end_traces()
+
+
+def _serve(settings: ServerSettings, started: Callable[[str], None]) -> None:
     with listening(settings) as (settings, server_socket):
         server = PageServer(Service(settings))
         started(settings.listen.url)

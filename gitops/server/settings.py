@@ -102,6 +102,18 @@ KEYS: Mapping[str, Key] = {
         ListOf(_CHANNEL, least=1), "Where messages of `notify:` of gitops.yaml go; secrets."
     ),
     "lease": _LEASE,
+    "traces": Key(
+        Table(
+            {
+                "endpoint": Key(
+                    Text(_URL, lambda text: f"{shown(text)} is no address: http://otel:4318"),
+                    "Of a collector that takes OTLP over HTTP.",
+                    required=True,
+                )
+            }
+        ),
+        "Where traces go (extra [traces]); left out: where OTEL_EXPORTER_OTLP_ENDPOINT says.",
+    ),
     "hooks": _HOOKS,
     **IDENTITY_KEYS,
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from typing import ParamSpec, TypeVar
 
 from gitops.errors import Unavailable
@@ -28,7 +29,8 @@ class Workers:
         self.busy += 1
         try:
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, lambda: call(*args, **kwargs))
+            around = copy_context()  # of the request: spans in there belong to it
+            return await loop.run_in_executor(self._pool, lambda: around.run(call, *args, **kwargs))
         finally:
             self.busy -= 1
 

@@ -26,6 +26,7 @@ from typing import Any
 
 from msgspec import Struct
 
+from gitops import tracing
 from gitops.core.text.extras import extra_hint
 from gitops.core.text.plain import one_line
 from gitops.errors import Conflict, Denied, GitopsError, NotFound, TimedOut, Unavailable
@@ -168,7 +169,7 @@ class Connection:
             headers["Content-Type"] = _MERGE if method == "PATCH" else "application/json"
         for again in (True, False):
             try:
-                with self._quiet():
+                with self._quiet(), tracing.span("cluster", "client", method=method):
                     data, _, received = client.call_api(
                         path,
                         method,

@@ -27,6 +27,7 @@ EXTRAS: Mapping[str, Extra] = {
     "provenance": Extra("sigstore", "signatures of images"),
     "server": Extra("starlette", "`gitops serve`: the page and its API"),
     "notify": Extra("apprise", "messages to people"),
+    "traces": Extra("opentelemetry.sdk", "traces of `gitops serve`"),
     "workflows": Extra("hera", "`gitops workflow`: Argo Workflows"),
     "insights": Extra("matplotlib", "plots of `gitops insights`"),
 }

@@ -13,7 +13,7 @@ from gitops.core.text.plain import one_line
 from gitops.server.telemetry.metrics import Metrics
 
 _log = logging.getLogger("gitops.server.requests")
-_QUIET = ("/healthz", "/readyz", "/metrics", "/static")
+QUIET = ("/healthz", "/readyz", "/metrics", "/static")
 _KNOWN = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
@@ -43,10 +43,9 @@ class TellsRequests:
             self._tell(scope, status, time.monotonic() - begun)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
-        method = scope["method"] if scope["method"] in _KNOWN else "other"
-        route = _route(scope)
+        method, route = method_of(scope), route_of(scope)
         self._metrics.answered(method, route, status, seconds)
-        if route in _QUIET and status != 500:  # not ready is an answer, too
+        if route in QUIET and status != 500:  # not ready is an answer, too
             return
         person = scope.get("state", {}).get("person")
         _log.log(
@@ -66,7 +65,12 @@ class TellsRequests:
         )
 
 
-def _route(scope: Scope) -> str:
+def method_of(scope: Scope) -> str:
+    """Return the method, or `other` for what is none."""
+    return str(scope["method"]) if scope["method"] in _KNOWN else "other"
+
+
+def route_of(scope: Scope) -> str:
     """Return the pattern that a path fits: their number is ours, not a stranger's."""
     found = scope.get("route")
     if found is not None:

@@ -22,6 +22,7 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops import tracing
 from gitops.actions.context.session import Session
 from gitops.actions.write.retry import Attempts
 from gitops.core.git.message import put_in_form
@@ -88,6 +89,7 @@ class Flight:
         self._just_lost = False
         self._thread: threading.Thread | None = None
         self._looking: Session | None = None
+        self._planning = ExitStack()
         self._looked_in: Round | None = None
         self._outcome = Outcome(error=Bug("the call ended in the middle"))
 
@@ -97,7 +99,8 @@ class Flight:
         if self._thread is None:
             self.call.began = True
             name = f"{self.call.order.verb} {self.call.order.id}"
-            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            run = self.call.around.run
+            self._thread = threading.Thread(target=run, args=(self._run,), name=name, daemon=True)
             self._thread.start()
         else:
             self._go.release()
@@ -113,6 +116,14 @@ class Flight:
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Wait for the push of the round; see `ports.Repository.push`."""
+        self._planning.close()
+        with tracing.span("push"):
+            lost = self._push(updates)
+        if lost is not None:
+            self._planning.enter_context(tracing.span("plan"))
+        return lost
+
+    def _push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         if self.alone:
             return self._door.repository.push(updates)
         lost = self.round.stage(updates)
@@ -166,7 +177,12 @@ class Flight:
     def _run(self) -> None:
         outcome = self._outcome
         try:
-            with ExitStack() as opened:
+            with (
+                tracing.span("call", verb=self.call.order.verb, id=self.call.order.id),
+                ExitStack() as opened,
+                self._planning,
+            ):
+                self._planning.enter_context(tracing.span("plan"))
                 outcome = self._do(self._session(opened))
         except GitopsError as error:
             outcome = Outcome(error=error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Final
 
 from msgspec import Struct
@@ -86,6 +87,7 @@ class Call:
         number: the place in which it came.
         accepted, answered: seconds on the monotonic clock; `answered` None while it runs.
         began: it is being planned, or was.
+        around: of whoever asked, for spans.
     """
 
     def __init__(self, order: CallOrder, number: int, accepted: float) -> None:
@@ -94,6 +96,7 @@ class Call:
         self.accepted = accepted
         self.answered: float | None = None
         self.began = False
+        self.around = copy_context()
         self._outcome: Outcome | None = None
         self._done = threading.Event()
         self._listeners: list[Callable[[], None]] = []

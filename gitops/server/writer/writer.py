@@ -20,6 +20,7 @@ from typing import Final
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops import tracing
 from gitops.errors import GitopsError, NoAtomicPush, TryAgain, Unavailable
 from gitops.ports import Lost, RefUpdate
 from gitops.server.writer.flight import Flight, PushLanded, Verdict
@@ -255,7 +256,8 @@ class Writer:
         self.figures.pushes += 1
         with self._turn:
             try:
-                return self._door.repository.push(updates) or PushLanded()
+                with tracing.span("push of a round", "client", branches=len(updates)):
+                    return self._door.repository.push(updates) or PushLanded()
             except GitopsError as error:
                 return error
             except Exception as error:  # noqa: BLE001 - the calls look for what became of it

@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
+from gitops import tracing
 from gitops.adapters.gitrepo.command.process import Scrubber
 from gitops.adapters.http.answers import AnswerRefused
 from gitops.core.forges.address import NAMES, ForgeAddress
@@ -122,7 +123,7 @@ class Calls:
         """Do it once. Raises NoAnswer when nobody knows whether it was done."""
         if self.left <= 0:
             raise NoAnswer("the time for this call is over", late=True)
-        with self._translate():
+        with tracing.span("forge", "client", forge=self.address.kind), self._translate():
             return do()
 
     def poll(self, seconds: float) -> Iterator[None]:
