@@ -38,7 +38,7 @@ def measure_simulation(root: Path, gitops: Sequence[str], *, quick: bool) -> dic
     full = Estate(200 if quick else 2000, 300 if quick else 3000, load=True)
     seen = Estate(30 if quick else 330, 300, load=True)
     with ExitStack() as stack:
-        found = _full(stack, root, gitops, full, clusters, 4 if quick else 10)
+        found = _full(stack, root, gitops, full, clusters, 4 if quick else 6)
     with ExitStack() as stack:
         found["health"] = _with_health(stack, root, gitops, seen, clusters)
     return found
