@@ -114,12 +114,20 @@ class LiveCells:
             cell.overlay.environment.name: cell.overlay.environment for cell in state.cells.values()
         }
         there = clusters_at_hand(session, tip, rows.values(), within=WITHIN)
+        if not (any(there.clusters.values()) or there.unusable):
+            self._forget_all()
+            return
         for branch in {tip.branch_of(row) for row in rows.values()} & state.tips.keys():
             self._lines.setdefault(branch, BranchLine()).move(session, state.tips[branch])
         paths = self._paths_of(session, tip, state)
         look = self._look = _Look(session, tip, state, there, paths)
         self._rests = False
         self._judge(look, _stale(before, look, self.lives) | self._listen(look))
+
+    def _forget_all(self) -> None:
+        """Nobody set up a cluster: there is nothing to keep."""
+        self._look, self._heard, self._lines, self._digest = None, {}, {}, 0
+        self.lives = {} if self.lives else self.lives
 
     def listen(self) -> None:
         """Take in what the clusters said since, and ask Git's server nothing."""

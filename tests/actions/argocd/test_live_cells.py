@@ -257,3 +257,11 @@ def test_an_overlay_comes_and_goes(watched: Watched) -> None:
     watched.look()
     assert "qa" not in watched.cells.lives
     assert watched.cells.lives == watched.asked()
+
+    watched.world.clusters.clusters["*"] = ()
+    watched.look()
+    assert (watched.cells.lives, watched.cells.hears) == ({}, False)
+    assert watched.cells.mark == LiveCells().mark
+    watched.world.clusters.clusters["*"] = (watched.cluster,)
+    watched.look()
+    assert watched.state_of("dev") == "healthy"
