@@ -51,10 +51,14 @@ class Handler(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     lists: ClassVar[dict[str, bytes]] = {}
+    over: ClassVar[threading.Event] = threading.Event()
 
     def do_GET(self) -> None:
         """List; everything else is not there."""
         url = urlsplit(self.path)
+        if "watch=true" in url.query:
+            self._watch()
+            return
         cluster = url.path.split("/")[1]
         listed = url.path.endswith("/applications") and cluster in self.lists
         body = self.lists[cluster] if listed else b'{"message": "not found"}'
@@ -63,6 +67,15 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def _watch(self) -> None:
+        """Begin a watch in which nothing happens."""
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        self.over.wait()
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay quiet."""
@@ -88,6 +101,7 @@ def main() -> None:
     print(server.server_address[1], flush=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdin.read()
+    Handler.over.set()
 
 
 if __name__ == "__main__":

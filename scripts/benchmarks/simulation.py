@@ -29,7 +29,7 @@ from single import say
 
 _REPLICAS = 3
 _CALLERS = 48
-_IDLE = 45.0  # seconds
+_IDLE = 30.0  # seconds
 
 
 def measure_simulation(root: Path, gitops: Sequence[str], *, quick: bool) -> dict[str, Any]:
