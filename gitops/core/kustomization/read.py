@@ -6,7 +6,8 @@ counts, numbers are their text, aliases and merge keys are followed. `refusals.p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -209,6 +210,19 @@ def image_values(content: bytes, path: str) -> dict[str, ImageValue]:
 
     Raises ManifestError as `read_entries` does.
     """
+    try:
+        return dict(_values(content))
+    except ManifestError:
+        return _read_values(content, path)  # raises the same, with the path
+
+
+@lru_cache(maxsize=4096)
+def _values(content: bytes) -> Mapping[str, ImageValue]:
+    """Read equal bytes once: a tip, its history and other environments have the same ones."""
+    return _read_values(content, "")
+
+
+def _read_values(content: bytes, path: str) -> dict[str, ImageValue]:
     lists = read_lists(parse_first(content, path))
     return {item.image: lists.value(item) for item in lists.items if item.image is not None}
 

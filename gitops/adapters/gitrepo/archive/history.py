@@ -24,7 +24,7 @@ from gitops.adapters.gitrepo.archive.log_format import (
     parse_object,
 )
 from gitops.adapters.gitrepo.archive.own_line import UNKNOWN, blob_at, own_side
-from gitops.adapters.gitrepo.archive.walk import Hits, hits_of, log_records, walk
+from gitops.adapters.gitrepo.archive.walk import Hits, HitSpan, hits_of, log_records, walk
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import ObjectEntry
 from gitops.adapters.gitrepo.objects.source import Depth
@@ -42,18 +42,6 @@ _FEW = 2  # versions that tell the newest release, mostly
 _Beside = tuple[str, Collection[str], frozenset[str]]  # start, folders read together, cut
 
 
-class _Span(Struct, frozen=True):
-    """What the store holds of the first parents from one commit on.
-
-    Attributes:
-        hits: those that changed the folder, newest first.
-        cut: the last one, whose parents were left out; None where the last one is a root.
-    """
-
-    hits: Hits
-    cut: str | None
-
-
 class _Version(Struct, frozen=True):
     info: CommitInfo
     file: str | None
@@ -68,7 +56,8 @@ class HistoryReader:
         self._source = source
         self._ancestry = Ancestry(git, source)
         self._infos: dict[str, CommitInfo] = {}
-        self._spans: dict[tuple[str, str, frozenset[str]], _Span] = {}
+        self._spans: dict[tuple[str, str, frozenset[str]], HitSpan] = {}
+        self._walked: dict[str, frozenset[str]] = {}  # start of such a walk -> the cut it ended at
         self._together: dict[str, frozenset[str]] = {}  # tip -> folders that are walked at once
         self._fetched: set[str] = set()  # contents that came with such a walk
 
@@ -82,16 +71,15 @@ class HistoryReader:
 
         The last one is not `complete` where history goes on and nobody has it.
         """
-        start, seen, far = commit, 0, False
+        start, seen, far, again = commit, 0, False, False
         leads = partial(self._ancestry.leads, below=[commit])
         told = self._together.get(commit, frozenset())
         together = told if directory in told and len(told) > 1 else frozenset()
         while True:
             cut = self._source.store.boundary()
+            if together and not again:
+                cut = self._walk_all(start, directory, together, cut)
             span = self._spans.get((start, directory, cut))
-            if span is None and together:
-                self._span_all(start, together, cut)
-                span = self._spans[start, directory, cut]
             if span is None:  # a call asks for the same again for each of its tries
                 span = self._spans[start, directory, cut] = self._span(start, directory, cut)
             own, beside = None, (start, together, cut) if together else None
@@ -99,7 +87,7 @@ class HistoryReader:
             for at, version in enumerate(loaded):
                 own = own_side(self._source.store, leads, span.hits, at, version.file, directory)
                 if own == UNKNOWN and span.cut is not None and self._uncover(span.cut, commit):
-                    own = version.commit.commit  # once more, with what lies before the cut
+                    own, again = version.commit.commit, True  # with what lies before the cut
                 if own:
                     start = own
                     break
@@ -123,14 +111,30 @@ class HistoryReader:
         leads = partial(self._ancestry.leads, below=[commit])
         return LandedCommits(self._source.store, walked, partial(self._load, commit), leads)
 
+    def _walk_all(
+        self, start: str, directory: str, together: frozenset[str], cut: frozenset[str]
+    ) -> frozenset[str]:
+        """Let the span of `directory` be known, and return the cut that it ends at.
+
+        What came in since an earlier walk goes on where that ended: nothing is walked twice.
+        """
+        ended = self._walked.get(start, cut)
+        if (start, directory, ended) in self._spans:
+            return ended
+        if (start, directory, cut) not in self._spans:
+            self._span_all(start, together, cut)
+        return cut
+
     def _span_all(self, start: str, directories: frozenset[str], cut: frozenset[str]) -> None:
         """Find the spans of all `directories` in one walk, and fetch their newest contents."""
         store = self._source.store
         walked = walk(self._git, store, [start]) if start not in cut else []
         last = walked[-1].commit if walked else start
+        if walked:  # one that begins at the cut tells nothing, and must not be taken again
+            self._walked.setdefault(start, cut)
         newest: list[str] = []
         for directory, hits in hits_of(walked, directories, cut).items():
-            self._spans[start, directory, cut] = _Span(hits, last if last in cut else None)
+            self._spans[start, directory, cut] = HitSpan(hits, last if last in cut else None)
             looked = (self._look(hits, at, directory) for at in range(min(_FEW, len(hits))))
             newest += [one.entry.oid for one in looked if one.entry is not None]
         newest = list(dict.fromkeys(newest))
@@ -142,18 +146,18 @@ class HistoryReader:
         """Return the oldest first parent that the store holds: a root, or one at a cut."""
         return self._walk([start, "--first-parent", "--max-parents=0"])[0].commit
 
-    def _span(self, start: str, directory: str, cut: frozenset[str]) -> _Span:
+    def _span(self, start: str, directory: str, cut: frozenset[str]) -> HitSpan:
         if start in cut:
-            return _Span(Hits(), start)
+            return HitSpan(Hits(), start)
         hits = self._walk([start, "--first-parent"], directory or ".")
         if not cut:
-            return _Span(Hits(hits), None)  # git itself fails where a parent is missing
+            return HitSpan(Hits(hits), None)  # git itself fails where a parent is missing
         last = self._last(start)
         if last in cut:
-            return _Span(Hits([info for info in hits if info.commit != last]), last)
+            return HitSpan(Hits([info for info in hits if info.commit != last]), last)
         if self._source.store.parents(last):
             raise NotFound(f"the history before {last[:7]} cannot be read")
-        return _Span(Hits(hits), None)
+        return HitSpan(Hits(hits), None)
 
     def _uncover(self, cut: str, tip: str) -> bool:
         """Get more history until the parents of `cut` are there; False when nobody has them."""

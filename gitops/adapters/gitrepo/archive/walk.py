@@ -163,6 +163,18 @@ class Hits(Sequence[CommitInfo]):
         return filled
 
 
+class HitSpan(Struct, frozen=True):
+    """What the store holds of the first parents from one commit on.
+
+    Attributes:
+        hits: those that changed the folder, newest first.
+        cut: the last one, whose parents were left out; None where the last one is a root.
+    """
+
+    hits: Hits
+    cut: str | None
+
+
 def hits_of(
     commits: Iterable[WalkedCommit], directories: Iterable[str], cut: frozenset[str]
 ) -> Mapping[str, Hits]:

@@ -88,6 +88,7 @@ class Store:
         self.made = self.new.objects
         self._held: dict[str, GitObject] = {}  # what `hold` was given, in the packs called
         self._few: set[str] = set()
+        self._cut: tuple[tuple[int, ...], frozenset[str]] = (), frozenset()
         self.algorithm = algorithm
         try:
             with interrupts.held():  # also while the place for temporary files is looked for
@@ -280,10 +281,16 @@ class Store:
 
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""
+        place = f"{self.path}/shallow"
         try:
-            return frozenset((self.path / "shallow").read_text().split())
+            seen = os.stat(place)
         except FileNotFoundError:
             return frozenset()
+        # Git and `cut_at` put a new file in its place; history asks for each of its folders.
+        mark = (seen.st_ino, seen.st_mtime_ns, seen.st_size)
+        if mark != self._cut[0]:
+            self._cut = mark, frozenset(Path(place).read_text().split())
+        return self._cut[1]
 
     def join(self) -> None:
         """Take commits off the boundary whose parents are here.
