@@ -16,6 +16,7 @@ from gitops.server.alerts.keeper import AftermathKeeper
 from gitops.server.alerts.signals import ClusterSignals
 from gitops.server.board.board import Board
 from gitops.server.board.clusters import ClusterNews
+from gitops.server.board.data_checks import DataDesk
 from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import EVERY, BoardKeeper
 from gitops.server.board.last_words import LastWordsReader
@@ -57,6 +58,7 @@ class Service:
         clusters: tells what changed in the clusters.
         pulls: asks the forge about what is proposed.
         last_words: reads what pods said last.
+        data_checks: looks which databases overlays reach.
         hub: the streams of events.
         workers: where blocking calls run.
         doors: open repositories for them.
@@ -87,6 +89,7 @@ class Service:
         self._followed: ArgoClusters | None = None
         self.pulls = PullReader(self.doors.session, self.board.current, self._tell)
         self.last_words = LastWordsReader(self.run, lambda: self._followed)
+        self.data_checks = DataDesk(self.doors.session, self.run)
         self._held = ExitStack()  # the session of the last look
         channels = channels_of(settings.file)
         self.turn = turn_of(settings, lambda: self.teller.wake())
@@ -185,6 +188,7 @@ class Service:
         """End the streams, so that the server can stop; on the event loop."""
         self.hub.close()
         self.board.stop()
+        self.data_checks.stop()
         self.pulls.stop()
         self.teller.stop()
         self.signals.stop()

@@ -29,6 +29,7 @@ PAGES = [
         "/proposals",
         "/holds",
         "/images",
+        "/data",
         "/releases",
         "/alerts",
     ),

@@ -263,11 +263,13 @@ def navigation(
 ) -> Iterable[tuple[str, str, str, int | None]]:
     """Return (name, address, text, number) of each page of the top."""
     proposals, holds = (board.proposals, board.held) if board is not None else (0, 0)
+    has_data = board is not None and bool(board.config.databases)
     return (
         ("board", "/", _("Board"), None),
         ("proposals", "/proposals", _("Proposals"), proposals),
         ("holds", "/holds", _("Holds"), holds),
         ("images", "/images", _("Images"), None),
+        *((("data", "/data", _("Data"), None),) if has_data else ()),
         ("releases", "/releases", _("Releases"), None),
         ("alerts", "/alerts", _("Alerts"), None),
         ("insights", "/insights", _("Insights"), None),

@@ -17,6 +17,7 @@ from gitops.server.board.board import BoardCell
 from gitops.server.forms import read_form
 from gitops.server.identity.person import Person
 from gitops.server.pages.board_page import read_query, shown_board
+from gitops.server.pages.data_page import data_routes
 from gitops.server.pages.git_pages import git_page_routes
 from gitops.server.pages.images_page import shown_images
 from gitops.server.pages.insights_page import insights_routes
@@ -63,6 +64,7 @@ def page_routes(service: Service) -> list[BaseRoute]:
     return [
         *git_page_routes(service),
         *insights_routes(service),
+        *data_routes(service),
         *(Route(path, page, methods=["GET"]) for path, page in told),
         Route("/preferences", keep_preferences, methods=["POST"]),
         Mount("/static", _Files(directory=STATIC), name="static"),
