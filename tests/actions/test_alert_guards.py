@@ -85,7 +85,7 @@ class Story:
         alert = Alert("c1", self.firing, told, begun)
         session = self.world.session(intent="look")
         batch = AlertBatch((alert,), self.truncated)
-        (found,) = judge_alerts(session, batch, self.memory)
+        _, (found,) = judge_alerts(session, batch, self.memory)
         return would_act(self.world.session(intent="would"), found)
 
 

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from time import monotonic, sleep
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from cluster.gitops import Gitops
 from cluster.shop import Shop, has_health, is_live
 from servers.git_http import Behaviour
+from servers.loopback import LoopbackServer
 
 ROLLOUT = ("argoproj.io/v1alpha1", "Rollout", "api")
 
@@ -58,7 +59,7 @@ class Metrics:
             def log_message(self, *_: object) -> None:
                 """Keep quiet."""
 
-        with ThreadingHTTPServer((host, 0), Handler) as server:
+        with LoopbackServer((host, 0), Handler) as server:
             self.url = f"http://{host}:{server.server_address[1]}/"
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
             yield self

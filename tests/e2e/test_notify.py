@@ -7,7 +7,7 @@ import os
 import subprocess
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from manifests import Manifests, Result
+from servers.loopback import LoopbackServer
 from servers.processes import free_port
 
 NOTIFY = """\
@@ -51,7 +52,7 @@ def hook() -> Iterator[tuple[Hook, str]]:
         def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = LoopbackServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield found, f"json://127.0.0.1:{server.server_port}/topsecretpath"
     server.shutdown()

@@ -6,7 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from time import monotonic
 
 import pytest
@@ -16,6 +16,7 @@ from gitops.core.notifications.event import Event
 from gitops.server.notifications.teller import Teller
 from gitops.wiring import open_kept
 from manifests import Manifests
+from servers.loopback import LoopbackServer
 
 NOTIFY = "notify: [{channel: oncall}]\n"
 
@@ -36,7 +37,7 @@ def hook() -> Iterator[tuple[list[str], threading.Event, str]]:
         def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = LoopbackServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield heard, rung, f"json://127.0.0.1:{server.server_port}/"
     server.shutdown()

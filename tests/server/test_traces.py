@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -21,6 +21,7 @@ from gitops.server.settings import Listen, ServerSettings, parse_settings
 from gitops.server.telemetry.traces import set_up_traces
 from manifests import Manifests
 from server.conftest import ORIGIN
+from servers.loopback import LoopbackServer
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 REASON = "INC-42 is nobody's business"
@@ -57,7 +58,7 @@ def receiver() -> Iterator[tuple[Receiver, str]]:
         def log_message(self, *_: object) -> None:
             """Keep quiet."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = LoopbackServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield heard, f"http://127.0.0.1:{server.server_port}"
     server.shutdown()

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from queue import Empty, Queue
 from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fake_cluster import Plane
+from servers.loopback import LoopbackServer
 
 TOKEN = "planted-token-4f1c"
 _NOT_FOUND = (404, {"message": "not found"})
@@ -68,7 +69,7 @@ class _Stub:
     def __post_init__(self) -> None:
         self.stopping = threading.Event()
         self._queues: list[Queue[str]] = []
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = LoopbackServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self.port: int = self._server.server_address[1]
         self.url = f"http://127.0.0.1:{self.port}"

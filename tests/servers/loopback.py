@@ -29,7 +29,7 @@ class Loopback:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.stopping = threading.Event()
-        self._server = _Server((host, port), handler)
+        self._server = LoopbackServer((host, port), handler)
         self.port: int = self._server.server_address[1]
         self.url = f"{'http' if tls is None else 'https'}://{host}:{self.port}"
         if tls is not None:
@@ -55,10 +55,17 @@ class Loopback:
         self._thread.join()
 
 
-class _Server(ThreadingHTTPServer):
+class LoopbackServer(ThreadingHTTPServer):
+    """A server whose `shutdown` always comes back."""
+
     request_queue_size = 256
     daemon_threads = True
     block_on_close = False
+
+    def server_bind(self) -> None:
+        """Bind; a caller that is gone before it is accepted would have it wait for the next one."""
+        super().server_bind()
+        self.socket.settimeout(1.0)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing of callers that hang up, or that do not believe our certificate."""

@@ -87,9 +87,12 @@ def lists(stub: KubeStub) -> list[str]:
     return [one for one in stub.requests if "watch=true" not in one]
 
 
-def test_all_are_listed_in_pages(cluster: FollowedCluster, stub: KubeStub, plane: Plane) -> None:
+def test_all_are_listed_in_pages(
+    stub: KubeStub, plane: Plane, request: pytest.FixtureRequest
+) -> None:
     """A page has 500 at most; whoever asks before the first list is told so."""
-    stub.behaviour.status = 503
+    stub.behaviour.status = 503  # before it is followed: the first list may come at any moment
+    cluster: FollowedCluster = request.getfixturevalue("cluster")
     with pytest.raises(Unavailable):
         cluster.applications()
     stub.behaviour.page_size = 2

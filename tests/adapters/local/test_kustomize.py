@@ -8,7 +8,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ import pytest
 from gitops.adapters.local.kustomize import Kustomize, find_kustomize
 from gitops.errors import Denied
 from gitops.ports import BuildFile
+from servers.loopback import LoopbackServer
 
 BIN = Path(sys.executable).parent
 CONFIG = "kind: ConfigMap\nmetadata:\n  name: x\n"
@@ -135,7 +136,7 @@ class _Page(BaseHTTPRequestHandler):
 
 def test_nothing_is_fetched(real: Kustomize) -> None:
     """A URL among the resources reaches nobody, this machine included."""
-    server = HTTPServer(("127.0.0.1", 0), _Page)
+    server = LoopbackServer(("127.0.0.1", 0), _Page)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:

@@ -6,7 +6,7 @@ import base64
 import stat
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from gitops.adapters.gitrepo import open_sources
 from gitops.errors import Denied, GitopsError
 from gitrepos import ENVIRON, Repo
+from servers.loopback import LoopbackServer
 
 SECRET = "ghs_TOPSECRET"
 PASSWORD = base64.b64encode(f"bot:{SECRET}".encode()).decode()
@@ -40,7 +41,7 @@ class Curious:
             def log_message(self, format: str, *args: object) -> None:
                 """Say nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = LoopbackServer(("127.0.0.1", 0), Handler)
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
 
