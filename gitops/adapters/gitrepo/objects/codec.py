@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
+from sys import intern
 
 from msgspec import Struct
 
@@ -107,8 +108,10 @@ def parse_tree(body: bytes, length: int = 20) -> TreeContent:
     while at < len(body):
         space = body.index(b" ", at)
         end = body.index(b"\0", space)
-        name = body[space + 1 : end].decode("utf-8", "surrogateescape")
-        tree[name] = ObjectEntry(body[at:space].decode(), body[end + 1 : end + 1 + length].hex())
+        # The same few names and modes stand in most trees, and many trees are remembered.
+        name = intern(body[space + 1 : end].decode("utf-8", "surrogateescape"))
+        mode = intern(body[at:space].decode())
+        tree[name] = ObjectEntry(mode, body[end + 1 : end + 1 + length].hex())
         at = end + 1 + length
     if at != len(body):
         raise ValueError("the last id is cut off")

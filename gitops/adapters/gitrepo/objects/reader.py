@@ -23,6 +23,7 @@ TOO_LARGE: GitObject = ("too large", b"")
 
 _LOT = 500  # names that fit into a pipe, so that nobody waits for room in it
 _ROOM = 1 << 26  # bytes that are read before they are asked for
+_ROOM_EACH = 1 << 24  # the same where several readers stay: a server has up to nine
 _NEXT = 16  # of those that are expected are read together, and forgotten together
 _EXPECTED = 100_000  # names that are remembered
 _ESCAPE = "surrogateescape"
@@ -89,10 +90,15 @@ class BatchReader:
 
 
 class ObjectReader(BatchReader):
-    """Reads objects, and remembers what was read or made and may be asked for."""
+    """Reads objects, and remembers what was read or made and may be asked for.
+
+    Attributes:
+        stays: it serves many calls, beside other readers.
+    """
 
     def __init__(self, git: Git, args: Sequence[str]) -> None:
         super().__init__(git, args)
+        self.stays = False
         self._here: dict[str, GitObject] = {}
         self._size = 0  # bytes in `_here`: a process that lives long has many
         self._order: list[str] = []
@@ -114,7 +120,8 @@ class ObjectReader(BatchReader):
             if oid not in self._here:
                 self._here[oid] = one
                 self._size += len(one[1])
-        while self._size > 2 * _ROOM:
+        room = _ROOM_EACH if self.stays else _ROOM
+        while self._size > 2 * room:
             self.let_go([next(iter(self._here))])
 
     def read(self, oids: Iterable[str]) -> list[str]:
@@ -122,10 +129,14 @@ class ObjectReader(BatchReader):
         wanted = [oid for oid in dict.fromkeys(oids) if oid not in self._here]
         if not wanted:
             return []
+        # What earlier calls left gives way; in a call of its own it is still wanted.
+        room, size = (_ROOM_EACH, 0) if self.stays else (_ROOM, self._size)
         for start in range(0, len(wanted), _LOT):
-            if self._size >= _ROOM:
+            if size >= room:
                 break
-            self.add(self._read(wanted[start : start + _LOT]))
+            found = self._read(wanted[start : start + _LOT])
+            size += sum(len(one[1]) for one in found.values())
+            self.add(found)
         return [oid for oid in wanted if oid in self._here]
 
     def let_go(self, oids: Iterable[str]) -> None:

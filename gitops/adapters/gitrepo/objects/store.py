@@ -45,6 +45,7 @@ _DAMAGED = "what was kept of the repository is damaged, and is read anew"
 _WIDE = 2048  # bytes of a tree, some fifty entries: what is smaller is parsed in no time
 _WAITING = 1 << 24  # bytes that were made here and wait for their files
 _ENTRIES = 200_000  # of folders that are remembered; the oldest ones go
+_ENTRIES_EACH = 60_000  # the same where several stores stay
 
 
 class Store:
@@ -56,7 +57,6 @@ class Store:
         damaged: an object was missing, or not what its id says.
         filled: commits that an earlier call left here, cut off from their past.
         unproven: packs whose objects nobody has hashed; see `vouch`.
-        stays: it serves many calls: what they read is remembered, and the reader goes on.
         new, made: objects that no server may have yet.
         ahead: objects in memory before they are asked for.
     """
@@ -80,7 +80,6 @@ class Store:
         self.damaged = False
         self.unproven: tuple[str, ...] = ()
         self.filled: frozenset[str] = frozenset()
-        self.stays = False
         self._trees: dict[str, TreeContent] = {}
         self._entries = 0  # of all of them
         self._wide: WideTrees | None = None
@@ -104,6 +103,15 @@ class Store:
             raise Denied(
                 f"cannot make a temporary folder: {error}", hint="TMPDIR names another place"
             ) from None
+
+    @property
+    def stays(self) -> bool:
+        """It serves many calls, beside others: what they read is remembered, within bounds."""
+        return self.ahead.stays
+
+    @stays.setter
+    def stays(self, stays: bool) -> None:
+        self.ahead.stays = stays
 
     @property
     def args(self) -> tuple[str, ...]:
@@ -236,7 +244,8 @@ class Store:
         if tree is None:
             tree = self._parsed(oid, self.read(oid)[1])
             self._entries += len(tree)
-            while self._entries > _ENTRIES and self._trees:
+            most = _ENTRIES_EACH if self.stays else _ENTRIES
+            while self._entries > most and self._trees:
                 self._entries -= len(self._trees.pop(next(iter(self._trees))))
             self._trees[oid] = tree
         return tree

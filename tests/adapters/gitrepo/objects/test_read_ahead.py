@@ -119,3 +119,29 @@ def test_what_is_no_tree_is_said_to_be_none(store: Store, body: bytes) -> None:
     oid = store.write("tree", body)
     with pytest.raises(ManifestError, match=f"tree {oid[:12]}.*no folder as Git writes them"):
         store.tree(oid)
+
+
+def test_a_store_that_stays_is_bounded_and_goes_on_reading_ahead(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of many calls the last ones are remembered, and what one announces is asked for together."""
+    monkeypatch.setattr("gitops.adapters.gitrepo.objects.reader._ROOM_EACH", 3000)
+    monkeypatch.setattr("gitops.adapters.gitrepo.objects.store._ENTRIES_EACH", 300)
+    folders = [f"apps/a{number}/dev" for number in range(60)]
+    path = f"{folders[0]}/{FILE}"
+    base = build(store, [f"{folder}/{FILE}" for folder in folders]).commit
+    commits = []
+    for number in range(20):
+        tree = store.write_patched(base, {path: f"{number}".encode()})
+        commits.append(store.write("commit", COMMIT.format(tree).encode()))
+    leave_to_git(store)
+    store.stays = True
+    asked = count(monkeypatch)
+    for number, commit in enumerate(commits):
+        snapshot = CommitSnapshot(store, BranchTip("main", commit))
+        assert snapshot.read(path) == f"{number}".encode()
+        assert store.ahead._size <= 2 * 3000
+        assert store._entries <= 300
+    before = len(asked)
+    snapshot.prepare(folders[1:12], [FILE])
+    assert len(asked) - before <= 4
