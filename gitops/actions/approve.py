@@ -64,7 +64,7 @@ def approve(
 def _approve(session: Session, tip: Tip, approving: Approving) -> WriteReport:
     forge = session.forge(tip.config)
     if not isinstance(forge, NoForge):
-        if approving.request.reviews and not session.dry_run:
+        if approving.request.reviews:
             from gitops.actions.pull_requests.own_review import approve_by_review
 
             return approve_by_review(session, forge, approving, tip)

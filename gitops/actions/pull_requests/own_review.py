@@ -21,13 +21,17 @@ def approve_by_review(
 ) -> WriteReport:
     """Review the very heads that were looked at, then merge what may be merged by now.
 
-    What still waits for others is told, and is no error: the approval is given. Raises what
+    What still waits for others is told, and is no error: the approval is given, or would be where
+    nothing is written. Raises what
     `merge_pull_requests` does before anything was given, Refused where the forge does not take it.
     """
     decided = approving.decide(approving.look(tip))
     approving.ask(decided)
-    given = [_review(forge, one) for one in _apart(decided)]
-    told = tuple(f"{one.overlay.label}: #{one.number} is approved in your name" for one in given)
+    given = [_review(forge, one, gives=not session.dry_run) for one in _apart(decided)]
+    does = "would be" if session.dry_run else "is"
+    told = tuple(
+        f"{one.overlay.label}: #{one.number} {does} approved in your name" for one in given
+    )
     try:
         report = merge_pull_requests(session, forge, approving, tip)
     except Refused as error:
@@ -48,13 +52,14 @@ def _apart(decided: list[Decided]) -> list[Decided]:
     return list({one.present.branch: one for one in reversed(decided)}.values())[::-1]
 
 
-def _review(forge: GatedForge, decided: Decided) -> Proposal:
+def _review(forge: GatedForge, decided: Decided, *, gives: bool) -> Proposal:
     overlay, pull, present = decided.view.overlay, decided.found.pull, decided.present
     if pull is None or pull.state != "open":
         raise NotFound(f"{overlay.label} has no pull request yet: {present.branch} waits alone")
     if pull.head != present.commit:
         raise Unavailable(f"the forge is still to notice what was pushed to {present.branch}")
-    forge.give_approval(pull.number, pull.head)
+    if gives:
+        forge.give_approval(pull.number, pull.head)
     return Proposal(
         overlay, pull.branch, pull.head, "open", number=pull.number, url=pull.url, base=pull.base
     )

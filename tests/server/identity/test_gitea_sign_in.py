@@ -213,6 +213,9 @@ def test_an_approval_is_the_persons_own(
         page = page_with(signing, f"#{proposal.number}</a>")
         assert "the forge asks for 1" in page
         assert "waits for you" in page
+        preview = signing.client.get("/e/prod/approve").text
+        assert "would be approved in your name" in preview
+        assert "Approve and merge</button>" in preview
         early = approve("a" * 40)
         assert early.status_code == 409, early.text
         path = f"/repos/{repository}/pulls/{proposal.number}"
