@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from time import monotonic, sleep
 from typing import Any
 
@@ -15,7 +14,7 @@ import pytest
 from cluster.gitops import Gitops
 from cluster.shop import Shop, has_health, is_live
 from servers.git_http import Behaviour
-from servers.loopback import LoopbackServer
+from servers.loopback import Handler, Loopback
 
 ROLLOUT = ("argoproj.io/v1alpha1", "Rollout", "api")
 
@@ -47,23 +46,14 @@ class Metrics:
         """Answer for a while."""
         metrics = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Share(Handler):
             def do_GET(self) -> None:
                 body = json.dumps({"share": metrics.share}).encode()
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
+                self.say(200, [("Content-Type", "application/json")], body)
 
-            def log_message(self, *_: object) -> None:
-                """Keep quiet."""
-
-        with LoopbackServer((host, 0), Handler) as server:
-            self.url = f"http://{host}:{server.server_address[1]}/"
-            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        with Loopback(Share, host=host) as server:
+            self.url = f"{server.url}/"
             yield self
-            server.shutdown()
 
 
 class Canary:

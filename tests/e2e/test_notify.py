@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +13,7 @@ import pytest
 from aiosmtpd.controller import Controller
 
 from manifests import Manifests, Result
-from servers.loopback import LoopbackServer
+from servers.loopback import Handler, Loopback
 from servers.processes import free_port
 
 NOTIFY = """\
@@ -40,23 +38,16 @@ def hook() -> Iterator[tuple[Hook, str]]:
     """The hook, and its address for apprise."""
     found = Hook()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Chat(Handler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.read_body()
             found.asked += 1
             if found.status == 200:
                 found.heard.append(json.loads(body))
-            self.send_response(found.status)
-            self.end_headers()
+            self.say(found.status, (), b"")
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = LoopbackServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield found, f"json://127.0.0.1:{server.server_port}/topsecretpath"
-    server.shutdown()
-    server.server_close()
+    with Loopback(Chat) as server:
+        yield found, f"json://127.0.0.1:{server.port}/topsecretpath"
 
 
 class Mailbox:

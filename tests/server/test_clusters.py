@@ -21,7 +21,7 @@ from gitops.core.environments.environment import Environment, Overlay
 from gitops.server.board.clusters import ClusterNews
 from gitops.server.service import Service
 from gitrepos import Repo
-from servers.kube_api import KubeStub, kubeconfig
+from servers.kube_api import CLUSTER_CONFIG, KubeStub, kubeconfig
 
 sys.path.insert(0, str(Path(__file__).parent))
 from live import serving
@@ -64,17 +64,6 @@ def test_listeners_hear_of_changes_and_of_nothing_else() -> None:
     del heard[:]
     news.take(state_of("web/prod"), {"web/prod": well})
     assert [("prod", "shop", bad, None)] == heard
-
-
-CONFIG = b"""\
-apiVersion: gitops/v1
-kind: Config
-branch: main
-environments:
-  - {name: dev, overlay: overlays/dev}
-clusters:
-  - {environments: [dev]}
-"""
 
 
 MANAGED = {
@@ -127,7 +116,7 @@ def test_health_is_on_the_page_without_a_look_at_git(
     """A change in the cluster is told to whoever listens, shown, and is an event; Git rests."""
     pin = b"images: [{name: shop/api, newTag: '1.0'}]\n"
     repo = Repo.bare(tmp_path / "m.git")
-    head = repo.commit({"gitops.yaml": CONFIG, "overlays/dev/kustomization.yaml": pin})
+    head = repo.commit({"gitops.yaml": CLUSTER_CONFIG, "overlays/dev/kustomization.yaml": pin})
     url, images = str(repo.path), ("shop/api:1.0",)
     at_head: dict[str, Any] = {"url": f"file://{url}", "revision": head, "images": images}
     plane.put(an_application(**at_head))

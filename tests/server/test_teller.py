@@ -6,7 +6,6 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from time import monotonic
 
 import pytest
@@ -16,7 +15,7 @@ from gitops.core.notifications.event import Event
 from gitops.server.notifications.teller import Teller
 from gitops.wiring import open_kept
 from manifests import Manifests
-from servers.loopback import LoopbackServer
+from servers.loopback import Handler, Loopback
 
 NOTIFY = "notify: [{channel: oncall}]\n"
 
@@ -27,21 +26,14 @@ def hook() -> Iterator[tuple[list[str], threading.Event, str]]:
     heard: list[str] = []
     rung = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Chat(Handler):
         def do_POST(self) -> None:
-            heard.append(json.loads(self.rfile.read(int(self.headers["Content-Length"])))["title"])
-            self.send_response(200)
-            self.end_headers()
+            heard.append(json.loads(self.read_body())["title"])
+            self.say(200, (), b"")
             rung.set()
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = LoopbackServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield heard, rung, f"json://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-    server.server_close()
+    with Loopback(Chat) as server:
+        yield heard, rung, f"json://127.0.0.1:{server.port}/"
 
 
 def test_it_tells_when_it_is_woken(

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 import pytest
@@ -21,7 +19,7 @@ from gitops.server.settings import Listen, ServerSettings, parse_settings
 from gitops.server.telemetry.traces import set_up_traces
 from manifests import Manifests
 from server.conftest import ORIGIN
-from servers.loopback import LoopbackServer
+from servers.loopback import Handler, Loopback
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 REASON = "INC-42 is nobody's business"
@@ -40,11 +38,11 @@ def receiver() -> Iterator[tuple[Receiver, str]]:
     """What takes traces, and its address."""
     heard = Receiver()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Collector(Handler):
         def do_POST(self) -> None:
             import gzip
 
-            body = self.rfile.read(int(self.headers["Content-Length"]))
+            body = self.read_body()
             if self.headers.get("Content-Encoding") == "gzip":
                 body = gzip.decompress(body)
             told = ExportTraceServiceRequest.FromString(body)
@@ -52,17 +50,10 @@ def receiver() -> Iterator[tuple[Receiver, str]]:
             for resource in told.resource_spans:
                 for scope in resource.scope_spans:
                     heard.spans |= {one.name: one for one in scope.spans}
-            self.send_response(200)
-            self.end_headers()
+            self.say(200, (), b"")
 
-        def log_message(self, *_: object) -> None:
-            """Keep quiet."""
-
-    server = LoopbackServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield heard, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with Loopback(Collector) as server:
+        yield heard, server.url
 
 
 @contextmanager

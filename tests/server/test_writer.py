@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 import pytest
@@ -211,9 +212,9 @@ def _dies(push: Push, updates: Sequence[RefUpdate]) -> Lost | None:
     return push(updates)
 
 
-def test_an_approval_that_was_only_noted_goes_on(repo: Repo, server: GitServer) -> None:
-    """Killed between the line of the ledger and the merge: the same call to another replica merges,
-    and the approval stands in the ledger once."""
+@contextmanager
+def approval_that_died(repo: Repo, server: GitServer) -> Iterator[tuple[Writer, str]]:
+    """Yield a writer, and the id of an approval that was killed after the line of the ledger."""
     text = CONFIG.replace(
         b'"release/*"], ', b"main], change: pull-request, approvals: {self: true}, "
     )
@@ -223,9 +224,19 @@ def test_an_approval_that_was_only_noted_goes_on(repo: Repo, server: GitServer) 
         writer = Writer(door)
         assert "committed" == told(writer.submit(deploying("shop/a0:2")))
         assert "proposed" == told(writer.submit(promoting("a0", "prod")))
-        door.repository.push = partial(_dies, door.repository.push)
+        push = door.repository.push
+        door.repository.push = partial(_dies, push)
         assert "bug" == told(writer.submit(approving("a0", "prod", name)))
+        door.repository.push = push
+        yield writer, name
         assert writer.drain(10)
+
+
+def test_an_approval_that_was_only_noted_goes_on(repo: Repo, server: GitServer) -> None:
+    """Killed between the line of the ledger and the merge: the same call to another replica merges,
+    and the approval stands in the ledger once."""
+    with approval_that_died(repo, server) as (_, name):
+        pass
     assert name in repo.git("log", "-1", "--format=%B", "gitops/ledger")
     with open_door(f"{server.url}/m.git") as door:
         other = Writer(door)
@@ -240,22 +251,9 @@ def test_an_approval_that_was_only_noted_goes_on(repo: Repo, server: GitServer) 
 def test_an_approval_is_of_what_was_there_when_it_was_given(repo: Repo, server: GitServer) -> None:
     """Killed after the line of the ledger, and the proposal made anew meanwhile: the same call lets
     nothing in that it has not approved; a new one does."""
-    text = CONFIG.replace(
-        b'"release/*"], ', b"main], change: pull-request, approvals: {self: true}, "
-    )
-    repo.commit({"gitops.yaml": text})
-    name = new_id()
-    with open_door(f"{server.url}/m.git") as door:
-        writer = Writer(door)
-        assert "committed" == told(writer.submit(deploying("shop/a0:2")))
-        assert "proposed" == told(writer.submit(promoting("a0", "prod")))
-        push = door.repository.push
-        door.repository.push = partial(_dies, push)
-        assert "bug" == told(writer.submit(approving("a0", "prod", name)))
-        door.repository.push = push
+    with approval_that_died(repo, server) as (writer, name):
         assert "committed" == told(writer.submit(deploying("shop/a0:3")))
         assert "proposed" == told(writer.submit(promoting("a0", "prod")))
-        assert writer.drain(10)
     with open_door(f"{server.url}/m.git") as door:
         other = Writer(door)
         assert "refused" == told(other.submit(approving("a0", "prod", name)))

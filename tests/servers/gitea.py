@@ -276,9 +276,8 @@ class GiteaServer:
             " WHERE repository.lower_name = ? AND NOT has_merged AND NOT issue.is_closed"
         )
         name = repository.split("/")[1].lower()
-        with closing(
-            sqlite3.connect(f"file:{self.folder}/work/gitea.db?mode=ro", uri=True)
-        ) as database:
+        file = self.folder.joinpath("work", "gitea.db").as_uri()
+        with closing(sqlite3.connect(f"{file}?mode=ro", uri=True)) as database:
             self.wait_for(lambda: database.execute(question, (name,)).fetchone()[0], seconds=60)
 
     def settle(self, repository: str) -> None:

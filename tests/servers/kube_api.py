@@ -6,21 +6,30 @@ They speak as much of the protocols as a client sees, and misbehave on demand.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler
 from queue import Empty, Queue
-from types import TracebackType
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from fake_cluster import Plane
-from servers.loopback import LoopbackServer
+from servers.loopback import Loopback
 
 TOKEN = "planted-token-4f1c"
+CLUSTER_CONFIG = b"""\
+apiVersion: gitops/v1
+kind: Config
+branch: main
+environments:
+  - {name: dev, overlay: overlays/dev}
+clusters:
+  - {environments: [dev]}
+"""
+"""A `gitops.yaml` whose dev runs in the cluster that the kubeconfig leads to."""
+
 _NOT_FOUND = (404, {"message": "not found"})
 
 
@@ -51,7 +60,7 @@ class Behaviour:
 
 
 @dataclass
-class _Stub:
+class _Stub(Loopback):
     """A server on a port of its own; a context manager.
 
     Attributes:
@@ -67,30 +76,9 @@ class _Stub:
     streams: int = 0
 
     def __post_init__(self) -> None:
-        self.stopping = threading.Event()
+        super().__init__(_handler(self))
         self._queues: list[Queue[str]] = []
-        self._server = LoopbackServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self.port: int = self._server.server_address[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.02,), daemon=True
-        )
         self.plane.listeners.append(self._changed)
-
-    def __enter__(self) -> Any:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        value: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stopping.set()
-        self._server.shutdown()
-        self._server.server_close()
 
     def _changed(self, name: str) -> None:
         for queue in list(self._queues):

@@ -29,7 +29,7 @@ class Loopback:
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.stopping = threading.Event()
-        self._server = LoopbackServer((host, port), handler)
+        self._server = _Server((host, port), handler)
         self.port: int = self._server.server_address[1]
         self.url = f"{'http' if tls is None else 'https'}://{host}:{self.port}"
         if tls is not None:
@@ -55,7 +55,7 @@ class Loopback:
         self._thread.join()
 
 
-class LoopbackServer(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer):
     """A server whose `shutdown` always comes back."""
 
     request_queue_size = 256

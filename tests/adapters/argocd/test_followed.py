@@ -19,32 +19,7 @@ from gitops.core.argocd.application import Application, briefly, read_applicatio
 from gitops.core.argocd.health import leftovers
 from gitops.errors import Denied, GitopsError, Unavailable
 from gitops.ports import Cluster, Reading
-from servers.kube_api import TOKEN, ArgoStub, KubeStub, _Stub, kubeconfig
-
-CONFIG = b"""\
-apiVersion: gitops/v1
-kind: Config
-branch: main
-environments:
-  - {name: dev, overlay: overlays/dev}
-clusters:
-  - {environments: [dev]}
-"""
-
-
-@pytest.fixture
-def plane() -> Plane:
-    """A control plane with one Application."""
-    plane = Plane()
-    plane.put(an_application())
-    return plane
-
-
-@pytest.fixture
-def stub(plane: Plane) -> Iterator[KubeStub]:
-    """An API server before it."""
-    with KubeStub(plane) as running:
-        yield running
+from servers.kube_api import CLUSTER_CONFIG, TOKEN, ArgoStub, KubeStub, _Stub, kubeconfig
 
 
 @pytest.fixture
@@ -53,7 +28,7 @@ def cluster(stub: KubeStub, tmp_path: Path) -> Iterator[FollowedCluster]:
     path = tmp_path / "kubeconfig"
     path.write_text(kubeconfig(stub.url))
     with ArgoClusters({"KUBECONFIG": str(path)}, "https://x/y", lambda: None) as clusters:
-        config = load_config(CONFIG)
+        config = load_config(CLUSTER_CONFIG)
         (made,) = clusters.of(config, config.environments[0], within=5)
         assert isinstance(made, FollowedCluster)
         assert clusters.of(config, config.environments[0], within=5) == (made,)
@@ -180,7 +155,7 @@ def test_who_may_not_list_is_told_so(stub: KubeStub, tmp_path: Path) -> None:
     path = tmp_path / "kubeconfig"
     path.write_text(kubeconfig(stub.url))
     with ArgoClusters({"KUBECONFIG": str(path)}, "https://x/y", lambda: None) as clusters:
-        config = load_config(CONFIG)
+        config = load_config(CLUSTER_CONFIG)
         (made,) = clusters.of(config, config.environments[0], within=5)
 
         until(lambda: isinstance(trouble(made), Denied))
@@ -203,7 +178,7 @@ def test_no_argo_cd(tmp_path: Path) -> None:
         path = tmp_path / "kubeconfig"
         path.write_text(kubeconfig(empty.url))
         with ArgoClusters({"KUBECONFIG": str(path)}, "https://x/y", lambda: None) as clusters:
-            config = load_config(CONFIG)
+            config = load_config(CLUSTER_CONFIG)
             (made,) = clusters.of(config, config.environments[0], within=5)
 
             until(lambda: "has no Argo CD" in str(trouble(made)))
@@ -214,7 +189,7 @@ def test_argo_cds_own_api_is_followed_too(plane: Plane) -> None:
     with ArgoStub(plane) as stub:
         environ = {"ARGOCD_SERVER": stub.url, "ARGOCD_AUTH_TOKEN": TOKEN}
         with ArgoClusters(environ, "https://x/y", lambda: None) as clusters:
-            config = load_config(CONFIG)
+            config = load_config(CLUSTER_CONFIG)
             (made,) = clusters.of(config, config.environments[0], within=5)
             assert isinstance(made, FollowedCluster)
             until(lambda: healths(made) and stub.streams)

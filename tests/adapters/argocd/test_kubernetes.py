@@ -25,21 +25,6 @@ REF = ApplicationRef("stub", "argocd", "shop-dev")
 
 
 @pytest.fixture
-def plane() -> Plane:
-    """A control plane with one Application."""
-    plane = Plane()
-    plane.put(an_application())
-    return plane
-
-
-@pytest.fixture
-def stub(plane: Plane) -> Iterator[KubeStub]:
-    """An API server before it."""
-    with KubeStub(plane) as running:
-        yield running
-
-
-@pytest.fixture
 def config(stub: KubeStub, tmp_path: Path) -> Path:
     """A kubeconfig that leads there, as the user has it."""
     path = tmp_path / "kubeconfig"

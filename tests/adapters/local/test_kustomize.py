@@ -6,9 +6,7 @@ import os
 import stat
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ import pytest
 from gitops.adapters.local.kustomize import Kustomize, find_kustomize
 from gitops.errors import Denied
 from gitops.ports import BuildFile
-from servers.loopback import LoopbackServer
+from servers.loopback import Handler, Loopback
 
 BIN = Path(sys.executable).parent
 CONFIG = "kind: ConfigMap\nmetadata:\n  name: x\n"
@@ -120,32 +118,20 @@ def test_names_that_clash(tmp_path: Path) -> None:
     assert found.text is None
 
 
-class _Page(BaseHTTPRequestHandler):
+class _Page(Handler):
     asked = 0
 
     def do_GET(self) -> None:
         """Answer with a manifest, and count."""
         type(self).asked += 1
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(CONFIG.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        self.say(200, (), CONFIG.encode())
 
 
 def test_nothing_is_fetched(real: Kustomize) -> None:
     """A URL among the resources reaches nobody, this machine included."""
-    server = LoopbackServer(("127.0.0.1", 0), _Page)
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    try:
-        url = f"http://127.0.0.1:{server.server_address[1]}/a.yaml"
+    with Loopback(_Page) as server:
+        url = f"{server.url}/a.yaml"
         found = real.build(files({"o/kustomization.yaml": f"resources: ['{url}']"}), "o")
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
     assert found.text is None
     if found.isolated:  # without a network of its own, only the check before a build holds

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import stat
-import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
@@ -14,13 +12,13 @@ import pytest
 from gitops.adapters.gitrepo import open_sources
 from gitops.errors import Denied, GitopsError
 from gitrepos import ENVIRON, Repo
-from servers.loopback import LoopbackServer
+from servers.loopback import Handler, Loopback
 
 SECRET = "ghs_TOPSECRET"
 PASSWORD = base64.b64encode(f"bot:{SECRET}".encode()).decode()
 
 
-class Curious:
+class Curious(Loopback):
     """A server that asks for a password, and keeps what it is given."""
 
     def __init__(self) -> None:
@@ -28,31 +26,14 @@ class Curious:
         self.asked = 0
         heard, me = self.heard, self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Asking(Handler):
             def do_GET(self) -> None:
                 me.asked += 1
                 given = self.headers.get("Authorization")
                 heard.extend([given] if given else [])
-                self.send_response(404 if given else 401)
-                self.send_header("WWW-Authenticate", "Basic realm=x")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
+                self.say(404 if given else 401, [("WWW-Authenticate", "Basic realm=x")], b"")
 
-            def log_message(self, format: str, *args: object) -> None:
-                """Say nothing."""
-
-        self._server = LoopbackServer(("127.0.0.1", 0), Handler)
-        self.port = self._server.server_port
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
-
-    def __enter__(self) -> Curious:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(Asking)
 
 
 @pytest.fixture
