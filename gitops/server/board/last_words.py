@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
 from gitops.actions.argocd.last_words import LastWords, read_last_words
 from gitops.actions.argocd.live_cells import WITHIN
 from gitops.server.board.board import BoardCell
+from gitops.server.readings import SharedReadings
 
 if TYPE_CHECKING:
     from gitops.core.environments.environment import Config
@@ -30,11 +30,11 @@ class LastWordsReader:
     """
 
     def __init__(
-        self, run: Callable[..., Awaitable[Any]], clusters: Callable[[], Clusters | None]
+        self, run: Callable[..., Coroutine[Any, Any, Any]], clusters: Callable[[], Clusters | None]
     ) -> None:
         self._run = run
         self._clusters = clusters
-        self._readings: dict[str, tuple[float, asyncio.Future[tuple[LastWords, ...]]]] = {}
+        self._readings: SharedReadings[tuple[LastWords, ...]] = SharedReadings(_MOST_KEPT)
 
     async def of(self, config: Config, cell: BoardCell) -> tuple[LastWords, ...] | None:
         """Return what is not well there, () where nothing is.
@@ -46,17 +46,14 @@ class LastWordsReader:
         clusters = self._clusters()
         if not refs or clusters is None:
             return ()
-        now, key = time.monotonic(), f"{cell.label} {refs}"
-        begun, reading = self._readings.get(key, (0.0, None))
-        if reading is None or (reading.done() and now - begun > _FRESH):
-            if len(self._readings) >= _MOST_KEPT:
-                self._readings.clear()
+        key = (cell.label, tuple(refs))
+        reading = self._readings.find(key, _FRESH)
+        if reading is None:
             row = cell.environment
 
             def read() -> tuple[LastWords, ...]:
                 return read_last_words(clusters, config, row, refs, within=WITHIN)
 
-            reading = asyncio.ensure_future(self._run(read))
-            self._readings[key] = now, reading
+            reading = self._readings.begin(key, self._run(read))
         done, _ = await asyncio.wait([reading], timeout=_PATIENCE)
         return reading.result() if done else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -25,6 +24,7 @@ from gitops.server.pages.insights_plots import (
 from gitops.server.pages.language import translations
 from gitops.server.pages.render import Pages, language_of
 from gitops.server.pages.words import N_, Translate
+from gitops.server.readings import SharedReadings
 
 if TYPE_CHECKING:
     from gitops.server.service import Service
@@ -88,7 +88,7 @@ class _InsightsPages:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._pages = Pages(service)
-        self._kept: dict[object, tuple[float, asyncio.Task[Insights]]] = {}
+        self._readings: SharedReadings[Insights] = SharedReadings(_KEPT)
 
     async def page(self, request: Request) -> Response:
         """The numbers, with pictures."""
@@ -140,19 +140,11 @@ class _InsightsPages:
     async def _found(self, asked: InsightsQuestion) -> Insights:
         """Return the numbers; whoever asks for the same as of the same commits shares them."""
         tips = tuple(sorted(self._pages.board().state.tips.items()))
-        key, now = (asked, tips), time.monotonic()
-        kept = self._kept.get(key)
-        if kept is None or now - kept[0] > _FRESH:
-            while len(self._kept) >= _KEPT:
-                del self._kept[next(iter(self._kept))]
-            task = asyncio.ensure_future(self._service.workers.run(self._read, asked))
-            kept = self._kept[key] = (now, task)
-        try:
-            return await asyncio.shield(kept[1])
-        except Exception:
-            if self._kept.get(key) is kept:
-                del self._kept[key]
-            raise
+        reading = self._readings.find((asked, tips), _FRESH)
+        if reading is None:
+            run = self._service.workers.run(self._read, asked)
+            reading = self._readings.begin((asked, tips), run)
+        return await asyncio.shield(reading)
 
     def _read(self, asked: InsightsQuestion) -> Insights:
         from gitops.actions.insights import read_insights

@@ -17,6 +17,20 @@ QUIET = ("/healthz", "/readyz", "/metrics", "/static")
 _KNOWN = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
+class NotedAnswer:
+    """Passes an answer on, and keeps its status: 500 where none has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self.status = 500
+        self._send = send
+
+    async def __call__(self, message: MutableMapping[str, Any]) -> None:
+        """Pass a part of it on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+        await self._send(message)
+
+
 class TellsRequests:
     """Tells of each request when it is answered, the outermost of all."""
 
@@ -29,18 +43,11 @@ class TellsRequests:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        status, begun = 500, time.monotonic()
-
-        async def noting(message: MutableMapping[str, Any]) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
+        answer, begun = NotedAnswer(send), time.monotonic()
         try:
-            await self._app(scope, receive, noting)
+            await self._app(scope, receive, answer)
         finally:
-            self._tell(scope, status, time.monotonic() - begun)
+            self._tell(scope, answer.status, time.monotonic() - begun)
 
     def _tell(self, scope: Scope, status: int, seconds: float) -> None:
         method, route = method_of(scope), route_of(scope)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,7 @@ from gitops import __version__, tracing
 from gitops.config.shapes import Value
 from gitops.core.text.extras import extra_hint
 from gitops.errors import NotFound
-from gitops.server.telemetry.requests import QUIET, method_of, route_of
+from gitops.server.telemetry.requests import QUIET, NotedAnswer, method_of, route_of
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
@@ -124,19 +124,12 @@ class TracesRequests:
             if name in (b"traceparent", b"tracestate")
         }
         with source.request(told) as made:
-            status = 500
-
-            async def noting(message: MutableMapping[str, Any]) -> None:
-                nonlocal status
-                if message["type"] == "http.response.start":
-                    status = message["status"]
-                await send(message)
-
+            answer = NotedAnswer(send)
             try:
-                await self._app(scope, receive, noting)
+                await self._app(scope, receive, answer)
             finally:
                 method, route = method_of(scope), route_of(scope)
                 made.update_name(f"{method} {route}")
                 made.set_attribute("http.request.method", method)
                 made.set_attribute("http.route", route)
-                made.set_attribute("http.response.status_code", status)
+                made.set_attribute("http.response.status_code", answer.status)
