@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from datetime import date, datetime, timedelta
+from typing import get_args
 
 import jsonschema
 import pytest
@@ -17,10 +18,12 @@ from hypothesis import strategies as st
 from gitops.adapters.local.sample import sample_files
 from gitops.config import config_schema, load_config
 from gitops.config.keys import ROOT
+from gitops.config.server import _EVENTS
 from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
 from gitops.core.environments.cron import parse_cron
 from gitops.core.environments.environment import Approvals, Config, Environment
 from gitops.core.environments.freeze import Freeze, Recurrence, Stretch
+from gitops.core.environments.notify import EventKind
 from gitops.core.yamltext import compose_first
 from gitops.errors import ConfigError
 
@@ -930,3 +933,8 @@ def test_loading_is_quick(tmp_path):
     ]
 
     assert min(times) < 5
+
+
+def test_events_are_those_that_are_told() -> None:
+    """The words of `notify:` are written out where they are read: they are those of the core."""
+    assert set(get_args(EventKind)) == set(_EVENTS)

@@ -228,14 +228,14 @@ def test_who_does_not_recover_is_told_of_once(
     send(client, fires)
     head = manifests.git("rev-parse", "main")
     with opened(manifests) as session:
-        soon = look_after(session, read_state(session), None)
+        soon = look_after(session, read_state(session), {})
     with opened(manifests, hours=1) as session:
-        alone = look_after(session, read_state(session), None, is_alone=True)
-        late = look_after(session, read_state(session), None)
+        alone = look_after(session, read_state(session), {}, is_alone=True)
+        late = look_after(session, read_state(session), {})
     first, second = heard(manifests), heard(manifests)
     send(client, {**fires, "status": "resolved", "endsAt": fires["startsAt"]})
     with opened(manifests, hours=2) as session:
-        at_last = look_after(session, read_state(session), None)
+        at_last = look_after(session, read_state(session), {})
 
     assert ["watching", "watching", "not-recovered", "recovered"] == [
         one["stage"].outcome for one in (soon, alone, late, at_last)
@@ -252,11 +252,11 @@ def test_something_newer_ends_the_watch(
     """Whoever deploys over it has taken it over: nothing is told of it any more."""
     send(client, alert())
     with opened(manifests) as session:
-        assert "stage" in look_after(session, read_state(session), None)
+        assert "stage" in look_after(session, read_state(session), {})
     assert 0 == manifests.gitops("resume", "stage").code
     deploy(manifests, "1.5.2")
     with opened(manifests, hours=1) as session:
-        assert {} == look_after(session, read_state(session), None)
+        assert {} == look_after(session, read_state(session), {})
     assert {} == beside(manifests)
 
 

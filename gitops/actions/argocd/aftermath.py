@@ -11,7 +11,6 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from gitops.actions.argocd.live import live_cells
 from gitops.actions.context.session import Session
 from gitops.actions.context.told import keep_told, told_files
 from gitops.actions.index.state import IndexedCell, IndexState
@@ -51,14 +50,14 @@ def to_look_after(
 def look_after(
     session: Session,
     state: IndexState,
-    lives: Mapping[str, Live] | None,
+    lives: Mapping[str, Live],
     *,
     is_alone: bool = False,
 ) -> dict[str, Aftermath]:
     """Look at each rollback by itself that is in force, and keep what is new about it.
 
     Args:
-        lives: what the clusters say of each cell; None: they are asked, for those that matter.
+        lives: what the clusters say of the cells; one that is missing runs in none that is known.
         is_alone: see `judge_aftermath`.
 
     Returns label -> what is known. Raises what reading and pushing raise.
@@ -72,8 +71,6 @@ def look_after(
         for name, one in known.items()
         if one.outcome != "watching" or _at(state.cells.get(name), one)
     }
-    if lives is None:
-        lives = live_cells(session, replace(state, cells=cells)) if cells else {}
     for name, cell in cells.items():
         one = _watched(cell, kept.get(name), now)
         if one is None:

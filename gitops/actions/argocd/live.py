@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-from gitops.actions.argocd.at_hand import ClustersAtHand, clusters_at_hand
+from gitops.actions.argocd.at_hand import ClustersAtHand
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.observation import observe
 from gitops.actions.argocd.tracking import Readings, TrackingApplication, read_feeds, rollouts_of
-from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
-from gitops.actions.index.state import IndexState
 from gitops.core.argocd.health import drift
 from gitops.core.argocd.reports import Live, LiveApplication
 from gitops.core.environments.environment import Overlay
@@ -73,22 +71,6 @@ def live_of(
     return Live(
         tuple(_show(fed, placing, newest) for fed in found.fed), "; ".join(problems) or None
     )
-
-
-def live_cells(session: Session, state: IndexState, *, within: float = 3.0) -> dict[str, Live]:
-    """Ask what the clusters say of each cell of an index, by its name; nothing without any.
-
-    One reading of each cluster serves all; `within`: seconds that anybody waits for all of them.
-    Raises as reading a tip does; a cluster that cannot be reached is a word in its cells.
-    """
-    tip = open_tip(session, lenient=True)
-    rows = {
-        cell.overlay.environment.name: cell.overlay.environment for cell in state.cells.values()
-    }
-    there = clusters_at_hand(session, tip, rows.values(), within=within)
-    view = LiveView(session, tip, there)
-    found = ((name, view.of(cell.overlay, cell.release)) for name, cell in state.cells.items())
-    return {name: live for name, live in found if live is not None}
 
 
 def _show(fed: TrackingApplication, placing: CommitIndex, newest: Release) -> LiveApplication:

@@ -16,10 +16,6 @@ EventKind = Literal[
     "not-recovered",
     "alert",
 ]
-EVENTS: tuple[EventKind, ...] = (
-    *("rollback", "hold", "proposal", "approved"),
-    *("degraded", "recovered", "not-recovered", "alert"),
-)
 """What a channel can hear of. `rollback` has undo in it, `hold` the end of one; an `alert` is told
 when nothing was done about it. Deploys are not told: a channel that says everything is not read."""
 

@@ -56,8 +56,8 @@ class AftermathKeeper:
         """Return overlay -> what came of the rollback that it had last by itself."""
         return self._known
 
-    def look(self, state: IndexState, lives: Mapping[str, Live] | None) -> None:
-        """Look; `lives`: what the clusters say of each overlay, None where they are to be asked."""
+    def look(self, state: IndexState, lives: Mapping[str, Live]) -> None:
+        """Look; `lives`: what the clusters say of each overlay that runs in one that is known."""
         tip = state.tips.get(TOLD_BRANCH)
         if tip == self._tip and not to_look_after(state, self._known, datetime.now(UTC)):
             return

@@ -6,7 +6,6 @@ import os
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
-from urllib.parse import urlsplit
 
 from msgspec.structs import replace
 
@@ -258,8 +257,3 @@ def _once(headers: Iterable[tuple[bytes, bytes]]) -> Mapping[str, str]:
 def _bearer(headers: Mapping[str, str]) -> str | None:
     kind, _, token = headers.get("authorization", "").partition(" ")
     return token.strip() if kind.lower() == "bearer" else None
-
-
-def host_of(url: str) -> str:
-    """Return the host of an address of ours, without its port."""
-    return urlsplit(url).hostname or ""
