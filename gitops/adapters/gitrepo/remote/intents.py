@@ -82,9 +82,7 @@ class GitIntents:
         """Return `info` with its true parents: of a cut history Git hides those of the oldest."""
         if info.parents or info.commit not in self._source.store.boundary():
             return info
-        header = self._source.store.read(info.commit)[1].partition(b"\n\n")[0]
-        parents = [line[7:] for line in header.split(b"\n") if line.startswith(b"parent ")]
-        return replace(info, parents=tuple(parent.decode() for parent in parents))
+        return replace(info, parents=self._source.store.parents(info.commit))
 
     def look(self, branch: str, commit: str) -> Snapshot:
         """Return `commit` as the tip of `branch`; see `ports.Intents`."""
