@@ -13,6 +13,7 @@ from gitops.actions.argocd.recovery import recover
 from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker
 from gitops.actions.argocd.waitable import check_waitable
 from gitops.actions.context.named import Named, overlays_named
+from gitops.actions.context.plan import Plan
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip, require_commit
 from gitops.actions.context.view import OverlayView, view_of
@@ -170,12 +171,20 @@ def waiting(session: Session) -> Session:
 
     It writes nothing where that could not be: no client, no context, no rights, no Application.
     """
-    return replace(session, before_write=_check_waitable)
+    asked = False
+
+    def check(session: Session, tip: Tip, plan: Plan) -> None:
+        nonlocal asked
+        if not asked:
+            _check_waitable(session, tip, plan)
+        asked = True
+
+    return replace(session, before_write=check)
 
 
-def _check_waitable(session: Session, tip: Tip, overlays: Sequence[Overlay]) -> None:
+def _check_waitable(session: Session, tip: Tip, plan: Plan) -> None:
     try:
-        check_waitable(session, tip, dict.fromkeys(overlays))
+        check_waitable(session, tip, dict.fromkeys(plan.reached))
     except GitopsError as error:
         error.message = f"nothing was written, since it could not be waited for: {error.message}"
         error.hint = f"{error.hint}; or leave out --wait" if error.hint else "or leave out --wait"

@@ -24,7 +24,7 @@ from gitops.server.board.pulls import PullReader
 from gitops.server.doors import Doors, Opened
 from gitops.server.identity.identity import IdentityDoor
 from gitops.server.identity.person import Person
-from gitops.server.identity.rights import may
+from gitops.server.identity.rights import WHOLE, may
 from gitops.server.notifications.teller import Teller
 from gitops.server.notifications.turn import turn_of
 from gitops.server.settings import ServerSettings, channels_of
@@ -148,7 +148,8 @@ class Service:
         """
         if self.settings.read_only:
             return Decision(False, "this server only shows")
-        return may(self.policy(), person, verb, environment, app, None)
+        images = () if verb in WHOLE else None  # of the others only the plan tells which
+        return may(self.policy(), person, verb, environment, app, images)
 
     async def run(self, call: Callable[..., T], /, *args: Any) -> T:
         """Run in a thread what blocks."""

@@ -107,6 +107,8 @@ def open_tip(session: Session, *, lenient: bool = False) -> Tip:
     if session.branch is None and tip.config.branch not in (None, tip.snapshot.branch):
         tip = read(session, session.repository.snapshot(tip.config.branch))
     check_trunk(tip)
+    if session.admit is not None:
+        session.admit(tip.config)
     return tip
 
 

@@ -13,6 +13,7 @@ from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, UsageError
 
 if TYPE_CHECKING:
+    from gitops.actions.context.plan import Plan
     from gitops.core.git.commit import Identity
     from gitops.core.text.counting import Count
     from gitops.ports import (
@@ -115,8 +116,10 @@ class Session(Struct, frozen=True):
         registry: the registries of images; its calls may come from several threads.
         signatures: checks signatures of images.
         proofs: what registries have said of images in this call (actions/policy/provenance.py).
-        before_write: asked once before anything is written, with the overlays that it reaches;
-            what it raises ends the call. None: nobody asks.
+        admit: told the policy of each tip that the call opens; what it raises ends the call. None:
+            everybody may.
+        before_write: asked in each attempt before anything is written, with the plan; what it
+            raises ends the call. None: nobody asks.
         kept: what earlier calls of this process have read; None: it makes one call only.
         index: where pages of the index are kept; None: nowhere.
         say: tells a waiting person what is going on.
@@ -145,7 +148,8 @@ class Session(Struct, frozen=True):
     registry: Registry = field(default_factory=_no_registry)
     signatures: Signatures = field(default_factory=_no_signatures)
     proofs: dict[object, object] = field(default_factory=dict)
-    before_write: Callable[[Session, Tip, Sequence[Overlay]], None] | None = None
+    admit: Callable[[Config], None] | None = None
+    before_write: Callable[[Session, Tip, Plan], None] | None = None
     kept: Kept | None = None
     index: Index | None = None
     say: Callable[[str], None] = lambda _: None

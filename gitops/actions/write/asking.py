@@ -1,4 +1,4 @@
-"""Asks once, before anything is written, whether it may be: `Session.before_write`."""
+"""Asks before anything is written whether it may be: `Session.before_write`."""
 
 from __future__ import annotations
 
@@ -18,18 +18,15 @@ class Barred(Exception):
 
 
 def asking(session: Session, plan: Callable[[Tip], Plan]) -> Callable[[Tip], Plan]:
-    """Return `plan`, asked about the first time that it wants something. It raises `Barred`."""
-    asked = False
+    """Return `plan`, asked about in each attempt that wants something. It raises `Barred`."""
 
     def checked(tip: Tip) -> Plan:
-        nonlocal asked
         wanted = plan(tip)
-        if session.before_write is not None and not asked and not wanted.is_empty:
+        if session.before_write is not None and not wanted.is_empty:
             try:
-                session.before_write(session, tip, wanted.reached)
+                session.before_write(session, tip, wanted)
             except GitopsError as error:
                 raise Barred(error) from error
-            asked = True
         return wanted
 
     return checked

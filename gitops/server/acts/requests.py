@@ -58,7 +58,7 @@ class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename
         return None if alone else self.named(environment)
 
     def images_meant(self) -> tuple[str, ...] | None:
-        """Return the images that are asked for; None where only the tip tells."""
+        """Return the images that are asked for; None where only the plan tells, () for none."""
         return None
 
     def act(self, environment: str) -> Run:
@@ -125,6 +125,10 @@ class HoldBody(Body, frozen=True, kw_only=True):
 
     reason: Sentence
 
+    def images_meant(self) -> tuple[str, ...] | None:
+        """Return none: it is about all that runs there."""
+        return ()
+
     def act(self, environment: str) -> Run:
         """Return what does it."""
         from gitops.actions.hold import hold
@@ -135,6 +139,10 @@ class HoldBody(Body, frozen=True, kw_only=True):
 
 class ResumeBody(Body, frozen=True, kw_only=True):
     """As the options of `gitops resume`; the environment `*` is all of them."""
+
+    def images_meant(self) -> tuple[str, ...] | None:
+        """Return none: it is about all that runs there."""
+        return ()
 
     def act(self, environment: str) -> Run:
         """Return what does it."""
@@ -197,6 +205,10 @@ class CloseBody(Body, frozen=True, kw_only=True):
 
     reason: Sentence | None = None
 
+    def images_meant(self) -> tuple[str, ...] | None:
+        """Return none: it is about all that runs there."""
+        return ()
+
     def act(self, environment: str) -> Run:
         """Return what does it."""
         from gitops.actions.close import close
@@ -212,6 +224,10 @@ class QaBody(Body, frozen=True, kw_only=True):
     release: Word
     expect: Pins = ()
     note: Sentence | None = None
+
+    def images_meant(self) -> tuple[str, ...] | None:
+        """Return none: it is about all that runs there."""
+        return ()
 
     def act(self, environment: str) -> Run:
         """Return what does it."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection
+from functools import partial
 
 from msgspec.structs import replace
 
 from gitops.actions.context.named import Named, rows_named
+from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.pull_requests.decide import ApprovalPreview
 from gitops.core.environments.environment import Config, Overlay
@@ -14,7 +16,7 @@ from gitops.core.report import WriteReport
 from gitops.errors import Refused
 from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.requests import EVERYTHING, ApproveBody, Run
-from gitops.server.identity.rights import guarded, require
+from gitops.server.identity.rights import require
 
 
 def by_right(asked: AskedFor, run: Run | None = None) -> Run:
@@ -30,18 +32,21 @@ def by_right(asked: AskedFor, run: Run | None = None) -> Run:
         run = approving(asked, asked.body)
     act = run or plain
 
-    def before(_session: Session, tip: Tip, overlays: Sequence[Overlay]) -> None:
-        _check(tip.config, asked, [(one.environment.name, one.app) for one in overlays])
+    def before(_session: Session, tip: Tip, plan: Plan) -> None:
+        check_plan(tip.config, asked, plan)
 
     def checked(session: Session) -> WriteReport:
-        load = guarded(session.load_config, lambda config: check_named(config, asked))
-        return act(replace(session, load_config=load, before_write=before))
+        admit = partial(check_named, asked=asked)
+        return act(replace(session, admit=admit, before_write=before))
 
     return checked
 
 
 def check_named(config: Config, asked: AskedFor) -> None:
-    """Raise Denied unless the person may do it wherever it is asked for; NotFound for no place."""
+    """Raise Denied unless the person may do it wherever it is asked for; NotFound for no place.
+
+    Which images it touches is known of the plan alone, where the caller does not say it.
+    """
     if asked.person.via == "loopback":
         return
     if asked.words == (EVERYTHING,):
@@ -49,7 +54,26 @@ def check_named(config: Config, asked: AskedFor) -> None:
     else:
         rows = rows_named(config, Named(asked.words, asked.body.apps))
         places = [(one.row.name, app) for one in rows for app in one.apps or (None,)]
-    _check(config, asked, places)
+    images = asked.body.images_meant()
+    for environment, app in places:
+        _require(config, asked, environment, app, images)
+
+
+def check_plan(config: Config, asked: AskedFor, plan: Plan) -> None:
+    """Raise Denied unless the person may write all that `plan` does: commits, and proposals."""
+    touched: dict[Overlay, dict[str, None]] = {one: {} for one in plan.reached}
+    for draft in plan.proposals:
+        touched |= {one: {} for one in (draft.overlay, *draft.overlays)}
+    touched |= {held.overlay: {} for held in plan.holds if held.overlay is not None}
+    for change in plan.changes:
+        if change.overlay is not None:
+            touched.setdefault(change.overlay, {})[change.change.image] = None
+    meant = asked.body.images_meant() or ()
+    for overlay, images in touched.items():
+        _require(config, asked, overlay.environment.name, overlay.app, (*images, *meant))
+    for label in dict.fromkeys(label for one in plan.ending for label in one.labels):
+        app, _, environment = label.rpartition("/")
+        _require(config, asked, environment, app or None, meant or None)
 
 
 def acts_of(asked: AskedFor) -> tuple[str, ...]:
@@ -58,11 +82,15 @@ def acts_of(asked: AskedFor) -> tuple[str, ...]:
     return (asked.verb, *(["override"] if passes else []))
 
 
-def _check(config: Config, asked: AskedFor, places: Iterable[tuple[str, str | None]]) -> None:
-    images = asked.body.images_meant()
-    for environment, app in places:
-        for act in acts_of(asked):
-            require(config, asked.person, act, environment, app, images)
+def _require(
+    config: Config,
+    asked: AskedFor,
+    environment: str,
+    app: str | None,
+    images: Collection[str] | None,
+) -> None:
+    for act in acts_of(asked):
+        require(config, asked.person, act, environment, app, images)
 
 
 def approving(asked: AskedFor, body: ApproveBody) -> Run:
@@ -77,6 +105,8 @@ def approving(asked: AskedFor, body: ApproveBody) -> Run:
         reviews=asked.person.via != "loopback",
     )
 
+    seen: list[Config] = []
+
     def confirm(preview: ApprovalPreview) -> bool:
         authors = {author.email.casefold() for author in preview.authors}
         if asked.person.via != "loopback" and not asked.person.addresses.isdisjoint(authors):
@@ -84,10 +114,29 @@ def approving(asked: AskedFor, body: ApproveBody) -> Run:
                 f"{preview.label}: an author never approves their own change",
                 hint="somebody else must approve it",
             )
+        if seen:
+            _check_images(seen[-1], asked, preview)
         return True
 
     def run(session: Session) -> WriteReport:
-        seen = replace(session, dry_run=True) if body.dry_run else session
-        return approve(seen, request, confirm=confirm)
+        def admit(config: Config) -> None:
+            seen.append(config)
+            if session.admit is not None:
+                session.admit(config)
+
+        mine = replace(session, admit=admit, dry_run=body.dry_run or session.dry_run)
+        return approve(mine, request, confirm=confirm)
 
     return run
+
+
+def _check_images(config: Config, asked: AskedFor, preview: ApprovalPreview) -> None:
+    """Raise Denied where an approval is of images that the person may not let in."""
+    if asked.person.via == "loopback":
+        return
+    images: dict[str, dict[str, None]] = {}
+    for label, change in preview.changes:
+        images.setdefault(label, {})[change.image] = None
+    for label, found in images.items():
+        app, _, environment = label.rpartition("/")
+        _require(config, asked, environment, app or None, tuple(found))

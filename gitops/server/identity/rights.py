@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Collection, Iterable
 
 from gitops.core.access.rules import Decision, decide
 from gitops.core.environments.environment import Config, Environment, asks_for_approval
 from gitops.errors import Denied
 from gitops.server.identity.person import Person
 from gitops.server.identity.unproved import Unproved
+
+WHOLE = ("hold", "resume", "close", "qa")
+"""Acts that are about all images of an overlay."""
 
 _ASKED_ANEW = ("approve", "override")
 
@@ -54,22 +57,6 @@ def require(
         raise (Unproved if person is None else Denied)(
             found.why, hint="rights are rows of `access:` in gitops.yaml"
         )
-
-
-def guarded(
-    load: Callable[[bytes], Config], check: Callable[[Config], None]
-) -> Callable[[bytes], Config]:
-    """Return a `load_config` for a session whose every attempt is checked by the tip's own rights.
-
-    A right that a commit takes away while a call waits for its push is gone for this call, too.
-    """
-
-    def loaded(content: bytes) -> Config:
-        config = load(content)
-        check(config)
-        return config
-
-    return loaded
 
 
 def wants_fresh(act: str, environment: Environment) -> bool:

@@ -13,7 +13,7 @@ from gitops.core.environments.access import AccessRow
 from gitops.core.environments.environment import Config, Environment
 from gitops.errors import Denied, Unavailable
 from gitops.server.identity.person import Person
-from gitops.server.identity.rights import guarded, may, require, wants_fresh
+from gitops.server.identity.rights import may, require, wants_fresh
 from gitops.server.identity.unproved import Unproved
 from identity_world import PROD, ROW, World, come_back, sign_in_settings
 from servers.openid import OpenIdServer
@@ -72,15 +72,6 @@ def test_the_error_says_why() -> None:
         require(CONFIG, ANA, "undo", "prod", "shop")
     with pytest.raises(Denied, match="an author never approves"):
         require(CONFIG, ANA, "approve", "prod", "shop", authors=["Ana@example.com"])
-
-
-def test_a_right_that_is_taken_away_while_a_call_waits() -> None:
-    """Each attempt reads gitops.yaml of its own tip, and is checked by that."""
-    configs = {b"before": CONFIG, b"after": replace(CONFIG, access=())}
-    load = guarded(configs.__getitem__, lambda config: require(config, ANA, "rollback", "prod"))
-    assert CONFIG is load(b"before")
-    with pytest.raises(Denied):
-        load(b"after")
 
 
 def test_when_the_service_is_asked_again() -> None:

@@ -1,0 +1,161 @@
+"""Whoever has some right, or none, tries to reach what their row of `access:` does not say."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+from starlette.testclient import TestClient
+
+from gitops.server.app import create_app
+from gitops.server.service import Service
+from gitops.server.settings import Listen, ServerSettings, parse_settings
+from gitrepos import Repo
+from server_calls import overlay
+
+CONFIG = b"""apiVersion: gitops/v1
+kind: Config
+branch: main
+environments:
+  - {name: dev, overlay: "apps/{app}/dev", accepts: [main], deploy: auto}
+  - {name: stage, overlay: "apps/{app}/stage", accepts: ["release/*"], after: [dev]}
+  - name: prod
+    overlay: "apps/{app}/prod"
+    accepts: [main]
+    deploy: auto
+    change: pull-request
+access:
+  - {may: [deploy], environments: [dev], who: ["job:ci"]}
+  - may: [deploy, promote, rollback, undo, hold, resume, qa, close]
+    environments: [dev, stage, prod]
+    images: ["shop/a"]
+    who: ["job:some"]
+jobs:
+  - {name: ci, issuer: static}
+  - {name: some, issuer: static}
+  - {name: idle, issuer: static}
+"""
+SETTINGS = "tokens:\n" + "".join(
+    f'  - {{job: {name}, sha256: "{hashlib.sha256(f"token-of-{name}".encode()).hexdigest()}", '
+    'expires: "2099-01-01"}\n'
+    for name in ("ci", "some", "idle")
+)
+
+
+def pins(a: str, b: str) -> bytes:
+    """Return an overlay with two images."""
+    return overlay("shop/a", a) + f"  - name: shop/b\n    newTag: '{b}'\n".encode()
+
+
+@pytest.fixture
+def shop(repo: Repo) -> Repo:
+    """One app with two images, in three environments."""
+    places = ("dev", "stage", "prod")
+    repo.commit({f"apps/shop/{one}/kustomization.yaml": pins("1", "1") for one in places})
+    repo.commit({"gitops.yaml": CONFIG})
+    return repo
+
+
+@pytest.fixture
+def service(shop: Repo) -> Service:
+    """The server of that shop."""
+    file = parse_settings(SETTINGS.encode(), "s.yaml")
+    return Service(replace(ServerSettings(str(shop.path), Listen("127.0.0.1", 8080)), file=file))
+
+
+@pytest.fixture
+def client(service: Service) -> Iterator[TestClient]:
+    """Programs before the server, which has read Git."""
+    with TestClient(create_app(service), base_url="http://127.0.0.1:8080") as client:
+        deadline = time.monotonic() + 60
+        while service.policy() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        yield client
+
+
+def send(client: TestClient, job: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+    """Send a verb as a job; return status and document."""
+    headers = {"Authorization": f"Bearer token-of-{job}"}
+    answer = client.post(f"/v1/{path}", json=body, headers=headers)
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize("job", ["idle", "ci"])
+def test_a_branch_is_followed_to_where_one_may(client: TestClient, shop: Repo, job: str) -> None:
+    """`ref` names no environment: what it leads to is asked for all the same, proposals too."""
+    before = shop.git("for-each-ref")
+    status, told = send(client, job, "deploy", {"images": ["shop/a:6.6"], "ref": "main"})
+    assert (403, "denied") == (status, told["error"]["code"])
+    assert before == shop.git("for-each-ref")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("environments/stage/promote", {}),
+        ("environments/shop/stage/promote", {"names": ["shop/b"]}),
+        ("environments/dev/rollback", {}),
+        ("environments/dev/hold", {"reason": "x"}),
+        ("environments/dev/qa", {"verdict": "pass", "release": "newest"}),
+    ],
+)
+def test_images_bound_every_verb(
+    client: TestClient, shop: Repo, path: str, body: dict[str, Any]
+) -> None:
+    """A row with `images:` allows nothing that touches another one, or nobody knows what."""
+    shop.commit({"apps/shop/dev/kustomization.yaml": pins("2", "2")})
+    before = shop.git("for-each-ref")
+    status, told = send(client, "some", path, body)
+    assert (403, "denied") == (status, told["error"]["code"])
+    assert "you may touch the images shop/a only" in told["error"]["message"]
+    assert before == shop.git("for-each-ref")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("environments/stage/promote", {}),
+        ("environments/dev/rollback", {}),
+        ("deploy", {"images": ["shop/a:3"], "to": ["dev", "prod"]}),
+    ],
+)
+def test_what_touches_those_images_alone(
+    client: TestClient, shop: Repo, path: str, body: dict[str, Any]
+) -> None:
+    """It goes on, named or not."""
+    shop.commit({"apps/shop/dev/kustomization.yaml": pins("2", "1")})
+    status, told = send(client, "some", path, body)
+    assert 200 == status, told
+
+
+def test_a_right_that_is_taken_away_while_a_call_waits(
+    client: TestClient, service: Service, shop: Repo
+) -> None:
+    """What counts is the policy of the tip that is written on."""
+    body = {"images": ["shop/a:2"], "to": ["dev"]}
+    assert 200 == send(client, "ci", "deploy", body)[0]
+    writer = service.desk.writer
+    assert writer is not None
+    headers = {"Authorization": "Bearer token-of-ci", "Prefer": "respond-async"}
+    with writer.stopped():
+        later = {**body, "images": ["shop/a:3"]}
+        taken = client.post("/v1/deploy", json=later, headers=headers)
+        assert 202 == taken.status_code
+        shop.commit({"gitops.yaml": CONFIG.replace(b"job:ci", b"job:idle")})
+    call = writer.find(taken.json()["id"])
+    assert call is not None
+    outcome = call.wait(60)
+    assert outcome is not None
+    assert "denied" == getattr(outcome.error, "code", None)
+
+
+def test_what_gitops_yaml_said_long_ago(client: TestClient, shop: Repo) -> None:
+    """It gave nobody a right when the release was made: that bars no way back to it."""
+    shop.commit({"apps/shop/dev/kustomization.yaml": pins("2", "1")})
+    status, told = send(client, "some", "environments/shop/dev/rollback", {})
+    assert (200, "committed") == (status, told.get("outcome"))
