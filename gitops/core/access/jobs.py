@@ -9,7 +9,10 @@ from gitops.core.environments.access import STATIC, JobRow
 _PINS = {"github": "repository_id", "gitlab": "project_id", "kubernetes": "sub"}
 """What names one project (a service account) for ever: names can be given to somebody else."""
 
-_FORKS = ("pull_request", "pull_request_target", "merge_request_event")
+_FORKS = (
+    *("pull_request", "pull_request_target", "pull_request_review", "pull_request_review_comment"),
+    *("merge_request_event", "external_pull_request_event"),
+)
 """Events in which somebody else's code may run under the name of the project."""
 
 
@@ -65,6 +68,15 @@ def branch_of(kind: str, claims: Mapping[str, object]) -> str | None:
         return ref if claims.get("ref_type") == "branch" else None
     found = ref.removeprefix("refs/heads/")
     return found if kind == "github" and found != ref else None
+
+
+def ref_of(kind: str, claims: Mapping[str, object]) -> str | None:
+    """Return what a token is of that proves no branch: `refs/tags/v1`, `refs/pull/7/merge`."""
+    ref = claims.get("ref")
+    if kind not in ("github", "gitlab") or not isinstance(ref, str):
+        return None
+    is_tag = kind == "gitlab" and claims.get("ref_type") == "tag"
+    return f"refs/tags/{ref}" if is_tag else ref
 
 
 def commit_of(kind: str, claims: Mapping[str, object]) -> str | None:

@@ -89,7 +89,8 @@ def _of_job(asked: AskedFor) -> AskedFor:
     ):
         if said is not None and said != proved:
             raise Denied(f"the token of {person.id} is not of the {what} {said}")
-    return replace(asked, body=replace(body, ref=person.branch, commit=person.commit))
+    commit = person.commit if person.branch is not None else None
+    return replace(asked, body=replace(body, ref=person.branch, commit=commit))
 
 
 async def _known_now(service: Service, asked: AskedFor) -> AskedFor:

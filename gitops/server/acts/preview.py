@@ -104,6 +104,8 @@ def mark_of(report: WriteReport) -> str:
         [(one.overlay.label if one.overlay is not None else "*") for one in report.holds],
         [(one.branch, one.state, one.labels) for one in report.proposals],
         sorted((one.branch or "", one.path) for one in report.diffs),
+        # Of an approval the very heads were seen; what a plan would make has another each time.
+        [one.commit for one in report.proposals] if report.action == "approve" else [],
     )
     content = msgspec.json.encode(told, enc_hook=str)
     return hashlib.sha256(content).hexdigest()[:32]

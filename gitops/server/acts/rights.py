@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from functools import partial
 
 from msgspec.structs import replace
@@ -11,9 +11,10 @@ from gitops.actions.context.named import Named, rows_named
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.pull_requests.decide import ApprovalPreview
+from gitops.core.environments.branch_patterns import match_branch
 from gitops.core.environments.environment import Config, Overlay
 from gitops.core.report import WriteReport
-from gitops.errors import Refused
+from gitops.errors import Denied, Refused
 from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.requests import EVERYTHING, ApproveBody, Run
 from gitops.server.identity.rights import require
@@ -68,12 +69,31 @@ def check_plan(config: Config, asked: AskedFor, plan: Plan) -> None:
     for change in plan.changes:
         if change.overlay is not None:
             touched.setdefault(change.overlay, {})[change.change.image] = None
+    _check_source(asked, touched)
     meant = asked.body.images_meant() or ()
     for overlay, images in touched.items():
         _require(config, asked, overlay.environment.name, overlay.app, (*images, *meant))
     for label in dict.fromkeys(label for one in plan.ending for label in one.labels):
         app, _, environment = label.rpartition("/")
         _require(config, asked, environment, app or None, meant or None)
+
+
+def _check_source(asked: AskedFor, overlays: Iterable[Overlay]) -> None:
+    """Refuse a job whose token is of no branch where branches are what is accepted.
+
+    Whoever can push a tag, to any commit, has such a token. Raises Denied.
+    """
+    ref = asked.person.ref
+    if asked.verb != "deploy" or ref is None or "override" in acts_of(asked):
+        return
+    for one in overlays:
+        accepts = one.environment.accepts
+        if accepts and match_branch(accepts, ref) is None:
+            wanted = ", ".join(accepts)
+            raise Denied(
+                f"{one.label} accepts {wanted}, and the token of {asked.person.id} is of {ref}",
+                hint="let the job run for a branch that is accepted",
+            )
 
 
 def acts_of(asked: AskedFor) -> tuple[str, ...]:

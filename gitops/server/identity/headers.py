@@ -9,7 +9,7 @@ from ipaddress import IPv6Address, ip_address
 
 from gitops.core.environments.environment import Config
 from gitops.core.text.plain import one_line
-from gitops.server.identity.person import Person
+from gitops.server.identity.person import RESERVED, Person
 from gitops.server.identity.settings import ArgoCdWay, Network, ProxyWay
 from gitops.server.identity.unproved import Unproved
 
@@ -61,10 +61,10 @@ def by_argocd(
     if application is None:
         raise Unproved("the Application is called after no overlay (argocd.applications)")
     return Person(
-        f"user:argocd:{user}",
+        f"user:{RESERVED}{user}",
         user,
         _address(user, "argocd"),
-        (f"argocd:{found[0]}",),
+        (f"{RESERVED}{found[0]}",),
         "argocd",
         application=application,
     )

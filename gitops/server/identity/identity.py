@@ -15,7 +15,7 @@ from gitops.errors import Denied, TryAgain, Unavailable
 from gitops.server.identity.cookies import Cookies
 from gitops.server.identity.headers import ARGO_CD_SECRET, by_argocd, by_proxy
 from gitops.server.identity.machines import Machines
-from gitops.server.identity.person import Person
+from gitops.server.identity.person import RESERVED, Person
 from gitops.server.identity.rights import wants_fresh
 from gitops.server.identity.settings import IdentitySettings
 from gitops.server.identity.unproved import Unproved
@@ -173,7 +173,10 @@ class IdentityDoor:
             raise Unproved("the sign-in service knows you by another name now", hint=_AGAIN_HINT)
         known = self._known_groups()
         groups = tuple(one for one in account.groups if f"group:{one}" in known)
-        return replace(person, groups=groups)
+        again = self._if_known(replace(person, groups=groups))
+        if again is None:
+            raise Unproved("this server does not let you in any more", hint=_AGAIN_HINT)
+        return again
 
     def _from_before(self, headers: Mapping[str, str], peer: str | None) -> Person | None:
         if self.settings.argocd is not None and ARGO_CD_SECRET in headers:
@@ -200,6 +203,8 @@ class IdentityDoor:
 
     def _check_known(self, account: Account) -> None:
         names = (f"user:{account.user}", *(f"group:{one}" for one in account.groups))
+        if account.user.startswith(RESERVED):
+            raise Denied(f"{account.user} is what people on Argo CD's page are called")
         if self._who() and set(self._who()).isdisjoint(names):
             raise Denied(
                 f"{account.user} is nobody whom this server lets in",
@@ -207,7 +212,15 @@ class IdentityDoor:
             )
 
     def _if_known(self, person: Person) -> Person | None:
-        """`signIn.who` may have changed since they signed in."""
+        """`signIn.who` may have changed since they signed in.
+
+        Names that Argo CD's page gives are nobody else's, whatever people and groups are called.
+        """
+        if person.via != "argocd":
+            if person.id.startswith(f"user:{RESERVED}"):
+                return None
+            groups = tuple(one for one in person.groups if not one.startswith(RESERVED))
+            person = replace(person, groups=groups)
         if person.via in ("oidc", "github") and self._who():
             return person if set(self._who()) & set(person.names) else None
         return person

@@ -8,7 +8,9 @@ import hmac
 import json
 from collections.abc import Callable, Sequence
 
-from gitops.core.access.jobs import branch_of, commit_of, find_jobs
+from msgspec.structs import replace
+
+from gitops.core.access.jobs import branch_of, commit_of, find_jobs, ref_of
 from gitops.core.environments.access import STATIC, JobRow
 from gitops.core.environments.environment import Config
 from gitops.errors import Denied
@@ -64,7 +66,8 @@ class Machines:
                 hint="`jobs:` says which claims a job has; pull requests are never one",
             )
         branch, commit = branch_of(issuer.kind, claims), commit_of(issuer.kind, claims)
-        return _job(found[0].name, "job", branch, commit)
+        job = _job(found[0].name, "job", branch, commit)
+        return job if branch is not None else replace(job, ref=ref_of(issuer.kind, claims))
 
     def _by_hash(self, token: str) -> Person:
         """All hashes are compared, so that the time tells nothing."""

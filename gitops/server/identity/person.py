@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from msgspec import Struct
 
 Via = Literal["loopback", "oidc", "github", "proxy", "argocd", "job", "token"]
+
+RESERVED: Final = "argocd:"
+"""Begins the names of people and groups that only Argo CD's proxy gives."""
 
 
 class Person(Struct, frozen=True):
@@ -21,6 +24,7 @@ class Person(Struct, frozen=True):
         claimed: another address that may be theirs: good for nothing but to know an author by.
         branch: of a job: the source branch that its token proves.
         commit: of a job: the source commit that its token proves.
+        ref: of a job: what its token is of that is no branch: `refs/tags/v1`.
         application: of Argo CD: the environment and app that the call may be about.
     """
 
@@ -35,6 +39,7 @@ class Person(Struct, frozen=True):
     application: tuple[str, str | None] | None = None
     server: str | None = None
     claimed: str = ""
+    ref: str | None = None
 
     def __repr__(self) -> str:
         return f"Person(id={self.id!r}, via={self.via!r})"

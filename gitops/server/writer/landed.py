@@ -12,12 +12,12 @@ from typing import Final
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
 from gitops.core.batch.landed import landed
-from gitops.core.git.commit import made_at
+from gitops.core.git.commit import CommitInfo, made_at
 from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.report import Committed, WriteReport
 from gitops.errors import NotFound, UsageError
 from gitops.ports.kept import KeptRepository
-from gitops.server.writer.order import CallOrder
+from gitops.server.writer.order import CallOrder, OtherCall
 from gitops.server.writer.round import Round
 
 _MARGIN: Final = 300.0  # seconds that the clocks of machines may be apart
@@ -35,7 +35,8 @@ class LandedIds:
     def report(self, session: Session, order: CallOrder, round_: Round) -> WriteReport | None:
         """Return what a call did that landed before; None where nothing of it has.
 
-        Raises UsageError for an id so old that nobody can say, and what reading the tip does.
+        Raises UsageError for an id so old that nobody can say, OtherCall for one that was somebody
+        else's, and what reading the tip does.
         """
         config = open_tip(session, lenient=True)
         names = [config.snapshot.branch, *(row.branch for row in config.config.environments)]
@@ -50,7 +51,7 @@ class LandedIds:
             except NotFound:
                 continue
             ids = self._branches.setdefault(branch, _BranchIds())
-            commit = ids.find(self._repository, tip, order.id, now)
+            commit = ids.find(self._repository, tip, order, now)
             found += [Committed(branch, commit)] if commit is not None else []
         if not found:
             return None
@@ -64,11 +65,14 @@ class LandedIds:
             notes=("it has landed before: nothing was written now",),
         )
 
-    def pushed(self, branch: str, before: str | None, after: str, ids: Mapping[str, str]) -> None:
-        """Learn of our own push, which moved `branch`; `ids`: of the calls that it carried."""
+    def pushed(
+        self, branch: str, before: str | None, after: str, made: Mapping[str, CallOrder]
+    ) -> None:
+        """Learn of our own push, which moved `branch`; `made`: what calls it carried, by commit."""
         if (known := self._branches.get(branch)) is not None and known.tip == before:
             known.tip = after
-            known.ids |= ids
+            known.ids |= {order.id: commit for commit, order in made.items()}
+            known.orders |= {order.id: order.digest for order in made.values()}
 
 
 class _BranchIds:
@@ -78,9 +82,17 @@ class _BranchIds:
         self.tip: str | None = None
         self.since = float("inf")
         self.ids: dict[str, str] = {}
+        self.orders: dict[str, str] = {}  # id -> digest, of what this process has pushed
+        self._infos: Mapping[str, CommitInfo] = {}
 
-    def find(self, repository: KeptRepository, tip: str, name: str, now: float) -> str | None:
-        """Return the commit at `tip`, or before it, that has the id; `now`: seconds since 1970."""
+    def find(
+        self, repository: KeptRepository, tip: str, order: CallOrder, now: float
+    ) -> str | None:
+        """Return the commit at `tip`, or before it, that has the id; `now`: seconds since 1970.
+
+        Raises OtherCall where that one says that it was another call.
+        """
+        name = order.id
         made = made_at(name)
         since = (made if made is not None else now - _UNTIMED) - _MARGIN
         if tip != self.tip or since < self.since:
@@ -92,5 +104,11 @@ class _BranchIds:
                     hint="look at the history, and send it with a new id if it has not",
                 )
             self.tip, self.since = tip, since
-            self.ids = {one: info.commit for one, info in landed(found).items()}
+            infos = landed(found)
+            self.ids = {one: info.commit for one, info in infos.items()}
+            self._infos, self.orders = infos, {}
+        info = self._infos.get(name)
+        same = self.orders.get(name, order.digest) == order.digest or order.verb == "look"
+        if not same or (info is not None and not order.made(info)):
+            raise OtherCall(name)
         return self.ids.get(name)

@@ -11,8 +11,10 @@ from msgspec import Struct
 
 from gitops.actions.context.session import Session
 from gitops.core.forges.token import OwnToken
-from gitops.core.git.commit import Identity
+from gitops.core.git.commit import CommitInfo, Identity
+from gitops.core.git.message import trailers
 from gitops.core.report import WriteReport
+from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, UsageError
 
 RANKS: Final = {
@@ -28,16 +30,27 @@ RANKS: Final = {
 }
 """The order in which a batch is planned: the way back first, what CI sends last."""
 
+ACTOR: Final = "Gitops-Actor"
+_SAME_WORD: Final = ("rollback", "undo", "hold", "resume", "promote", "deploy")
+"""Verbs that their commits name; what an approval lets in keeps its own."""
+
+
+class OtherCall(UsageError):
+    """The id of a call is that of another one."""
+
+    http_status = 422
+
+    def __init__(self, name: str) -> None:
+        hint = "an id is for one call: take a new one"
+        super().__init__(f"{name} was sent with something else before", hint=hint)
+
 
 class KeyReused(Exception):
     """An id was sent again with something else; `error` says so to whoever sent it."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
-        self.error = UsageError(
-            f"{name} was sent with something else before",
-            hint="an id is for one call: take a new one",
-        )
+        self.error = OtherCall(name)
 
 
 class CallOrder(Struct, frozen=True):
@@ -63,6 +76,14 @@ class CallOrder(Struct, frozen=True):
     fresh: bool = False
     personal: bool = False
     token: OwnToken | None = None
+
+    def made(self, info: CommitInfo) -> bool:
+        """Say whether a commit that has this id is of this call, as far as it says whose it is."""
+        told, mine = trailers(info.message), dict(self.trailers)
+        actor, action = (told.get(key, (None,))[-1] for key in (ACTOR, "Gitops-Action"))
+        if ACTOR in mine and actor is not None and actor != one_line(mine[ACTOR]):
+            return False
+        return self.verb not in _SAME_WORD or action in (None, self.verb)
 
     def __repr__(self) -> str:
         return f"CallOrder(id={self.id!r}, verb={self.verb!r})"

@@ -284,12 +284,12 @@ class Writer:
         for one in updates:
             if one.new is None or one.new == one.old:
                 continue
-            ids = {
-                flight.call.order.id: commit
+            made = {
+                commit: flight.call.order
                 for flight in pushing
                 if (commit := flight.made.get(one.ref)) is not None
             }
-            self._landed.pushed(one.ref.removeprefix(_HEADS), one.old, one.new, ids)
+            self._landed.pushed(one.ref.removeprefix(_HEADS), one.old, one.new, made)
 
 
 def _may_be_tried_again(call: Call) -> bool:

@@ -126,3 +126,12 @@ def test_nobody_is_known_by_headers_unless_that_is_set(tmp_path: Path) -> None:
     assert in_argo(tmp_path).client().get("/", headers=PROXY).status_code == 401
     told = World("{}").client().get("/", headers=PROXY | ARGO).json()
     assert ("user:me", "loopback") == (told["id"], told["via"])
+
+
+def test_names_of_argo_cd_are_its_own(tmp_path: Path) -> None:
+    """Who is called like somebody on its page, or in a group like its extension's, is not that."""
+    client = proxied(tmp_path).client()
+    groups = {**PROXY, "X-Auth-Request-Groups": "argocd:gitops-rollback, shop:oncall, argocd"}
+    assert ["shop:oncall", "argocd"] == client.get("/", headers=groups).json()["groups"]
+    name = {**PROXY, "X-Auth-Request-Email": "argocd:admin"}
+    assert 401 == client.get("/", headers=name).status_code

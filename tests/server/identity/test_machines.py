@@ -67,6 +67,7 @@ def test_a_job_is_known_by_its_claims(world: World, issuer: OpenIdServer) -> Non
         {"ref": "refs/heads/other"},
         {"ref": None},
         {"event_name": "pull_request_target"},
+        {"event_name": "pull_request_review"},
         {"aud": "https://another.example.com"},
         {"exp": 1},
         {"iss": "https://token.actions.githubusercontent.com"},

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from starlette.testclient import TestClient
 
+from gitops.core.environments.access import AccessRow
 from gitops.server.identity.cookies import SESSION, SIGN_IN
 from identity_world import World, come_back, sign_in_settings
 from servers.openid import OpenIdServer
@@ -307,3 +308,15 @@ def test_an_address_that_nobody_vouches_for(provider: OpenIdServer, tmp_path: Pa
     assert ("user:ana", "ana@noreply.127.0.0.1") == (person.id, person.email)
     assert {"ana@example.com", "ana@noreply.127.0.0.1"} == person.addresses
     assert "user:ana@example.com" not in person.names
+
+
+def test_nobody_is_called_as_argo_cd_calls_people(provider: OpenIdServer, tmp_path: Path) -> None:
+    """Names and groups that only its proxy gives are not to be had by a name at the provider."""
+    groups = ["argocd:gitops-rollback", "shop:oncall"]
+    provider.claims |= {"preferred_username": "argocd:admin", "groups": groups}
+    row = AccessRow(("rollback",), ("prod",), ("group:argocd:gitops-rollback", "group:shop:oncall"))
+    world = World(sign_in_settings(tmp_path, provider.url), rows=[row])
+    client, _ = signed_in(world, provider)
+    assert ["shop:oncall"] == client.get("/").json()["groups"]
+    named = sign_in_settings(tmp_path, provider.url, userClaim="preferred_username")
+    says_no(signed_in(World(named), provider)[1], 403, "argocd:admin")

@@ -11,12 +11,17 @@ import pytest
 from msgspec.structs import replace
 from starlette.testclient import TestClient
 
+from gitops.core.environments.environment import Environment, Overlay
+from gitops.core.report import Proposal, WriteReport
+from gitops.server.acts.preview import mark_of
 from gitops.server.app import create_app
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings, parse_settings
 from gitrepos import Repo
-from server_calls import overlay
+from server_calls import new_id, overlay
+from servers.openid import OpenIdServer
 
+URL = "https://gitops.example.com"
 CONFIG = b"""apiVersion: gitops/v1
 kind: Config
 branch: main
@@ -29,7 +34,7 @@ environments:
     deploy: auto
     change: pull-request
 access:
-  - {may: [deploy], environments: [dev], who: ["job:ci"]}
+  - {may: [deploy], environments: [dev], who: ["job:ci", "job:built"]}
   - may: [deploy, promote, rollback, undo, hold, resume, qa, close]
     environments: [dev, stage, prod]
     images: ["shop/a"]
@@ -38,6 +43,7 @@ jobs:
   - {name: ci, issuer: static}
   - {name: some, issuer: static}
   - {name: idle, issuer: static}
+  - {name: built, issuer: works, claims: {repository_id: "74"}}
 """
 SETTINGS = "tokens:\n" + "".join(
     f'  - {{job: {name}, sha256: "{hashlib.sha256(f"token-of-{name}".encode()).hexdigest()}", '
@@ -60,10 +66,18 @@ def shop(repo: Repo) -> Repo:
     return repo
 
 
+@pytest.fixture(scope="module")
+def issuer() -> Iterator[OpenIdServer]:
+    """Whoever signs the tokens of jobs."""
+    with OpenIdServer() as server:
+        yield server
+
+
 @pytest.fixture
-def service(shop: Repo) -> Service:
+def service(shop: Repo, issuer: OpenIdServer) -> Service:
     """The server of that shop."""
-    file = parse_settings(SETTINGS.encode(), "s.yaml")
+    told = f"issuers:\n  - {{name: works, kind: github, url: '{issuer.url}', audience: '{URL}'}}\n"
+    file = parse_settings((SETTINGS + told).encode(), "s.yaml")
     return Service(replace(ServerSettings(str(shop.path), Listen("127.0.0.1", 8080)), file=file))
 
 
@@ -80,7 +94,7 @@ def client(service: Service) -> Iterator[TestClient]:
 
 def send(client: TestClient, job: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
     """Send a verb as a job; return status and document."""
-    headers = {"Authorization": f"Bearer token-of-{job}"}
+    headers = {"Authorization": f"Bearer {job if '.' in job else f'token-of-{job}'}"}
     answer = client.post(f"/v1/{path}", json=body, headers=headers)
     return answer.status_code, answer.json()
 
@@ -146,7 +160,7 @@ def test_a_right_that_is_taken_away_while_a_call_waits(
         later = {**body, "images": ["shop/a:3"]}
         taken = client.post("/v1/deploy", json=later, headers=headers)
         assert 202 == taken.status_code
-        shop.commit({"gitops.yaml": CONFIG.replace(b"job:ci", b"job:idle")})
+        shop.commit({"gitops.yaml": CONFIG.replace(b'"job:ci", ', b"")})
     call = writer.find(taken.json()["id"])
     assert call is not None
     outcome = call.wait(60)
@@ -159,3 +173,54 @@ def test_what_gitops_yaml_said_long_ago(client: TestClient, shop: Repo) -> None:
     shop.commit({"apps/shop/dev/kustomization.yaml": pins("2", "1")})
     status, told = send(client, "some", "environments/shop/dev/rollback", {})
     assert (200, "committed") == (status, told.get("outcome"))
+
+
+@pytest.mark.parametrize(
+    ("ref", "status"),
+    [("refs/heads/main", 200), ("refs/tags/v1", 403), ("refs/heads/mine", 409), (None, 200)],
+)
+def test_a_tag_is_no_way_past_accepted_branches(
+    client: TestClient, issuer: OpenIdServer, ref: str | None, status: int
+) -> None:
+    """Whoever may push to the source may push a tag; what no token can say is not asked for."""
+    claims = {"aud": URL, "repository_id": "74", "ref": ref, "sha": "c" * 40, "event_name": "push"}
+    token = issuer.token(claims)
+    body = {"images": ["shop/a:7"], "to": ["dev"]}
+    found, told = send(client, token, "deploy", body)
+    assert status == found, told
+    assert status != 403 or "is of refs/tags/v1" in told["error"]["message"]
+
+
+def test_an_id_of_somebody_else(client: TestClient, service: Service) -> None:
+    """After a restart, too, it is not answered as if one's own call had landed."""
+    headers = {"Authorization": "Bearer token-of-ci", "Idempotency-Key": new_id()}
+    body = {"images": ["shop/a:2"], "to": ["dev"]}
+    assert 200 == client.post("/v1/deploy", json=body, headers=headers).status_code
+    writer = service.desk.writer
+    assert writer is not None
+    for forget_pushes in (False, True):
+        writer._known.clear()
+        if forget_pushes:
+            writer._landed._branches.clear()
+        again = client.post("/v1/deploy", json=body, headers=headers)
+        assert (200, "committed") == (again.status_code, again.json()["outcome"])
+        writer._known.clear()
+        others = headers | {"Authorization": "Bearer token-of-some"}
+        answer = client.post("/v1/deploy", json=body, headers=others)
+        assert (422, "usage") == (answer.status_code, answer.json()["error"]["code"])
+        writer._known.clear()
+        hold = {"reason": "x"}
+        answer = client.post("/v1/environments/dev/hold", json=hold, headers=headers)
+        assert 403 == answer.status_code
+
+
+def test_what_is_approved_is_what_was_seen() -> None:
+    """Of several proposals, too, no other head passes for the one that was shown."""
+    overlay_of_prod = Overlay(Environment("prod", "apps/{app}/prod"), "shop")
+
+    def report(action: str, head: str) -> WriteReport:
+        proposals = (Proposal(overlay_of_prod, "gitops/prod/shop", head),)
+        return WriteReport(action, "planned", "main", "r", proposals=proposals)
+
+    assert mark_of(report("approve", "a" * 40)) != mark_of(report("approve", "b" * 40))
+    assert mark_of(report("promote", "a" * 40)) == mark_of(report("promote", "b" * 40))
