@@ -22,7 +22,7 @@ from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import ChangeLine, CommitMessage, trailers
 from gitops.core.git.schema import SCHEMAS, Schema, read_schema, schema_of, worst
-from gitops.core.kustomization.image import parse_image
+from gitops.core.kustomization.image import ImageChange, parse_image
 from gitops.core.policy.reasons import (
     Reason,
     automatic_environments,
@@ -52,6 +52,8 @@ class DeployRequest(Struct, frozen=True):
         apps: only these; () means all that have the images.
         schema: what the images do to the database's schema: none, compatible or breaking; None:
             nobody said.
+        only: labels of the overlays that it may reach, of those that follow `ref`; None: all.
+        stays: says of a change why the overlay keeps what it has; asked on each tip.
     """
 
     images: tuple[str, ...]
@@ -63,6 +65,8 @@ class DeployRequest(Struct, frozen=True):
     add: bool = False
     apps: tuple[str, ...] = ()
     schema: str | None = None
+    only: frozenset[str] | None = None
+    stays: Callable[[OverlayView, ImageChange], str | None] | None = None
 
 
 class _Edits(Struct, frozen=True):
@@ -90,9 +94,9 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     look.foresee(partial(_foreseen, session, request))
     combining = session.combining
     # What an override passes is what stands now, and nobody knows that of a remembered tip; an
-    # intent that others carry names one app, or none.
+    # intent that others carry names one app, or none, and says nothing of what follows here.
     alone = request.override is not None or session.dry_run or len(request.apps) > 1
-    alone = alone or request.schema is not None  # an intent that others carry says no such thing
+    alone = alone or request.schema is not None or request.only is not None
     if combining is None or alone:
         report = write(session, plan, eager=request.override is None).report
         look.note()
@@ -158,7 +162,7 @@ def plan_deploy(
         there = find_targets(
             session, tip, environments, images, lenient=not request.to, add=request.add
         )
-        targets, warnings = there.found, (*warnings, *there.warnings)
+        targets, warnings = _reached(request, there.found), (*warnings, *there.warnings)
         build = _build(session, tip, request, [image.image for image in images])
         seen = look.at(tip, targets)
         if seen is not None:
@@ -192,6 +196,13 @@ def plan_deploy(
         )
 
     return plan
+
+
+def _reached(request: DeployRequest, targets: tuple[Target, ...]) -> tuple[Target, ...]:
+    """Return those of `targets` that the request may reach."""
+    if request.only is None:
+        return targets
+    return tuple(one for one in targets if one.view.label in request.only)
 
 
 def _check(request: DeployRequest) -> None:
@@ -266,6 +277,9 @@ def _edit(
         from gitops.actions.policy.builds import superseded
 
         older = superseded(view, edit.changes, build)
+    if request.stays is not None:
+        told = {one.image: request.stays(view, one) for one in edit.changes}
+        older |= {image: why for image, why in told.items() if why is not None}
     if older and request.override is None:
         kept = tuple(entry for entry in target.requests if entry.image not in older)
         target = Target(view, kept)

@@ -240,6 +240,11 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops images prune shop/api --yes",
         "gitops images prune --yes --max 500 -o json",
     ),
+    "images update": (
+        "gitops images update --dry-run",
+        "gitops images update shop/api",
+        "gitops images update -o json",
+    ),
     "notify": (
         "gitops notify --settings channels.yaml",
         "gitops notify --settings channels.yaml --dry-run",

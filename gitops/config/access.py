@@ -28,7 +28,10 @@ _ACTS = (
     *("deploy", "promote", "rollback", "undo", "hold"),
     *("resume", "approve", "close", "qa", "override"),
 )
-_WHO = r"(?:user|group|job):(?! )[^\u0000-\u001f\u007f]{1,200}(?<! )"
+_WHO = (
+    r"(?:user|group|job):(?! )[^\u0000-\u001f\u007f]{1,200}(?<! )"
+    r"|registry:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[1-9][0-9]{0,4})?"
+)
 _APP = r"[A-Za-z0-9_*][A-Za-z0-9_.*-]{0,254}"
 _IMAGES = r"[A-Za-z0-9_*][A-Za-z0-9_.*/-]{0,254}"
 _CLAIM = r"[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,99}"
@@ -109,8 +112,8 @@ def access_table(name: Text) -> Table:
             "environments": Key(ListOf(name, least=1), "Where, groups too.", required=True),
             "who": Key(
                 ListOf(Text(_WHO, _explain_who), least=1),
-                "user:NAME, group:NAME (as the sign-in service tells it) or job:NAME (of `jobs`), "
-                "compared exactly.",
+                "user:NAME, group:NAME (as the sign-in service tells it), job:NAME (of `jobs`), "
+                "compared exactly; registry:HOST for images that are pushed there (`on: push`).",
                 required=True,
             ),
             "apps": Key(
@@ -222,15 +225,19 @@ def make_jobs(rows: Sequence[Value]) -> tuple[JobRow, ...]:
 
 
 def _check_approvers(row: Value, problems: Problems) -> None:
-    """A job is no person: what it agrees to, nobody looked at."""
+    """A job is no person: what it agrees to, nobody looked at. A registry is not even a job."""
     may = row.list_texts("may")
     for item in row.list("who"):
         if item.text.startswith("job:") and "approve" in may:
             problems.add(item.place, item.path, "a job approves nothing: that is a person's word")
+        if item.text.startswith("registry:") and may != ("deploy",):
+            what = "a registry may `deploy` what is pushed there, and nothing else"
+            problems.add(item.place, item.path, what)
 
 
 def _explain_who(text: str) -> str:
-    return f"{shown(text)} is nobody: user:ana@example.com, group:shop:oncall, job:shop-ci"
+    known = "user:ana@example.com, group:shop:oncall, job:shop-ci, registry:ghcr.io"
+    return f"{shown(text)} is nobody: {known}"
 
 
 def _explain_images(text: str) -> str:

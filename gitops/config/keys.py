@@ -21,7 +21,6 @@ from gitops.config.patterns import (
     FILE,
     FOLDERS,
     FORGE_URL,
-    IMAGE,
     LABEL,
     MOMENT,
     NAME,
@@ -30,13 +29,9 @@ from gitops.config.patterns import (
     REPOSITORY,
     REVIEWER,
     SETTING,
-    SOURCE,
     STORE_KEY,
     SUBJECT,
     TRAILER,
-    VALUE,
-    VALUE_KEY,
-    VALUE_PATTERN,
     VERSION,
     WORDS,
     ZONE,
@@ -49,7 +44,6 @@ from gitops.config.patterns import (
     explain_file,
     explain_folders,
     explain_forge_url,
-    explain_image,
     explain_label,
     explain_moment,
     explain_name,
@@ -58,20 +52,25 @@ from gitops.config.patterns import (
     explain_reviewer,
     explain_secret_name,
     explain_setting,
-    explain_source,
     explain_store_key,
     explain_subject,
     explain_trailer,
-    explain_value,
-    explain_value_key,
-    explain_value_pattern,
     explain_version,
     explain_words,
     explain_zone,
 )
-from gitops.config.registries import PINS, registry_keys
+from gitops.config.registries import IMAGE_ROW, PINS, registry_keys
 from gitops.config.server_keys import server_keys
-from gitops.config.shapes import Key, ListOf, OneOf, OneOrMore, Table, Text, WholeNumber, YesNo
+from gitops.config.shapes import (
+    Key,
+    ListOf,
+    OneOf,
+    OneOrMore,
+    Table,
+    Text,
+    WholeNumber,
+    YesNo,
+)
 
 ENVIRONMENT = Table(
     {
@@ -191,46 +190,6 @@ FREEZE = Table(
         "duration": Key(Text(DURATION, explain_duration), "How long it lasts; with `cron`."),
         "timezone": Key(
             Text(ZONE, explain_zone), "The IANA time zone of all of this.", default="UTC"
-        ),
-    }
-)
-
-FOLLOWER = Table(
-    {
-        "file": Key(
-            Text(FILE, explain_file),
-            "The file, from the folder of the overlay; a folder without it has none to follow.",
-            required=True,
-        ),
-        "key": Key(
-            Text(VALUE_KEY, explain_value_key),
-            "Where the value is: image.tag, resources[*], env[name=VERSION].value, "
-            'labels[0].pairs["app.kubernetes.io/version"].',
-            required=True,
-        ),
-        "pattern": Key(
-            Text(VALUE_PATTERN, explain_value_pattern),
-            "A regular expression whose group (?P<value>…) is what is replaced; left out: all.",
-        ),
-        "value": Key(
-            Text(VALUE, explain_value),
-            "What is written, with {tag}, {digest} and {name} filled in.",
-            default="{tag}",
-        ),
-    }
-)
-
-SOURCE_OF = Table(
-    {
-        "name": Key(Text(IMAGE, explain_image), "The image, as overlays name it.", required=True),
-        "source": Key(
-            Text(SOURCE, explain_source),
-            "The repository that it is built from.",
-        ),
-        "also": Key(
-            ListOf(FOLLOWER),
-            "Other values that follow the image, in every overlay folder that has the file: in the "
-            "same commit, and taken back by the same rollback.",
         ),
     }
 )
@@ -359,7 +318,10 @@ ROOT = Table(
             ListOf(Text(FOLDERS, explain_folders)),
             "Folders that {app} does not mean, with * and **: charts/**.",
         ),
-        "images": Key(ListOf(SOURCE_OF), "Where images are built from, and what follows them."),
+        "images": Key(
+            ListOf(IMAGE_ROW),
+            "Where images are built from, what follows them, and which are deployed when pushed.",
+        ),
         **registry_keys(Text(ACCEPTS, explain_accepts), Text(DURATION, explain_duration)),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
         "freeze": Key(

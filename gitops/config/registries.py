@@ -1,16 +1,31 @@
-"""What `gitops.yaml` asks of images: `registries`, `provenance`, `cleanup`, `pin`, `platforms`."""
+"""What `gitops.yaml` says of images: `images`, `registries`, `provenance`, `cleanup`, `pin`."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gitops.config.patterns import FILE, explain_file
+from gitops.config.patterns import (
+    FILE,
+    IMAGE,
+    SOURCE,
+    VALUE,
+    VALUE_KEY,
+    VALUE_PATTERN,
+    explain_file,
+    explain_image,
+    explain_source,
+    explain_value,
+    explain_value_key,
+    explain_value_pattern,
+)
+from gitops.config.server_keys import Later
 from gitops.config.shapes import (
     Key,
     ListOf,
     OneOf,
     Problems,
+    Shape,
     Table,
     Text,
     Value,
@@ -238,3 +253,67 @@ def check_provenance(tables: Sequence[Value | None], problems: Problems) -> None
         root = table.keys.get("trustedRoot")
         if root is not None and not table.list("identities"):
             problems.add(root.place, root.path, "is only read with `identities`")
+
+
+_FOLLOWER = Table(
+    {
+        "file": Key(
+            Text(FILE, explain_file),
+            "The file, from the folder of the overlay; a folder without it has none to follow.",
+            required=True,
+        ),
+        "key": Key(
+            Text(VALUE_KEY, explain_value_key),
+            "Where the value is: image.tag, resources[*], env[name=VERSION].value, "
+            'labels[0].pairs["app.kubernetes.io/version"].',
+            required=True,
+        ),
+        "pattern": Key(
+            Text(VALUE_PATTERN, explain_value_pattern),
+            "A regular expression whose group (?P<value>…) is what is replaced; left out: all.",
+        ),
+        "value": Key(
+            Text(VALUE, explain_value),
+            "What is written, with {tag}, {digest} and {name} filled in.",
+            default="{tag}",
+        ),
+    }
+)
+
+
+def _tags_shape() -> Shape:
+    from gitops.config.tags import tags_shape  # few images have any
+
+    return tags_shape()
+
+
+IMAGE_ROW = Table(
+    {
+        "name": Key(Text(IMAGE, explain_image), "The image, as overlays name it.", required=True),
+        "source": Key(
+            Text(SOURCE, explain_source),
+            "The repository that it is built from.",
+        ),
+        "also": Key(
+            ListOf(_FOLLOWER),
+            "Other values that follow the image, in every overlay folder that has the file: in the "
+            "same commit, and taken back by the same rollback.",
+        ),
+        "on": Key(
+            OneOf("push", "never"),
+            "push: the newest of `tags` is deployed by itself, by the server or by `gitops images "
+            "update`, wherever its branch is followed.",
+            default="never",
+        ),
+        "tags": Key(
+            Later(_tags_shape),
+            "Which tags are builds of which source branch; the first row that fits counts.",
+        ),
+        "order": Key(
+            OneOf("created", "version"),
+            "What tells the newest tag: created asks each image when it was made; version goes by "
+            "the {version} and {number} in the tags.",
+            default="created",
+        ),
+    }
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from gitops.core.environments.environment import BranchRule, Group
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
+    from gitops.core.environments.tag_rules import TagRule
 
 _OF_SERVER = ("access", "jobs", "alerts", "notify")
 
@@ -110,6 +111,7 @@ def make_config(root: Value) -> Config:
             if "source" in row.keys
         },
         also=_make_also(lists.get("images", ())),
+        tag_rules=_make_tag_rules(lists.get("images", ())),
         freezes=_make_freezes(lists.get("freeze", ())),
         signers=text.get("signers") or None,
         forge=_make_forge(root.keys.get("forge")),
@@ -129,13 +131,18 @@ def make_config(root: Value) -> Config:
 def _check_images(rows: Sequence[Value], problems: Problems) -> None:
     problems.add_repeated(rows, "name", "{}")  # one image, one repository
     for row in rows:
-        if not {"source", "also"} & row.keys.keys() and not problems.has(f"{row.path}.source"):
+        said = {"source", "also", "tags", "on"} & row.keys.keys()
+        if not said and not any(problems.has(f"{row.path}.{key}") for key in ("source", "tags")):
             what = "is missing: say where it is built, or with `also` what follows it"
             problems.add(row.place, f"{row.path}.source", what)
     if any("also" in row.keys for row in rows):
         from gitops.config.followers import check_followers  # only few files have them
 
         check_followers(rows, problems)
+    if any({"on", "tags", "order"} & row.keys.keys() for row in rows):
+        from gitops.config.tags import check_tags  # only few files have them
+
+        check_tags(rows, problems)
 
 
 def _make_groups(rows: Sequence[Value], environments: Sequence[Environment]) -> tuple[Group, ...]:
@@ -179,6 +186,14 @@ def _make_also(rows: Sequence[Value]) -> Also:
     from gitops.config.followers import make_also  # only few files have them
 
     return make_also(rows)
+
+
+def _make_tag_rules(rows: Sequence[Value]) -> Mapping[str, TagRule]:
+    if not any("tags" in row.keys for row in rows):
+        return {}
+    from gitops.config.tags import make_tag_rules  # only few files have them
+
+    return make_tag_rules(rows)
 
 
 def _make_branches(rows: Sequence[Value]) -> tuple[BranchRule, ...]:

@@ -36,27 +36,32 @@ def read_states(
 
     Raises what `Registry` raises: what cannot be seen might name anything.
     """
-
-    def state(tag: str) -> TagState | None:
-        try:
-            manifest = registry.manifest(name, tag)
-        except NotFound:
-            return None
-        begun = untagged_from(manifest)
-        if begun is not None:
-            return TagState(manifest.digest, begun.children, unfinished=begun.digest)
-        return TagState(
-            manifest.digest,
-            tuple(child.digest for child in manifest.children),
-            moment(manifest.annotations.get(CREATED, "")),
-            manifest.annotations.get(BRANCH),
-            config=None if manifest.is_index else _config(manifest),
-            first=next((image.digest for image in manifest.images), None),
-        )
-
     wanted = list(tags)
-    found = at_once(state, wanted, lambda done: say(f"{name}: {done} of {len(wanted)} tags"))
+    found = at_once(
+        lambda tag: read_tag_state(registry, name, tag),
+        wanted,
+        lambda done: say(f"{name}: {done} of {len(wanted)} tags"),
+    )
     return {tag: one for tag, one in zip(wanted, found, strict=True) if one is not None}
+
+
+def read_tag_state(registry: Registry, name: ImageName, reference: str) -> TagState | None:
+    """Return what a tag or a digest names, None where it is not there."""
+    try:
+        manifest = registry.manifest(name, reference)
+    except NotFound:
+        return None
+    begun = untagged_from(manifest)
+    if begun is not None:
+        return TagState(manifest.digest, begun.children, unfinished=begun.digest)
+    return TagState(
+        manifest.digest,
+        tuple(child.digest for child in manifest.children),
+        moment(manifest.annotations.get(CREATED, "")),
+        manifest.annotations.get(BRANCH),
+        config=None if manifest.is_index else _config(manifest),
+        first=next((image.digest for image in manifest.images), None),
+    )
 
 
 def add_details(
@@ -67,26 +72,26 @@ def add_details(
     Of an index its first image speaks for all. What cannot be found stays unknown.
     """
     asked = [tag for tag in tags if states[tag].created is None and not states[tag].unfinished]
+    found = at_once(lambda tag: with_details(registry, name, states[tag]), asked)
+    states |= dict(zip(asked, found, strict=True))
 
-    def detailed(tag: str) -> TagState:
-        state = states[tag]
-        try:
-            where = state.config
-            if state.first is not None:
-                where = _config(registry.manifest(name, state.first))
-            if where is None:
-                return state
-            config = read_config(registry.blob(name, where))
-        except (NotFound, ValueError):
+
+def with_details(registry: Registry, name: ImageName, state: TagState) -> TagState:
+    """Return the same with what the configuration of an image says; see `add_details`."""
+    try:
+        where = state.config
+        if state.first is not None:
+            where = _config(registry.manifest(name, state.first))
+        if where is None:
             return state
-        return replace(
-            state,
-            created=config.created,
-            branch=state.branch or config.labels.get(BRANCH),
-        )
-
-    for tag, state in zip(asked, at_once(detailed, asked), strict=True):
-        states[tag] = state
+        config = read_config(registry.blob(name, where))
+    except (NotFound, ValueError):
+        return state
+    return replace(
+        state,
+        created=state.created or config.created,
+        branch=state.branch or config.labels.get(BRANCH),
+    )
 
 
 def _config(manifest: Manifest) -> str | None:

@@ -26,7 +26,7 @@ from gitops.core.images.manifest import (
     read_manifest,
 )
 from gitops.core.images.name import ImageName, api_host, is_digest, is_tag, root_of
-from gitops.errors import NotFound, UsageError
+from gitops.errors import NotFound, TimedOut, UsageError
 from gitops.ports import Clock
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _LONGEST_PAGE = 8 << 20
 _MOST_PAGES = 10_000
+_LONGEST_LIST = 300.0  # seconds that all pages of a list of tags may take
 _MOST_IMAGES = 64  # of one index
 _NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.I)
 
@@ -137,9 +138,12 @@ class OciRegistry:
         """See `ports.Registry`."""
         path: str | None = "tags/list?n=1000"
         seen: set[str] = set()
+        whole = Deadline(_LONGEST_LIST)
         for _ in range(_MOST_PAGES):
             if path is None:
                 return
+            if whole.left < 0:
+                raise TimedOut(f"{name.host} goes on telling tags of {name.path}, and does not end")
             if path in seen:
                 raise self._access.words.malformed(name, "its list of tags goes round in a circle")
             seen.add(path)

@@ -1,10 +1,18 @@
-"""`gitops images tag`, `list`, `show`, `find` and `prune`."""
+"""`gitops images tag`, `list`, `show`, `find`, `prune` and `update`."""
 
 import os
 from typing import Annotated
 
-from gitops.cli.options import Argument, Format, Option, OptionGroup, Output, RepositoryOptions
-from gitops.cli.session import open_for_reading
+from gitops.cli.options import (
+    Argument,
+    Format,
+    Option,
+    OptionGroup,
+    Output,
+    RepositoryOptions,
+    WriteOptions,
+)
+from gitops.cli.session import open_for_reading, open_for_writing
 
 Image = Annotated[str, Argument("IMAGE", "NAME:TAG or NAME@DIGEST, as overlays name it.", "image")]
 Names = Annotated[
@@ -129,10 +137,24 @@ def prune(options: PruneOptions, where: RepositoryOptions, names: Names = ()) ->
     return print_prune(report, where.output, who, acted=options.yes)
 
 
+def update(where: RepositoryOptions, write: WriteOptions, names: Names = ()) -> int:
+    """Deploy the newest pushed tags, by `tags:` of gitops.yaml; for cron, or to try a rule.
+
+    Holds, freezes and policy decide as for `gitops deploy --ref`; nothing ever goes backwards.
+    """
+    with open_for_writing(where, write) as session:
+        from gitops.actions.images_update import images_update
+        from gitops.cli.render.image_updates import print_updates
+
+        report = images_update(session(), names)
+    return print_updates(report, where.output)
+
+
 COMMANDS = {
     "images tag": tag,
     "images list": list_,
     "images show": show,
     "images find": find,
     "images prune": prune,
+    "images update": update,
 }

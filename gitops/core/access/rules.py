@@ -125,7 +125,7 @@ def _is_author(names: Collection[str], authors: Collection[str]) -> bool:
 
 
 def _is_one(name: str) -> bool:
-    return name.startswith(("user:", "job:", "mail:"))
+    return name.startswith(("user:", "job:", "registry:", "mail:"))
 
 
 def _who(rows: Iterable[AccessRow]) -> tuple[str, ...]:

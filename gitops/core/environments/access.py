@@ -34,7 +34,7 @@ class AccessRow(Struct, frozen=True):
     Attributes:
         may: what it allows; nothing else follows from it.
         environments: names of environments, groups written out.
-        who: `user:NAME`, `group:NAME`, `job:NAME`, compared exactly.
+        who: `user:NAME`, `group:NAME`, `job:NAME`, `registry:HOST`, compared exactly.
         apps: patterns of apps, `*` inside a segment; () any, and environments as a whole.
         images: patterns of images, `*` inside a path segment, `**` across; () any.
         line: 1-based line of the row in `gitops.yaml`, for messages.

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
     from gitops.core.environments.notify import NotifyRow
+    from gitops.core.environments.tag_rules import TagRule
 
 CONFIG_PATH = "gitops.yaml"
 
@@ -318,6 +319,7 @@ class Config(Struct, frozen=True):
             means the remote's HEAD.
         sources: image name -> URL of the repository that it is built from.
         also: image -> other values that follow it.
+        tag_rules: image -> which of its tags are builds of which branch.
         freezes: times at which nothing but a rollback goes to an environment.
         signers: path, on that branch, of an OpenSSH allowed-signers file; None: every line of the
             ledger counts.
@@ -341,6 +343,7 @@ class Config(Struct, frozen=True):
     environments: tuple[Environment, ...] = ()
     sources: Mapping[str, str] = {}
     also: Also = {}
+    tag_rules: Mapping[str, TagRule] = {}
     freezes: tuple[Freeze, ...] = ()
     signers: str | None = None
     forge: ForgeSetting | None = None

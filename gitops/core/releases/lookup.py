@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from itertools import islice
+from datetime import datetime, timedelta
+from itertools import chain, islice
 from typing import TypeVar
 
 from gitops.core.kustomization.image import ImageValue
@@ -20,6 +21,7 @@ _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")  # messages show 7: fewer are more li
 FULL = (40, 64)
 """Digits of a whole commit: SHA-1, SHA-256."""
 
+_CLOCKS = timedelta(days=1)  # that the clocks of a builder and of whoever committed may be apart
 _FIRST = 8  # releases that are looked at first, then twice as many: older ones cost requests
 _LISTED = 10
 
@@ -146,6 +148,35 @@ def taken_away_by(releases: Iterable[Release], image: str, value: ImageValue) ->
         return step.release if step is not None else None
 
     return read_until_sure(releases, ask)
+
+
+def released_before(
+    releases: Iterable[Release], image: str, value: ImageValue, made: datetime | None
+) -> tuple[Release, Release | None] | None:
+    """Return the newest release with this image, and the rollback that took it away, if one did.
+
+    None: it was no release. The image is the same when digests are, else when tags are. `releases`
+    are newest first, and read no further than `made`: before that there was no such image.
+    """
+    stream = iter(releases)
+    read: list[Release] = []
+    for release in stream:
+        read.append(release)
+        if made is not None and release.time is not None and release.time < made - _CLOCKS:
+            break
+    found = next((one for one in read if _has(one, image, value)), None)
+    if found is None or found.images is None:
+        return None
+    return found, taken_away_by(chain(read, stream), image, found.images[image])
+
+
+def _has(release: Release, image: str, value: ImageValue) -> bool:
+    pinned = (release.images or {}).get(image)
+    if pinned is None:
+        return False
+    if pinned.digest is not None and value.digest is not None:
+        return pinned.digest == value.digest
+    return pinned.tag is not None and pinned.tag == value.tag
 
 
 def _pins(release: Release, image: str, value: ImageValue) -> bool:

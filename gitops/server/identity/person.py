@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-Via = Literal["loopback", "oidc", "github", "proxy", "argocd", "job", "token"]
+Via = Literal["loopback", "oidc", "github", "proxy", "argocd", "job", "token", "registry"]
 
 RESERVED: Final = "argocd:"
 """Begins the names of people and groups that only Argo CD's proxy gives."""
