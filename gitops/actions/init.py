@@ -26,6 +26,7 @@ from gitops.core.environments.layout import (
     word_of,
 )
 from gitops.core.kustomization import FILE_NAMES, image_values
+from gitops.core.kustomization.references import join, read_references
 from gitops.core.yamltext import quote
 from gitops.errors import ManifestError, Refused, UsageError
 from gitops.ports import Renderer
@@ -126,7 +127,7 @@ def init(
                 raise _is_there(place, path)
             known = load_config(content)
         if name in FILE_NAMES:
-            folders[folder] = KustomizedFolder(folder, _pinned(content, path))
+            folders[folder] = _read_folder(folder, content, path)
         else:
             others += 1
             applications |= names_by_folder(content, path)
@@ -138,6 +139,8 @@ def init(
             )
         return scaffold(place, sample, request.repo_url, dry_run=request.dry_run)
     if known is not None:
+        rows = known.environments
+        folders = {path: one for path, one in folders.items() if not rows[0].ignores(path)}
         report = AdoptReport("planned", place.describe(), "", _layout_of(known))
     else:
         report = _adopt(place, tuple(folders.values()), applications, load_config)
@@ -177,11 +180,15 @@ def _is_there(place: EmptyPlace, path: str) -> Refused:
     )
 
 
-def _pinned(content: bytes, path: str) -> tuple[str, ...] | None:
+def _read_folder(folder: str, content: bytes, path: str) -> KustomizedFolder:
     try:
-        return tuple(image_values(content, path))
+        images = tuple(image_values(content, path))
+        named = read_references(content, path).found
     except ManifestError:
-        return None
+        return KustomizedFolder(folder, None)
+    fields = ("resources", "bases", "components")
+    bases = (join(folder, one.target) for one in named if one.field in fields)
+    return KustomizedFolder(folder, images, tuple(one for one in bases if one is not None))
 
 
 def _adopt(
@@ -261,6 +268,11 @@ def _doubts(layout: Layout) -> Iterator[str]:
         )
     if layout.unknown:
         yield f"{_some(layout.unknown)} pin images and belong to no environment here"
+    if layout.ignored:
+        yield (
+            f"left out: {_some(layout.ignored)}: branches are named after apps, and theirs would "
+            "clash with gitops/ledger or an environment's; rename the folder to have the app in"
+        )
     if not any(row.kind == "prod" for row in layout.environments):
         yield "no environment looks like prod: none asks for an approval"
 

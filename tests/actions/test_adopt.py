@@ -144,3 +144,18 @@ def test_what_is_not_understood_is_a_warning(tmp_path: Path) -> None:
     assert len(report.warnings) == 3
     assert "overlays/dev" in report.warnings[0]
     assert "tools/redis" in report.warnings[1]
+
+
+def test_apps_in_two_places(tmp_path: Path) -> None:
+    """An environment has a pattern for each place; what only a base pins is told as unpinned."""
+    repository(
+        tmp_path,
+        **{"overlays__dev__cart": PINNED, "overlays__dev__mail": PINNED},
+        fraud__base="images:\n- {name: fraud, newTag: v1}\n",
+        fraud__envs__dev="resources: [../../base]\n",
+    )
+    report = run(tmp_path)
+
+    assert isinstance(report, AdoptReport)
+    assert '["overlays/dev/{app}", "{app}/envs/dev"]' in report.content
+    assert ((), ("fraud/envs/dev",)) == (report.layout.unknown, report.layout.unpinned)

@@ -128,7 +128,8 @@ def init_document(report: ScaffoldReport | AdoptReport) -> documents.JsonDocumen
             ],
             "content": report.content,
             "environments": [
-                {"name": row.name, "overlay": row.overlay} for row in report.layout.environments
+                {"name": row.name, "overlay": row.overlay, "overlays": list(row.patterns)}
+                for row in report.layout.environments
             ],
             "images": [
                 {"path": one.path, "image": image, **(documents.value_document(value) or {})}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.yamltext import plain_or_quoted
 
@@ -56,10 +57,12 @@ class KustomizedFolder(Struct, frozen=True):
     Attributes:
         path: from the root, "" for the root.
         images: the names in its `images:`; None where it cannot be read.
+        bases: what it is built on, as paths from the root: other folders, and files.
     """
 
     path: str
     images: tuple[str, ...] | None
+    bases: tuple[str, ...] = ()
 
 
 class FoundEnvironment(Struct, frozen=True):
@@ -69,12 +72,19 @@ class FoundEnvironment(Struct, frozen=True):
         kind: what its name says it is for.
         overlay: its folder, with `{app}` where each app has one.
         after: the environments that its images come from.
+        others: more such patterns, where apps lie in several places.
     """
 
     name: str
     kind: EnvironmentKind
     overlay: str
     after: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+
+    @property
+    def patterns(self) -> tuple[str, ...]:
+        """All of them, the commonest first."""
+        return (self.overlay, *self.others)
 
 
 class Layout(Struct, frozen=True):
@@ -82,13 +92,15 @@ class Layout(Struct, frozen=True):
 
     Attributes:
         environments: in promotion order.
-        unknown: folders with images that belong to none of them.
+        unknown: folders with images that belong to none of them, and that none is built on.
         unpinned: their folders that pin no image.
+        ignored: folders of apps whose names branches would clash with.
     """
 
     environments: tuple[FoundEnvironment, ...]
     unknown: tuple[str, ...] = ()
     unpinned: tuple[str, ...] = ()
+    ignored: tuple[str, ...] = ()
 
 
 def find_layout(
@@ -103,18 +115,51 @@ def find_layout(
     shapes = _shapes(place for found in places.values() for place in found)
     by_name: dict[str, Counter[str]] = defaultdict(Counter)
     kinds: dict[str, EnvironmentKind] = {}
+    tree = {folder.path: folder for folder in folders}
+    deploying: set[str] = set()
     for folder in folders:
         for place in places.get(folder.path, ()):
             # A folder that pins images counts more than any number of those that do not.
             by_name[place.name][shapes[place]] += 1000 if folder.images else 1
             kinds[place.name] = place.kind
+            if _is_pinned(folder, tree):
+                deploying.add(shapes[place])
     common = sum(by_name.values(), Counter())
     rows = []
     for name, found in by_name.items():
         best = max(found, key=lambda shape: (found[shape] >= 1000, common[shape], found[shape]))
-        rows.append(FoundEnvironment(name, kinds[name], best.replace("{env}", name)))
+        first, *others = [
+            shape.replace("{env}", name) for shape in (best, *_others(best, found, deploying))
+        ]
+        rows.append(FoundEnvironment(name, kinds[name], first, others=tuple(others)))
     rows.sort(key=lambda row: (_rank(row.name), row.name))
     return _with_rest(_in_order(rows), folders)
+
+
+def _others(best: str, found: Counter[str], deploying: set[str]) -> list[str]:
+    """Return the other places where apps of an environment lie; one without `{app}` is alone."""
+    if "{app}" not in best:
+        return []
+    return [
+        shape
+        for shape, _ in found.most_common()
+        if shape != best and "{app}" in shape and shape in deploying
+    ]
+
+
+def _is_pinned(folder: KustomizedFolder, tree: Mapping[str, KustomizedFolder]) -> bool:
+    """Say whether a folder, or one that it is built on, pins images."""
+    seen: set[str] = set()
+    waiting = [folder.path]
+    while waiting:
+        one = tree.get(waiting.pop())
+        if one is None or one.path in seen:
+            continue
+        if one.images:
+            return True
+        seen.add(one.path)
+        waiting += one.bases
+    return False
 
 
 def kind_of(name: str) -> EnvironmentKind | None:
@@ -143,9 +188,12 @@ def render_config(layout: Layout) -> str:
     for row in layout.environments:
         lines += [
             f"  - name: {plain_or_quoted(row.name)}",
-            f"    overlay: {_overlay_text(row.overlay)}",
+            f"    overlay: {_overlay_text(row)}",
         ]
         lines += _policy(row)
+    if layout.ignored:
+        names = ", ".join(f'"{path}"' for path in layout.ignored)
+        lines.append(f"ignore: [{names}] # branches of such an app would clash with others")
     return "\n".join(lines) + "\n"
 
 
@@ -257,30 +305,44 @@ def _in_order(rows: Sequence[FoundEnvironment]) -> tuple[FoundEnvironment, ...]:
                     # The last of them: what is good for several is good for the nearest.
                     after = after[-1:]
                     break
-        done.append(FoundEnvironment(row.name, row.kind, row.overlay, after))
+        done.append(replace(row, after=after))
     return tuple(done)
 
 
 def _with_rest(rows: tuple[FoundEnvironment, ...], folders: Sequence[KustomizedFolder]) -> Layout:
-    patterns = [_pattern(row.overlay) for row in rows]
+    patterns = [_pattern(one) for row in rows for one in row.patterns]
+    clashing = {"ledger", *(row.name for row in rows)}
     unknown, unpinned = [], []
+    ignored: dict[str, None] = {}
+    bases: set[str] = set()
     for folder in folders:
-        mine = any(pattern.fullmatch(folder.path) for pattern in patterns)
-        if mine and folder.images == ():
+        places = [found for one in patterns if (found := one.fullmatch(folder.path))]
+        if any(found.re.groups and found[1] in clashing for found in places):
+            ignored |= {folder.path[: found.end(1)]: None for found in places if found.re.groups}
+            continue
+        if places:
+            bases.update(folder.bases)
+        if places and folder.images == ():
             unpinned.append(folder.path)
-        elif not mine and folder.images:
-            unknown.append(folder.path or ".")
-    return Layout(rows, tuple(unknown), tuple(unpinned))
+        elif not places and folder.images:
+            unknown.append(folder.path)
+    strange = tuple(path or "." for path in unknown if path not in bases)
+    return Layout(rows, strange, tuple(unpinned), tuple(ignored))
 
 
 def overlays_among(layout: Layout, folders: Iterable[str]) -> tuple[str, ...]:
     """Return those of `folders` that are overlays of the environments."""
-    patterns = [_pattern(row.overlay) for row in layout.environments]
-    return tuple(one for one in folders if any(pattern.fullmatch(one) for pattern in patterns))
+    patterns = [_pattern(one) for row in layout.environments for one in row.patterns]
+    return tuple(
+        one
+        for one in folders
+        if any(pattern.fullmatch(one) for pattern in patterns)
+        and not any(one == path or one.startswith(f"{path}/") for path in layout.ignored)
+    )
 
 
 def _pattern(overlay: str) -> re.Pattern[str]:
-    return re.compile("[^/]+".join(re.escape(part) for part in overlay.split("{app}")))
+    return re.compile("([^/]+)".join(re.escape(part) for part in overlay.split("{app}")))
 
 
 def _rank(name: str) -> int:
@@ -289,8 +351,10 @@ def _rank(name: str) -> int:
     return max((_RANK[word] for word in words if word in _RANK), default=len(_RANK))
 
 
-def _overlay_text(overlay: str) -> str:
-    return f'"{overlay}"' if "{" in overlay else plain_or_quoted(overlay)
+def _overlay_text(row: FoundEnvironment) -> str:
+    if row.others:
+        return "[" + ", ".join(f'"{one}"' for one in row.patterns) + "]"
+    return f'"{row.overlay}"' if "{" in row.overlay else plain_or_quoted(row.overlay)
 
 
 def _policy(row: FoundEnvironment) -> list[str]:

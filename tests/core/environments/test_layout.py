@@ -10,6 +10,7 @@ from gitops.core.environments.layout import (
     Layout,
     find_layout,
     kind_of,
+    overlays_among,
     render_config,
     word_of,
 )
@@ -69,6 +70,17 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, str]]] = {
             "us-prod": "overlays/us-prod",
         },
     ),
+    "apps in two places": (
+        [
+            *("overlays/dev/cart", "overlays/dev/mail", "overlays/prod/cart", "overlays/qa/cart"),
+            *("fraud/envs/dev", "fx/envs/dev", "fx/envs/prod", "!charts/dev/redis"),
+        ],
+        {
+            "dev": "overlays/dev/{app}, {app}/envs/dev",
+            "qa": "overlays/qa/{app}",
+            "prod": "overlays/prod/{app}, {app}/envs/prod",
+        },
+    ),
     "an app that is called like one": (
         [
             "apps/test-run/overlays/prod",
@@ -86,7 +98,9 @@ def test_layouts(name: str) -> None:
     paths, wanted = LAYOUTS[name]
     layout = found(*paths)
 
-    assert list(wanted.items()) == [(row.name, row.overlay) for row in layout.environments]
+    assert list(wanted.items()) == [
+        (row.name, ", ".join(row.patterns)) for row in layout.environments
+    ]
     assert layout.unknown == ()
 
 
@@ -96,9 +110,38 @@ def test_what_is_written_can_be_read(name: str) -> None:
     layout = found(*LAYOUTS[name][0])
     config = load_config(render_config(layout).encode())
 
-    assert [(row.name, row.overlay, row.after) for row in layout.environments] == [
-        (row.name, row.overlay, row.after) for row in config.environments
+    assert [(row.name, row.patterns, row.after) for row in layout.environments] == [
+        (row.name, row.patterns, row.after) for row in config.environments
     ]
+
+
+def test_apps_whose_base_pins_the_image() -> None:
+    """Their place is one of the environment's too; the base is no folder that nobody knows."""
+    folders = [
+        KustomizedFolder("overlays/dev/cart", ("cart",)),
+        KustomizedFolder("overlays/dev/mail", ("mail",)),
+        KustomizedFolder("fraud/envs/dev", (), ("fraud/base", "fraud/envs/patch.yaml")),
+        KustomizedFolder("fraud/base", ("fraud",), ("fraud/base", "fraud/base/deploy.yaml")),
+        KustomizedFolder("flux/dev/system", (), ("flux/dev/system/gotk.yaml",)),
+    ]
+    layout = find_layout(folders)
+
+    assert ("overlays/dev/{app}", "{app}/envs/dev") == layout.environments[0].patterns
+    assert ((), ("fraud/envs/dev",)) == (layout.unknown, layout.unpinned)
+
+
+def test_apps_that_no_branch_can_be_named_after() -> None:
+    """They are left out, so that what is written is a configuration that counts."""
+    layout = found("ledger/envs/dev", "fx/envs/dev", "dev/envs/dev", "fx/envs/prod")
+    config = load_config(render_config(layout).encode())
+
+    assert ("ledger", "dev") == layout.ignored
+    assert [True, False] == [
+        config.environments[0].ignores(one) for one in ("ledger/envs/dev", "fx/envs/dev")
+    ]
+    assert ("fx/envs/dev", "fx/envs/prod") == overlays_among(
+        layout, ["ledger/envs/dev", "fx/envs/dev", "fx/envs/prod", "dev/envs/dev"]
+    )
 
 
 def test_what_is_not_understood_is_told() -> None:
