@@ -78,7 +78,7 @@ class World:
             now=self.clock,
         )
 
-    async def run(self, call: Callable[..., T], /, *args: Any) -> T:
+    async def prove(self, call: Callable[..., T], /, *args: Any) -> T:
         return call(*args)
 
     def policy(self) -> Config | None:

@@ -90,7 +90,13 @@ def _middleware(service: Service, refuse: Refuse) -> list[Middleware]:
     settings = service.settings
     return [
         Middleware(SafeAnswers, is_https=settings.url.startswith("https:")),
-        Middleware(OwnOrigin, hosts=settings.hosts, origins=settings.origins, refuse=refuse),
+        Middleware(
+            OwnOrigin,
+            hosts=settings.hosts,
+            origins=settings.origins,
+            refuse=refuse,
+            only_here=settings.listen.is_loopback,
+        ),
         Middleware(BodyBounds, refuse=refuse),
         Middleware(GZipMiddleware, minimum_size=1000, compresslevel=5),
         Middleware(KnowsWhoAsks, identity=service.identity, refuse=refuse),

@@ -14,11 +14,15 @@ from starlette.routing import BaseRoute, Route
 from gitops.core.text.plain import timestamp
 from gitops.errors import Unavailable
 from gitops.server.board.hub import BEAT
+from gitops.server.workers import CALLER
 
 if TYPE_CHECKING:
     from gitops.server.service import Service
 
 MOST_STREAMS = 2_000
+MOST_OF_ONE = 500
+"""Of one caller: a person's tabs, or all who only look through one proxy."""
+
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
@@ -31,18 +35,19 @@ def event_routes(service: Service) -> list[BaseRoute]:
     """
 
     async def events(request: Request) -> Response:
-        if service.hub.listening >= MOST_STREAMS:
+        caller = CALLER.get()
+        if service.hub.listening >= MOST_STREAMS or service.hub.listens(caller) >= MOST_OF_ONE:
             raise Unavailable("too many pages listen at once")
         mark = request.headers.get("last-event-id") or request.query_params.get("mark")
         return StreamingResponse(
-            _stream(service, mark), media_type="text/event-stream", headers=_HEADERS
+            _stream(service, mark, caller), media_type="text/event-stream", headers=_HEADERS
         )
 
     return [Route(path, events, methods=["GET"]) for path in ("/events", "/v1/events")]
 
 
-async def _stream(service: Service, mark: str | None) -> AsyncIterator[str]:
-    listener, leave = service.hub.subscribe()
+async def _stream(service: Service, mark: str | None, caller: str | None) -> AsyncIterator[str]:
+    listener, leave = service.hub.subscribe(caller)
     try:
         yield ": hello\n\n"
         board = service.board.current()

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from gitops.errors import Denied, UsageError
 from gitops.server.app import create_app
+from gitops.server.security.arrival import TimelyRequests, most_connections
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings
 from gitops.server.telemetry.logs import set_up_logs
@@ -38,6 +39,8 @@ class PageServer(uvicorn.Server):
                 timeout_keep_alive=20,
                 lifespan="on",
                 ws="none",
+                http=TimelyRequests,
+                limit_concurrency=most_connections(),
             )
         )
         self._service = service

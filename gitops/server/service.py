@@ -77,6 +77,7 @@ class Service:
         self.people: Sequence[Person] = ()
         self.hub = EventHub()
         self.workers = Workers()
+        self._provers = Workers(threads=4)
         self.doors = Doors(self._opened)
         self.desk = Desk(settings.repository, settings.branch)
         if settings.demo:
@@ -155,6 +156,10 @@ class Service:
         """Run in a thread what blocks."""
         return await self.workers.run(call, *args)
 
+    async def prove(self, call: Callable[..., T], /, *args: Any) -> T:
+        """Run in a thread what is asked before anybody is let in."""
+        return await self._provers.run(call, *args)
+
     def policy(self) -> Config | None:
         """Return what gitops.yaml said when it was read last, None before that."""
         board = self.board.current()
@@ -205,6 +210,7 @@ class Service:
         self.teller.close()
         self.turn.close()
         self.workers.close()
+        self._provers.close()
         self.doors.close()
 
     def _opened(self) -> Opened:

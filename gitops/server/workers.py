@@ -3,36 +3,60 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
-from typing import ParamSpec, TypeVar
+from contextvars import ContextVar, copy_context
+from typing import Final, ParamSpec, TypeVar
 
 from gitops.errors import Unavailable
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
+CALLER: Final[ContextVar[str | None]] = ContextVar("caller", default=None)
+"""Whom a request is counted for; None: nobody in particular, without a bound of their own."""
+
 
 class Workers:
-    """A few threads, and a short queue before them; whoever finds it full is sent away."""
+    """A few threads, and a short queue before them; whoever finds it full is sent away.
+
+    One caller gets half of the threads, and half of the queue: what they ask for without end, or
+    that takes long, keeps nobody else waiting.
+    """
 
     def __init__(self, threads: int = 8, waiting: int = 64) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="gitops-worker")
         self._most = threads + waiting
+        self._share = max(threads // 2, 1)
+        self._asked: Counter[str] = Counter()
+        self._shares: dict[str, asyncio.Semaphore] = {}
         self.busy = 0  # calls that run or wait; touched on the event loop only
 
     async def run(self, call: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
         """Call it in a thread and return what it returns. Raises Unavailable when all are busy."""
-        if self.busy >= self._most:
+        caller = CALLER.get()
+        if self.busy >= self._most or (caller and self._asked[caller] >= self._most // 2):
             raise Unavailable("too much is asked for at once", hint="try again in a moment")
         self.busy += 1
         try:
-            loop = asyncio.get_running_loop()
-            around = copy_context()  # of the request: spans in there belong to it
-            return await loop.run_in_executor(self._pool, lambda: around.run(call, *args, **kwargs))
+            if caller is None:
+                return await self._run(call, *args, **kwargs)
+            self._asked[caller] += 1
+            try:
+                async with self._shares.setdefault(caller, asyncio.Semaphore(self._share)):
+                    return await self._run(call, *args, **kwargs)
+            finally:
+                self._asked[caller] -= 1
+                if not self._asked[caller]:
+                    del self._asked[caller], self._shares[caller]
         finally:
             self.busy -= 1
+
+    async def _run(self, call: Callable[_P, _R], *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        around = copy_context()  # of the request: spans in there belong to it
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, lambda: around.run(call, *args, **kwargs))
 
     def close(self) -> None:
         """Wait for what runs; what waits is dropped."""

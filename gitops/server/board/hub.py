@@ -37,7 +37,7 @@ class EventHub:
     """Hands each event to all who listen. `publish` may be called from any thread."""
 
     def __init__(self) -> None:
-        self._listeners: set[Subscription] = set()
+        self._listeners: dict[Subscription, str | None] = {}
         self._loop: asyncio.AbstractEventLoop | None = None
         self.closed = False
 
@@ -50,11 +50,15 @@ class EventHub:
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._tell, name, data)
 
-    def subscribe(self) -> tuple[Subscription, Callable[[], None]]:
+    def subscribe(self, caller: str | None = None) -> tuple[Subscription, Callable[[], object]]:
         """Return a listener, and what ends it; on the event loop."""
         listener = Subscription()
-        self._listeners.add(listener)
-        return listener, lambda: self._listeners.discard(listener)
+        self._listeners[listener] = caller
+        return listener, lambda: self._listeners.pop(listener, None)
+
+    def listens(self, caller: str | None) -> int:
+        """Return how often one caller listens; None: nobody in particular, never."""
+        return sum(one == caller for one in self._listeners.values()) if caller is not None else 0
 
     def close(self) -> None:
         """End every stream: the server stops; on the event loop."""

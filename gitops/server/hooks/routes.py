@@ -47,11 +47,11 @@ class _Hooks:
         """Prove it, then do what it may cause."""
         kind, name = request.path_params["kind"], request.path_params["name"]
         row = self._rows.get((kind, name))
-        body = await request.body()
-        headers = dict(request.headers.items())
         if row is None:
             hint = "`hooks` of the server's settings has those that there are"
             raise NotFound(f"there is no hook /hooks/{kind}/{name}", hint=hint)
+        body = await request.body()
+        headers = dict(request.headers.items())
         if not is_proved(row.kind, row.secret, headers, body):
             raise Unproved("the hook is not signed with the secret of the settings")
         if not request.headers.get("content-type", "").startswith("application/json"):

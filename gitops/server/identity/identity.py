@@ -40,11 +40,12 @@ class Around(Protocol):
     """What identity needs of the server around it.
 
     Attributes:
-        run: runs what blocks in a thread.
+        prove: runs in a thread what must be known before somebody is let in. These threads are
+            not those of whoever is in: strangers take none from them.
     """
 
     @property
-    def run(self) -> Runs: ...
+    def prove(self) -> Runs: ...
 
     def policy(self) -> Config | None:
         """Return what gitops.yaml said when it was read last, None before that."""
@@ -103,7 +104,7 @@ class IdentityDoor:
         if (token := _bearer(given)) is not None:
             if self._machines is None:
                 raise Unproved("no job is known here: the server's settings have no issuers")
-            return await self._around.run(self._machines.person, token)
+            return await self._around.prove(self._machines.person, token)
         before = self._from_before(given, peer)
         if before is not None:
             return self._if_known(before)
@@ -116,7 +117,7 @@ class IdentityDoor:
     async def _whoever_runs_it(self, around: Around) -> Person:
         """Git is asked once; whom it does not know yet, it may know at the next request."""
         if self._myself is None:
-            found = await around.run(around.own_person)
+            found = await around.prove(around.own_person)
             self._myself = found if found.email else None
             return found
         return self._myself
@@ -127,7 +128,7 @@ class IdentityDoor:
         Raises Denied where they are nobody here, Refused, and Unavailable.
         """
         service, way = self._service_and_way()
-        account = await self._around.run(service.exchange, code, verifier, nonce, self.back)
+        account = await self._around.prove(service.exchange, code, verifier, nonce, self.back)
         self._check_known(account)
         via: Any = way.kind
         return self.cookies.signed_in(account, via, self._known_groups())
@@ -159,14 +160,14 @@ class IdentityDoor:
     async def begin(self, state: str, nonce: str, challenge: str) -> str:
         """Return where to send a browser to sign in. Raises Unavailable, Denied."""
         service, _ = self._service_and_way()
-        return await self._around.run(service.address, state, nonce, challenge, self.back)
+        return await self._around.prove(service.address, state, nonce, challenge, self.back)
 
     async def _asked(self, person: Person) -> Person:
         service, _ = self._service_and_way()
         if person.token is None:
             raise Unproved("you signed in more than an hour ago", hint=_AGAIN_HINT)
         try:
-            account = await self._around.run(service.again, person.token)
+            account = await self._around.prove(service.again, person.token)
         except Denied as error:
             raise Unproved(error.message, hint=_AGAIN_HINT) from None
         if f"user:{account.user}" != person.id:

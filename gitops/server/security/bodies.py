@@ -1,7 +1,9 @@
-"""Bodies of requests end: by their size, however they are sent."""
+"""Bodies of requests end: by their size, and in time, however they are sent."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
@@ -10,6 +12,7 @@ from starlette.requests import Request
 from gitops.server.security.refusals import (
     App,
     BodyTooLarge,
+    BodyTooSlow,
     Receive,
     Refuse,
     Scope,
@@ -19,6 +22,7 @@ from gitops.server.security.refusals import (
 
 FORM = 64 << 10  # bytes of what a page sends
 DOCUMENT = 1 << 20  # bytes of what programs send
+LONGEST = 30.0  # seconds until all of it is there
 _PROGRAMS = ("/v1/", "/hooks/")
 
 
@@ -36,14 +40,23 @@ class BodyBounds:
             return
         most = DOCUMENT if scope["path"].startswith(_PROGRAMS) else FORM
         error = BodyTooLarge(f"the request has more than {most >> 10} KiB")
-        if any(not one.isdigit() or int(one) > most for one in values_of(scope, b"content-length")):
+        if any(
+            not one.isdecimal() or int(one[:20]) > most
+            for one in values_of(scope, b"content-length")
+        ):
             await self._refuse(Request(scope), error)(scope, receive, send)
             return
-        left, begun = most, False
+        left, begun, more = most, False, True
+        end = time.monotonic() + LONGEST
 
         async def bounded() -> MutableMapping[str, Any]:
-            nonlocal left
-            message = await receive()
+            nonlocal left, more
+            try:
+                patience = max(end - time.monotonic(), 0.0) if more else None
+                message = await asyncio.wait_for(receive(), patience)
+            except TimeoutError:
+                raise BodyTooSlow(f"the request took longer than {LONGEST:.0f} s") from None
+            more = bool(message.get("more_body"))
             left -= len(message.get("body", b""))
             if left < 0:
                 raise error
@@ -56,7 +69,7 @@ class BodyBounds:
 
         try:
             await self._app(scope, bounded, watched)
-        except BodyTooLarge:
+        except (BodyTooLarge, BodyTooSlow) as found:
             if begun:
                 raise
-            await self._refuse(Request(scope), error)(scope, receive, send)
+            await self._refuse(Request(scope), found)(scope, receive, send)

@@ -24,7 +24,8 @@ from gitops.server.security.refusals import (
 )
 
 SAFE = ("GET", "HEAD", "OPTIONS")
-_PROBES = ("/healthz", "/readyz", "/metrics")  # asked by address and by names of the cluster
+_FIGURES = "/metrics"
+_PROBES = ("/healthz", "/readyz", _FIGURES)  # asked by address and by names of the cluster
 _HOOKS = "/hooks/"
 
 
@@ -35,12 +36,21 @@ class OwnOrigin:
         hosts: names that we have, without ports; addresses always are.
         origins: `https://gitops.example.com` of pages that may send something here.
         refuse: makes the answer for what is refused.
+        only_here: nobody but this machine reaches us, so figures are asked for under our names,
+            too: they tell what environments and apps there are.
     """
 
     def __init__(
-        self, app: App, *, hosts: Collection[str], origins: Collection[str], refuse: Refuse
+        self,
+        app: App,
+        *,
+        hosts: Collection[str],
+        origins: Collection[str],
+        refuse: Refuse,
+        only_here: bool = False,
     ) -> None:
         self._app = app
+        self._only_here = only_here
         self._hosts = frozenset(one.lower() for one in hosts)
         self._origins = frozenset(origins)
         self._refuse = refuse
@@ -56,7 +66,7 @@ class OwnOrigin:
 
     def _error(self, scope: Scope) -> WrongHost | ForeignRequest | None:
         path = scope["path"]
-        if path in _PROBES:
+        if path in _PROBES and not (self._only_here and path == _FIGURES):
             return None
         if not self._is_ours(values_of(scope, b"host")):
             return WrongHost(

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from gitops.server.security.origin import SAFE
 from gitops.server.security.refusals import App, Receive, Refuse, Scope, Send, TooMany
+from gitops.server.workers import CALLER
 
 _KEPT: Final = 10_000  # callers that are remembered
 _FREE: Final = ("/healthz", "/readyz", "/static/", "/hooks/")  # hooks have bounds of their own
@@ -85,6 +86,7 @@ class CallerRates:
         """Hand the request on, or say when there is room again."""
         caller = _caller(scope) if scope["type"] == "http" else None
         if caller is not None:
+            CALLER.set(caller[0])
             wait = self._rates.take(*caller)
             if wait > 0:
                 error = TooMany("more is asked than one caller may", hint="try again in a moment")

@@ -35,6 +35,12 @@ class BodyTooLarge(UsageError):
     http_status = 413
 
 
+class BodyTooSlow(UsageError):
+    """A byte at a time."""
+
+    http_status = 408
+
+
 class TooMany(Unavailable):
     """More requests in a row than one caller may make."""
 

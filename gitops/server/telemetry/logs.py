@@ -33,12 +33,21 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(told).decode()
 
 
+class PlainLines(logging.Formatter):
+    """A sentence for each record; what came from outside gives the terminal no orders."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; with a traceback below it."""
+        line = one_line(record.getMessage(), _LONGEST)
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+
+
 def set_up_logs(stream: TextIO | None = None) -> None:
     """Send what this server and uvicorn log to standard error."""
     target = stream or sys.stderr
     handler = logging.StreamHandler(target)
     is_terminal = target.isatty()
-    handler.setFormatter(logging.Formatter("%(message)s") if is_terminal else JsonLines())
+    handler.setFormatter(PlainLines() if is_terminal else JsonLines())
     for name, level in (
         ("gitops", logging.WARNING if is_terminal else logging.INFO),
         ("uvicorn.error", logging.WARNING),

@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+import socket
+import sys
+import threading
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
+from gitops.errors import Unavailable
+from gitops.server import events
+from gitops.server.security import arrival, bodies
 from gitops.server.security.bodies import DOCUMENT, FORM
 from gitops.server.security.rates import JOBS, PEOPLE_ACT, PEOPLE_READ, Rate, Rates
-from identity_world import URL, Clock, World
+from gitops.server.service import Service
+from gitops.server.settings import Listen, ServerSettings
+from gitops.server.workers import CALLER, Workers
+from identity_world import URL, Clock, World, refuse
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from live import serving
 
 SAME = {"Sec-Fetch-Site": "same-origin"}
 
@@ -141,3 +156,103 @@ def test_callers_are_forgotten() -> None:
     for number in range(10_100):
         rates.take(f"from {number}", PEOPLE_READ)
     assert 10_000 == len(rates._buckets)
+
+
+def test_figures_of_this_machine_are_for_its_own_names(shop: TestClient) -> None:
+    """A page that was led to 127.0.0.1 does not learn from them what is there."""
+    assert 200 == shop.get("/metrics").status_code
+    assert 421 == shop.get("/metrics", headers={"Host": "evil.example:8080"}).status_code
+    assert 200 == shop.get("/healthz", headers={"Host": "evil.example:8080"}).status_code
+
+
+def test_a_body_that_takes_long(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A byte at a time is no way to keep a request open for ever."""
+    monkeypatch.setattr(bodies, "LONGEST", 0.05)
+
+    async def never() -> dict[str, object]:
+        await asyncio.sleep(3600)
+        return {}
+
+    told: list[dict[str, object]] = []
+
+    async def keep(message: MutableMapping[str, object]) -> None:
+        told.append(dict(message))
+
+    async def reads(_scope: object, receive: Any, _send: object) -> None:
+        await receive()
+
+    scope = {"type": "http", "path": "/x", "method": "POST", "headers": [], "query_string": b""}
+    bounds = bodies.BodyBounds(reads, refuse=refuse)
+    asyncio.run(asyncio.wait_for(bounds(scope, never, keep), 60))
+    assert 408 == told[0]["status"]
+
+
+def test_one_caller_gets_half_of_the_threads() -> None:
+    """What one asks for that takes long keeps nobody else waiting."""
+
+    async def story() -> None:
+        workers, open_, begun = (
+            Workers(threads=4, waiting=4),
+            threading.Event(),
+            threading.Barrier(3),
+        )
+
+        def wait() -> None:
+            if not open_.is_set():
+                begun.wait(60)
+            open_.wait(60)
+
+        async def ask(caller: str | None, call: Callable[[], Any]) -> Any:
+            CALLER.set(caller)
+            return await workers.run(call)
+
+        greedy = [asyncio.create_task(ask("greedy", wait)) for _ in range(4)]
+        await asyncio.to_thread(begun.wait, 60)
+        with pytest.raises(Unavailable):
+            await asyncio.create_task(ask("greedy", wait))
+        assert 7 == await asyncio.create_task(ask("ana", lambda: 7))
+        open_.set()
+        await asyncio.gather(*greedy)
+        assert 8 == await asyncio.create_task(ask("greedy", lambda: 8))
+        workers.close()
+
+    asyncio.run(asyncio.wait_for(story(), 120))
+
+
+def test_one_caller_gets_no_more_than_their_streams(
+    story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others may still listen."""
+    monkeypatch.setattr(events, "MOST_OF_ONE", 1)
+    service = Service(ServerSettings(str(story), Listen("127.0.0.1", 8080)))
+    hub = service.hub
+    leaves = [hub.subscribe(one)[1] for one in ("user:greedy", "user:greedy", None)]
+    assert [2, 0, 0] == [hub.listens(one) for one in ("user:greedy", "user:ana", None)]
+    (route, *_) = events.event_routes(service)
+    request = Request({"type": "http", "headers": [], "query_string": b""})
+
+    async def ask(caller: str) -> int:
+        CALLER.set(caller)
+        return (await route.endpoint(request)).status_code  # type: ignore[attr-defined]
+
+    assert 200 == asyncio.run(ask("user:ana"))
+    with pytest.raises(Unavailable):
+        asyncio.run(ask("user:greedy"))
+    for leave in leaves:
+        leave()
+    assert 200 == asyncio.run(ask("user:greedy"))
+    service.close()
+
+
+def test_half_a_request_is_closed(story: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever reaches the port takes no file handle for ever; what is whole is answered."""
+    monkeypatch.setattr(arrival, "HEADERS_WITHIN", 0.2)
+    with serving(str(story)) as service:
+        where = ("127.0.0.1", service.settings.listen.port)
+        for begun in (b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n"):
+            with socket.create_connection(where, timeout=60) as stranger:
+                stranger.sendall(begun)
+                assert b"" == stranger.recv(1)
+        with socket.create_connection(where, timeout=60) as person:
+            person.sendall(b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            assert person.recv(15).startswith(b"HTTP/1.1 200")
