@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 
 from msgspec import Struct
@@ -18,6 +18,7 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge_carried, told_proofs
 from gitops.actions.policy.upstream import read_origins
+from gitops.actions.proposals.find import find_proposal
 from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.write.by_mode import Edited, assemble, reached_by
@@ -113,11 +114,23 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
             # An override is given for the proposal to record it, also for one that waits already.
             refresh=request.refresh or bool(overrides),
         )
-        same = [one.edited.target.view.overlay for one in found if not one.edited.edit.changes]
+        same = [one.edited.target.view for one in found if not one.edited.edit.changes]
         changing = reached_by([one.edited for one in found if one.edited.edit.changes])
-        return replace(made, notes=(*notes, *made.notes), reached=(*same, *changing))
+        reached = (*(view.overlay for view in same), *changing)
+        told = (*notes, *(() if changing else _left_waiting(same)), *made.notes)
+        return replace(made, notes=told, reached=reached)
 
     return with_pull_requests(session, write(session, plan).report)
+
+
+def _left_waiting(same: Sequence[OverlayView]) -> Iterator[str]:
+    """Yield what waits for overlays that have all that would be carried: an older promotion."""
+    asking = (view for view in same if view.row.change == "pull-request")
+    found = (find_proposal(view) for view in asking)
+    older = (one for one in found if one.present is not None and one.present.kind == "forward")
+    for branch in dict.fromkeys(one.branch for one in older):
+        drop = f"`gitops close {branch.removeprefix('gitops/')}` drops it"
+        yield f"these images are there; {branch} still proposes others: {drop}"
 
 
 def promote_eligible(session: Session) -> WriteReport:

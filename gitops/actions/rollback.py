@@ -13,6 +13,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from gitops.actions.argocd.cluster_actions import ClusterActions, Underway
+from gitops.actions.context.holds import paths_that_hold
 from gitops.actions.context.named import overlays_named
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
@@ -202,7 +203,9 @@ class _Call(Struct):
         choice = self.chosen[view.overlay]
         if self.guard is not None:
             self.guard(view, choice)
-        hint = f"`gitops hold {view.overlay.typed} --reason TEXT` keeps it as it is"
+        hint = None
+        if not any(view.home.read(path) for path in paths_that_hold(view.overlay)):
+            hint = f"`gitops hold {view.overlay.typed} --reason TEXT` keeps it as it is"
         if (restored := choice.release) is None:
             return _Stays(view, choice.notes, choice.warnings, hint)
         edit = view.edit(requests := tuple(one for one in choice.requests if one.image in current))

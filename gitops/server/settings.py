@@ -226,7 +226,10 @@ def read_settings(path: str) -> Value:
         with Path(path).open("rb") as file:
             content = file.read(_LARGEST)
     except OSError as error:
-        raise NotFound(f"the settings cannot be read: {path}: {error.strerror}") from None
+        raise NotFound(
+            f"the settings cannot be read: {path}: {error.strerror}",
+            hint="a file of your own beside the repository (docs/reference/server.md)",
+        ) from None
     return parse_settings(content, path)
 
 

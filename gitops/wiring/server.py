@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,12 @@ if TYPE_CHECKING:
     from gitops.adapters.server.client import ServerClient
 
 
-def open_server(url: str) -> ServerClient:
-    """Return what calls the server at `url`. Raises UsageError for what is no address."""
+def open_server(url: str, tell: Callable[[str], None]) -> ServerClient:
+    """Return what calls the server at `url`. Raises UsageError for what is no address.
+
+    `tell` is told when it does not answer, and is waited for.
+    """
     from gitops.adapters.server.client import ServerClient
     from gitops.adapters.server.token import find_token
 
-    return ServerClient(url, partial(find_token, os.environ), os.environ)
+    return ServerClient(url, partial(find_token, os.environ), os.environ, tell)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -203,6 +204,20 @@ def test_what_is_no_answer() -> None:
     with pytest.raises(TimedOut, match="still at it") as caught:
         sent(Script((202, {"id": NAME, "state": "queued"})), seconds=0.2)
     assert NAME in caught.value.hint
+
+
+def test_a_server_that_is_away() -> None:
+    """Where nothing was sent that is said, at once and at the end, with the way without it."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        url = "http://{}:{}".format(*taken.getsockname())
+    told: list[str] = []
+    client = ServerClient(url, lambda *_: None, {}, told.append)
+    with client, pytest.raises(Unavailable, match=r"refused; nothing was sent$") as caught:
+        client.send("/v1/deploy", {}, NAME, 0.2)
+
+    assert "unset GITOPS_SERVER" in (caught.value.hint or "")
+    assert 1 == len(told)
+    assert "refused; trying for 0 s more, nothing was sent" in told[0]
 
 
 def test_a_token_never_goes_in_the_clear() -> None:

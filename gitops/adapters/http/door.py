@@ -31,12 +31,22 @@ _LONGEST_SILENCE = 15.0
 
 
 class NoResponse(Exception):
-    """No answer came, or none that could be read; a write may have happened all the same."""
+    """No answer came, or none that could be read; a write may have happened all the same.
 
-    def __init__(self, words: str, *, late: bool = False) -> None:
+    Attributes:
+        late: the time was over.
+        unsent: there was no connection, so nothing was sent.
+    """
+
+    def __init__(self, words: str, *, late: bool = False, unsent: bool = False) -> None:
         super().__init__(words)
         self.words = words
         self.late = late
+        self.unsent = unsent
+
+
+class _Unreached(OSError):
+    """There is no connection."""
 
 
 class Response(Struct, frozen=True):
@@ -127,7 +137,7 @@ class HttpDoor:
         given = {"User-Agent": "gitops", "Accept-Encoding": "identity", **word, **headers}
         while True:
             if deadline.left <= 0:
-                raise NoResponse("the time for it is over", late=True)
+                raise NoResponse("the time for it is over", late=True, unsent=True)
             with self._lock:
                 kept = None if method in _ONCE else self._idle.get(origin)
                 line = kept.pop() if kept else None
@@ -199,8 +209,12 @@ def _exchange(
 ) -> Response:
     seconds = max(min(deadline.left, _LONGEST_SILENCE), 0.01)
     line.timeout = seconds
-    if line.sock is not None:
-        line.sock.settimeout(seconds)
+    if line.sock is None:
+        try:
+            line.connect()
+        except OSError as error:
+            raise _Unreached(str(error) or type(error).__name__) from error
+    line.sock.settimeout(seconds)
     line.request(method, target, body, dict(headers))
     # The time of the answer begins with it; what connecting took is over.
     line.sock.settimeout(max(min(deadline.left, _LONGEST_SILENCE), 0.01))
@@ -214,5 +228,7 @@ def _exchange(
 
 
 def _no_response(error: Exception, deadline: Deadline) -> NoResponse:
-    late = isinstance(error, TimeoutError) or deadline.left <= 0
-    return NoResponse(str(error) or type(error).__name__, late=late)
+    unsent = isinstance(error, _Unreached)
+    cause = error.__cause__ if unsent else error
+    late = isinstance(cause, TimeoutError) or deadline.left <= 0
+    return NoResponse(str(error) or type(error).__name__, late=late, unsent=unsent)

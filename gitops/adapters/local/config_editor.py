@@ -17,6 +17,11 @@ from gitops.errors import NotFound, Refused, UsageError
 
 _NAMES = ("name", "match", "context", "class", "channel")
 """What an entry of a list is called by."""
+_CALLED = {
+    **dict.fromkeys(("environments", "groups", "images", "freeze", "jobs", "alerts"), "name"),
+    **{"branches": "match", "notify": "channel", "databases": "class", "clusters": "context"},
+}
+"""Top-level list -> what its entries are called by."""
 
 
 class ConfigEditor:
@@ -95,8 +100,6 @@ class ConfigEditor:
 
     def _parent(self, path: Sequence[str], *, make: bool) -> tuple[Any, Any]:
         """Return what holds the last word of `path`, and how it is called there."""
-        from ruamel.yaml.comments import CommentedMap
-
         place: Any = self._root
         for number, word in enumerate(path[:-1]):
             so_far = path[: number + 1]
@@ -105,13 +108,7 @@ class ConfigEditor:
             except NotFound:
                 if not make or (isinstance(place, list) and word.isdecimal()):
                     raise
-                made = CommentedMap()
-                if isinstance(place, list):
-                    made["name"] = word
-                    place.append(made)
-                else:
-                    place.insert(_place_for(place), word, made)
-                place = made
+                place = self._made(place, word, _CALLED.get(path[0], "name"))
         if isinstance(place, list):
             key = _index(place, path[-1])
             if key is None and make and path[-1] == str(len(place)):
@@ -124,6 +121,17 @@ class ConfigEditor:
         if not make and path[-1] not in place:
             raise _missing(path, place)
         return place, path[-1]
+
+    def _made(self, place: Any, word: str, called: str) -> Any:
+        """Put an entry, a list or a mapping that `word` calls into `place`, and return it."""
+        from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+        if isinstance(place, list):
+            place.append(CommentedMap({called: word}))
+            return place[-1]
+        made = CommentedSeq() if place is self._root and word in _CALLED else CommentedMap()
+        place.insert(_place_for(place), word, made)
+        return made
 
     def _dumped(self, value: Any) -> str:
         target = io.StringIO()

@@ -52,11 +52,17 @@ class ServerClient:
     Args:
         url: where it is: `https://gitops.example.com`.
         token: returns the credential for it, None for none; asked once.
+        tell: is told, once, that it does not answer and is tried again.
     """
 
     def __init__(
-        self, url: str, token: Callable[[HttpDoor, str], str | None], environ: Mapping[str, str]
+        self,
+        url: str,
+        token: Callable[[HttpDoor, str], str | None],
+        environ: Mapping[str, str],
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
+        self._tell = tell
         self._url = checked(url)
         self._door = HttpDoor(environ)
         self._get_token = token
@@ -75,12 +81,13 @@ class ServerClient:
         Raises the error that the server tells, Unavailable where it does not answer, and TimedOut
         where it took the call and has not done it in time.
         """
-        deadline, tries = Deadline(seconds), 0
+        deadline, tries, sent = Deadline(seconds), 0, False
         posts, trouble = True, "it does not answer"
         content = json.dumps(body).encode()
         while True:
             try:
                 answer = self._post(path, content, name, deadline) if posts else None
+                sent = True
                 answer = answer or self._ask(name, deadline)
                 known = _read(answer, name)
                 if known is not None:
@@ -92,14 +99,25 @@ class ServerClient:
                 else:
                     trouble = f"it answers {answer.status}"
             except NoResponse as error:
-                posts, trouble = False, one_line(error.words, 200)
+                sent = sent or not error.unsent
+                posts = not sent
+                if not (tries and error.late):  # what was wrong before says more
+                    trouble = one_line(error.words, 200)
             tries += 1
             if deadline.left <= 0:
-                raise self._over(trouble, name)
+                raise self._over(trouble, name, sent=sent)
+            if tries == 1 and trouble != "it is still at it":
+                more = f"trying for {deadline.left:.0f} s more"
+                self._tell(f"{self._url}: {trouble}; {more}{'' if sent else ', nothing was sent'}")
             if trouble != "it is still at it":
                 time.sleep(min(_PAUSES[0] * 2.0 ** min(tries, 5), _PAUSES[1], deadline.left))
 
-    def _over(self, trouble: str, name: str) -> GitopsError:
+    def _over(self, trouble: str, name: str, *, sent: bool) -> GitopsError:
+        if not sent:
+            return Unavailable(
+                f"{self._url} cannot be reached: {trouble}; nothing was sent",
+                hint="with `unset GITOPS_SERVER` this machine pushes by itself, if it may",
+            )
         hint = f"it may still be done, as {name}: look before you repeat it (`gitops status`)"
         kind = TimedOut if trouble == "it is still at it" else Unavailable
         return kind(f"{self._url}: {trouble}", hint=hint)

@@ -31,7 +31,7 @@ def set_(
     from gitops.cli.render.config import print_edit
     from gitops.wiring.setup import set_config
 
-    return print_edit(set_config(directory, key, value, dry_run=dry_run), output)
+    return print_edit(set_config(directory, key, value, dry_run=dry_run), output, directory)
 
 
 def unset(
@@ -44,7 +44,7 @@ def unset(
     from gitops.cli.render.config import print_edit
     from gitops.wiring.setup import set_config
 
-    return print_edit(set_config(directory, key, None, dry_run=dry_run), output)
+    return print_edit(set_config(directory, key, None, dry_run=dry_run), output, directory)
 
 
 def migrate(directory: Folder = ".", dry_run: DryRun = False, output: Output = Format.text) -> int:
@@ -52,7 +52,7 @@ def migrate(directory: Folder = ".", dry_run: DryRun = False, output: Output = F
     from gitops.cli.render.config import print_edit
     from gitops.wiring.setup import migrate_config
 
-    return print_edit(migrate_config(directory, dry_run=dry_run), output)
+    return print_edit(migrate_config(directory, dry_run=dry_run), output, directory)
 
 
 COMMANDS = {"config set": set_, "config unset": unset, "config migrate": migrate}

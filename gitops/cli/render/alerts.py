@@ -24,7 +24,10 @@ def read_body(file: str) -> AlertBatch:
             with Path(file).open("rb") as opened:
                 content = opened.read(LARGEST_BODY + 1)
     except OSError as error:
-        raise NotFound(f"{file} cannot be read: {error.strerror}") from None
+        raise NotFound(
+            f"{file} cannot be read: {error.strerror}",
+            hint="a body as Alertmanager posts it to a webhook; `-` is standard input",
+        ) from None
     try:
         return read_alerts(content)
     except ValueError as error:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 
 from gitops.actions.config import ConfigEdit
-from gitops.cli.render.terminal import aside, line, paint, safe
+from gitops.cli.render.terminal import aside, line, paint, safe, there
 from gitops.cli.render.text import print_diff, print_json
 
 
-def print_edit(edit: ConfigEdit, output: str) -> int:
-    """Print what was edited; return the exit code 0."""
+def print_edit(edit: ConfigEdit, output: str, directory: str) -> int:
+    """Print what was edited in a folder; return the exit code 0."""
     if output == "json":
         print_json({"outcome": edit.outcome, "path": edit.diff.path, "notes": list(edit.notes)})
         return 0
@@ -21,5 +21,5 @@ def print_edit(edit: ConfigEdit, output: str) -> int:
     words = {"edited": "edited", "planned": "would edit", "unchanged": "unchanged:"}
     line(paint(f"{words[edit.outcome]} {safe(edit.diff.path)}", "bold", sys.stdout))
     if edit.outcome == "edited":
-        aside("hint", "gitops validate; then commit it")
+        aside("hint", f"`gitops validate{there(directory)}`; then commit it")
     return 0

@@ -12,7 +12,7 @@ import sys
 
 from gitops.actions.init import AdoptReport, ScaffoldReport
 from gitops.cli import streams
-from gitops.cli.render.terminal import aside, line, paint, remark, safe
+from gitops.cli.render.terminal import aside, line, paint, remark, safe, there
 from gitops.cli.render.text import print_json
 from gitops.core.kustomization.image import describe_value
 from gitops.core.text.plain import split_lines
@@ -34,7 +34,7 @@ def print_init(report: ScaffoldReport | AdoptReport, output: str) -> int:
     line(paint(safe(f"{verb} {len(report.files)} files to {report.directory}"), "bold", sys.stdout))
     for warning in report.warnings:
         aside("warning", warning)
-    aside("hint", "commit and push them, then: gitops status")
+    aside("hint", f"commit and push them, then: `gitops status{there(report.directory)}`")
     return 0
 
 
@@ -109,7 +109,9 @@ def _print_adoption(report: AdoptReport) -> int:
     line(paint(safe(f"{verb} gitops.yaml to {report.directory}: {what}"), "bold", sys.stdout))
     for warning in report.warnings:
         aside("warning", warning)
-    aside("hint", "read it, then: gitops validate; commit and push it, then: gitops status")
+    where = there(report.directory)
+    first = f"read it, then: `gitops validate{where}`"
+    aside("hint", f"{first}; commit and push it, then: `gitops status{where}`")
     return 0
 
 

@@ -111,6 +111,15 @@ def remark(text: str, style: str | None = None) -> None:
     streams.tell(paint(shown, style, sys.stderr) if style else shown)
 
 
+def there(directory: str) -> str:
+    """Return ` --repo DIR`, "" where a command that is typed next looks into `directory` anyway."""
+    if directory == "." and not os.environ.get("GITOPS_REPO"):
+        return ""
+    import shlex
+
+    return f" --repo {shlex.quote(directory)}"
+
+
 def aside(word: str, text: str) -> None:
     """Print a warning, hint or error on standard error."""
     styles = {"error": "red", "warning": "yellow", "hint": "dim"}

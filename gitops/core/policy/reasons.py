@@ -79,7 +79,7 @@ def judge_source(overlay: Overlay, ref: str | None) -> tuple[Reason, ...]:
     accepts = overlay.environment.accepts
     if ref is None or match_branch(accepts, ref) is not None:
         return ()
-    wanted = ", ".join(accepts) or "no branch"
+    wanted = ", ".join(accepts) or "no branch (its `accepts:` in gitops.yaml is empty)"
     return (Reason("accepts", overlay.label, f"accepts {wanted}, not {ref}"),)
 
 

@@ -50,6 +50,16 @@ def tags(world: GroupsWorld) -> set[str]:
     return {world.tag(app, name) for app in APPS for name in PRODUCTION}
 
 
+def test_an_older_promotion_that_still_waits_is_told(proposed: GroupsWorld) -> None:
+    """Stage went back to what production runs: nothing to carry, but 1.1 could be approved."""
+    proposed.ship("1.0", "stage")
+    report = promote(proposed.session(), PromoteRequest(("production",)))
+
+    assert "unchanged" == report.outcome
+    drop = "`gitops close production` drops it"
+    assert (f"these images are there; {BRANCH} still proposes others: {drop}",) == report.notes
+
+
 def waiting(world: GroupsWorld) -> list[str]:
     """Return the proposal branches."""
     return [one for one in world.repository.branches if one.startswith("gitops/")]

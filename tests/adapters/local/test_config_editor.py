@@ -50,6 +50,18 @@ def test_lists_tables_and_new_entries() -> None:
     assert b"+" not in b"".join(one.encode()[:1] for one in changed(made, SAMPLE) if "-" not in one)
 
 
+def test_the_first_entry_of_a_list() -> None:
+    """A list that is not there yet is made with the entry, called as its entries are called."""
+    made = ConfigEditor(SAMPLE).set(("images", "shop/api", "source"), "https://git.example.com/a")
+    made = ConfigEditor(made).set(("branches", "main", "tests"), "advised")
+    made = ConfigEditor(made).set(("notify", "oncall", "environments"), "[prod]")
+    load_config(made)
+
+    assert b"\n  - name: shop/api\n    source: https://git.example.com/a\n" in made
+    assert b"\n  - match: main\n    tests: advised\n" in made
+    assert b"\n  - channel: oncall\n    environments: [prod]\n" in made
+
+
 @pytest.mark.parametrize("offset", ["", "  "])
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_form_is_kept(offset: str, newline: str) -> None:

@@ -274,6 +274,9 @@ def test_what_runs_already_never_makes_a_commit(manifests: Manifests, more: list
 
     assert (0, "unchanged") == (result.code, result.json["outcome"])
     assert head == manifests.git("rev-parse", "main")
+    assert "`gitops hold dev --reason TEXT`" in result.json["hint"]
+    manifests.gitops("hold", "dev", "--reason", "INC-1")
+    assert back(manifests, "--to", "1.6.1", *more).json["hint"] is None  # it is held already
 
 
 @pytest.mark.parametrize("seconds", ["1764391000000", "253402300800", "99999999999999999"])

@@ -119,6 +119,10 @@ class CommitReader:
         hint = "a short id is only understood in a clone that has the commit"
         if self._place is None:
             hint = "name a branch, a tag, or give all digits of an id"
+            if name.startswith("origin/"):
+                # Not read as `main`: a range up to HEAD would be empty, and a check of it pass.
+                plain = name.removeprefix("origin/")
+                hint = f"that is a name of a clone: `--repo .` looks there; here it is {plain}"
         raise NotFound(f"{name} is no commit of {self._name}", hint=hint)
 
     def _locally(self, name: str) -> str | None:
