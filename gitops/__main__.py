@@ -9,7 +9,8 @@ import gc
 ALLOCATIONS = 100_000
 gc.set_threshold(ALLOCATIONS, *gc.get_threshold()[1:])
 
-import os  # noqa: E402 - what follows is a part of what loads
+import atexit  # noqa: E402 - what follows is a part of what loads
+import os  # noqa: E402
 import sys  # noqa: E402
 
 from gitops import interrupts  # noqa: E402
@@ -27,6 +28,7 @@ _ROOT: tuple[list[str], ...] = ([], ["--help"], ["-h"], ["--version"])
 def main() -> NoReturn:
     """Run the command line; what it will read is asked for while the rest is loaded."""
     code = 1
+    ends = _end_early()
     try:
         interrupts.begin()
         streams.prepare()
@@ -40,7 +42,26 @@ def main() -> NoReturn:
         code = interrupted(sys.argv[1:])
     finally:
         interrupts.end(code)
+    ends.append(code)
     sys.exit(code)
+
+
+def _end_early() -> list[int]:
+    """Let the process end when its exit functions have run; return what takes its exit code.
+
+    Python would take itself apart first, 3 % of a deploy's CPU time. Threads that are waited for
+    have ended then. What was registered before this runs after it, so then nothing is done.
+    """
+    ends: list[int] = []
+
+    def end() -> None:
+        if ends:
+            streams.finish()
+            os._exit(ends[-1])
+
+    if atexit._ncallbacks() == 0:
+        atexit.register(end)
+    return ends
 
 
 def run(arguments: list[str]) -> int:
@@ -63,6 +84,10 @@ def run(arguments: list[str]) -> int:
     return run_any(arguments)
 
 
+# What the standard library and msgspec load for what no short call asks of them.
+_LATE = ("ipaddress", "locale", "ntpath", "textwrap", "msgspec.inspect")
+
+
 def _load_structs(modules: dict[str, Any]) -> None:
     """Load msgspec, without what it would rather ask typing_extensions than typing for.
 
@@ -71,6 +96,11 @@ def _load_structs(modules: dict[str, Any]) -> None:
     """
     if "msgspec" in modules or "typing_extensions" in modules:
         return
+    from gitops.late import stand_in
+
+    for name in _LATE:
+        stand_in(name)
+    stand_in("platform", system=lambda: os.uname().sysname)  # uuid asks for it at once
     modules["typing_extensions"] = None
     try:
         import msgspec.structs  # noqa: F401

@@ -12,19 +12,23 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, TypeVar
 
-import yaml
 from msgspec import Struct
-from yaml.events import AliasEvent as AliasEvent
-from yaml.events import DocumentEndEvent as DocumentEndEvent
-from yaml.events import DocumentStartEvent as DocumentStartEvent
-from yaml.events import MappingEndEvent as MappingEndEvent
-from yaml.events import MappingStartEvent as MappingStartEvent
-from yaml.events import ScalarEvent as ScalarEvent
-from yaml.events import SequenceEndEvent as SequenceEndEvent
-from yaml.events import SequenceStartEvent as SequenceStartEvent
-from yaml.events import StreamEndEvent as StreamEndEvent
 
 from gitops.errors import ManifestError
+from gitops.late import late_patterns
+
+# The reader in Python, whose patterns take longest, reads nothing where libyaml is there.
+with late_patterns("yaml"):
+    import yaml
+    from yaml.events import AliasEvent as AliasEvent
+    from yaml.events import DocumentEndEvent as DocumentEndEvent
+    from yaml.events import DocumentStartEvent as DocumentStartEvent
+    from yaml.events import MappingEndEvent as MappingEndEvent
+    from yaml.events import MappingStartEvent as MappingStartEvent
+    from yaml.events import ScalarEvent as ScalarEvent
+    from yaml.events import SequenceEndEvent as SequenceEndEvent
+    from yaml.events import SequenceStartEvent as SequenceStartEvent
+    from yaml.events import StreamEndEvent as StreamEndEvent
 
 BOM = b"\xef\xbb\xbf"
 

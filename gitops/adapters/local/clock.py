@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import time
 from datetime import UTC, datetime
 
@@ -20,4 +19,6 @@ class SystemClock:
 
     def pause(self, longest: float, shortest: float = 0.0) -> None:
         """Sleep for a random time between `shortest` and `longest` seconds."""
+        import random  # most calls lose no race
+
         time.sleep(random.uniform(min(shortest, longest), longest))  # noqa: S311 - jitter, not a secret

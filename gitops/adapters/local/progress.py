@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -69,6 +68,8 @@ class Progress:
         self._tries += 1
         if self._can_rewrite():
             # What is wider than the terminal would take two lines, of which one stayed.
+            import shutil  # only who sees a terminal
+
             room = shutil.get_terminal_size().columns - len("… ") - 1
             self._print(one_line(f"{tries}: {trouble}", max(room, 20)), over=self._over)
             self._over = True

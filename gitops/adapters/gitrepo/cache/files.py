@@ -14,7 +14,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import shutil
 import stat
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -24,6 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from gitops.adapters.gitrepo.cache.seal import is_sealed, key_of, seal
+from gitops.adapters.gitrepo.objects.leftovers import remove_folder
 
 LIMIT = 256 * 1024 * 1024
 """Bytes that all repositories together may take."""
@@ -119,7 +119,7 @@ class Cache:
         for _, size, path in found:
             if total <= limit:
                 break
-            shutil.rmtree(path, ignore_errors=True)
+            remove_folder(path)
             total -= size
 
 
@@ -225,7 +225,7 @@ class Shelf:
 
     def drop(self) -> None:
         """Forget the repository."""
-        shutil.rmtree(self._path, ignore_errors=True)
+        remove_folder(self._path)
 
     @contextmanager
     def _folder(self, *, make: bool = False) -> Iterator[int]:
@@ -290,12 +290,17 @@ def _write(folder: int, name: str, source: IO[bytes]) -> None:
     handle = os.open(temporary, flags, 0o600, dir_fd=folder)
     try:
         with os.fdopen(handle, "wb") as file:
-            shutil.copyfileobj(source, file, _BLOCK)
+            _copy(source, file)
         os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
     except BaseException:
         with suppress(OSError):
             os.unlink(temporary, dir_fd=folder)
         raise
+
+
+def _copy(source: IO[bytes], target: IO[bytes]) -> None:
+    while block := source.read(_BLOCK):
+        target.write(block)
 
 
 def _sweep(folder: int, names: frozenset[str]) -> None:

@@ -11,10 +11,11 @@ import hashlib
 import hmac
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+
+from gitops.adapters.gitrepo.objects.leftovers import temporary_place
 
 _LENGTH = 32
 
@@ -46,7 +47,7 @@ def _folders(environ: Mapping[str, str]) -> list[Path]:
         found.append(Path(state, "gitops"))
     elif os.path.isabs(home) and os.path.isdir(home):
         found.append(Path(home, ".local", "state", "gitops"))
-    found.append(Path(tempfile.gettempdir(), f"gitops-{os.geteuid()}"))
+    found.append(Path(temporary_place(), f"gitops-{os.geteuid()}"))
     return found
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 # Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
@@ -53,4 +52,4 @@ def lay_out(path: Path, algorithm: str, borrow: Path | None) -> None:
         quoted = quoted.replace("\n", "\\n")
         (path / "objects" / "info" / "alternates").write_text(f'"{quoted}"\n')
         if (borrow / "shallow").exists():
-            shutil.copyfile(borrow / "shallow", path / "shallow")
+            (path / "shallow").write_bytes((borrow / "shallow").read_bytes())

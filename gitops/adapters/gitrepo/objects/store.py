@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -32,7 +30,7 @@ from gitops.adapters.gitrepo.objects.codec import (
     write_loose,
 )
 from gitops.adapters.gitrepo.objects.layout import lay_out
-from gitops.adapters.gitrepo.objects.leftovers import PREFIX, forget, remember
+from gitops.adapters.gitrepo.objects.leftovers import forget, make_folder, remember, remove_folder
 from gitops.adapters.gitrepo.objects.made import MadeObjects, WaitingObjects, parents_of
 from gitops.adapters.gitrepo.objects.pack import ReadPack
 from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader
@@ -91,7 +89,7 @@ class Store:
         self.algorithm = algorithm
         try:
             with interrupts.held():  # also while the place for temporary files is looked for
-                self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+                self.path = make_folder()
                 self._args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
                 remember(self.path)
             self.ahead = ObjectReader(git, self._args)
@@ -387,7 +385,7 @@ class Store:
     def close(self) -> None:
         """Remove the store."""
         self.reopen()
-        shutil.rmtree(self.path, ignore_errors=True)
+        remove_folder(self.path)
         forget(self.path)
         with suppress(OSError):
             os.close(self._lock)

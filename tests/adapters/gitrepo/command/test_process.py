@@ -199,7 +199,7 @@ def test_harmful_addresses(location: str) -> None:
 
 def test_dead_stores_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """An old store goes when nobody holds it; a held one and a fresh one stay."""
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
     held = Store(Git(ENVIRON))
     dead, fresh = tmp_path / "gitops-store-dead", tmp_path / "gitops-store-fresh"
     dead.mkdir()

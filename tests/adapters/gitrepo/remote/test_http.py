@@ -371,7 +371,7 @@ def test_secrets_are_seen_nowhere(
     environ, log = watched
     stores = tmp_path / "stores"
     stores.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(stores))
+    monkeypatch.setenv("TMPDIR", str(stores))
     server.behaviour = Behaviour(credentials=("deploy", "s3cr:t+/"))
     url = server.url.replace("http://", "http://deploy:s3cr%3At%2B%2F@") + "/m.git"
 
@@ -519,7 +519,7 @@ def test_nothing_is_left_behind(
     """Closing removes the store, also when the fetch was never waited for."""
     stores = tmp_path / "stores"
     stores.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(stores))
+    monkeypatch.setenv("TMPDIR", str(stores))
     server.behaviour = Behaviour(hang=True)
 
     with opened(server) as repository:
