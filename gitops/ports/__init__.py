@@ -46,10 +46,16 @@ if TYPE_CHECKING:
     from gitops.ports.signatures import NoSignatures, Signatures
 
 # Few calls need these, and defining them takes time before the first request is sent.
-_LATER = (
-    *("evidence", "forge", "commits", "index", "intents", "renderer", "cluster", "registry"),
-    "signatures",
-)
+_LATER = {
+    "cluster": ("Cluster", "Clusters", "NoClusters", "Reading", "Wakeup"),
+    "commits": ("Archive", "Commits", "Tree", "TreeEntry", "Trees"),
+    "evidence": ("Evidence", "FileChange", "Landed", "LandedCommit"),
+    "index": ("Index",),
+    "intents": ("Gathered", "Intents"),
+    "registry": ("NoRegistry", "Registry"),
+    "renderer": ("Build", "BuildFile", "Renderer"),
+    "signatures": ("NoSignatures", "Signatures"),
+}
 
 __all__ = [
     "Archive",
@@ -104,8 +110,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     """Load what defines `name` when somebody asks for it first."""
-    for module in _LATER if name in __all__ else ():
-        defined = vars(import_module(f"{__name__}.{module}"))
-        if name in defined:
-            return defined[name]
+    if name in __all__:
+        module = next((one for one, names in _LATER.items() if name in names), "forge")
+        return getattr(import_module(f"{__name__}.{module}"), name)
     raise AttributeError(f"module {__name__} has no attribute {name}")

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import Environment
 from gitops.errors import GitopsError
-from gitops.ports import Cluster
+
+if TYPE_CHECKING:
+    from gitops.ports import Cluster  # what a cluster can say takes time to define
 
 
 class ClustersAtHand(Struct, frozen=True):

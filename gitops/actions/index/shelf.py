@@ -7,6 +7,7 @@ of a few bytes says up to which commit they hold.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +15,9 @@ from msgspec.structs import replace
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.index.page import FORM, IndexPage, page_name, parse_page, render_page
 from gitops.core.environments.environment import Environment
-from gitops.ports import Index
+
+if TYPE_CHECKING:
+    from gitops.ports import Index
 
 _Place = tuple[str, str, str | None]  # row, tip and ledger; see `IndexPage`
 _NOTE = "notes on "  # begins the name of a page of notes: names of other pages have a colon

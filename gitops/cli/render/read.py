@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gitops.cli.render.proofs import built_from, proof_lines
-from gitops.cli.render.terminal import aside, columns, cut, line, minute, paint, safe, screen_width
+from gitops.cli.render.terminal import (
+    aside,
+    columns,
+    cut,
+    line,
+    lines,
+    minute,
+    minute_on,
+    paint,
+    safe,
+    screen_width,
+)
 from gitops.cli.render.text import print_json
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.ledger.verdicts import CountedVerdict
@@ -25,6 +35,8 @@ from gitops.core.report import (
 from gitops.errors import Differs
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from gitops.core.releases.release import Release
 
 _SHORT = 7
@@ -144,16 +156,21 @@ def _schema_words(entry: OverlayStatus) -> str:
 
 
 def _print_blocks(report: StatusReport) -> None:
-    rows = [_status_rows(entry, report.branch) for entry in report.overlays]
-    texts = iter(columns([row for group in rows for row in group]))
+    rows: list[tuple[str, ...]] = []
+    beneath: dict[int, list[str]] = {}
     indent = " " * (max((len(entry.overlay.label) for entry in report.overlays), default=0) + 2)
-    for entry, group in zip(report.overlays, rows, strict=True):
-        for text in islice(texts, len(group)):
-            line(safe(text))
-        for text in _beneath(entry):
-            line(safe(f"{indent}{text}"))
-        for text in _standing(entry):
-            line(paint(safe(f"{indent}! {text}"), "yellow", sys.stdout))
+    shown = minute_on()
+    for entry in report.overlays:
+        rows += _status_rows(entry, report.branch, shown)
+        told, standing = _beneath(entry), _standing(entry)
+        if told or standing:  # of most nothing
+            marked = (paint(safe(f"{indent}! {one}"), "yellow", sys.stdout) for one in standing)
+            beneath[len(rows)] = [*(safe(indent + one) for one in told), *marked]
+    texts, at = [*map(safe, columns(rows))], 0
+    for end, more in beneath.items():
+        lines([*texts[at:end], *more])
+        at = end
+    lines(texts[at:])
 
 
 def _beneath(entry: OverlayStatus) -> Sequence[str]:
@@ -165,12 +182,14 @@ def _beneath(entry: OverlayStatus) -> Sequence[str]:
     return [*words, *schema, *proof_lines(entry.proofs), *_live(entry)]
 
 
-def _status_rows(entry: OverlayStatus, trunk: str) -> list[tuple[str, ...]]:
-    label = entry.overlay.label
-    since = minute(entry.time)
-    by = entry.by if entry.bot is None else f"{entry.bot} (bot)"
-    who = f"{since} by {by} in {(entry.commit or '')[:_SHORT]}" if entry.commit else ""
-    who += f" on {entry.branch}" if who and entry.branch != trunk else ""
+def _status_rows(
+    entry: OverlayStatus, trunk: str, shown: Callable[[datetime | None], str]
+) -> list[tuple[str, ...]]:
+    label, who = entry.overlay.label, ""
+    if entry.commit:
+        by = entry.by if entry.bot is None else f"{entry.bot} (bot)"
+        who = f"{shown(entry.time)} by {by} in {entry.commit[:_SHORT]}"
+        who += f" on {entry.branch}" if entry.branch != trunk else ""
     rows: list[tuple[str, ...]] = []
     for image, value in (entry.images or {}).items():
         rows.append((label, image, describe_value(value), who))
@@ -182,7 +201,7 @@ def _live(entry: OverlayStatus) -> list[str]:
     """What the clusters say: a line for each Application, and one for what is not known."""
     if entry.live is None:
         return []
-    lines = []
+    told = []
     for one in entry.live.applications:
         since = minute(one.since) if one.since is not None else ""
         words = f"{one.ref.name}: {one.sync or 'Unknown'}, {one.health or 'Unknown'}"
@@ -191,11 +210,11 @@ def _live(entry: OverlayStatus) -> list[str]:
             words += f", live is {one.release[:_SHORT]}"
         if one.state != "healthy":
             words += f" ({one.text})"
-        lines.append(words)
+        told.append(words)
         if one.drift and one.state == "healthy":
-            lines.append(f"{one.ref.name}: runs what Git does not ask for: {', '.join(one.drift)}")
-        lines += [f"{one.ref.name}: {text}" for text in one.rollouts]
-    return lines + ([entry.live.problem] if entry.live.problem else [])
+            told.append(f"{one.ref.name}: runs what Git does not ask for: {', '.join(one.drift)}")
+        told += [f"{one.ref.name}: {text}" for text in one.rollouts]
+    return told + ([entry.live.problem] if entry.live.problem else [])
 
 
 def _word(word: CountedVerdict) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TextIO
@@ -12,6 +12,7 @@ from typing import TextIO
 from gitops.cli import streams
 from gitops.core.text.plain import age, harmless
 
+_MINUTE = "%04d-%02d-%02d %02d:%02d"  # half of what isoformat and f-strings take
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -35,11 +36,13 @@ def paint(text: str, style: str, stream: TextIO) -> str:
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
     """Align `rows` of cells with two spaces between columns; no trailing spaces."""
     # Thousands of rows, nearly always ASCII: what can be left to functions of C is.
-    plain = all(cell.isascii() for row in rows for cell in row)
-    sizes = [[*map(len if plain else width_of, row)] for row in rows]
+    across = [*zip_longest(*rows, fillvalue="")]
+    if all(all(map(str.isascii, column)) for column in across):
+        widths = [len(max(column, key=len)) for column in across]
+        forms = ["  ".join(f"%-{width}s" for width in widths[:at]) for at in range(len(widths) + 1)]
+        return [(forms[len(row)] % (*row,)).rstrip() for row in rows]
+    sizes = [[*map(width_of, row)] for row in rows]
     widths = [max(column) for column in zip_longest(*sizes, fillvalue=0)]
-    if plain:
-        return ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     return [
         "  ".join([cell + " " * (widths[at] - size[at]) for at, cell in enumerate(row)]).rstrip()
         for row, size in zip(rows, sizes, strict=True)
@@ -105,6 +108,15 @@ def line(text: str = "") -> None:
     streams.write(harmless(text))
 
 
+def lines(texts: Sequence[str]) -> None:
+    """Print many lines of the result at once."""
+    whole = "\n".join(texts)
+    if "##" in whole or "::" in whole:
+        whole = "\n".join(map(harmless, texts))
+    if texts:
+        streams.write(whole)
+
+
 def remark(text: str, style: str | None = None) -> None:
     """Print one line of foreign words on standard error."""
     shown = harmless(safe(text))
@@ -131,10 +143,24 @@ def minute(time: datetime | None, stream: TextIO | None = None) -> str:
 
     `stream` is where it will be printed; None: standard output.
     """
+    return minute_on(stream)(time)
+
+
+def minute_on(stream: TextIO | None = None) -> Callable[[datetime | None], str]:
+    """Return `minute` for many times that go to one stream, which is looked at once."""
+    return _here if (stream or sys.stdout).isatty() else _anywhere
+
+
+def _anywhere(time: datetime | None) -> str:
     if time is None:
         return "unknown date"
-    if not (stream or sys.stdout).isatty():
-        return time.astimezone(UTC).isoformat(" ", "minutes")[:16]
+    at = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return _MINUTE % (at.year, at.month, at.day, at.hour, at.minute)
+
+
+def _here(time: datetime | None) -> str:
+    if time is None:
+        return "unknown date"
     now = datetime.now(UTC)
     here, today = time.astimezone(), now.astimezone()
     shown = here.strftime("%H:%M" if here.date() == today.date() else "%Y-%m-%d %H:%M")

@@ -1,0 +1,37 @@
+"""Many lines at once: aligned, dated and harmless as if each were printed alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from gitops.cli.render.terminal import columns, lines, minute
+
+
+def test_rows_of_any_length_are_aligned() -> None:
+    """Short rows, empty ones, and texts that look like a format."""
+    rows = [("a", "%s", "x"), ("long", "b"), ("", "", ""), (), ("100%", "", "end")]
+    assert columns(rows) == ["a     %s  x", "long  b", "", "", "100%      end"]
+    assert columns([("가", "b"), ("abc", "c")]) == ["가   b", "abc  c"]
+    assert columns([]) == []
+
+
+def test_a_minute_is_one_of_utc() -> None:
+    """Whatever offset a commit has, and in every year there is."""
+    east = timezone(timedelta(hours=9))
+    assert minute(datetime(2026, 1, 1, 3, 4, 59, tzinfo=east)) == "2025-12-31 18:04"
+    assert minute(datetime(31, 2, 3, 4, 5, tzinfo=UTC)) == "0031-02-03 04:05"
+    assert minute(None) == "unknown date"
+
+
+@pytest.mark.parametrize("command", ["::error::x", "a ##[command]", "##teamcity[x]"])
+def test_no_line_of_many_is_a_command(capsys: pytest.CaptureFixture[str], command: str) -> None:
+    """A runner obeys none of them, wherever it stands, and the others stay as they are."""
+    lines(["first", command, "last"])
+    lines([])
+    first, shown, last = capsys.readouterr().out.splitlines()
+    assert (first, last) == ("first", "last")
+    assert not shown.startswith("::")
+    assert "##[" not in shown
+    assert "##team" not in shown
