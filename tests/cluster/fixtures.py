@@ -36,7 +36,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 FOLDER = "tests/cluster/"
 """Where tests of the cluster are: two workers run them."""
 
-SECOND = ("test_story", "test_trouble", "test_playground")
+SECOND = ("test_story", "test_page_story", "test_trouble", "test_playground")
 """The modules of the second one, about half of the time. Tokens of Argo CD's accounts are asked for
 by the first one only: they are all kept in one Secret, so two at once may clash."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from starlette.testclient import TestClient
@@ -17,11 +16,6 @@ from gitops.server.settings import Listen, ServerSettings
 from gitrepos import ENVIRON, Repo
 from server_calls import crowd
 from servers.git_http import GitServer
-from servers.lanes import need
-from servers.programs import find_program
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 ORIGIN = "http://127.0.0.1:8080"
 
@@ -40,19 +34,6 @@ def shop(story: Path) -> Iterator[TestClient]:
     with TestClient(create_app(service), base_url=ORIGIN, headers=browser) as made:
         await_board(service)
         yield made
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """A browser without a window."""
-    need("browser")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        path = find_program("chromium-headless-shell")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 def await_board(service: Service) -> None:

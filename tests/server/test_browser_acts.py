@@ -156,7 +156,9 @@ def test_without_javascript_one_acts(chromium: Browser, shop: Shop) -> None:
         page.get_by_role("heading", name="payments/stage is rolled back").wait_for(timeout=LONG)
         page.get_by_role("link", name="Undo", exact=True).click()
         press(page, "Undo it now")
-        page.get_by_role("heading", name="The rollback of payments/stage").wait_for(timeout=LONG)
+        page.get_by_role("heading", name="The rollback of payments/stage is undone").wait_for(
+            timeout=LONG
+        )
     assert b"newTag: 4.0.0" in shop.repo.show(overlay("payments", "stage"))
 
 

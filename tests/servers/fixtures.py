@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from servers.gitea import GiteaServer, gitea_options
 from servers.lanes import absent, leave_out, left_out, need
 from servers.processes import CannotStartError
+from servers.programs import find_program
 from servers.registry import DockerRegistry, registry_options
 from servers.sharing import run_folder, share
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 _LOG_LINES = 40
 _LOGS = pytest.StashKey[list[tuple[str, Path, int]]]()
@@ -45,6 +50,19 @@ def docker_registry() -> DockerRegistry:
     except CannotStartError as error:
         pytest.fail(f"lane registry: docker-registry did not start: {error}", pytrace=False)
     return DockerRegistry.of(record)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A browser without a window."""
+    need("browser")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = find_program("chromium-headless-shell")
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(autouse=True)
