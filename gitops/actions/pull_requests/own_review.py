@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.pull_requests.decide import Approving, Decided
-from gitops.actions.pull_requests.merge import merge_pull_requests
+from gitops.actions.pull_requests.landing import first_of_each
+from gitops.actions.pull_requests.merge import merge_decided
 from gitops.core.report import Proposal, WriteReport
 from gitops.errors import NotFound, Refused, Unavailable
 from gitops.ports import GatedForge
@@ -22,18 +23,18 @@ def approve_by_review(
     """Review the very heads that were looked at, then merge what may be merged by now.
 
     What still waits for others is told, and is no error: the approval is given, or would be where
-    nothing is written. Raises what
-    `merge_pull_requests` does before anything was given, Refused where the forge does not take it.
+    nothing is written. Raises what `merge_decided` does before anything was given, Refused where
+    the forge does not take it.
     """
     decided = approving.decide(approving.look(tip))
     approving.ask(decided)
-    given = [_review(forge, one, gives=not session.dry_run) for one in _apart(decided)]
+    given = [_review(forge, one, gives=not session.dry_run) for one in first_of_each(decided)]
     does = "would be" if session.dry_run else "is"
     told = tuple(
         f"{one.overlay.label}: #{one.number} {does} approved in your name" for one in given
     )
     try:
-        report = merge_pull_requests(session, forge, approving, tip)
+        report = merge_decided(session, forge, approving, tip, decided)
     except Refused as error:
         return WriteReport(
             action="approve",
@@ -45,11 +46,6 @@ def approve_by_review(
             hint=error.hint,
         )
     return replace(report, notes=(*told, *report.notes))
-
-
-def _apart(decided: list[Decided]) -> list[Decided]:
-    """Return one of each proposal: a review is of all that its branch has."""
-    return list({one.present.branch: one for one in reversed(decided)}.values())[::-1]
 
 
 def _review(forge: GatedForge, decided: Decided, *, gives: bool) -> Proposal:

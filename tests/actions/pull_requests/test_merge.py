@@ -22,6 +22,7 @@ from gitops.errors import Conflict, NotFound, Refused, Unavailable, UsageError
 from gitops.ports import Contribution, NoForge, Protection
 
 BEN = Identity("Ben", "ben@example.com")
+CARA = Identity("Cara", "cara@example.com")
 
 
 @pytest.fixture
@@ -410,6 +411,20 @@ def test_a_person_is_asked_once_with_the_address(world: World) -> None:
         approve(world.session(BEN), ApproveRequest(Named(("prod",))), confirm=no)
 
     assert ["https://forge.example/pulls/1"] == [url for one in shown for url in one.urls]
+    assert "merge" not in world.forge.calls
+
+
+def test_what_came_while_a_person_read_counts(world: World) -> None:
+    """A hold that landed while somebody looked at the preview is in the way of their yes."""
+    world.forge.approve(1, "ana")
+
+    def yes(_: ApprovalPreview) -> bool:
+        hold(world.session(CARA), Named(("prod",)), reason="INC-9")
+        return True
+
+    with pytest.raises(Refused, match="held"):
+        approve(world.session(BEN), ApproveRequest(Named(("prod",))), confirm=yes)
+
     assert "merge" not in world.forge.calls
 
 
