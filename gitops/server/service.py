@@ -77,7 +77,7 @@ class Service:
         self.people: Sequence[Person] = ()
         self.hub = EventHub()
         self.workers = Workers()
-        self._provers = Workers(threads=4)
+        self._provers = Workers(threads=4, waiting=1000)
         self.doors = Doors(self._opened)
         self.desk = Desk(settings.repository, settings.branch)
         if settings.demo:

@@ -69,6 +69,7 @@ class AskedFor(Struct, frozen=True):
             fresh=self.id is None,
             personal=self.verb == "approve" and self.person.via != "loopback",
             token=own_token_of(self.person),
+            caller=self.person.id if self.person.via != "loopback" else "",
         )
 
 

@@ -27,7 +27,7 @@ from gitops.server.api.answers import (
 )
 from gitops.server.api.bodies import number_of, place_of, read_body
 from gitops.server.api.openapi import description
-from gitops.server.writer.order import CallOrder, KeyReused
+from gitops.server.writer.order import LOOK, CallOrder, KeyReused
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
@@ -101,12 +101,13 @@ class _Api:
         return act
 
     async def call(self, request: Request) -> Response:
-        require_person(request)
+        person = require_person(request)
         name = id_of(request.path_params["id"]) or ""
         desk = self._service.desk
         call = desk.find(name)
         if call is None:
-            call = await self._service.workers.run(desk.look, CallOrder(name, "look", "", _unknown))
+            order = CallOrder(name, LOOK, "", _unknown, caller=person.id)
+            call = await self._service.workers.run(desk.look, order)
             return await answer_of(call, wait_of(""))
         prefer = request.headers.get("prefer")
         return await answer_of(call, wait_of(prefer) if prefer is not None else 0.0)

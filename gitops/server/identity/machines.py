@@ -44,6 +44,11 @@ class Machines:
         self._policy = policy
         self._now = now
 
+    def asks_for(self, token: str) -> bool:
+        """Say whether `person` may ask an issuer about this token, and so may block."""
+        fits = token.isascii() and len(token) <= LONGEST and token.count(".") == 2
+        return fits and _issuer_of(token) in self._issuers
+
     def person(self, token: str) -> Person:
         """Return the job. Raises Unproved, and Unavailable where its issuer is away."""
         if not token or len(token) > LONGEST or not token.isascii():

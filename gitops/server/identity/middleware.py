@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from gitops.errors import GitopsError
 from gitops.server.identity.unproved import Unproved
-from gitops.server.workers import CALLER
 
 if TYPE_CHECKING:
     from gitops.server.identity.identity import IdentityDoor
@@ -47,7 +46,6 @@ class KnowsWhoAsks:
         path = scope["path"]
         if path not in _FOR_ALL and not path.startswith(_FOR_ALL_BELOW):
             client = scope.get("client")
-            CALLER.set(f"from {client[0]}" if client else None)  # until they are known
             try:
                 person = await self._identity.person(scope["headers"], client and client[0])
                 if person is None and not self._identity.open:
@@ -56,5 +54,4 @@ class KnowsWhoAsks:
                 await self._refuse(Request(scope), error)(scope, receive, send)
                 return
             state["person"] = person
-            CALLER.set(None)
         await self._app(scope, receive, send)

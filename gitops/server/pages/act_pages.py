@@ -25,7 +25,7 @@ from gitops.server.forms import read_form
 from gitops.server.identity.person import Person
 from gitops.server.pages.act_forms import pins_of, read_body
 from gitops.server.pages.render import Pages
-from gitops.server.writer.order import Call, CallOrder, KeyReused, Outcome
+from gitops.server.writer.order import LOOK, Call, CallOrder, KeyReused, Outcome
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
@@ -115,7 +115,9 @@ class _ActPages:
             raise NotFound("no page has this address")
         call = self._service.desk.find(name)
         if call is None:
-            order = CallOrder(name, "look", "", _unknown)
+            check_acts(self._service)  # where nobody acts there is nothing to look for
+            caller = require_person(request).id
+            order = CallOrder(name, LOOK, "", _unknown, caller=caller)
             call = await self._service.workers.run(self._service.desk.look, order)
             await wait_for(call, _PATIENCE)
         outcome = call.outcome or Outcome()

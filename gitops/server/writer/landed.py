@@ -17,11 +17,12 @@ from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.report import Committed, WriteReport
 from gitops.errors import NotFound, UsageError
 from gitops.ports.kept import KeptRepository
-from gitops.server.writer.order import CallOrder, OtherCall
+from gitops.server.writer.order import LOOK, CallOrder, OtherCall
 from gitops.server.writer.round import Round
 
 _MARGIN: Final = 300.0  # seconds that the clocks of machines may be apart
 _UNTIMED: Final = 3600.0  # seconds that are looked back for an id that does not tell its time
+_DAY: Final = 86_400.0
 _MOST: Final = 4096  # commits
 
 
@@ -95,6 +96,8 @@ class _BranchIds:
         name = order.id
         made = made_at(name)
         since = (made if made is not None else now - _UNTIMED) - _MARGIN
+        if since < now - _UNTIMED - _MARGIN:
+            since -= since % _DAY  # so that a row of ids, each older, is one look and not many
         if tip != self.tip or since < self.since:
             since = min(since, now - _UNTIMED)
             found = repository.newest(tip, since, _MOST)
@@ -108,7 +111,7 @@ class _BranchIds:
             self.ids = {one: info.commit for one, info in infos.items()}
             self._infos, self.orders = infos, {}
         info = self._infos.get(name)
-        same = self.orders.get(name, order.digest) == order.digest or order.verb == "look"
+        same = self.orders.get(name, order.digest) == order.digest or order.verb == LOOK
         if not same or (info is not None and not order.made(info)):
             raise OtherCall(name)
         return self.ids.get(name)

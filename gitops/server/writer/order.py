@@ -30,6 +30,9 @@ RANKS: Final = {
 }
 """The order in which a batch is planned: the way back first, what CI sends last."""
 
+LOOK: Final = "look"
+"""Stands for the verb of a call that only asks what became of an id."""
+
 ACTOR: Final = "Gitops-Actor"
 _SAME_WORD: Final = ("rollback", "undo", "hold", "resume", "promote", "deploy")
 """Verbs that their commits name; what an approval lets in keeps its own."""
@@ -63,6 +66,7 @@ class CallOrder(Struct, frozen=True):
         run: does it with a session, as the command line does.
         author: of what it commits; None: whoever runs the server.
         trailers: what its commits say beside: (`Gitops-Actor`, `user:ana@example.com`).
+        caller: whom it is counted for where many wait; "" for nobody in particular.
         fresh: the id was made for this very call, so that nothing of it can have landed.
         personal: a forge must hear it from the person, by `token`; nothing prints that.
     """
@@ -76,6 +80,7 @@ class CallOrder(Struct, frozen=True):
     fresh: bool = False
     personal: bool = False
     token: OwnToken | None = None
+    caller: str = ""
 
     def made(self, info: CommitInfo) -> bool:
         """Say whether a commit that has this id is of this call, as far as it says whose it is."""
@@ -125,8 +130,13 @@ class Call:
 
     @property
     def place(self) -> tuple[int, int]:
-        """Where it stands in a queue: by its verb, then first come, first served."""
-        return RANKS.get(self.order.verb, max(RANKS.values())), self.number
+        """Where it stands among calls of nobody in particular: first come, first served."""
+        return self.rank, self.number
+
+    @property
+    def rank(self) -> int:
+        """Where its verb stands in a batch."""
+        return RANKS.get(self.order.verb, max(RANKS.values()))
 
     @property
     def outcome(self) -> Outcome | None:

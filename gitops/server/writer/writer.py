@@ -26,6 +26,7 @@ from gitops.ports import Lost, RefUpdate
 from gitops.server.writer.flight import Flight, PushLanded, Verdict
 from gitops.server.writer.landed import LandedIds
 from gitops.server.writer.order import Call, CallOrder, KeyReused, Outcome
+from gitops.server.writer.queue import CallQueue
 from gitops.server.writer.round import Round
 from gitops.server.writer.turn import Turn
 from gitops.wiring.kept import Door
@@ -65,13 +66,12 @@ class Writer:
     ) -> None:
         self.figures = Figures()
         self._door = door
-        self._most_waiting = most_waiting
         self._ceiling = most_at_once
         self._most = most_at_once
         self._turn = Turn()
         self._landed = LandedIds(door.repository)
         self._changed = threading.Condition()
-        self._queue: list[Flight] = []
+        self._queue = CallQueue(most_waiting)
         self._flying: set[Flight] = set()
         self._known: dict[str, Call] = {}
         self._count = 0
@@ -110,13 +110,11 @@ class Writer:
     def _queued(self, order: CallOrder, now: float) -> Call:
         if self._stops:
             raise Unavailable("the server is about to stop", hint="send it again in a moment")
-        if len(self._queue) >= self._most_waiting:
-            raise Unavailable(
-                f"{len(self._queue)} calls wait already", hint="send it again in a moment"
-            )
+        self._queue.check(order)
         self._count += 1
         call = Call(order, self._count, now)
-        self._queue.append(Flight(call, self._door, self._turn, self._landed, self._has_ended))
+        flight = Flight(call, self._door, self._turn, self._landed, self._has_ended)
+        self._queue.add([flight])
         self._changed.notify_all()
         return call
 
@@ -173,9 +171,7 @@ class Writer:
                 self._changed.wait_for(lambda: not self._paused and (self._queue or self._stops))
                 if not self._queue:
                     return
-                self._queue.sort(key=lambda flight: flight.call.place)
-                batch = self._queue[: self._most]
-                self._queue = self._queue[self._most :]
+                batch = self._queue.take(self._most)
                 if not self._flying:
                     with self._turn:
                         self._door.repository.again()
@@ -183,7 +179,7 @@ class Writer:
             again = self._round(batch)
             with self._changed:
                 self._flying.difference_update(again)
-                self._queue += again
+                self._queue.add(again)
             self._rest()
 
     def _rest(self) -> None:
