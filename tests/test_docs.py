@@ -261,6 +261,7 @@ KOREAN = {
     "README.ko.md": "README.md",
     "docs/ko/tutorial.md": "docs/tutorial.md",
     "docs/ko/bump-from-ci.md": "docs/how-to/bump-from-ci.md",
+    "docs/ko/deploy-on-push.md": "docs/how-to/deploy-on-push.md",
     "docs/ko/promote.md": "docs/how-to/promote.md",
     "docs/ko/qa.md": "docs/how-to/qa.md",
     "docs/ko/roll-back.md": "docs/how-to/roll-back.md",

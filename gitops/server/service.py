@@ -25,11 +25,14 @@ from gitops.server.doors import Doors, Opened
 from gitops.server.identity.identity import IdentityDoor
 from gitops.server.identity.person import Person
 from gitops.server.identity.rights import WHOLE, may
+from gitops.server.images.asker import RegistryAsker
+from gitops.server.images.updater import INTERVAL, ImageUpdater
 from gitops.server.notifications.teller import Teller
 from gitops.server.notifications.turn import turn_of
-from gitops.server.settings import ServerSettings, channels_of
+from gitops.server.settings import ServerSettings, channels_of, interval_of
 from gitops.server.workers import Workers
 from gitops.server.writer.desk import Desk
+from gitops.wiring.kept import open_registry, system_clock
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
@@ -69,6 +72,7 @@ class Service:
         aftermaths: watches what comes of rollbacks by itself.
         turn: whether this replica is the one that tells.
         teller: tells people what happened, where they have channels.
+        images: deploys images that were pushed.
         people: whom one may be in the demo.
     """
 
@@ -108,6 +112,14 @@ class Service:
         )
         if not settings.read_only:
             self.clusters.on_change(self.signals.heard)
+        self.images = ImageUpdater(
+            self.doors.session,
+            self.desk.submit,
+            self._state,
+            RegistryAsker(open_registry, system_clock(), lambda: self.images.wake()).ask,
+            self._images_changed,
+            every=interval_of(settings.file) or INTERVAL,
+        )
         self._own: Person | None = None
         self.identity = IdentityDoor(
             settings.identity(),
@@ -189,6 +201,8 @@ class Service:
         self.teller.start()
         self.pulls.start()
         self.signals.start()
+        if not self.settings.read_only:
+            self.images.start()
 
     def stop(self) -> None:
         """End the streams, so that the server can stop; on the event loop."""
@@ -198,11 +212,13 @@ class Service:
         self.pulls.stop()
         self.teller.stop()
         self.signals.stop()
+        self.images.stop()
 
     def close(self) -> None:
         """Do what waits to be written, and let go of everything."""
         self.board.join()
         self.pulls.join()
+        self.images.join()
         if self._followed is not None:
             self._followed.close_others(())
         self._held.close()
@@ -260,6 +276,12 @@ class Service:
             return earlier
         self.clusters.take(state, live.lives)
         return Board(state, name, live, earlier)
+
+    def _images_changed(self) -> None:
+        board = self.board.current()
+        if board is not None:
+            self._tell(board)
+        self.board.wake()  # what was deployed
 
     def _tell(self, board: Board) -> None:
         self.hub.publish("board", board.mark)

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from gitops.config.patterns import DURATION, explain_duration
 from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
+from gitops.core.text.plain import read_duration
 from gitops.core.yamltext import compose_first
 from gitops.errors import ConfigError, ManifestError, NotFound, UsageError
 from gitops.server.identity.keys import IDENTITY_KEYS
@@ -23,6 +25,7 @@ _URL = r"https?://[^\s/?#@]+"
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?"
 _WORD = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ADDRESS = r"(?!file:)[a-z][a-z0-9+.-]*://[^\s]+"
+_SHORTEST_INTERVAL = 10.0  # seconds
 _LARGEST = 1 << 20  # bytes of the file
 
 _CHANNEL = Table(
@@ -115,6 +118,17 @@ KEYS: Mapping[str, Key] = {
         "Where traces go (extra [traces]); left out: where OTEL_EXPORTER_OTLP_ENDPOINT says.",
     ),
     "hooks": _HOOKS,
+    "images": Key(
+        Table(
+            {
+                "interval": Key(
+                    Text(DURATION, explain_duration),
+                    "How often registries are asked at the least, 10s or more; left out: 2m.",
+                )
+            }
+        ),
+        "How images are looked for that are deployed when they are pushed (`on: push`).",
+    ),
     **IDENTITY_KEYS,
 }
 
@@ -204,6 +218,13 @@ def hooks_of(file: Value | None) -> tuple[HookRow, ...]:
     """Return the hooks of a settings file."""
     rows = file.list("hooks") if file is not None else ()
     return tuple(HookRow(row.get("kind"), row.get("name"), row.get("secret")) for row in rows)
+
+
+def interval_of(file: Value | None) -> float | None:
+    """Return the seconds between two looks at registries that nobody asked for; None: as usual."""
+    table = file.keys.get("images") if file is not None else None
+    text = table.get("interval") if table is not None else ""
+    return max(read_duration(text).total_seconds(), _SHORTEST_INTERVAL) if text else None
 
 
 def channels_of(file: Value | None) -> dict[str, tuple[str, ...]]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo import GitRepository
     from gitops.core.environments.environment import Config
     from gitops.core.forges.token import OwnToken
-    from gitops.ports import GatedForge, NoForge
+    from gitops.ports import Clock, GatedForge, NoForge, Registry
     from gitops.ports.kept import KeptRepository
+
+_LONGEST_ANSWER = 15.0  # seconds that one question to a registry may take
 
 
 class Door(Struct, frozen=True):
@@ -77,6 +79,20 @@ def open_door(location: str, branch: str | None = None, *, budget: float = 60.0)
             return replace(made, work_tree=tree, load_config=read, kept=kept, **silent)
 
         yield Door(repository, session, lambda token: _forge_as(repository, token, budget))
+
+
+def system_clock() -> Clock:
+    """Return the time of this machine."""
+    from gitops.adapters.local.clock import SystemClock
+
+    return SystemClock()
+
+
+def open_registry() -> AbstractContextManager[Registry]:
+    """Open registries for whoever asks them beside a session, by the credentials of now."""
+    from gitops.adapters.registry.registry import OciRegistry
+
+    return closing(OciRegistry(os.environ, system_clock(), _LONGEST_ANSWER))
 
 
 def _forge_as(

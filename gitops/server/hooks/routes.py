@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import re
 from typing import TYPE_CHECKING
 
 from starlette.requests import Request
@@ -20,7 +20,8 @@ from gitops.server.settings import HookRow, hooks_of
 if TYPE_CHECKING:
     from gitops.server.service import Service
 
-_AT_MOST_EVERY = 1.0  # seconds: a look costs little, and a thousand hooks are one
+# Registries have types of their own: application/vnd.docker.distribution.events.v2+json.
+_JSON = re.compile(r"application/(?:[A-Za-z0-9.-]+\+)?json\b.*")
 
 
 def hook_routes(service: Service) -> list[BaseRoute]:
@@ -41,7 +42,6 @@ class _Hooks:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._rows = {(one.kind, one.name): one for one in hooks_of(service.settings.file)}
-        self._woken = 0.0
 
     async def take(self, request: Request) -> Response:
         """Prove it, then do what it may cause."""
@@ -54,7 +54,7 @@ class _Hooks:
         headers = dict(request.headers.items())
         if not is_proved(row.kind, row.secret, headers, body):
             raise Unproved("the hook is not signed with the secret of the settings")
-        if not request.headers.get("content-type", "").startswith("application/json"):
+        if _JSON.fullmatch(request.headers.get("content-type", "")) is None:
             raise UsageError("a hook is JSON: set its content type to application/json")
         if row.kind == "alertmanager":
             return await self._alerts(row, body)
@@ -62,11 +62,10 @@ class _Hooks:
         return JSONResponse({"outcome": "looking"}, 202)
 
     def _look(self) -> None:
-        now = time.monotonic()
-        if now - self._woken >= _AT_MOST_EVERY:
-            self._woken = now
-            self._service.board.wake()
-            self._service.pulls.ask_again()
+        """Wake whoever looks; each bounds by itself how often, and none forgets the last one."""
+        self._service.board.wake()
+        self._service.pulls.ask_again()
+        self._service.images.wake()
 
     async def _alerts(self, row: HookRow, body: bytes) -> Response:
         """Answer when what is to be done is done: else Alertmanager sends it again."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from urllib.parse import urlencode
 
 from msgspec import Struct
 
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.server.board.board import Board, BoardCell
+from gitops.server.images.updater import PushedImage, PushedImages
 
 ROWS = 100
 _LONGEST = 200  # characters of a search
@@ -46,6 +48,28 @@ class ShownImages(Struct, frozen=True):
         """Return the address of another page."""
         told = {"q": self.text, "page": str(page)}
         return f"/images?{urlencode({key: one for key, one in told.items() if one})}"
+
+
+class ShownPushed(Struct, frozen=True):
+    """What was found of images that are deployed when they are pushed: what stays out first.
+
+    Attributes:
+        more: how many are not among `images`.
+    """
+
+    at: datetime
+    images: Sequence[PushedImage]
+    more: int
+    problems: Mapping[str, str]
+
+
+def shown_pushed(known: PushedImages | None) -> ShownPushed | None:
+    """Return what the page shows of it; None: nothing is deployed when it is pushed."""
+    if known is None:
+        return None
+    ordered = sorted(known.images, key=lambda one: one.finding.is_current)
+    more = max(len(ordered) - ROWS, 0)
+    return ShownPushed(known.at, ordered[:ROWS], more, known.problems)
 
 
 def shown_images(board: Board, given: Mapping[str, str]) -> ShownImages:

@@ -19,7 +19,7 @@ from gitops.server.identity.person import Person
 from gitops.server.pages.board_page import read_query, shown_board
 from gitops.server.pages.data_page import data_routes
 from gitops.server.pages.git_pages import git_page_routes
-from gitops.server.pages.images_page import shown_images
+from gitops.server.pages.images_page import shown_images, shown_pushed
 from gitops.server.pages.insights_page import insights_routes
 from gitops.server.pages.language import COOKIE as LANGUAGE_COOKIE
 from gitops.server.pages.language import LANGUAGES, translations
@@ -211,7 +211,10 @@ class _BoardPages:
     async def images(self, request: Request) -> Response:
         """Which images run where."""
         shown = shown_images(self._pages.board(), request.query_params)
-        return self._pages.render(request, "images.html", here="images", live=True, shown=shown)
+        pushed = shown_pushed(self._service.images.known)
+        return self._pages.render(
+            request, "images.html", here="images", live=True, shown=shown, pushed=pushed
+        )
 
     async def alerts(self, request: Request) -> Response:
         """What alerts came in, and what came of the rollbacks that were their doing."""

@@ -20,11 +20,13 @@ from gitops import __version__
 from gitops.server.board.board import BoardCell
 
 if TYPE_CHECKING:
+    from gitops.server.images.updater import ImageUpdater
     from gitops.server.service import Service
 
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 _PLACE = ("environment", "app")
+_IMAGE_PLACE = ("image", *_PLACE)
 
 
 class Metrics:
@@ -64,6 +66,7 @@ class Metrics:
         yield _gauge("gitops_workers_busy", "Calls that run or wait", service.workers.busy)
         yield _gauge("gitops_board_looks", "Looks at Git since the start", keeper.looks)
         yield _gauge("gitops_board_age_seconds", "Age of the last look that worked", keeper.age())
+        yield from _images(service.images)
         if board is not None:
             yield from _cells(list(board.cells()))
 
@@ -89,6 +92,31 @@ def _gauge(name: str, help_text: str, value: float, **labels: str) -> GaugeMetri
     family = GaugeMetricFamily(name, help_text, labels=tuple(labels))
     family.add_metric(tuple(labels.values()), value)
     return family
+
+
+def _images(updater: ImageUpdater) -> Iterator[GaugeMetricFamily]:
+    """Yield how looking for pushed images goes."""
+    yield _gauge("gitops_image_looks", "Looks at registries since the start", updater.looks)
+    deploys = GaugeMetricFamily(
+        "gitops_image_deploys", "Deploys of pushed images since the start", labels=("outcome",)
+    )
+    for outcome, number in sorted(updater.outcomes.items()):
+        deploys.add_metric((outcome,), number)
+    yield deploys
+    known = updater.known
+    if known is None:
+        return
+    waiting = GaugeMetricFamily(
+        "gitops_image_stays_out", "Whether a newer pushed image stays out", labels=_IMAGE_PLACE
+    )
+    for one in known.images:
+        found = one.finding
+        place = (found.image, found.overlay.environment.name, found.overlay.app or "")
+        waiting.add_metric(place, float(found.found is not None and bool(found.why)))
+    yield waiting
+    yield _gauge(
+        "gitops_image_problems", "Images that registries tell nothing of", len(known.problems)
+    )
 
 
 def _cells(cells: list[BoardCell]) -> Iterator[GaugeMetricFamily]:
