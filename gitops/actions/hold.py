@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _MANY = 20  # overlays of one environment that are worth its page of the index
 
+_MOST_TYPED = 12  # overlays in a command that somebody is told to type
 _FEW = 5  # overlays, of which each is told what goes there next
 
 
@@ -219,6 +220,8 @@ def _refuse_held(scopes: Sequence[_Scope]) -> None:
         )
     others = [scope.argument for scope in scopes if scope.standing is None]
     rest = f"`gitops hold {' '.join(others)} --reason TEXT` holds the others; " if others else ""
+    if len(others) > _MOST_TYPED:
+        rest, lifts = "", f"{lifts}; then the same again holds all"
     raise Refused(
         f"{told_labels([scope.label for scope, _ in held])} of these are already held: "
         "nothing was held",
@@ -240,27 +243,30 @@ def resume(session: Session, named: Named | None) -> WriteReport:
         scopes = _held_scopes(tip, named)
         held = [(scope, standing) for scope in scopes if (standing := scope.standing) is not None]
         _begin(session, tip, named, begun)
-        free = [_not_held(session, tip, scope) for scope in scopes if scope.standing is None]
+        free = {
+            scope.label: _not_held(session, tip, scope)
+            for scope in scopes
+            if scope.standing is None
+        }
         if not held:
-            return free[0] if len(free) == 1 else _none_held(free)
+            return next(iter(free.values())) if len(free) == 1 else _none_held(free)
         title = "resume"
         if len({(one.by, one.reason) for _, one in held}) == 1:
             title += f" (held by {held[0][1].by}: {held[0][1].reason})"
         outlasting = _held_by_itself(tip) if named is None else ()
-        notes = (
-            f"{scope.label} was held by {standing.by}: {standing.reason}"
-            for scope, standing in held
-        )
+        lifted = [
+            (scope.label, f"held by {standing.by}: {standing.reason}") for scope, standing in held
+        ]
         return Plan(
             action="resume",
             commits=_commits(session, "resume", [(scope, None) for scope, _ in held], title=title),
             notes=(
-                *notes,
-                *(note for plan in free for note in plan.notes),
+                *_alike(lifted, "was"),
+                *_free_notes(free),
                 *_prospects(session, tip, [scope.overlay for scope, _ in held]),
             ),
             warnings=(
-                *(text for plan in free for text in plan.warnings),
+                *(text for plan in free.values() for text in plan.warnings),
                 *(f"{label} stays held: it has a hold of its own" for label in outlasting),
             ),
         )
@@ -269,13 +275,38 @@ def resume(session: Session, named: Named | None) -> WriteReport:
     return _tell(session, done.report, _overlays(done.tip, named), begun)
 
 
-def _none_held(free: Sequence[Plan]) -> Plan:
+def _free_notes(free: Mapping[str, Plan]) -> tuple[str, ...]:
+    """Say which of several are not held."""
+    return _alike([(label, "not held") for label, plan in free.items() if plan.hold is None], "is")
+
+
+def _alike(told: Sequence[tuple[str, str]], verb: str) -> tuple[str, ...]:
+    """Return a sentence for each of a few (label, what it is); of many one for all that are alike.
+
+    `verb` is `is` or `was`.
+    """
+    together: dict[str, list[str]] = {}
+    for label, text in told:
+        together.setdefault(text, []).append(label)
+    plural = {"is": "are", "was": "were"}[verb]
+    return tuple(
+        sentence
+        for text, labels in together.items()
+        for sentence in (
+            [f"{label} {verb} {text}" for label in labels]
+            if len(labels) <= _FEW
+            else [f"{told_labels(labels)} {plural} {text}"]
+        )
+    )
+
+
+def _none_held(free: Mapping[str, Plan]) -> Plan:
     """Return what is told where several were named, and none of them is held."""
     return Plan(
         action="resume",
-        notes=tuple(dict.fromkeys(note for plan in free for note in plan.notes)),
-        warnings=tuple(text for plan in free for text in plan.warnings),
-        hint=next((plan.hint for plan in free if plan.hint is not None), None),
+        notes=_free_notes(free),
+        warnings=tuple(text for plan in free.values() for text in plan.warnings),
+        hint=next((plan.hint for plan in free.values() if plan.hint is not None), None),
     )
 
 

@@ -27,6 +27,7 @@ from gitops.core.environments.layout import (
 )
 from gitops.core.kustomization import FILE_NAMES, image_values
 from gitops.core.kustomization.references import join, read_references
+from gitops.core.text.plain import some_of
 from gitops.core.yamltext import quote
 from gitops.errors import ManifestError, Refused, UsageError
 from gitops.ports import Renderer
@@ -263,23 +264,18 @@ def _write(
 def _doubts(layout: Layout) -> Iterator[str]:
     if layout.unpinned:
         yield (
-            f"{_some(layout.unpinned)} pin no image, so there is nothing to change: "
+            f"{some_of(layout.unpinned, _SHOWN)} pin no image, so there is nothing to change: "
             "`gitops init --add-images` names those that are built"
         )
     if layout.unknown:
-        yield f"{_some(layout.unknown)} pin images and belong to no environment here"
+        yield f"{some_of(layout.unknown, _SHOWN)} pin images and belong to no environment here"
     if layout.ignored:
         yield (
-            f"left out: {_some(layout.ignored)}: branches are named after apps, and theirs would "
-            "clash with gitops/ledger or an environment's; rename the folder to have the app in"
+            f"left out: {some_of(layout.ignored, _SHOWN)}: branches are named after apps, and "
+            "theirs would clash with others; rename the folder to have the app in"
         )
     if not any(row.kind == "prod" for row in layout.environments):
         yield "no environment looks like prod: none asks for an approval"
-
-
-def _some(paths: Sequence[str]) -> str:
-    more = len(paths) - _SHOWN
-    return ", ".join(paths[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
 
 def scaffold(

@@ -25,6 +25,7 @@ from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.releases.history import Release
 from gitops.core.releases.lookup import FULL, find_commit
 from gitops.core.report import WriteReport
+from gitops.core.text.plain import some_of
 from gitops.errors import GitopsError, NotFound, UsageError
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
@@ -114,7 +115,7 @@ def _overlays(tip: Tip, request: WaitRequest) -> tuple[Overlay, ...]:
     if len(found) > 1 and (request.commit is not None or request.asked is not None):
         raise UsageError(
             f"{request.named.text} stands for several overlays: say which with --app, or APP/ENV",
-            hint=", ".join(overlay.label for overlay in found),
+            hint=some_of([overlay.label for overlay in found], 12),
         )
     for overlay in found:
         _check(overlay)

@@ -50,10 +50,20 @@ def validate(location: str, branch: str | None, *, build: bool | None = None) ->
         builds = TrialBuilds(_renderer(build), None if build else _MOST_BUILDS, count=who_counts())
         now = SystemClock().now()
         released = _released(repository, here=snapshot is not None)
-        return run(
+        report = run(
             *(looked_at, _load_config, now, repository.snapshot, builds, released, sources.heads),
             index=repository.index(),
         )
+        tree = repository.work_tree() if snapshot is not None and report.exit_code else None
+        if tree is None or not tree.sparse:
+            return report
+        from msgspec.structs import replace
+
+        left_out = (
+            "this checkout is sparse: what Git left out of it counts as missing; "
+            f"`gitops validate --branch {tree.branch or 'main'}` looks at what was pushed"
+        )
+        return replace(report, notes=(*report.notes, left_out))
 
 
 def data_check(location: str, branch: str | None, names: Sequence[str]) -> DataReport:

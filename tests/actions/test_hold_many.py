@@ -10,7 +10,7 @@ from gitops.actions.hold import hold, resume
 from gitops.adapters.gitrepo.cache.index import KeptIndex
 from gitops.core.git.message import trailers
 from gitops.errors import NotFound, Refused, UsageError
-from groups_world import APPS, PRODUCTION, GroupsWorld
+from groups_world import APPS, PRODUCTION, GroupsWorld, path_of, pinned
 
 
 def held(world: GroupsWorld) -> set[str]:
@@ -94,6 +94,24 @@ def test_resume_lifts_what_is_held_of_a_group() -> None:
     assert "api/prod-eu was held by Ana: INC-1" in report.notes
     assert "web/prod-us is not held" in report.notes
     assert "unchanged" == again.outcome
+
+
+def test_many_are_told_in_one_line() -> None:
+    """Of hundreds nobody reads each; a command to type names a few overlays, or none of them."""
+    world = GroupsWorld()
+    more = [f"app-{number}" for number in range(20)]
+    world.repository.commit({path_of(app, "prod-us"): pinned(app, "1.0") for app in more})
+    hold(world.session(), Named(("prod-us",), ("api",)), reason="INC-1")
+    with pytest.raises(Refused) as error:
+        hold(world.session(), Named(("prod-us",)), reason="INC-2")
+    several = resume(world.session(), Named(("prod-us",)))
+    hold(world.session(), Named(("prod-us",)), reason="INC-3")
+    all_of_them = resume(world.session(), Named(("prod-us",)))
+
+    assert "`gitops resume api/prod-us` lifts it; then the same again holds all" == error.value.hint
+    assert "api/prod-us was held by Ana: INC-1" in several.notes
+    assert "app-0/prod-us, app-1/prod-us and 20 more are not held" in several.notes
+    assert "api/prod-us, app-0/prod-us and 21 more were held by Ana: INC-3" == all_of_them.notes[0]
 
 
 def test_what_is_not_there_is_refused_whole() -> None:

@@ -12,7 +12,10 @@ from msgspec import Struct
 from gitops.actions.context.overlays import apps_of, find_app, find_environment, overlays_of
 from gitops.actions.context.session import Tip
 from gitops.core.environments.environment import Config, Environment, Overlay
+from gitops.core.text.plain import some_of
 from gitops.errors import NotFound, UsageError
+
+_MOST_TOLD = 12  # overlays or apps that a message lists
 
 
 class Named(Struct, frozen=True):
@@ -116,7 +119,7 @@ def overlays_in_row(tip: Tip, one: NamedRow) -> Iterator[Overlay]:
         if found is not None:
             yield found
         elif one.alone:
-            known = ", ".join(apps_of(home, row)) or "none yet"
+            known = some_of(apps_of(home, row), _MOST_TOLD) or "none yet"
             raise NotFound(f"no app {app!r} in environment {row.name}; there are {known}")
     if one.apps:
         return
@@ -140,11 +143,11 @@ def find_overlay(tip: Tip, name: str, app: str | None = None) -> Overlay:
     if len(rows) > 1:
         raise UsageError(
             f"{name} stands for several overlays: say which",
-            hint=", ".join(overlay.label for overlay in found),
+            hint=some_of([overlay.label for overlay in found], _MOST_TOLD),
         )
     raise UsageError(
         f"environment {rows[0].row.name} has an overlay for each app: say which with --app",
-        hint=f"apps: {', '.join(str(overlay.app) for overlay in found)}",
+        hint=f"apps: {some_of([str(overlay.app) for overlay in found], _MOST_TOLD)}",
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gitops.documents.reports import JsonDocument
 
 _SHORT = 7
+_MOST_REASONS = 30  # lines of an error on a terminal
 
 
 def print_json(document: JsonDocument) -> None:
@@ -49,9 +50,13 @@ def print_error(error: GitopsError, *, as_json: bool) -> None:
     aside("error", first)
     for text in rest:
         remark(f"  {text}")
-    for reason in error.reasons:
-        if reason not in error.message:
-            remark(f"  {reason}")
+    reasons = [reason for reason in error.reasons if reason not in error.message]
+    # A hint below two screens of reasons is read by nobody; a log has them all.
+    shown = _MOST_REASONS if len(reasons) > _MOST_REASONS and sys.stderr.isatty() else len(reasons)
+    for reason in reasons[:shown]:
+        remark(f"  {reason}")
+    if reasons[shown:]:
+        remark(f"  … and {len(reasons) - shown} more lines: `-o json` has all of them")
     if error.hint:
         aside("hint", error.hint)
 

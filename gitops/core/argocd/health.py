@@ -21,7 +21,7 @@ from msgspec import Struct
 from gitops.core.argocd.application import Application, ApplicationRef, Operation
 from gitops.core.argocd.tracking import TrackingMatch
 from gitops.core.kustomization.image import ImageValue, describe_value, split_reference
-from gitops.core.text.plain import one_line
+from gitops.core.text.plain import one_line, some_of
 
 RevisionPosition = Literal["before", "at", "other", "unknown"]
 """Where a commit stands, seen from the release: `at` is the release or a later commit that pins
@@ -332,9 +332,8 @@ def leftovers(application: Application) -> tuple[str, ...]:
 
 def describe_leftovers(extra: Sequence[str]) -> str:
     """Return what a sentence says of `leftovers`."""
-    named = ", ".join(one_line(one, 80) for one in extra[:_MOST_NAMED])
-    more = f" and {len(extra) - _MOST_NAMED} more" if len(extra) > _MOST_NAMED else ""
-    return f"out of sync only by what Git does not ask for: {named}{more}"
+    named = some_of([one_line(one, 80) for one in extra], _MOST_NAMED)
+    return f"out of sync only by what Git does not ask for: {named}"
 
 
 def live_images(application: Application, images: Mapping[str, ImageValue]) -> tuple[str, ...]:

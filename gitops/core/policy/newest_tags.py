@@ -17,7 +17,7 @@ from gitops.core.environments.tag_rules import FittingTag, TagRule
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.releases.branches import Version, parse_version
 from gitops.core.releases.followed import followed_branches, follows_newest
-from gitops.core.text.plain import timestamp
+from gitops.core.text.plain import some_of, timestamp
 from gitops.errors import UsageError
 
 _AHEAD = timedelta(minutes=10)  # that the clock of a builder may be before ours
@@ -200,5 +200,4 @@ def _version(row: Environment, branch: str) -> Version | None:
 def _listed(tags: Collection[SeenTag]) -> str:
     """Return the names of some tags, and how many more there are, with their verb."""
     names = sorted((one.tag for one in tags), reverse=True)
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{', '.join(names[:_NAMED])}{more} {'is' if len(names) == 1 else 'are'}"
+    return f"{some_of(names, _NAMED)} {'is' if len(names) == 1 else 'are'}"

@@ -125,6 +125,12 @@ def day(moment: datetime | None) -> str:
     return moment.astimezone(UTC).date().isoformat() if moment is not None else "unknown"
 
 
+def some_of(names: Sequence[str], most: int) -> str:
+    """Return a list as a sentence has it: all of a few, else the first `most` and how many more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 def count(number: int, word: str, words: str | None = None) -> str:
     """Return `1 file`, `2 files`."""
     return f"{number} {word}" if number == 1 else f"{number} {words or word + 's'}"

@@ -8,6 +8,7 @@ truth where words differ.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from enum import Enum
 from typing import TYPE_CHECKING
@@ -338,9 +339,11 @@ def error_of(verdict: PushVerdict, place: str) -> GitopsError:
 
 def _denied(verdict: PushVerdict, place: str) -> Denied:
     if "dubious ownership" in verdict.words:
+        named = re.search(r"repository at '([^']+)'", verdict.words)
+        folder = shlex.quote(named[1]) if named is not None else "PATH"
         return Denied(
             f"{place} belongs to another user, so Git does not trust it",
-            hint="git config --global --add safe.directory PATH",
+            hint=f"`git config --global --add safe.directory {folder}`, if you do",
         )
     told = "no permission for {}" if verdict.cause is None else "{} cannot be reached"
     hint = _way_out(verdict, place, _CREDENTIALS)

@@ -58,7 +58,8 @@ class Bare:
         if commit is None:
             if not self.refs():
                 raise NotFound(
-                    f"{self._place.name} is empty", hint="make a first commit, then try again"
+                    f"{self._place.name} is empty",
+                    hint="make a first commit (`gitops init` writes one), then try again",
                 )
             raise NotFound(f"no branch {name} in {self._place.name}")
         return BranchTip(name, commit)
