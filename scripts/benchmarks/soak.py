@@ -1,46 +1,61 @@
 """A long load on one server: callers of all verbs, boards and streams that come and go.
 
-Memory, file handles, threads and processes below it are read every few seconds. What grows and
-never stops growing shows between the second quarter of the time and the last one.
+Memory, file handles, threads, processes below it and the files that it keeps are read every few
+seconds. What grows and never stops growing shows between the second quarter of the time and the
+last one.
 """
 
 from __future__ import annotations
 
+import os
 import random
 import statistics
 import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from http.client import HTTPException
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from kill import built, drawn, new_id, releases
 from measure import Wire
 from page_server import PageProcess, opened_streams
+from repositories import git
 from single import say
 
 _CALLERS = 8
-_PAUSE = 0.05  # seconds between two calls of a caller
+_PAUSE = 0.05  # seconds between two calls of a caller,
+_LONG_PAUSE = 1.0  # and where it takes so many minutes that others want to use the machine, too
+_LONG = 20.0
+_SPAN = 5.0  # minutes of a line of the table then
 _STREAMS = 10  # opened and closed again, all the time
 _LOOK = 2.0  # seconds between two looks at the process
-_GROWTH = {"memory": (1.10, 16e6), "handles": (1.0, 8), "threads": (1.0, 8), "processes": (1.0, 2)}
+_GROWTH = {
+    "memory": (1.10, 16e6),
+    "handles": (1.0, 8),
+    "threads": (1.0, 8),
+    "processes": (1.0, 2),
+    "disk": (1.5, 32e6),
+}
 """What may be more in the last quarter than in the second: so many times, and so much on top."""
 
 
 def measure_soak(root: Path, gitops: Sequence[str], minutes: float) -> dict[str, Any]:
-    """Load one server for so long; return what was read of it in each quarter of the time."""
+    """Load one server for so long; return what was read of it, part by part of the time."""
     repository = built(root / "soaked.git")
     over = threading.Event()
     answers: Counter[str] = Counter()
     looks: list[dict[str, float]] = []
+    pause = _LONG_PAUSE if minutes >= _LONG else _PAUSE
     with (
         Wire(root) as wire,
         PageProcess(root, list(gitops), f"{wire.url}/{repository.name}") as served,
     ):
         works = [
-            threading.Thread(target=_write, args=(served, repository, over, answers, number))
+            threading.Thread(target=_write, args=(served, repository, over, answers, number, pause))
             for number in range(_CALLERS)
         ]
         works += [
@@ -51,7 +66,8 @@ def measure_soak(root: Path, gitops: Sequence[str], minutes: float) -> dict[str,
             one.start()
         end, told = time.monotonic() + minutes * 60, time.monotonic()
         while time.monotonic() < end:
-            looks.append({"memory": served.memory(), **served.held()})
+            kept = _size_below(root / "tmp")
+            looks.append({"memory": served.memory(), **served.held(), "disk": kept})
             if time.monotonic() - told > 60:
                 told = time.monotonic()
                 say(f"soak: {sum(answers.values())} answers, {looks[-1]['memory'] / 1e6:.0f} MB")
@@ -59,15 +75,37 @@ def measure_soak(root: Path, gitops: Sequence[str], minutes: float) -> dict[str,
         over.set()
         for one in works:
             one.join()
-    return {"minutes": minutes, "answers": dict(answers), "quarters": _quarters(looks)}
+    parts = max(int(minutes / _SPAN), 4)
+    told = {"commits": len(git(repository, "rev-list", "--all").split()), "answers": dict(answers)}
+    return {
+        "minutes": minutes,
+        **told,
+        "quarters": _parts(looks, 4),
+        "spans": _parts(looks, parts),
+    }
+
+
+def _size_below(folder: Path) -> float:
+    """Return bytes in files; what goes while it is counted counts for nothing."""
+    size = 0.0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):
+                size += os.lstat(f"{place}/{name}").st_size
+    return size
 
 
 def _write(
-    served: PageProcess, repository: Path, over: threading.Event, answers: Counter[str], number: int
+    served: PageProcess,
+    repository: Path,
+    over: threading.Event,
+    answers: Counter[str],
+    number: int,
+    pause: float,
 ) -> None:
     chance, turn = random.Random(number), 0
     heads = releases(repository)
-    while not over.wait(_PAUSE):
+    while not over.wait(pause):
         turn += 1
         if turn % 20 == 0:
             heads = releases(repository)
@@ -99,15 +137,13 @@ def _listen(served: PageProcess, over: threading.Event, answers: Counter[str]) -
             over.wait(1.0)
 
 
-def _quarters(looks: Sequence[dict[str, float]]) -> list[dict[str, float]]:
-    size = max(len(looks) // 4, 1)
+def _parts(looks: Sequence[dict[str, float]], number: int) -> list[dict[str, float]]:
+    """Return the middle values in each of so many parts of the time."""
+    edges = [len(looks) * at // number for at in range(number + 1)]
     return [
-        {
-            name: statistics.median(one[name] for one in looks[start : start + size])
-            for name in _GROWTH
-        }
-        for start in range(0, size * 4, size)
-        if looks[start : start + size]
+        {name: statistics.median(one[name] for one in looks[start:end]) for name in _GROWTH}
+        for start, end in pairwise(edges)
+        if looks[start:end]
     ]
 
 
@@ -121,17 +157,19 @@ def grown(results: dict[str, Any]) -> list[str]:
 
 def soak_text(results: dict[str, Any]) -> str:
     """Return the table."""
-    number = sum(results["answers"].values())
+    number, spans = sum(results["answers"].values()), results["spans"]
     lines = [
-        f"{results['minutes']:.0f} minutes, {number} answers of all verbs, pages and streams:",
+        f"{results['minutes']:.0f} minutes, {number:,} answers of all verbs, pages and streams, "
+        f"{results['commits']:,} commits:",
         "",
-        "| quarter | memory | handles | threads | processes |",
-        "|---|---|---|---|---|",
+        "| minutes | memory | handles | threads | processes | files |",
+        "|---|---|---|---|---|---|",
     ]
-    for at, one in enumerate(results["quarters"], 1):
+    for at, one in enumerate(spans, 1):
         lines.append(
-            f"| {at} | {one['memory'] / 1e6:.0f} MB | {one['handles']:.0f} | "
-            f"{one['threads']:.0f} | {one['processes']:.0f} |"
+            f"| {results['minutes'] * at / len(spans):.0f} | {one['memory'] / 1e6:.0f} MB | "
+            f"{one['handles']:.0f} | {one['threads']:.0f} | {one['processes']:.0f} | "
+            f"{one['disk'] / 1e6:.0f} MB |"
         )
     bad = grown(results)
     lines += ["", f"It grows: {', '.join(bad)}." if bad else "Nothing grows."]

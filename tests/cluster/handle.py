@@ -29,6 +29,7 @@ ALL_CAPABILITIES = frozenset(
         "argocd-api",  # Argo CD's own API and its accounts are in reach
         "components",  # single components can be stopped and started
         "fast-polling",  # Argo CD looks at Git every 10 seconds
+        "metrics",  # so are the figures of Argo CD's controller
         "rights",  # the accounts of objects.ACCOUNTS are there
         "rollouts",  # Argo Rollouts runs
         "webhook",  # Argo CD takes signed push events
@@ -51,6 +52,7 @@ class ClusterHandle:
         git_host: the address of this machine by which the cluster reaches a Git server of a test.
         folder: where logs are, None when they are out of reach.
         argocd: URL of Argo CD's API.
+        metrics: the port on this machine where its controller tells its figures; 0: none.
         load_image: makes an image known to the cluster where not every image is.
     """
 
@@ -62,6 +64,7 @@ class ClusterHandle:
     git_host: str = "127.0.0.1"
     folder: Path | None = None
     argocd: str = ""
+    metrics: int = 0
     password: str = field(default="", repr=False)
     webhook_secret: str = field(default="", repr=False)
     load_image: Callable[[str], None] = lambda _: None

@@ -98,7 +98,7 @@ def kind_handle(record: Mapping[str, Any], folder: Path) -> ClusterHandle:
     allow(record["git_host"])
     return ClusterHandle(
         provider="kind",
-        capabilities=ALL_CAPABILITIES - {"any-image", "components"},
+        capabilities=ALL_CAPABILITIES - {"any-image", "components", "metrics"},
         kubeconfig=Path(record["kubeconfig"]),
         git_host=record["git_host"],
         folder=folder,

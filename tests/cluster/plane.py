@@ -67,6 +67,7 @@ def plane_handle(record: Mapping[str, Any], folder: Path) -> ClusterHandle:
         kubeconfig=Path(record["kubeconfig"]),
         folder=folder,
         argocd=record["argocd"],
+        metrics=record["metrics"],
         password=record["password"],
         webhook_secret=record["webhook_secret"],
     )
@@ -168,6 +169,7 @@ def start(processes: Processes, options: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "kubeconfig": str(plane.kubeconfig),
         "argocd": f"http://127.0.0.1:{plane.ports['server']}",
+        "metrics": plane.ports["application-controller-metrics"],
         "password": known["password"],
         "webhook_secret": known["webhook"],
     }

@@ -33,11 +33,12 @@ from manifests import Manifests
 from server.conftest import ORIGIN
 
 SECRET = "0123456789abcdef"
+KINDS = ("github", "gitea", "forgejo", "gitlab", "bitbucket", "azure", "registry", "argocd")
 HOOKS = "hooks:\n" + "".join(
     f"  - {{kind: {kind}, name: {name}, secret: {SECRET}}}\n"
     for kind, name in (
         ("alertmanager", "main"),
-        *((one, "m") for one in ("github", "gitea", "forgejo", "gitlab", "bitbucket", "registry")),
+        *((one, "m") for one in KINDS),
     )
 )
 ALERTS = """\
@@ -353,10 +354,12 @@ def signed(kind: str, body: bytes) -> dict[str, str]:
         "forgejo": {"X-Forgejo-Signature": digest},
         "gitlab": {"X-Gitlab-Token": SECRET},
         "registry": {"Authorization": SECRET},
+        "argocd": {"Authorization": f"Bearer {SECRET}"},
+        "azure": {"Authorization": f"Basic {b64encode(f'gitops:{SECRET}'.encode()).decode()}"},
     }[kind]
 
 
-@pytest.mark.parametrize("kind", ["github", "gitea", "forgejo", "gitlab", "bitbucket", "registry"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_hooks_are_proved(client: TestClient, kind: str) -> None:
     """A signed one causes a look; another body, no signature, or a wrong one is refused."""
     body, json_type = b'{"ref": "refs/heads/main"}', {"Content-Type": "application/json"}
@@ -368,8 +371,27 @@ def test_hooks_are_proved(client: TestClient, kind: str) -> None:
     assert 202 == post(body, signed(kind, body))
     assert 401 == post(body, {})
     assert 401 == post(body, dict.fromkeys(signed(kind, body), "sha256=00"))
-    if kind not in ("gitlab", "registry"):
+    if kind not in ("gitlab", "registry", "argocd", "azure"):  # they sign no body
         assert 401 == post(b'{"ref": "refs/heads/other"}', signed(kind, body))
+
+
+def test_each_hook_is_followed_by_a_look(
+    manifests: Manifests, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also one that comes right after a look that another one caused: what it tells of is newer."""
+    monkeypatch.setenv("GITOPS_CACHE", "off")
+    settings = parse_settings(HOOKS.encode(), "settings.yaml")
+    listen = Listen("127.0.0.1", 8080)
+    service = Service(ServerSettings(str(manifests.path), listen, file=settings), every=3600)
+    with TestClient(create_app(service), base_url=ORIGIN) as client:
+        await_(service.board.current)
+        for looks in (2, 3):
+            body, kind = b"{}", {"Content-Type": "application/json"}
+            hook = client.post(
+                "/hooks/github/m", content=body, headers={**kind, **signed("github", body)}
+            )
+            assert 202 == hook.status_code
+            await_(lambda looks=looks: service.board.looks == looks)
 
 
 def test_gitlab_signs_newer_hooks() -> None:

@@ -10,29 +10,24 @@ import json
 import subprocess
 import sys
 import threading
-import urllib.parse
-import urllib.request
 from collections.abc import Iterator
-from email import message_from_bytes
-from email.policy import default
 from pathlib import Path
 from time import monotonic, sleep
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 
 from gitops.server.service import Service
 from gitops.server.settings import parse_settings
 from manifests import Manifests
 from servers.lanes import need
 from servers.loopback import Handler, Loopback
-from servers.processes import Processes, free_port
+from servers.monitoring import HOOKS, Ears, Monitoring
 from servers.programs import find_program
 
 sys.path.insert(0, str(Path(__file__).parent))
 from live import serving
-from test_alerts import ALERTS, SECRET
+from test_alerts import ALERTS
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 RULES = """\
@@ -88,124 +83,6 @@ class Shop(Loopback):
         super().__init__(Metrics)
 
 
-class Ears:
-    """A mail server and a hook of a chat, and the titles that each heard."""
-
-    def __init__(self) -> None:
-        self.mails: list[str] = []
-        self.hooked: list[str] = []
-        outer = self
-
-        class Hook(Handler):
-            def do_POST(self) -> None:
-                outer.hooked.append(json.loads(self.read_body())["title"])
-                self.say(200, [], b"{}")
-
-        self._hook = Loopback(Hook)
-        self._mail = Controller(self, hostname="127.0.0.1", port=free_port(set()))
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        """Take a mail."""
-        told = message_from_bytes(envelope.content, policy=default)
-        self.mails.append(str(told["Subject"]))
-        return "250 OK"
-
-    def __enter__(self) -> Ears:
-        self._hook.__enter__()
-        self._mail.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._mail.stop()
-        self._hook.__exit__(None, None, None)
-
-    @property
-    def both(self) -> tuple[list[str], list[str]]:
-        """What each of the two heard."""
-        return self.mails, self.hooked
-
-    @property
-    def channels(self) -> str:
-        """The channel of the server's settings."""
-        who = "from=g@example.com&to=oncall@example.com&mode=insecure"
-        mail = f"mailto://127.0.0.1:{self._mail.port}/?{who}"
-        hook = f"json://127.0.0.1:{self._hook.port}/"
-        return f'channels:\n  - {{name: oncall, to: ["{mail}", "{hook}"]}}\n'
-
-
-class Monitoring:
-    """Prometheus, which scrapes a server and the shop, and Alertmanager, which calls it."""
-
-    def __init__(self, folder: Path, server: int, shop: int) -> None:
-        taken: set[int] = {server, shop}
-        self._shop = shop
-        self._folder = folder
-        self._processes = Processes(folder)
-        self._ports = {name: free_port(taken) for name in ("prometheus", "alertmanager")}
-        self._server = server
-
-    def start(self) -> None:
-        """Start both."""
-        alertmanager = f"127.0.0.1:{self._ports['alertmanager']}"
-        prometheus = f"127.0.0.1:{self._ports['prometheus']}"
-        (self._folder / "rules.yml").write_text(RULES)
-        job = {"targets": [f"127.0.0.1:{self._server}"]}
-        settings: dict[str, Any] = {
-            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
-            "rule_files": [str(self._folder / "rules.yml")],
-            "scrape_configs": [
-                {"job_name": "gitops", "static_configs": [job]},
-                {
-                    "job_name": "shop",
-                    "static_configs": [{"targets": [f"127.0.0.1:{self._shop}"]}],
-                },
-            ],
-            "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
-        }
-        (self._folder / "prometheus.yml").write_text(json.dumps(settings))
-        hook = {
-            "url": f"http://127.0.0.1:{self._server}/hooks/alertmanager/main",
-            "http_config": {"authorization": {"credentials": SECRET}},
-        }
-        route = {"receiver": "gitops", "group_wait": "0s", "group_interval": "1s"}
-        route["repeat_interval"] = "1s"
-        receivers = [{"name": "gitops", "webhook_configs": [hook]}]
-        told = json.dumps({"route": route, "receivers": receivers})
-        (self._folder / "alertmanager.yml").write_text(told)
-        self._processes.start(
-            "alertmanager",
-            [
-                str(find_program("prometheus-alertmanager")),
-                f"--config.file={self._folder / 'alertmanager.yml'}",
-                f"--storage.path={self._folder / 'alerts'}",
-                f"--web.listen-address={alertmanager}",
-                "--cluster.listen-address=",
-            ],
-            {"PATH": "/usr/bin:/bin"},
-        )
-        self._processes.start(
-            "prometheus",
-            [
-                str(find_program("prometheus")),
-                f"--config.file={self._folder / 'prometheus.yml'}",
-                f"--storage.tsdb.path={self._folder / 'data'}",
-                f"--web.listen-address={prometheus}",
-            ],
-            {"PATH": "/usr/bin:/bin"},
-        )
-
-    def query(self, text: str) -> Any:
-        """Ask Prometheus; its answer."""
-        words = urllib.parse.urlencode({"query": text})
-        url = f"http://127.0.0.1:{self._ports['prometheus']}/api/v1/query?{words}"
-        with urllib.request.urlopen(url, timeout=10) as answer:
-            return json.load(answer)
-
-    def stop(self) -> None:
-        """Stop both."""
-        self._processes.stop_all()
-
-
 @pytest.fixture
 def ears() -> Iterator[Ears]:
     """Who hears of it."""
@@ -220,8 +97,7 @@ def served(
 ) -> Iterator[tuple[Service, int]]:
     """A server with a hook for Alertmanager, and its port."""
     monkeypatch.setenv("GITOPS_CACHE", "off")
-    hooks = f"hooks: [{{kind: alertmanager, name: main, secret: {SECRET}}}]\n"
-    file = parse_settings((hooks + ears.channels).encode(), "settings.yaml")
+    file = parse_settings((HOOKS + ears.channels).encode(), "settings.yaml")
     with serving(str(manifests.path), every=1.0, file=file) as service:
         yield service, service.settings.listen.port
 
@@ -245,29 +121,24 @@ def test_a_bad_release_goes_back(
     record(manifests, good, "stable")
     deploy(manifests, "1.5.1")
     shop = Shop(manifests)
-    monitoring = Monitoring(tmp_path, port, shop.port)
-    with shop:
-        monitoring.start()
-        try:
-            await_(lambda: "Gitops-Alert" in manifests.git("log", "-1", "--format=%B", "main"))
-            head = manifests.git("rev-parse", "main").strip()
-            await_(lambda: len(service.alerts.taken()) > 1)  # it came again
-            dashboard = json.loads((MONITORING / "grafana-dashboard.json").read_text())
-            answers = {
-                target["expr"]: monitoring.query(target["expr"].replace("$environment", ".*"))
-                for panel in dashboard["panels"]
-                for target in panel["targets"]
-            }
-            shop.is_over.set()
-            back, well = "rolled back", "has recovered"
-            await_(lambda: all(any(well in one for one in heard) for heard in ears.both))
-            still = manifests.git("rev-parse", "main").strip()
-            # What is told after it shows that nothing was told again before.
-            assert 0 == manifests.gitops("hold", "dev", "--reason", "INC-42").code
-            service.board.wake()
-            await_(lambda: all(any("held" in one for one in heard) for heard in ears.both))
-        finally:
-            monitoring.stop()
+    with shop, Monitoring(tmp_path, port, [shop.port], RULES) as monitoring:
+        await_(lambda: "Gitops-Alert" in manifests.git("log", "-1", "--format=%B", "main"))
+        head = manifests.git("rev-parse", "main").strip()
+        await_(lambda: len(service.alerts.taken()) > 1)  # it came again
+        dashboard = json.loads((MONITORING / "grafana-dashboard.json").read_text())
+        answers = {
+            target["expr"]: monitoring.query(target["expr"].replace("$environment", ".*"))
+            for panel in dashboard["panels"]
+            for target in panel["targets"]
+        }
+        shop.is_over.set()
+        back, well = "rolled back", "has recovered"
+        await_(lambda: ears.have(well))
+        still = manifests.git("rev-parse", "main").strip()
+        # What is told after it shows that nothing was told again before.
+        assert 0 == manifests.gitops("hold", "dev", "--reason", "INC-42").code
+        service.board.wake()
+        await_(lambda: ears.have("held"))
 
     message = manifests.git("log", "-1", "--format=%B", head)
     assert f"Gitops-Restores: {good}" in message

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
+from msgspec.structs import replace
 
 from gitops.errors import GitopsError, Refused, Unavailable
 from gitops.ports import Lost, RefUpdate
+from gitops.server.writer.landed import _MOST, _BranchIds
 from gitops.server.writer.order import Call, KeyReused
 from gitops.server.writer.writer import Writer
 from gitops.wiring.kept import open_door
@@ -22,6 +25,7 @@ from server_calls import (
     holding,
     judging,
     new_id,
+    order,
     path_of,
     promoting,
     resuming,
@@ -129,6 +133,51 @@ def test_the_same_id_is_one_call(repo: Repo, server: GitServer, writer: Writer) 
     assert again.outcome.again
     assert again.outcome.report.commit == first.outcome.report.commit
     assert b"newTag: '4'" in repo.show(path_of("a0"))
+
+
+def test_an_id_is_looked_for_however_many_landed_lately(
+    repo: Repo, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a call made now only what landed since matters: what others did before it is no matter."""
+    monkeypatch.setattr("gitops.server.writer.landed._MOST", 3)
+    monkeypatch.setattr("gitrepos.START", int(time.time()) - 600)
+    repo.commits([({"README.md": str(number).encode()}, "others\n") for number in range(5)])
+    with open_door(f"{server.url}/m.git") as door:
+        one = Writer(door)
+        name = new_id()
+        assert "committed" == told(one.submit(deploying("shop/a0:2", name)))
+        assert one.drain(10)
+    with open_door(f"{server.url}/m.git") as door:
+        other = Writer(door)
+        again = other.submit(deploying("shop/a0:2", name))
+        assert "committed" == told(again)
+        assert other.drain(10)
+    assert again.outcome.again
+
+
+def test_an_answer_holds_nothing_of_its_call(
+    writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is kept for minutes: no frames with sessions. What stumbled stands in the log."""
+    refused, stumbled = deploying("shop/nothing:2"), order("deploy", lambda _session: 1 // 0)
+    calls = [writer.submit(refused), writer.submit(stumbled)]
+    assert ["not-found", "bug"] == [told(call) for call in calls]
+    for call in calls:
+        error: BaseException | None = call.outcome.error
+        while error is not None:
+            assert error.__traceback__ is None
+            error = error.__cause__ or error.__context__
+    assert "ZeroDivisionError" in caplog.text
+
+
+def test_ids_that_landed_are_remembered_within_bounds() -> None:
+    """A replica that writes alone never reads them again, and would have all of its life."""
+    known = _BranchIds()
+    for number in range(3):
+        one = deploying("shop/a0:2")
+        made = {f"{at:040}": replace(one, id=f"{number}-{at}") for at in range(_MOST)}
+        known.learn("a" * 40, made)
+    assert len(known.ids) <= 2 * _MOST
 
 
 def test_a_lost_race_is_planned_again(repo: Repo, server: GitServer, writer: Writer) -> None:

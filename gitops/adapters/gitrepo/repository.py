@@ -109,7 +109,7 @@ class GitRepository(CommitEvidence):
 
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
         """Yield the versions of `directory`, newest first; see `ports.Repository`."""
-        return self._history().versions(commit, directory.strip("/"))
+        return self._history_of(commit).versions(commit, directory.strip("/"))
 
     def gather(self, commit: str, directories: Iterable[str]) -> None:
         """Be told whose `history` is wanted; see `ports.Repository`."""
@@ -141,6 +141,7 @@ class GitRepository(CommitEvidence):
         if self._commits is not None:
             self._commits.close()
             self._commits = None
+        self._rest()
         self._source.again()
 
     def message(self, commit: str) -> tuple[str, float]:

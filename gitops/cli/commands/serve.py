@@ -60,6 +60,7 @@ def serve(options: ServeOptions) -> int:
 
 
 def _run(options: ServeOptions, repository: str) -> None:
+    from gitops.cli.lasting import last
     from gitops.cli.render.terminal import line
     from gitops.server.run import serve as run
     from gitops.server.settings import ServerSettings, read_listen, read_settings
@@ -83,6 +84,7 @@ def _run(options: ServeOptions, repository: str) -> None:
 
             webbrowser.open(url)
 
+    last()
     run(settings, started)
 
 

@@ -126,7 +126,10 @@ def watch(
     something could not be looked at.
     """
     from gitops.actions.argocd.observer import ObserverState
+    from gitops.cli.lasting import last
 
+    if not once:
+        last()
     known = ObserverState()
     missed = False
     while True:

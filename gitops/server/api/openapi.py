@@ -9,9 +9,11 @@ import msgspec
 
 from gitops.server.acts.requests import BODIES
 from gitops.server.api.bodies import MOST
+from gitops.server.failures import STATUS
 
 _REF = "#/components/schemas/{name}"
 _OBJECT: dict[str, Any] = {"type": "object"}
+_ERROR_REF = {"$ref": _REF.format(name="Error")}
 _TEXT: dict[str, Any] = {"type": "string"}
 _KEY = {
     "name": "Idempotency-Key",
@@ -46,14 +48,33 @@ _WRITES = {
     "401": "nobody is signed in",
     "403": "not allowed, or denied by the server that keeps the repository",
     "404": "not-found",
-    "409": "refused, unhealthy, protected, hook-declined",
+    "409": "refused, differs, unhealthy, protected, hook-declined",
+    "413": "usage: the body is too large",
     "422": "unsafe-edit, or an Idempotency-Key that was sent with another body",
+    "429": "unavailable: more than one caller may ask; Retry-After says when there is room",
     "500": "bug",
-    "503": "conflict, unavailable, too many calls: try again",
+    "503": "conflict, unavailable: try again after Retry-After",
     "504": "timed-out",
 }
-_READS = {key: _WRITES[key] for key in ("400", "401", "403", "404", "503", "504", "500")}
+_READS = {key: _WRITES[key] for key in ("400", "401", "403", "404", "429", "500", "503", "504")}
 _READS = {"200": "the document", **_READS}
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "id": {"type": "string", "description": "the call that it ended"},
+        "error": {
+            "type": "object",
+            "required": ["code", "message", "hint", "reasons"],
+            "properties": {
+                "code": {"type": "string", "enum": sorted(STATUS)},
+                "message": _TEXT,
+                "hint": {"type": ["string", "null"]},
+                "reasons": {"type": "array", "items": _TEXT},
+            },
+        },
+    },
+}
 
 
 @cache
@@ -87,6 +108,7 @@ def description() -> dict[str, Any]:
                 [_query("environment"), _query("app"), _query("since")],
             )
         },
+        "/v1/events": {"get": _events()},
         "/v1/calls/{id}": {"get": _call()},
         "/v1/whoami": {"get": _read("whoami", "Who asks.", [])},
         "/v1/openapi.json": {"get": _read("openapi", "This document.", [])},
@@ -98,7 +120,7 @@ def description() -> dict[str, Any]:
         "info": {"title": "gitops", "version": "v1"},
         "paths": paths,
         "components": {
-            "schemas": components,
+            "schemas": {**components, "Error": _ERROR},
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"bearer": []}, {}],
@@ -134,6 +156,14 @@ def _call() -> dict[str, Any]:
     }
 
 
+def _events() -> dict[str, Any]:
+    told = "a stream of server-sent events: `board` when anything has changed, `seen` at each look"
+    stream = {"description": told, "content": {"text/event-stream": {"schema": _TEXT}}}
+    return _read("events", "Tells when to ask again.", []) | {
+        "responses": {**_responses(_READS), "200": stream}
+    }
+
+
 def _environment() -> dict[str, Any]:
     return {
         "name": "environment",
@@ -149,5 +179,11 @@ def _query(name: str) -> dict[str, Any]:
 
 
 def _responses(told: dict[str, str]) -> dict[str, Any]:
-    content = {"application/json": {"schema": _OBJECT}}
-    return {code: {"description": text, "content": content} for code, text in told.items()}
+    schemas = {"2": _OBJECT, "4": _ERROR_REF, "5": _ERROR_REF}
+    return {
+        code: {
+            "description": text,
+            "content": {"application/json": {"schema": schemas[code[0]]}},
+        }
+        for code, text in told.items()
+    }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 _EVERY = 60.0  # seconds between two questions about a proposal that nobody moved,
 _APART = 15.0  # and so many for each that is open: forges allow some 5,000 requests an hour
 _SOON, _SOON_APART = 10.0, 5.0  # the same after a hook
+_TOGETHER = 0.1  # seconds in which whatever wakes it counts once
 _MOST_AT_ONCE = 30  # proposals that one round asks about: forges count requests
 
 _log = logging.getLogger("gitops.server")
@@ -117,7 +118,8 @@ class PullReader:
                 _log.warning("pull requests cannot be read: %s", error.message)
             except Exception:  # noqa: BLE001 - one bad look must not end all others
                 _log.exception("pull requests cannot be read")
-            self._wake.wait(self._pause)
+            if self._wake.wait(self._pause) and not self._stopping:
+                time.sleep(_TOGETHER)
 
     def _ask(self, board: Board) -> bool:
         """Ask about what is due; say whether anything is new."""

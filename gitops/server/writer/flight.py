@@ -12,6 +12,7 @@ the ledger), and takes the turn for itself, between those that plan.
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,8 @@ from gitops.server.writer.order import Call, Outcome
 from gitops.server.writer.round import Round
 from gitops.server.writer.turn import Turn
 from gitops.wiring.kept import Door
+
+_log = logging.getLogger("gitops.server")
 
 Stage = Literal["pushes", "waits", "done"]
 """Why a call gave the turn back: it would push; it would pause, for another round; it ended."""
@@ -187,6 +190,7 @@ class Flight:
         except GitopsError as error:
             outcome = Outcome(error=error)
         except Exception as error:  # noqa: BLE001 - one that stumbles must not stop all others
+            _log.exception("%s %s stumbled", self.call.order.verb, self.call.order.id)
             outcome = Outcome(error=_bug(error))
         finally:
             self._outcome = outcome

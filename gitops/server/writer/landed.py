@@ -22,8 +22,9 @@ from gitops.server.writer.round import Round
 
 _MARGIN: Final = 300.0  # seconds that the clocks of machines may be apart
 _UNTIMED: Final = 3600.0  # seconds that are looked back for an id that does not tell its time
+_AT_LEAST: Final = 900.0  # the same for any id: those that come next are mostly of these minutes
 _DAY: Final = 86_400.0
-_MOST: Final = 4096  # commits
+_MOST: Final = 16_384  # commits
 
 
 class LandedIds:
@@ -71,9 +72,7 @@ class LandedIds:
     ) -> None:
         """Learn of our own push, which moved `branch`; `made`: what calls it carried, by commit."""
         if (known := self._branches.get(branch)) is not None and known.tip == before:
-            known.tip = after
-            known.ids |= {order.id: commit for commit, order in made.items()}
-            known.orders |= {order.id: order.digest for order in made.values()}
+            known.learn(after, made)
 
 
 class _BranchIds:
@@ -96,22 +95,41 @@ class _BranchIds:
         name = order.id
         made = made_at(name)
         since = (made if made is not None else now - _UNTIMED) - _MARGIN
-        if since < now - _UNTIMED - _MARGIN:
-            since -= since % _DAY  # so that a row of ids, each older, is one look and not many
         if tip != self.tip or since < self.since:
-            since = min(since, now - _UNTIMED)
-            found = repository.newest(tip, since, _MOST)
-            if found is None:
-                raise UsageError(
-                    f"nobody can say whether {name} has landed: it is too long ago",
-                    hint="look at the history, and send it with a new id if it has not",
-                )
-            self.tip, self.since = tip, since
-            infos = landed(found)
-            self.ids = {one: info.commit for one, info in infos.items()}
-            self._infos, self.orders = infos, {}
+            self._read(repository, tip, since, now)
+        if since < self.since:
+            raise UsageError(
+                f"nobody can say whether {name} has landed: it is too long ago",
+                hint="look at the history, and send it with a new id if it has not",
+            )
         info = self._infos.get(name)
         same = self.orders.get(name, order.digest) == order.digest or order.verb == LOOK
         if not same or (info is not None and not order.made(info)):
             raise OtherCall(name)
         return self.ids.get(name)
+
+    def learn(self, tip: str, made: Mapping[str, CallOrder]) -> None:
+        """Take note of what a push brought; of very many the next question reads Git again."""
+        self.tip = tip
+        self.ids |= {order.id: commit for commit, order in made.items()}
+        self.orders |= {order.id: order.digest for order in made.values()}
+        if len(self.ids) > 2 * _MOST:
+            self._forget()
+
+    def _forget(self) -> None:
+        self.tip, self.since = None, float("inf")
+        self.ids, self.orders, self._infos = {}, {}, {}
+
+    def _read(self, repository: KeptRepository, tip: str, since: float, now: float) -> None:
+        """Read the ids since a moment, and since one before it where these are not too many."""
+        self._forget()
+        early = min(since, now - _AT_LEAST)
+        if since < now - _UNTIMED - _MARGIN:
+            early = since - since % _DAY  # so that a row of ids, each older, is one look, not many
+        for moment in dict.fromkeys((early, since)):
+            found = repository.newest(tip, moment, _MOST)
+            if found is not None:
+                self.tip, self.since = tip, moment
+                self._infos = landed(found)
+                self.ids = {one: info.commit for one, info in self._infos.items()}
+                return

@@ -30,6 +30,8 @@ RANKS: Final = {
 }
 """The order in which a batch is planned: the way back first, what CI sends last."""
 
+_CHAIN: Final = 20  # errors that lead to one
+
 LOOK: Final = "look"
 """Stands for the verb of a call that only asks what became of an id."""
 
@@ -161,8 +163,18 @@ class Call:
         with self._guard:
             if self._outcome is not None:
                 return
+            _let_go_of_frames(outcome.error)
             self._outcome, self.answered = outcome, now
             listeners, self._listeners = self._listeners, []
         self._done.set()
         for listener in listeners:
             listener()
+
+
+def _let_go_of_frames(error: BaseException | None) -> None:
+    """An answer is kept for minutes: what its frames hold (a session, trees) is not wanted."""
+    for _ in range(_CHAIN):
+        if error is None:
+            return
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -283,7 +283,8 @@ def append(manifests: Manifests, line: bytes) -> None:
         ["git", "-C", path, "show", f"{LEDGER}:stage.jsonl"], capture_output=True, check=False
     )
     content = known.stdout if known.returncode == 0 else b""
-    parent = f"from refs/heads/{LEDGER}^0\n" if known.returncode == 0 else ""
+    is_there = bool(manifests.git("branch", "--list", LEDGER))
+    parent = f"from refs/heads/{LEDGER}^0\n" if is_there else ""
     whole = content + line
     stream = (
         f"commit refs/heads/{LEDGER}\ncommitter Bob <bob@example.com> 1790000000 +0000\n"

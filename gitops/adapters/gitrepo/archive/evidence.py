@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gitops.ports import FileChange, Landed, Tree
 
 _ENVIRONMENTS = 16  # answers about what landed that are remembered
+_COMMITS = 1024  # of several tips that are remembered between two calls
 
 
 class CommitEvidence:
@@ -26,6 +27,7 @@ class CommitEvidence:
     _git: Git
     _source: ObjectSource
     _reader: HistoryReader | None = None
+    _tips: frozenset[str] = frozenset()  # whose history was read
     _since: dict[tuple[str, str], Landed | None] | None = None
     _tree: tuple[Store, str, CommitTree] | None = None
 
@@ -79,6 +81,16 @@ class CommitEvidence:
         from gitops.adapters.gitrepo.archive.signatures import signed_by  # few calls need it
 
         return signed_by(self._git, self._source.store, commits, signers)
+
+    def _history_of(self, tip: str) -> HistoryReader:
+        self._tips |= {tip}
+        return self._history()
+
+    def _rest(self) -> None:
+        """A call is over: what was read for several tips is forgotten when it is much."""
+        known = self._reader
+        if known is not None and len(self._tips) > 1 and known.size() > _COMMITS:
+            self._reader, self._since, self._tips = None, None, frozenset()
 
     def _history(self) -> HistoryReader:
         if self._reader is None:

@@ -61,6 +61,11 @@ class HistoryReader:
         self._together: dict[str, frozenset[str]] = {}  # tip -> folders that are walked at once
         self._fetched: set[str] = set()  # contents that came with such a walk
 
+    def size(self) -> int:
+        """Return how many commits and contents are remembered."""
+        spans = sum(len(span.hits) for span in self._spans.values())
+        return spans + len(self._infos) + len(self._fetched)
+
     def gather(self, commit: str, directories: Iterable[str]) -> None:
         """Be told that `versions` will be asked for all of these: they are walked at once then."""
         wanted = frozenset(directories) | self._together.get(commit, frozenset())
@@ -142,17 +147,14 @@ class HistoryReader:
         store.ahead.read(newest)
         self._fetched.update(newest)
 
-    def _last(self, start: str) -> str:
-        """Return the oldest first parent that the store holds: a root, or one at a cut."""
-        return self._walk([start, "--first-parent", "--max-parents=0"])[0].commit
-
     def _span(self, start: str, directory: str, cut: frozenset[str]) -> HitSpan:
         if start in cut:
             return HitSpan(Hits(), start)
         hits = self._walk([start, "--first-parent"], directory or ".")
         if not cut:
             return HitSpan(Hits(hits), None)  # git itself fails where a parent is missing
-        last = self._last(start)
+        # The oldest first parent that the store holds: a root, or one at a cut.
+        last = self._walk([start, "--first-parent", "--max-parents=0"])[0].commit
         if last in cut:
             return HitSpan(Hits([info for info in hits if info.commit != last]), last)
         if self._source.store.parents(last):

@@ -6,6 +6,8 @@ import os
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from gitops.adapters.gitrepo.repository import open_repository
 from gitops.ports import NewCommit, RefUpdate
 from gitrepos import ENVIRON, Repo
@@ -57,3 +59,20 @@ def test_what_others_are_about_to_push_stays_new(tmp_path: Path) -> None:
 
     assert base == tip
     assert b"2" == repo.show("c", "gitops/x/prod")
+
+
+def test_a_long_life_remembers_little_of_the_past(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Calls that read the history of one tip after another do not pile it up, and read it right."""
+    monkeypatch.setattr("gitops.adapters.gitrepo.archive.evidence._COMMITS", 20)
+    repo = Repo.bare(tmp_path / "m.git")
+    environ = {**os.environ, **ENVIRON, "GITOPS_CACHE": "off"}
+    with open_repository(str(repo.path), environ=environ) as kept:
+        for number in range(1, 13):
+            repo.commit({"a/kustomization.yaml": f"n: {number}".encode()})
+            kept.again()
+            before = kept._history().size()
+            versions = list(kept.history(kept.snapshot().commit, "a"))
+            assert number == len(versions)
+            assert before <= 20
