@@ -78,4 +78,7 @@ def _parse_and_run(arguments: list[str]) -> int:
 
 def _usage(error: click.UsageError) -> UsageError:
     command = error.ctx.command_path if error.ctx is not None else "gitops"
-    return UsageError(error.format_message(), hint=f"`{command} --help` shows how it is used")
+    message, meant, words = error.format_message().partition(" Did you mean")
+    if meant:  # click and typer both say it
+        message += meant + words.partition(meant)[0]
+    return UsageError(message, hint=f"`{command} --help` shows how it is used")

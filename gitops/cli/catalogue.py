@@ -35,25 +35,21 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "Show what is where, since when, by whom, and which holds and proposals stand.",
     ),
     "history": ("read", "Show the releases of an environment, newest first."),
-    "insights": (
-        "insights",
-        "Show how releases went, in numbers: how often, how fast, how many were taken back.",
-    ),
     "diff": (
         "read",
         "Show which images differ between two environments or releases; exit 1 when any does.",
     ),
-    "check": (
-        "check",
-        "Report commits that change a protected environment without anybody's word.",
-    ),
-    "data": (
-        "data",
-        "Which databases the environments reach, and dummy data made new.",
+    "insights": (
+        "insights",
+        "Show how releases went, in numbers: how often, how fast, how many were taken back.",
     ),
     "images": (
         "images",
         "Images in their registries: what they are, where they run, which may go.",
+    ),
+    "data": (
+        "data",
+        "Which databases the environments reach, and dummy data made new.",
     ),
     "approve": (
         "approve",
@@ -75,41 +71,21 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "hold",
         "Lift the hold of an environment, or of all (--all), so that automation may write again.",
     ),
+    "release": ("release", "Release branches of the source repositories."),
+    "validate": ("validate", "Check gitops.yaml, every overlay and every hold."),
+    "check": (
+        "check",
+        "Report commits that change a protected environment without anybody's word.",
+    ),
     "init": (
         "init",
         "Write gitops.yaml for the overlays that are there, else a whole sample; never overwrites.",
     ),
-    "config": ("config", "Edit gitops.yaml, with every comment where it was."),
     "doctor": (
         "doctor",
         "Say what is missing here for this repository, and how to get it; exit 3 when anything is.",
     ),
-    "validate": ("validate", "Check gitops.yaml, every overlay and every hold."),
-    "release": ("release", "Release branches of the source repositories."),
-    "watch": (
-        "wait",
-        "Watch environments, and write what becomes of their releases to the ledger.",
-    ),
-    "alerts": (
-        "alerts",
-        "Alerts of monitoring: what would be done about one.",
-    ),
-    "workflow": (
-        "workflow",
-        "Workflows of Argo Workflows: a team's first ones, submitted, followed, resumed.",
-    ),
-    "notify": (
-        "notify",
-        "Tell each channel of `notify:` what happened since it was told last; for cron, or a job.",
-    ),
-    "serve": (
-        "serve",
-        "Serve the page: what runs where, and the ways to change it, for people with a browser.",
-    ),
-    "demo": (
-        "init",
-        "Tell the whole story on a throw-away repository, printing each command that it runs.",
-    ),
+    "config": ("config", "Edit gitops.yaml, with every comment where it was."),
     "schema": ("read", "Print the JSON Schema of gitops.yaml, for editors."),
     "credential": (
         "credential",
@@ -119,6 +95,30 @@ VERBS: Mapping[str, tuple[str, str]] = {
         "help",
         "Print the script that completes commands, options and names in a shell.",
     ),
+    "serve": (
+        "serve",
+        "Serve the page: what runs where, and the ways to change it, for people with a browser.",
+    ),
+    "watch": (
+        "wait",
+        "Watch environments, and write what becomes of their releases to the ledger.",
+    ),
+    "notify": (
+        "notify",
+        "Tell each channel of `notify:` what happened since it was told last; for cron, or a job.",
+    ),
+    "alerts": (
+        "alerts",
+        "Alerts of monitoring: what would be done about one.",
+    ),
+    "workflow": (
+        "workflow",
+        "Workflows of Argo Workflows: a team's first ones, submitted, followed, resumed.",
+    ),
+    "demo": (
+        "init",
+        "Tell the whole story on a throw-away repository, printing each command that it runs.",
+    ),
     "help": ("help", "Show how gitops, or one of its commands, is used."),
     "version": ("help", "Print the version."),
 }
@@ -126,26 +126,12 @@ VERBS: Mapping[str, tuple[str, str]] = {
 
 SECTIONS: Mapping[str, tuple[str, ...]] = {
     "Every day": ("deploy", "promote", "rollback", "undo", "wait", "set-image"),
-    "Look": ("status", "history", "insights", "diff", "check", "data", "images"),
-    "People": ("approve", "close", "qa", "hold", "resume"),
-    "Set up": (
-        "init",
-        "config",
-        "doctor",
-        "validate",
-        "release",
-        "watch",
-        "alerts",
-        "workflow",
-        "notify",
-        "serve",
-        "demo",
-        "schema",
-        "credential",
-        "completion",
-        "help",
-        "version",
-    ),
+    "Look": ("status", "history", "diff", "insights", "images", "data"),
+    "People": ("approve", "close", "qa", "hold", "resume", "release"),
+    "Check": ("validate", "check"),
+    "Set up": ("init", "doctor", "config", "schema", "credential", "completion"),
+    "Keep running": ("serve", "watch", "notify", "alerts", "workflow"),
+    "Learn": ("demo", "help", "version"),
 }
 """Section of `gitops --help` -> its commands; tests/cli/test_lazy_group.py compares."""
 
@@ -190,30 +176,15 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops history prod --limit 5",
         "gitops history prod --limit 0 -o json",
     ),
-    "insights": (
-        "gitops insights",
-        "gitops insights prod --since 30d -o json",
-        "gitops insights --html insights.html --csv insights.csv",
-    ),
     "diff": (
         "gitops diff stage prod",
         "gitops diff prod --since stable",
         "gitops diff prod@1.4.1 stage",
     ),
-    "check": (
-        "gitops check",
-        "gitops check origin/main..HEAD",
-        "gitops check --annotations github",
-    ),
-    "data check": (
-        "gitops data check",
-        "gitops data check prod --annotations github",
-        "gitops data check -o json",
-    ),
-    "data reset": (
-        "gitops data reset dev",
-        "gitops data reset test --seed empty --yes",
-        "gitops data reset dev --dry-run",
+    "insights": (
+        "gitops insights",
+        "gitops insights prod --since 30d -o json",
+        "gitops insights --html insights.html --csv insights.csv",
     ),
     "images tag": (
         "gitops images tag --ref feature/login --commit 5f2c9ab1",
@@ -244,6 +215,111 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops images update --dry-run",
         "gitops images update shop/api",
         "gitops images update -o json",
+    ),
+    "data check": (
+        "gitops data check",
+        "gitops data check prod --annotations github",
+        "gitops data check -o json",
+    ),
+    "data reset": (
+        "gitops data reset dev",
+        "gitops data reset test --seed empty --yes",
+        "gitops data reset dev --dry-run",
+    ),
+    "approve": (
+        "gitops approve prod",
+        "gitops approve prod --head 4b1d9ab1",
+        "gitops approve prod --dry-run",
+    ),
+    "close": (
+        "gitops close prod",
+        "gitops close prod --reason 'it waits for the next release'",
+        "gitops close prod --dry-run",
+    ),
+    "qa": (
+        "gitops qa stage --pass",
+        "gitops qa stage --pass --release newest --expect shop/api:1.5.0",
+        "gitops qa stage --fail --release 9ab14b1d --note 'INC-42'",
+    ),
+    "hold": (
+        "gitops hold prod --reason 'INC-42: checkout fails'",
+        "gitops hold --all --reason 'the cluster is being moved'",
+        "gitops hold prod --reason 'audit until Friday' --dry-run",
+    ),
+    "resume": (
+        "gitops resume prod",
+        "gitops resume --all",
+        "gitops resume prod --dry-run",
+    ),
+    "release cut": (
+        "gitops release cut 1.5",
+        "gitops release cut 1.5 --commit 5f2c9ab1 --dry-run",
+        "gitops release cut 1.5 --source shop/api",
+    ),
+    "release list": (
+        "gitops release list",
+        "gitops release list -o json",
+        "gitops release list --branch main",
+    ),
+    "validate": (
+        "gitops validate",
+        "gitops validate --against origin/main",
+        "gitops validate --forge",
+    ),
+    "check": (
+        "gitops check",
+        "gitops check origin/main..HEAD",
+        "gitops check --annotations github",
+    ),
+    "init": (
+        "gitops init",
+        "gitops init manifests --repo-url https://git.example.com/shop/manifests",
+        "gitops init --dry-run",
+    ),
+    "doctor": (
+        "gitops doctor",
+        "gitops doctor --repo https://git.example.com/shop/manifests.git",
+        "gitops doctor -o json",
+    ),
+    "config set": (
+        "gitops config set environments.prod.soak 24h",
+        "gitops config set environments.stage.accepts '[\"release/{version}\"]'",
+        "gitops config set registries.unavailable refuse --dry-run",
+    ),
+    "config unset": (
+        "gitops config unset environments.prod.soak",
+        "gitops config unset freeze.nights",
+        "gitops config unset registries --dry-run",
+    ),
+    "config migrate": (
+        "gitops config migrate",
+        "gitops config migrate --dry-run",
+        "gitops config migrate --dir manifests",
+    ),
+    "schema": (
+        "gitops schema",
+        "gitops schema > gitops.schema.json",
+        "gitops schema | grep overlay",
+    ),
+    "credential": (
+        "gitops credential get",
+        "gitops credential store",
+        "gitops credential erase",
+    ),
+    "completion": (
+        "gitops completion bash",
+        "gitops completion zsh > ~/.zfunc/_gitops",
+        "gitops completion fish > ~/.config/fish/completions/gitops.fish",
+    ),
+    "serve": (
+        "gitops serve",
+        "gitops serve --read-only --listen 0.0.0.0:8080",
+        "gitops serve --settings server.yaml",
+    ),
+    "watch": (
+        "gitops watch",
+        "gitops watch stage prod -o json",
+        "gitops watch --once",
     ),
     "notify": (
         "gitops notify --settings channels.yaml",
@@ -290,100 +366,10 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = {
         "gitops workflow resume gitops-promote-x7k2p --step approval -p who=ana",
         'gitops workflow resume gitops-promote-x7k2p --refuse "not tonight"',
     ),
-    "approve": (
-        "gitops approve prod",
-        "gitops approve prod --head 4b1d9ab1",
-        "gitops approve prod --dry-run",
-    ),
-    "close": (
-        "gitops close prod",
-        "gitops close prod --reason 'it waits for the next release'",
-        "gitops close prod --dry-run",
-    ),
-    "qa": (
-        "gitops qa stage --pass",
-        "gitops qa stage --pass --release newest --expect shop/api:1.5.0",
-        "gitops qa stage --fail --release 9ab14b1d --note 'INC-42'",
-    ),
-    "hold": (
-        "gitops hold prod --reason 'INC-42: checkout fails'",
-        "gitops hold --all --reason 'the cluster is being moved'",
-        "gitops hold prod --reason 'audit until Friday' --dry-run",
-    ),
-    "resume": (
-        "gitops resume prod",
-        "gitops resume --all",
-        "gitops resume prod --dry-run",
-    ),
-    "init": (
-        "gitops init",
-        "gitops init manifests --repo-url https://git.example.com/shop/manifests",
-        "gitops init --dry-run",
-    ),
-    "config set": (
-        "gitops config set environments.prod.soak 24h",
-        "gitops config set environments.stage.accepts '[\"release/{version}\"]'",
-        "gitops config set registries.unavailable refuse --dry-run",
-    ),
-    "config unset": (
-        "gitops config unset environments.prod.soak",
-        "gitops config unset freeze.nights",
-        "gitops config unset registries --dry-run",
-    ),
-    "config migrate": (
-        "gitops config migrate",
-        "gitops config migrate --dry-run",
-        "gitops config migrate --dir manifests",
-    ),
-    "doctor": (
-        "gitops doctor",
-        "gitops doctor --repo https://git.example.com/shop/manifests.git",
-        "gitops doctor -o json",
-    ),
-    "validate": (
-        "gitops validate",
-        "gitops validate --against origin/main",
-        "gitops validate --forge",
-    ),
-    "release cut": (
-        "gitops release cut 1.5",
-        "gitops release cut 1.5 --commit 5f2c9ab1 --dry-run",
-        "gitops release cut 1.5 --source shop/api",
-    ),
-    "release list": (
-        "gitops release list",
-        "gitops release list -o json",
-        "gitops release list --branch main",
-    ),
-    "watch": (
-        "gitops watch",
-        "gitops watch stage prod -o json",
-        "gitops watch --once",
-    ),
-    "serve": (
-        "gitops serve",
-        "gitops serve --read-only --listen 0.0.0.0:8080",
-        "gitops serve --settings server.yaml",
-    ),
     "demo": (
         "gitops demo",
         "gitops demo demo-folder",
         "NO_COLOR=1 gitops demo",
-    ),
-    "schema": (
-        "gitops schema",
-        "gitops schema > gitops.schema.json",
-        "gitops schema | grep overlay",
-    ),
-    "credential": (
-        "gitops credential get",
-        "gitops credential store",
-        "gitops credential erase",
-    ),
-    "completion": (
-        "gitops completion bash",
-        "gitops completion zsh > ~/.zfunc/_gitops",
-        "gitops completion fish > ~/.config/fish/completions/gitops.fish",
     ),
     "help": (
         "gitops help",
