@@ -6,6 +6,7 @@ import json
 import threading
 import time
 import urllib.request
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -15,21 +16,25 @@ import pytest
 from cli.commands.test_images_update import Shop
 from gitops.server.service import Service
 from gitops.server.settings import parse_settings
+from images import HttpShelf
 from manifests import Manifests
 from server.live import serving
+from servers.gitea import GiteaServer
 from servers.processes import Processes, free_port
 from servers.programs import find_program
 from servers.registry import DockerRegistry
 
 SECRET = "0123456789abcdef"
-SETTINGS = f"hooks: [{{kind: registry, name: main, secret: {SECRET}}}]\n"
 ACCESS = 'access:\n  - {{may: [deploy], environments: [dev, test], who: ["registry:{host}"]}}\n'
 
 
 @contextmanager
-def served(shop: Shop, every: float = 3600.0, port: int = 0) -> Iterator[Service]:
+def served(
+    shop: Shop, every: float = 3600.0, port: int = 0, hook: str = "registry"
+) -> Iterator[Service]:
     """A server that looks by itself every so many seconds, and when it is called."""
-    file = parse_settings(SETTINGS.encode(), "settings.yaml")
+    settings = f"hooks: [{{kind: {hook}, name: main, secret: {SECRET}}}]\n"
+    file = parse_settings(settings.encode(), "settings.yaml")
     with serving(str(shop.manifests.path), file=file, port=port) as service:
         service.images._every = every
         yield service
@@ -124,6 +129,32 @@ def test_a_push_is_a_commit(
     assert f"Gitops-Actor: registry:{host}\n" in told
     assert "dev, test: shop/api" in told
     assert "main-2" == shop.tag("test")
+
+
+def test_gitea_calls_for_its_packages(
+    manifests: Manifests, gitea: GiteaServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own registry, asked with Docker's credentials, and its own hook, signed by it."""
+    user, host = gitea.users["ana"], gitea.url.removeprefix("http://")
+    auths = {"auths": {host: {"username": "ana", "password": user.token}}}
+    monkeypatch.setenv("GITOPS_CACHE", "off")
+    monkeypatch.setenv("DOCKER_AUTH_CONFIG", json.dumps(auths))
+    shelf = HttpShelf(host, "ana", user.token)
+    path = f"ana/api-{uuid.uuid4().hex[:10]}"
+    shop = Shop(manifests, host, path, ACCESS.format(host=host), shelf)
+    with served(shop, hook="gitea") as service:
+        await_(lambda: service.images.known)
+        url = f"{service.settings.listen.url}/hooks/gitea/main"
+        config = {"url": url, "content_type": "json", "secret": SECRET}
+        hook = {"type": "gitea", "active": True, "config": config, "events": ["package"]}
+        made = gitea.call("POST", "/user/hooks", hook, user="ana")
+        try:
+            shop.push("main-2", 2)
+            await_(lambda: shop.tag("dev") == "main-2")
+        finally:
+            gitea.ask("DELETE", f"/user/hooks/{made['id']}", user="ana")
+
+    assert f"Gitops-Actor: registry:{host}\n" in manifests.git("log", "-1", "--format=%B", "main")
 
 
 def test_a_missed_hook_is_found(shop: Shop) -> None:

@@ -39,6 +39,7 @@ MOST_ASKED = 1_000
 LONGEST = 60.0
 """Seconds that a look at one repository may take."""
 
+_MOST_KEPT = 50_000  # images whose facts are remembered
 _AGAIN = 100  # tags that are known and asked again in each look, the longest unasked first
 _MOST_BROKEN = 5  # tags that cannot be read, before that is the registry's trouble
 _ROUNDS = 3
@@ -256,6 +257,8 @@ class _Look:
             known = state
             if state.created is None:
                 known = with_details(self._registry, self._name, state)
+            if len(self._images) >= _MOST_KEPT:
+                self._images.clear()
             self._images[self._name, state.digest] = known
         return known
 

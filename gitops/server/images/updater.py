@@ -300,6 +300,7 @@ def order_of(update: ImageUpdate) -> CallOrder:
         run=run,
         author=Identity(person.name, person.email),
         trailers=(("Gitops-Via", "registry"), ("Gitops-Actor", person.id)),
+        caller=person.id,
     )
 
 

@@ -166,6 +166,15 @@ def test_lists_that_are_traps_are_told(
         list(open_registry().tags(server.name))
 
 
+def test_a_list_that_goes_on_is_left(server: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages in which nothing is are pages, too: all together have a time."""
+    monkeypatch.setattr("gitops.adapters.registry.registry._LONGEST_LIST", 0.0)
+    link = {"Link": '</v2/shop/api/tags/list?last=b>; rel="next"'}
+    server.give("GET", "tags/list?n=1000", Answer(200, b'{"tags": []}', link))
+    with pytest.raises(TimedOut, match="does not end"):
+        list(open_registry().tags(server.name))
+
+
 def test_tags_that_are_none_are_left_out(server: Script) -> None:
     """Nothing that a registry calls a tag becomes a path."""
     server.give("GET", "tags/list?n=1000", Answer(200, b'{"tags": ["../x", "ok", "a b"]}'))

@@ -23,10 +23,17 @@ images:
 class Shop:
     """The sample, whose dev, test and stage have shop/api at a registry, at main-1 or so."""
 
-    def __init__(self, manifests: Manifests, host: str, path: str, more: str = "") -> None:
+    def __init__(
+        self,
+        manifests: Manifests,
+        host: str,
+        path: str,
+        more: str = "",
+        shelf: HttpShelf | None = None,
+    ) -> None:
         self.manifests = manifests
         self.name = ImageName(host, path)
-        self.shelf = HttpShelf(host)
+        self.shelf = shelf or HttpShelf(host)
         self.push("main-1", 1)
         self.push("release-1.4-1", 1)
         config = manifests.file("gitops.yaml").replace("environments:", f"{RULE}environments:", 1)
