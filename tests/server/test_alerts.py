@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
