@@ -30,7 +30,8 @@ def event_routes(service: Service) -> list[BaseRoute]:
     """Return `/events`.
 
     Events: `board` (what is shown has changed; its data is the mark of the board), `seen` (the time
-    of the last look at Git), and what other rooms publish. Whoever shows an older board than the
+    of the last look at Git), `words` (what pods of an overlay said last was read after all; its
+    label). Whoever shows an older board than the
     one that is known, or says nothing of it, is told at once: so nobody needs what they missed.
     """
 

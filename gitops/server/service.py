@@ -93,7 +93,9 @@ class Service:
         self._live = LiveCells()
         self._followed: ArgoClusters | None = None
         self.pulls = PullReader(self.doors.session, self.board.current, self._tell)
-        self.last_words = LastWordsReader(self.run, lambda: self._followed)
+        self.last_words = LastWordsReader(
+            self.run, lambda: self._followed, lambda label: self.hub.publish("words", label)
+        )
         self.data_checks = DataDesk(self.doors.session, self.run)
         self._held = ExitStack()  # the session of the last look
         channels = channels_of(settings.file)

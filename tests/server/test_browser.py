@@ -72,6 +72,41 @@ def test_a_phone_shows_a_card_for_each_app(chromium: Browser, served: Service) -
         assert button["height"] >= 32
 
 
+def test_a_phone_shows_the_page_that_is_open(chromium: Browser, served: Service) -> None:
+    """Its name stands in the row of pages, which is wider than a phone; and no words run together
+    where a table is a list of cards."""
+    with Tab(chromium, served, viewport={"width": 360, "height": 740}) as tab:
+        tab.page.goto("/audit")
+        here = tab.page.locator("#nav [aria-current]").bounding_box()
+        assert here is not None
+        assert 0 <= here["x"] <= 360 - here["width"]
+        mark = "one => getComputedStyle(one, '::before').content"
+        assert "·" in tab.page.locator("td br + .muted").first.evaluate(mark)
+
+
+def test_on_paper_nothing_is_some_time_ago(chromium: Browser, served: Service) -> None:
+    """The audit prints when it was, black on white also for whoever reads in the dark."""
+    with Tab(chromium, served, color_scheme="dark") as tab:
+        tab.page.goto("/audit")
+        tab.page.emulate_media(media="print", color_scheme="dark")
+        time = tab.page.locator(".audit time").first
+        told = time.evaluate("one => getComputedStyle(one, '::after').content")
+        assert re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", told)
+        assert "0px" == time.evaluate("one => getComputedStyle(one).fontSize")
+        assert not tab.page.locator(".filters").is_visible()
+        muted = tab.page.locator(".audit .muted").first
+        assert "rgb(60, 72, 84)" == muted.evaluate("one => getComputedStyle(one).color")
+
+
+def test_what_pods_said_comes_by_itself(chromium: Browser, served: Service) -> None:
+    """An overlay's page that did not wait for it asks again when it is there."""
+    with Tab(chromium, served) as tab:
+        with tab.page.expect_response("**/events*"):
+            tab.page.goto("/e/prod/api")
+        with tab.page.expect_response("**/e/prod/api"):
+            served.hub.publish("words", "api/prod")
+
+
 def test_all_of_it_with_keys(chromium: Browser, served: Service) -> None:
     """Search, next, open, help, roll back; and in a field the keys are letters."""
     with Tab(chromium, served) as tab:

@@ -80,12 +80,25 @@ def _run(options: ServeOptions, repository: str) -> None:
         line(f"Serving {repository} at {url} (Ctrl-C ends it)")
         sys.stdout.flush()
         if options.demo:
-            import webbrowser
-
-            webbrowser.open(url)
+            _open_browser(url)
 
     last()
     run(settings, started)
+
+
+def _open_browser(url: str) -> None:
+    """Show the page, while the server goes on to start: some browsers end before they answer.
+
+    Where there is no screen there are only browsers that would take the terminal, and wait for a
+    server that waits for them.
+    """
+    import os
+    import threading
+    import webbrowser
+
+    screens = ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")
+    if sys.platform != "linux" or any(os.environ.get(name) for name in screens):
+        threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
 
 def _serve_demo(options: ServeOptions) -> int:

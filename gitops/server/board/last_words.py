@@ -27,20 +27,26 @@ class LastWordsReader:
     Args:
         run: runs in a thread what blocks.
         clusters: those that are followed; None: none is.
+        arrived: called with what messages call an overlay when that was read after all, which a
+            page gave up to wait for.
     """
 
     def __init__(
-        self, run: Callable[..., Coroutine[Any, Any, Any]], clusters: Callable[[], Clusters | None]
+        self,
+        run: Callable[..., Coroutine[Any, Any, Any]],
+        clusters: Callable[[], Clusters | None],
+        arrived: Callable[[str], None],
     ) -> None:
         self._run = run
         self._clusters = clusters
+        self._arrived = arrived
         self._readings: SharedReadings[tuple[LastWords, ...]] = SharedReadings(_MOST_KEPT)
 
     async def of(self, config: Config, cell: BoardCell) -> tuple[LastWords, ...] | None:
         """Return what is not well there, () where nothing is.
 
-        None: the cluster takes longer than a page waits; the next look has it. Raises Unavailable
-        when all threads are busy.
+        None: the cluster takes longer than a page waits; `arrived` is called then. Raises
+        Unavailable when all threads are busy.
         """
         refs = [one.ref for one in cell.applications if one.state in _NOT_WELL]
         clusters = self._clusters()
@@ -56,4 +62,11 @@ class LastWordsReader:
 
             reading = self._readings.begin(key, self._run(read))
         done, _ = await asyncio.wait([reading], timeout=_PATIENCE)
-        return reading.result() if done else None
+        if done:
+            return reading.result()
+        reading.add_done_callback(lambda ended: self._tell(cell.label, ended))
+        return None
+
+    def _tell(self, label: str, ended: asyncio.Task[tuple[LastWords, ...]]) -> None:
+        if not ended.cancelled() and ended.exception() is None:
+            self._arrived(label)

@@ -30,11 +30,12 @@ from gitops.server.writer.order import LOOK, Call, CallOrder, KeyReused, Outcome
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
     from gitops.core.report import FileDiff, HistoryReport, WriteReport
-    from gitops.server.board.board import BoardCell
+    from gitops.server.board.board import Board, BoardCell
     from gitops.server.service import Service
 
 _PATIENCE = 20.0  # seconds that a press waits for its answer; then the page follows
 _RELEASES = 6
+_REASONS = 6
 _NOBODY = Person("nobody", "", "", via="token")
 
 
@@ -192,6 +193,7 @@ class _ActPages:
             found=found,
             past=past,
             notes=notes,
+            reasons=_last_reasons(self._pages.board()),
             may_override=self._service.may(person, "override", place.environment, place.app),
             error=error,
             right=self._service.may(person, verb, place.environment, place.app),
@@ -235,6 +237,13 @@ class _ActPages:
         if cell is None and app is not None:
             raise NotFound(f"there is no {app}/{name}")
         return ActPlace(name, app, cell)
+
+
+def _last_reasons(board: Board) -> list[str]:
+    """Return why things are held, the newest first: what is done next is often for the same."""
+    holds = [cell.hold for cell in board.cells() if cell.hold is not None]
+    holds.sort(key=lambda one: one.since.timestamp() if one.since is not None else 0.0)
+    return list(dict.fromkeys(one.reason for one in reversed(holds) if one.reason))[:_REASONS]
 
 
 def _difference(diff: FileDiff) -> str:

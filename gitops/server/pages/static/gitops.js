@@ -102,6 +102,10 @@
       seen.textContent = seen.textContent.replace(/\d{1,2}:\d{2}:\d{2}(\s*UTC)?/, time.toISOString().slice(11, 19) + " UTC");
     }
   });
+  // On a phone the pages stand in a row that is wider than it: show the one that is open.
+  const nav = document.getElementById("nav");
+  const current = nav.querySelector("[aria-current]");
+  if (current) nav.scrollLeft = current.offsetLeft - (nav.clientWidth - current.offsetWidth) / 2;
   setInterval(ages, 20000);
   refresh();
 })();
