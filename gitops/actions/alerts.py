@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 from msgspec.structs import replace
 
+from gitops.actions.argocd.aftermath import aftermath_of
 from gitops.actions.argocd.at_hand import clusters_at_hand
 from gitops.actions.argocd.live import LiveView
 from gitops.actions.argocd.recovery import go_back
@@ -19,7 +20,7 @@ from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.index.state import IndexState, read_state
 from gitops.actions.rollback import rollback
-from gitops.core.alerts.aftermath import went_back_alone
+from gitops.core.alerts.aftermath import is_cause, went_back_alone
 from gitops.core.alerts.alert import Alert, AlertBatch
 from gitops.core.alerts.rule import (
     AT_ONCE,
@@ -186,13 +187,27 @@ class _Judging:
         release = self._state.cells[place.label].release
         if not alert.firing:
             return JudgedAlert(alert, place.label, release, "none", "it has ended")
-        if release is not None and _is_watched(alert, release):
+        if release is not None and self._is_watched(alert, place.label, release):
             known = "it went back, and what comes of that is watched"
             return JudgedAlert(alert, place.label, release, "none", known)
         overlay = _overlay(self._state.config, place.label)
         why = self._against(alert, place, overlay, release)
         decision = limited(overlay.environment.on_alert, why, self._today(place), place.row.limit)
         return JudgedAlert(alert, place.label, release, decision.action, decision.why)
+
+    def _is_watched(self, alert: Alert, label: str, release: Release) -> bool:
+        """Say whether the rollback in force is the alert's own: a repeat is no news.
+
+        Nor is what a cluster says of a rollback by itself. Once it has recovered, it is.
+        """
+        if alert.by_cluster and went_back_alone(release):
+            return True
+        if not is_cause(alert, release):
+            return False
+        if release.intent == alert.intent_against(release.rolled_back or ""):
+            return True
+        known = aftermath_of(self._session, label, release)
+        return known is None or known.outcome != "recovered"
 
     def _against(
         self, alert: Alert, place: AlertPlace, overlay: Overlay, release: Release | None
@@ -246,16 +261,6 @@ class _Judging:
             if one.release is not None and one.release != release.commit:
                 return f"{one.ref.name} does not run {describe(release)} yet"
         return None
-
-
-def _is_watched(alert: Alert, release: Release) -> bool:
-    """Say whether the rollback in force is the alert's own: a repeat is no news.
-
-    Nor is what a cluster says of a rollback by itself.
-    """
-    if not went_back_alone(release):
-        return False
-    return alert.by_cluster or release.intent == alert.intent_against(release.rolled_back or "")
 
 
 def _overlay(config: Config, label: str) -> Overlay:

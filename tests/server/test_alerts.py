@@ -218,6 +218,32 @@ def test_what_went_back_is_watched(
         await_(lambda: "Recovered" in again.get("/alerts").text)
 
 
+def test_other_instances_of_its_rule_are_no_news(
+    client: TestClient, manifests: Manifests, stable: tuple[str, str]
+) -> None:
+    """A rule fires once for each pod, and again when a label of it changes: people hear of nothing
+    while the rollback is watched, it has ended when all have, and what comes later is told."""
+    first, other = alert(), alert(fingerprint="d3b0")
+    send(client, first)
+    keeper = client.service.aftermaths  # type: ignore[attr-defined]
+    client.service.board.wake()  # type: ignore[attr-defined]
+    await_(lambda: "stage" in keeper.known())
+    (same,) = send(client, other).json()["alerts"]
+    over = {"status": "resolved", "endsAt": first["startsAt"]}
+    send(client, {**first, **over}, other)
+    open_still = beside(manifests)["stage"].ended is None
+    send(client, {**other, **over})
+    client.service.board.wake()  # type: ignore[attr-defined]
+    await_(lambda: keeper.known()["stage"].outcome == "recovered")
+    (anew,) = send(client, alert(fingerprint="e4c1")).json()["alerts"]
+
+    assert "none" == same["decision"]
+    assert "is watched" in same["reason"]
+    assert open_still
+    assert "tell" == anew["decision"]
+    assert "is a rollback itself" in anew["reason"]
+
+
 def test_who_does_not_recover_is_told_of_once(
     client: TestClient, manifests: Manifests, stable: tuple[str, str]
 ) -> None:

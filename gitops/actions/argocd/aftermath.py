@@ -19,6 +19,7 @@ from gitops.core.alerts.aftermath import (
     NEWS,
     Aftermath,
     begin_aftermath,
+    is_cause,
     judge_aftermath,
     read_aftermaths,
     went_back_alone,
@@ -26,6 +27,7 @@ from gitops.core.alerts.aftermath import (
 )
 from gitops.core.alerts.alert import Alert
 from gitops.core.argocd.reports import Live
+from gitops.core.releases.release import Release
 from gitops.errors import Conflict
 
 _MESSAGE = "Keep what came of a rollback\n"
@@ -89,6 +91,14 @@ def look_after(
     return kept
 
 
+def aftermath_of(session: Session, name: str, release: Release) -> Aftermath | None:
+    """Return what is known of a rollback of an overlay; None: nothing. Raises as reading does."""
+    files = told_files(session)
+    known = read_aftermaths(files.read(AFTERMATH_PATH)) if files is not None else {}
+    found = known.get(name)
+    return found if found is not None and found.commit == release.commit else None
+
+
 def note_ended(session: Session, state: IndexState, ended: Iterable[tuple[str, Alert]]) -> None:
     """Keep that alerts ended which overlays went back for; others are no matter here.
 
@@ -100,7 +110,9 @@ def note_ended(session: Session, state: IndexState, ended: Iterable[tuple[str, A
     mine = {
         name: (cell, alert)
         for name, alert in ended
-        if (cell := state.cells.get(name)) is not None and _caused(alert, cell)
+        if (cell := state.cells.get(name)) is not None
+        and cell.release is not None
+        and is_cause(alert, cell.release)
     }
     for _ in range(5 if mine else 0):
         files = told_files(session)
@@ -137,12 +149,3 @@ def _at(cell: IndexedCell | None, one: Aftermath | None) -> bool:
     """Say whether the rollback is what is in force."""
     release = cell.release if cell is not None else None
     return one is not None and release is not None and release.commit == one.commit
-
-
-def _caused(alert: Alert, cell: IndexedCell) -> bool:
-    release = cell.release
-    return (
-        release is not None
-        and went_back_alone(release)
-        and release.intent == alert.intent_against(release.rolled_back or "")
-    )

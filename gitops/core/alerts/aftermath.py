@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.core.alerts.alert import Alert
 from gitops.core.argocd.reports import Live
 from gitops.core.releases.release import Release
 from gitops.core.text.plain import one_line, short_age
@@ -68,6 +69,17 @@ def went_back_alone(release: Release | None) -> bool:
         and release.action == "rollback"
         and release.author.email in (ALERT_EMAIL, CLUSTER_EMAIL)
     )
+
+
+def is_cause(alert: Alert, release: Release) -> bool:
+    """Say whether a rollback by itself is the doing of an alert: of it, or of another instance of
+    its rule (one for each pod, or with labels that change) that began about then."""
+    if not went_back_alone(release) or release.time is None:
+        return False
+    if release.intent == alert.intent_against(release.rolled_back or ""):
+        return True
+    same = release.author.name == f"{ON_BEHALF}{alert.name}"
+    return same and abs(alert.starts_at - release.time) <= NEWS
 
 
 def begin_aftermath(release: Release, now: datetime) -> Aftermath | None:

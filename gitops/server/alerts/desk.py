@@ -6,7 +6,7 @@ import hashlib
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -97,8 +97,7 @@ class AlertDesk:
         with self._lock:  # one body at a time: what fires together is judged together
             with self._lend() as session:
                 state, judged = judge_alerts(session, batch, self._memory, self._seen())
-                ended = [(one.label, one.alert) for one in judged if not one.alert.firing]
-                note_ended(session, state, [(label, one) for label, one in ended if label])
+                note_ended(session, state, _ended(judged))
             calls = [self._begin(one) for one in judged]
             done = [self._end(hook, one, call) for one, call in zip(judged, calls, strict=True)]
             self._taken.extend(done)
@@ -181,6 +180,16 @@ class AlertDesk:
                 url=one.alert.url,
             )
         )
+
+
+def _ended(judged: Sequence[JudgedAlert]) -> list[tuple[str, Alert]]:
+    """Return what has ended where, as long as no other instance of the rule fires there still."""
+    fires = {(one.label, one.alert.name) for one in judged if one.alert.firing}
+    return [
+        (one.label, one.alert)
+        for one in judged
+        if one.label is not None and (one.label, one.alert.name) not in fires
+    ]
 
 
 def _left(judged: JudgedAlert, error: GitopsError) -> JudgedAlert:
