@@ -17,6 +17,7 @@ class Waiting:
     """What a queue sees of a flight."""
 
     def __init__(self, verb: str, caller: str, number: int) -> None:
+        self.is_ready = True
         self.call = Call(order(verb, caller), number, 0.0)
 
     def __repr__(self) -> str:

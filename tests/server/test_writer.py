@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,10 +11,15 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
+from gitops.actions.context.session import Session
+from gitops.actions.deploy import DeployRequest, deploy
+from gitops.core.report import WriteReport
 from gitops.errors import GitopsError, Refused, Unavailable
 from gitops.ports import Lost, RefUpdate
+from gitops.server.writer import round as rounds
 from gitops.server.writer.landed import _MOST, _BranchIds
 from gitops.server.writer.order import Call, KeyReused
+from gitops.server.writer.outside import OutsidePort
 from gitops.server.writer.writer import Writer
 from gitops.wiring.kept import open_door
 from gitrepos import Repo
@@ -338,3 +344,47 @@ def test_a_server_that_is_away(repo: Repo, server: GitServer, writer: Writer) ->
     server.behaviour.status = None
     assert "committed" == told(call)
     assert isinstance(call.outcome.error, GitopsError | None)
+
+
+def test_a_slow_answer_keeps_nobody_else_waiting(
+    repo: Repo, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A registry that says nothing holds up the call that asks it, which lands on top at last."""
+    monkeypatch.setattr(rounds, "PATIENCE", 0.05)
+    answers = threading.Event()
+    asked = [0]
+
+    def wait(_config: object, session: Session) -> None:
+        asked[0] += 1
+        if asked[0] == 1:
+            session.aside(lambda: answers.wait(60))
+
+    def run(session: Session) -> WriteReport:
+        admit = partial(wait, session=session)
+        return deploy(replace(session, admit=admit), DeployRequest(("shop/a1:2",), ("dev",)))
+
+    slow = writer.submit(order("deploy", run))
+    others = [writer.submit(one) for one in (holding("a2"), deploying("shop/a3:2"))]
+    assert ["committed"] * 2 == [told(call) for call in others]
+    assert slow.outcome is None
+    answers.set()
+    assert "committed" == told(slow)
+    assert b"newTag: '2'" in (repo.show(path_of("a1")) or b"")
+    assert 2 == asked[0]  # what it had planned on was not the newest any more
+
+
+def test_what_was_slow_to_answer_is_asked_once() -> None:
+    """A call that is planned anew would be late again, and never come through."""
+    calls: list[str] = []
+
+    class Source:
+        name = "x"
+
+        def heads(self, url: str) -> str:
+            calls.append(url)
+            return f"heads of {url}"
+
+    slow = {"u": True, "v": False}
+    port = OutsidePort(Source(), lambda call: (call(), slow[calls[-1]]), {})
+    assert ["heads of u"] * 2 + ["heads of v"] * 2 == [port.heads(one) for one in "uuvv"]
+    assert (["u", "v", "v"], "x") == (calls, port.name)

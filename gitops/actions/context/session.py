@@ -116,6 +116,8 @@ class Session(Struct, frozen=True):
         registry: the registries of images; its calls may come from several threads.
         signatures: checks signatures of images.
         proofs: what registries have said of images in this call (actions/policy/provenance.py).
+        aside: calls what waits for somebody outside; where many calls share a repository, the
+            others may go on meanwhile.
         admit: told the policy of each tip that the call opens; what it raises ends the call. None:
             everybody may.
         before_write: asked in each attempt before anything is written, with the plan; what it
@@ -148,6 +150,7 @@ class Session(Struct, frozen=True):
     registry: Registry = field(default_factory=_no_registry)
     signatures: Signatures = field(default_factory=_no_signatures)
     proofs: dict[object, object] = field(default_factory=dict)
+    aside: Callable[[Callable[[], Any]], Any] = lambda call: call()
     admit: Callable[[Config], None] | None = None
     before_write: Callable[[Session, Tip, Plan], None] | None = None
     kept: Kept | None = None

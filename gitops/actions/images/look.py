@@ -94,7 +94,7 @@ class Look(Struct):
         if self.looks is None:
             from gitops.actions.images.looks import Looks
 
-            self.looks = Looks(self.session.registry)
+            self.looks = Looks(self.session.registry, self.session.aside)
         return self.looks
 
 

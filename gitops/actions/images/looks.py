@@ -7,7 +7,8 @@ named first is the one that is written by every try.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 from msgspec import Struct
 
@@ -38,8 +39,11 @@ class Seen(Struct, frozen=True):
 class Looks:
     """What registries say of images, for one call."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(
+        self, registry: Registry, aside: Callable[[Callable[[], Any]], Any] = lambda call: call()
+    ) -> None:
         self._registry = registry
+        self._aside = aside
         self._opening = threading.Lock()
         self._slots = threading.Semaphore(_AT_ONCE)
         self._seen: dict[Wish, Seen] = {}
@@ -57,7 +61,9 @@ class Looks:
     def of(self, wish: Wish, patience: float | None = None) -> Seen:
         """Return what was said, once it was; TimedOut when it was not after so many seconds."""
         self.begin([wish])
-        self._running[wish].join(patience)
+        running = self._running[wish]
+        if running.is_alive():
+            self._aside(lambda: running.join(patience))
         if self._bug is not None:
             raise self._bug
         late = TimedOut(f"{wish.name.host} has not answered yet")

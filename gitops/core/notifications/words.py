@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from gitops.core.git.message import told_labels
 from gitops.core.notifications.event import Event
 from gitops.core.text.page_links import overlay_path
@@ -18,12 +20,15 @@ _SIGNS = {
     "alert": "🔔",
 }
 _MOST_TITLES = 10
+_JOINER = "\u2060"  # takes no room, and breaks no line
+_CALLS = re.compile(r"@(?=\w)|\](?=[(\[])|<(?=[!@#:\w])")
 
 
 def title_of(event: Event) -> str:
     """Return one line: `🔴 prod is degraded`."""
     joint = " " if event.what.startswith(("is ", "has ", "waits")) else ": "
-    return one_line(f"{_SIGNS[event.kind]} {told_labels(event.labels)}{joint}{event.what}", 160)
+    text = one_line(f"{_SIGNS[event.kind]} {told_labels(event.labels)}{joint}{event.what}", 160)
+    return calling_nobody(text)
 
 
 def body_of(event: Event, page: str | None) -> str:
@@ -33,15 +38,15 @@ def body_of(event: Event, page: str | None) -> str:
     """
     lines = []
     if event.subject:
-        lines.append(event.subject)
+        lines.append(calling_nobody(event.subject))
     when = timestamp(event.time) if event.time is not None else ""
-    who = " ".join(filter(None, (event.by and f"by {event.by}", when)))
+    who = " ".join(filter(None, (event.by and f"by {calling_nobody(event.by)}", when)))
     if who:
         lines.append(who)
     if event.reason:
-        lines.append(f"Reason: {event.reason}")
+        lines.append(f"Reason: {calling_nobody(event.reason)}")
     if event.missing:
-        lines.append(f"Waits for: {'; '.join(event.missing)}")
+        lines.append(f"Waits for: {calling_nobody('; '.join(event.missing))}")
     if event.commit:
         lines.append(f"Commit: {event.commit[:12]}")
     if event.url:
@@ -51,6 +56,14 @@ def body_of(event: Event, page: str | None) -> str:
     elif event.kind == "proposal":
         lines.append(f"gitops approve {event.labels[0].rpartition('/')[2]}")
     return "\n".join(lines)
+
+
+def calling_nobody(text: str) -> str:
+    """Return foreign words that call nobody in a chat, and are no link under another name.
+
+    Discord and Mattermost take messages as Markdown: `@everyone`, `<@&7>`, `[Approve](https://…)`.
+    """
+    return _CALLS.sub(lambda found: f"{found[0]}{_JOINER}", text)
 
 
 def page_of(event: Event) -> str:

@@ -58,6 +58,17 @@ def check_named(config: Config, asked: AskedFor) -> None:
     images = asked.body.images_meant()
     for environment, app in places:
         _require(config, asked, environment, app, images)
+    if not places:  # a branch says where to: before anything is asked for that, registries too
+        _check_any(config, asked)
+
+
+def _check_any(config: Config, asked: AskedFor) -> None:
+    """Raise Denied unless the person may do it somewhere."""
+    mine = set(asked.person.names)
+    for act in acts_of(asked):
+        if not any(act in row.may and not mine.isdisjoint(row.who) for row in config.access):
+            why = f"{asked.person.id} may {act} nowhere here"
+            raise Denied(why, hint="rights are rows of `access:` in gitops.yaml")
 
 
 def check_plan(config: Config, asked: AskedFor, plan: Plan) -> None:

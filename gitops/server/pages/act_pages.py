@@ -172,7 +172,9 @@ class _ActPages:
                 fields.pop(key, None)
         found, past = ActPreview(), None
         notes: tuple[str, ...] = ()
-        if verb == "deploy" and not pins_of(fields):
+        right = self._service.may(person, verb, place.environment, place.app)
+        # Of a deploy whoever asks chooses the registry, and it is asked with the server's account.
+        if verb == "deploy" and not (pins_of(fields) and right.allowed):
             pass  # asks first
         elif verb in ("qa", "undo"):
             found, past = await self._service.workers.run(self._past, place, verb, fields, person)
@@ -196,7 +198,7 @@ class _ActPages:
             reasons=_last_reasons(self._pages.board()),
             may_override=self._service.may(person, "override", place.environment, place.app),
             error=error,
-            right=self._service.may(person, verb, place.environment, place.app),
+            right=right,
             id=new_id(),
             difference=_difference,
         )

@@ -15,10 +15,10 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from datetime import datetime
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -30,18 +30,24 @@ from gitops.core.git.message import put_in_form
 from gitops.core.releases.history import OverlayVersion
 from gitops.core.report import WriteReport
 from gitops.core.text.plain import one_line
-from gitops.errors import Bug, GitopsError, TryAgain
-from gitops.ports import Clock, Lost, NewCommit, RefUpdate, Snapshot
+from gitops.errors import Bug, GitopsError, NotFound, TryAgain
+from gitops.ports import Clock, Lost, NewCommit, NoForge, RefUpdate, Snapshot
 from gitops.server.writer.landed import LandedIds
 from gitops.server.writer.order import Call, Outcome
+from gitops.server.writer.outside import OutsidePort, Question
 from gitops.server.writer.round import Round
 from gitops.server.writer.turn import Turn
 from gitops.wiring.kept import Door
 
+if TYPE_CHECKING:
+    from gitops.core.environments.environment import Config
+    from gitops.ports import GatedForge
+
 _log = logging.getLogger("gitops.server")
 
-Stage = Literal["pushes", "waits", "done"]
-"""Why a call gave the turn back: it would push; it would pause, for another round; it ended."""
+Stage = Literal["pushes", "waits", "asks", "done"]
+"""Why a call gave the turn back: it would push; it would pause, for another round; somebody outside
+is slow to answer it; it ended."""
 
 
 class PushLanded(Struct, frozen=True):
@@ -67,6 +73,7 @@ class Flight:
         stage: why it gave the turn back.
         made: what its waiting push moves: ref -> commit.
         alone: its push has landed: it is done as far as the branch goes.
+        is_ready: it can go on in the next round.
     """
 
     def __init__(
@@ -76,8 +83,13 @@ class Flight:
         turn: Turn,
         landed: LandedIds,
         ended: Callable[[Flight], None],
+        stirred: Callable[[], None],
     ) -> None:
         self.call = call
+        self.is_ready = True
+        self._stirred = stirred
+        self._planned_in: Round | None = None
+        self._slow: dict[Hashable, Any] = {}
         self.stage: Stage = "waits"
         self.made: dict[str, str | None] = {}
         self.alone = False
@@ -129,8 +141,12 @@ class Flight:
     def _push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         if self.alone:
             return self._door.repository.push(updates)
+        is_late = self._planned_in is not self._round
+        if is_late:
+            self._see_branches(updates)
         lost = self.round.stage(updates)
         if lost is not None:
+            self._just_lost = is_late  # then it is planned again at once
             return lost
         self.made = {one.ref: one.new for one in updates if one.old != one.new}
         self._give_back("pushes")
@@ -153,11 +169,47 @@ class Flight:
         else:
             self._give_back("waits")
 
+    def plans(self) -> None:
+        """Note that what it does next is planned on the branches of this round."""
+        self._planned_in = self._round
+
     @property
     def round(self) -> Round:
         """The round that it plans in."""
         assert self._round is not None  # set by whoever let it run  # noqa: S101
         return self._round
+
+    def ask(self, call: Callable[[], Any]) -> tuple[Any, bool]:
+        """Call what asks somebody outside; return its answer, and whether others went on meanwhile.
+
+        For the thread of the call; in any other it is called as it is.
+        """
+        if threading.current_thread() is not self._thread:
+            return call(), False
+        question = Question(call)
+        if self.alone:
+            with self.turn.left():
+                question.wait()
+        elif self.round.waits_for(question.wait):
+            return question.result(), False
+        else:
+            self.stage, self.is_ready = "asks", False
+            self._back.release()
+            question.when_done(self._ready_again)
+            self._go.acquire()
+        return question.result(), True
+
+    def _ready_again(self) -> None:
+        self.is_ready = True
+        self._stirred()
+
+    def _see_branches(self, updates: Sequence[RefUpdate]) -> None:
+        """Others went on since it was planned: let the round say where they have come to."""
+        heads = "refs/heads/"
+        for one in updates:
+            with suppress(NotFound):
+                if one.ref.startswith(heads):
+                    self.round.snapshot(one.ref.removeprefix(heads))
 
     def look_again(self) -> None:
         """Raise LandedElsewhere where the call has landed since it was planned last.
@@ -208,7 +260,7 @@ class Flight:
 
     def anew(self) -> Flight:
         """Return the same call for another round: what it saw in this one never came to be."""
-        return Flight(self.call, self._door, self.turn, self._landed, self._ended)
+        return Flight(self.call, self._door, self.turn, self._landed, self._ended, self._stirred)
 
     def _do(self, session: Session) -> Outcome:
         order = self.call.order
@@ -238,9 +290,22 @@ class Flight:
         if order.author is not None:
             author = order.author
             made = replace(made, identity=lambda: author)
-        if order.personal:
-            made = replace(made, forge=self._door.forge_as(order.token))
-        return made
+        forge = self._door.forge_as(order.token) if order.personal else made.forge
+
+        def open_forge(config: Config) -> GatedForge | NoForge:
+            found = forge(config)
+            return found if isinstance(found, NoForge) else self._outside(found)
+
+        return replace(
+            made,
+            forge=open_forge,
+            registry=self._outside(made.registry),
+            sources=self._outside(made.sources) if made.sources is not None else None,
+            aside=lambda call: self.ask(call)[0],
+        )
+
+    def _outside(self, port: Any) -> Any:
+        return OutsidePort(port, self.ask, self._slow)
 
 
 def _bug(error: Exception) -> Bug:
@@ -281,6 +346,7 @@ class SeenRepository:
         if self._flight.alone:
             return self._real.snapshot(branch)
         self._flight.look_again()
+        self._flight.plans()
         return self._flight.round.snapshot(branch)
 
     def remembered(self, branch: str | None = None) -> AbstractContextManager[Snapshot | None]:

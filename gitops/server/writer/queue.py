@@ -37,6 +37,11 @@ class CallQueue:
     def __iter__(self) -> Iterator[Flight]:
         return iter(self._flights)
 
+    @property
+    def has_ready(self) -> bool:
+        """Whether one of them can go on."""
+        return any(one.is_ready for one in self._flights)
+
     def check(self, order: CallOrder) -> None:
         """Raise Unavailable where there is no room for one more."""
         again = "send it again in a moment"
@@ -62,7 +67,8 @@ class CallQueue:
         """
         turns: Counter[tuple[int, str]] = Counter()
         placed: list[tuple[int, int, int, Flight]] = []
-        for flight in sorted(self._flights, key=lambda one: one.call.number):
+        ready = [one for one in self._flights if one.is_ready]
+        for flight in sorted(ready, key=lambda one: one.call.number):
             rank, caller = flight.call.rank, flight.call.order.caller
             placed.append((rank, turns[rank, caller], flight.call.number, flight))
             turns[rank, caller] += bool(caller)

@@ -7,7 +7,8 @@ their holds, policy and images.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from copy import copy
 
 from gitops.errors import NotFound, TryAgain
@@ -15,6 +16,8 @@ from gitops.ports import Lost, RefUpdate, Snapshot
 from gitops.ports.kept import KeptRepository
 
 _HEADS = "refs/heads/"
+PATIENCE = 1.0
+"""Seconds for which a round waits for answers that its calls need of others than the repository."""
 
 
 class Round:
@@ -28,6 +31,7 @@ class Round:
         self._away: TryAgain | None = None
         self._moved: dict[str, RefUpdate] = {}
         self._guards: dict[str, RefUpdate] = {}
+        self._patience = PATIENCE
 
     def snapshot(self, branch: str | None) -> Snapshot:
         """Return the tip of `branch` in this round. Raises what `Repository.snapshot` does.
@@ -51,6 +55,14 @@ class Round:
             self._default = tip.branch
         self._bases.setdefault(tip.branch, tip.commit)
         return self._tips.setdefault(tip.branch, tip) or tip
+
+    def waits_for(self, wait: Callable[[float], bool]) -> bool:
+        """Wait for an answer as long as the round has patience; say whether it came."""
+        begun = time.monotonic()
+        try:
+            return wait(max(self._patience, 0.0))
+        finally:
+            self._patience -= time.monotonic() - begun
 
     @property
     def is_ahead(self) -> bool:

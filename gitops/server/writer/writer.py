@@ -49,6 +49,21 @@ class Figures(Struct):
     largest: int = 0
 
 
+class _Planned(Struct):
+    """What became of the calls of a round when each had planned.
+
+    Attributes:
+        again: they pause: a server did not answer.
+        asking: they wait for somebody outside, which is no trouble of the repository's.
+        built_on: they have nothing to push, and saw what is only about to be pushed.
+    """
+
+    pushing: list[Flight]
+    again: list[Flight]
+    asking: list[Flight]
+    built_on: list[Flight]
+
+
 class Writer:
     """The queue, and the thread that plans and pushes.
 
@@ -113,8 +128,8 @@ class Writer:
         self._queue.check(order)
         self._count += 1
         call = Call(order, self._count, now)
-        flight = Flight(call, self._door, self._turn, self._landed, self._has_ended)
-        self._queue.add([flight])
+        about = self._landed, self._has_ended, self._stirred
+        self._queue.add([Flight(call, self._door, self._turn, *about)])
         self._changed.notify_all()
         return call
 
@@ -168,7 +183,7 @@ class Writer:
     def _loop(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: not self._paused and (self._queue or self._stops))
+                self._changed.wait_for(self._may_go_on)
                 if not self._queue:
                     return
                 batch = self._queue.take(self._most)
@@ -178,9 +193,20 @@ class Writer:
                 self._flying.update(batch)
             again = self._round(batch)
             with self._changed:
-                self._flying.difference_update(again)
+                # Who asks somebody reads on in what it has seen so far.
+                self._flying.difference_update(one for one in again if one.stage != "asks")
                 self._queue.add(again)
             self._rest()
+
+    def _may_go_on(self) -> bool:
+        if self._paused:
+            return False
+        return self._queue.has_ready or (self._stops and not self._queue)
+
+    def _stirred(self) -> None:
+        """A call that waited for somebody outside can go on."""
+        with self._changed:
+            self._changed.notify_all()
 
     def _rest(self) -> None:
         """Leave a server alone for a while that did not answer."""
@@ -198,33 +224,36 @@ class Writer:
         """Plan all of `batch`, and push; return those that want another round."""
         self.figures.rounds += 1
         round_ = Round(self._door.repository)
-        pushing: list[Flight] = []
-        again: list[Flight] = []
-        built_on: list[Flight] = []  # have nothing to push, and saw what is only about to be pushed
+        planned = self._plan(round_, batch)
+        later = [*planned.again, *planned.asking]
+        if planned.again:
+            self._trouble += 1  # a verb pauses in a round where a server did not answer
+        if not planned.pushing:
+            self._trouble = self._trouble if planned.again else 0
+            return later
+        if self._push(round_, planned.pushing):
+            for flight in planned.built_on:
+                self._answer(flight)
+            return later
+        for flight in planned.built_on:
+            self._has_ended(flight)
+        return [*later, *planned.pushing, *(flight.anew() for flight in planned.built_on)]
+
+    def _plan(self, round_: Round, batch: Sequence[Flight]) -> _Planned:
+        """Let each call plan in turn; answer those that are done."""
+        planned = _Planned([], [], [], [])
+        places = {"pushes": planned.pushing, "waits": planned.again, "asks": planned.asking}
         for flight in batch:
             is_ahead = round_.is_ahead
             with self._turn:
                 stage = flight.advance(round_)
-            if stage == "pushes":
-                pushing.append(flight)
-            elif stage == "waits":
-                again.append(flight)
+            if stage != "done":
+                places[stage].append(flight)
             elif is_ahead:
-                built_on.append(flight)
+                planned.built_on.append(flight)
             else:
                 self._answer(flight)
-        if again:
-            self._trouble += 1  # a verb pauses in a round where a server did not answer
-        if not pushing:
-            self._trouble = self._trouble if again else 0
-            return again
-        if self._push(round_, pushing):
-            for flight in built_on:
-                self._answer(flight)
-            return again
-        for flight in built_on:
-            self._has_ended(flight)
-        return [*again, *pushing, *(flight.anew() for flight in built_on)]
+        return planned
 
     def _answer(self, flight: Flight) -> None:
         """Tell what came of a call that pushes nothing."""

@@ -136,3 +136,14 @@ def test_told_comes_back() -> None:
 def test_damaged_told_is_none(content: bytes | None) -> None:
     """Whoever may push can put anything there: telling begins anew, and nothing breaks."""
     assert read_told(content) is None
+
+
+def test_words_of_others_call_nobody() -> None:
+    """Chats take messages as Markdown: no ping of everybody, no link under another name."""
+    said = "see [Approve](https://evil.example) <@U1> <https://evil.example|Approve> @everyone"
+    event = Event("c", "rollback", ("prod",), "rolled back @here", said, f"Ana {said}", said)
+    told = f"{title_of(event)}\n{body_of(event, None)}"
+    for call in ("](", "<@", "<h", "@everyone", "@here"):
+        assert call not in told
+    assert "https://evil.example" in told
+    assert "see [Approve]\u2060(https://evil.example)" in told

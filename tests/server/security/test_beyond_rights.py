@@ -19,6 +19,7 @@ from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings, parse_settings
 from gitrepos import Repo
 from server_calls import new_id, overlay
+from servers.loopback import Handler, Loopback
 from servers.openid import OpenIdServer
 
 URL = "https://gitops.example.com"
@@ -224,3 +225,28 @@ def test_what_is_approved_is_what_was_seen() -> None:
 
     assert mark_of(report("approve", "a" * 40)) != mark_of(report("approve", "b" * 40))
     assert mark_of(report("promote", "a" * 40)) == mark_of(report("promote", "b" * 40))
+
+
+def test_nobody_has_the_server_ask_a_registry_of_theirs(client: TestClient, shop: Repo) -> None:
+    """Without a right, neither a dry run nor a preview reaches a host that the caller names."""
+    asked: list[str] = []
+
+    class Nothing(Handler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.say(404, [], b"{}")
+
+        do_HEAD = do_GET
+
+    with Loopback(Nothing) as registry:
+        shop.commit({"gitops.yaml": CONFIG + b"registries: {}\n"})
+        image = f"shop/a={registry.url.removeprefix('http://')}/x:1"
+        body = {"images": [image], "ref": "main", "dryRun": True}
+        status, told = send(client, "idle", "deploy", body)
+        assert (403, "denied") == (status, told["error"]["code"])
+        headers = {"Authorization": "Bearer token-of-idle"}
+        page = client.get("/e/dev/shop/deploy", params={"image": image}, headers=headers)
+        assert 200 == page.status_code
+        assert [] == asked
+        send(client, "ci", "deploy", {**body, "ref": None, "to": ["dev"]})
+        assert asked
