@@ -140,6 +140,35 @@ def test_a_fetch_begins_before_yaml_is_loaded(tmp_path: Path) -> None:
     assert [] == [name for name in modules if name.startswith(("yaml", "gitops.core.yamltext"))]
 
 
+def test_a_connection_is_made_before_the_store_is_loaded(tmp_path: Path) -> None:
+    """What connects needs neither objects, nor hashes, nor the cache, nor any rule."""
+    code = """
+import json, sys
+from gitops.adapters.gitrepo.remote.line import open_line
+line = open_line("http://127.0.0.1:1/m.git", environ={})
+line.begin()
+try:
+    line.take()[1].join()
+except Exception as error:
+    print(type(error).__name__)
+print(json.dumps(sorted(sys.modules)))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    said, listed = done.stdout.splitlines()
+    modules = json.loads(listed)
+
+    assert "Broken" == said  # nobody is there, and it was tried
+    late = ("hashlib", "zlib", "gitops.core", "gitops.adapters.gitrepo.objects", "gitops.actions")
+    assert [] == [
+        name
+        for name in modules
+        if name.startswith((*late, "gitops.adapters.gitrepo.c"))
+        and not name.startswith("gitops.adapters.gitrepo.command")
+    ]
+
+
 def test_the_set_is_seen(tmp_path: Path) -> None:
     """The measurement sees what a process loads, so that an empty intersection means something."""
     _, modules = loaded(tmp_path, "--help")

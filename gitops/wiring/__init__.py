@@ -46,11 +46,19 @@ def begin(location: str, branch: str | None, start: Start, images: Sequence[str]
     atexit.register(_close_begun)
     if images and "://" in location:
         _look_ahead(location, branch, images)  # on its way while all else is loaded
-    from gitops.adapters.gitrepo.repository import open_repository
-
+    line = None
     try:
-        repository = open_repository(location, environ=os.environ, progress=say)
+        if location.startswith(("http://", "https://")):
+            from gitops.adapters.gitrepo.remote.line import open_line
+
+            line = open_line(location, environ=os.environ, progress=say)
+            line.begin()
+        from gitops.adapters.gitrepo.repository import open_repository
+
+        repository = open_repository(location, environ=os.environ, progress=say, line=line)
     except GitopsError:
+        if line is not None:
+            line.close()
         return
     try:
         repository.begin(branch, start)

@@ -97,14 +97,12 @@ def _from_cache(
     url: str, branch: str | None, environ: Mapping[str, str]
 ) -> Iterator[OfflineRepository]:
     from gitops.adapters.gitrepo.cache.index import shelf_of
-    from gitops.adapters.gitrepo.command.address import address
-    from gitops.adapters.gitrepo.command.process import Git
     from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
+    from gitops.adapters.gitrepo.remote.line import open_line
     from gitops.adapters.gitrepo.remote.remote import Remote
 
-    where = address(url)
-    git = Git(environ, after=where.settings, secrets=where.secrets, timeout=_PATIENCE)
-    remote = Remote(git, where.url, where.url, shelf=shelf_of(environ, None, where.url))
+    line = open_line(url, environ=environ, timeout=_PATIENCE)
+    remote = Remote(line, line.url, shelf=shelf_of(environ, None, line.url))
     try:
         tip = remote.kept(branch)
         snapshot = CommitSnapshot(remote.store, tip) if tip is not None else None

@@ -20,6 +20,7 @@ from gitops.adapters.gitrepo.objects.codec import read_message, render_commit
 from gitops.adapters.gitrepo.objects.leftovers import sweep
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import BranchTip, ObjectSource
+from gitops.adapters.gitrepo.remote.line import Line, open_line
 from gitops.adapters.gitrepo.remote.remote import Remote
 from gitops.adapters.gitrepo.signing import CommitSigner, made_by_forge, made_by_git
 from gitops.core.git.commit import Identity
@@ -314,6 +315,7 @@ def open_repository(
     environ: Mapping[str, str],
     progress: Callable[[str], None] | None = None,
     timeout: float = 60.0,
+    line: Line | None = None,
 ) -> GitRepository:
     """Open the repository at `location`: a URL, or a path in a checkout or bare repository.
 
@@ -321,22 +323,16 @@ def open_repository(
         environ: the caller's environment; git gets a cleaned copy.
         progress: told whom we wait for when a step takes over a second.
         timeout: seconds that one exchange with a server may take.
+        line: of a URL, where that is open already.
 
     Raises UsageError for an address that Git would take for an option or a command, NotFound when
     there is no repository, Denied when Git does not trust it. A URL is not contacted yet.
     """
     if is_url(location):
-        where = address(location)
-        git = Git(
-            environ,
-            after=where.settings,
-            secrets=where.secrets,
-            timeout=timeout,
-            progress=progress,
-        )
-        shelf = shelf_of(environ, progress, where.url)
-        remote = Remote(git, where.url, where.url, ssh=where.ssh, shelf=shelf)
-        return GitRepository(git, remote, where.url, environ, None, location, shelf)
+        line = line or open_line(location, environ=environ, progress=progress, timeout=timeout)
+        shelf = shelf_of(environ, progress, line.url)
+        remote = Remote(line, line.url, shelf=shelf)
+        return GitRepository(line.git, remote, line.url, environ, None, location, shelf)
     from gitops.adapters.gitrepo.command.discovery import inspect  # a URL needs neither
     from gitops.adapters.gitrepo.local.bare import Bare
 
@@ -383,14 +379,7 @@ def _open_checkout(
         progress=progress,
     )
     shelf = shelf_of(environ, progress, fetch.url, push.url)
-    remote = Remote(
-        git,
-        fetch.url,
-        fetch.url,
-        push_url=push.url,
-        ssh=fetch.ssh or push.ssh,
-        read_settings=place.lines,
-        shelf=shelf,
-    )
+    line = Line(git, fetch.url, ssh=fetch.ssh or push.ssh, given=place.lines)
+    remote = Remote(line, fetch.url, push_url=push.url, shelf=shelf)
     pushed = pushes if pushes is not None else known[chosen]
     return GitRepository(git, remote, fetch.url, environ, place, pushed, shelf)

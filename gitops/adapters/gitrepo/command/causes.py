@@ -48,6 +48,11 @@ class Cause(Struct, frozen=True):
 
 _TRANSPORT = (
     Cause(
+        r"(?i)bad config (?:line|variable|value)|bad (?:numeric|boolean) config value"
+        r"|unknown error occurred while reading the configuration",
+        "mend Git's configuration; git config --list --show-origin tells where it stands",
+    ),
+    Cause(
         r"(?:cannot run |: )(\S*(?:ssh|plink)\S*): (?:No such file or directory|(?:command )?not"
         r" found)",
         "install OpenSSH's client, or give an https:// address",

@@ -6,12 +6,14 @@ import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from msgspec import Struct
 
 from gitops.adapters.gitrepo.command.process import Git, RunningGit, Setting
 
+_NOWHERE = "--git-dir=/dev/null"
 LIST = ("config", "--list", "-z", "--show-scope")
 # Identity, signing, credentials, transport. Never `core.worktree`, `remote.*` or the like.
 _CARRIED = (  # compiled for a checkout alone, as the next
@@ -143,18 +145,23 @@ class KnownSettings:
     """Settings that are read once, in the background; asked for from any thread.
 
     Args:
-        options: returns what points git at the store.
+        place: makes a repository where the stores are, and yields what points git at it: some
+            settings hold for places. Without any such setting none is made.
         given: the settings, where they are known already (a checkout).
+
+    Attributes:
+        readable: git understood them, as far as they were read.
     """
 
     def __init__(
         self,
         git: Git,
-        options: Callable[[], Sequence[str]],
+        place: Callable[[], AbstractContextManager[Sequence[str]]],
         given: tuple[SettingLine, ...] | None,
     ) -> None:
         self._git = git
-        self._options = options
+        self._place = place
+        self.readable = True
         self._lines = given
         self._reading: RunningGit | None = None
         self._starting = threading.Lock()  # held for a moment, so that nobody waits for git here
@@ -164,15 +171,21 @@ class KnownSettings:
         """Start to read, unless they are known or being read."""
         with self._starting:
             if self._lines is None and self._reading is None:
-                self._reading = self._git.start([*self._options(), *LIST])
+                self._reading = self._git.start([_NOWHERE, *LIST])
 
     def lines(self, *, quiet: bool = False) -> tuple[SettingLine, ...]:
         """Return all of them, in order of precedence; `quiet`: somebody else tells who waits."""
         with self._lock:
             self.begin()
             if self._lines is None and self._reading is not None:
-                out = self._reading.wait("reading settings", quiet=quiet).out
-                self._lines = parse_settings(out)
+                answer = self._reading.wait("reading settings", quiet=quiet)
+                lines = parse_settings(answer.out)
+                if any(line.key.startswith("includeif.gitdir") for line in lines):
+                    with self._place() as options:
+                        answer = self._git.run([*options, *LIST], doing="reading settings")
+                    lines = parse_settings(answer.out)
+                self.readable = answer.code == 0
+                self._lines = lines
             return self._lines or ()
 
     def last(self, key: str) -> str | None:

@@ -7,21 +7,21 @@ whose words are told; from then on git does it all.
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.command import messages
-from gitops.adapters.gitrepo.command.process import Git, GitResult, RunningGit, wait_for
+from gitops.adapters.gitrepo.command.process import GitResult, RunningGit
 from gitops.adapters.gitrepo.command.push import push_args
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
-from gitops.adapters.gitrepo.command.settings import SettingLine
 from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.remote.background import Background
+from gitops.adapters.gitrepo.remote.line import Line
 from gitops.adapters.gitrepo.wire.order import Arrived, NoBranch, Order, Wanted
 from gitops.core.text.plain import split_lines
 from gitops.errors import NotFound
@@ -34,51 +34,6 @@ T = TypeVar("T")
 HEADS = "refs/heads/"
 _LENGTH = 40  # digits of an id; a repository with longer ones is git's to speak to
 _FRESH = 0.5  # seconds for which the word of a server about a tip counts as asked for now
-
-
-class Background(Generic[T]):
-    """Work on a thread of its own: the caller loads modules meanwhile, and can be stopped.
-
-    It begins at once; `stop` makes it end soon when nobody waits for it any more. Waiting goes as
-    it does for a git that runs: whoever waits over a second is told for whom, and there is a limit.
-    """
-
-    def __init__(self, git: Git, work: Callable[[], T], stop: Callable[[], None]) -> None:
-        self._git = git
-        self._work = work
-        self._stop = stop
-        self._since = time.monotonic()
-        self._done = threading.Event()
-        self._result: T | None = None
-        self._error: BaseException | None = None
-        threading.Thread(target=self._run, daemon=True).start()
-
-    def _run(self) -> None:
-        try:
-            self._result = self._work()
-        except BaseException as error:  # noqa: BLE001 -- raised again where somebody waits
-            self._error = error
-        finally:
-            self._done.set()
-
-    def wait(self, doing: str) -> T:
-        """Return what the work returned, or raise what it raised. Raises TimedOut.
-
-        `doing` ("waiting for X") is told to whoever waits over a second.
-        """
-        try:
-            wait_for(self._done.wait, self._git, self._since, doing)
-        except BaseException:
-            self.stop()
-            raise
-        if self._error is not None:
-            raise self._error
-        return cast("T", self._result)
-
-    def stop(self) -> None:
-        """End it, if it still runs."""
-        if not self._done.is_set():
-            self._stop()
 
 
 class WireFetch:
@@ -128,25 +83,18 @@ class Exchange:
         filters: the server can leave out contents, as far as is known.
 
     Args:
-        url: where it is fetched from, `push_url` where it is pushed to.
-        lines: returns Git's configuration as it holds for the remote.
+        line: leads to where it is fetched from; `push_url`: where it is pushed to.
+        place: what messages call it.
     """
 
-    def __init__(
-        self,
-        git: Git,
-        url: str,
-        push_url: str,
-        place: str,
-        lines: Callable[[], Sequence[SettingLine]],
-    ) -> None:
-        self._git = git
-        self._url = url
+    def __init__(self, line: Line, push_url: str, place: str) -> None:
+        self._to = line
+        self._git = line.git
+        self._url = line.url
         self._push_url = push_url
         self._place = place
-        self._lines = lines
         self._wire: Wire | None = None
-        self._off = not url.startswith(("http://", "https://"))
+        self._off = not line.is_http
         self._told: tuple[str, str, float] | None = None
         self.filters = True
         self._foreign = False  # another hash, which only git speaks
@@ -157,22 +105,24 @@ class Exchange:
         if self._off:
             return None
         if self._wire is None:
-            from gitops.adapters.gitrepo.wire.wire import Wire
-
-            self._wire = Wire(self._git, self._url, self._lines)
-        elif self._connecting is not None:
-            connecting, self._connecting = self._connecting, None
-            self._finish(connecting, f"waiting for {self._place}")
+            self._wire, self._connecting = self._to.take()
         return None if self._wire.off else self._wire
 
     def connect(self) -> None:
         """Make the connection in the background: something will be asked soon."""
-        if (wire := self._line()) is not None:
+        if (wire := self._line()) is not None and self._connecting is None:
             self._connecting = self._start(wire, wire.connect)
 
     def _start(self, wire: Wire, work: Callable[[], T]) -> Background[T]:
-        """Begin something on the wire."""
-        return Background(self._git, work, wire.stop)
+        """Begin something on the wire, when the connection stands that is being made."""
+        connecting, self._connecting = self._connecting, None
+
+        def go_on() -> T:
+            if connecting is not None:
+                connecting.join()
+            return work()
+
+        return Background(self._git, go_on, wire.stop)
 
     def _finish(self, begun: Background[T], doing: str) -> T | None:
         """Wait for what was begun; None: git must do it, and all that follows."""
@@ -194,7 +144,7 @@ class Exchange:
     def again(self) -> None:
         """Try the connection again, in another call."""
         self._told = None
-        if self._off and self._url.startswith(("http://", "https://")) and not self._foreign:
+        if self._off and self._to.is_http and not self._foreign:
             self._off, self._wire = False, None
 
     def fetch_tip(
@@ -344,6 +294,7 @@ class Exchange:
 
     def close(self) -> None:
         """End the connection."""
+        self._to.close()
         if self._connecting is not None:
             self._connecting.stop()
         if self._wire is not None:

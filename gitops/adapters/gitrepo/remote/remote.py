@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 from gitops.adapters.gitrepo.cache.memory import Memory
-from gitops.adapters.gitrepo.command import messages, settings
+from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.messages import AnswerKind
-from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import read_answer, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.source import BranchTip
@@ -23,6 +21,7 @@ from gitops.adapters.gitrepo.remote import fetching
 from gitops.adapters.gitrepo.remote.deepen import DeepeningHistory
 from gitops.adapters.gitrepo.remote.exchange import Exchange
 from gitops.adapters.gitrepo.remote.fetching import Fetch, Fetching
+from gitops.adapters.gitrepo.remote.line import Line
 from gitops.adapters.gitrepo.remote.own_branches import (
     BESIDE,
     OwnBranches,
@@ -46,33 +45,26 @@ class Remote:
     """`Source` for a repository that Git talks to: a URL, or the remote of a checkout.
 
     Args:
-        git: runs git with the credentials of this remote.
-        url: what Git is told, without secrets; `push_url` where pushes go elsewhere.
+        line: leads to it; `push_url` where pushes go elsewhere.
         place: what messages call it.
-        read_settings: Git's configuration where it is known already (a checkout).
         shelf: where an earlier call left what it read of this remote; None: nowhere.
     """
 
     def __init__(
         self,
-        git: Git,
-        url: str,
+        line: Line,
         place: str,
         *,
         push_url: str | None = None,
-        ssh: bool = False,
-        read_settings: tuple[settings.SettingLine, ...] | None = None,
         shelf: Shelf | None = None,
     ) -> None:
-        self._git = git
-        self._url = url
+        self._line = line
+        self._git = git = line.git
+        self._url = url = line.url
         self._push_url = push_url or url
         self.place = place
-        self._ssh = ssh
-        self._settings = settings.KnownSettings(git, lambda: self.store.args, read_settings)
-        self._exchange = Exchange(
-            git, url, self._push_url, place, partial(self._settings.lines, quiet=True)
-        )
+        self._settings = line.settings
+        self._exchange = Exchange(line, self._push_url, place)
         self._ears: RefAdvertisement | None = None
         self._store: Store | None = None
         self._memory = Memory(git, shelf)
@@ -105,8 +97,8 @@ class Remote:
 
     def begin(self, branch: str | None, start: Start = "tip") -> None:
         """Start to fetch `branch` (None: what the remote's HEAD names)."""
+        self._line.begin()
         if start == "remembered" and self._recall(branch) is not None:
-            self._settings.begin()
             self._exchange.connect()
         elif self._begun is None:
             self._begun = (branch, self._start(branch, None if start == "remembered" else start))
@@ -249,7 +241,6 @@ class Remote:
 
     def _begin_anew(self, *, algorithm: str = "sha1") -> None:
         """Throw away the store, and what an earlier call left, and go on with an empty one."""
-        self._settings.lines()  # a git may still be reading in the old store
         self.store.close()
         if algorithm != "sha1":
             self._exchange.give_up(foreign=True)
@@ -260,7 +251,7 @@ class Remote:
         self._own = OwnBranches()
 
     def _new_fetching(self, *, lacks_ledger: bool = False) -> Fetching:
-        never_ask = self._never_ask if self._ssh else None
+        never_ask = self._never_ask if self._line.ssh else None
         return Fetching(self._git, self._exchange, self._url, never_ask, lacks_ledger=lacks_ledger)
 
     def _never_ask(self) -> None:
@@ -393,7 +384,6 @@ class Remote:
         """Stop a fetch that nobody waited for, and remove the store."""
         if self._begun is not None:
             self._begun[1].stop()
-        self._settings.stop()
         self._exchange.close()
         if self._store is not None:
             self._memory.close(self._store)

@@ -50,6 +50,8 @@ TRANSPORT: list[tuple[str, type[GitopsError], str]] = [
      "'git.example.com'", Denied, "another name"),
     (ACCESS + "SSL: no alternative certificate subject name matches target host name "
      "'git.example.com'", Denied, "another name"),
+    ("fatal: bad config line 1 in file /root/.gitconfig", Denied, "mend Git's configuration"),
+    ("fatal: bad boolean config value 'maybe' for 'http.sslverify'", Denied, "mend Git's"),
     # A CA that nobody gave.
     (ACCESS + "server certificate verification failed. CAfile: none CRLfile: none", Denied,
      "http.sslCAInfo"),

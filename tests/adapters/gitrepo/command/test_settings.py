@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from gitops.adapters.gitrepo.command.process import GitResult
@@ -34,7 +34,7 @@ class SlowGit:
 def test_two_threads_start_one_git() -> None:
     """Who begins while another thread asks does not start a second git."""
     git = SlowGit(2)
-    known = KnownSettings(git, lambda: (), None)  # type: ignore[arg-type]
+    known = KnownSettings(git, nullcontext, None)  # type: ignore[arg-type]
     found: list[object] = []
     asking = threading.Thread(target=lambda: found.append(known.lines(quiet=True)))
     asking.start()
