@@ -9,14 +9,19 @@ import io
 import re
 import subprocess
 import sys
+import time
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
 
+from gitops.server.app import create_app
 from gitops.server.pages.language import choose_language
 from gitops.server.pages.render import STATIC
+from gitops.server.service import Service
+from gitops.server.settings import Listen, ServerSettings
+from gitrepos import Repo
 
 ROOT = Path(__file__).parents[2]
 KOREAN = ROOT / "gitops/server/pages/locales/ko/LC_MESSAGES/gitops.po"
@@ -322,3 +327,18 @@ def test_a_page_in_korean(shop: TestClient) -> None:
 def test_the_language_of_a_page(cookie: str | None, accepts: str | None, language: str) -> None:
     """What was chosen, else what the browser likes best of what there is."""
     assert choose_language(cookie, accepts) == language
+
+
+def test_a_board_that_cannot_be_read_says_why(tmp_path: Path) -> None:
+    """What is wrong with gitops.yaml stands there with its place, as the command line says it."""
+    repo = Repo.bare(tmp_path / "m.git")
+    repo.commit({"gitops.yaml": b"apiVersion: gitops/v1\nkind: Config\nenvironmentz: []\n"})
+    service = Service(ServerSettings(str(repo.path), Listen("127.0.0.1", 8080)))
+    with TestClient(create_app(service), base_url="http://127.0.0.1:8080") as browser:
+        deadline = time.monotonic() + 60
+        while service.board.trouble is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        page = browser.get("/").text
+        assert "Nothing can be shown yet" in page
+        assert "gitops.yaml:3:1" in page

@@ -30,6 +30,7 @@ class BoardKeeper:
 
     Attributes:
         trouble: why the last look failed, None when it did not.
+        error: the same with its reasons and the way out; None where it was a bug, too.
         seen_at: when the last look that worked was, UTC; None before it.
     """
 
@@ -51,6 +52,7 @@ class BoardKeeper:
         self._board: Board | None = None
         self._seen = time.monotonic()
         self.trouble: str | None = None
+        self.error: GitopsError | None = None
         self.seen_at: datetime | None = None
         self._told_stale = False
         self.looks = 0
@@ -116,7 +118,7 @@ class BoardKeeper:
         board = self._read(self._look)
         if board is not None:
             self._seen, self.seen_at = time.monotonic(), datetime.now(UTC)
-            self.trouble = None
+            self.trouble = self.error = None
             recovered, self._told_stale = self._told_stale, False
             self._show(board, recovered)
 
@@ -130,9 +132,11 @@ class BoardKeeper:
         try:
             return read()
         except GitopsError as error:
+            self.error = error.with_traceback(None)
             self._fail(error.message)
         except Exception:  # noqa: BLE001 - one bad look must not end all others
             _log.exception("the board cannot be read")
+            self.error = None
             self._fail("a bug in gitops; see the server's log")
         return None
 

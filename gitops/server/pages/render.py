@@ -47,6 +47,7 @@ class View(Struct, frozen=True):
     seen: datetime | None
     is_stale: bool
     trouble: str | None
+    error: GitopsError | None = None
 
 
 class Pages:
@@ -212,7 +213,7 @@ class Pages:
         keeper = self._service.board
         board = keeper.current()
         seen = keeper.seen_at if board is not None else None
-        return View(seen, board is not None and keeper.is_stale, keeper.trouble)
+        return View(seen, board is not None and keeper.is_stale, keeper.trouble, keeper.error)
 
 
 @cache
