@@ -23,6 +23,7 @@ from gitops.cli.app import app
 from gitops.cli.catalogue import EXAMPLES
 from gitops.cli.lazy_group import load_all
 from gitops.config import config_schema
+from printed import FENCED, printed_calls
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -340,27 +341,9 @@ def test_the_tutorial_runs(tmp_path: Path) -> None:
     assert "INC-42" in done.stdout
 
 
-FENCED = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-PRINTED = re.compile(r"\s*(?:\$ |(?:- )?run: )?(?:[A-Z_]+=(?:\"[^\"]*\"|\S+) )*gitops (.*)")
 SHELL_PAGES = [
     path for path in PAGES if "```sh" in path.read_text() and path.parent.name != "decisions"
 ]
-
-
-def printed_calls(path: Path) -> Iterator[list[str]]:
-    """Yield the words after `gitops` of each call that a page has a reader type."""
-    for kind, text in FENCED.findall(path.read_text()):
-        for line in text.replace("\\\n", " ").splitlines():
-            found = PRINTED.fullmatch(line)
-            if found is None or (kind in ("", "text") and not line.startswith("$ ")):
-                continue
-            words = shlex.split(found[1], comments=True)
-            ends = (
-                place
-                for place, word in enumerate(words)
-                if word in ("|", "&&", "||", ";") or re.match(r"\d?[<>]", word)
-            )
-            yield [word.rstrip(";)") for word in words[: next(ends, None)]]
 
 
 def parse(words: list[str]) -> None:
@@ -381,8 +364,8 @@ def parse(words: list[str]) -> None:
 def test_every_printed_call_can_be_typed(path: Path) -> None:
     """The parser of the command line takes each call that a page shows, and a shell each block.
 
-    Whole stories are run: the tutorial and the screens of the READMEs, below. The others need a
-    forge, a cluster or the reader's own names; what they do is tested where their command is.
+    Whole stories are run: the tutorial and the screens of the READMEs, below; calls that need
+    neither forge nor cluster one by one (tests/test_pages.py).
     """
     wrong = {}
     for words in printed_calls(path):

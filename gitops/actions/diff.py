@@ -21,6 +21,7 @@ from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.lookup import find_release
 from gitops.core.releases.provenance import origins, setters
 from gitops.core.releases.release import Release
+from gitops.core.releases.rollback import PREVIOUS
 from gitops.core.releases.selection import NeedMore, describe
 from gitops.core.report import Difference, DiffReport
 from gitops.errors import NotFound, Refused, UsageError
@@ -119,6 +120,8 @@ def _find(view: OverlayView, word: str) -> Release:
     ledger = ledger_of(view) if word == STABLE else None
 
     def ask(releases: Sequence[Release], complete: bool) -> Release:
+        if word == PREVIOUS:
+            return _previous(view, releases, complete)
         if ledger is None:
             return find_release(
                 releases,
@@ -135,11 +138,23 @@ def _find(view: OverlayView, word: str) -> Release:
         if found is None:
             raise NotFound(
                 f"no release of {view.overlay.label} was recorded as stable",
-                hint=f"`gitops history {view.overlay.typed}` lists them: name one",
+                hint=f"`gitops diff {view.overlay.typed} --since previous` shows what came last; "
+                f"`gitops history {view.overlay.typed}` lists them",
             )
         return found
 
     return releases_of(view).until_sure(ask)
+
+
+def _previous(view: OverlayView, releases: Sequence[Release], complete: bool) -> Release:
+    """Return the newest release that had other images than what is there now."""
+    others = (one for one in releases if one.images is not None and one.images != view.images)
+    found = next(others, None)
+    if found is None and not complete:
+        raise NeedMore
+    if found is None:
+        raise NotFound(f"{view.overlay.label} has had these images only")
+    return found
 
 
 def _told(tip: Tip, found: Sequence[Difference], left: _Side, right: _Side) -> list[Difference]:

@@ -70,7 +70,7 @@ class DiffOptions(OptionGroup):
         Option(
             "--since",
             metavar="RELEASE",
-            help="What changed in ENV since a release: a commit of its history, a tag, or stable.",
+            help="What changed in ENV since a release: a commit, a tag, stable or previous.",
             values="release",
         ),
     ] = None

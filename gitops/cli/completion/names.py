@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 _RELEASES = 30
 _WORDS: Mapping[str, tuple[Candidate, ...]] = {
     "rollback": (("previous", "The newest other one."),),
-    "diff": (("stable", "The newest one that was seen stable."),),
+    "diff": (
+        ("stable", "The newest one that was seen stable."),
+        ("previous", "The newest other one."),
+    ),
     "qa": (("newest", "The one that is there now."),),
 }
 """Command -> words that stand for a release."""

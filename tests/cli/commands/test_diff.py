@@ -71,6 +71,17 @@ def test_since_the_newest_stable_one(released: tuple[Manifests, str, str]) -> No
     assert "no release of dev was recorded as stable" in none.err
 
 
+def test_since_the_one_before(released: tuple[Manifests, str, str]) -> None:
+    """`previous` is the newest release with other images; where none was stable it is named."""
+    manifests, first, _ = released
+    done = manifests.gitops("diff", "dev", "--since", "previous", "-o", "json")
+    unseen = manifests.gitops("diff", "dev", "--since", "stable")
+
+    assert (1, f"dev@{first[:7]}") == (done.code, done.json["left"])
+    assert "`gitops diff dev --since previous`" in unseen.err
+    assert 3 == manifests.gitops("diff", "stage@previous", "stage").code
+
+
 def test_nothing_changed(released: tuple[Manifests, str, str]) -> None:
     """The newest release is what is there: exit 0."""
     manifests, _, second = released
