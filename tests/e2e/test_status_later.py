@@ -229,3 +229,17 @@ def test_many_proposals_come_together(
         assert server.count() - before <= 8
         assert found == wanted
         assert len([one for one in found.overlays if one.proposals]) == 20
+
+
+def test_a_cut_that_the_server_does_not_find(
+    repo: Repo, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Git looks for it by dates: a slow clock and another branch, and it deepens nothing."""
+    repo.git("branch", "old", "main~9")
+    repo.commits([({path_of("a1"): overlay(f"9.{number}")}, "x\n") for number in range(60)])
+    slow_clock(repo)
+    found = look(server)
+    assert not found.warnings
+    assert all(one.commit for one in found.overlays)
+    edit(repo)
+    assert look(server) == anew(server, monkeypatch)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.store import Store
@@ -57,9 +59,9 @@ class DeepeningHistory:
         line = branch if branch is not None else commit
         taken = self._steps.get(line, 0)
         if commit in before:
-            step = AT_ONCE - 1  # it came alone
+            step, depth = AT_ONCE - 1, AT_ONCE  # it came alone
         elif before and taken < len(_STEPS):
-            step = _STEPS[taken]
+            step, depth = _STEPS[taken], min(AT_ONCE + sum(_STEPS[: taken + 1]), _STEPS[-1])
             self._steps[line] = taken + 1
         else:
             return False
@@ -68,21 +70,24 @@ class DeepeningHistory:
         doing = f"reading the history of {branch or commit[:7]} from {self._place}"
         small = _SMALL if step <= _STEPS[0] else 0
         wanted = Wanted([commit], [commit], step, relative=True, contents=False, small=small)
-        if self._by_id and self._exchange.fetch_ids(store, wanted, doing):
-            self._filters = self._exchange.filters
-        else:
-            self._fetch_more(store, commit, branch, step, doing)
+        self._fetch_more(store, wanted, branch, doing)
+        if store.boundary() == before:
+            # Git looks for the cut by dates, and may not find it where somebody's clock was wrong.
+            wanted = replace(wanted, depth=depth, relative=False)
+            self._fetch_more(store, wanted, branch, doing)
         store.join()
         store.reopen()
         return store.boundary() != before
 
-    def _fetch_more(
-        self, store: Store, commit: str, branch: str | None, step: int, doing: str
-    ) -> None:
+    def _fetch_more(self, store: Store, wanted: Wanted, branch: str | None, doing: str) -> None:
+        if self._by_id and self._exchange.fetch_ids(store, wanted, doing):
+            self._filters = self._exchange.filters
+            return
         filtered = "--filter=blob:none" if self._by_id else "--no-filter"
-        args = [*store.args, *FETCH, filtered, f"--deepen={step}", "--", self._url]
+        depth = f"--{'deepen' if wanted.relative else 'depth'}={wanted.depth}"
+        args = [*store.args, *FETCH, filtered, depth, "--", self._url]
         # By its id it is found without a list of refs; not every server gives it that way.
-        answer = self._git.run([*args, commit], doing=doing)
+        answer = self._git.run([*args, *wanted.commits], doing=doing)
         if answer.code != 0 and branch is not None:
             answer = self._git.run([*args, f"refs/heads/{branch}"], doing=doing)
         if answer.code != 0:
