@@ -35,6 +35,7 @@ from gitops.errors import NotFound
 if TYPE_CHECKING:
     from gitops.actions.argocd.live import LiveView
     from gitops.core.environments.freeze import FreezeHit
+    from gitops.core.releases.release import Release
 
 WITHIN = 3.0
 """Seconds that one question to a cluster may take, and that `status` waits for all of them."""
@@ -63,25 +64,30 @@ def status(
     known = _known(session, tip, named, apps)
     told = _Told(session, tip, warnings)
     told.gather([overlay for overlay, _ in known])
-    found = [
-        (told.status(overlay, one), one)
+    entries = [
+        told.status(overlay, one)
         if isinstance(one, IndexedOverlay)
-        else (OverlayStatus(overlay, tip.branch_of(overlay.environment), None, problem=one), None)
+        else OverlayStatus(overlay, tip.branch_of(overlay.environment), None, problem=one)
         for overlay, one in known
     ]
-    entries = [
-        entry
-        if view is None or (live := view.of(entry.overlay, of.newest if of else None)) is None
-        else replace(entry, live=live)
-        for entry, of in found
-    ]
+    if view is not None:
+        entries = [
+            replace(entry, live=live)
+            if (live := view.of(entry.overlay, _newest(one))) is not None
+            else entry
+            for entry, (_, one) in zip(entries, known, strict=True)
+        ]
     warnings += _kept_out(session, tip, entries)
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
-        overlays=tuple(one for one in entries if not failing or one.is_failing),
+        overlays=tuple([one for one in entries if one.is_failing] if failing else entries),
         warnings=tuple(warnings),
     )
+
+
+def _newest(known: IndexedOverlay | str) -> Release | None:
+    return known.newest if isinstance(known, IndexedOverlay) else None
 
 
 def _live(session: Session, tip: Tip, rows: Sequence[Environment]) -> LiveView | None:
@@ -166,9 +172,10 @@ class _Told:
 
     def status(self, overlay: Overlay, known: IndexedOverlay) -> OverlayStatus:
         """Return what is known of an overlay and of its proposal."""
-        branch, freeze, proposes = self._row(overlay.environment)
-        hold, newest = known.hold or self._everything, known.release
-        if known.images is None:
+        row = overlay.environment
+        branch, freeze, proposes = self._rows.get(row.name) or self._row(row)
+        images, newest, hold = known.images, known.release, known.hold or self._everything
+        if images is None:
             return OverlayStatus(
                 overlay, branch, None, hold=hold, freeze=freeze, problem=known.problem
             )
@@ -177,18 +184,27 @@ class _Told:
         proposals: tuple[Proposal, ...] = ()
         if proposes and may_wait(self._tip.config, overlay, self._own()):
             proposals = _proposals(view_of(self._session, self._tip, overlay), self._warnings)
-        self._warnings += known.heard
+        if known.heard:
+            self._warnings += known.heard
+        if newest is None:
+            return OverlayStatus(
+                *(overlay, branch, images),
+                words=known.words,
+                hold=hold,
+                freeze=freeze,
+                proposals=proposals,
+            )
         return OverlayStatus(
             overlay,
             branch,
-            known.images,
+            images,
             words=known.words,
-            commit=newest.commit if newest is not None else None,
-            time=newest.time if newest is not None else None,
-            by=newest.author.name if newest is not None else None,
-            bot=bot_of(newest) if newest is not None else None,
-            schema=newest.schema if newest is not None else None,
-            proofs=newest.proofs if newest is not None else (),
+            commit=newest.commit,
+            time=newest.time,
+            by=newest.author.name,
+            bot=bot_of(newest) if newest.action is None else None,
+            schema=newest.schema,
+            proofs=newest.proofs,
             hold=hold,
             freeze=freeze,
             proposals=proposals,

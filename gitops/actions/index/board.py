@@ -99,8 +99,11 @@ def _with_words(
     if page is old and page.ledger == commit:
         return page
     same = old is not None and old.ledger == commit
-    carried = {one.app: one for one in old.overlays} if same and old is not None else {}
-    found = _read_words(session, tip, row, page, carried, commit)
+    if same and old is not None and page.overlays is old.overlays:
+        found = replace(page, ledger=commit)
+    else:
+        carried = {one.app: one for one in old.overlays} if same and old is not None else {}
+        found = _read_words(session, tip, row, page, carried, commit)
     ledger = tip.others.get(LEDGER_BRANCH)
     if ledger is not None and ledger.commit != commit:  # it has moved since it was listed
         return _read_words(session, tip, row, page, {}, ledger.commit)

@@ -52,6 +52,9 @@ def move_on(session: Session, tip: Tip, row: Environment, page: IndexPage) -> In
     paths = dict.fromkeys(path for one in landed.commits for path in one.paths)
     known = {one.app: one for one in page.overlays}
     touched = touched_apps(row, paths)
+    holds = {path for path in paths if path.startswith(f"{HOLDS}/")}
+    if not touched and not holds:
+        return replace(page, tip=home.commit)
     apps = [app for app in touched if app is None or find_app(home, row, app) is not None]
     known = {app: one for app, one in known.items() if app in apps or app not in touched}
     folders = [row.directory(app) for app in apps]
@@ -62,7 +65,6 @@ def move_on(session: Session, tip: Tip, row: Environment, page: IndexPage) -> In
     since = _Since(page.tip, landed, landed.versions(folders), known, renames)
     fresh = {app: _read_touched(view_of(session, tip, Overlay(row, app)), since) for app in apps}
     merged = known | fresh
-    holds = {path for path in paths if path.startswith(f"{HOLDS}/")}
     for app, one in merged.items() if holds else ():
         overlay = Overlay(row, app)
         if app not in fresh and not holds.isdisjoint(paths_that_hold(overlay)):

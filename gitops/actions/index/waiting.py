@@ -43,7 +43,7 @@ def proposal_branches(
 
 def may_wait(config: Config, overlay: Overlay, own: Mapping[str, str]) -> bool:
     """Say whether one of the branches of our own (name -> commit) may propose something for it."""
-    if not asks_for_approval(overlay.environment):
+    if not own or not asks_for_approval(overlay.environment):
         return False
     return proposal_branch(overlay) in own or not own.keys().isdisjoint(
         wide_branches(config, overlay)

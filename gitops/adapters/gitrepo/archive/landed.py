@@ -16,6 +16,7 @@ from gitops.adapters.gitrepo.archive.walk import (
 )
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import TREE, ObjectEntry, TreeContent
+from gitops.adapters.gitrepo.objects.differences import names_that_differ
 from gitops.adapters.gitrepo.objects.source import Depth
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.releases.history import OverlayVersion
@@ -61,7 +62,7 @@ def _differ(
     files = [one if one is not None and one.mode != TREE else None for one in (old, new)]
     if files[0] != files[1]:
         found.append(PathChange(path, files[0], files[1]))
-    for name in {name for name, _ in before.items() ^ after.items()}:
+    for name in names_that_differ(before, after):
         below = f"{path}/{name}" if path else name
         if not _differ(store, before.get(name), after.get(name), below, found):
             return False

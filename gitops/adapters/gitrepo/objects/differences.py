@@ -40,6 +40,17 @@ def changed_paths(store: Store, before: str | None, after: str) -> tuple[str, ..
     return tuple(sorted(next(differences(store, [(before, after)]))))
 
 
+def names_that_differ(before: TreeContent, after: TreeContent) -> list[str]:
+    """Return the names that have not the same entry in two folders."""
+    # Entries of wide folders are mostly the same values: that is seen before they are compared.
+    found = [
+        name
+        for name, entry in before.items()
+        if (other := after.get(name)) is not entry and other != entry
+    ]
+    return found + [name for name in after if name not in before]
+
+
 def _of_lot(store: Store, pairs: Sequence[tuple[str | None, str]]) -> Sequence[Mapping[str, Sides]]:
     store.ahead.read(one for pair in pairs for one in pair if one is not None)
     found: list[dict[str, Sides]] = [{} for _ in pairs]
@@ -63,7 +74,7 @@ def _compare(store: Store, pair: _Pair) -> Iterator[_Pair]:
     if any(one is not None and one.mode != TREE for one in (pair.old, pair.new)):
         pair.into[pair.path] = pair.old, pair.new
     before, after = _below(store, pair.old), _below(store, pair.new)
-    for name in {name for name, _ in before.items() ^ after.items()}:
+    for name in names_that_differ(before, after):
         below = f"{pair.path}/{name}" if pair.path else name
         yield _Pair(pair.into, below, before.get(name), after.get(name))
 
