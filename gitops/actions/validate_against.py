@@ -5,8 +5,7 @@ Both sides are read from Git objects. Policy is the one of BASE, never of the ch
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -46,14 +45,12 @@ from gitops.core.report import Problem
 from gitops.errors import Bug, GitopsError, ManifestError
 from gitops.ports import (
     Archive,
-    Lost,
-    NewCommit,
-    RefUpdate,
     Renderer,
     Repository,
     Snapshot,
     Tree,
 )
+from gitops.ports.around import RepositoryAround
 
 _MOST_SECONDS = 60.0  # that all builds together may take
 
@@ -315,60 +312,16 @@ def _values(path: str, content: bytes | None) -> Mapping[str, ImageValue]:
         return {}
 
 
-class _Anywhere:
-    """`ports.Repository` that reads the history of any commit, landed or not."""
+class _Anywhere(RepositoryAround):
+    """A repository that reads the history of any commit, landed or not."""
 
-    def __init__(self, repository: Repository, archive: Archive) -> None:
-        self._repository = repository
+    def __init__(self, inner: Repository, archive: Archive) -> None:
+        super().__init__(inner)
         self._archive = archive
 
-    def snapshot(self, branch: str | None = None) -> Snapshot:
-        """See `ports.Repository`."""
-        return self._repository.snapshot(branch)
-
-    def remembered(self, branch: str | None = None) -> AbstractContextManager[Snapshot | None]:
-        """See `ports.Repository`."""
-        return self._repository.remembered(branch)
-
     def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
-        """See `ports.Repository`."""
+        """See `Repository`."""
         return self._archive.history(commit, directory)
 
     def gather(self, commit: str, directories: Iterable[str]) -> None:
-        """See `ports.Repository`: here each is read by itself."""
-
-    def find_intent(self, branch: str, intent: str, since: str) -> str | None:
-        """See `ports.Repository`."""
-        return self._repository.find_intent(branch, intent, since)
-
-    def folders(self, commit: str, directory: str) -> Mapping[str, str]:
-        """See `ports.Repository`."""
-        return self._repository.folders(commit, directory)
-
-    def gather_branches(self, branches: Collection[str]) -> None:
-        """See `ports.Repository`."""
-        self._repository.gather_branches(branches)
-
-    def own_branches(self) -> Mapping[str, str]:
-        """See `ports.Repository`."""
-        return self._repository.own_branches()
-
-    def message(self, commit: str) -> tuple[str, float]:
-        """See `ports.Repository`."""
-        return self._repository.message(commit)
-
-    def create(self, commit: NewCommit) -> str:
-        """See `ports.Repository`."""
-        return self._repository.create(commit)
-
-    def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
-        """See `ports.Repository`."""
-        return self._repository.push(updates)
-
-    def address(self) -> str:
-        """See `ports.Repository`."""
-        return self._repository.address()
-
-    def describe(self) -> str:
-        """See `ports.Repository`."""
-        return self._repository.describe()
+        """See `Repository`: here each is read by itself."""

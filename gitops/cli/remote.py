@@ -94,15 +94,12 @@ def _check(where: RepositoryOptions, follow: FollowOptions | None) -> None:
 
 
 def _call(path: str, body: Mapping[str, Any], budget: float) -> dict[str, Any]:
-    import time
-
     from gitops import interrupts
     from gitops.cli.render.terminal import remark
-    from gitops.core.git.commit import timed_id
+    from gitops.wiring import new_id
     from gitops.wiring.server import open_server
 
-    name = timed_id(time.time(), os.urandom(10))
-    interrupts.writes(name)
+    interrupts.writes(name := new_id())
     with open_server(server() or "", lambda text: remark(f"… {text}")) as client:
         return client.send(path, body, name, budget)
 

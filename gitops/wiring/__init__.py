@@ -150,15 +150,12 @@ def new_session(
     timeout: float,
 ) -> Session:
     """Return the session of one call, with an intent of its own."""
-    import time
-
     from gitops.actions.context.session import Session
     from gitops.adapters.local.clock import SystemClock
     from gitops.config import load_config
-    from gitops.core.git.commit import timed_id
 
     clusters = _Late(opened, lambda: _clusters(repository, location))
-    interrupts.writes(intent := timed_id(time.time(), os.urandom(10)))
+    interrupts.writes(intent := new_id())
     return Session(
         repository=repository,
         evidence=repository,
@@ -346,3 +343,12 @@ def who_counts() -> Count:
 def _retry(trouble: str, tries: str) -> None:
     """Tell them of one more try."""
     _progress().retry(trouble, tries)
+
+
+def new_id() -> str:
+    """Return the id of a call that begins now."""
+    import time
+
+    from gitops.core.git.commit import timed_id
+
+    return timed_id(time.time(), os.urandom(10))

@@ -39,15 +39,6 @@ def workflow_init(directory: str, settings: Mapping[str, str], *, dry_run: bool)
     return begin(place, settings, workflow_files, origin=origin, dry_run=dry_run)
 
 
-def new_intent() -> str:
-    """Return an id for a submission."""
-    import time
-
-    from gitops.core.git.commit import timed_id
-
-    return timed_id(time.time(), os.urandom(10))
-
-
 def whoami() -> str:
     """Return who resumes a workflow: the author of a commit, else this machine's user."""
     import getpass

@@ -11,8 +11,10 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
+from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
+from gitops.actions.hold import hold
 from gitops.core.report import WriteReport
 from gitops.errors import GitopsError, Refused, Unavailable
 from gitops.ports import Lost, RefUpdate
@@ -26,6 +28,7 @@ from gitrepos import Repo
 from server_calls import (
     CONFIG,
     approving,
+    crowd,
     deploying,
     going_back,
     holding,
@@ -388,3 +391,15 @@ def test_what_was_slow_to_answer_is_asked_once() -> None:
     port = OutsidePort(Source(), lambda call: (call(), slow[calls[-1]]), {})
     assert ["heads of u"] * 2 + ["heads of v"] * 2 == [port.heads(one) for one in "uuvv"]
     assert (["u", "v", "v"], "x") == (calls, port.name)
+
+
+def test_many_overlays_are_held(writer: Writer, repo: Repo) -> None:
+    """What an environment of many apps runs is read of the index, as the command line does."""
+    crowd(repo, 21)
+
+    held = writer.submit(
+        order("hold", lambda session: hold(session, Named(("dev",)), reason="INC-1"))
+    )
+
+    assert "committed" == told(held)
+    assert b"INC-1" in repo.show(".gitops/holds/a20/dev.yaml")

@@ -137,11 +137,12 @@ def run(
     """
     from gitops.actions.workflows.submit import read_parameters, submit
     from gitops.cli.render.workflows import print_planned, print_run
-    from gitops.wiring.workflows import new_intent, open_workflows
+    from gitops.wiring import new_id
+    from gitops.wiring.workflows import open_workflows
 
     given = read_parameters(parameters)
     workflows, clock = open_workflows(place.context, place.namespace)
-    made, wanted = submit(workflows, template, given, intent=new_intent(), dry_run=dry_run)
+    made, wanted = submit(workflows, template, given, intent=new_id(), dry_run=dry_run)
     if made is None:
         return print_planned(wanted, place.output)
     if not wait:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import time
 
 import msgspec
 from msgspec import Struct
@@ -12,12 +10,12 @@ from msgspec.structs import replace
 
 from gitops.actions.context.session import Session
 from gitops.core.forges.token import OwnToken
-from gitops.core.git.commit import Identity, timed_id
+from gitops.core.git.commit import Identity
 from gitops.core.report import WriteReport
-from gitops.core.text.plain import one_line
 from gitops.server.acts.requests import Body, Run
 from gitops.server.identity.person import Person
 from gitops.server.writer.order import CallOrder
+from gitops.wiring import new_id
 
 
 class AskedFor(Struct, frozen=True):
@@ -73,11 +71,6 @@ class AskedFor(Struct, frozen=True):
         )
 
 
-def new_id() -> str:
-    """Return an id for a call that begins now."""
-    return timed_id(time.time(), os.urandom(10))
-
-
 def own_token_of(person: Person) -> OwnToken | None:
     """Return a person's token, and where it is good; None: there is none."""
     if person.token is None or person.server is None:
@@ -89,4 +82,4 @@ def author_of(person: Person) -> Identity | None:
     """Return who writes; None: whoever runs the server, as Git knows them."""
     if person.via == "loopback" and not person.email:
         return None
-    return Identity(one_line(person.name) or person.id, person.email)
+    return person.author

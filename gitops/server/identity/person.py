@@ -6,6 +6,9 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
+from gitops.core.git.commit import Identity
+from gitops.core.text.plain import one_line
+
 Via = Literal["loopback", "oidc", "github", "proxy", "argocd", "job", "token", "registry"]
 
 RESERVED: Final = "argocd:"
@@ -43,6 +46,11 @@ class Person(Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Person(id={self.id!r}, via={self.via!r})"
+
+    @property
+    def author(self) -> Identity:
+        """Who they are to Git."""
+        return Identity(one_line(self.name) or self.id, self.email)
 
     @property
     def names(self) -> tuple[str, ...]:

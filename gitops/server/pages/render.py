@@ -22,13 +22,13 @@ from gitops.core.environments.freeze import FreezeHit, closed
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.text.plain import timestamp
 from gitops.errors import GitopsError, NotFound
-from gitops.server.acts.orders import new_id
 from gitops.server.board.board import Board, BoardCell, BoardRow
 from gitops.server.failures import headers_of, status_of
 from gitops.server.identity.routes import path_to_sign_in
 from gitops.server.pages import addresses, words
 from gitops.server.pages.language import COOKIE as LANGUAGE_COOKIE
 from gitops.server.pages.language import choose_language, translations
+from gitops.wiring import new_id
 
 if TYPE_CHECKING:
     from gitops.server.service import Right, Service

@@ -15,7 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
@@ -26,12 +26,11 @@ from msgspec.structs import replace
 from gitops import tracing
 from gitops.actions.context.session import Session
 from gitops.actions.write.retry import Attempts
-from gitops.core.git.message import put_in_form
-from gitops.core.releases.history import OverlayVersion
 from gitops.core.report import WriteReport
 from gitops.core.text.plain import one_line
 from gitops.errors import Bug, GitopsError, NotFound, TryAgain
-from gitops.ports import Clock, Lost, NewCommit, NoForge, RefUpdate, Snapshot
+from gitops.ports import Clock, Lost, NoForge, RefUpdate, Snapshot
+from gitops.server.authorship import AuthoredRepository
 from gitops.server.writer.landed import LandedIds
 from gitops.server.writer.order import Call, Outcome
 from gitops.server.writer.outside import OutsidePort, Question
@@ -334,17 +333,18 @@ class SeenClock:
         self._flight.pause(self._clock, longest, shortest)
 
 
-class SeenRepository:
-    """`ports.Repository` as a call in a round sees it: tips of the round, a push that waits."""
+class SeenRepository(AuthoredRepository):
+    """A repository as a call in a round sees it: tips of the round, a push that waits."""
 
     def __init__(self, door: Door, flight: Flight) -> None:
-        self._real = door.repository
+        order = flight.call.order
+        super().__init__(door.repository, order.author, order.trailers)
         self._flight = flight
 
     def snapshot(self, branch: str | None = None) -> Snapshot:
         """Return the tip as the calls before have left it; later the newest there is."""
         if self._flight.alone:
-            return self._real.snapshot(branch)
+            return self.inner.snapshot(branch)
         self._flight.look_again()
         self._flight.plans()
         return self._flight.round.snapshot(branch)
@@ -353,42 +353,6 @@ class SeenRepository:
         """Nothing is remembered: the tip of the round is at hand."""
         return nullcontext(None)
 
-    def create(self, commit: NewCommit) -> str:
-        """Make a commit of the caller's, which says on whose word and which way it came."""
-        order = self._flight.call.order
-        author = commit.author or order.author
-        told = [f"{key}: {one_line(text)}" for key, text in order.trailers]
-        message = put_in_form(commit.message, "{summary}", told, author)
-        return self._real.create(replace(commit, author=author, message=message))
-
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Wait for the push of the round."""
         return self._flight.push(updates)
-
-    def history(self, commit: str, directory: str) -> Iterator[OverlayVersion]:
-        """See `ports.Repository`."""
-        return self._real.history(commit, directory)
-
-    def gather(self, commit: str, directories: Iterable[str]) -> None:
-        """See `ports.Repository`."""
-        self._real.gather(commit, directories)
-
-    def find_intent(self, branch: str, intent: str, since: str) -> str | None:
-        """See `ports.Repository`."""
-        return self._real.find_intent(branch, intent, since)
-
-    def folders(self, commit: str, directory: str) -> Mapping[str, str]:
-        """See `ports.Repository`."""
-        return self._real.folders(commit, directory)
-
-    def message(self, commit: str) -> tuple[str, float]:
-        """See `ports.Repository`."""
-        return self._real.message(commit)
-
-    def describe(self) -> str:
-        """See `ports.Repository`."""
-        return self._real.describe()
-
-    def address(self) -> str:
-        """See `ports.Repository`."""
-        return self._real.address()
