@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from gitops.config.patterns import DURATION, explain_duration
 from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
+from gitops.core.text.hosts import is_loopback
 from gitops.core.text.plain import read_duration
 from gitops.core.yamltext import compose_first
 from gitops.errors import ConfigError, ManifestError, NotFound, UsageError
@@ -142,7 +143,7 @@ class Listen(Struct, frozen=True):
     @property
     def is_loopback(self) -> bool:
         """Whether only this machine reaches it."""
-        return self.host in ("127.0.0.1", "::1", "localhost")
+        return is_loopback(self.host)
 
     @property
     def url(self) -> str:

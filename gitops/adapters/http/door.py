@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from gitops.adapters.http.answers import AnswerRefused, BoundedResponse
 from gitops.adapters.http.tls import ca_file
-from gitops.core.images.name import is_loopback
+from gitops.core.text.hosts import is_loopback
 
 if TYPE_CHECKING:
     import ssl

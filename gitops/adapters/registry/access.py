@@ -18,7 +18,8 @@ from gitops.adapters.registry.docker_config import DockerConfig
 from gitops.adapters.registry.tokens import Tokens
 from gitops.adapters.registry.words import RegistryWords
 from gitops.core.images.manifest import MANIFESTS
-from gitops.core.images.name import ImageName, is_loopback, root_of
+from gitops.core.images.name import ImageName, root_of
+from gitops.core.text.hosts import is_loopback
 from gitops.errors import Unavailable
 from gitops.ports import Clock
 

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from gitops.core.images.name import ImageName, is_loopback
+from gitops.core.images.name import ImageName
+from gitops.core.text.hosts import is_loopback
 
 _PARAMETER = re.compile(r'([A-Za-z_]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))')
 _SCHEME = re.compile(r"\s*,?\s*(Bearer|Basic)\b", re.I)

@@ -20,7 +20,8 @@ from msgspec import Struct
 from gitops.adapters.gitrepo.wire.http import Broken, HttpConnection, HttpServer
 from gitops.adapters.gitrepo.wire.pkt import NotGit
 from gitops.core.images.manifest import MANIFESTS
-from gitops.core.images.name import ImageName, is_digest, is_loopback, is_tag, root_of
+from gitops.core.images.name import ImageName, is_digest, is_tag, root_of
+from gitops.core.text.hosts import is_loopback
 from gitops.ports import Clock
 
 if TYPE_CHECKING:

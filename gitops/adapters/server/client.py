@@ -14,7 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from gitops.adapters.http.door import Deadline, HttpDoor, NoResponse, Response
-from gitops.core.images.name import is_loopback
+from gitops.core.text.hosts import is_loopback
 from gitops.core.text.plain import one_line
 from gitops.errors import (
     Bug,

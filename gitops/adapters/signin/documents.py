@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from gitops.adapters.http.door import Deadline, HttpDoor, NoResponse
-from gitops.core.images.name import is_loopback
+from gitops.core.text.hosts import is_loopback
 from gitops.errors import Denied, Unavailable
 
 SECONDS = 5.0

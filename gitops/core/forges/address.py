@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gitops.core.environments.environment import ForgeKind, ForgeSetting
 from gitops.core.git.remote_url import find_remote_url
+from gitops.core.text.hosts import is_loopback
 from gitops.errors import Denied
 
 _HOST = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?|\[[0-9a-f:.]+\]")
@@ -76,7 +77,7 @@ class WebOrigin(Struct, frozen=True):
     @property
     def loopback(self) -> bool:
         """True for this machine: what is sent there is seen by nobody on the way."""
-        return self.host in ("localhost", "[::1]") or self.host.startswith("127.")
+        return is_loopback(self.host)
 
     @property
     def private(self) -> bool:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from gitops.core.forges.address import parse_remote
 from gitops.core.git.remote_url import RemoteUrl, find_remote_url
+from gitops.core.text.hosts import is_loopback
 from gitops.errors import UsageError
 
 VARIABLE: Final = "GITOPS_SOURCE_HOSTS"
@@ -43,11 +44,6 @@ class NamedHost(Struct, frozen=True):
         if self.scheme is not None:
             return self.scheme == url.scheme
         return url.scheme not in _PLAIN or is_loopback(url.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Return True for this machine: nobody is on the way there."""
-    return host in ("localhost", "[::1]") or host.startswith("127.")
 
 
 def is_plain(url: str) -> bool:

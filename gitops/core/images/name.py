@@ -6,6 +6,8 @@ import re
 
 from msgspec import Struct
 
+from gitops.core.text.hosts import is_loopback
+
 DOCKER_HUB = "docker.io"
 
 _HOST = re.compile(
@@ -65,16 +67,6 @@ def is_digest(text: str) -> bool:
 def is_tag(text: str) -> bool:
     """Say whether a registry takes this as a tag (OCI distribution spec 1.1)."""
     return _TAG.fullmatch(text) is not None
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host, with or without a port, is this machine: no TLS is asked for there."""
-    name = host.rpartition(":")[0] if not host.endswith("]") and ":" in host else host
-    if name in ("localhost", "[::1]") or host == "::1":
-        return True
-    parts = name.split(".")
-    numbers = all(part.isdecimal() and len(part) < 4 and int(part) < 256 for part in parts)
-    return len(parts) == 4 and numbers and parts[0] == "127"
 
 
 def root_of(host: str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from gitops.config.shapes import Value
+from gitops.core.text.hosts import is_loopback
 from gitops.core.text.plain import read_duration
 
 _SHORTEST_SECRET: Final = 32  # bytes; what is shorter can be guessed
@@ -152,7 +153,7 @@ def _sign_in(table: Value | None, public_url: str, add: Found) -> SignInWay | No
     if "who" not in table.keys and urlsplit(where).hostname in _PUBLIC:
         add(_missing(table, "who"), "is missing: anybody in the world can sign in there")
     parts = urlsplit(public_url)
-    if parts.scheme != "https" and parts.hostname not in ("127.0.0.1", "localhost", "::1"):
+    if parts.scheme != "https" and not is_loopback(parts.hostname or ""):
         add(table, "needs publicUrl with https: browsers keep no sign-in without it")
     scopes = ("read:org", "user:email") if is_github else ("openid", "profile", "email", "groups")
     secret = table.keys.get("clientSecretFile")

@@ -111,3 +111,4 @@ def test_messages() -> None:
     assert is_plain("git://a.example/b")
     assert not is_plain("https://a.example/b")
     assert not is_plain("http://127.0.0.1:3000/b")
+    assert is_plain("http://127.0.0.1.evil.example/b")  # a name of whoever has that domain

@@ -19,7 +19,8 @@ from gitops.core.images.manifest import (
     read_config,
     read_manifest,
 )
-from gitops.core.images.name import ImageName, image_name, is_loopback
+from gitops.core.images.name import ImageName, image_name
+from gitops.core.text.hosts import is_loopback
 
 DIGEST = f"sha256:{'a' * 64}"
 
