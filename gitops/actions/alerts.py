@@ -12,15 +12,14 @@ from datetime import datetime, timedelta
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from gitops.actions.argocd.aftermath import aftermath_of
 from gitops.actions.argocd.at_hand import clusters_at_hand
 from gitops.actions.argocd.live import LiveView
 from gitops.actions.argocd.recovery import go_back
+from gitops.actions.argocd.verification import verification_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.index.state import IndexState, read_state
 from gitops.actions.rollback import rollback
-from gitops.core.alerts.aftermath import is_cause, went_back_alone
 from gitops.core.alerts.alert import Alert, AlertBatch
 from gitops.core.alerts.rule import (
     AT_ONCE,
@@ -34,7 +33,8 @@ from gitops.core.alerts.rule import (
     place_of,
     untimely,
 )
-from gitops.core.environments.environment import Config, Overlay
+from gitops.core.alerts.verification import is_cause, went_back_alone
+from gitops.core.environments.environment import Config, Overlay, split_label
 from gitops.core.releases.release import Release
 from gitops.core.releases.selection import describe
 from gitops.core.report import WriteReport
@@ -126,12 +126,10 @@ def judge_signal(
     """
     tip = open_tip(session, lenient=True)
     state = read_state(session, earlier, tip)
-    app, _, environment = label.rpartition("/")
-    place: AlertPlace | Unplaced = AlertPlace(CLUSTER_ROW, environment, app or None)
-    if label not in state.cells:
-        place = Unplaced(f"there is no overlay {label}")
-    else:
-        memory.note(alert, AlertPlace(CLUSTER_ROW, environment, app or None), session.clock.now())
+    place: AlertPlace | Unplaced = Unplaced(f"there is no overlay {label}")
+    if label in state.cells:
+        place = AlertPlace(CLUSTER_ROW, *split_label(label))
+        memory.note(alert, place, session.clock.now())
     return _Judging(session, tip, state, AlertBatch((alert,)), memory).judge(alert, place)
 
 
@@ -206,7 +204,7 @@ class _Judging:
             return False
         if release.intent == alert.intent_against(release.rolled_back or ""):
             return True
-        known = aftermath_of(self._session, label, release)
+        known = verification_of(self._session, label, release)
         return known is None or known.outcome != "recovered"
 
     def _against(
@@ -264,9 +262,8 @@ class _Judging:
 
 
 def _overlay(config: Config, label: str) -> Overlay:
-    app, _, name = label.rpartition("/")
-    row = next(one for one in config.environments if one.name == name)
-    return Overlay(row, app or None)
+    name, app = split_label(label)
+    return Overlay(next(one for one in config.environments if one.name == name), app)
 
 
 def _proposing(session: Session, name: str) -> Session:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -235,19 +236,13 @@ def _registries(machine: Machine, session: Session, config: Config) -> Iterator[
 
 def _image_hosts(session: Session) -> set[str]:
     """Return the registries that images of overlays name."""
-    from gitops.actions.context.overlays import overlays_of
-    from gitops.actions.context.view import view_of
+    from gitops.actions.context.view import views_of
 
-    tip, hosts = open_tip(session), set()
-    for row in tip.config.environments:
-        try:
-            for overlay in overlays_of(tip.of(row), row):
-                values = view_of(session, tip, overlay).images
-                for name, value in values.items():
-                    found = image_name(value.name or name)
-                    hosts |= {found.host} if found is not None else set()
-        except (ManifestError, NotFound):
-            continue
+    hosts = set()
+    for view in views_of(session, open_tip(session)):
+        with suppress(ManifestError, NotFound):
+            found = (image_name(value.name or name) for name, value in view.images.items())
+            hosts |= {one.host for one in found if one is not None}
     return hosts
 
 

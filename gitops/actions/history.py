@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from itertools import islice
 
 from gitops.actions.context.named import find_overlay
-from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
-from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.context.view import OverlayView, view_of, views_of
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.core.kustomization.image import ImageChange, ImageValue
@@ -19,7 +17,6 @@ from gitops.core.releases.release import Release
 from gitops.core.releases.selection import NeedMore
 from gitops.core.report import HistoryReport, NewestChange
 from gitops.core.text.counting import counted_stream
-from gitops.errors import NotFound
 
 
 def history(
@@ -57,12 +54,7 @@ def _undone(releases: Sequence[Release], *, complete: bool) -> dict[str, str]:
 def newest_changes(session: Session) -> tuple[NewestChange, ...]:
     """Return what is new in each overlay, the newest change first, but for checkouts."""
     tip = open_tip(session, lenient=True)
-    found: list[OverlayView] = []
-    for row in tip.config.environments:
-        if row.change == "work-tree":
-            continue
-        with suppress(NotFound):  # its branch is not there yet
-            found += [view_of(session, tip, one) for one in overlays_of(tip.of(row), row)]
+    found = [view for view in views_of(session, tip) if view.row.change != "work-tree"]
     gather_releases(found)
     return tuple(sorted(map(_newest_change, found), key=_age, reverse=True))
 

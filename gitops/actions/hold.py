@@ -12,15 +12,15 @@ from msgspec.structs import replace
 
 from gitops.actions.context.holds import orphaned_holds, readable_hold, standing_hold_path
 from gitops.actions.context.named import Named, overlays_named
-from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_words
-from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.context.view import OverlayView, view_of, views_of
 from gitops.actions.index.board import has_pages, read_index
 from gitops.actions.policy.promotable import outlook
+from gitops.actions.pull_requests.announce import with_fresh_texts
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.write.write import write
-from gitops.core.environments.environment import Overlay, asks_for_approval
+from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import CommitMessage, told_labels
 from gitops.core.hold import HOLD_ALL_PATH, Hold, render_hold
 from gitops.core.releases.release import Release
@@ -151,7 +151,7 @@ def hold(session: Session, named: Named | None, *, reason: str) -> WriteReport:
         )
 
     done = write(session, plan, lenient=True)
-    return _tell(session, done.report, _overlays(done.tip, named), begun)
+    return _tell(session, done.report, _overlays(session, done.tip, named), begun)
 
 
 def _new_holds(
@@ -253,7 +253,7 @@ def resume(session: Session, named: Named | None) -> WriteReport:
         title = "resume"
         if len({(one.by, one.reason) for _, one in held}) == 1:
             title += f" (held by {held[0][1].by}: {held[0][1].reason})"
-        outlasting = _held_by_itself(tip) if named is None else ()
+        outlasting = _held_by_itself(session, tip) if named is None else ()
         lifted = [
             (scope.label, f"held by {standing.by}: {standing.reason}") for scope, standing in held
         ]
@@ -272,7 +272,7 @@ def resume(session: Session, named: Named | None) -> WriteReport:
         )
 
     done = write(session, plan, lenient=True)
-    return _tell(session, done.report, _overlays(done.tip, named), begun)
+    return _tell(session, done.report, _overlays(session, done.tip, named), begun)
 
 
 def _free_notes(free: Mapping[str, Plan]) -> tuple[str, ...]:
@@ -322,17 +322,13 @@ def _prospects(session: Session, tip: Tip, overlays: Sequence[Overlay | None]) -
     return ("automation may write them again", *looks)
 
 
-def _overlays(tip: Tip, named: Named | None) -> list[Overlay]:
+def _overlays(session: Session, tip: Tip, named: Named | None) -> list[Overlay]:
     """Return the overlays that a hold of what is named (None: of all) holds."""
     if named is not None:
         with suppress(NotFound):  # what outlived the name of its environment
             return list(overlays_named(tip, named))
         return []
-    overlays: list[Overlay] = []
-    for row in tip.config.environments:
-        with suppress(NotFound):  # its branch is not there yet
-            overlays += overlays_of(tip.of(row), row)
-    return overlays
+    return [view.overlay for view in views_of(session, tip)]
 
 
 def _begin(session: Session, tip: Tip, named: Named | None, begun: list[ClusterActions]) -> None:
@@ -341,7 +337,7 @@ def _begin(session: Session, tip: Tip, named: Named | None, begun: list[ClusterA
         return
     from gitops.actions.argocd.cluster_actions import ClusterActions  # only where a cluster is
 
-    begun.append(ClusterActions(session, tip, _overlays(tip, named)))
+    begun.append(ClusterActions(session, tip, _overlays(session, tip, named)))
 
 
 def _tell(
@@ -354,11 +350,8 @@ def _tell(
 
     Those also where nothing was held: a notice may have stayed.
     """
-    asking = [one for one in overlays if asks_for_approval(one.environment)]
-    if asking and report.outcome == "committed":
-        from gitops.actions.pull_requests.publish import refresh  # only where somebody must agree
-
-        report = replace(report, warnings=report.warnings + refresh(session, asking))
+    if report.outcome == "committed":
+        report = with_fresh_texts(session, report, overlays)
     for actions in begun:
         actions.show_holds()
         report = actions.told(report)
@@ -380,13 +373,8 @@ def _not_held(session: Session, tip: Tip, scope: _Scope) -> Plan:
     )
 
 
-def _held_by_itself(tip: Tip) -> Iterator[str]:
+def _held_by_itself(session: Session, tip: Tip) -> Iterator[str]:
     """Yield the labels of the overlays that have a hold of their own."""
-    for row in tip.config.environments:
-        try:
-            home = tip.of(row)
-        except NotFound:
-            continue  # no branch, nothing held on it
-        for overlay in overlays_of(home, row):
-            if home.read(standing_hold_path(home, overlay)) is not None:
-                yield overlay.label
+    for view in views_of(session, tip):
+        if view.home.read(standing_hold_path(view.home, view.overlay)) is not None:
+            yield view.label

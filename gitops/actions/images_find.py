@@ -10,9 +10,9 @@ from msgspec import Struct
 
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
-from gitops.actions.context.view import OverlayView
+from gitops.actions.context.view import OverlayView, views_of
 from gitops.actions.images.states import add_details, read_states
-from gitops.actions.images.uses import require_pinned, views_of
+from gitops.actions.images.uses import require_pinned
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.core.images.name import ImageName, image_name, is_digest, is_tag
 from gitops.core.images.report import ListedImage, ListedTag, ShownImage, Stay

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.context.view import OverlayView
+from gitops.actions.context.view import OverlayView, views_of
 from gitops.actions.images.removing import Act, Removing
 from gitops.actions.images.states import add_details, at_once, read_states
 from gitops.actions.images.uses import (
@@ -23,7 +23,6 @@ from gitops.actions.images.uses import (
     read_clusters,
     read_releases,
     require_pinned,
-    views_of,
 )
 from gitops.core.environments.cleanup import CleanupRow
 from gitops.core.environments.image_rules import may_ask

@@ -9,8 +9,7 @@ from gitops.actions.context.holds import own_hold_path
 from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.context.view import OverlayView
-from gitops.actions.images.uses import views_of
+from gitops.actions.context.view import OverlayView, views_of
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.ledger import ledger_of
 from gitops.core.insights.lead import Build, source_commits

@@ -14,9 +14,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.context.session import Session
-from gitops.actions.context.told import keep_told, told_files
+from gitops.actions.context.told import ToldFiles, change_told
 from gitops.actions.index.state import IndexedCell, IndexState, read_state
-from gitops.core.alerts.aftermath import AFTERMATH_PATH, Aftermath, read_aftermaths
+from gitops.core.alerts.verification import (
+    VERIFICATIONS_PATH,
+    RollbackVerification,
+    read_verifications,
+)
 from gitops.core.environments.environment import Config
 from gitops.core.git.commit import CommitInfo
 from gitops.core.notifications.event import Event, channels_of, events_of_commits
@@ -30,17 +34,15 @@ from gitops.core.notifications.told import (
     read_pending,
     read_told,
     write_pending,
-    write_told,
 )
 from gitops.core.notifications.words import body_of, summary_of, title_of
+from gitops.core.text.documents import write_document
 from gitops.core.text.plain import one_line, timestamp
-from gitops.errors import Conflict, GitopsError, NotFound, UsageError
-from gitops.ports import Snapshot
+from gitops.errors import GitopsError, NotFound, UsageError
 from gitops.ports.notifier import Notifier
 
 _MOST_MESSAGES = 20  # to one channel, at once; the rest is one more
 _MOST_COMMITS = 1000
-_TRIES = 5
 _MOST_UNTOLD = 200  # commits that are read again each time before the mark is moved past them
 
 
@@ -110,13 +112,13 @@ def notify(
             "gitops.yaml has no `notify:`, so nobody is to be told anything",
             hint="notify: [{channel: oncall, environments: [prod]}]",
         )
-    known = told_files(session)
-    told = read_told(known.read(TOLD_PATH)) if known is not None else None
-    after = read_aftermaths(known.read(AFTERMATH_PATH)) if known is not None else {}
-    now = replace(_now_told(state, told), afterwards=_told_after(after))
+    known = ToldFiles(session)
+    told = read_told(known.read(TOLD_PATH))
+    after = read_verifications(known.read(VERIFICATIONS_PATH))
+    now = replace(_now_told(state, told), afterwards=_told_verifications(after))
     landed = _Landed() if told is None else _look(session, told, now)
     said = dict(told.said) if told is not None else {}
-    pending = read_pending(known.read(PENDING_PATH)) if known is not None else ()
+    pending = read_pending(known.read(PENDING_PATH))
     beside = {one.id: one for one in (*pending, *more) if one.id not in said}
     events = (*(() if told is None else _events(state, told, landed, after)), *beside.values())
     notes = landed.notes
@@ -134,7 +136,7 @@ def notify(
         now = replace(now, failed=(*told.failed, *failed)[-MOST_FAILED:])
     report = NotifyReport(told is None, events, sent, unknown, notes)
     if not session.dry_run and _is_news(told, now, events, landed):
-        note = _keep(session, known, now)
+        note = _keep(known, now)
         report = replace(report, notes=(*notes, note)) if note is not None else report
     return report
 
@@ -144,18 +146,20 @@ def hand_over(session: Session, events: Sequence[Event]) -> None:
 
     Raises what reading and pushing raise.
     """
-    for _ in range(_TRIES):
-        files = told_files(session)
-        told = read_told(files.read(TOLD_PATH)) if files is not None else None
+
+    def change(files: ToldFiles) -> bytes | None:
+        told = read_told(files.read(TOLD_PATH))
         said = told.said if told is not None else {}
-        before = read_pending(files.read(PENDING_PATH)) if files is not None else ()
+        before = read_pending(files.read(PENDING_PATH))
         waiting = {one.id: one for one in (*before, *events) if one.id not in said}
-        if waiting.keys() <= {one.id for one in before}:
-            return
-        content = write_pending(tuple(waiting.values()))
-        if keep_told(session, PENDING_PATH, content, files, "Leave it to whoever tells people\n"):
-            return
-    raise Conflict("it could not be left to whoever tells people: others write there all the time")
+        is_there = waiting.keys() <= {one.id for one in before}
+        return None if is_there else write_pending(tuple(waiting.values()))
+
+    message, trouble = (
+        "Leave it to whoever tells people",
+        "it could not be left to whoever tells people",
+    )
+    change_told(session, PENDING_PATH, change, f"{message}\n", trouble)
 
 
 def _now_told(state: IndexState, told: ToldMark | None) -> ToldMark:
@@ -204,23 +208,23 @@ class _Landed(Struct, frozen=True):
 
 
 def _events(
-    state: IndexState, told: ToldMark, landed: _Landed, after: Mapping[str, Aftermath]
+    state: IndexState, told: ToldMark, landed: _Landed, after: Mapping[str, RollbackVerification]
 ) -> tuple[Event, ...]:
     watched = {one.commit for one in after.values()}
     return (
         *events_of_commits(landed.commits),
         *_of_proposals(state, told, {one.commit for one in landed.commits}),
         *_of_health(state, told, watched),
-        *_of_afterwards(told, after),
+        *_of_verifications(told, after),
     )
 
 
-def _told_after(after: Mapping[str, Aftermath]) -> dict[str, str]:
+def _told_verifications(after: Mapping[str, RollbackVerification]) -> dict[str, str]:
     found = after.items()
     return {name: f"{one.commit} {one.outcome}" for name, one in found if one.outcome != "watching"}
 
 
-def _of_afterwards(told: ToldMark, after: Mapping[str, Aftermath]) -> Iterator[Event]:
+def _of_verifications(told: ToldMark, after: Mapping[str, RollbackVerification]) -> Iterator[Event]:
     for label, one in after.items():
         kind = one.outcome
         if kind == "watching" or told.afterwards.get(label) == f"{one.commit} {kind}":
@@ -374,11 +378,10 @@ def _is_news(
     return was != is_
 
 
-def _keep(session: Session, known: Snapshot | None, now: ToldMark) -> str | None:
+def _keep(known: ToldFiles, now: ToldMark) -> str | None:
     """Move the mark; return what went wrong about it."""
     try:
-        content = write_told(now)
-        kept = keep_told(session, TOLD_PATH, content, known, "Keep what people were told\n")
+        kept = known.keep(TOLD_PATH, write_document(now), "Keep what people were told\n")
     except GitopsError as error:
         return f"people were told, and that could not be kept: {error.message}; it comes again"
     if not kept:

@@ -22,11 +22,12 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.images.look import Look
 from gitops.actions.proposals.draft import propose
 from gitops.actions.proposals.wanted import DraftedProposals, ProposalRequest
+from gitops.actions.pull_requests.announce import with_fresh_texts
 from gitops.actions.releases.history import file_around, gather_releases, releases_of
 from gitops.actions.releases.rollback_target import rollback_command
 from gitops.actions.rollback import Preview
 from gitops.actions.write.write import write
-from gitops.core.environments.environment import Overlay, asks_for_approval
+from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import ChangeLine, CommitMessage, told_labels
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange
@@ -385,12 +386,9 @@ def _message(found: Sequence[_Undoing], lines: Sequence[ChangeLine], reason: str
 
 def _tell(session: Session, views: Sequence[OverlayView], report: WriteReport) -> WriteReport:
     """Bring the texts of pull requests up to date, and let Argo CD look at the commit now."""
-    asking = [view.overlay for view in views if asks_for_approval(view.row)]
-    if asking:
-        from gitops.actions.pull_requests.publish import refresh
-
-        report = replace(report, warnings=report.warnings + refresh(session, asking))
-    steering = ClusterActions(session, views[0].tip, [view.overlay for view in views])
+    overlays = [view.overlay for view in views]
+    report = with_fresh_texts(session, report, overlays)
+    steering = ClusterActions(session, views[0].tip, overlays)
     steering.refresh()
     steering.show_holds()
     return steering.told(report)

@@ -6,11 +6,12 @@ merge may drop the trailers of a message.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 from msgspec import Struct
 
-from gitops.core.text.plain import one_line, timestamp
+from gitops.core.environments.environment import label_of
+from gitops.core.text.plain import one_line, read_moment, timestamp
 from gitops.core.yamltext import YamlDocument, compose_first, quote
 from gitops.errors import ManifestError
 
@@ -41,7 +42,7 @@ class Hold(Struct, frozen=True):
 
 def hold_path(environment: str, app: str | None) -> str:
     """Return the path, from the repository's root, of the hold of an environment (of one app)."""
-    return f".gitops/holds/{environment if app is None else f'{app}/{environment}'}.yaml"
+    return f".gitops/holds/{label_of(environment, app)}.yaml"
 
 
 def render_hold(hold: Hold) -> bytes:
@@ -103,14 +104,13 @@ def _texts(document: YamlDocument, path: str) -> dict[str, tuple[str, int, int]]
 
 def _time(place: tuple[str, int, int], path: str) -> datetime:
     text, line, column = place
-    try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
+    time = read_moment(text)
+    if time is None:
         raise ManifestError(
             f"since is no time: {text!r}",
             path=path,
             line=line,
             column=column,
             hint="write it like 2026-11-24T15:40:16Z",
-        ) from None
+        )
+    return time

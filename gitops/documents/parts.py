@@ -1,16 +1,23 @@
-"""Parts of documents: what passed policy, which releases were passed over, what images prove."""
+"""Parts of documents: places, what passed policy or was passed over, what images prove."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from gitops.core.environments.environment import split_label
 from gitops.core.text.plain import timestamp
 
 if TYPE_CHECKING:
     from gitops.core.git.proof import Proof
     from gitops.core.releases.selection import LeftOut
     from gitops.core.report import WriteReport
+
+
+def place_document(label: str | None) -> dict[str, str | None]:
+    """Return environment and app of a label (`prod`, `shop/prod`); None: of nothing."""
+    environment, app = split_label(label) if label else (None, None)
+    return {"environment": environment, "app": app}
 
 
 def audit_entries(report: WriteReport) -> list[dict[str, str | None]]:

@@ -5,7 +5,7 @@ What a server answers is foreign: what does not fit is left out, and nothing of 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, cast
 
 from gitops.core.environments.environment import Environment, Overlay
@@ -20,6 +20,7 @@ from gitops.core.report import (
     Skipped,
     WriteReport,
 )
+from gitops.core.unstructured import tables, texts
 from gitops.errors import Unavailable
 
 _OUTCOMES = ("committed", "proposed", "edited", "closed", "unchanged", "planned")
@@ -40,27 +41,27 @@ def read_report(document: Document) -> WriteReport:
         attempts=attempts if isinstance(attempts := document.get("attempts"), int) else 0,
         commits=tuple(
             Committed(_text(one, "branch") or "", _text(one, "commit") or "")
-            for one in _rows(document, "commits")
+            for one in tables(document, "commits")
         ),
-        changes=tuple(map(_change, _rows(document, "changes"))),
+        changes=tuple(map(_change, tables(document, "changes"))),
         skipped=tuple(
             Skipped(place, _text(one, "reason") or "")
-            for one in _rows(document, "skipped")
+            for one in tables(document, "skipped")
             if (place := _place(one)) is not None
         ),
         proposals=tuple(
             _proposal(one, place)
-            for one in _rows(document, "proposals")
+            for one in tables(document, "proposals")
             if (place := _place(one)) is not None
         ),
-        warnings=_texts(document, "warnings"),
-        notes=_texts(document, "notes"),
+        warnings=texts(document, "warnings"),
+        notes=texts(document, "notes"),
         hint=_text(document, "hint"),
         diffs=tuple(
             FileDiff(_text(one, "path") or "", _bytes(one, "before"), _bytes(one, "after"))
-            for one in _rows(document, "diffs")
+            for one in tables(document, "diffs")
         ),
-        audit=tuple(map(_audit, _rows(document, "audit"))),
+        audit=tuple(map(_audit, tables(document, "audit"))),
     )
 
 
@@ -79,8 +80,8 @@ def _proposal(row: Document, place: Overlay) -> Proposal:
         number=number if isinstance(number, int) else None,
         url=_text(row, "url"),
         base=_text(row, "base"),
-        waits_for=_texts(row, "waits_for"),
-        overlays=_texts(row, "overlays"),
+        waits_for=texts(row, "waits_for"),
+        overlays=texts(row, "overlays"),
     )
 
 
@@ -105,16 +106,6 @@ def _value(row: Document, key: str) -> ImageValue:
     if not isinstance(value, dict):
         return ImageValue()
     return ImageValue(_text(value, "name"), _text(value, "tag"), _text(value, "digest"))
-
-
-def _rows(document: Document, key: str) -> Iterator[Document]:
-    found = document.get(key)
-    return (one for one in (found if isinstance(found, list) else ()) if isinstance(one, dict))
-
-
-def _texts(document: Document, key: str) -> tuple[str, ...]:
-    found = document.get(key)
-    return tuple(one for one in (found if isinstance(found, list) else ()) if isinstance(one, str))
 
 
 def _text(document: Document, key: str) -> str | None:

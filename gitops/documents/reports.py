@@ -24,7 +24,12 @@ from gitops.core.report import (
     WriteReport,
 )
 from gitops.core.text.plain import timestamp
-from gitops.documents.parts import audit_entries, passed_over_documents, proof_documents
+from gitops.documents.parts import (
+    audit_entries,
+    passed_over_documents,
+    place_document,
+    proof_documents,
+)
 from gitops.errors import GitopsError, Interrupted
 
 if TYPE_CHECKING:
@@ -350,8 +355,7 @@ def _proposed_place(proposal: Proposal) -> JsonDocument:
     """What a proposal is about; of several overlays the word that its branch is called by."""
     if len(proposal.overlays) < 2:
         return _place(proposal.overlay)
-    app, _, name = proposal.branch.removeprefix("gitops/").rpartition("/")
-    return {"environment": name, "app": app or None}
+    return place_document(proposal.branch.removeprefix("gitops/"))
 
 
 def hold_document(hold: Hold | None) -> JsonDocument | None:
@@ -379,5 +383,4 @@ def time_text(time: datetime | None) -> str | None:
 
 
 def _place(overlay: Overlay | None) -> JsonDocument:
-    name = overlay.environment.name if overlay is not None else None
-    return {"environment": name, "app": overlay.app if overlay is not None else None}
+    return place_document(overlay.label if overlay is not None else None)

@@ -17,7 +17,7 @@ from gitops.server.api.routes import api_routes, nothing_routes
 from gitops.server.argocd.routes import argocd_routes
 from gitops.server.demo.routes import DemoPerson, demo_routes
 from gitops.server.events import event_routes
-from gitops.server.failures import document_of, headers_of, status_of
+from gitops.server.failures import failed, status_of
 from gitops.server.hooks.routes import hook_routes
 from gitops.server.identity.middleware import KnowsWhoAsks
 from gitops.server.identity.routes import identity_routes
@@ -115,8 +115,6 @@ def _refuse(pages: Pages) -> Refuse:
             return PlainTextResponse(f"{error.message}: {error.hint}\n", status_of(error))
         if not request.scope["path"].startswith(_PROGRAMS):
             return pages.error(request, error)
-        status = status_of(error)
-        headers = headers_of(status) | ({"WWW-Authenticate": "Bearer"} if status == 401 else {})
-        return Response(document_of(error), status, headers, "application/json")
+        return failed(error)
 
     return refuse

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import msgspec
+from starlette.responses import Response
+
+from gitops.documents.reports import error_document
 from gitops.errors import GitopsError
 
 STATUS: Mapping[str, int] = {
@@ -28,14 +33,22 @@ def status_of(error: GitopsError) -> int:
     return own if isinstance(own, int) else STATUS.get(error.code, 500)
 
 
-def document_of(error: GitopsError) -> bytes:
-    """Return the document of an error, as `-o json` has it."""
-    import msgspec
-
-    told = {"code": error.code, "message": error.message, "hint": error.hint}
-    return msgspec.json.encode({"error": {**told, "reasons": error.reasons}})
-
-
 def headers_of(status: int) -> dict[str, str]:
     """Return what goes with a status: when to try again."""
     return {"Retry-After": _AGAIN} if status == 503 else {}
+
+
+def json_answer(
+    document: Any, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a document as JSON that nobody keeps."""
+    told = {"Cache-Control": "no-store", **(headers or {})}
+    return Response(msgspec.json.encode(document), status, told, "application/json")
+
+
+def failed(error: GitopsError, name: str | None = None) -> Response:
+    """Return an error as its document; `name`: the id of the call that it ended."""
+    status = status_of(error)
+    named = {"id": name} if name is not None else {}
+    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return json_answer(named | error_document(error), status, headers_of(status) | headers)

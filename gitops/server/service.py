@@ -12,7 +12,7 @@ from gitops.actions.argocd.live_cells import LiveCells
 from gitops.core.access.rules import Decision
 from gitops.errors import GitopsError
 from gitops.server.alerts.desk import AlertDesk
-from gitops.server.alerts.keeper import AftermathKeeper
+from gitops.server.alerts.keeper import VerificationKeeper
 from gitops.server.alerts.signals import ClusterSignals
 from gitops.server.board.board import Board
 from gitops.server.board.clusters import ClusterNews
@@ -69,7 +69,7 @@ class Service:
         desk: the one writer.
         alerts: alerts of monitoring, and what was done about them.
         signals: takes in what clusters say of bad releases.
-        aftermaths: watches what comes of rollbacks by itself.
+        verifications: watches what comes of rollbacks by itself.
         turn: whether this replica is the one that tells.
         teller: tells people what happened, where they have channels.
         images: deploys images that were pushed.
@@ -104,7 +104,7 @@ class Service:
             channels, self.doors.session, settings.url, self._state, is_my_turn=self.turn.is_mine
         )
         self.alerts = AlertDesk(self.doors.session, self.desk.submit, self.teller.say, self._state)
-        self.aftermaths = AftermathKeeper(
+        self.verifications = VerificationKeeper(
             self.doors.session,
             self.teller.wake,
             lambda: not settings.read_only and self.turn.is_mine(),
@@ -173,6 +173,15 @@ class Service:
     async def prove(self, call: Callable[..., T], /, *args: Any) -> T:
         """Run in a thread what is asked before anybody is let in."""
         return await self._provers.run(call, *args)
+
+    async def read(self, read: Callable[[Session], T]) -> T:
+        """Return what `read` returns, in a thread, of a session in which nobody writes."""
+
+        def work() -> T:
+            with self.open_session() as session:
+                return read(session)
+
+        return await self.run(work)
 
     def policy(self) -> Config | None:
         """Return what gitops.yaml said when it was read last, None before that."""
@@ -273,7 +282,7 @@ class Service:
 
     def _shown(self, state: IndexState, name: str, earlier: Board | None) -> Board:
         live = self._live
-        self.aftermaths.look(state, live.lives)
+        self.verifications.look(state, live.lives)
         if earlier is not None and earlier.is_as(state, live):
             return earlier
         self.clusters.take(state, live.lives)

@@ -14,8 +14,8 @@ from gitops.actions.context.named import Named
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
 from gitops.actions.rollback import RollbackRequest, rollback
-from gitops.core.alerts.aftermath import ALERT_EMAIL
 from gitops.core.alerts.alert import Alert, AlertBatch
+from gitops.core.alerts.verification import ALERT_EMAIL
 from gitops.core.git.commit import Identity
 from gitops.errors import Unavailable
 from gitops.ports import NewCommit

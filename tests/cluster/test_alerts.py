@@ -14,7 +14,7 @@ import pytest
 from cli.commands.test_qa import record
 from cluster.gitops import Gitops
 from cluster.shop import Shop, is_live
-from gitops.server.alerts.keeper import AftermathKeeper
+from gitops.server.alerts.keeper import VerificationKeeper
 from gitops.server.service import Service
 from gitops.server.settings import parse_settings
 from server.live import serving
@@ -87,7 +87,7 @@ def served(
     shop = gitops.shop
     monkeypatch.setenv("GITOPS_CACHE", "off")
     monkeypatch.setenv("KUBECONFIG", str(shop.cluster.kubeconfig))
-    monkeypatch.setitem(AftermathKeeper.__init__.__kwdefaults__, "alone", 0.0)
+    monkeypatch.setitem(VerificationKeeper.__init__.__kwdefaults__, "alone", 0.0)
     rules = "groups:\n  - name: crashes\n    interval: 1s\n    rules:\n" + "".join(
         RULE.format(environment=name, application=shop.namespace(name), lasts=LASTS[name])
         for name in PATIENCE

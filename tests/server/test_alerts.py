@@ -18,13 +18,13 @@ from starlette.testclient import TestClient
 
 from cli.commands.test_qa import deploy, record
 from gitops.actions.alerts import AlertMemory, judge_alerts
-from gitops.actions.argocd.aftermath import look_after
+from gitops.actions.argocd.verification import verify_rollbacks
 from gitops.actions.context.session import Session
 from gitops.actions.index.state import read_state
 from gitops.actions.notify import notify
 from gitops.adapters.gitrepo.repository import GitRepository
 from gitops.cli.render.alerts import read_body
-from gitops.core.alerts.aftermath import Aftermath, read_aftermaths
+from gitops.core.alerts.verification import RollbackVerification, read_verifications
 from gitops.server.app import create_app
 from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings, parse_settings
@@ -125,9 +125,9 @@ def heard(manifests: Manifests) -> list[str]:
     return ear.titles
 
 
-def beside(manifests: Manifests) -> dict[str, Aftermath]:
+def beside(manifests: Manifests) -> dict[str, RollbackVerification]:
     """What Git has on rollbacks by themselves."""
-    return read_aftermaths(manifests.file("afterwards.json", "gitops/told").encode())
+    return read_verifications(manifests.file("afterwards.json", "gitops/told").encode())
 
 
 def await_(question: Callable[[], object]) -> None:
@@ -188,7 +188,7 @@ def test_what_went_back_is_watched(
     assert [] == heard(manifests)
     fires = alert()
     (done,) = send(client, fires).json()["alerts"]
-    keeper = client.service.aftermaths  # type: ignore[attr-defined]
+    keeper = client.service.verifications  # type: ignore[attr-defined]
     client.service.board.wake()  # type: ignore[attr-defined]
     await_(lambda: "stage" in keeper.known())
     watching = keeper.known()["stage"]
@@ -225,7 +225,7 @@ def test_other_instances_of_its_rule_are_no_news(
     while the rollback is watched, it has ended when all have, and what comes later is told."""
     first, other = alert(), alert(fingerprint="d3b0")
     send(client, first)
-    keeper = client.service.aftermaths  # type: ignore[attr-defined]
+    keeper = client.service.verifications  # type: ignore[attr-defined]
     client.service.board.wake()  # type: ignore[attr-defined]
     await_(lambda: "stage" in keeper.known())
     (same,) = send(client, other).json()["alerts"]
@@ -255,14 +255,14 @@ def test_who_does_not_recover_is_told_of_once(
     send(client, fires)
     head = manifests.git("rev-parse", "main")
     with opened(manifests) as session:
-        soon = look_after(session, read_state(session), {})
+        soon = verify_rollbacks(session, read_state(session), {})
     with opened(manifests, hours=1) as session:
-        alone = look_after(session, read_state(session), {}, is_alone=True)
-        late = look_after(session, read_state(session), {})
+        alone = verify_rollbacks(session, read_state(session), {}, is_alone=True)
+        late = verify_rollbacks(session, read_state(session), {})
     first, second = heard(manifests), heard(manifests)
     send(client, {**fires, "status": "resolved", "endsAt": fires["startsAt"]})
     with opened(manifests, hours=2) as session:
-        at_last = look_after(session, read_state(session), {})
+        at_last = verify_rollbacks(session, read_state(session), {})
 
     assert ["watching", "watching", "not-recovered", "recovered"] == [
         one["stage"].outcome for one in (soon, alone, late, at_last)
@@ -279,11 +279,11 @@ def test_something_newer_ends_the_watch(
     """Whoever deploys over it has taken it over: nothing is told of it any more."""
     send(client, alert())
     with opened(manifests) as session:
-        assert "stage" in look_after(session, read_state(session), {})
+        assert "stage" in verify_rollbacks(session, read_state(session), {})
     assert 0 == manifests.gitops("resume", "stage").code
     deploy(manifests, "1.5.2")
     with opened(manifests, hours=1) as session:
-        assert {} == look_after(session, read_state(session), {})
+        assert {} == verify_rollbacks(session, read_state(session), {})
     assert {} == beside(manifests)
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gitops.actions.argocd.aftermath import look_after
+from gitops.actions.argocd.verification import verify_rollbacks
 from gitops.actions.index.state import read_state
-from gitops.core.alerts.aftermath import CLUSTER_EMAIL
 from gitops.core.alerts.alert import Alert
 from gitops.core.alerts.signal import signal_of
+from gitops.core.alerts.verification import CLUSTER_EMAIL
 from gitops.core.argocd.application import ApplicationRef
 from gitops.core.argocd.reports import Live, LiveApplication
 from gitops.errors import Unavailable
@@ -149,7 +149,7 @@ def test_a_degraded_release_goes_back(
     assert "1.5.0" in manifests.file("overlays/stage/kustomization.yaml")
     with opened(manifests) as session:
         state = read_state(session)
-        watched = look_after(session, state, {"stage": live("degraded", head)})["stage"]
-        well = look_after(session, state, {"stage": live("healthy", head)})["stage"]
+        watched = verify_rollbacks(session, state, {"stage": live("degraded", head)})["stage"]
+        well = verify_rollbacks(session, state, {"stage": live("healthy", head)})["stage"]
     assert ("watching", True) == (watched.outcome, watched.by_cluster)
     assert "recovered" == well.outcome

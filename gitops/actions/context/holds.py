@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
+from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay, split_label
 from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold
 from gitops.errors import ManifestError, Refused
 from gitops.ports import Snapshot
@@ -67,7 +67,7 @@ def refuse_orphaned(homes: Iterable[Snapshot], config: Config) -> None:
     """
     for home in homes:
         for path, label, hold in orphaned_holds(home, config):
-            app, _, name = label.rpartition("/")
+            name, app = split_label(label)
             raise Refused(
                 f"{path} on {home.branch} holds {label}, and no environment has that name: "
                 f"by {hold.by}: {hold.reason}",

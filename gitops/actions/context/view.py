@@ -6,11 +6,12 @@ The rooms above read more of it: its releases, its ledger, its proposal. Each ta
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from gitops.actions.context.holds import hold_of_all, paths_that_hold, readable_hold
-from gitops.actions.context.overlays import OverlayFile, read_overlay
+from gitops.actions.context.overlays import OverlayFile, overlays_of, read_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.hold import Hold
@@ -169,3 +170,12 @@ def view_of(session: Session, tip: Tip, overlay: Overlay) -> OverlayView:
     if not isinstance(view, OverlayView) or view.tip is not tip or view.session is not session:
         view = tip.views[overlay] = OverlayView(session, tip, overlay)
     return view
+
+
+def views_of(session: Session, tip: Tip) -> list[OverlayView]:
+    """Return every overlay of every environment whose branch is there."""
+    found: list[OverlayView] = []
+    for row in tip.config.environments:
+        with suppress(NotFound):  # its branch is not there yet
+            found += [view_of(session, tip, one) for one in overlays_of(tip.of(row), row)]
+    return found

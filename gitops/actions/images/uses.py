@@ -12,9 +12,8 @@ from itertools import islice
 
 from msgspec import Struct
 
-from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import gather_releases, releases_of
 from gitops.actions.releases.rollback_target import choose_release
 from gitops.core.images.cleanup import Uses
@@ -94,17 +93,6 @@ def _files(
             content = tree.read(path)
             if content is not None:
                 yield path, content
-
-
-def views_of(session: Session, tip: Tip) -> list[OverlayView]:
-    """Return every overlay of every environment whose branch is there."""
-    found: list[OverlayView] = []
-    for row in tip.config.environments:
-        try:
-            found += [view_of(session, tip, one) for one in overlays_of(tip.of(row), row)]
-        except NotFound:
-            continue  # no branch yet, so nothing is used there
-    return found
 
 
 def read_releases(views: Iterable[OverlayView], used: Used, most: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from gitops.actions.context.holds import hold_paths
 from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.session import Tip
-from gitops.core.environments.environment import Config, Overlay
+from gitops.core.environments.environment import Config, Overlay, label_of
 from gitops.errors import GitopsError
 
 _PREFIX = "gitops/"
@@ -45,8 +45,7 @@ def common_branch(config: Config, overlays: Sequence[Overlay]) -> str | None:
     if not groups:
         return None
     name = min(groups, key=lambda group: len(group.environments)).name
-    app = apps.pop() if len(apps) == 1 else None
-    return _PREFIX + (name if app is None else f"{app}/{name}")
+    return _PREFIX + label_of(name, apps.pop() if len(apps) == 1 else None)
 
 
 class Covered:

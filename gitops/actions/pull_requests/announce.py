@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+
+from msgspec.structs import replace
 
 from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.session import Session
@@ -18,6 +20,18 @@ def with_pull_requests(session: Session, report: WriteReport) -> WriteReport:
     from gitops.actions.pull_requests.publish import publish  # only where somebody reads it
 
     return publish(session, report)
+
+
+def with_fresh_texts(
+    session: Session, report: WriteReport, overlays: Iterable[Overlay]
+) -> WriteReport:
+    """Bring the pull requests of what was written up to date; warnings go into the report."""
+    asking = [one for one in overlays if asks_for_approval(one.environment)]
+    if not asking:
+        return report
+    from gitops.actions.pull_requests.publish import refresh  # only where somebody must agree
+
+    return replace(report, warnings=report.warnings + refresh(session, asking))
 
 
 def update_pull_requests(session: Session, views: Sequence[OverlayView]) -> tuple[str, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gitops.core.argocd.unstructured import table, tables, text
 from gitops.core.text.plain import nearest_word
+from gitops.core.unstructured import table, tables, text
 from gitops.core.workflows.change import submission
 from gitops.core.workflows.run import WorkflowRun, read_run
 from gitops.errors import NotFound, UsageError

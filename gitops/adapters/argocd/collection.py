@@ -16,8 +16,8 @@ from gitops.adapters.argocd.connection import (
     KubernetesResponse,
     ListAgain,
 )
-from gitops.core.argocd.unstructured import table, tables, text
 from gitops.core.text.plain import one_line
+from gitops.core.unstructured import table, tables, text
 from gitops.errors import NotFound, Unavailable
 
 V = TypeVar("V")
@@ -72,6 +72,7 @@ class KubernetesCollection(Generic[V]):
     Args:
         read: makes of each what is kept of it.
         missing: raised where the server knows no such path.
+        query: which of them are listed; None of it follows.
     """
 
     def __init__(
@@ -80,17 +81,19 @@ class KubernetesCollection(Generic[V]):
         path: str,
         read: Callable[[Mapping[str, Any]], V],
         missing: NotFound | None = None,
+        query: KubernetesQuery = (),
     ) -> None:
         self._connection = connection
         self._path = path
         self._read = read
         self._missing = missing
+        self._query = query
 
     def listed(self) -> Iterator[CollectionPage[V]]:
         """See `Collection`: 500 objects a page, so that no answer is without bounds."""
         more = ""
         for _ in range(_MOST_PAGES):
-            query = [("limit", _PAGE), *([("continue", more)] if more else [])]
+            query = [*self._query, ("limit", _PAGE), *([("continue", more)] if more else [])]
             answer = self._get(query)
             meta = table(answer.data, "metadata")
             items = tuple((key_of(one), self._read(one)) for one in tables(answer.data, "items"))

@@ -55,6 +55,11 @@ class KubernetesResponse(Struct, frozen=True):
     data: Any
     time: datetime
 
+    @property
+    def document(self) -> Mapping[str, Any]:
+        """The object that it is; {} for anything else."""
+        return self.data if isinstance(self.data, Mapping) else {}
+
 
 class Connection:
     """One context of a kubeconfig (None: the current one), or the pod that this runs in.
@@ -63,6 +68,9 @@ class Connection:
         name: what messages call it.
         environ: the caller's environment, for proxies and for being in a pod.
         within: seconds that one request may take, with its answer.
+
+    Attributes:
+        rights: what somebody is told who has too few.
     """
 
     def __init__(
@@ -70,6 +78,7 @@ class Connection:
     ) -> None:
         self.name = name
         self.host = ""
+        self.rights = RIGHTS
         self._context = context
         self._environ = environ
         self._within = within
@@ -262,7 +271,7 @@ class Connection:
                     hint="log in again; the kubeconfig says how",
                 )
             case 403:
-                return Denied(f"{self.name}: {words}", hint=RIGHTS)
+                return Denied(f"{self.name}: {words}", hint=self.rights)
             case 404:
                 return NotFound(f"{self.name}: {words}")
             case 409:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from gitops.adapters.argocd.api_path import api_path
 from gitops.adapters.argocd.connection import Connection
-from gitops.core.argocd.unstructured import newest_first, table, tables, text
 from gitops.core.text.plain import one_line
-from gitops.errors import Conflict, Denied, NotFound
+from gitops.core.unstructured import newest_first, table, tables, text
+from gitops.errors import Conflict, NotFound
 from gitops.ports.jobs import LONGEST_LOG, JobState
 
 _STUCK = frozenset(
@@ -29,6 +29,7 @@ class KubernetesJobs:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        connection.rights = RIGHTS
 
     @property
     def name(self) -> str:
@@ -37,7 +38,7 @@ class KubernetesJobs:
 
     def present(self, namespace: str, label: str) -> tuple[str, ...]:
         """Return the names of Jobs with a label that have not ended."""
-        answer = self._get(_jobs(namespace), [("labelSelector", label)])
+        answer = self._connection.get(_jobs(namespace), [("labelSelector", label)]).document
         return tuple(
             text(table(one, "metadata"), "name")
             for one in tables(answer, "items")
@@ -48,20 +49,24 @@ class KubernetesJobs:
         """Create a ConfigMap that is not there yet."""
         namespace = text(table(config_map, "metadata"), "namespace")
         try:
-            self._post(f"/api/v1{api_path('namespaces', namespace, 'configmaps')}", config_map)
+            self._connection.post(
+                f"/api/v1{api_path('namespaces', namespace, 'configmaps')}", config_map
+            )
         except Conflict:
             return
 
     def create(self, job: Mapping[str, Any]) -> None:
         """Create a Job."""
-        self._post(_jobs(text(table(job, "metadata"), "namespace")), job)
+        self._connection.post(_jobs(text(table(job, "metadata"), "namespace")), job)
 
     def state(self, namespace: str, job: str) -> JobState:
         """Read the Job, and its newest pod."""
-        one = self._get(f"{_jobs(namespace)}{api_path(job)}")
+        one = self._connection.get(f"{_jobs(namespace)}{api_path(job)}").document
         selector = [("labelSelector", f"job-name={job}")]
-        found = self._get(f"/api/v1{api_path('namespaces', namespace, 'pods')}", selector)
-        pods = newest_first(tables(found, "items"))
+        found = self._connection.get(
+            f"/api/v1{api_path('namespaces', namespace, 'pods')}", selector
+        )
+        pods = newest_first(tables(found.document, "items"))
         return _state(one, pods[0] if pods else {})
 
     def log(self, namespace: str, pod: str, container: str) -> str:
@@ -72,19 +77,6 @@ class KubernetesJobs:
             return self._connection.text(path, query, most=LONGEST_LOG)
         except NotFound:
             return ""
-
-    def _get(self, path: str, query: Sequence[tuple[str, str]] = ()) -> Mapping[str, Any]:
-        try:
-            data: Mapping[str, Any] = self._connection.get(path, query).data
-            return data
-        except Denied as error:
-            raise Denied(error.message, hint=RIGHTS) from None
-
-    def _post(self, path: str, body: Mapping[str, Any]) -> None:
-        try:
-            self._connection.post(path, body)
-        except Denied as error:
-            raise Denied(error.message, hint=RIGHTS) from None
 
 
 def _state(job: Mapping[str, Any], pod: Mapping[str, Any]) -> JobState:

@@ -25,7 +25,7 @@ from gitops.core.argocd.application import (
 )
 from gitops.core.argocd.diagnosis import Workloads, is_starting
 from gitops.core.argocd.rollout import HASH_LABEL, Rollout, read_rollout, rollouts_in
-from gitops.core.argocd.unstructured import newest_first, table, tables, text
+from gitops.core.unstructured import newest_first, table, tables, text
 from gitops.errors import GitopsError, NotFound
 from gitops.ports.cluster import Reading
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from gitops.adapters.argocd.api_path import api_path
 from gitops.adapters.argocd.connection import Connection
-from gitops.core.argocd.unstructured import table, text
+from gitops.core.unstructured import table, text
 from gitops.errors import Conflict, NotFound
 from gitops.ports.lease import LeaseRecord
 

@@ -34,7 +34,7 @@ from gitops.core.argocd.application import (
 )
 from gitops.core.argocd.diagnosis import Workloads, is_starting
 from gitops.core.argocd.rollout import HASH_LABEL, Rollout, rollouts_in
-from gitops.core.argocd.unstructured import table, tables, text
+from gitops.core.unstructured import table, tables, text
 from gitops.errors import GitopsError, NotFound, TimedOut, Unavailable
 from gitops.ports.cluster import Reading
 

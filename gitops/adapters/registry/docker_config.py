@@ -23,6 +23,7 @@ from msgspec import Struct
 from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import stop_group
 from gitops.core.images.name import DOCKER_HUB
+from gitops.core.unstructured import table
 from gitops.errors import Denied
 
 _HUB_KEY = "https://index.docker.io/v1/"
@@ -94,7 +95,7 @@ class DockerConfig:
             yield Path(runtime, "containers", "auth.json")
 
     def _in_file(self, source: str, told: Mapping[str, Any], host: str) -> Credential | None:
-        helpers, auths = _table(told, "credHelpers"), _table(told, "auths")
+        helpers, auths = table(told, "credHelpers"), table(told, "auths")
         for key in _keys(host):
             if isinstance(helper := helpers.get(key), str) and helper:
                 return self._ask(helper, key, source, named=True)
@@ -174,11 +175,6 @@ def _parsed(source: str, text: str | bytes) -> Iterator[tuple[str, Mapping[str, 
         raise Denied(f"{source} is no JSON: it should hold the credentials of registries") from None
     if isinstance(told, dict):
         yield source, told
-
-
-def _table(told: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = told.get(key)
-    return found if isinstance(found, dict) else {}
 
 
 def _entry(entry: Mapping[str, Any], source: str) -> Credential | None:

@@ -5,21 +5,20 @@ No server of Argo Workflows is asked: all that gitops does is done to objects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
 from gitops.adapters.argocd.api_path import api_path
-from gitops.adapters.argocd.connection import Connection, KubernetesQuery, KubernetesResponse
-from gitops.core.argocd.unstructured import newest_first, table, tables, text
+from gitops.adapters.argocd.collection import KubernetesCollection
+from gitops.adapters.argocd.connection import Connection, KubernetesQuery
+from gitops.core.unstructured import newest_first, table, text
 from gitops.core.workflows.change import API
 from gitops.core.workflows.run import LABEL
 from gitops.errors import Denied, NotFound
 from gitops.ports.jobs import LONGEST_LOG
 
 _NODE = "workflows.argoproj.io/node-id"
-_PAGE = 200
-_MOST_PAGES = 50
 RIGHTS = (
     "it needs: get, list, create and patch workflows (update to retry), get workflowtemplates, "
     "get, list and delete pods, get pods/log in that namespace (docs/how-to/workflows.md)"
@@ -37,6 +36,7 @@ class KubernetesWorkflows:
     def __init__(self, connection: Connection, namespace: str) -> None:
         self._connection = connection
         self._namespace = namespace
+        connection.rights = RIGHTS
 
     @property
     def place(self) -> str:
@@ -54,11 +54,11 @@ class KubernetesWorkflows:
 
     def submit(self, workflow: Mapping[str, Any]) -> Mapping[str, Any]:
         """Create a Workflow."""
-        return self._ask(lambda door: door.post(self._objects("workflows"), workflow))
+        return self._connection.post(self._objects("workflows"), workflow).document
 
     def get(self, name: str) -> Mapping[str, Any]:
         """Read a Workflow."""
-        return self._ask(lambda door: door.get(self._objects("workflows", name)))
+        return self._connection.get(self._objects("workflows", name)).document
 
     def newest(self, most: int) -> Sequence[Mapping[str, Any]]:
         """Return the newest Workflows."""
@@ -66,18 +66,18 @@ class KubernetesWorkflows:
 
     def change(self, name: str, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Apply a merge patch to a Workflow."""
-        return self._ask(lambda door: door.patch(self._objects("workflows", name), patch))
+        return self._connection.patch(self._objects("workflows", name), patch).document
 
     def put(self, name: str, workflow: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put a Workflow in place of the one that was read."""
-        return self._ask(lambda door: door.put(self._objects("workflows", name), workflow))
+        return self._connection.put(self._objects("workflows", name), workflow).document
 
     def drop_pods(self, name: str, nodes: frozenset[str]) -> None:
         """Delete the pods of these nodes."""
         for pod in self._pods(name):
             if text(table(pod, "metadata", "annotations"), _NODE) in nodes:
                 with suppress(NotFound):
-                    self._delete(self._pod(text(table(pod, "metadata"), "name")))
+                    self._connection.delete(self._pod(text(table(pod, "metadata"), "name")))
 
     def log(self, name: str, node: str) -> str:
         """Return what the main container of a node said so far."""
@@ -106,26 +106,5 @@ class KubernetesWorkflows:
         return f"/apis/{API}{api_path('namespaces', self._namespace, kind, *name)}"
 
     def _all(self, path: str, query: KubernetesQuery = ()) -> list[Mapping[str, Any]]:
-        """Read a list, page by page."""
-        found: list[Mapping[str, Any]] = []
-        more = ""
-        for _ in range(_MOST_PAGES):
-            page = self._page(path, [*query, *([("continue", more)] if more else [])])
-            found += tables(page, "items")
-            more = text(table(page, "metadata"), "continue")
-            if not more:
-                break
-        return found
-
-    def _page(self, path: str, query: KubernetesQuery) -> Mapping[str, Any]:
-        return self._ask(lambda door: door.get(path, [*query, ("limit", str(_PAGE))]))
-
-    def _delete(self, path: str) -> None:
-        self._ask(lambda door: door.delete(path))
-
-    def _ask(self, send: Callable[[Connection], KubernetesResponse]) -> Mapping[str, Any]:
-        try:
-            data: Mapping[str, Any] = send(self._connection).data
-            return data
-        except Denied as error:
-            raise Denied(error.message, hint=error.hint and RIGHTS) from None
+        every = KubernetesCollection(self._connection, path, lambda told: told, query=query)
+        return [one for page in every.listed() for _, one in page.items]

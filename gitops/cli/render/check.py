@@ -10,6 +10,7 @@ from gitops.cli.render.terminal import aside, line, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.audit.findings import CheckedCommit, CheckReport, Finding
 from gitops.documents import reports as documents
+from gitops.documents.parts import place_document
 from gitops.errors import Refused
 
 _SHORT = 7
@@ -76,7 +77,7 @@ def _commit_document(commit: CheckedCommit) -> documents.JsonDocument:
         "evidence": commit.evidence,
         "touches": [
             {
-                **place_of(label),
+                **place_document(label),
                 "paths": [{"path": printable(one.path), "reason": one.reason} for one in touches],
             }
             for label, touches in commit.touches.items()
@@ -87,19 +88,13 @@ def _commit_document(commit: CheckedCommit) -> documents.JsonDocument:
 def _finding_document(finding: Finding) -> documents.JsonDocument:
     return {
         "commit": finding.commit,
-        **place_of(finding.environment),
+        **place_document(finding.environment),
         "path": printable(finding.path) if finding.path is not None else None,
         "line": finding.line,
         "level": finding.level,
         "rule": finding.rule,
         "message": finding.message,
     }
-
-
-def place_of(label: str | None) -> documents.JsonDocument:
-    """Return environment and app of a label (`prod`, `shop/prod`)."""
-    app, _, environment = (label or "").rpartition("/")
-    return {"environment": environment or None, "app": app or None}
 
 
 def printable(path: str) -> str:

@@ -8,11 +8,12 @@ from gitops.actions.data_check import DataReport
 from gitops.actions.manifests.data_checks import FoundData
 from gitops.cli import streams
 from gitops.cli.render.annotations import Annotations, github_line
-from gitops.cli.render.check import place_of, printable
+from gitops.cli.render.check import printable
 from gitops.cli.render.terminal import aside, line, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.text.plain import count
 from gitops.documents import reports as documents
+from gitops.documents.parts import place_document
 from gitops.errors import Refused
 
 _HINT = (
@@ -71,7 +72,7 @@ def _finding_document(one: FoundData, here: str) -> documents.JsonDocument:
     problem = one.problem(here)
     label = one.overlay.label if one.overlay is not None else one.environment.name
     return {
-        **place_of(label),
+        **place_document(label),
         "rule": one.finding.rule,
         "level": problem.level,
         "path": printable(problem.path),

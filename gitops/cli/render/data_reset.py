@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 from gitops.actions.data_reset import ResetReport
 from gitops.cli import streams
-from gitops.cli.render.check import place_of
 from gitops.cli.render.terminal import line, safe
 from gitops.cli.render.text import print_json
 from gitops.documents import reports as documents
+from gitops.documents.parts import place_document
 
 
 def tell_log(output: str) -> Callable[[str], None]:
@@ -54,7 +54,7 @@ def reset_document(report: ResetReport) -> documents.JsonDocument:
     return {
         "action": "data reset",
         "outcome": report.outcome,
-        **place_of(report.overlay.label),
+        **place_document(report.overlay.label),
         "cluster": report.cluster,
         "namespace": report.job.namespace,
         "job": report.job.name,

@@ -15,7 +15,7 @@ from gitops.actions.validate import ValidateReport
 from gitops.actions.validate_forge import ProtectionReport
 from gitops.cli import streams
 from gitops.cli.render.annotations import Annotations, github_line
-from gitops.cli.render.check import place_of, printable
+from gitops.cli.render.check import printable
 from gitops.cli.render.terminal import aside, line, paint, safe
 from gitops.cli.render.text import print_json
 from gitops.core.compare.comparison import Comparison, EnvironmentDifference, Rendering
@@ -25,6 +25,7 @@ from gitops.core.kustomization.image import describe_value
 from gitops.core.report import Problem
 from gitops.core.text.plain import count, shown_paths
 from gitops.documents import reports as documents
+from gitops.documents.parts import place_document
 from gitops.errors import ConfigError, Denied, GitopsError, ManifestError, Refused
 
 _TITLE = "gitops validate"
@@ -210,7 +211,7 @@ def protection_document(report: ProtectionReport) -> documents.JsonDocument:
 
 def _environment_document(one: EnvironmentDifference) -> documents.JsonDocument:
     return {
-        **place_of(one.label),
+        **place_document(one.label),
         "status": one.status,
         "protected": one.protected,
         "images": [

@@ -6,7 +6,7 @@ https://prometheus.io/docs/alerting/latest/configuration/#webhook_config
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from gitops.core.git.commit import derived_id, timed_id
 from gitops.core.text.plain import one_line
+from gitops.core.unstructured import table, text, time
 
 LARGEST_BODY = 1 << 20
 """Bytes of a body that are read."""
@@ -97,21 +98,20 @@ def _alert(told: Any, number: int) -> Alert:
     if status not in ("firing", "resolved"):
         raise ValueError(f"alert {number} has no status, firing or resolved")
     labels = _texts(told.get("labels"), f"labels of alert {number}")
-    starts = _time(told.get("startsAt"))
+    starts = time(told, "startsAt")
     if starts is None:
         raise ValueError(f"alert {number} does not say since when (startsAt)")
-    notes = told.get("annotations")
-    summary = notes.get("summary") or notes.get("description") if isinstance(notes, dict) else None
-    url = told.get("generatorURL")
+    notes, url = table(told, "annotations"), text(told, "generatorURL")
+    summary = notes.get("summary") or notes.get("description")
     fingerprint = told.get("fingerprint")
     return Alert(
         fingerprint=one_line(fingerprint, 64) if isinstance(fingerprint, str) else _own(labels),
         firing=status == "firing",
         labels=labels,
         starts_at=starts,
-        ends_at=_time(told.get("endsAt")) if status == "resolved" else None,
+        ends_at=time(told, "endsAt") if status == "resolved" else None,
         summary=one_line(summary, 300) if isinstance(summary, str) else "",
-        url=one_line(url, 500) if isinstance(url, str) and url.startswith("http") else "",
+        url=one_line(url, 500) if url.startswith("http") else "",
     )
 
 
@@ -121,14 +121,6 @@ def _texts(told: Any, what: str) -> dict[str, str]:
     if not all(isinstance(value, str) for value in told.values()):
         raise ValueError(f"{what} are not all texts")
     return {key: one_line(value, 500) for key, value in told.items()}
-
-
-def _time(told: Any) -> datetime | None:
-    try:
-        found = datetime.fromisoformat(told)
-        return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
 
 
 def _own(labels: Mapping[str, str]) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.core.argocd.unstructured import items, number, table, tables, text, time
+from gitops.core.unstructured import items, number, table, tables, text, time
 
 COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 

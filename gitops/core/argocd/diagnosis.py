@@ -11,8 +11,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from gitops.core.argocd.unstructured import table, tables
 from gitops.core.text.plain import one_line
+from gitops.core.unstructured import table, tables
 
 _QUIET = frozenset({"ContainerCreating", "PodInitializing"})
 _LONGEST = 300

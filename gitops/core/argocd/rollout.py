@@ -13,8 +13,8 @@ from typing import Any
 from msgspec import Struct
 
 from gitops.core.argocd.diagnosis import Workloads
-from gitops.core.argocd.unstructured import newest_first, table, tables, text
 from gitops.core.text.plain import one_line
+from gitops.core.unstructured import newest_first, table, tables, text
 
 HASH_LABEL = "rollouts-pod-template-hash"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from gitops.core.data.manifests import BuiltObject, items, mapping, text
+from gitops.core.data.manifests import BuiltObject
 from gitops.core.data.settings import pod_specs
+from gitops.core.unstructured import items, table, text
 
 _ANYWHERE = ("0.0.0.0/0", "::/0")
 
@@ -33,7 +34,7 @@ def unbounded(manifests: Sequence[BuiltObject]) -> Iterator[tuple[BuiltObject, s
 
 def selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
     """Say whether a label selector takes pods with these labels; an empty one takes all."""
-    wanted = mapping(selector, "matchLabels")
+    wanted = table(selector, "matchLabels")
     if any(labels.get(key) != value for key, value in wanted.items()):
         return False
     return all(_holds(one, labels) for one in items(selector, "matchExpressions"))
@@ -49,14 +50,14 @@ def _holds(one: object, labels: Mapping[str, str]) -> bool:
     return (value is not None) == (how == "Exists")
 
 
-def _egress_of(one: BuiltObject) -> Iterator[tuple[Mapping[str, Any], list[Any]]]:
+def _egress_of(one: BuiltObject) -> Iterator[tuple[Mapping[str, Any], Sequence[Any]]]:
     """Yield selector and egress rules, where the policy bounds egress at all."""
-    spec = mapping(one.value, "spec")
+    spec = table(one.value, "spec")
     rules = items(spec, "egress")
     if one.kind == "NetworkPolicy" and (rules or "Egress" in items(spec, "policyTypes")):
-        yield mapping(spec, "podSelector"), rules
+        yield table(spec, "podSelector"), rules
     elif one.kind == "CiliumNetworkPolicy" and "egress" in spec:
-        yield mapping(spec, "endpointSelector"), rules
+        yield table(spec, "endpointSelector"), rules
 
 
 def _is_wide(rule: object) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from gitops.core.text.plain import one_line
+from gitops.core.unstructured import table, text
 from gitops.core.yamltext import compose_first, pairs_of, text_of
 from gitops.errors import ManifestError
 
@@ -51,12 +52,12 @@ class BuiltObject(Struct, frozen=True):
     @property
     def labels(self) -> dict[str, str]:
         """Its labels."""
-        return _texts(mapping(mapping(self.value, "metadata"), "labels"))
+        return _texts(table(self.value, "metadata", "labels"))
 
     @property
     def annotations(self) -> dict[str, str]:
         """Its annotations."""
-        return _texts(mapping(mapping(self.value, "metadata"), "annotations"))
+        return _texts(table(self.value, "metadata", "annotations"))
 
 
 def read_manifests(text: str) -> tuple[BuiltObject, ...]:
@@ -97,25 +98,6 @@ def along(value: object, path: Path) -> Iterator[object]:
         elif isinstance(value, list) and isinstance(step, int):
             value = value[step]
         yield value
-
-
-def mapping(value: object, *keys: str) -> dict[str, Any]:
-    """Return the mapping that `keys` lead to, {} where there is none."""
-    for key in keys:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value if isinstance(value, dict) else {}
-
-
-def items(value: object, *keys: str) -> list[Any]:
-    """Return the list that `keys` lead to, [] where there is none."""
-    found = mapping(value, *keys[:-1]).get(keys[-1])
-    return found if isinstance(found, list) else []
-
-
-def text(value: object, *keys: str) -> str:
-    """Return the text that `keys` lead to, "" where there is none."""
-    found = mapping(value, *keys[:-1]).get(keys[-1])
-    return found if isinstance(found, str) else ""
 
 
 def decoded(value: str) -> str:
@@ -166,7 +148,7 @@ def _objects(value: object) -> Iterator[BuiltObject]:
     yield BuiltObject(kind or "object", name or "?", namespace, value)
 
 
-def _texts(value: dict[str, Any]) -> dict[str, str]:
+def _texts(value: Mapping[str, Any]) -> dict[str, str]:
     return {key: one for key, one in value.items() if isinstance(one, str)}
 
 

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from gitops.core.data.manifests import BuiltObject, Path, items, mapping, strings, text
+from gitops.core.data.manifests import BuiltObject, Path, strings
+from gitops.core.unstructured import items, table, text
 
 _MOST = 2000  # outside secrets of one object
 _IN_TEXT = re.compile(
@@ -48,7 +49,7 @@ def outside_secrets(one: BuiltObject) -> Iterator[OutsideSecret]:
 
 
 def _external(one: BuiltObject, at: tuple[str, ...]) -> Iterator[OutsideSecret]:
-    spec = mapping(one.value, *at)
+    spec = table(one.value, *at)
     makes = text(spec, "target", "name") or one.name
     for key in ("data", "dataFrom"):
         for index, row in enumerate(items(spec, key)[:_MOST]):
@@ -65,6 +66,6 @@ def _provided(one: BuiltObject) -> Iterator[OutsideSecret]:
     provider = text(one.value, "spec", "provider")
     made = [text(row, "secretName") for row in items(one.value, "spec", "secretObjects")]
     makes = next((name for name in made if name), "")
-    for path, value in strings(mapping(one.value, "spec", "parameters"), ("spec", "parameters")):
+    for path, value in strings(table(one.value, "spec", "parameters"), ("spec", "parameters")):
         for found in _IN_TEXT.findall(value)[:_MOST]:
             yield OutsideSecret(path, f"{provider}/{found.lstrip('/')}", makes)

@@ -20,9 +20,7 @@ from gitops.core.data.manifests import (
     BuiltObject,
     Path,
     along,
-    mapping,
     strings,
-    text,
 )
 from gitops.core.data.outside import outside_secrets
 from gitops.core.data.settings import (
@@ -38,6 +36,7 @@ from gitops.core.data.settings import (
 )
 from gitops.core.environments.environment import Database
 from gitops.core.text.plain import one_line
+from gitops.core.unstructured import table, text
 
 # They say where nobody may go, or may: they lead nowhere.
 _FENCES = ("NetworkPolicy", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")
@@ -241,7 +240,7 @@ def _is_guard(one: BuiltObject, path: Path) -> bool:
         return False
     _, *inside = along(one.value, path[:-1])
     guard = any(text(at, "name") == GUARD for at in inside)
-    return guard and mapping(inside[-1]).get("optional") in ("true", True)
+    return guard and table(inside[-1]).get("optional") in ("true", True)
 
 
 def _outside(

@@ -15,8 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.core.data.classes import Classes
-from gitops.core.data.manifests import GUARD, RESET_LABEL, items, mapping, text
+from gitops.core.data.manifests import GUARD, RESET_LABEL
 from gitops.core.text.plain import nearest_word, one_line
+from gitops.core.unstructured import items, table, text
 from gitops.core.yamltext import compose_first
 from gitops.errors import ManifestError, Refused, UsageError
 
@@ -131,14 +132,14 @@ def ready(found: ResetJob, *, seed: str | None, suffix: str, by: str, seconds: f
     job = deepcopy(found.job)
     meta = job["metadata"]
     meta["name"] = f"{one_line(text(meta, 'name'))[:40].rstrip('-.')}-{suffix}"
-    meta["labels"] = {**mapping(meta, "labels"), "app.kubernetes.io/managed-by": "gitops"}
-    meta["annotations"] = {**mapping(meta, "annotations"), "gitops.dev/by": one_line(by, 200)}
+    meta["labels"] = {**table(meta, "labels"), "app.kubernetes.io/managed-by": "gitops"}
+    meta["annotations"] = {**table(meta, "annotations"), "gitops.dev/by": one_line(by, 200)}
     spec = job["spec"]
     spec.setdefault("backoffLimit", 0)
     spec.setdefault("activeDeadlineSeconds", max(int(seconds), 1))
     spec.setdefault("ttlSecondsAfterFinished", _KEPT)
     if chosen is not None:
-        pod = mapping(spec, "template", "spec")
+        pod = table(spec, "template", "spec")
         for one in (*items(pod, "initContainers"), *items(pod, "containers")):
             for row in items(one, "env"):
                 if text(row, "name") == SEED_VARIABLE:
@@ -163,7 +164,7 @@ def _against(job: Mapping[str, Any], guarded: Sequence[str]) -> Iterator[str]:
     """Yield what is wrong with a Job by itself."""
     if not text(job, "metadata", "namespace"):
         yield "it has no namespace: `namespace:` of the overlay's kustomization says it"
-    pod = mapping(job, "spec", "template", "spec")
+    pod = table(job, "spec", "template", "spec")
     if text(pod, "restartPolicy") != "Never":
         yield "its pod must not be restarted: restartPolicy: Never"
     if not guarded:
@@ -189,7 +190,7 @@ def _guarded(job: Mapping[str, Any], classes: Classes) -> Iterator[str]:
     if text(first, "name") != GUARD:
         return
     for row in items(first, "env"):
-        wanted = mapping(row, "valueFrom", "secretKeyRef")
+        wanted = table(row, "valueFrom", "secretKeyRef")
         match = classes.secret(text(wanted, "name"))
         if match is not None and match.class_ == "real" and wanted.get("optional") is True:
             yield text(wanted, "name")
@@ -200,7 +201,7 @@ def _label(one: Mapping[str, Any]) -> str:
 
 
 def _key(one: Mapping[str, Any]) -> tuple[str, ...]:
-    meta = mapping(one, "metadata")
+    meta = table(one, "metadata")
     return text(one, "apiVersion"), text(one, "kind"), text(meta, "namespace"), text(meta, "name")
 
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from gitops.core.data.manifests import BuiltObject, Path, decoded, items, mapping, text
+from gitops.core.data.manifests import BuiltObject, Path, decoded
+from gitops.core.unstructured import items, table, text
 
 _LINE = re.compile(
     r"^[ \t]*(?:export[ \t]+)?([A-Za-z0-9_][A-Za-z0-9_.-]{0,200})[ \t]*[=:][ \t]*(.+)$", re.M
@@ -104,7 +105,7 @@ def pod_specs(one: BuiltObject) -> Iterator[tuple[Path, dict[str, Any], dict[str
             todo += [((*path, index), item, {}) for index, item in enumerate(value)]
         elif isinstance(value, dict):
             if items(value, "containers") or items(value, "initContainers"):
-                labels = mapping(above, "metadata", "labels")
+                labels = table(above, "metadata", "labels")
                 yield path, value, {key: str(word) for key, word in labels.items()}
             todo += [((*path, key), item, value) for key, item in value.items()]
 
@@ -140,7 +141,7 @@ def kept_settings(one: BuiltObject) -> Iterator[Setting]:
     """Yield what a ConfigMap or a Secret holds; files in them are read line by line, too."""
     secret = one.kind == "Secret"
     for key in ("data", "stringData", "binaryData"):
-        for name, value in mapping(one.value, key).items():
+        for name, value in table(one.value, key).items():
             if not isinstance(value, str) or (one.kind not in ("Secret", "ConfigMap")):
                 continue
             coded = key == "binaryData" or (secret and key == "data")

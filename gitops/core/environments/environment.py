@@ -262,6 +262,17 @@ def asks_for_approval(environment: Environment) -> bool:
     return "pull-request" in (environment.change, environment.rollback)
 
 
+def label_of(environment: str, app: str | None) -> str:
+    """Return what messages call an overlay: `prod`, or `shop/prod` for app shop."""
+    return environment if app is None else f"{app}/{environment}"
+
+
+def split_label(label: str) -> tuple[str, str | None]:
+    """Return environment and app of a label."""
+    app, _, environment = label.rpartition("/")
+    return environment, app or None
+
+
 class Overlay(Struct, frozen=True):
     """The Kustomize directory of one environment (of one app).
 
@@ -285,8 +296,7 @@ class Overlay(Struct, frozen=True):
     @property
     def label(self) -> str:
         """What messages call it: `prod`, or `shop/prod` for app shop."""
-        name = self.environment.name
-        return name if self.app is None else f"{self.app}/{name}"
+        return label_of(self.environment.name, self.app)
 
     @property
     def typed(self) -> str:
@@ -296,8 +306,7 @@ class Overlay(Struct, frozen=True):
     @property
     def labels(self) -> tuple[str, ...]:
         """The same, and what it was called under earlier names of its environment."""
-        names = self.environment.names
-        return names if self.app is None else tuple(f"{self.app}/{name}" for name in names)
+        return tuple(label_of(name, self.app) for name in self.environment.names)
 
 
 class Group(Struct, frozen=True):

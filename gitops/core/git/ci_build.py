@@ -17,6 +17,7 @@ from typing import Any
 from msgspec import Struct
 
 from gitops.core.text.plain import one_line
+from gitops.core.unstructured import at, table
 from gitops.errors import UsageError
 
 _HEADS, _TAGS = "refs/heads/", "refs/tags/"
@@ -133,22 +134,17 @@ def _github(environ: Environ, event: Mapping[str, Any] | None) -> CiBuild | None
             return CiBuild("GitHub", tag=name, commit=_first(environ, "GITHUB_SHA"))
         return CiBuild("GitHub", name, commit=_first(environ, "GITHUB_SHA"))
     # GITHUB_SHA is a merge that nobody sees again, or (pull_request_target) the base.
-    pull = _table(event, "pull_request")
-    there, commit = _table(pull, "head"), None
+    pull = table(event, "pull_request")
+    there, commit = table(pull, "head"), None
     if there:
-        owner = _table(there, "repo").get("full_name")
-        ours = _table(_table(pull, "base"), "repo").get("full_name")
+        owner = at(there, "repo", "full_name")
+        ours = at(pull, "base", "repo", "full_name")
         foreign = owner is None or owner != ours  # a fork that was deleted has no name
         sha = there.get("sha")
         commit = sha if isinstance(sha, str) else None
     else:
         foreign = environ.get("GITHUB_EVENT_NAME") == "pull_request_target"
     return CiBuild("GitHub", head, commit=commit, foreign=foreign)
-
-
-def _table(value: Mapping[str, Any] | None, key: str) -> Mapping[str, Any]:
-    found = value.get(key) if value is not None else None
-    return found if isinstance(found, dict) else {}
 
 
 def _gitlab(environ: Environ) -> CiBuild | None:

@@ -8,7 +8,7 @@ https://github.com/opencontainers/image-spec (manifest.md, image-index.md, confi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256, sha512
 from typing import Final, TypeVar
 
@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Struct
 
 from gitops.core.images.name import ImageName, is_digest
+from gitops.core.text.plain import read_moment
 
 OCI_INDEX: Final = "application/vnd.oci.image.index.v1+json"
 OCI_MANIFEST: Final = "application/vnd.oci.image.manifest.v1+json"
@@ -268,12 +269,8 @@ def moment(text: str) -> datetime | None:
 
     None for what is none, and for what tools write that tell no time: 1970 and before, year 1.
     """
-    try:
-        found = datetime.fromisoformat(text)
-        found = (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
-    return found if found.year > 1980 else None
+    found = read_moment(text)
+    return found if found is not None and found.year > 1980 else None
 
 
 def _descriptors(told: list[_Descriptor] | None) -> Iterator[Descriptor]:

@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from gitops.core.images.provenance import SourceClaim, make_claim
+from gitops.core.unstructured import at
 
 PAYLOAD: Final = "application/vnd.dev.cosign.simplesigning.v1+json"
 ENVELOPE: Final = "application/vnd.dsse.envelope.v1+json"
@@ -82,11 +83,8 @@ def read_payload(content: bytes, signature: str, digest: str) -> Signed:
     Also for one of another image than `digest`.
     """
     says = _object(content)
-    critical = says.get("critical")
-    critical = critical if isinstance(critical, dict) else {}
-    image = critical.get("image")
-    named = image.get("docker-manifest-digest") if isinstance(image, dict) else None
-    if critical.get("type") != _COSIGN:
+    named = at(says, "critical", "image", "docker-manifest-digest")
+    if at(says, "critical", "type") != _COSIGN:
         raise ValueError("it is no signature of an image")
     if named != digest:
         raise ValueError("it is the signature of another image")
@@ -128,7 +126,7 @@ def read_statement(content: bytes, digest: str) -> Statement:
     kind = says.get("predicateType")
     predicate = says.get("predicate")
     told = predicate if isinstance(predicate, dict) and kind in _SLSA else {}
-    builder = _at(told, "runDetails", "builder", "id") or _at(told, "builder", "id")
+    builder = at(told, "runDetails", "builder", "id") or at(told, "builder", "id")
     claims = dict.fromkeys(one for one in _claims(told) if one is not None)
     return Statement(
         subjects, str(kind), builder if isinstance(builder, str) else None, tuple(claims)
@@ -154,11 +152,11 @@ def _claims(told: Mapping[str, Any]) -> Iterator[SourceClaim | None]:
         ("runDetails", "metadata", "buildkit_metadata", "vcs"),
         ("metadata", "https://mobyproject.org/buildkit@v1#metadata", "vcs"),
     ):
-        source, revision = _at(told, *place, "source"), _at(told, *place, "revision")
+        source, revision = at(told, *place, "source"), at(told, *place, "revision")
         if isinstance(source, str) and isinstance(revision, str):
             yield make_claim(source, revision, "statement")
     for general in (("buildDefinition", "resolvedDependencies"), ("invocation", "configSource")):
-        found = _at(told, *general)
+        found = at(told, *general)
         for one in found if isinstance(found, list) else [found]:
             yield _dependency(one)
 
@@ -178,14 +176,6 @@ def _dependency(told: object) -> SourceClaim | None:
     if at and "/" in head.partition("://")[2] and not tail.startswith("//"):
         address = head
     return make_claim(address.partition("#")[0], commit, "statement")
-
-
-def _at(told: object, *keys: str) -> object:
-    for key in keys:
-        if not isinstance(told, dict):
-            return None
-        told = told.get(key)
-    return told
 
 
 def _object(content: bytes) -> dict[str, Any]:

@@ -18,14 +18,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final, Literal, cast, get_args
 
 import msgspec
 from msgspec import Struct
 
+from gitops.core.environments.environment import label_of
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.text.plain import one_line, timestamp
+from gitops.core.text.plain import one_line, read_moment, timestamp
+from gitops.core.unstructured import text
 
 Verdict = Literal["stable", "degraded", "qa-passed", "qa-failed", "approved"]
 
@@ -134,7 +136,7 @@ class Ledger(Struct, frozen=True):
 
 def ledger_path(environment: str, app: str | None, part: int = 1) -> str:
     """Return the path, on the ledger's branch, of a file of an environment (of one app)."""
-    label = environment if app is None else f"{app}/{environment}"
+    label = label_of(environment, app)
     return f"{label}.jsonl" if part == 1 else f"{label}.{part}.jsonl"
 
 
@@ -309,11 +311,9 @@ def _parse(line: bytes) -> Record:
     verdict = _text(told, "verdict")
     if verdict not in get_args(Verdict):
         raise ValueError(f"verdict {one_line(verdict, 40)!r} is unknown")
-    try:
-        time = datetime.fromisoformat(_text(told, "time"))
-        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ValueError("time is no time") from None
+    time = read_moment(text(told, "time"))
+    if time is None:
+        raise ValueError("time is no time")
     by = one_line(_text(told, "by"))
     if not by:
         raise ValueError("by is empty")

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.core.notifications.event import Event
+from gitops.core.text.documents import read_document, write_document
 from gitops.core.text.plain import one_line
 
 TOLD_BRANCH = "gitops/told"
@@ -20,7 +20,6 @@ TOLD_BRANCH = "gitops/told"
 
 TOLD_PATH = "told.json"
 
-_LARGEST = 4 << 20  # bytes
 MOST_FAILED = 20
 MOST_SAID = 500
 
@@ -64,29 +63,18 @@ def read_told(content: bytes | None) -> ToldMark | None:
 
     Then telling begins anew from now: nothing old is told twice, what was missed stays untold.
     """
-    if content is None or len(content) > _LARGEST:
-        return None
-    try:
-        return msgspec.json.decode(content, type=ToldMark)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return None
+    return read_document(content, ToldMark)
 
 
 def read_pending(content: bytes | None) -> tuple[Event, ...]:
     """Return the events that wait to be told; () where the document is none."""
-    if content is None or len(content) > _LARGEST:
-        return ()
-    try:
-        found = msgspec.json.decode(content, type=tuple[Event, ...])
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return ()
+    found = read_document(content, tuple[Event, ...]) or ()
     return tuple(_plain(one) for one in found[-_MOST_PENDING:])
 
 
 def write_pending(events: Sequence[Event]) -> bytes:
     """Return the document; of very many the newest."""
-    raw = msgspec.json.encode(tuple(events)[-_MOST_PENDING:], order="sorted")
-    return msgspec.json.format(raw, indent=1) + b"\n"
+    return write_document(tuple(events)[-_MOST_PENDING:])
 
 
 def _plain(event: Event) -> Event:
@@ -102,9 +90,3 @@ def _plain(event: Event) -> Event:
         url=one_line(event.url, 500),
         missing=tuple(one_line(text, 200) for text in event.missing),
     )
-
-
-def write_told(told: ToldMark) -> bytes:
-    """Return the document: the same for the same values, and readable as a diff."""
-    raw = msgspec.json.encode(told, order="sorted")
-    return msgspec.json.format(raw, indent=1) + b"\n"

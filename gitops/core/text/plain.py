@@ -66,6 +66,18 @@ _AGES = (
 )
 
 
+def read_moment(text: str) -> datetime | None:
+    """Return the time that RFC 3339 text says, in UTC (as which it counts without a zone).
+
+    None for what is none.
+    """
+    try:
+        found = datetime.fromisoformat(text)
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def age(seconds: float) -> str:
     """Return `12 min ago`, `3 days ago`, `now`; what is to come is `in 5 min`."""
     number, _, word, words = _age(seconds)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from typing import Any
 
-from gitops.core.argocd.unstructured import items, table, tables, text
+from gitops.core.unstructured import items, table, tables, text
 from gitops.core.workflows.run import ENDED, WorkflowStep
 
 COMPLETED = "workflows.argoproj.io/completed"

@@ -8,8 +8,8 @@ from typing import Any
 
 from msgspec import Struct
 
-from gitops.core.argocd.unstructured import table, tables, text, time
 from gitops.core.text.plain import one_line
+from gitops.core.unstructured import table, tables, text, time
 
 ENDED = frozenset({"Succeeded", "Failed", "Error"})
 """Phases of a workflow, and of a node, after which nothing follows."""

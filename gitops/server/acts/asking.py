@@ -10,19 +10,19 @@ from starlette.requests import Request
 
 from gitops.actions.context.named import Named, rows_named
 from gitops.core.environments.environment import Environment
-from gitops.errors import Denied, GitopsError, TryAgain, UsageError
+from gitops.errors import Denied, GitopsError, NotFound, TryAgain, UsageError
 from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.requests import DeployBody, Run
 from gitops.server.acts.rights import acts_of, by_right, check_named
 from gitops.server.identity.person import Person
 from gitops.server.identity.rights import wants_fresh
 from gitops.server.identity.unproved import Unproved
+from gitops.server.writer.order import LOOK, Call, CallOrder
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
     from gitops.core.report import WriteReport
     from gitops.server.service import Service
-    from gitops.server.writer.order import Call
 
 _ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{7,63}")
 
@@ -121,3 +121,18 @@ def _rows(service: Service, asked: AskedFor) -> tuple[Environment, ...]:
         return tuple(one.row for one in rows_named(config, Named(asked.words)))
     except GitopsError:
         return ()  # the tip says what is wrong with the name
+
+
+async def find_call(
+    service: Service, request: Request, name: str, called: str = "a call"
+) -> tuple[Call, bool]:
+    """Return a call by its id, and whether it is known here: of any other Git is asked."""
+
+    def unknown(session: Session) -> WriteReport:
+        raise NotFound(f"nobody knows {called} {session.intent}: nothing of it is in Git")
+
+    call = service.desk.find(name)
+    if call is not None:
+        return call, True
+    order = CallOrder(name, LOOK, "", unknown, caller=require_person(request).id)
+    return await service.workers.run(service.desk.look, order), False

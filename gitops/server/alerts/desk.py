@@ -15,9 +15,9 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.alerts import AlertMemory, JudgedAlert, act_on, judge_alerts, judge_signal
-from gitops.actions.argocd.aftermath import note_ended
-from gitops.core.alerts.aftermath import ALERT_EMAIL, CLUSTER_EMAIL, ON_BEHALF
+from gitops.actions.argocd.verification import note_ended
 from gitops.core.alerts.alert import Alert, AlertBatch
+from gitops.core.alerts.verification import ALERT_EMAIL, CLUSTER_EMAIL, ON_BEHALF
 from gitops.core.git.commit import Identity
 from gitops.core.notifications.event import Event
 from gitops.core.report import WriteReport

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from gitops.actions.argocd.aftermath import look_after, to_look_after
-from gitops.core.alerts.aftermath import Aftermath
+from gitops.actions.argocd.verification import to_verify, verify_rollbacks
+from gitops.core.alerts.verification import RollbackVerification
 from gitops.core.notifications.told import TOLD_BRANCH
 from gitops.errors import GitopsError
 
@@ -26,7 +26,7 @@ _ALONE = 60.0  # seconds after a start in which what ended meanwhile may still c
 _log = logging.getLogger("gitops.server")
 
 
-class AftermathKeeper:
+class VerificationKeeper:
     """Looks when the board was looked at, in that thread; what it knows stands in Git.
 
     Args:
@@ -48,25 +48,25 @@ class AftermathKeeper:
         self._changed = changed
         self._may_write = may_write
         self._until = time.monotonic() + alone
-        self._known: dict[str, Aftermath] = {}
+        self._known: dict[str, RollbackVerification] = {}
         self._tip: str | None = None
         self._trouble: str | None = None
 
-    def known(self) -> Mapping[str, Aftermath]:
+    def known(self) -> Mapping[str, RollbackVerification]:
         """Return overlay -> what came of the rollback that it had last by itself."""
         return self._known
 
     def look(self, state: IndexState, lives: Mapping[str, Live]) -> None:
         """Look; `lives`: what the clusters say of each overlay that runs in one that is known."""
         tip = state.tips.get(TOLD_BRANCH)
-        if tip == self._tip and not to_look_after(state, self._known, datetime.now(UTC)):
+        if tip == self._tip and not to_verify(state, self._known, datetime.now(UTC)):
             return
         try:
             with self._lend() as session:
                 if not self._may_write():
                     session = replace(session, dry_run=True)
                 alone = time.monotonic() < self._until
-                found = look_after(session, state, lives, is_alone=alone)
+                found = verify_rollbacks(session, state, lives, is_alone=alone)
         except GitopsError as error:
             if self._trouble != error.message:
                 _log.warning("what came of rollbacks cannot be seen: %s", error.message)

@@ -14,6 +14,7 @@ from msgspec import Struct
 from gitops.core.alerts.alert import Alert
 from gitops.core.alerts.signal import signal_of
 from gitops.core.argocd.reports import Live
+from gitops.core.environments.environment import label_of
 from gitops.errors import GitopsError, TryAgain
 
 SETTLE: Final = 20.0
@@ -71,7 +72,7 @@ class ClusterSignals:
         self, environment: str, app: str | None, _before: Live | None, now: Live | None
     ) -> None:
         """Take in what a cluster says now (`server/board/clusters.py`)."""
-        label = environment if app is None else f"{app}/{environment}"
+        label = label_of(environment, app)
         alert = signal_of(label, now, datetime.now(UTC))
         with self._changed:
             known = self._waiting.get(label)

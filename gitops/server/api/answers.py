@@ -2,40 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-import msgspec
 from starlette.responses import Response
 
 from gitops.core.report import WriteReport
-from gitops.documents.reports import JsonDocument, error_document, write_document
-from gitops.errors import Denied, GitopsError
+from gitops.documents.reports import JsonDocument, write_document
+from gitops.errors import Denied
 from gitops.server.acts.waiting import wait_for
-from gitops.server.failures import headers_of, status_of
-from gitops.server.writer.order import Call, KeyReused, Outcome
+from gitops.server.failures import failed, json_answer
+from gitops.server.writer.order import Call, Outcome
 
 LONGEST_WAIT = 75.0  # seconds; a call is over after a minute, and what follows it soon after
 _WAIT = "wait="
-
-
-def json_answer(
-    document: Any, status: int = 200, headers: Mapping[str, str] | None = None
-) -> Response:
-    """Return a document as JSON that nobody keeps."""
-    told = {"Cache-Control": "no-store", **(headers or {})}
-    return Response(msgspec.json.encode(document), status, told, "application/json")
-
-
-def failed(error: GitopsError | KeyReused, name: str | None = None) -> Response:
-    """Return an error as its document; `name`: the id of the call that it ended."""
-    told = error.error if isinstance(error, KeyReused) else error
-    status = 422 if isinstance(error, KeyReused) else status_of(told)
-    document = error_document(told)
-    if name is not None:
-        document = {"id": name, **document}
-    headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-    return json_answer(document, status, {**headers_of(status), **headers})
 
 
 def result_of(name: str, outcome: Outcome) -> Response:

@@ -30,12 +30,6 @@ async def read_body(request: Request, kind: type[Body]) -> Body:
         raise UsageError(f"the body: {error}", hint="GET /v1/openapi.json says what fits") from None
 
 
-def place_of(text: str) -> tuple[str | None, str]:
-    """Return app (None: not named) and environment of `shop/prod`."""
-    app, _, name = text.rpartition("/")
-    return app or None, name
-
-
 def number_of(request: Request, key: str, default: int, *, least: int = 1, most: int = MOST) -> int:
     """Return a number of the query. Raises UsageError."""
     text = request.query_params.get(key)

@@ -9,29 +9,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match, Route
 
+from gitops.core.environments.environment import split_label
 from gitops.documents.reports import (
     diff_document,
     error_document,
     history_document,
     status_document,
 )
-from gitops.errors import GitopsError, NotFound, UsageError
-from gitops.server.acts.asking import check_acts, id_of, require_person, take_up
+from gitops.errors import NotFound, UsageError
+from gitops.server.acts.asking import check_acts, find_call, id_of, require_person, take_up
 from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.requests import BODIES
-from gitops.server.api.answers import (
-    answer_of,
-    failed,
-    json_answer,
-    wait_of,
-)
-from gitops.server.api.bodies import number_of, place_of, read_body
+from gitops.server.api.answers import answer_of, wait_of
+from gitops.server.api.bodies import number_of, read_body
 from gitops.server.api.openapi import description
-from gitops.server.writer.order import LOOK, CallOrder, KeyReused
+from gitops.server.failures import json_answer
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
-    from gitops.core.report import WriteReport
     from gitops.server.service import Service
 
 Endpoint = Callable[[Request], Awaitable[Response]]
@@ -60,13 +55,7 @@ def nothing_routes() -> list[BaseRoute]:
 
 
 def _route(path: str, endpoint: Endpoint, method: str = "GET") -> Route:
-    async def guarded(request: Request) -> Response:
-        try:
-            return await endpoint(request)
-        except (GitopsError, KeyReused) as error:
-            return failed(error)
-
-    return Route(path, guarded, methods=[method])
+    return Route(path, endpoint, methods=[method])
 
 
 async def _nothing(request: Request) -> Response:
@@ -79,13 +68,16 @@ async def _nothing(request: Request) -> Response:
         for method in route.methods or ()
     }
     if not others:
-        return failed(missing)
+        raise missing
     return json_answer(error_document(missing), 405, {"Allow": ", ".join(sorted(others))})
 
 
 class _Api:
     def __init__(self, service: Service) -> None:
         self._service = service
+
+    async def _read(self, read: Callable[[Session], object]) -> Response:
+        return json_answer(await self._service.read(read))
 
     def verb(self, verb: str) -> Endpoint:
         async def act(request: Request) -> Response:
@@ -101,15 +93,10 @@ class _Api:
         return act
 
     async def call(self, request: Request) -> Response:
-        person = require_person(request)
+        require_person(request)
         name = id_of(request.path_params["id"]) or ""
-        desk = self._service.desk
-        call = desk.find(name)
-        if call is None:
-            order = CallOrder(name, LOOK, "", _unknown, caller=person.id)
-            call = await self._service.workers.run(desk.look, order)
-            return await answer_of(call, wait_of(""))
-        prefer = request.headers.get("prefer")
+        call, is_known = await find_call(self._service, request, name)
+        prefer = request.headers.get("prefer") if is_known else ""
         return await answer_of(call, wait_of(prefer) if prefer is not None else 0.0)
 
     async def environments(self, request: Request) -> Response:
@@ -121,7 +108,7 @@ class _Api:
     async def history(self, request: Request) -> Response:
         from gitops.actions.history import history
 
-        app, name = place_of(request.path_params["environment"])
+        name, app = split_label(request.path_params["environment"])
         limit = number_of(request, "limit", 20)
         return await self._read(
             lambda session: history_document(history(session, name, app=app, limit=limit)),
@@ -145,14 +132,3 @@ class _Api:
 
     async def openapi(self, _request: Request) -> Response:
         return json_answer(description())
-
-    async def _read(self, read: Callable[[Session], object]) -> Response:
-        def work() -> object:
-            with self._service.open_session() as session:
-                return read(session)
-
-        return json_answer(await self._service.workers.run(work))
-
-
-def _unknown(session: Session) -> WriteReport:
-    raise NotFound(f"nobody knows a call {session.intent}: nothing of it is in Git")

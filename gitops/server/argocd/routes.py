@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
+from gitops.core.environments.environment import label_of
 from gitops.core.text.page_links import overlay_path
 from gitops.core.text.plain import timestamp
 from gitops.errors import NotFound, Unavailable
@@ -48,11 +49,10 @@ def argocd_routes(service: Service) -> list[BaseRoute]:
 
 
 def _place(service: Service, environment: str, app: str | None) -> dict[str, Any]:
-    word = environment if app is None else f"{app}/{environment}"
     return {
         "environment": environment,
         "app": app,
-        "word": word,
+        "word": label_of(environment, app),
         "url": f"{service.settings.url}{overlay_path(environment, app)}",
     }
 

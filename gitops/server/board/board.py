@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from gitops.actions.index.state import IndexedCell, IndexState
 from gitops.core.argocd.reports import Live, LiveApplication
-from gitops.core.environments.environment import Config, Environment
+from gitops.core.environments.environment import Config, Environment, label_of
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.verdicts import CountedVerdict
@@ -211,7 +211,7 @@ class Board:
 
     def cell(self, environment: str, app: str | None) -> BoardCell | None:
         """Return one overlay, None where there is none."""
-        return self._found.get(environment if app is None else f"{app}/{environment}")
+        return self._found.get(label_of(environment, app))
 
     def has(self, environment: str, app: str) -> bool:
         """Say whether there is such an overlay of an app."""
@@ -236,9 +236,8 @@ class Board:
         row = cell.overlay.environment
         if not row.after or cell.images is None:
             return
-        app = cell.overlay.app
         before = row.after[-1]
-        source = self.state.cells.get(before if app is None else f"{app}/{before}")
+        source = self.state.cells.get(label_of(before, cell.overlay.app))
         if source is None or source.images is None or not _is_later(source, cell):
             return
         verdict = next((one.verdict for one in reversed(source.words)), None)

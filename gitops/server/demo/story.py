@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from gitops.actions.context.named import Named
+from gitops.core.environments.environment import split_label
 from gitops.server.authorship import session_for
 from gitops.server.demo.files import APPS, make_repository
 from gitops.server.demo.people import ANA, BEN, CARA, CI, EVERYBODY, WATCHER
@@ -91,8 +92,7 @@ class _Teller:
 
         session = self.as_of(WATCHER, minutes)
         tip = open_tip(session)
-        app, _, environment = label.rpartition("/")
-        view = view_of(session, tip, find_overlay(tip, environment, app))
+        view = view_of(session, tip, find_overlay(tip, *split_label(label)))
         record_verdict(view, next(releases_of(view)), verdict, (), reason=why)
 
     def roll_back(self, minutes: float, label: str, why: str, *, who: Person = ANA) -> None:

@@ -12,7 +12,7 @@ from starlette.routing import BaseRoute, Route
 from gitops.core.alerts.alert import read_alerts
 from gitops.documents.alerts import alert_document
 from gitops.errors import Denied, GitopsError, NotFound, UsageError
-from gitops.server.failures import document_of, headers_of, status_of
+from gitops.server.failures import failed
 from gitops.server.hooks.proofs import is_proved
 from gitops.server.identity.unproved import Unproved
 from gitops.server.settings import HookRow, hooks_of
@@ -32,8 +32,7 @@ def hook_routes(service: Service) -> list[BaseRoute]:
         try:
             return await hooks.take(request)
         except GitopsError as error:
-            status = status_of(error)
-            return Response(document_of(error), status, headers_of(status), "application/json")
+            return failed(error)
 
     return [Route("/hooks/{kind}/{name}", take, methods=["POST"])]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 
 from gitops.core.access.rules import Decision, decide
-from gitops.core.environments.environment import Config, Environment, asks_for_approval
+from gitops.core.environments.environment import Config, Environment, asks_for_approval, label_of
 from gitops.errors import Denied
 from gitops.server.identity.person import Person
 from gitops.server.identity.unproved import Unproved
@@ -65,6 +65,5 @@ def wants_fresh(act: str, environment: Environment) -> bool:
 
 
 def _elsewhere(application: tuple[str, str | None]) -> str:
-    environment, app = application
-    where = f"{app}/{environment}" if app is not None else environment
+    where = label_of(*application)
     return f"the Application in Argo CD is {where}'s: nothing else is done from its page"

@@ -30,7 +30,7 @@ from gitops.actions.images_update import (
     carry_out,
     look_for_updates,
 )
-from gitops.core.alerts.aftermath import ON_BEHALF
+from gitops.core.alerts.verification import ON_BEHALF
 from gitops.core.environments.environment import Config, Overlay
 from gitops.core.git.commit import Identity
 from gitops.core.images.name import ImageName

@@ -12,11 +12,19 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from gitops.core.environments.environment import label_of
 from gitops.core.text.page_links import app_named, overlay_path
 from gitops.core.text.plain import split_lines
 from gitops.errors import GitopsError, NotFound, Refused, UsageError
-from gitops.server.acts.asking import check_acts, id_of, notes_on, require_person, take_up
-from gitops.server.acts.orders import AskedFor, new_id
+from gitops.server.acts.asking import (
+    check_acts,
+    find_call,
+    id_of,
+    notes_on,
+    require_person,
+    take_up,
+)
+from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.preview import ActPreview, as_seen, preview
 from gitops.server.acts.requests import BODIES
 from gitops.server.acts.waiting import wait_for
@@ -25,10 +33,10 @@ from gitops.server.forms import read_form
 from gitops.server.identity.person import Person
 from gitops.server.pages.act_forms import pins_of, read_body
 from gitops.server.pages.render import Pages
-from gitops.server.writer.order import LOOK, Call, CallOrder, KeyReused, Outcome
+from gitops.server.writer.order import Call, Outcome
+from gitops.wiring import new_id
 
 if TYPE_CHECKING:
-    from gitops.actions.context.session import Session
     from gitops.core.report import FileDiff, HistoryReport, WriteReport
     from gitops.server.board.board import Board, BoardCell
     from gitops.server.service import Service
@@ -49,7 +57,7 @@ class ActPlace(Struct, frozen=True):
     @property
     def word(self) -> str:
         """What stands where ENV stands."""
-        return self.environment if self.app is None else f"{self.app}/{self.environment}"
+        return label_of(self.environment, self.app)
 
     @property
     def url(self) -> str:
@@ -94,8 +102,6 @@ class _ActPages:
             place, fields = self._place(request), await read_form(request)
             try:
                 call = await self._take_up(place, verb, fields, person)
-            except KeyReused as error:
-                return await self._page(request, verb, fields, error.error)
             except UsageError as error:
                 return await self._page(request, verb, fields, error)
             outcome = await wait_for(call, _PATIENCE)
@@ -114,12 +120,9 @@ class _ActPages:
         name = id_of(request.path_params["id"]) or ""
         if verb not in BODIES:
             raise NotFound("no page has this address")
-        call = self._service.desk.find(name)
-        if call is None:
-            check_acts(self._service)  # where nobody acts there is nothing to look for
-            caller = require_person(request).id
-            order = CallOrder(name, LOOK, "", _unknown, caller=caller)
-            call = await self._service.workers.run(self._service.desk.look, order)
+        check_acts(self._service)  # where nobody acts there is nothing to look for
+        call, is_known = await find_call(self._service, request, name, "an act")
+        if not is_known:
             await wait_for(call, _PATIENCE)
         outcome = call.outcome or Outcome()
         if outcome.error is not None:
@@ -291,7 +294,3 @@ def _is_safe(verb: str, fields: Mapping[str, str]) -> bool:
     return (verb == "rollback" and bool(fields.get("bad"))) or (
         verb == "undo" and bool(fields.get("rollback"))
     )
-
-
-def _unknown(session: Session) -> WriteReport:
-    raise NotFound(f"nobody knows an act {session.intent}: nothing of it is in Git")

@@ -76,10 +76,12 @@ class _GitPages:
 
     async def releases(self, request: Request) -> Response:
         """Release branches, and what of them runs where."""
+        from gitops.actions.release import list_releases
+
         report: ReleaseListReport | None = None
         trouble: GitopsError | None = None
         try:
-            report = await self._service.workers.run(self._list_releases)
+            report = await self._service.read(list_releases)
         except GitopsError as error:
             trouble = error
         return self._pages.render(
@@ -87,14 +89,4 @@ class _GitPages:
         )
 
     async def _trail(self, question: AuditQuestion) -> AuditTrail:
-        def read() -> AuditTrail:
-            with self._service.open_session() as session:
-                return audit_trail(session, question)
-
-        return await self._service.workers.run(read)
-
-    def _list_releases(self) -> ReleaseListReport:
-        from gitops.actions.release import list_releases
-
-        with self._service.open_session() as session:
-            return list_releases(session)
+        return await self._service.read(lambda session: audit_trail(session, question))

@@ -27,6 +27,7 @@ from gitops.server.pages.words import N_, Translate
 from gitops.server.readings import SharedReadings
 
 if TYPE_CHECKING:
+    from gitops.actions.context.session import Session
     from gitops.server.service import Service
 
 PERIODS: Mapping[str, tuple[int, str]] = {
@@ -142,20 +143,20 @@ class _InsightsPages:
         tips = tuple(sorted(self._pages.board().state.tips.items()))
         reading = self._readings.find((asked, tips), _FRESH)
         if reading is None:
-            run = self._service.workers.run(self._read, asked)
+            run = self._service.read(lambda session: _read(session, asked))
             reading = self._readings.begin((asked, tips), run)
         return await asyncio.shield(reading)
 
-    def _read(self, asked: InsightsQuestion) -> Insights:
-        from gitops.actions.insights import read_insights
 
-        with self._service.open_session() as session:
-            return read_insights(
-                session,
-                (asked.environment,) if asked.environment else (),
-                apps=(asked.app,) if asked.app else (),
-                period=timedelta(days=PERIODS[asked.since][0]),
-            )
+def _read(session: Session, asked: InsightsQuestion) -> Insights:
+    from gitops.actions.insights import read_insights
+
+    return read_insights(
+        session,
+        (asked.environment,) if asked.environment else (),
+        apps=(asked.app,) if asked.app else (),
+        period=timedelta(days=PERIODS[asked.since][0]),
+    )
 
 
 def trend_text(total: Numbers, _: Translate) -> str:

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from gitops.core.environments.environment import label_of
 from gitops.core.text.page_links import app_named
 from gitops.errors import NotFound
 from gitops.server.board.board import BoardCell
@@ -24,7 +25,7 @@ from gitops.server.pages.insights_page import insights_routes
 from gitops.server.pages.language import COOKIE as LANGUAGE_COOKIE
 from gitops.server.pages.language import LANGUAGES, translations
 from gitops.server.pages.render import STATIC, THEME_COOKIE, THEMES, Pages, language_of
-from gitops.server.pages.timeline import ReleasePage, Timeline, read_release, read_timeline
+from gitops.server.pages.timeline import read_release, read_timeline
 
 if TYPE_CHECKING:
     from gitops.server.service import Service
@@ -121,7 +122,8 @@ class _BoardPages:
 
     async def _overlay(self, request: Request, cell: BoardCell) -> Response:
         limit = min(_number(request, "limit", _USUAL), _MOST)
-        timeline = await self._service.workers.run(self._timeline, cell, limit)
+        name = cell.environment.name
+        timeline = await self._service.read(lambda one: read_timeline(one, name, cell.app, limit))
         config = self._pages.board().config
         explained = await self._service.last_words.of(config, cell)
         newest = timeline.entries[0].release if timeline.entries else None
@@ -142,12 +144,8 @@ class _BoardPages:
         """One release: its images beside those before and now, and the whole commit."""
         cell = self._cell(request)
         commit = request.path_params["commit"]
-
-        def read() -> ReleasePage:
-            with self._service.open_session() as session:
-                return read_release(session, cell.environment.name, cell.app, commit)
-
-        found = await self._service.workers.run(read)
+        name = cell.environment.name
+        found = await self._service.read(lambda one: read_release(one, name, cell.app, commit))
         entry = found.entry
         images = entry.release.images or {}
         before = {image: old for image, old, _new in entry.changes}
@@ -218,13 +216,13 @@ class _BoardPages:
 
     async def alerts(self, request: Request) -> Response:
         """What alerts came in, and what came of the rollbacks that were their doing."""
-        known = self._service.aftermaths.known().items()
+        known = self._service.verifications.known().items()
         return self._pages.render(
             request,
             "alerts.html",
             here="alerts",
             taken=self._service.alerts.taken(),
-            afterwards=sorted(known, key=lambda pair: pair[1].since, reverse=True),
+            verifications=sorted(known, key=lambda pair: pair[1].since, reverse=True),
         )
 
     async def preferences(self, request: Request) -> Response:
@@ -236,13 +234,8 @@ class _BoardPages:
         app = app_named(request.path_params.get("app"), lambda one: board.has(name, one))
         cell = board.cell(name, app)
         if cell is None:
-            label = name if app is None else f"{app}/{name}"
-            raise NotFound(f"there is no overlay {label}")
+            raise NotFound(f"there is no overlay {label_of(name, app)}")
         return cell
-
-    def _timeline(self, cell: BoardCell, limit: int) -> Timeline:
-        with self._service.open_session() as session:
-            return read_timeline(session, cell.environment.name, cell.app, limit)
 
 
 async def keep_preferences(request: Request) -> Response:

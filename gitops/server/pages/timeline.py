@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from gitops.core.environments.environment import label_of
 from gitops.core.git.message import reason_of
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.verdicts import CountedVerdict
@@ -93,8 +94,7 @@ def read_release(session: Session, environment: str, app: str | None, commit: st
         if found or not timeline.more:
             break
     if len(wanted) < 7 or len(found) != 1:
-        label = environment if app is None else f"{app}/{environment}"
-        raise NotFound(f"{commit[:64]} is no release of {label}")
+        raise NotFound(f"{commit[:64]} is no release of {label_of(environment, app)}")
     if session.archive is None:
         return ReleasePage(found[0], found[0].release.subject)
     return ReleasePage(found[0], session.archive().info(found[0].release.commit).message)

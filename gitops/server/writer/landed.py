@@ -17,7 +17,7 @@ from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.report import Committed, WriteReport
 from gitops.errors import NotFound, UsageError
 from gitops.ports.kept import KeptRepository
-from gitops.server.writer.order import LOOK, CallOrder, OtherCall
+from gitops.server.writer.order import LOOK, CallOrder, KeyReused
 from gitops.server.writer.round import Round
 
 _MARGIN: Final = 300.0  # seconds that the clocks of machines may be apart
@@ -37,7 +37,7 @@ class LandedIds:
     def report(self, session: Session, order: CallOrder, round_: Round) -> WriteReport | None:
         """Return what a call did that landed before; None where nothing of it has.
 
-        Raises UsageError for an id so old that nobody can say, OtherCall for one that was somebody
+        Raises UsageError for an id so old that nobody can say, KeyReused for one that was somebody
         else's, and what reading the tip does.
         """
         config = open_tip(session, lenient=True)
@@ -90,7 +90,7 @@ class _BranchIds:
     ) -> str | None:
         """Return the commit at `tip`, or before it, that has the id; `now`: seconds since 1970.
 
-        Raises OtherCall where that one says that it was another call.
+        Raises KeyReused where that one says that it was another call.
         """
         name = order.id
         made = made_at(name)
@@ -105,7 +105,7 @@ class _BranchIds:
         info = self._infos.get(name)
         same = self.orders.get(name, order.digest) == order.digest or order.verb == LOOK
         if not same or (info is not None and not order.made(info)):
-            raise OtherCall(name)
+            raise KeyReused(name)
         return self.ids.get(name)
 
     def learn(self, tip: str, made: Mapping[str, CallOrder]) -> None:

@@ -40,7 +40,7 @@ _SAME_WORD: Final = ("rollback", "undo", "hold", "resume", "promote", "deploy")
 """Verbs that their commits name; what an approval lets in keeps its own."""
 
 
-class OtherCall(UsageError):
+class KeyReused(UsageError):
     """The id of a call is that of another one."""
 
     http_status = 422
@@ -48,14 +48,6 @@ class OtherCall(UsageError):
     def __init__(self, name: str) -> None:
         hint = "an id is for one call: take a new one"
         super().__init__(f"{name} was sent with something else before", hint=hint)
-
-
-class KeyReused(Exception):
-    """An id was sent again with something else; `error` says so to whoever sent it."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.error = OtherCall(name)
 
 
 class CallOrder(Struct, frozen=True):

@@ -9,8 +9,9 @@ import pytest
 from gitops.core.environments.notify import NotifyRow
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.notifications.event import Event, channels_of, events_of_commits
-from gitops.core.notifications.told import ToldMark, Undelivered, read_told, write_told
+from gitops.core.notifications.told import ToldMark, Undelivered, read_told
 from gitops.core.notifications.words import body_of, page_of, summary_of, title_of
+from gitops.core.text.documents import write_document
 
 WHEN = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
 
@@ -117,8 +118,8 @@ def test_told_comes_back() -> None:
         {"main": "a" * 40}, {"prod": "b" * 40}, {}, (Undelivered("oncall", "t", "why", "now"),)
     )
 
-    assert told == read_told(write_told(told))
-    assert b"\n" in write_told(told).strip()
+    assert told == read_told(write_document(told))
+    assert b"\n" in write_document(told).strip()
 
 
 @pytest.mark.parametrize(

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from gitops.core.alerts.aftermath import (
+from gitops.core.alerts.verification import (
     ALERT_EMAIL,
     CLUSTER_EMAIL,
-    Aftermath,
-    begin_aftermath,
-    judge_aftermath,
-    read_aftermaths,
-    write_aftermaths,
+    RollbackVerification,
+    begin_verification,
+    judge_verification,
+    read_verifications,
+    write_verifications,
 )
 from gitops.core.argocd.application import ApplicationRef
 from gitops.core.argocd.reports import Live, LiveApplication
@@ -25,7 +25,7 @@ from gitops.core.releases.release import Release
 THEN = datetime(2026, 5, 4, 3, 0, tzinfo=UTC)
 LATE = THEN + timedelta(minutes=20)
 BOUND = timedelta(minutes=15)
-WATCHED = Aftermath("a" * 40, "Errors", THEN)
+WATCHED = RollbackVerification("a" * 40, "Errors", THEN)
 ENDED = replace(WATCHED, ended=THEN)
 
 
@@ -55,10 +55,15 @@ def live(state: Any) -> Live:
     ],
 )
 def test_outcomes(
-    known: Aftermath, sight: Live | None, now: datetime, more: Any, outcome: str, words: str
+    known: RollbackVerification,
+    sight: Live | None,
+    now: datetime,
+    more: Any,
+    outcome: str,
+    words: str,
 ) -> None:
     """Recovered: the alert ended, and no cluster says otherwise; that is final."""
-    found = judge_aftermath(known, sight, now, BOUND, **more)
+    found = judge_verification(known, sight, now, BOUND, **more)
 
     assert outcome == found.outcome
     assert words in found.why
@@ -70,21 +75,21 @@ def test_only_what_nobody_asked_for_is_watched() -> None:
     one = Release("a" * 40, THEN, Identity("gitops on behalf of Errors", ALERT_EMAIL), "", None, {})
     mine = replace(one, action="rollback")
 
-    assert Aftermath("a" * 40, "Errors", THEN) == begin_aftermath(mine, LATE)
-    by_cluster = begin_aftermath(
+    assert RollbackVerification("a" * 40, "Errors", THEN) == begin_verification(mine, LATE)
+    by_cluster = begin_verification(
         replace(mine, author=Identity("gitops on behalf of Degraded", CLUSTER_EMAIL)), LATE
     )
     assert by_cluster is not None
     assert by_cluster.by_cluster
-    assert begin_aftermath(one, LATE) is None
-    assert begin_aftermath(mine, THEN + timedelta(days=2)) is None
-    assert begin_aftermath(replace(mine, author=Identity("Ana", "a@b")), LATE) is None
+    assert begin_verification(one, LATE) is None
+    assert begin_verification(mine, THEN + timedelta(days=2)) is None
+    assert begin_verification(replace(mine, author=Identity("Ana", "a@b")), LATE) is None
 
 
 def test_the_document_is_read_back() -> None:
     """What is written is read; what is no such document is nothing."""
     known = {"stage": replace(ENDED, outcome="recovered", time=LATE), "prod": WATCHED}
 
-    assert known == read_aftermaths(write_aftermaths(known))
+    assert known == read_verifications(write_verifications(known))
     for content in (None, b"", b"[]", b'{"stage": 1}', b"{" * 10_000, b"\xff"):
-        assert {} == read_aftermaths(content)
+        assert {} == read_verifications(content)

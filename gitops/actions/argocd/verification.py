@@ -12,29 +12,28 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from gitops.actions.context.session import Session
-from gitops.actions.context.told import keep_told, told_files
+from gitops.actions.context.told import ToldFiles, change_told
 from gitops.actions.index.state import IndexedCell, IndexState
-from gitops.core.alerts.aftermath import (
-    AFTERMATH_PATH,
-    NEWS,
-    Aftermath,
-    begin_aftermath,
-    is_cause,
-    judge_aftermath,
-    read_aftermaths,
-    went_back_alone,
-    write_aftermaths,
-)
 from gitops.core.alerts.alert import Alert
+from gitops.core.alerts.verification import (
+    NEWS,
+    VERIFICATIONS_PATH,
+    RollbackVerification,
+    begin_verification,
+    is_cause,
+    judge_verification,
+    read_verifications,
+    went_back_alone,
+    write_verifications,
+)
 from gitops.core.argocd.reports import Live
 from gitops.core.releases.release import Release
-from gitops.errors import Conflict
 
 _MESSAGE = "Keep what came of a rollback\n"
 
 
-def to_look_after(
-    state: IndexState, known: Mapping[str, Aftermath], now: datetime
+def to_verify(
+    state: IndexState, known: Mapping[str, RollbackVerification], now: datetime
 ) -> dict[str, IndexedCell]:
     """Return the overlays whose rollback by itself is in force, and of which news may come."""
     found = {}
@@ -43,31 +42,31 @@ def to_look_after(
             continue
         one = known.get(name)
         if one is None or one.commit != cell.release.commit:
-            one = begin_aftermath(cell.release, now)
+            one = begin_verification(cell.release, now)
         if one is not None and one.outcome != "recovered" and now - one.since <= NEWS:
             found[name] = cell
     return found
 
 
-def look_after(
+def verify_rollbacks(
     session: Session,
     state: IndexState,
     lives: Mapping[str, Live],
     *,
     is_alone: bool = False,
-) -> dict[str, Aftermath]:
+) -> dict[str, RollbackVerification]:
     """Look at each rollback by itself that is in force, and keep what is new about it.
 
     Args:
         lives: what the clusters say of the cells; one that is missing runs in none that is known.
-        is_alone: see `judge_aftermath`.
+        is_alone: see `judge_verification`.
 
     Returns label -> what is known. Raises what reading and pushing raise.
     """
-    files = told_files(session)
-    known = read_aftermaths(files.read(AFTERMATH_PATH)) if files is not None else {}
+    files = ToldFiles(session)
+    known = read_verifications(files.read(VERIFICATIONS_PATH))
     now = session.clock.now()
-    cells = to_look_after(state, known, now)
+    cells = to_verify(state, known, now)
     kept = {
         name: one
         for name, one in known.items()
@@ -77,7 +76,7 @@ def look_after(
         one = _watched(cell, kept.get(name), now)
         if one is None:
             continue
-        kept[name] = judge_aftermath(
+        kept[name] = judge_verification(
             one,
             lives.get(name),
             now,
@@ -87,14 +86,13 @@ def look_after(
         )
     if kept != known and not session.dry_run:
         # Whoever was quicker saw the same; what they did not, the next look does.
-        keep_told(session, AFTERMATH_PATH, write_aftermaths(kept), files, _MESSAGE)
+        files.keep(VERIFICATIONS_PATH, write_verifications(kept), _MESSAGE)
     return kept
 
 
-def aftermath_of(session: Session, name: str, release: Release) -> Aftermath | None:
+def verification_of(session: Session, name: str, release: Release) -> RollbackVerification | None:
     """Return what is known of a rollback of an overlay; None: nothing. Raises as reading does."""
-    files = told_files(session)
-    known = read_aftermaths(files.read(AFTERMATH_PATH)) if files is not None else {}
+    known = read_verifications(ToldFiles(session).read(VERIFICATIONS_PATH))
     found = known.get(name)
     return found if found is not None and found.commit == release.commit else None
 
@@ -114,23 +112,22 @@ def note_ended(session: Session, state: IndexState, ended: Iterable[tuple[str, A
         and cell.release is not None
         and is_cause(alert, cell.release)
     }
-    for _ in range(5 if mine else 0):
-        files = told_files(session)
-        known = read_aftermaths(files.read(AFTERMATH_PATH)) if files is not None else {}
+    if not mine:
+        return
+
+    def change(files: ToldFiles) -> bytes | None:
+        known = read_verifications(files.read(VERIFICATIONS_PATH))
         kept = dict(known)
         for name, (cell, alert) in mine.items():
             one = _watched(cell, known.get(name), session.clock.now())
             if one is not None and one.ended is None:
                 kept[name] = replace(one, ended=alert.ends_at or session.clock.now())
-        if kept == known or keep_told(
-            session, AFTERMATH_PATH, write_aftermaths(kept), files, _MESSAGE
-        ):
-            return
-    if mine:
-        raise Conflict("what ended could not be kept: others write there all the time")
+        return write_verifications(kept) if kept != known else None
+
+    change_told(session, VERIFICATIONS_PATH, change, _MESSAGE, "what ended could not be kept")
 
 
-def _is_stable(cell: IndexedCell, one: Aftermath) -> bool:
+def _is_stable(cell: IndexedCell, one: RollbackVerification) -> bool:
     """Say whether it was called stable since: a word on its images is there from long before."""
     return any(
         word.verdict == "stable" and word.time is not None and word.time > one.since
@@ -138,14 +135,16 @@ def _is_stable(cell: IndexedCell, one: Aftermath) -> bool:
     )
 
 
-def _watched(cell: IndexedCell, one: Aftermath | None, now: datetime) -> Aftermath | None:
+def _watched(
+    cell: IndexedCell, one: RollbackVerification | None, now: datetime
+) -> RollbackVerification | None:
     """Return what is known of the rollback in force, from its beginning where that is nothing."""
     if _at(cell, one) or cell.release is None:
         return one
-    return begin_aftermath(cell.release, now)
+    return begin_verification(cell.release, now)
 
 
-def _at(cell: IndexedCell | None, one: Aftermath | None) -> bool:
+def _at(cell: IndexedCell | None, one: RollbackVerification | None) -> bool:
     """Say whether the rollback is what is in force."""
     release = cell.release if cell is not None else None
     return one is not None and release is not None and release.commit == one.commit

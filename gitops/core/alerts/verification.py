@@ -10,16 +10,16 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Literal
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.core.alerts.alert import Alert
 from gitops.core.argocd.reports import Live
 from gitops.core.releases.release import Release
+from gitops.core.text.documents import read_document, write_document
 from gitops.core.text.plain import one_line, short_age
 
-AFTERMATH_PATH = "afterwards.json"
+VERIFICATIONS_PATH = "afterwards.json"
 """Where it is, on the branch of what people were told (`core/notifications/told.py`)."""
 
 ALERT_EMAIL = "alerts@gitops.invalid"
@@ -33,13 +33,12 @@ ON_BEHALF = "gitops on behalf of "
 NEWS = timedelta(hours=24)
 """A rollback that is older when it is seen first is not watched any more."""
 
-_LARGEST = 4 << 20  # bytes
 _MOST_KEPT = 200
 
-AftermathOutcome = Literal["watching", "recovered", "not-recovered"]
+VerificationOutcome = Literal["watching", "recovered", "not-recovered"]
 
 
-class Aftermath(Struct, frozen=True, omit_defaults=True):
+class RollbackVerification(Struct, frozen=True, omit_defaults=True):
     """What is known of one rollback by itself.
 
     Attributes:
@@ -57,7 +56,7 @@ class Aftermath(Struct, frozen=True, omit_defaults=True):
     since: datetime
     ended: datetime | None = None
     by_cluster: bool = False
-    outcome: AftermathOutcome = "watching"
+    outcome: VerificationOutcome = "watching"
     time: datetime | None = None
     why: str = ""
 
@@ -82,24 +81,24 @@ def is_cause(alert: Alert, release: Release) -> bool:
     return same and abs(alert.starts_at - release.time) <= NEWS
 
 
-def begin_aftermath(release: Release, now: datetime) -> Aftermath | None:
+def begin_verification(release: Release, now: datetime) -> RollbackVerification | None:
     """Begin to watch a rollback; None for one that is none, or that is long ago."""
     if not went_back_alone(release) or release.time is None or now - release.time > NEWS:
         return None
     cause = one_line(release.author.name.removeprefix(ON_BEHALF), 120)
     by_cluster = release.author.email == CLUSTER_EMAIL
-    return Aftermath(release.commit, cause, release.time, by_cluster=by_cluster)
+    return RollbackVerification(release.commit, cause, release.time, by_cluster=by_cluster)
 
 
-def judge_aftermath(
-    known: Aftermath,
+def judge_verification(
+    known: RollbackVerification,
     live: Live | None,
     now: datetime,
     patience: timedelta,
     *,
     is_stable: bool = False,
     is_alone: bool = False,
-) -> Aftermath:
+) -> RollbackVerification:
     """Return what is known now.
 
     Args:
@@ -120,11 +119,11 @@ def judge_aftermath(
     return known
 
 
-def _alert(known: Aftermath) -> str | None:
+def _alert(known: RollbackVerification) -> str | None:
     return f"{known.cause} has not ended" if known.ended is None and not known.by_cluster else None
 
 
-def _cluster(known: Aftermath, live: Live | None) -> str | None:
+def _cluster(known: RollbackVerification, live: Live | None) -> str | None:
     if live is None:
         return "no cluster is known any more" if known.by_cluster else None
     if live.problem is not None:
@@ -133,18 +132,12 @@ def _cluster(known: Aftermath, live: Live | None) -> str | None:
     return next((f"{one.ref.name}: {one.text}" for one in bad), None)
 
 
-def read_aftermaths(content: bytes | None) -> dict[str, Aftermath]:
+def read_verifications(content: bytes | None) -> dict[str, RollbackVerification]:
     """Return label -> what is known there; {} where the document is none."""
-    if content is None or len(content) > _LARGEST:
-        return {}
-    try:
-        return msgspec.json.decode(content, type=dict[str, Aftermath])
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        return {}
+    return read_document(content, dict[str, RollbackVerification]) or {}
 
 
-def write_aftermaths(known: Mapping[str, Aftermath]) -> bytes:
+def write_verifications(known: Mapping[str, RollbackVerification]) -> bytes:
     """Return the document; of very many the newest."""
     newest = sorted(known.items(), key=lambda pair: pair[1].since, reverse=True)[:_MOST_KEPT]
-    raw = msgspec.json.encode(dict(newest), order="sorted")
-    return msgspec.json.format(raw, indent=1) + b"\n"
+    return write_document(dict(newest))
