@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from gitops.actions.init import CLUSTER_ENVIRONMENTS, PLACEHOLDER_URL, scaffold_files
-from gitops.adapters.local.sample import sample_files
+from gitops.adapters.local.folder import sample_files
 from gitops.config import load_config
 from gitops.errors import UsageError
 

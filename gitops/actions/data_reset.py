@@ -7,7 +7,7 @@ manifest.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 from msgspec import Struct
@@ -16,7 +16,8 @@ from gitops.actions.context.named import find_overlay
 from gitops.actions.context.overlays import read_overlay
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.manifests.component_build import build_with
+from gitops.actions.manifests.files import SnapshotFiles
+from gitops.actions.manifests.trial_build import plain_build
 from gitops.core.data.classes import Classes
 from gitops.core.data.findings import Overlaid
 from gitops.core.data.manifests import GUARD, RESET_LABEL, read_manifests, read_typed
@@ -24,8 +25,10 @@ from gitops.core.data.reset import COMPONENT, ResetJob, find_job, ready, with_co
 from gitops.core.data.rules import judge_overlay
 from gitops.core.environments.environment import Overlay
 from gitops.core.kustomization import FILE_NAMES
+from gitops.core.kustomization.graph import walk
 from gitops.core.text.plain import count, one_line, split_lines
-from gitops.errors import NotFound, Refused, TimedOut, Unhealthy
+from gitops.errors import ManifestError, NotFound, Refused, TimedOut, Unhealthy
+from gitops.ports import Renderer, Snapshot
 from gitops.ports.jobs import LONGEST_LOG, Jobs, JobState
 
 _PAUSE = 1.0  # seconds between two looks
@@ -225,3 +228,41 @@ def _failed(job: ResetJob, state: JobState) -> Unhealthy:
         f"Job {job.name} failed: {state.reason or 'nobody says why'}",
         hint=f"the data may be half filled in; kubectl -n {job.namespace} describe job/{job.name}",
     )
+
+
+class _Edited:
+    """A snapshot with other bytes at some of its paths."""
+
+    def __init__(self, home: Snapshot, files: Mapping[str, bytes]) -> None:
+        self._home = home
+        self._files = files
+        self.branch = home.branch
+        self.commit = home.commit
+
+    def read(self, path: str) -> bytes | None:
+        return self._files.get(path) or self._home.read(path)
+
+    def entries(self, directory: str) -> tuple[str, ...]:
+        return self._home.entries(directory)
+
+    def mark(self, path: str) -> None:
+        """Nobody knows: some of it is not what `home` has."""
+
+    def prepare(self, directories: Iterable[str], names: Sequence[str] = ()) -> None:
+        self._home.prepare(directories, names)
+
+
+def build_with(
+    home: Snapshot, renderer: Renderer, directory: str, files: Mapping[str, bytes]
+) -> str:
+    """Return the manifests of `directory` with `files` (path -> bytes) in place of its own.
+
+    Raises ManifestError where it does not build, or a build would fetch or run something.
+    """
+    snapshot = _Edited(home, files)
+    graph = walk(SnapshotFiles(snapshot), directory)
+    trial = plain_build(snapshot, renderer, graph, directory)
+    if trial.text is None:
+        why = trial.problem or trial.skipped or "it does not build"
+        raise ManifestError(why, path=next(iter(files), directory))
+    return trial.text

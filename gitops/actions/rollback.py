@@ -27,7 +27,9 @@ from gitops.actions.releases.rollback_plan import (
     Restoration,
     RollbackRequest,
     assemble_rollback,
+    check_schema,
     landed_since,
+    told_risks,
 )
 from gitops.actions.releases.rollback_target import (
     choose_release,
@@ -35,7 +37,6 @@ from gitops.actions.releases.rollback_target import (
     preview_lines,
     rollback_command,
 )
-from gitops.actions.releases.schema_risk import check_schema, told_risks
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_labels

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.actions.argocd.observation import degraded_because
+from gitops.actions.argocd.reading import WITHIN
 from gitops.actions.argocd.recovery import recover
 from gitops.actions.argocd.tracker import AwaitedImage, ReleaseTracker
-from gitops.actions.argocd.waitable import check_waitable
+from gitops.actions.argocd.tracking import no_application, read_feeds
 from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.policy_branch import open_tip
@@ -27,6 +28,7 @@ from gitops.core.releases.lookup import FULL, find_commit
 from gitops.core.report import WriteReport
 from gitops.core.text.plain import some_of
 from gitops.errors import GitopsError, NotFound, UsageError
+from gitops.ports import Cluster, Reading
 
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _MOST_PAUSE = 5.0
@@ -265,3 +267,23 @@ def _find(view: OverlayView, word: str | None) -> Release:
         return found
 
     return releases_of(view).until_sure(ask)
+
+
+def check_waitable(session: Session, tip: Tip, overlays: Iterable[Overlay]) -> None:
+    """Ask the control planes of `overlays` for their Applications: client, context and rights.
+
+    Raises NotFound (no cluster, no client, no context, no Application), Denied, Unavailable and
+    TimedOut, as a wait would.
+    """
+    readings: dict[Cluster, Reading] = {}
+    for overlay in overlays:
+        if overlay.environment.change == "work-tree":
+            continue
+        view = view_of(session, tip, overlay)
+        clusters = session.clusters.of(tip.config, overlay.environment, within=WITHIN)
+        for cluster in clusters:
+            if cluster not in readings:
+                readings[cluster] = cluster.applications()
+        found = read_feeds(view, [(cluster, readings[cluster]) for cluster in clusters])
+        if not found.fed:
+            raise no_application(view, found)

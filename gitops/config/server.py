@@ -7,7 +7,7 @@ where a file has such rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from gitops.config.access import (
     TextsOf,
@@ -18,6 +18,7 @@ from gitops.config.access import (
     make_access,
     make_jobs,
 )
+from gitops.config.groups import written_out
 from gitops.config.shapes import (
     Key,
     ListOf,
@@ -30,12 +31,14 @@ from gitops.config.shapes import (
     WholeNumber,
     shown,
 )
+from gitops.core.environments.alerts import AlertRow
+from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
     from gitops.core.environments.access import AccessRow, JobRow
     from gitops.core.environments.alerts import AlertRow
     from gitops.core.environments.environment import Group
-    from gitops.core.environments.notify import NotifyRow
+    from gitops.core.environments.notify import EventKind, NotifyRow
 
 _LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
 # Written out as in core/environments/notify.py, which only few calls load.
@@ -43,6 +46,64 @@ _EVENTS = (
     *("rollback", "hold", "proposal", "approved", "degraded"),
     *("recovered", "not-recovered", "alert"),
 )
+
+
+def check_alerts(rows: Sequence[Value], names: Sequence[str], problems: Problems) -> None:
+    """Each row says one environment, and one that is there; its name is its own."""
+    problems.add_repeated(rows, "name", "an alert {}")
+    for row in rows:
+        for key in ("environment", "app"):
+            found = row.keys.get(key)
+            if found is None or problems.has_inside(f"{row.path}.{key}"):
+                continue
+            if len({"label", "name"} & found.texts.keys()) != 1:
+                problems.add(found.place, found.path, "is either {label: …} or {name: …}")
+            if key == "environment" and (fixed := found.keys.get("name")) is not None:
+                problems.add_no_environment([fixed], names)
+
+
+def make_alerts(rows: Sequence[Value]) -> tuple[AlertRow, ...]:
+    """Return the values of rows without problems."""
+    made = []
+    for row in rows:
+        environment, app = row.keys["environment"], row.keys.get("app")
+        made.append(
+            AlertRow(
+                name=row.get("name"),
+                match=dict(row.keys["match"].texts),
+                environment=environment.texts.get("name"),
+                environment_label=environment.texts.get("label"),
+                app=app.texts.get("name") if app is not None else None,
+                app_label=app.texts.get("label") if app is not None else None,
+                within=read_duration(row.texts.get("within") or "30m").total_seconds(),
+                limit=int(row.texts.get("limit") or "2"),
+            )
+        )
+    return tuple(made)
+
+
+def check_notify(rows: Sequence[Value], known: Sequence[str], problems: Problems) -> None:
+    """Every environment and group that is named is there; `known` are both."""
+    for row in rows:
+        problems.add_no_environment(row.list("environments"), known)
+
+
+def make_notify(
+    rows: Sequence[Value], groups: Sequence[Group], order: Sequence[str]
+) -> tuple[NotifyRow, ...]:
+    """Return the values of rows without problems, with groups written out in `order`."""
+    from gitops.core.environments.notify import NotifyRow
+
+    made = []
+    for row in rows:
+        made.append(
+            NotifyRow(
+                channel=row.get("channel"),
+                environments=written_out(row, groups, order),
+                events=cast("tuple[EventKind, ...]", row.list_texts("events")),
+            )
+        )
+    return tuple(made)
 
 
 def _notify_shape(name: Text) -> Shape:
@@ -144,12 +205,8 @@ def check_server(
         check_jobs(jobs, problems)
         check_access(lists.get("access", ()), jobs, known, problems)
     if lists.get("alerts"):
-        from gitops.config.alerts import check_alerts  # only the server wants them
-
         check_alerts(lists["alerts"], names, problems)
     if lists.get("notify"):
-        from gitops.config.notify import check_notify  # only who sends wants them
-
         check_notify(lists["notify"], known, problems)
 
 
@@ -167,12 +224,8 @@ def make_server(root: Value, groups: Sequence[Group], order: Sequence[str]) -> S
     alerts: tuple[AlertRow, ...] = ()
     notify: tuple[NotifyRow, ...] = ()
     if rows := root.list("alerts"):
-        from gitops.config.alerts import make_alerts  # only the server wants them
-
         alerts = make_alerts(rows)
     if rows := root.list("notify"):
-        from gitops.config.notify import make_notify  # only who sends wants them
-
         notify = make_notify(rows, groups, order)
     return {
         "access": make_access(root.list("access"), groups, order),

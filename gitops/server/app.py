@@ -1,16 +1,17 @@
-"""The application: the routes of every room, and what each request goes through before."""
+"""The application: the routes of every room, probes, and what each request goes through before."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute
+from starlette.routing import BaseRoute, Route
 
 from gitops.errors import Bug, GitopsError
 from gitops.server.api.routes import api_routes, nothing_routes
@@ -24,7 +25,6 @@ from gitops.server.identity.routes import identity_routes
 from gitops.server.pages.act_pages import act_routes
 from gitops.server.pages.render import Pages
 from gitops.server.pages.routes import page_routes
-from gitops.server.probes import probe_routes
 from gitops.server.security.answers import SafeAnswers
 from gitops.server.security.bodies import BodyBounds
 from gitops.server.security.origin import OwnOrigin
@@ -34,6 +34,10 @@ from gitops.server.service import Service
 from gitops.server.telemetry.metrics import Metrics, metric_routes
 from gitops.server.telemetry.requests import TellsRequests
 from gitops.server.telemetry.traces import TracesRequests
+
+if TYPE_CHECKING:
+    from gitops.server.service import Service
+
 
 _PROGRAMS = ("/v1/", "/hooks/")
 
@@ -118,3 +122,19 @@ def _refuse(pages: Pages) -> Refuse:
         return failed(error)
 
     return refuse
+
+
+def probe_routes(service: Service) -> list[BaseRoute]:
+    """Return `/healthz` and `/readyz`."""
+
+    async def healthz(_request: Request) -> Response:
+        return PlainTextResponse("ok\n")
+
+    async def readyz(_request: Request) -> Response:
+        if service.hub.closed:
+            return PlainTextResponse("stopping\n", 503)
+        if service.board.current() is None:
+            return PlainTextResponse(f"Git is not read yet: {service.board.trouble or ''}\n", 503)
+        return PlainTextResponse("ok\n")
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz)]

@@ -21,7 +21,6 @@ from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import EVERY, BoardKeeper
 from gitops.server.board.last_words import LastWordsReader
 from gitops.server.board.pulls import PullReader
-from gitops.server.doors import Doors, Opened
 from gitops.server.identity.identity import IdentityDoor
 from gitops.server.identity.person import Person
 from gitops.server.identity.rights import WHOLE, may
@@ -30,8 +29,8 @@ from gitops.server.images.updater import INTERVAL, ImageUpdater
 from gitops.server.notifications.teller import Teller
 from gitops.server.notifications.turn import turn_of
 from gitops.server.settings import ServerSettings, channels_of, interval_of
-from gitops.server.workers import Workers
-from gitops.server.writer.desk import Desk
+from gitops.server.workers import Doors, Opened, Workers
+from gitops.server.writer.writer import Desk
 from gitops.wiring.kept import open_registry, system_clock
 
 if TYPE_CHECKING:

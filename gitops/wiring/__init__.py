@@ -306,7 +306,7 @@ def app_credential(asked: Mapping[str, str]) -> dict[str, str]:
 
 def forge_of_source(location: str) -> Callable[[str, Config], GatedForge | NoForge]:
     """Return what opens the forge of a source repository, by its URL."""
-    from gitops.adapters.forges.of_source import forge_of_source
+    from gitops.adapters.forges.opening import forge_of_source
 
     return forge_of_source(location, os.environ)
 

@@ -129,8 +129,7 @@ def init(
 ) -> ScaffoldReport | AdoptReport:
     """Write the first files of a manifest repository. See `gitops.actions.init`."""
     from gitops.actions.init import init as run
-    from gitops.adapters.local.folder import LocalFolder
-    from gitops.adapters.local.sample import sample_files
+    from gitops.adapters.local.folder import LocalFolder, sample_files
 
     folder, sample = LocalFolder(directory), sample_files()
     renderer = require_renderer() if request.add_images else None

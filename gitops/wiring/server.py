@@ -16,7 +16,6 @@ def open_server(url: str, tell: Callable[[str], None]) -> ServerClient:
 
     `tell` is told when it does not answer, and is waited for.
     """
-    from gitops.adapters.server.client import ServerClient
-    from gitops.adapters.server.token import find_token
+    from gitops.adapters.server.client import ServerClient, find_token
 
     return ServerClient(url, partial(find_token, os.environ), os.environ, tell)

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from gitops.actions.init import AdoptReport, InitRequest, ScaffoldReport, init
-from gitops.adapters.local.folder import LocalFolder
-from gitops.adapters.local.sample import sample_files
+from gitops.adapters.local.folder import LocalFolder, sample_files
 from gitops.config import load_config
 from gitops.errors import Refused
 

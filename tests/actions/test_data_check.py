@@ -12,8 +12,8 @@ import pytest
 
 from gitops.actions.data_check import DataReport, data_check
 from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
+from gitops.adapters.local.folder import sample_files
 from gitops.adapters.local.kustomize import find_kustomize
-from gitops.adapters.local.sample import sample_files
 from gitops.config import load_config
 from gitops.errors import ConfigError, NotFound, UsageError
 

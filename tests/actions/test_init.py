@@ -10,8 +10,7 @@ import pytest
 
 from gitops.actions.init import PLACEHOLDER_URL, scaffold, scaffold_files
 from gitops.actions.validate import validate
-from gitops.adapters.local.folder import LocalFolder
-from gitops.adapters.local.sample import sample_files
+from gitops.adapters.local.folder import LocalFolder, sample_files
 from gitops.config import load_config
 from gitops.errors import Refused
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 import pytest
 
 from gitops.actions.validate import ValidateReport, validate
-from gitops.adapters.local.sample import sample_files
+from gitops.adapters.local.folder import sample_files
 from gitops.config import load_config
 from gitops.core.hold import Hold, render_hold
 from gitops.core.report import Problem

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gitops.adapters.local.sample import sample_files
+from gitops.adapters.local.folder import sample_files
 from gitops.config import config_schema, load_config
 from gitops.config.keys import ROOT
 from gitops.config.server import _EVENTS

@@ -217,7 +217,7 @@ def _reviews(view: OverlayView, present: OpenProposal) -> list[Review]:
 def _text(reviews: Sequence[Review], present: OpenProposal) -> PullRequestText:
     if len(reviews) == 1:
         return render_pull_request(reviews[0])
-    from gitops.core.proposals.pull_request_of_many import render_pull_requests
+    from gitops.core.proposals.pull_request import render_pull_requests
 
     return render_pull_requests(reviews, present.branch.removeprefix("gitops/"))
 

@@ -12,17 +12,20 @@ from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.draft import propose
 from gitops.actions.proposals.wanted import DraftedProposals, ProposalRequest
-from gitops.actions.releases.history import versions_of
+from gitops.actions.releases.history import releases_of, versions_of
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import ChangeLine, CommitMessage, subject, told_labels
 from gitops.core.hold import Hold, render_hold
 from gitops.core.kustomization import Edit
 from gitops.core.kustomization.image import ImageChange, ImageRequest
 from gitops.core.policy.reasons import record_overrides
-from gitops.core.releases.history import OverlayVersion, Release, releases
-from gitops.core.releases.selection import Choice
+from gitops.core.releases.crossed import crossed
+from gitops.core.releases.history import OverlayVersion, releases
+from gitops.core.releases.release import Release
+from gitops.core.releases.selection import Choice, describe
 from gitops.core.report import HeldOverlay, OverlayChange
 from gitops.core.text.plain import LONGEST_TEXT, one_line
+from gitops.errors import Refused
 
 _AND_THEN = "; then: "
 _EACH = 200  # characters of the first and the newest reason, where there are too many
@@ -278,3 +281,38 @@ def landed_since(
         elif commit != restored.commit:
             notes.append(f"stays, since it changed no image: {about}")
     return tuple(notes), planned_on
+
+
+def check_schema(
+    view: OverlayView,
+    restored: Release,
+    changes: Sequence[ImageChange],
+    request: RollbackRequest,
+) -> tuple[Release, ...]:
+    """Return the breaking releases that lie on the way back to `restored`, newest first.
+
+    Raises Refused where there are some and nobody took the risk: nothing that goes back by itself
+    does.
+    """
+    if view.row.change == "work-tree":
+        return ()
+    over = crossed(releases_of(view), restored, [change.image for change in changes])
+    if not over or request.schema_risk:
+        return over
+    reasons = tuple(
+        f"{view.label}: {describe(one)} changed the schema of the database so that what was there "
+        "before does not run on it"
+        for one in over
+    )
+    raise Refused(
+        f"{view.label}: going back to {describe(restored)} crosses a breaking change of the "
+        f"database's schema, {describe(over[0])}",
+        reasons=reasons,
+        hint="migrations only go forward: fix it with a newer release, or, where you know that the "
+        "older one runs on the schema of now, --accept-schema-risk",
+    )
+
+
+def told_risks(over: Sequence[Release]) -> tuple[str, ...]:
+    """Say of each breaking release that is crossed that it is."""
+    return tuple(f"crosses a breaking change of the schema: {describe(one)}" for one in over)

@@ -19,7 +19,6 @@ from gitops.actions.context.holds import refuse_orphaned
 from gitops.actions.context.plan import NoOtherTry, Plan
 from gitops.actions.context.policy_branch import check_policy, open_tip
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.write.asking import Barred, asking
 from gitops.actions.write.push import Sent, prepare, push
 from gitops.actions.write.report import joined, report_of
 from gitops.actions.write.retry import Attempts, moved_on
@@ -37,6 +36,29 @@ if TYPE_CHECKING:
     from gitops.actions.write.cached_tip import CachedTipPush
 
 _ALONE = 2  # lost pushes, after which a writer stops fighting where it may join others
+
+
+class Barred(Exception):
+    """The answer was no. It is no error of the server's, which would be tried again."""
+
+    def __init__(self, error: GitopsError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+def asking(session: Session, plan: Callable[[Tip], Plan]) -> Callable[[Tip], Plan]:
+    """Return `plan`, asked about in each attempt that wants something. It raises `Barred`."""
+
+    def checked(tip: Tip) -> Plan:
+        wanted = plan(tip)
+        if session.before_write is not None and not wanted.is_empty:
+            try:
+                session.before_write(session, tip, wanted)
+            except GitopsError as error:
+                raise Barred(error) from error
+        return wanted
+
+    return checked
 
 
 class Others(Protocol):

@@ -8,11 +8,11 @@ environment alone; a repository that could name the server would be sent the tok
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Collection, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from gitops.adapters.argocd.wakeup import ThreadWakeup
 from gitops.core.environments.environment import ClusterRow, Config, Environment
 from gitops.errors import GitopsError, NotFound, UsageError
 
@@ -26,6 +26,23 @@ if TYPE_CHECKING:
 SERVER = "ARGOCD_SERVER"
 TOKEN = "ARGOCD_AUTH_TOKEN"  # noqa: S105 - the name of a variable
 REPOSITORY = "GITOPS_ARGOCD_REPO"
+
+
+class ThreadWakeup:
+    """`ports.Bell` over an event of the threading module."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def ring(self) -> None:
+        """End the present sleep, or the next one."""
+        self._event.set()
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until it rings (True) or `seconds` have passed (False)."""
+        rang = self._event.wait(max(seconds, 0.0))
+        self._event.clear()
+        return rang
 
 
 class ArgoClusters:

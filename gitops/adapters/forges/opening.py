@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from gitops.adapters.gitrepo import GitRepository
+from gitops.adapters.gitrepo.repository import open_repository
 from gitops.adapters.gitrepo.signing import CommitSigner
 from gitops.adapters.local.clock import SystemClock
 from gitops.core.environments.environment import Config, ForgeKind
-from gitops.core.forges.address import ForgeAddress, Unknown, locate
+from gitops.core.forges.address import ForgeAddress, Unknown, locate, parse_remote
 from gitops.core.forges.token import (
     ForgeToken,
     OwnToken,
@@ -171,3 +172,25 @@ def _opened(
     from gitops.adapters.forges.gitea import open_gitea
 
     return open_gitea(address, token, clock, budget, environ)
+
+
+def forge_of_source(
+    location: str, environ: Mapping[str, str]
+) -> Callable[[str, Config], GatedForge | NoForge]:
+    """Return what opens the forge of a source repository, by its URL.
+
+    Only on the host of the repository at `location`: that one was named by the caller. A source is
+    named by a file of the repository, and no token goes where only a file says so.
+    """
+
+    def forge(url: str, config: Config) -> GatedForge | NoForge:
+        with (
+            open_repository(location, environ=environ) as own,
+            open_repository(url, environ=environ) as source,
+        ):
+            ours, theirs = parse_remote(own.remote_url() or ""), parse_remote(url)
+            if ours is None or theirs is None or ours.origin != theirs.origin:
+                return NoForge("it is not on the host of this repository, and no token goes there")
+            return open_forge(source, config, SystemClock(), 60.0, environ)
+
+    return forge

@@ -227,7 +227,7 @@ class GitRepository(CommitEvidence):
 
     def newest(self, commit: str, since: float, most: int) -> tuple[CommitInfo, ...] | None:
         """Return the commits made since a moment; see `ports.KeptRepository`."""
-        from gitops.adapters.gitrepo.archive.recent import made_since  # only a server asks
+        from gitops.adapters.gitrepo.archive.evidence import made_since  # only a server asks
 
         return made_since(self._history(), self._source, commit, since, most)
 

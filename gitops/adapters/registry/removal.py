@@ -16,7 +16,6 @@ from typing import Protocol
 
 from gitops.adapters.http.door import Deadline, Response
 from gitops.adapters.registry.access import RegistryAccess
-from gitops.adapters.registry.quirks import how_to_delete
 from gitops.core.images.manifest import OCI_MANIFEST, Manifest, digest_of, read_manifest
 from gitops.core.images.name import ImageName, is_digest, is_tag
 from gitops.core.images.untagged import EMPTY, untagged_from, untagged_manifest
@@ -24,6 +23,14 @@ from gitops.errors import Conflict, Denied, GitopsError, NotFound, Unavailable, 
 
 _DONE = (200, 202, 204)
 _ABSENT = f"sha256:{'0' * 63}1"
+
+
+def how_to_delete(name: ImageName) -> str:
+    """Return the way out where a registry deletes nothing by the protocol (it says 405)."""
+    return (
+        "it is switched off there: in docker-registry `storage: {delete: {enabled: true}}`, "
+        "elsewhere in its settings"
+    )
 
 
 class Way(Protocol):

@@ -28,7 +28,7 @@ def notify(
     from gitops.actions.notify import notify as run
     from gitops.cli.render.notify import print_told
     from gitops.server.settings import channels_of, read_settings
-    from gitops.wiring.notifications import open_notifier
+    from gitops.wiring.service import open_notifier
 
     file = read_settings(settings) if settings is not None else None
     page = file.get("publicUrl") if file is not None and "publicUrl" in file.texts else None

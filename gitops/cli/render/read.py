@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from gitops.cli.render.proofs import built_from, proof_lines
 from gitops.cli.render.terminal import (
     aside,
     columns,
@@ -20,6 +19,7 @@ from gitops.cli.render.terminal import (
     screen_width,
 )
 from gitops.cli.render.text import print_json
+from gitops.core.git.proof import Proof
 from gitops.core.kustomization.image import ImageValue, describe_value
 from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.bots import maker_of
@@ -313,3 +313,17 @@ def _made(entry: Difference) -> tuple[str, str, str]:
 
 def _side(value: ImageValue | None) -> str:
     return "(not there)" if value is None else describe_value(value)
+
+
+def built_from(proofs: Sequence[Proof]) -> str:
+    """Return what stands behind the images of a release: each commit once; "" for nothing."""
+    told = dict.fromkeys(f"{proof.short} ({proof.how})" for proof in proofs)
+    return f"  [built from {', '.join(told)}]" if told else ""
+
+
+def proof_lines(proofs: Sequence[Proof]) -> list[str]:
+    """Return a line for each image."""
+    return [
+        f"{proof.image} was built from {proof.source}@{proof.short} ({proof.how})"
+        for proof in proofs
+    ]

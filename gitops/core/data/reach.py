@@ -6,9 +6,11 @@ hand for whoever runs there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import cast
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from gitops.core.data.classes import Match, addresses_in, plain_host, plain_secret
@@ -22,7 +24,6 @@ from gitops.core.data.manifests import (
     along,
     strings,
 )
-from gitops.core.data.outside import outside_secrets
 from gitops.core.data.settings import (
     Setting,
     arguments,
@@ -36,7 +37,7 @@ from gitops.core.data.settings import (
 )
 from gitops.core.environments.environment import Database
 from gitops.core.text.plain import one_line
-from gitops.core.unstructured import table, text
+from gitops.core.unstructured import items, table, text
 
 # They say where nobody may go, or may: they lead nowhere.
 _FENCES = ("NetworkPolicy", "CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy")
@@ -282,3 +283,60 @@ def _is_secret(one: BuiltObject) -> bool:
 def _at(told: DataFinding, setting: Setting) -> DataFinding:
     """Return the finding with the setting's own name as the field, and its value to look for."""
     return replace(told, field=setting.name, needles=(*told.needles, setting.value, setting.name))
+
+
+_MOST = 2000  # outside secrets of one object
+_IN_TEXT = re.compile(
+    r"(?m)^[ \t-]*(?:secretPath|objectName|path|secretKey|key)[ \t]*:[ \t]*"
+    r"[\"']?([^\s\"',}]{1,300})"
+)
+
+
+class OutsideSecret(Struct, frozen=True):
+    """One secret kept elsewhere.
+
+    Attributes:
+        store: `STORE/KEY`.
+        makes: the name of the Secret that it becomes, "" for none.
+    """
+
+    path: Path
+    store: str
+    makes: str
+
+
+def outside_secrets(one: BuiltObject) -> Iterator[OutsideSecret]:
+    """Yield the outside secrets that an object fetches."""
+    if one.kind == "ExternalSecret":
+        yield from _external(one, ("spec",))
+    elif one.kind == "ClusterExternalSecret":
+        yield from _external(one, ("spec", "externalSecretSpec"))
+    elif one.kind == "SecretProviderClass":
+        yield from _provided(one)
+    elif one.kind in ("VaultStaticSecret", "VaultDynamicSecret"):
+        makes = text(one.value, "spec", "destination", "name")
+        key = f"{text(one.value, 'spec', 'mount')}/{text(one.value, 'spec', 'path')}"
+        yield OutsideSecret(("spec", "path"), key, makes)
+
+
+def _external(one: BuiltObject, at: tuple[str, ...]) -> Iterator[OutsideSecret]:
+    spec = table(one.value, *at)
+    makes = text(spec, "target", "name") or one.name
+    for key in ("data", "dataFrom"):
+        for index, row in enumerate(items(spec, key)[:_MOST]):
+            store = text(row, "sourceRef", "storeRef", "name")
+            store = store or text(spec, "secretStoreRef", "name")
+            for inner in (("remoteRef", "key"), ("extract", "key"), ("find", "path")):
+                wanted = text(row, *inner)
+                if wanted:
+                    path = (*at, key, index, *inner)
+                    yield OutsideSecret(path, f"{store}/{wanted.lstrip('/')}", makes)
+
+
+def _provided(one: BuiltObject) -> Iterator[OutsideSecret]:
+    provider = text(one.value, "spec", "provider")
+    made = [text(row, "secretName") for row in items(one.value, "spec", "secretObjects")]
+    makes = next((name for name in made if name), "")
+    for path, value in strings(table(one.value, "spec", "parameters"), ("spec", "parameters")):
+        for found in _IN_TEXT.findall(value)[:_MOST]:
+            yield OutsideSecret(path, f"{provider}/{found.lstrip('/')}", makes)

@@ -8,6 +8,7 @@ stands as code only (`core.text.markdown`).
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
@@ -15,7 +16,7 @@ from msgspec import Struct
 
 from gitops.core.environments.environment import Overlay
 from gitops.core.forges.web_links import commit_page, compare_page
-from gitops.core.git.message import reason_of, subject, trailers
+from gitops.core.git.message import reason_of, subject, told_labels, trailers
 from gitops.core.git.revision import parse_revision
 from gitops.core.kustomization.image import ImageChange, ImageValue, describe_value
 from gitops.core.ledger.verdicts import Aspect, CountedVerdict, standing_of
@@ -281,3 +282,52 @@ def _time(moment: datetime | None) -> str:
     if moment is None:
         return "an unknown date"
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def render_pull_requests(reviews: Sequence[Review], name: str) -> PullRequestText:
+    """Return what the pull request of one head says of all overlays that it is about.
+
+    Args:
+        name: what a person types for all of them: an environment, a group, `APP/GROUP`.
+    """
+    first = reviews[0]
+    if len(reviews) == 1:
+        return render_pull_request(first)
+    said = trailers(first.message)
+    action = said.get("Gitops-Action", ("deploy",))[-1]
+    labels = told_labels([review.overlay.label for review in reviews])
+    where = f"{'of' if action == 'rollback' else 'for'} {code(labels)}"
+    parts = [f"**{kind_told(action)}** {where}, {opened(first)}"]
+    reason = reason_of(first.message)
+    if reason is not None:
+        parts.append(f"Reason: {code(reason)}")
+    rows = [
+        (
+            code(review.overlay.label),
+            code(row.change.image),
+            shown_value(row.change.before),
+            shown_value(row.change.after),
+        )
+        for review in reviews
+        for row in review.rows
+    ]
+    parts.append(table(("overlay", "image", "old", "new"), fitting(rows)))
+    # One line for what is the same of many.
+    about: dict[str, list[str]] = {}
+    for review in reviews:
+        for text in details_of(review, action):
+            about.setdefault(text, []).append(review.overlay.label)
+    lines = [f"{code(told_labels(some))}: {text}" for text, some in about.items()]
+    parts += titled("Before it goes in", lines)
+    overrides = said.get("Gitops-Override", ())
+    parts += titled("Passed over", [code(text) for text in overrides])
+    warnings = dict.fromkeys(text for review in reviews for text in review.warnings)
+    parts += titled("Warnings", [code(text) for text in warnings])
+    back = code(shlex.join(["gitops", "rollback", name]))
+    parts.append(f"**Way back**: {back} takes each to its last stable release.")
+    parts.append("To merge exactly this:")
+    approve = shlex.join(["gitops", "approve", name, "--head", first.head])
+    parts.append(code_block([approve], "sh"))
+    listed = [f"{key}: {value}" for key, values in said.items() for value in values]
+    parts.append(code_block(listed[:_LISTED]))
+    return PullRequestText(subject(first.message)[:LONGEST_TITLE], "\n\n".join(parts))

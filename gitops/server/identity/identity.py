@@ -233,7 +233,7 @@ def _service(settings: IdentitySettings) -> SignInService | None:
     way = settings.sign_in
     if way is None:
         return None
-    from gitops.wiring.signin import open_github, open_id_provider
+    from gitops.wiring.service import open_github, open_id_provider
 
     if way.kind == "github":
         return open_github(way.where, way.client, by_email=way.user == "email")
@@ -242,7 +242,7 @@ def _service(settings: IdentitySettings) -> SignInService | None:
 
 
 def _cookies(settings: IdentitySettings, now: Callable[[], float]) -> Cookies:
-    from gitops.wiring.signin import open_seal
+    from gitops.wiring.service import open_seal
 
     return Cookies(open_seal(settings.keys or (os.urandom(32),)), settings.lifetime, now)
 
@@ -252,7 +252,7 @@ def _machines(
 ) -> Machines | None:
     if not settings.issuers and not settings.tokens:
         return None
-    from gitops.wiring.signin import open_issuers
+    from gitops.wiring.service import open_issuers
 
     asked = open_issuers({one.url: one.keys for one in settings.issuers if one.keys is not None})
     return Machines(settings.issuers, settings.tokens, asked, policy, now)

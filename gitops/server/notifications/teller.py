@@ -182,6 +182,6 @@ class _InTurn:
 
 
 def _opened(channels: Mapping[str, Sequence[str]]) -> Notifier:
-    from gitops.wiring.notifications import open_notifier
+    from gitops.wiring.service import open_notifier
 
     return open_notifier(channels)

@@ -158,7 +158,7 @@ def turn_of(settings: ServerSettings, gained: Callable[[], None]) -> TellingTurn
 
     Who has no channels has nobody to tell, and keeps off the lease.
     """
-    from gitops.wiring.lease import open_lease
+    from gitops.wiring.service import open_lease
 
     file = settings.file
     rows = file.keys.get("lease") if file is not None else None

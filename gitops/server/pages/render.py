@@ -18,14 +18,16 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from gitops.core.environments.environment import Environment as Row
+from gitops.core.environments.environment import Overlay
 from gitops.core.environments.freeze import FreezeHit, closed
 from gitops.core.kustomization.image import ImageValue, describe_value
+from gitops.core.text.page_links import overlay_path
 from gitops.core.text.plain import timestamp
 from gitops.errors import GitopsError, NotFound
 from gitops.server.board.board import Board, BoardCell, BoardRow
 from gitops.server.failures import headers_of, status_of
 from gitops.server.identity.routes import path_to_sign_in
-from gitops.server.pages import addresses, words
+from gitops.server.pages import words
 from gitops.server.pages.language import COOKIE as LANGUAGE_COOKIE
 from gitops.server.pages.language import choose_language, translations
 from gitops.wiring import new_id
@@ -39,6 +41,40 @@ THEMES = ("auto", "light", "dark")
 
 
 _MOST_SILENT = 3  # clusters that a page names
+
+
+def _part(text: str) -> str:
+    return quote(text, safe="")
+
+
+def env_url(environment: str) -> str:
+    """Return the page of an environment."""
+    return overlay_path(environment, None)
+
+
+def app_url(app: str) -> str:
+    """Return the page of an app."""
+    return f"/a/{_part(app)}"
+
+
+def overlay_url(overlay: Overlay) -> str:
+    """Return the page of an overlay."""
+    return overlay_path(overlay.environment.name, overlay.app)
+
+
+def cell_url(cell: BoardCell) -> str:
+    """Return the page of a cell's overlay."""
+    return overlay_url(cell.known.overlay)
+
+
+def act_url(cell: BoardCell, verb: str) -> str:
+    """Return the page that previews an act."""
+    return f"{cell_url(cell)}/{verb}"
+
+
+def release_url(cell: BoardCell, commit: str) -> str:
+    """Return the page of a release."""
+    return f"{cell_url(cell)}/r/{_part(commit)}"
 
 
 class View(Struct, frozen=True):
@@ -71,12 +107,12 @@ class Pages:
             "short_image": words.short_image,
             "tone": lambda verdict: words.VERDICTS.get(verdict, ("unknown", ""))[0],
             "live_tone": lambda state: words.LIVE.get(state, ("unknown", ""))[0],
-            "cell_url": addresses.cell_url,
-            "env_url": addresses.env_url,
-            "app_url": addresses.app_url,
-            "overlay_url": addresses.overlay_url,
-            "act_url": addresses.act_url,
-            "release_url": addresses.release_url,
+            "cell_url": cell_url,
+            "env_url": env_url,
+            "app_url": app_url,
+            "overlay_url": overlay_url,
+            "act_url": act_url,
+            "release_url": release_url,
             "proposed": proposed,
             "new_id": new_id,
         }

@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from typing import Final
 
@@ -29,7 +29,7 @@ from gitops.server.writer.order import Call, CallOrder, KeyReused, Outcome
 from gitops.server.writer.queue import CallQueue
 from gitops.server.writer.round import Round
 from gitops.server.writer.turn import Turn
-from gitops.wiring.kept import Door
+from gitops.wiring.kept import Door, open_door
 
 MOST_AT_ONCE: Final = 128  # commits in one push
 MOST_WAITING: Final = 1024
@@ -321,3 +321,48 @@ def _may_be_tried_again(call: Call) -> bool:
     """Say whether an answer was of the kind that the same call may change."""
     outcome = call.outcome
     return outcome is not None and isinstance(outcome.error, TryAgain)
+
+
+class Desk:
+    """The writer of one repository and branch, for all threads."""
+
+    def __init__(self, location: str, branch: str | None) -> None:
+        self._where = location, branch
+        self._lock = threading.Lock()
+        self._opened = ExitStack()
+        self._writer: Writer | None = None
+        self._closed = False
+
+    @property
+    def writer(self) -> Writer | None:
+        """The writer; None as long as nobody has written."""
+        return self._writer
+
+    def submit(self, order: CallOrder) -> Call:
+        """Take up a call; see `Writer.submit`. Raises what opening a repository does, too."""
+        return self._open().submit(order)
+
+    def find(self, name: str) -> Call | None:
+        """Return a call that runs, or was answered lately."""
+        return self._writer.find(name) if self._writer is not None else None
+
+    def look(self, order: CallOrder) -> Call:
+        """Look in Git for a call, by its id; see `Writer.look`."""
+        return self._open().look(order)
+
+    def close(self, seconds: float = 20.0) -> bool:
+        """Take nothing more, do what waits, and let go; False where something was left undone."""
+        with self._lock:
+            self._closed = True
+        done = self._writer.drain(seconds) if self._writer is not None else True
+        if done:
+            self._opened.close()
+        return done
+
+    def _open(self) -> Writer:
+        with self._lock:
+            if self._writer is None:
+                if self._closed:
+                    raise Unavailable("the server is about to stop", hint="send it again")
+                self._writer = Writer(self._opened.enter_context(open_door(*self._where)))
+            return self._writer

@@ -31,6 +31,7 @@ class Answers:
     """A connection that has an answer for each path, or an error."""
 
     name = "kind"
+    rights = ""
 
     def __init__(self, **answers: Any) -> None:
         self.answers = answers
@@ -51,6 +52,8 @@ class Answers:
 
     def _answer(self, path: str) -> Any:
         found = self.answers.get(path.rpartition("/")[2], {})
+        if isinstance(found, Denied):
+            found.hint = self.rights
         if isinstance(found, Exception):
             raise found
         return found

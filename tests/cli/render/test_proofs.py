@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gitops.cli.render.proofs import built_from, proof_lines
+from gitops.cli.render.read import built_from, proof_lines
 from gitops.core.git.proof import Proof, read_proof
 from gitops.documents.parts import proof_documents
 

@@ -6,19 +6,23 @@ trees and files (`--filter=tree:0`), and only as deep as the answer lies.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gitops import interrupts
+from gitops.adapters.gitrepo.archive.log_format import commit_time
 from gitops.adapters.gitrepo.command import messages
+from gitops.adapters.gitrepo.command.discovery import inspect
 from gitops.adapters.gitrepo.command.messages import AnswerKind
-from gitops.adapters.gitrepo.command.process import GitResult
+from gitops.adapters.gitrepo.command.process import OFFLINE, Git, GitResult
 from gitops.adapters.gitrepo.command.push import push_args, read_answer, settle
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.forges.named_hosts import is_here
+from gitops.core.text.plain import split_lines
 from gitops.ports import RefUpdate
 
 _DEPTHS = (50, 1000, 20_000, 2_147_483_647)  # the last one is Git's word for all of it
@@ -151,7 +155,6 @@ class _Source:
         return False
 
     def times(self, commits: frozenset[str]) -> dict[str, datetime]:
-        from gitops.adapters.gitrepo.remote.commit_times import read_times, times_in_folder
 
         if is_here(self._url) and "://" not in self._url:
             return times_in_folder(self._git, self._url, commits)
@@ -239,3 +242,26 @@ class _Source:
 
 class _NoBranch(Exception):
     """The source repository has no such branch."""
+
+
+def times_in_folder(git: Git, folder: str, commits: Collection[str]) -> dict[str, datetime]:
+    """Return when commits were made, as a clone of this machine knows; nobody is asked.
+
+    Those that a shallow clone does not have are left out. Raises what `inspect` raises.
+    """
+    git = Git(git.environ, folder=Path(folder), timeout=git.timeout, progress=git.progress)
+    location = inspect(git, Path(folder), folder)
+    listing = ("rev-list", "--timestamp", "--no-walk=unsorted", "--ignore-missing", "--stdin")
+    asked = "".join(f"{commit}\n" for commit in commits).encode()
+    return read_times(git, [f"--git-dir={location.git_dir}", *listing], asked)
+
+
+def read_times(git: Git, args: Sequence[str], feed: bytes | None = None) -> dict[str, datetime]:
+    """Run a `rev-list --timestamp`, and read its lines: seconds since 1970, and the commit."""
+    found: dict[str, datetime] = {}
+    for line in split_lines(git.run(args, feed=feed, extra=OFFLINE).text):
+        seconds, _, commit = line.partition(" ")
+        time = commit_time(seconds)
+        if time is not None:
+            found[commit] = time
+    return found

@@ -7,8 +7,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from gitops.adapters.gitrepo.local.marks import mark_of
-from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
+from gitops.adapters.gitrepo.local.worktree import CheckoutFiles, mark_of
 
 _GIT = ("git", "-c", "core.autocrlf=false", "-c", "user.name=A", "-c", "user.email=a@example.com")
 
