@@ -21,7 +21,6 @@ from gitops.core.kustomization.image import ImageChange, describe_change
 from gitops.core.text.plain import one_line
 
 LONGEST_SUBJECT = 200
-USUAL_SUBJECT = 72
 """Columns that forges and `git log --oneline` show of a subject."""
 
 SIGN_OFF = "Signed-off-by: {author}"

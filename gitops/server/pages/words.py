@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Literal
 
 Translate = Callable[[str], str]
-Plural = Callable[[str, str, int], str]
 Tone = Literal["ok", "warn", "bad", "unknown"]
 
 
