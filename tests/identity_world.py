@@ -15,8 +15,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from gitops.config.shapes import Value
-from gitops.core.environments.access import AccessRow, JobRow
 from gitops.core.environments.environment import Config, Environment
+from gitops.core.environments.rows import AccessRow, JobRow
 from gitops.errors import GitopsError
 from gitops.server.failures import status_of
 from gitops.server.identity.identity import IdentityDoor

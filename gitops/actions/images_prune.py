@@ -24,8 +24,8 @@ from gitops.actions.images.uses import (
     read_releases,
     require_pinned,
 )
-from gitops.core.environments.cleanup import CleanupRow
 from gitops.core.environments.image_rules import may_ask
+from gitops.core.environments.rows import CleanupRow
 from gitops.core.images.cleanup import (
     Branches,
     Fate,

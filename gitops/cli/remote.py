@@ -96,8 +96,7 @@ def _check(where: RepositoryOptions, follow: FollowOptions | None) -> None:
 def _call(path: str, body: Mapping[str, Any], budget: float) -> dict[str, Any]:
     from gitops import interrupts
     from gitops.cli.render.terminal import remark
-    from gitops.wiring import new_id
-    from gitops.wiring.server import open_server
+    from gitops.wiring import new_id, open_server
 
     interrupts.writes(name := new_id())
     with open_server(server() or "", lambda text: remark(f"… {text}")) as client:
@@ -130,7 +129,7 @@ def _print(document: dict[str, Any], output: str, *, audit: bool) -> int:
 
     report: WriteReport = read_report(document)
     if audit:
-        from gitops.cli.render.audit import print_audit
+        from gitops.cli.render.text import print_audit
 
         print_audit(report)
     if output == "json":

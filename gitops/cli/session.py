@@ -124,7 +124,7 @@ def finish(
     `audit`: and what passed policy.
     """
     if audit:
-        from gitops.cli.render.audit import print_audit
+        from gitops.cli.render.text import print_audit
 
         print_audit(report)
     if options is None or report.outcome == "planned":

@@ -21,8 +21,8 @@ from gitops.config.shapes import (
 )
 
 if TYPE_CHECKING:
-    from gitops.core.environments.access import AccessRow, Act, JobRow
     from gitops.core.environments.environment import Group
+    from gitops.core.environments.rows import AccessRow, Act, JobRow
 
 _ACTS = (
     *("deploy", "promote", "rollback", "undo", "hold"),
@@ -192,7 +192,7 @@ def make_access(
     rows: Sequence[Value], groups: Sequence[Group], order: Sequence[str]
 ) -> tuple[AccessRow, ...]:
     """Return the values of rows without problems, with groups written out in `order`."""
-    from gitops.core.environments.access import AccessRow
+    from gitops.core.environments.rows import AccessRow
 
     made = []
     for row in rows:
@@ -211,7 +211,7 @@ def make_access(
 
 def make_jobs(rows: Sequence[Value]) -> tuple[JobRow, ...]:
     """Return the values of rows without problems."""
-    from gitops.core.environments.access import JobRow
+    from gitops.core.environments.rows import JobRow
 
     return tuple(
         JobRow(

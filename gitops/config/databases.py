@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from gitops.config.shapes import Problems, Value, shown
-from gitops.core.environments.databases import DatabaseRow
 from gitops.core.environments.environment import Database
+from gitops.core.environments.rows import DatabaseRow
 
 _SIGNS = ("hosts", "secrets", "stores", "keys")
 

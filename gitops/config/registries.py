@@ -38,7 +38,7 @@ from gitops.core.environments.image_rules import SignerIdentity
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
-    from gitops.core.environments.cleanup import CleanupRow
+    from gitops.core.environments.rows import CleanupRow
 
 _HOST = r"[A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?(?::[1-9][0-9]{0,4})?"
 _PLATFORM = r"[a-z0-9]{1,20}/[a-z0-9_]{1,20}(?:/v[0-9]{1,2})?"
@@ -119,7 +119,7 @@ def check_cleanup(rows: Sequence[Value], problems: Problems) -> None:
 
 def make_cleanup(row: Value) -> CleanupRow:
     """Return the value of a row without problems."""
-    from gitops.core.environments.cleanup import CleanupRow
+    from gitops.core.environments.rows import CleanupRow
 
     return CleanupRow(
         images=row.list_texts("images"),

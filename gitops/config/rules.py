@@ -40,10 +40,10 @@ from gitops.core.environments.environment import (
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
-    from gitops.core.environments.databases import DatabaseRow
     from gitops.core.environments.environment import BranchRule, Group
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
+    from gitops.core.environments.rows import DatabaseRow
     from gitops.core.environments.tag_rules import TagRule
 
 _OF_SERVER = ("access", "jobs", "alerts", "notify")

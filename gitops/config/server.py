@@ -31,17 +31,15 @@ from gitops.config.shapes import (
     WholeNumber,
     shown,
 )
-from gitops.core.environments.alerts import AlertRow
+from gitops.core.environments.rows import AlertRow
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
-    from gitops.core.environments.access import AccessRow, JobRow
-    from gitops.core.environments.alerts import AlertRow
     from gitops.core.environments.environment import Group
-    from gitops.core.environments.notify import EventKind, NotifyRow
+    from gitops.core.environments.rows import AccessRow, AlertRow, EventKind, JobRow, NotifyRow
 
 _LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
-# Written out as in core/environments/notify.py, which only few calls load.
+# Written out as in core/environments/rows.py, which only few calls load.
 _EVENTS = (
     *("rollback", "hold", "proposal", "approved", "degraded"),
     *("recovered", "not-recovered", "alert"),
@@ -92,7 +90,7 @@ def make_notify(
     rows: Sequence[Value], groups: Sequence[Group], order: Sequence[str]
 ) -> tuple[NotifyRow, ...]:
     """Return the values of rows without problems, with groups written out in `order`."""
-    from gitops.core.environments.notify import NotifyRow
+    from gitops.core.environments.rows import NotifyRow
 
     made = []
     for row in rows:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from gitops import interrupts
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.offline import OfflineRepository
     from gitops.adapters.local.progress import Progress
     from gitops.adapters.registry.first_look import FirstLook
+    from gitops.adapters.server.client import ServerClient
     from gitops.core.environments.environment import Config, ForgeSetting
     from gitops.core.text.counting import Count
     from gitops.ports import Clusters, GatedForge, NoForge, Renderer, Sources
@@ -352,3 +353,13 @@ def new_id() -> str:
     from gitops.core.git.commit import timed_id
 
     return timed_id(time.time(), os.urandom(10))
+
+
+def open_server(url: str, tell: Callable[[str], None]) -> ServerClient:
+    """Return what calls the server at `url`. Raises UsageError for what is no address.
+
+    `tell` is told when it does not answer, and is waited for.
+    """
+    from gitops.adapters.server.client import ServerClient, find_token
+
+    return ServerClient(url, partial(find_token, os.environ), os.environ, tell)

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from gitops.config import config_schema, load_config
-from gitops.core.environments.access import ACTS, AccessRow, JobRow
+from gitops.core.environments.rows import ACTS, AccessRow, JobRow
 from gitops.errors import ConfigError
 
 START = """\

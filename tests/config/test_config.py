@@ -23,7 +23,7 @@ from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Valu
 from gitops.core.environments.cron import parse_cron
 from gitops.core.environments.environment import Approvals, Config, Environment
 from gitops.core.environments.freeze import Freeze, Recurrence, Stretch
-from gitops.core.environments.notify import EventKind
+from gitops.core.environments.rows import EventKind
 from gitops.core.yamltext import compose_first
 from gitops.errors import ConfigError
 

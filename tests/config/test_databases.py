@@ -6,8 +6,8 @@ import pytest
 
 from gitops.config import load_config
 from gitops.core.audit.config_impact import bearing_changes
-from gitops.core.environments.databases import DatabaseRow
 from gitops.core.environments.environment import Config
+from gitops.core.environments.rows import DatabaseRow
 from gitops.errors import ConfigError
 
 HEAD = """\

@@ -9,9 +9,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from gitops.config import config_schema, load_config
-from gitops.core.environments.cleanup import CleanupRow
 from gitops.core.environments.environment import Provenance, RegistryRules
 from gitops.core.environments.image_rules import SignerIdentity
+from gitops.core.environments.rows import CleanupRow
 from gitops.errors import ConfigError
 
 TEXT = """\

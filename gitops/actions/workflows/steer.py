@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from gitops.actions.context.named import find_overlay
+from gitops.actions.context.policy_branch import open_tip
+from gitops.actions.context.session import Session
+from gitops.actions.context.view import view_of
+from gitops.actions.proposals.find import look
 from gitops.core.text.plain import timestamp
 from gitops.core.workflows.change import resumption, retried, shutdown
 from gitops.core.workflows.run import WorkflowRun, WorkflowStep, read_run
@@ -138,3 +143,24 @@ def _outputs(step: WorkflowStep, values: Mapping[str, str]) -> dict[str, str]:
             hint=" ".join(f"-p {name}=…" for name in lacking),
         )
     return {name: value for name, value in made.items() if value is not None}
+
+
+def require_approved(session: Session, step: WorkflowStep) -> None:
+    """Raise Refused while a proposal waits for the environment of a step.
+
+    Raises NotFound for an environment that `gitops.yaml` does not have.
+    """
+    tip = open_tip(session)
+    app = step.inputs.get(APP) or None
+    overlay = find_overlay(tip, step.inputs[ENVIRONMENT], app)
+    found = look(view_of(session, tip, overlay))
+    if found.present is None:
+        return
+    words = f"gitops approve {overlay.environment.name}"
+    if overlay.app:
+        words += f" --app {overlay.app}"
+    where = f" ({found.pull.url})" if found.pull is not None and found.pull.url else ""
+    raise Refused(
+        f"{step.name} stands for the approval of {overlay.label}, and its proposal waits{where}",
+        hint=f"{words}, then resume again; --refuse REASON ends the step instead",
+    )

@@ -7,6 +7,7 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
+from urllib.parse import quote
 
 from msgspec import Struct
 
@@ -158,3 +159,14 @@ def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
             if whole.strip():
                 yield whole
         parts += [rest] if rest else []
+
+
+def api_path(*parts: str) -> str:
+    """Return the path of an object, made of quoted parts, with a slash before each.
+
+    Raises NotFound for what no object is called, since a server may go up a path for it.
+    """
+    for part in parts:
+        if part in ("", ".", ".."):
+            raise NotFound(f"{part!r} is no name in Kubernetes")
+    return "".join(f"/{quote(part, safe='')}" for part in parts)

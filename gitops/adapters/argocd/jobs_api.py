@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from gitops.adapters.argocd.api_path import api_path
+from gitops.adapters.argocd.collection import api_path
 from gitops.adapters.argocd.connection import Connection
 from gitops.core.text.plain import one_line
 from gitops.core.unstructured import newest_first, table, tables, text

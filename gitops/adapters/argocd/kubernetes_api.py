@@ -11,8 +11,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from gitops.adapters.argocd.api_path import api_path
-from gitops.adapters.argocd.collection import Collection, KubernetesCollection
+from gitops.adapters.argocd.collection import Collection, KubernetesCollection, api_path
 from gitops.adapters.argocd.connection import Connection, ListAgain
 from gitops.adapters.argocd.watches import Watcher
 from gitops.core.argocd.application import (

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from gitops.adapters.argocd.api_path import api_path
+from gitops.adapters.argocd.collection import api_path
 from gitops.adapters.argocd.connection import Connection
 from gitops.core.unstructured import table, text
 from gitops.errors import Conflict, NotFound

@@ -13,12 +13,12 @@ from typing import Any
 
 from msgspec import Struct
 
-from gitops.adapters.argocd.api_path import api_path
 from gitops.adapters.argocd.collection import (
     Collection,
     CollectionChange,
     CollectionPage,
     ObjectKey,
+    api_path,
 )
 from gitops.adapters.argocd.connection import ListAgain
 from gitops.adapters.argocd.server_http import ServerConnection

@@ -9,8 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from gitops.adapters.argocd.api_path import api_path
-from gitops.adapters.argocd.collection import KubernetesCollection
+from gitops.adapters.argocd.collection import KubernetesCollection, api_path
 from gitops.adapters.argocd.connection import Connection, KubernetesQuery
 from gitops.core.unstructured import newest_first, table, text
 from gitops.core.workflows.change import API

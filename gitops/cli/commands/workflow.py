@@ -260,7 +260,7 @@ def resume(
     A step that stands for the approval of an environment goes on once nothing waits there any more:
     `gitops approve` is what approves.
     """
-    from gitops.actions.workflows.approval import require_approved
+    from gitops.actions.workflows.steer import require_approved
     from gitops.actions.workflows.steer import resume as resume_it
     from gitops.actions.workflows.submit import read_parameters
     from gitops.cli.render.workflows import print_run

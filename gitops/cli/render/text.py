@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from gitops.core.report import (
     WriteReport,
 )
 from gitops.core.text.plain import split_lines
+from gitops.documents.parts import audit_entries
 from gitops.errors import GitopsError
 
 if TYPE_CHECKING:
@@ -226,3 +228,18 @@ def print_cut(report: CutReport, output: str) -> int:
     }
     line(paint(words[report.outcome], "bold", sys.stdout))
     return 0
+
+
+def print_audit(report: WriteReport) -> None:
+    """Print it as one line of JSON on standard error; nothing where nothing was passed."""
+    if not report.audit:
+        return
+    document = {
+        "audit": audit_entries(report),
+        "action": report.action,
+        "outcome": report.outcome,
+        "repository": report.repository,
+        "branch": report.branch,
+        "commit": report.commit,
+    }
+    print(json.dumps(document), file=sys.stderr)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from gitops.core.environments.access import STATIC, JobRow
+from gitops.core.environments.rows import STATIC, JobRow
 
 _PINS = {"github": "repository_id", "gitlab": "project_id", "kubernetes": "sub"}
 """What names one project (a service account) for ever: names can be given to somebody else."""

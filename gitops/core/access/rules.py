@@ -7,8 +7,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gitops.core.environments.access import AccessRow
 from gitops.core.environments.branch_patterns import match_branch
+from gitops.core.environments.rows import AccessRow
 
 Ground = Literal["row", "nobody", "others", "app", "images", "own", "stranger"]
 _WORDS = {

@@ -14,8 +14,8 @@ from typing import Literal
 from msgspec import Struct
 
 from gitops.core.alerts.alert import Alert
-from gitops.core.environments.alerts import AlertRow
 from gitops.core.environments.environment import OnAlert
+from gitops.core.environments.rows import AlertRow
 from gitops.core.text.plain import count, short_age
 
 CLUSTER_ROW = AlertRow("what the cluster says", {})

@@ -12,8 +12,8 @@ from urllib.parse import unquote
 
 from msgspec import Struct
 
-from gitops.core.environments.databases import DatabaseRow
 from gitops.core.environments.environment import Database
+from gitops.core.environments.rows import DatabaseRow
 from gitops.core.text.wildcards import glob
 
 _HOST = r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]*[A-Za-z0-9_])?"

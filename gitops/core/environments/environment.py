@@ -14,13 +14,16 @@ from gitops.core.environments.image_rules import Provenance as Provenance
 from gitops.core.environments.image_rules import RegistryRules as RegistryRules
 
 if TYPE_CHECKING:
-    from gitops.core.environments.access import AccessRow, JobRow
-    from gitops.core.environments.alerts import AlertRow
-    from gitops.core.environments.cleanup import CleanupRow
-    from gitops.core.environments.databases import DatabaseRow
     from gitops.core.environments.follower import Also
     from gitops.core.environments.freeze import Freeze
-    from gitops.core.environments.notify import NotifyRow
+    from gitops.core.environments.rows import (
+        AccessRow,
+        AlertRow,
+        CleanupRow,
+        DatabaseRow,
+        JobRow,
+        NotifyRow,
+    )
     from gitops.core.environments.tag_rules import TagRule
 
 CONFIG_PATH = "gitops.yaml"

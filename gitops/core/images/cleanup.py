@@ -12,8 +12,8 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gitops.core.environments.cleanup import CleanupRow
 from gitops.core.environments.environment import match_branch
+from gitops.core.environments.rows import CleanupRow
 from gitops.core.images.convention import read_tag, slug_of
 from gitops.core.images.name import ImageName
 from gitops.core.text.plain import exact_duration

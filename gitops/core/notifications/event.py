@@ -7,7 +7,7 @@ from datetime import datetime
 
 from msgspec import Struct
 
-from gitops.core.environments.notify import EventKind, NotifyRow
+from gitops.core.environments.rows import EventKind, NotifyRow
 from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import reason_of, subject, trailers
 from gitops.core.text.plain import one_line

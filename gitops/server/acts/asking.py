@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -14,10 +16,9 @@ from gitops.errors import Denied, GitopsError, NotFound, TryAgain, UsageError
 from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.requests import DeployBody, Run
 from gitops.server.acts.rights import acts_of, by_right, check_named
-from gitops.server.identity.person import Person
+from gitops.server.identity.person import Person, Unproved
 from gitops.server.identity.rights import wants_fresh
-from gitops.server.identity.unproved import Unproved
-from gitops.server.writer.order import LOOK, Call, CallOrder
+from gitops.server.writer.order import LOOK, Call, CallOrder, Outcome
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
@@ -136,3 +137,17 @@ async def find_call(
         return call, True
     order = CallOrder(name, LOOK, "", unknown, caller=require_person(request).id)
     return await service.workers.run(service.desk.look, order), False
+
+
+async def wait_for(call: Call, seconds: float) -> Outcome | None:
+    """Wait for a call on the event loop, at most so long; None where it goes on."""
+    done, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def tell() -> None:
+        with suppress(RuntimeError):  # the loop is over: nobody waits any more
+            loop.call_soon_threadsafe(done.set)
+
+    call.when_done(tell)
+    with suppress(TimeoutError):
+        await asyncio.wait_for(done.wait(), seconds)
+    return call.outcome

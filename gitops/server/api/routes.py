@@ -20,10 +20,16 @@ from gitops.documents.reports import (
     write_document,
 )
 from gitops.errors import Denied, NotFound, UsageError
-from gitops.server.acts.asking import check_acts, find_call, id_of, require_person, take_up
+from gitops.server.acts.asking import (
+    check_acts,
+    find_call,
+    id_of,
+    require_person,
+    take_up,
+    wait_for,
+)
 from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.requests import BODIES
-from gitops.server.acts.waiting import wait_for
 from gitops.server.api.bodies import number_of, read_body
 from gitops.server.api.openapi import description
 from gitops.server.failures import failed, json_answer

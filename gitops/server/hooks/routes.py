@@ -14,7 +14,7 @@ from gitops.documents.alerts import alert_document
 from gitops.errors import Denied, GitopsError, NotFound, UsageError
 from gitops.server.failures import failed
 from gitops.server.hooks.proofs import is_proved
-from gitops.server.identity.unproved import Unproved
+from gitops.server.identity.person import Unproved
 from gitops.server.settings import HookRow, hooks_of
 
 if TYPE_CHECKING:

@@ -9,9 +9,8 @@ from ipaddress import IPv6Address, ip_address
 
 from gitops.core.environments.environment import Config
 from gitops.core.text.plain import one_line
-from gitops.server.identity.person import RESERVED, Person
+from gitops.server.identity.person import RESERVED, Person, Unproved
 from gitops.server.identity.settings import ArgoCdWay, Network, ProxyWay
-from gitops.server.identity.unproved import Unproved
 
 ARGO_CD_SECRET = "x-gitops-proof"  # noqa: S105 - the name of a header
 _LONGEST = 200  # characters of a name

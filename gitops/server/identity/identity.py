@@ -15,10 +15,9 @@ from gitops.errors import Denied, TryAgain, Unavailable
 from gitops.server.identity.cookies import Cookies
 from gitops.server.identity.headers import ARGO_CD_SECRET, by_argocd, by_proxy
 from gitops.server.identity.machines import Machines
-from gitops.server.identity.person import RESERVED, Person
+from gitops.server.identity.person import RESERVED, Person, Unproved
 from gitops.server.identity.rights import wants_fresh
 from gitops.server.identity.settings import IdentitySettings
-from gitops.server.identity.unproved import Unproved
 
 if TYPE_CHECKING:
     from gitops.ports.sign_in import Account, SignInService

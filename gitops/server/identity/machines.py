@@ -11,13 +11,12 @@ from collections.abc import Callable, Sequence
 from msgspec.structs import replace
 
 from gitops.core.access.jobs import branch_of, commit_of, find_jobs, ref_of
-from gitops.core.environments.access import STATIC, JobRow
 from gitops.core.environments.environment import Config
+from gitops.core.environments.rows import STATIC, JobRow
 from gitops.errors import Denied
 from gitops.ports.sign_in import TokenIssuers
-from gitops.server.identity.person import Person, Via
+from gitops.server.identity.person import Person, Unproved, Via
 from gitops.server.identity.settings import Issuer, StaticToken
-from gitops.server.identity.unproved import Unproved
 
 LONGEST = 16_384  # characters of a token
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from gitops.errors import GitopsError
-from gitops.server.identity.unproved import Unproved
+from gitops.server.identity.person import Unproved
 
 if TYPE_CHECKING:
     from gitops.server.identity.identity import IdentityDoor

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from gitops.core.git.commit import Identity
 from gitops.core.text.plain import one_line
+from gitops.errors import Denied
 
 Via = Literal["loopback", "oidc", "github", "proxy", "argocd", "job", "token", "registry"]
 
@@ -63,3 +64,9 @@ class Person(Struct, frozen=True):
         """Addresses that an author who is this person may have, in small letters."""
         found = (self.email, self.claimed, self.id.partition(":")[2])
         return frozenset(one.casefold() for one in found if "@" in one)
+
+
+class Unproved(Denied):
+    """It is not known who asks; signing in is the way out."""
+
+    http_status = 401

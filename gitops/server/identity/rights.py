@@ -7,8 +7,7 @@ from collections.abc import Collection, Iterable
 from gitops.core.access.rules import Decision, decide
 from gitops.core.environments.environment import Config, Environment, asks_for_approval, label_of
 from gitops.errors import Denied
-from gitops.server.identity.person import Person
-from gitops.server.identity.unproved import Unproved
+from gitops.server.identity.person import Person, Unproved
 
 WHOLE = ("hold", "resume", "close", "qa")
 """Acts that are about all images of an overlay."""

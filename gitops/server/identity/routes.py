@@ -18,7 +18,7 @@ from starlette.routing import BaseRoute, Route
 from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, NotFound
 from gitops.server.identity.cookies import SESSION, SIGN_IN, forgotten
-from gitops.server.identity.unproved import Unproved
+from gitops.server.identity.person import Unproved
 
 if TYPE_CHECKING:
     from gitops.server.identity.identity import IdentityDoor

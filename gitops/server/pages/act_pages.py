@@ -24,11 +24,11 @@ from gitops.server.acts.asking import (
     notes_on,
     require_person,
     take_up,
+    wait_for,
 )
 from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.preview import ActPreview, as_seen, preview
 from gitops.server.acts.requests import BODIES, Body
-from gitops.server.acts.waiting import wait_for
 from gitops.server.failures import headers_of, status_of
 from gitops.server.forms import read_form
 from gitops.server.identity.person import Person

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gitops.core.access.jobs import branch_of, explain_claims, find_jobs
-from gitops.core.environments.access import JobRow
+from gitops.core.environments.rows import JobRow
 
 ROW = JobRow("shop-ci", "github", (("ref", "refs/heads/main"), ("repository_id", "74")))
 SAYS = {"repository_id": "74", "ref": "refs/heads/main", "event_name": "push", "sub": "whatever"}

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gitops.core.access.rules import decide, names_in
-from gitops.core.environments.access import ACTS, AccessRow
+from gitops.core.environments.rows import ACTS, AccessRow
 
 ANA = ("user:ana@example.com", "group:shop:oncall")
 ROWS = (

@@ -21,7 +21,7 @@ from gitops.core.alerts.rule import (
     place_of,
     untimely,
 )
-from gitops.core.environments.alerts import AlertRow
+from gitops.core.environments.rows import AlertRow
 
 NOW = datetime(2026, 11, 29, 3, 0, tzinfo=UTC)
 BUDGET = AlertRow("budget", {"alertname": "Burn"}, environment_label="env", app_label="service")

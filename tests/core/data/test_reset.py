@@ -12,8 +12,8 @@ from gitops.core.data.manifests import read_manifests, read_typed
 from gitops.core.data.places import Places
 from gitops.core.data.reset import ResetJob, find_job, ready, with_component
 from gitops.core.data.rules import judge_overlay
-from gitops.core.environments.databases import DatabaseRow
 from gitops.core.environments.environment import Environment
+from gitops.core.environments.rows import DatabaseRow
 from gitops.core.yamltext import compose_first
 from gitops.errors import ManifestError, Refused, UsageError
 

@@ -15,8 +15,8 @@ from gitops.core.data.rules import (
     settle,
     strange_namespaces,
 )
-from gitops.core.environments.databases import DatabaseRow
 from gitops.core.environments.environment import Config, Database, Environment
+from gitops.core.environments.rows import DatabaseRow
 from gitops.core.text.wildcards import glob
 from gitops.errors import ManifestError
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from gitops.core.environments.notify import NotifyRow
+from gitops.core.environments.rows import NotifyRow
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.notifications.event import Event, channels_of, events_of_commits
 from gitops.core.notifications.told import ToldMark, Undelivered, read_told

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from gitops.core.environments.access import JobRow
 from gitops.core.environments.environment import Config
+from gitops.core.environments.rows import JobRow
 from identity_world import URL, World
 from servers.openid import OpenIdServer
 

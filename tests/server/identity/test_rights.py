@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from gitops.core.environments.access import AccessRow
 from gitops.core.environments.environment import Config, Environment
+from gitops.core.environments.rows import AccessRow
 from gitops.errors import Denied, Unavailable
-from gitops.server.identity.person import Person
+from gitops.server.identity.person import Person, Unproved
 from gitops.server.identity.rights import may, require, wants_fresh
-from gitops.server.identity.unproved import Unproved
 from identity_world import PROD, ROW, World, come_back, sign_in_settings
 from servers.openid import OpenIdServer
 
