@@ -82,15 +82,12 @@ class Pipes:
         selector.close()
         return True
 
-    @property
-    def out(self) -> bytes:
-        """What it printed."""
-        return b"".join(self._parts)
+    def heard(self) -> tuple[bytes, bytes]:
+        """Return what it printed, and what it said on its standard error.
 
-    @property
-    def err(self) -> bytes:
-        """What it said on its standard error; of a long speech the beginning and the end."""
-        return self._said.text()
+        Of a long speech there it is the beginning and the end.
+        """
+        return b"".join(self._parts), self._said.text()
 
     def _open(self) -> selectors.BaseSelector:
         if self._selector is None:

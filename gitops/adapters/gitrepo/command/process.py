@@ -147,8 +147,10 @@ class RunningGit:
         except BaseException:
             self.stop()
             raise
-        said = self._git.scrub(self._pipes.err.decode("utf-8", "replace"))
-        return GitResult(self._child.returncode, self._pipes.out, said)
+        out, err = self._pipes.heard()
+        return GitResult(
+            self._child.returncode, out, self._git.scrub(err.decode("utf-8", "replace"))
+        )
 
     def stop(self) -> None:
         """End it and all that it started. Git gets a moment to remove its lock files."""

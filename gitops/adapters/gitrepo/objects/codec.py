@@ -187,8 +187,10 @@ class _Patch:
 
     def _replaced(self, old: str, tree: TreeContent) -> bytes | None:
         """Return the body where nothing but a few ids of a wide tree are new: no need to sort."""
+        if self._body_of is None or len(tree) < _WIDE:
+            return None
         before = self._read(old)
-        if self._body_of is None or len(tree) < _WIDE or before.keys() != tree.keys():
+        if before.keys() != tree.keys():
             return None
         body = self._body_of(old)
         for name, entry in tree.items():
