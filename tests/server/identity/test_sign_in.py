@@ -8,9 +8,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from gitops.core.environments.rows import AccessRow
 from starlette.testclient import TestClient
 
+from gitops.core.environments.rows import AccessRow
 from gitops.server.identity.cookies import SESSION, SIGN_IN
 from identity_world import World, come_back, sign_in_settings
 from servers.openid import OpenIdServer

@@ -50,30 +50,14 @@ class Fetch:
         self.talk = talk
         self.history = history
 
-    @property
-    def arrived(self) -> Arrived | None:
-        """What came over the connection of the call; None: git fetched."""
-        return self.running.arrived if isinstance(self.running, WireFetch) else None
+    def arrived(self) -> Arrived:
+        """Return what came over the wire; of a fetch by git what was overheard of its talk."""
+        if isinstance(self.running, WireFetch) and self.running.arrived is not None:
+            return self.running.arrived
+        return Arrived(self._overheard(), "", None, listed=True)
 
-    @property
-    def told(self) -> Mapping[str, str] | None:
-        """What the server said of the refs that were asked about; None: nothing."""
-        return self.arrived.refs if self.arrived is not None else None
-
-    @property
-    def came(self) -> frozenset[str]:
-        """Commits of branches of our own that came along."""
-        return self.arrived.came if self.arrived is not None else frozenset()
-
-    @property
-    def listed(self) -> bool:
-        """The server was asked where the branch is."""
-        return self.arrived is None or self.arrived.listed
-
-    def named(self) -> str | None:
-        """Return the branch that the server said its HEAD is, None when it was not overheard."""
-        if self.arrived is not None:
-            return self.arrived.branch
+    def _overheard(self) -> str | None:
+        """Return the branch that the server said its HEAD is."""
         if self.talk is None:
             return None
         try:

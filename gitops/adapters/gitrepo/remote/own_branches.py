@@ -35,12 +35,6 @@ def lacks_ledger(verdict: PushVerdict) -> bool:
     return missing and f"refs/heads/{LEDGER_BRANCH}" in verdict.words
 
 
-def ledger_beside(store: Path) -> str:
-    """Return the ledger's commit, as it came with a tip into `store`; "" where none came."""
-    ref = store / _REF
-    return ref.read_text().strip() if ref.is_file() else ""
-
-
 class OwnBranches:
     """Which branches below `gitops/` there are, listed once where a call asks for many of them.
 
@@ -91,3 +85,16 @@ class OwnBranches:
                 return None
             self._refs = refs(f"refs/heads/{_PREFIX}*")
         return self._refs.get(f"refs/heads/{branch}", "")
+
+
+def beside(told: Mapping[str, str] | None, store: Path, *, lacks: bool) -> tuple[OwnBranches, str]:
+    """Return what is known of branches of our own after a fetch, and the ledger's commit.
+
+    Args:
+        told: what the server said of its refs; None: nothing.
+        lacks: the server has no ledger.
+    """
+    ref = store / _REF
+    lacks = lacks or not (told is None or BESIDE.keys() <= told.keys())
+    ledger = "" if lacks or not ref.is_file() else ref.read_text().strip()
+    return OwnBranches(told, ledger), ledger

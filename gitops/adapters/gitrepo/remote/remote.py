@@ -22,13 +22,8 @@ from gitops.adapters.gitrepo.remote.deepen import DeepeningHistory
 from gitops.adapters.gitrepo.remote.exchange import Exchange
 from gitops.adapters.gitrepo.remote.fetching import Fetch, Fetching
 from gitops.adapters.gitrepo.remote.line import Line
-from gitops.adapters.gitrepo.remote.own_branches import (
-    BESIDE,
-    OwnBranches,
-    is_own,
-    lacks_ledger,
-    ledger_beside,
-)
+from gitops.adapters.gitrepo.remote.own_branches import OwnBranches, beside, is_own, lacks_ledger
+from gitops.adapters.gitrepo.wire.order import Arrived
 from gitops.errors import Denied, NotFound, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
 from gitops.ports.repository import Start
@@ -141,31 +136,30 @@ class Remote:
         if branch is not None and known is not None and (not known or known in self._fetching.came):
             return self._tip_beside(branch, known)
         fetch = self._fetched(branch, known)
-        name = branch or fetch.named() or self._exchange.default_branch(self.store)
+        arrived = fetch.arrived()
+        name = branch or arrived.branch or self._exchange.default_branch(self.store)
         commit = self._resolve(fetch.ref)
         if self._past.begun:
             self.store.join()
         self._past.note(commit, name)
         self._fetching.whole[commit] = None
         if fetch.history or not is_own(name):
-            self._own = self._own_beside(fetch)
+            self._own = self._own_beside(arrived, history=fetch.history)
         # A cache that is in use is not made larger by history.
         if not (fetch.history and self._memory.filled):
-            default = branch is None and fetch.listed
+            default = branch is None and arrived.listed
             self._memory.fetched(self.store, name, commit, default=default)
         return BranchTip(name, commit)
 
-    def _own_beside(self, fetch: Fetch) -> OwnBranches:
+    def _own_beside(self, arrived: Arrived, *, history: bool) -> OwnBranches:
         """Return what is known of branches of our own after a fetch."""
-        told = fetch.told
-        self._fetching.came |= fetch.came
-        if not fetch.history:
+        told = arrived.refs
+        self._fetching.came |= arrived.came
+        if not history:
             return OwnBranches(told)
-        lacks = self._fetching.lacks_ledger or not (told is None or BESIDE.keys() <= told.keys())
-        ledger = "" if lacks else ledger_beside(self.store.path)
-        if ledger:
-            self._fetching.came.add(ledger)
-        return OwnBranches(told, ledger)
+        own, ledger = beside(told, self.store.path, lacks=self._fetching.lacks_ledger)
+        self._fetching.came.update([ledger] if ledger else ())
+        return own
 
     def gather_branches(self, branches: Collection[str]) -> None:
         """Fetch the newest commits of branches of our own in one request."""

@@ -72,6 +72,7 @@ class Arrived(Struct, frozen=True):
 
     Attributes:
         branch: None: what HEAD names was asked for, and nobody said what that is.
+        commit: the newest one; "" where git fetched it.
         refs: what was told of the prefixes; None: none were asked about.
         listed: the server was asked where things are.
         came: commits of those refs that came along.
