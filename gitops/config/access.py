@@ -117,7 +117,7 @@ def access_table(name: Text) -> Table:
                 required=True,
             ),
             "apps": Key(
-                ListOf(Text(_APP, lambda text: f"{shown(text)} is no app, with * or not"), least=1),
+                ListOf(Text(_APP, "is no app, with * or not"), least=1),
                 "Only these apps, and not the environment as a whole; * stands for anything.",
             ),
             "images": Key(
@@ -146,7 +146,7 @@ def job_table() -> Table:
             "claims": Key(
                 TextsOf(
                     _CLAIM,
-                    Text(_SAYS, lambda text: f"{shown(text)} is no value of a claim"),
+                    Text(_SAYS, "is no value of a claim"),
                     "claim",
                     'repository_id: "74"',
                     frozenset({"iss", "aud", "exp", "nbf", "iat", "jti"}),

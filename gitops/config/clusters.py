@@ -22,7 +22,7 @@ def cluster_table(name: Text) -> Table:
         {
             "environments": Key(ListOf(name, least=1), "Which; left out: all of them."),
             "context": Key(
-                Text(_CONTEXT, lambda text: f"{shown(text)} is no name of a kubeconfig context"),
+                Text(_CONTEXT, "is no name of a kubeconfig context"),
                 "The context of your kubeconfig; left out: the current one.",
             ),
             "namespace": Key(

@@ -35,54 +35,22 @@ from gitops.config.patterns import (
     VERSION,
     WORDS,
     ZONE,
-    explain_accepts,
-    explain_branch,
-    explain_branch_pattern,
-    explain_cron,
-    explain_database_host,
-    explain_duration,
-    explain_file,
-    explain_folders,
-    explain_forge_url,
-    explain_label,
-    explain_moment,
-    explain_name,
-    explain_overlay,
-    explain_repository,
-    explain_reviewer,
-    explain_secret_name,
-    explain_setting,
-    explain_store_key,
-    explain_subject,
-    explain_trailer,
-    explain_version,
-    explain_words,
-    explain_zone,
 )
 from gitops.config.registries import IMAGE_ROW, PINS, registry_keys
 from gitops.config.server_keys import server_keys
-from gitops.config.shapes import (
-    Key,
-    ListOf,
-    OneOf,
-    OneOrMore,
-    Table,
-    Text,
-    WholeNumber,
-    YesNo,
-)
+from gitops.config.shapes import Key, ListOf, OneOf, OneOrMore, Table, WholeNumber, YesNo
 
 ENVIRONMENT = Table(
     {
-        "name": Key(Text(NAME, explain_name), "What the commands call it.", required=True),
+        "name": Key(NAME, "What the commands call it.", required=True),
         "overlay": Key(
-            OneOrMore(Text(OVERLAY, explain_overlay)),
+            OneOrMore(OVERLAY),
             "Its Kustomize directory, from the root; {app} stands for every app's folder. Or a "
             "list of such with {app}, where apps lie in several places.",
             required=True,
         ),
         "accepts": Key(
-            ListOf(Text(ACCEPTS, explain_accepts)),
+            ListOf(ACCEPTS),
             "Source branches that may go there: * inside a path segment, ** across segments, "
             "{version} one segment.",
         ),
@@ -100,7 +68,7 @@ ENVIRONMENT = Table(
             OneOf("commit", "pull-request"), "How a rollback goes in.", default="commit"
         ),
         "after": Key(
-            ListOf(Text(NAME, explain_name)),
+            ListOf(NAME),
             "Earlier environments that must have, or have had, the same images: each of them.",
         ),
         "follow": Key(
@@ -109,7 +77,7 @@ ENVIRONMENT = Table(
             default="newest",
         ),
         "followBelow": Key(
-            Text(VERSION, explain_version),
+            VERSION,
             "Release branches of this version or a newer one are not followed: a bound for what "
             "a source repository may call its newest.",
         ),
@@ -127,7 +95,7 @@ ENVIRONMENT = Table(
             default="ask",
         ),
         "formerly": Key(
-            ListOf(Text(NAME, explain_name)),
+            ListOf(NAME),
             "Earlier names of the environment: its holds, verdicts and history count on.",
         ),
         "registry": Key(
@@ -138,7 +106,7 @@ ENVIRONMENT = Table(
         ),
         **PINS,
         "builds": Key(
-            ListOf(Text(FOLDERS, explain_folders)),
+            ListOf(FOLDERS),
             "Where Argo CD builds what is pinned here, with * and **; left out: where it is used.",
         ),
         "database": Key(OneOf("dummy", "real"), "What its applications talk to."),
@@ -152,10 +120,10 @@ ENVIRONMENT = Table(
             "Verdicts that the images must have in every environment of `after`.",
         ),
         "soak": Key(
-            Text(DURATION, explain_duration),
+            DURATION,
             "`gitops promote --eligible` takes only what has been stable in `after` for so long.",
         ),
-        "wait": Key(wait_table(Text(DURATION, explain_duration)), "How long `gitops wait` waits."),
+        "wait": Key(wait_table(DURATION), "How long `gitops wait` waits."),
         "approvals": Key(
             Table(
                 {
@@ -166,7 +134,7 @@ ENVIRONMENT = Table(
             "Who must agree to a proposal where there is no forge, or one that asks for nobody.",
         ),
         "branch": Key(
-            Text(BRANCH, explain_branch),
+            BRANCH,
             "A branch of its own, which its overlays and holds are on; left out: the top-level "
             "one. Policy is read from the top-level branch all the same.",
         ),
@@ -175,22 +143,18 @@ ENVIRONMENT = Table(
 
 FREEZE = Table(
     {
-        "name": Key(Text(WORDS, explain_words), "What messages call it.", required=True),
+        "name": Key(WORDS, "What messages call it.", required=True),
         "reason": Key(
-            Text(WORDS, explain_words),
+            WORDS,
             "Why; whoever is stopped by it reads it.",
             required=True,
         ),
-        "environments": Key(
-            ListOf(Text(NAME, explain_name), least=1), "Which; left out: all of them."
-        ),
-        "from": Key(Text(MOMENT, explain_moment), "The first day, or the moment it begins."),
-        "to": Key(Text(MOMENT, explain_moment), "The last day, or the moment it ends."),
-        "cron": Key(Text(CRON, explain_cron), "When it begins, again and again; with `duration`."),
-        "duration": Key(Text(DURATION, explain_duration), "How long it lasts; with `cron`."),
-        "timezone": Key(
-            Text(ZONE, explain_zone), "The IANA time zone of all of this.", default="UTC"
-        ),
+        "environments": Key(ListOf(NAME, least=1), "Which; left out: all of them."),
+        "from": Key(MOMENT, "The first day, or the moment it begins."),
+        "to": Key(MOMENT, "The last day, or the moment it ends."),
+        "cron": Key(CRON, "When it begins, again and again; with `duration`."),
+        "duration": Key(DURATION, "How long it lasts; with `cron`."),
+        "timezone": Key(ZONE, "The IANA time zone of all of this.", default="UTC"),
     }
 )
 
@@ -202,7 +166,7 @@ FORGE = Table(
             required=True,
         ),
         "url": Key(
-            Text(FORGE_URL, explain_forge_url),
+            FORGE_URL,
             "Its pages, on the host of the repository; left out: at the address of the remote.",
         ),
     }
@@ -210,9 +174,9 @@ FORGE = Table(
 
 PULL_REQUEST = Table(
     {
-        "labels": Key(ListOf(Text(LABEL, explain_label)), "Labels that every one of them gets."),
+        "labels": Key(ListOf(LABEL), "Labels that every one of them gets."),
         "reviewers": Key(
-            ListOf(Text(REVIEWER, explain_reviewer)),
+            ListOf(REVIEWER),
             "Who is asked to look: login names, team:NAME for a team.",
         ),
         "mergeMethod": Key(
@@ -229,7 +193,7 @@ _LEVELS = ("required", "advised")
 BRANCH_RULE = Table(
     {
         "match": Key(
-            Text(BRANCH_PATTERN, explain_branch_pattern),
+            BRANCH_PATTERN,
             "A branch, or a pattern: * inside a path segment, ** across segments.",
             required=True,
         ),
@@ -237,7 +201,7 @@ BRANCH_RULE = Table(
             OneOf(*_LEVELS), "Whether a status check must succeed; left out: it need not."
         ),
         "checks": Key(
-            ListOf(Text(WORDS, explain_words), least=1),
+            ListOf(WORDS, least=1),
             "The names of the status checks that are its tests; left out: any.",
         ),
         "approvals": Key(
@@ -255,12 +219,12 @@ BRANCH_RULE = Table(
 MESSAGE = Table(
     {
         "subject": Key(
-            Text(SUBJECT, explain_subject),
+            SUBJECT,
             "The first line, with {summary} where what was done stands; left out: that alone.",
             default="{summary}",
         ),
         "trailers": Key(
-            ListOf(Text(TRAILER, explain_trailer)),
+            ListOf(TRAILER),
             "Trailers that every commit gets as well; {author} is who writes it.",
         ),
     }
@@ -272,21 +236,21 @@ DATABASE = Table(
             OneOf("real", "dummy"), "What kind of data the databases hold.", required=True
         ),
         "hosts": Key(
-            ListOf(Text(DATABASE_HOST, explain_database_host), least=1),
+            ListOf(DATABASE_HOST, least=1),
             "Names and addresses of their servers, in small letters or not; * is any text. One "
             "without a dot counts only where an address stands.",
         ),
         "secrets": Key(
-            ListOf(Text(NAME_OF_SECRET, explain_secret_name), least=1),
+            ListOf(NAME_OF_SECRET, least=1),
             "Names of the Secrets that open them, and of the ExternalSecrets that make those.",
         ),
         "stores": Key(
-            ListOf(Text(STORE_KEY, explain_store_key), least=1),
+            ListOf(STORE_KEY, least=1),
             "STORE/KEY of secrets kept elsewhere, as ExternalSecrets and SecretProviderClasses "
             "name them.",
         ),
         "keys": Key(
-            ListOf(Text(SETTING, explain_setting), least=1),
+            ListOf(SETTING, least=1),
             "Settings that say that such a database is used: NAME, or NAME=VALUE.",
         ),
         "egress": Key(
@@ -303,7 +267,7 @@ ROOT = Table(
         "apiVersion": Key(OneOf("gitops/v1"), "The version of this format.", required=True),
         "kind": Key(OneOf("Config"), "What this file is.", required=True),
         "branch": Key(
-            Text(BRANCH, explain_branch),
+            BRANCH,
             "The branch that Argo CD follows and that policy is read from; left out: the default "
             "branch of the remote.",
         ),
@@ -311,39 +275,39 @@ ROOT = Table(
             ListOf(ENVIRONMENT, least=1), "The environments, in promotion order.", required=True
         ),
         "groups": Key(
-            ListOf(group_table(Text(NAME, explain_name))),
+            ListOf(group_table(NAME)),
             "Names for several environments; one stands wherever an environment may be named.",
         ),
         "ignore": Key(
-            ListOf(Text(FOLDERS, explain_folders)),
+            ListOf(FOLDERS),
             "Folders that {app} does not mean, with * and **: charts/**.",
         ),
         "images": Key(
             ListOf(IMAGE_ROW),
             "Where images are built from, what follows them, and which are deployed when pushed.",
         ),
-        **registry_keys(Text(ACCEPTS, explain_accepts), Text(DURATION, explain_duration)),
+        **registry_keys(ACCEPTS, DURATION),
         "forge": Key(FORGE, "Where pull requests are; left out: found from the remote."),
         "freeze": Key(
             ListOf(FREEZE), "Times at which nothing but a rollback goes to an environment."
         ),
         "clusters": Key(
-            ListOf(cluster_table(Text(NAME, explain_name))),
+            ListOf(cluster_table(NAME)),
             "Where environments run, so that their health can be asked for.",
         ),
-        **server_keys(Text(NAME, explain_name), Text(DURATION, explain_duration)),
+        **server_keys(NAME, DURATION),
         "databases": Key(
             ListOf(DATABASE),
             "How databases of each class are known; with it `gitops data check`, `validate` and "
             "`check` look at what every workload reaches.",
         ),
         "signers": Key(
-            Text(FILE, explain_file),
+            FILE,
             "An OpenSSH allowed-signers file on the branch; with it only ledger lines count that a "
             "commit added which one of its keys signed.",
         ),
         "repository": Key(
-            Text(REPOSITORY, explain_repository),
+            REPOSITORY,
             "What this repository is called where jobs carry each other's changes "
             "(`GITOPS_COMBINE_KEY`) and reach it by different addresses; left out: host and path. "
             "Different for each repository that shares the key.",

@@ -7,87 +7,54 @@ from __future__ import annotations
 
 import re
 
-from gitops.config.shapes import shown
+from gitops.config.shapes import Text, shown
 
 # The characters that no branch name and no path of ours may hold; U+0020 ends the control range.
 _CONTROL = r"\u0000-\u0020\u007f"
 _BRANCH_PART = rf"(?![-.])(?:(?!\.\.|@\{{|\.lock(?:/|$))[^/~^:?*\[\]\\{{}}{_CONTROL}])+(?<!\.)"
-BRANCH = rf"(?!refs/|gitops(?:/|$)|HEAD$|@$){_BRANCH_PART}(?:/{_BRANCH_PART})*"
-
+_BRANCH = rf"(?!refs/|gitops(?:/|$)|HEAD$|@$){_BRANCH_PART}(?:/{_BRANCH_PART})*"
 _PATTERN_PART = rf"(?:\{{version\}}|(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+)"
-ACCEPTS = rf"(?!refs/|[^{{]*\{{version\}}.*\{{version\}}){_PATTERN_PART}(?:/{_PATTERN_PART})*"
-
-BRANCH_PATTERN = (
+_ACCEPTS = rf"(?!refs/|[^{{]*\{{version\}}.*\{{version\}}){_PATTERN_PART}(?:/{_PATTERN_PART})*"
+_BRANCH_PATTERN = (
     rf"(?!refs/|gitops(?:/|$)|HEAD$|@$)(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+"
     rf"(?:/(?:(?!\*\*\*)[^/~^:?\[\]\\{{}}{_CONTROL}])+)*"
 )
-
 _PATH_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:ops)?(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
-OVERLAY = (
+_OVERLAY = (
     rf"\./?|(?![^{{]*\{{app\}}.*\{{app\}})(?:\./)*"
     rf"(?:{_PATH_PART}|\{{app\}})(?:/(?:{_PATH_PART}|\{{app\}}))*/?"
 )
-
-FOLDERS = rf"(?:\./)*(?:(?!\*\*\*){_PATH_PART})(?:/(?!\*\*\*){_PATH_PART})*/?"
-
-NAME = r"(?!(?:ledger|told)$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
-
-
+_FOLDERS = rf"(?:\./)*(?:(?!\*\*\*){_PATH_PART})(?:/(?!\*\*\*){_PATH_PART})*/?"
+_NAME = r"(?!(?:ledger|told)$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _FILE_PART = r"(?!\.{1,2}(?:/|$)|\.git(?:/|$))[^/\\{}\u0000-\u001f\u007f]+"
-FILE = rf"{_FILE_PART}(?:/{_FILE_PART})*"
-
-
-def explain_file(text: str) -> str:
-    """Say what is wrong with the path of a file."""
-    return f"{shown(text)} is not a file below the root, like .gitops/signers"
-
-
-DURATION = r"(?!0+[smhd]?$)[0-9]{1,7}[smhd]?"
-WORDS = r"(?=.*[^ ])[^\u0000-\u001f\u007f]{1,200}"
-MOMENT = (
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
+FILE = Text(
+    rf"{_FILE_PART}(?:/{_FILE_PART})*", "is not a file below the root, like .gitops/signers"
 )
-ZONE = r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*"
-CRON = r"[^ ]+(?: +[^ ]+){4}"
+DURATION = Text(r"(?!0+[smhd]?$)[0-9]{1,7}[smhd]?", "is no duration: 90s, 10m, 24h or 7d")
+WORDS = Text(
+    r"(?=.*[^ ])[^\u0000-\u001f\u007f]{1,200}",
+    "must be some words on one line, at most 200 characters",
+)
+MOMENT = Text(
+    (
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?(?:Z|[+-][0-9]{2}:[0-9]{2})?)?"
+    ),
+    "is neither a date nor a time: 2026-12-20, or 2026-12-20T18:00",
+)
+ZONE = Text(
+    r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*",
+    "is no time zone: an IANA name such as Asia/Seoul",
+)
+CRON = Text(
+    r"[^ ]+(?: +[^ ]+){4}",
+    'is no cron: five fields, minute hour day month weekday, as in "0 18 * * 1-5"',
+)
+VERSION = Text(
+    r"v?[0-9]{1,9}(?:\.[0-9]{1,9}){0,9}", "is no version: 100, 2.0 or 2026.11, in quotes"
+)
 
 
-VERSION = r"v?[0-9]{1,9}(?:\.[0-9]{1,9}){0,9}"
-
-
-def explain_version(text: str) -> str:
-    """Say what is wrong with a version."""
-    return f"{shown(text)} is no version: 100, 2.0 or 2026.11, in quotes"
-
-
-def explain_duration(text: str) -> str:
-    """Say what is wrong with a duration."""
-    return f"{shown(text)} is no duration: 90s, 10m, 24h or 7d"
-
-
-def explain_words(text: str) -> str:
-    """Say what is wrong with a name or a reason."""
-    return f"{shown(text)} must be some words on one line, at most 200 characters"
-
-
-def explain_moment(text: str) -> str:
-    """Say what is wrong with a date or a time."""
-    return f"{shown(text)} is neither a date nor a time: 2026-12-20, or 2026-12-20T18:00"
-
-
-def explain_zone(text: str) -> str:
-    """Say what is wrong with the name of a time zone."""
-    return f"{shown(text)} is no time zone: an IANA name such as Asia/Seoul"
-
-
-def explain_cron(text: str) -> str:
-    """Say what is wrong with cron fields."""
-    return (
-        f"{shown(text)} is no cron: five fields, minute hour day month weekday, "
-        'as in "0 18 * * 1-5"'
-    )
-
-
-def explain_name(text: str) -> str:
+def _explain_name(text: str) -> str:
     """Say what is wrong with an environment's name."""
     if text == "ledger":
         return "'ledger' is taken: gitops keeps its ledger on the branch gitops/ledger"
@@ -96,7 +63,10 @@ def explain_name(text: str) -> str:
     return f"{shown(text)} must be lower-case letters, digits and inner dashes, at most 63"
 
 
-def explain_branch(text: str) -> str:
+NAME = Text(_NAME, _explain_name)
+
+
+def _explain_branch(text: str) -> str:
     """Say what is wrong with the name of a branch."""
     if text.startswith("refs/heads/"):
         return f"write the short name, {shown(text.removeprefix('refs/heads/'))}"
@@ -105,14 +75,20 @@ def explain_branch(text: str) -> str:
     return f"{shown(text)} is not the name of a branch"
 
 
-def explain_branch_pattern(text: str) -> str:
+BRANCH = Text(_BRANCH, _explain_branch)
+
+
+def _explain_branch_pattern(text: str) -> str:
     """Say what is wrong with the name of a branch, or a pattern of names."""
     if "***" in text or set(text) & set("?[]{}"):
         return f"{shown(text)}: the wildcards are * and **, and no others"
-    return explain_branch(text)
+    return _explain_branch(text)
 
 
-def explain_accepts(text: str) -> str:
+BRANCH_PATTERN = Text(_BRANCH_PATTERN, _explain_branch_pattern)
+
+
+def _explain_accepts(text: str) -> str:
     """Say what is wrong with a source-branch pattern."""
     if text.startswith("refs/"):
         return f"write the short name, {shown(text.removeprefix('refs/heads/'))}"
@@ -124,6 +100,9 @@ def explain_accepts(text: str) -> str:
     if "***" in text:
         return f"{shown(text)}: the wildcards are *, ** and {{version}}; *** is not"
     return f"{shown(text)} matches no branch"
+
+
+ACCEPTS = Text(_ACCEPTS, _explain_accepts)
 
 
 def _explain_placeholders(text: str, known: str) -> str | None:
@@ -139,7 +118,7 @@ def _explain_placeholders(text: str, known: str) -> str | None:
     return None
 
 
-def explain_overlay(text: str) -> str:
+def _explain_overlay(text: str) -> str:
     """Say what is wrong with the path of an overlay."""
     parts = text.rstrip("/").split("/")
     if text.startswith("/"):
@@ -157,138 +136,127 @@ def explain_overlay(text: str) -> str:
     return f"{shown(text)} is not a directory below the root, like overlays/dev"
 
 
-SOURCE = (
+OVERLAY = Text(_OVERLAY, _explain_overlay)
+_SOURCE = (
     r"(?:(?:https?|ssh|git|file)://(?![^/]*:[^/@]*@)[^\s\u0000-\u0020\u007f]{1,400}"
     r"|[A-Za-z0-9._-]+@[A-Za-z0-9.-]+:[^\s\u0000-\u0020\u007f]{1,400})"
 )
-IMAGE = r"[^\s:@*=\u0000-\u0020\u007f]{1,255}"
+IMAGE = Text(
+    r"[^\s:@*=\u0000-\u0020\u007f]{1,255}",
+    "is not an image's name as it stands in `images:`, without a tag",
+)
 
 
-def explain_source(text: str) -> str:
+def _explain_source(text: str) -> str:
     """Say what is wrong with the URL of a source repository."""
     if re.match(r"[a-z+]+://[^/]*:[^/@]*@", text):
         return "holds a password: give it to Git's credential helper instead"
     return f"{shown(text)} is not the URL of a repository"
 
 
-def explain_image(text: str) -> str:
-    """Say what is wrong with the name of an image."""
-    return f"{shown(text)} is not an image's name as it stands in `images:`, without a tag"
-
-
+SOURCE = Text(_SOURCE, _explain_source)
 _PORT = r"(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5])"
 _HOST = rf"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{{0,252}}[A-Za-z0-9_])?(?::{_PORT})?"
-FORGE_URL = rf"https?://{_HOST}(?:/[A-Za-z0-9._~-]+)*/?"
+_FORGE_URL = rf"https?://{_HOST}(?:/[A-Za-z0-9._~-]+)*/?"
 
 
-def explain_forge_url(text: str) -> str:
+def _explain_forge_url(text: str) -> str:
     """Say what is wrong with the URL of a forge."""
     if re.match(r"[A-Za-z+]+://[^/]*@", text):
         return "holds a user or a password: tokens come from the environment"
     return f"{shown(text)} is not the address of a forge's pages, like https://git.example.com"
 
 
-REPOSITORY = r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}"
+FORGE_URL = Text(_FORGE_URL, _explain_forge_url)
+REPOSITORY = Text(
+    r"[A-Za-z0-9][A-Za-z0-9._/-]{0,199}",
+    "must be letters, digits and . _ / -, at most 200, like shop/manifests",
+)
+_SUBJECT = r"(?=.*\{summary\})[^\u0000-\u001f\u007f]{1,120}"
 
 
-def explain_repository(text: str) -> str:
-    """Say what is wrong with the name of the repository."""
-    return f"{shown(text)} must be letters, digits and . _ / -, at most 200, like shop/manifests"
-
-
-SUBJECT = r"(?=.*\{summary\})[^\u0000-\u001f\u007f]{1,120}"
-
-
-def explain_subject(text: str) -> str:
+def _explain_subject(text: str) -> str:
     """Say why `text` is no form of a subject."""
     if "{summary}" not in text:
         return f"{shown(text)} has no {{summary}} in it, where what was done stands"
     return f"{shown(text)} is not one line of at most 120 characters"
 
 
+SUBJECT = Text(_SUBJECT, _explain_subject)
 # Not one of those that gitops itself reads: a form must not speak for it.
-TRAILER = (
+_TRAILER = (
     r"(?!(?:[Gg][Ii][Tt][Oo][Pp][Ss]|[Ss][Oo][Uu][Rr][Cc][Ee]|[Aa][Rr][Gg][Oo][Cc][Dd])-)"
     r"[A-Za-z0-9][A-Za-z0-9-]{0,60}: [^\u0000-\u001f\u007f]{1,200}"
 )
 
 
-def explain_trailer(text: str) -> str:
+def _explain_trailer(text: str) -> str:
     """Say why `text` is no trailer."""
     if re.match(r"(?i)(?:gitops|source|argocd)-", text):
         return f"{shown(text)} is one that gitops itself writes"
     return f"{shown(text)} is no trailer, like `Signed-off-by: {{author}}`"
 
 
-LABEL = r"(?! )[^\u0000-\u001f\u007f,]{1,50}(?<! )"
-REVIEWER = r"(?:team:)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-])?"
+TRAILER = Text(_TRAILER, _explain_trailer)
+LABEL = Text(
+    r"(?! )[^\u0000-\u001f\u007f,]{1,50}(?<! )",
+    "is no label: at most 50 characters on one line, without a comma",
+)
+_REVIEWER = r"(?:team:)?[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_-])?"
 
 
-def explain_label(text: str) -> str:
-    """Say what is wrong with a label of pull requests."""
-    return f"{shown(text)} is no label: at most 50 characters on one line, without a comma"
-
-
-def explain_reviewer(text: str) -> str:
+def _explain_reviewer(text: str) -> str:
     """Say what is wrong with a reviewer of pull requests."""
     name = text.removeprefix("@")
-    if name != text and re.fullmatch(REVIEWER, name):
+    if name != text and re.fullmatch(_REVIEWER, name):
         return f"write the login name without @, {shown(name)}"
     return f"{shown(text)} is neither a login name nor team:NAME"
 
 
+REVIEWER = Text(_REVIEWER, _explain_reviewer)
 # `*` stands for any text; one pattern may not be nothing but wildcards.
-DATABASE_HOST = r"(?=.*[A-Za-z0-9])[A-Za-z0-9_*.:-]{1,253}"
-NAME_OF_SECRET = r"(?=.*[a-z0-9])[a-z0-9*.-]{1,253}"  # noqa: S105 - a pattern
-STORE_KEY = r"(?=.*[A-Za-z0-9])[^\u0000-\u0020\u007f]{1,300}"
-SETTING = r"(?=[^=]*[A-Za-z0-9])[A-Za-z0-9_.*-]{1,253}(?:=[^\u0000-\u001f\u007f]{1,300})?"
-
-
-def explain_database_host(text: str) -> str:
-    """Say what is wrong with a host of `databases:`."""
-    return f"{shown(text)} is no host: a name or an address, * for any text, no scheme and no port"
-
-
-def explain_secret_name(text: str) -> str:
-    """Say what is wrong with the name of a Secret."""
-    return f"{shown(text)} is no name of a Secret: lower-case letters, digits, - and .; * any text"
-
-
-def explain_store_key(text: str) -> str:
-    """Say what is wrong with the place of an outside secret."""
-    return f"{shown(text)} is no STORE/KEY of outside secrets, like vault/prod/*"
-
-
-def explain_setting(text: str) -> str:
-    """Say what is wrong with a setting of `databases:`."""
-    return f"{shown(text)} is no setting: NAME or NAME=VALUE, * for any text in the name"
-
-
-VALUE_KEY = r"[^\u0000-\u001f\u007f]{1,300}"
-VALUE_PATTERN = r"(?=.*\(\?P<value>)[^\u0000-\u001f\u007f]{1,200}"
+DATABASE_HOST = Text(
+    r"(?=.*[A-Za-z0-9])[A-Za-z0-9_*.:-]{1,253}",
+    "is no host: a name or an address, * for any text, no scheme and no port",
+)
+NAME_OF_SECRET = Text(
+    r"(?=.*[a-z0-9])[a-z0-9*.-]{1,253}",
+    "is no name of a Secret: lower-case letters, digits, - and .; * any text",
+)
+STORE_KEY = Text(
+    r"(?=.*[A-Za-z0-9])[^\u0000-\u0020\u007f]{1,300}",
+    "is no STORE/KEY of outside secrets, like vault/prod/*",
+)
+SETTING = Text(
+    r"(?=[^=]*[A-Za-z0-9])[A-Za-z0-9_.*-]{1,253}(?:=[^\u0000-\u001f\u007f]{1,300})?",
+    "is no setting: NAME or NAME=VALUE, * for any text in the name",
+)
+VALUE_KEY = Text(
+    r"[^\u0000-\u001f\u007f]{1,300}", "must be on one line, at most 300 characters, like image.tag"
+)
+_VALUE_PATTERN = r"(?=.*\(\?P<value>)[^\u0000-\u001f\u007f]{1,200}"
 _VALUE_TEXT = r"[^\u0000-\u001f\u007f{}]*"
-VALUE = rf"{_VALUE_TEXT}(?:\{{(?:name|tag|digest)\}}{_VALUE_TEXT})+"
+VALUE = Text(
+    rf"{_VALUE_TEXT}(?:\{{(?:name|tag|digest)\}}{_VALUE_TEXT})+",
+    "must hold {tag}, {digest} or {name}, and no other braces",
+)
 
 
-def explain_value_key(text: str) -> str:
-    """Say what is wrong with the key of a value."""
-    return f"{shown(text)} must be on one line, at most 300 characters, like image.tag"
-
-
-def explain_value_pattern(text: str) -> str:
+def _explain_value_pattern(text: str) -> str:
     """Say what is wrong with the pattern of a value."""
     if "(?P<value>" not in text:
         return f"{shown(text)} has no group (?P<value>…), which is what is replaced"
     return f"{shown(text)} must be on one line, at most 200 characters"
 
 
-def explain_value(text: str) -> str:
-    """Say what is wrong with what is written for a value."""
-    return f"{shown(text)} must hold {{tag}}, {{digest}} or {{name}}, and no other braces"
+VALUE_PATTERN = Text(_VALUE_PATTERN, _explain_value_pattern)
 
 
-def explain_folders(text: str) -> str:
+def _explain_folders(text: str) -> str:
     """Say what is wrong with a pattern of folders."""
     if "***" in text or set(text) & set("{}"):
         return f"{shown(text)}: the wildcards are * and **, and no others"
     return f"{shown(text)} is no folder below the root, or pattern of such, like charts/**"
+
+
+FOLDERS = Text(_FOLDERS, _explain_folders)

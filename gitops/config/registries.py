@@ -5,20 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from gitops.config.patterns import (
-    FILE,
-    IMAGE,
-    SOURCE,
-    VALUE,
-    VALUE_KEY,
-    VALUE_PATTERN,
-    explain_file,
-    explain_image,
-    explain_source,
-    explain_value,
-    explain_value_key,
-    explain_value_pattern,
-)
+from gitops.config.patterns import FILE, IMAGE, SOURCE, VALUE, VALUE_KEY, VALUE_PATTERN
 from gitops.config.server_keys import Later
 from gitops.config.shapes import (
     Key,
@@ -51,9 +38,7 @@ REGISTRIES = Table(
             default="warn",
         ),
         "hosts": Key(
-            ListOf(
-                Text(_HOST, lambda text: f"{shown(text)} is no host, like registry.example.com")
-            ),
+            ListOf(Text(_HOST, "is no host, like registry.example.com")),
             "The registries that may be asked; left out: whichever an image's name begins with.",
         ),
         "schema": Key(
@@ -154,7 +139,7 @@ _PROVENANCE = Table(
             "that goes there; left out: only with `keys` or `identities`.",
         ),
         "keys": Key(
-            ListOf(Text(FILE, explain_file), least=1),
+            ListOf(FILE, least=1),
             "Files on the branch with public keys (PEM); cosign must have signed the image, or a "
             "statement about it, with one of them.",
         ),
@@ -164,7 +149,7 @@ _PROVENANCE = Table(
             "of one of `keys`.",
         ),
         "trustedRoot": Key(
-            Text(FILE, explain_file),
+            FILE,
             "A file on the branch that says whom to trust for certificates and transparency logs "
             "(trusted_root.json); left out: Sigstore's public service. Nothing is fetched.",
         ),
@@ -178,7 +163,7 @@ PINS = {
     ),
     "platforms": Key(
         ListOf(
-            Text(_PLATFORM, lambda text: f"{shown(text)} is no platform, like linux/amd64"),
+            Text(_PLATFORM, "is no platform, like linux/amd64"),
             least=1,
         ),
         "What an image must be there for; an image that lacks one of them is refused.",
@@ -258,22 +243,22 @@ def check_provenance(tables: Sequence[Value | None], problems: Problems) -> None
 _FOLLOWER = Table(
     {
         "file": Key(
-            Text(FILE, explain_file),
+            FILE,
             "The file, from the folder of the overlay; a folder without it has none to follow.",
             required=True,
         ),
         "key": Key(
-            Text(VALUE_KEY, explain_value_key),
+            VALUE_KEY,
             "Where the value is: image.tag, resources[*], env[name=VERSION].value, "
             'labels[0].pairs["app.kubernetes.io/version"].',
             required=True,
         ),
         "pattern": Key(
-            Text(VALUE_PATTERN, explain_value_pattern),
+            VALUE_PATTERN,
             "A regular expression whose group (?P<value>…) is what is replaced; left out: all.",
         ),
         "value": Key(
-            Text(VALUE, explain_value),
+            VALUE,
             "What is written, with {tag}, {digest} and {name} filled in.",
             default="{tag}",
         ),
@@ -289,9 +274,9 @@ def _tags_shape() -> Shape:
 
 IMAGE_ROW = Table(
     {
-        "name": Key(Text(IMAGE, explain_image), "The image, as overlays name it.", required=True),
+        "name": Key(IMAGE, "The image, as overlays name it.", required=True),
         "source": Key(
-            Text(SOURCE, explain_source),
+            SOURCE,
             "The repository that it is built from.",
         ),
         "also": Key(

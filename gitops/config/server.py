@@ -144,9 +144,9 @@ def server_shapes(name: Text, duration: Text) -> dict[str, Shape]:
 
 
 def _alerts_shape(name: Text, duration: Text) -> Shape:
-    label = Text(_LABEL, lambda text: f"{shown(text)} is no label of an alert")
-    says = Text(r"[^\u0000-\u001f\u007f]{1,300}", lambda text: f"{shown(text)} is no value")
-    app = Text(r"[a-zA-Z0-9_][A-Za-z0-9_.-]{0,254}", lambda text: f"{shown(text)} is no app")
+    label = Text(_LABEL, "is no label of an alert")
+    says = Text(r"[^\u0000-\u001f\u007f]{1,300}", "is no value")
+    app = Text(r"[a-zA-Z0-9_][A-Za-z0-9_.-]{0,254}", "is no app")
     return ListOf(
         Table(
             {

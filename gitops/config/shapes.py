@@ -138,10 +138,10 @@ class Text:
 
     Attributes:
         pattern: a regular expression in what Python and JSON Schema (ECMA 262) have in common.
-        explain: says what is wrong with a text that does not match.
+        explain: says what is wrong with a text that does not match; words go behind the text.
     """
 
-    def __init__(self, pattern: str, explain: Callable[[str], str]) -> None:
+    def __init__(self, pattern: str, explain: str | Callable[[str], str]) -> None:
         self.pattern = pattern
         self.explain = explain
 
@@ -151,7 +151,9 @@ class Text:
         if text is None:
             return None
         if re.fullmatch(self.pattern, text) is None:
-            problems.add(problems.place(node), path, self.explain(text))
+            why = self.explain
+            told = f"{shown(text)} {why}" if isinstance(why, str) else why(text)
+            problems.add(problems.place(node), path, told)
             return None
         return Value(path, problems.place(node), text)
 

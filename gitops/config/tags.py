@@ -60,7 +60,7 @@ def check_tags(rows: Sequence[Value], problems: Problems) -> None:
             if _VERSION in branch.text and _VERSION not in match.text:
                 what = "{version} is what stands in the tag, and `match` has none"
                 problems.add(branch.place, branch.path, what)
-            if re.fullmatch(BRANCH, branch.text.replace(_VERSION, "1.0")) is None:
+            if re.fullmatch(BRANCH.pattern, branch.text.replace(_VERSION, "1.0")) is None:
                 problems.add(branch.place, branch.path, _explain_branch(branch.text))
             if order != "version":
                 continue

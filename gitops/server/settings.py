@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from gitops.config.patterns import DURATION, explain_duration
-from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value, shown
+from gitops.config.patterns import DURATION
+from gitops.config.shapes import Key, ListOf, OneOf, Problems, Table, Text, Value
 from gitops.core.text.hosts import is_loopback
 from gitops.core.text.plain import read_duration
 from gitops.core.yamltext import compose_first
@@ -32,7 +32,7 @@ _LARGEST = 1 << 20  # bytes of the file
 _CHANNEL = Table(
     {
         "name": Key(
-            Text(_WORD, lambda text: f"{shown(text)} is no word for a channel"),
+            Text(_WORD, "is no word for a channel"),
             "What `notify:` of gitops.yaml calls it.",
             required=True,
         ),
@@ -48,15 +48,15 @@ _LEASE = Key(
     Table(
         {
             "name": Key(
-                Text(_WORD, lambda text: f"{shown(text)} is no name of a Lease"),
+                Text(_WORD, "is no name of a Lease"),
                 "What it is called; left out: gitops-notify.",
             ),
             "namespace": Key(
-                Text(_WORD, lambda text: f"{shown(text)} is no namespace"),
+                Text(_WORD, "is no namespace"),
                 "Where it is; left out: where the pod is.",
             ),
             "context": Key(
-                Text(r"[!-~]{1,200}", lambda text: f"{shown(text)} is no context"),
+                Text(r"[!-~]{1,200}", "is no context"),
                 "Of the kubeconfig; left out: the pod's own account, else the current context.",
             ),
         }
@@ -77,7 +77,7 @@ _HOOKS = Key(
             {
                 "kind": Key(OneOf(*HOOK_KINDS), "Who sends it.", required=True),
                 "name": Key(
-                    Text(_WORD, lambda text: f"{shown(text)} is no name of a hook"),
+                    Text(_WORD, "is no name of a hook"),
                     "The end of its address: /hooks/KIND/NAME.",
                     required=True,
                 ),
@@ -95,11 +95,11 @@ _HOOKS = Key(
 
 KEYS: Mapping[str, Key] = {
     "publicUrl": Key(
-        Text(_URL, lambda text: f"{shown(text)} is no address: https://gitops.example.com"),
+        Text(_URL, "is no address: https://gitops.example.com"),
         "Where people find the page; left out: where it listens.",
     ),
     "hosts": Key(
-        ListOf(Text(_HOST, lambda text: f"{shown(text)} is no name of a host"), least=1),
+        ListOf(Text(_HOST, "is no name of a host"), least=1),
         "More names that requests come to, as inside a cluster: gitops.gitops.svc.",
     ),
     "channels": Key(
@@ -110,7 +110,7 @@ KEYS: Mapping[str, Key] = {
         Table(
             {
                 "endpoint": Key(
-                    Text(_URL, lambda text: f"{shown(text)} is no address: http://otel:4318"),
+                    Text(_URL, "is no address: http://otel:4318"),
                     "Of a collector that takes OTLP over HTTP.",
                     required=True,
                 )
@@ -123,7 +123,7 @@ KEYS: Mapping[str, Key] = {
         Table(
             {
                 "interval": Key(
-                    Text(DURATION, explain_duration),
+                    DURATION,
                     "How often registries are asked at the least, 10s or more; left out: 2m.",
                 )
             }

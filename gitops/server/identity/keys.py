@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from gitops.config.shapes import Key, ListOf, OneOf, Table, Text, shown
+from gitops.config.shapes import Key, ListOf, OneOf, Table, Text
 
 _HTTPS = r"https://[^\s/?#@]+(?:/[^\s?#@]*)?|http://(?:127\.0\.0\.1|localhost|\[::1\])(?::[0-9]+)?(?:/[^\s?#@]*)?"
 _WORD = r"[^\u0000-\u0020\u007f]{1,500}"
@@ -21,11 +21,11 @@ LONGEST_SESSION: Final = "8h"
 
 
 def _text(pattern: str, what: str) -> Text:
-    return Text(pattern, lambda text: f"{shown(text)} is no {what}")
+    return Text(pattern, f"is no {what}")
 
 
 _FILE = _text(r"[^\u0000-\u001f\u007f]{1,500}", "path of a file")
-_URL = Text(_HTTPS, lambda text: f"{shown(text)} must be https (http only on this machine)")
+_URL = Text(_HTTPS, "must be https (http only on this machine)")
 
 _SIGN_IN = Table(
     {
