@@ -22,6 +22,7 @@ from gitops.adapters.gitrepo.objects.codec import (
     object_id,
     parse_tree,
 )
+from gitops.adapters.gitrepo.objects.packed import PackedObjects
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import GitopsError
 from gitops.ports import RefUpdate
@@ -258,6 +259,8 @@ def _fill(store: Store, shelf: Shelf, old: Remembered) -> None:
     for pack, index in old.packs:
         shelf.fetch(pack, folder / f"{_stem(pack)}.pack")
         shelf.fetch(index, folder / f"{_stem(pack)}.idx")
+    if old.algorithm == "sha1":
+        store.ahead.look = PackedObjects(folder / _stem(pack) for pack, _ in old.packs).find
     store.hold({object_id(*one, old.algorithm): one for one in old.objects})
     for number, commit in enumerate(old.tips.values()):
         store.point(f"{TIPS}{number}", commit)

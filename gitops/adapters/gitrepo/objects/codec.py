@@ -289,11 +289,26 @@ def missing(objects: Path, oids: Iterable[str]) -> list[str]:
             mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as index,
         ):
             if index[:_TABLE] == INDEX_HEAD:
-                wanted = [oid for oid in wanted if not _holds(index, bytes.fromhex(oid))]
+                wanted = [oid for oid in wanted if _number_of(index, bytes.fromhex(oid)) is None]
     return wanted
 
 
-def _holds(index: mmap.mmap, oid: bytes) -> bool:
+def offset_in(index: mmap.mmap, oid: bytes) -> int | None:
+    """Return where the pack with this index has the object `oid`; None where it has it not.
+
+    None, too, for an index of another version, and for what lies beyond 2 GB.
+    """
+    if index[:_TABLE] != INDEX_HEAD or (number := _number_of(index, oid)) is None:
+        return None
+    total = int.from_bytes(index[_IDS - 4 : _IDS])
+    at = _IDS + total * (len(oid) + 4) + number * 4  # behind ids and checksums
+    offset = int.from_bytes(index[at : at + 4])
+    return offset if offset < 1 << 31 else None
+
+
+def _number_of(index: mmap.mmap, oid: bytes) -> int | None:
+    """Return how many ids stand before `oid` in an index; None where it is not there."""
+
     def count(byte: int) -> int:
         at = _TABLE + byte * 4
         return int.from_bytes(index[at : at + 4]) if byte >= 0 else 0
@@ -304,4 +319,4 @@ def _holds(index: mmap.mmap, oid: bytes) -> bool:
 
     low, high = count(oid[0] - 1), count(oid[0])
     found = bisect_left(range(high), oid, low, high, key=id_at)
-    return found < high and id_at(found) == oid
+    return found if found < high and id_at(found) == oid else None

@@ -8,6 +8,7 @@ says.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import zlib
 from collections.abc import Callable, Mapping, Sequence
@@ -99,7 +100,7 @@ def read_pack(pack: bytes, find: Callable[[str], GitObject | None]) -> ReadPack:
         if kind in KINDS:
             found = (KINDS[kind], data)
         elif base is not None:
-            found = (base[0], _apply(base[1], data, _MOST_INFLATED - inflated))
+            found = (base[0], apply_delta(base[1], data, _MOST_INFLATED - inflated))
             inflated += len(found[1])
         else:
             raise BadPack("a delta builds on what is not there")
@@ -111,7 +112,31 @@ def read_pack(pack: bytes, find: Callable[[str], GitObject | None]) -> ReadPack:
     return ReadPack(name.hex(), thin, objects, entries)
 
 
-def _head(body: bytes, at: int) -> tuple[int, int, int]:
+def entry_at(
+    body: bytes | mmap.mmap, start: int, most: int
+) -> tuple[str | None, int | bytes, bytes]:
+    """Return the kind and the bytes of one object of a pack, at most `most` of them.
+
+    Of a delta the kind is None, and the second value says where its base stands: offset or id.
+    Raises BadPack.
+    """
+    if not HEADER <= start < len(body):
+        raise BadPack("an object is not in the pack")
+    number, size, at = _head(body, start)
+    base: int | bytes = 0
+    if number == _OFFSET:
+        back, at = _distance(body, at)
+        base = start - back if back > 0 else -1
+    elif number == _REFERENCE:
+        base, at = body[at : at + 20], at + 20
+    elif number not in KINDS:
+        raise BadPack("an object of a kind that nobody knows")
+    if size > most:
+        raise BadPack("an object is larger than is read in process")
+    return KINDS.get(number), base, _inflate(body, at, size)[0]
+
+
+def _head(body: bytes | mmap.mmap, at: int) -> tuple[int, int, int]:
     """Return kind and size of the object at `at`, and where it goes on."""
     try:
         byte = body[at]
@@ -126,7 +151,7 @@ def _head(body: bytes, at: int) -> tuple[int, int, int]:
     return kind, size, at + 1
 
 
-def _distance(body: bytes, at: int) -> tuple[int, int]:
+def _distance(body: bytes | mmap.mmap, at: int) -> tuple[int, int]:
     try:
         byte = body[at]
         back = byte & 127
@@ -139,7 +164,7 @@ def _distance(body: bytes, at: int) -> tuple[int, int]:
     return back, at + 1
 
 
-def _inflate(body: bytes, at: int, size: int) -> tuple[bytes, int]:
+def _inflate(body: bytes | mmap.mmap, at: int, size: int) -> tuple[bytes, int]:
     """Return the `size` bytes that are deflated at `at`, and where that ends."""
     reader = zlib.decompressobj()
     # What is given to it is copied where it is not used: a little more than most objects need.
@@ -169,8 +194,8 @@ def _inflate(body: bytes, at: int, size: int) -> tuple[bytes, int]:
     return data, fed - len(reader.unused_data)
 
 
-def _apply(base: bytes, delta: bytes, most: int) -> bytes:
-    """Return what a delta makes of `base`, at most `most` bytes."""
+def apply_delta(base: bytes, delta: bytes, most: int) -> bytes:
+    """Return what a delta makes of `base`, at most `most` bytes. Raises BadPack."""
     try:
         old, at = _size(delta, 0)
         new, at = _size(delta, at)

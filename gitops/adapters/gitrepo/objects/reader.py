@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import IO
 
@@ -94,16 +94,29 @@ class ObjectReader(BatchReader):
 
     Attributes:
         stays: it serves many calls, beside other readers.
+        look: reads a few objects without git, or returns None.
     """
 
     def __init__(self, git: Git, args: Sequence[str]) -> None:
         super().__init__(git, args)
         self.stays = False
+        self.look: Callable[[Sequence[str]], list[GitObject] | None] | None = None
         self._here: dict[str, GitObject] = {}
         self._size = 0  # bytes in `_here`: a process that lives long has many
         self._order: list[str] = []
         self._places: dict[str, int] = {}
         self._next: dict[str, GitObject] = {}
+
+    def ask(self, names: Sequence[str]) -> list[GitObject | None]:
+        """Return kind and body of a few objects; see `BatchReader`."""
+        if self.look is not None and (found := self.look(names)) is not None:
+            return [*found]
+        return super().ask(names)
+
+    def stop(self) -> None:
+        """End git, and what is read without it."""
+        super().stop()
+        self.look = None
 
     def find(self, name: str) -> GitObject | None:
         """Return kind and body of an object, None where there is none, or TOO_LARGE."""

@@ -8,9 +8,10 @@ import shutil
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -18,6 +19,7 @@ from msgspec.structs import replace
 from gitops.adapters.gitrepo import GitRepository, open_repository
 from gitops.adapters.gitrepo.cache.files import Cache, open_cache
 from gitops.adapters.gitrepo.cache.format import parse, render
+from gitops.adapters.gitrepo.command.process import Git
 from gitops.errors import HookDeclined, NotFound, Unavailable
 from gitops.ports import Lost, NewCommit, RefUpdate
 from gitrepos import ENVIRON, Repo
@@ -119,6 +121,29 @@ def test_one_request_and_little_to_send(place: Place) -> None:
     assert first[1] > 10 * FEW
     assert [1, 1, 1] == [requests for requests, _ in later]
     assert all(size < FEW for _, size in later)
+
+
+def test_a_write_on_what_is_kept_starts_one_git(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It lists the settings; the few objects that are read come out of the packs without one."""
+    place.write()
+    started: list[str] = []
+    popen = Git.popen
+
+    def noted(self: Git, args: Sequence[str], **more: Any) -> Any:
+        started.append(" ".join(args))
+        return popen(self, args, **more)
+
+    monkeypatch.setattr(Git, "popen", noted)
+    with place.opened() as repository:
+        repository.begin("main", "remembered")
+        with repository.remembered("main") as snapshot:
+            assert snapshot is not None
+            assert (b"tag 1\n", b"x\n") == (snapshot.read(OTHER), snapshot.read("gitops.yaml"))
+            assert place._push(repository, snapshot.commit, b"tag 7\n") is None
+    assert 1 == len(started)
+    assert "config --list" in started[0]
 
 
 def test_a_tip_that_moved_costs_little_to_send(place: Place) -> None:
@@ -603,6 +628,7 @@ def test_what_nothing_names_is_swept(tmp_path: Path) -> None:
 FULL = """
 import resource, signal, sys
 from pathlib import Path
+from typing import Any
 from gitops.adapters.gitrepo.cache.files import Cache
 shelf = Cache(Path(sys.argv[1])).shelf("https://example.com/m.git")
 shelf.keep(b"state", frozenset(), grown=False)
