@@ -141,6 +141,7 @@ def test_from_a_bad_release_to_prod(
             page.get_by_label("Why").fill("INC-7")
             press(page, "Roll back now", "stage is rolled back")
             healthy(page)
+            assert 2 == page.locator("ol.plain time").count()
             assert "shop/api:1.5.0" == shop.live_image("stage")
             page.get_by_role("link", name="Undo", exact=True).click()
             press(page, "Undo it now", "The rollback of stage is undone")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from difflib import unified_diff
 from typing import TYPE_CHECKING, Any
 
@@ -316,31 +317,44 @@ def _difference(diff: FileDiff) -> str:
 
 
 class _Step(Struct, frozen=True):
-    """One step of what follows an act: its word, whether it is done, and what is told of it."""
+    """One step of what follows an act: its word, whether it is done, when it was, and what is told
+    of it."""
 
     name: str
     done: bool
     text: str = ""
     bad: bool = False
+    time: datetime | None = None
 
 
 def _steps(report: WriteReport | None, cell: BoardCell | None) -> list[_Step]:
     """Return how far it is: committed, seen by Argo CD, healthy."""
     if report is None:
         return [_Step("written", done=False)]
-    steps = [_Step("written", done=True, text=(report.commit or "")[:7])]
+    newest = cell.release if cell is not None else None
+    known = newest is not None and newest.commit == report.commit
+    written = newest.time if newest is not None and known else None
+    steps = [_Step("written", done=True, text=(report.commit or "")[:7], time=written)]
     if report.outcome != "committed" or cell is None or not cell.applications or not report.changes:
         return steps
-    known = cell.release is not None and cell.release.commit == report.commit
     states = [one.state for one in cell.applications]
     seen = known and not any(one in ("unseen", "unknown") for one in states)
     bad = [one for one in cell.applications if one.state in ("degraded", "failed", "unrendered")]
     healthy = seen and all(one == "healthy" for one in states)
     told = "; ".join(one.text for one in bad)
+    since = max((one.since for one in cell.applications if one.since is not None), default=None)
+    # One that was Healthy all along says since when: from before this was written.
+    is_new = since is not None and written is not None and since >= written
     return [
         *steps,
         _Step("seen", done=seen),
-        _Step("healthy", done=healthy, text=told if seen else "", bad=seen and bool(bad)),
+        _Step(
+            "healthy",
+            done=healthy,
+            text=told if seen else "",
+            bad=seen and bool(bad),
+            time=since if is_new else None,
+        ),
     ]
 
 

@@ -73,7 +73,7 @@
     return (number === 1 ? one : many).replace("%(number)s", number);
   };
   const ages = () => {
-    for (const one of document.querySelectorAll("time[datetime]")) {
+    for (const one of document.querySelectorAll("time[datetime]:not([data-exact])")) {
       const then = new Date(one.dateTime);
       const text = age((Date.now() - then) / 1000);
       if (one.textContent !== text) one.textContent = text;
