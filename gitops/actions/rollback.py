@@ -284,9 +284,10 @@ class _Call(Struct):
         return made
 
     def _look_at_registries(self, found: Sequence[Restoration]) -> tuple[str, ...]:
-        """Return what a person should know of the images before; nothing of it bars the way."""
+        """Return what a person should know of the images; it bars only a way back unasked."""
         self.look = self.look or Look(self.session)
-        return self.look.restored([Target(one.view, one.requests) for one in found])
+        targets = [Target(one.view, one.requests) for one in found]
+        return self.look.restored(targets, unasked=self.guard is not None)
 
     def _runs(self, stay: Sequence[_Stays], told: Told) -> Plan:
         """Return the plan where what is restored runs already: no commit, also not for a hold."""

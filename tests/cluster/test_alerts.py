@@ -101,6 +101,7 @@ def served(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_from_pods_that_crash_to_the_end(gitops: Gitops, served: Service, ears: Ears) -> None:
     """One commit takes prod back to its stable release, its pods are well, the alert ends, and it
     has recovered: page, branch, mail and hook say so, once. Stage is no better after it: a person

@@ -21,7 +21,7 @@ from gitops.core.images.name import ImageName, image_name
 from gitops.core.images.pinning import Wish, lacking, nearest_tags, pinned
 from gitops.core.kustomization.image import ImageRequest, ImageValue
 from gitops.core.policy.reasons import Reason
-from gitops.errors import GitopsError, NotFound
+from gitops.errors import GitopsError, NotFound, Refused
 
 
 class LookedAt(Struct, frozen=True):
@@ -89,9 +89,17 @@ def look(
 
 
 def warn(
-    looks: Looks, targets: Sequence[Target], rules: RegistryRules | None, patience: float
+    looks: Looks,
+    targets: Sequence[Target],
+    rules: RegistryRules | None,
+    patience: float,
+    *,
+    unasked: bool = False,
 ) -> tuple[str, ...]:
-    """Return what is not there of the images that are restored, or could not be looked at."""
+    """Return what is not there of the images that are restored, or could not be looked at.
+
+    Raises Refused for what is not there where nobody asked for it.
+    """
     made: list[str] = []
     for target, questions in _asked(looks, targets, rules):
         for question in questions:
@@ -100,6 +108,8 @@ def warn(
             seen = looks.of(question.wish, patience)
             if isinstance(seen.error, NotFound):
                 text = f"{seen.error.message}: what starts there cannot pull it"
+                if unasked:
+                    raise Refused(f"{target.view.label}: {text}")
                 made.append(f"{target.view.label}: {text}")
             elif seen.error is not None:
                 text = f"{question.wish} was not looked at: {seen.error.message}"

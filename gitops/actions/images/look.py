@@ -58,14 +58,17 @@ class Look(Struct):
 
             note(index, self.asked)
 
-    def restored(self, targets: Sequence[Target]) -> tuple[str, ...]:
-        """Return what a person should know before images are restored; it bars nothing."""
+    def restored(self, targets: Sequence[Target], *, unasked: bool = False) -> tuple[str, ...]:
+        """Return what a person should know before images are restored; it bars nothing.
+
+        `unasked`: no person looks on; then Refused is raised for an image that is gone.
+        """
         rules = targets[0].view.tip.config.registries
         if not _is_wanted(rules, targets):
             return ()
         from gitops.actions.images.before_write import warn
 
-        return warn(self._opened(), targets, rules, _ROLLBACK_PATIENCE)
+        return warn(self._opened(), targets, rules, _ROLLBACK_PATIENCE, unasked=unasked)
 
     def foresee(self, find: Callable[[Tip], Sequence[Target]]) -> None:
         """Begin to ask while the tip is fetched, by what the caller's checkout says.

@@ -325,6 +325,25 @@ def test_a_rollback_is_never_barred(happens: Callable[[Shop], None], words: str,
     assert shop.value().tag == "1.4.0"
 
 
+@pytest.mark.parametrize(("happens", "goes"), [(_fails(), True), (_gone, False)])
+def test_a_rollback_that_nobody_asked_for(happens: Callable[[Shop], None], goes: bool) -> None:
+    """It never restores what is known to be gone; a silent registry keeps it from nothing."""
+    shop = Shop("", "registries: {unavailable: refuse}")
+    shop.deploy("shop/api:1.5.0")
+    happens(shop)
+
+    def back() -> WriteReport:
+        request = RollbackRequest(Named(("stage",)))
+        return rollback(shop.session(), request, guard=lambda *_: None)
+
+    if goes:
+        assert back().outcome == "committed"
+    else:
+        with pytest.raises(Refused, match="cannot pull it"):
+            back()
+    assert shop.value().tag == ("1.4.0" if goes else "1.5.0")
+
+
 def test_a_fault_of_our_own_is_no_warning() -> None:
     """Only what a registry may do wrong is forgiven."""
     shop = Shop()
