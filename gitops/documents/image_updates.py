@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gitops.actions.images_update import TagFinding, UpdateReport
+from gitops.actions.images_update import UpdateReport
+from gitops.actions.pushed.look import TagFinding
 from gitops.documents.reports import JsonDocument, time_text, value_document, write_document
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from fake_registry import MemoryRegistry
-from gitops.actions.images.pushed_tags import FoundTags, TagMemory, WantedTags
+from gitops.actions.pushed.tags import FoundTags, TagMemory, WantedTags
 from gitops.core.environments.environment import Environment
 from gitops.core.environments.tag_rules import TagRow, TagRule
 from gitops.core.images.name import ImageName

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from gitops.actions.images_update import TagFinding, Updated, UpdateReport
+from gitops.actions.images_update import Updated, UpdateReport
+from gitops.actions.pushed.look import TagFinding
 from gitops.cli.render.terminal import aside, columns, line, minute, paint, safe
 from gitops.cli.render.text import note_write, print_json
 from gitops.core.kustomization.image import describe_value

@@ -6,6 +6,7 @@ else's, so everything that it says may be missing, or a lie.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Literal
@@ -80,6 +81,20 @@ class Compared(Struct, frozen=True):
 
     standing: Standing
     why: str = ""
+
+
+def follows(row: Environment, rule: TagRule) -> bool:
+    """Say whether an environment may take anything of it by itself."""
+    return row.deploy == "auto" and any(_may_follow(row, one.branch) for one in rule.rows)
+
+
+def _may_follow(row: Environment, branch: str) -> bool:
+    """Say whether a branch is accepted; with `{version}` in it, whether one like it can be."""
+    begin, versioned, _ = branch.partition("{version}")
+    if not versioned:
+        return match_branch(row.accepts, branch) is not None
+    heads = (re.split(r"[*{]", pattern, maxsplit=1)[0] for pattern in row.accepts)
+    return any(head.startswith(begin) or begin.startswith(head) for head in heads)
 
 
 def taken_by(row: Environment, tags: Iterable[FittingTag]) -> tuple[FittingTag, ...]:

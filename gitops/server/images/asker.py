@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Final
 
-from gitops.actions.images.pushed_tags import FoundTags, TagMemory, WantedTags, ask_tags
-from gitops.actions.images_update import Asked
+from gitops.actions.pushed.look import Asked
+from gitops.actions.pushed.tags import FoundTags, TagMemory, WantedTags, ask_tags
 from gitops.core.images.name import ImageName
 from gitops.errors import Bug, GitopsError, TimedOut
 from gitops.ports import Clock, Registry

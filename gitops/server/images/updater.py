@@ -20,16 +20,15 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.images.pushed_tags import TagMemory
-from gitops.actions.images_update import (
+from gitops.actions.images_update import Updated, carry_out
+from gitops.actions.pushed.look import (
     Ask,
     ImageUpdate,
     LookedFor,
     TagFinding,
-    Updated,
-    carry_out,
     look_for_updates,
 )
+from gitops.actions.pushed.tags import TagMemory
 from gitops.core.alerts.verification import ON_BEHALF
 from gitops.core.environments.environment import Config, Overlay
 from gitops.core.git.commit import Identity

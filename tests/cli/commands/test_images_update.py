@@ -154,6 +154,8 @@ def test_the_source_commit_comes_from_the_image(
 
     assert 0 == done.code, done.out
     assert f"Source-Revision: main@sha1:{head}" in body
+    stage = {one["environment"]: one for one in done.json["images"]}["stage"]
+    assert "a branch that it follows, and is in the source repository" in stage["reason"]
     assert "release-1.4-1" == shop.tag("stage")
     assert 1 == wrong.code
     assert "5f2c5f2 is not on main" in wrong.json["deploys"][0]["error"]
@@ -216,6 +218,27 @@ def test_rules_that_nobody_follows_and_registries_that_are_not_there(
     assert "main-2" == shop.tag("dev")
     assert 3 == unknown.code
     assert "has no `tags:` for shop/web" in unknown.err
+
+
+def test_a_proposal_is_made_once(shop: Shop) -> None:
+    """Where changes wait for approval, the next call finds it there; a newer image takes its
+    place."""
+    text = shop.manifests.file("gitops.yaml")
+    text = text.replace("overlays/test, acc", "overlays/test, change: pull-request, acc")
+    shop.manifests.commit("ask somebody", {"gitops.yaml": text})
+    shop.push("main-2", 2)
+    first = shop.update("-o", "json").json
+    head = shop.manifests.git("rev-parse", "gitops/test")
+    again = shop.update("-o", "json").json
+    assert head == shop.manifests.git("rev-parse", "gitops/test")
+    shop.push("main-3", 3)
+    assert 0 == shop.update().code
+
+    assert ["committed"] == [one["result"]["outcome"] for one in first["deploys"]]
+    assert ["unchanged"] == [one["result"]["outcome"] for one in again["deploys"]]
+    assert ("main-3", "main-1") == (shop.tag("dev"), shop.tag("test"))
+    text = shop.manifests.file("overlays/test/kustomization.yaml", "gitops/test")
+    assert "newTag: main-3" in text
 
 
 def test_never_is_only_looked_at(shop: Shop) -> None:

@@ -18,6 +18,7 @@ from gitops.core.policy.newest_tags import (
     SeenTag,
     choose,
     compare,
+    follows,
     leading,
     taken_by,
 )
@@ -83,6 +84,25 @@ def test_an_environment_takes_builds_of_its_branches() -> None:
     assert ["release-1.10-a"] == [one.tag for one in taken_by(bound, tags)]
     assert 3 == len(taken_by(any_, tags))
     assert () == taken_by(Environment("dev", "d", accepts=("main",)), tags)
+
+
+@pytest.mark.parametrize(
+    ("accepts", "wanted"),
+    [
+        (("main",), True),
+        (("release/{version}",), True),
+        (("release/2.*",), True),
+        (("release/*",), True),
+        (("**",), True),
+        (("feature/**", "fix/**"), False),
+        ((), False),
+    ],
+)
+def test_who_follows_a_rule_at_all(accepts: tuple[str, ...], wanted: bool) -> None:
+    """Whoever accepts one of its branches, or may accept one with some version, by itself."""
+    row = Environment("e", "e", accepts=accepts, deploy="auto")
+    assert wanted is follows(row, CREATED)
+    assert not follows(Environment("e", "e", accepts=accepts), CREATED)
 
 
 def test_the_newest_by_when_images_were_made() -> None:

@@ -9,8 +9,8 @@ import pytest
 
 from fake_registry import MemoryRegistry
 from fakes import FakeClock
-from gitops.actions.images import pushed_tags
-from gitops.actions.images.pushed_tags import FoundTags, TagMemory, WantedTags, ask_tags
+from gitops.actions.pushed import tags as pushed_tags
+from gitops.actions.pushed.tags import FoundTags, TagMemory, WantedTags, ask_tags
 from gitops.core.environments.environment import Environment
 from gitops.core.environments.tag_rules import TagRow, TagRule
 from gitops.core.images.manifest import OCI_MANIFEST, digest_of

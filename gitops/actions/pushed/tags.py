@@ -139,7 +139,8 @@ def _choice(
     """Choose the newest of `tags`; what it names was asked for in this very look."""
     some = leading(wanted.rule, tags)
     if not some:
-        return TagChoice(None, "no tag is a build of a branch that it follows")
+        gone = "" if wanted.live is None else ", and is in the source repository"
+        return TagChoice(None, f"no tag is a build of a branch that it follows{gone}")
     if len(some) > MOST_ASKED:
         raise Refused(
             f"{len(some)} tags of {wanted.name} fit, and of more than {MOST_ASKED} nobody is asked "
