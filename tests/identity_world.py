@@ -122,7 +122,8 @@ async def _tell(request: Request) -> Response:
         return JSONResponse(None)
     names = ("id", "name", "email", "via", "token", "branch", "commit", "application")
     told: dict[str, Any] = {name: getattr(person, name) for name in names}
-    return JSONResponse({**told, "groups": list(person.groups)})
+    more = {"groups": list(person.groups), "addresses": sorted(person.addresses)}
+    return JSONResponse({**told, **more})
 
 
 def settings_of(text: str) -> Value:

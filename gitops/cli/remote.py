@@ -76,8 +76,19 @@ def send(
     if question is not None:
         planned = _call(path, {**told, "dryRun": True}, budget)
         _ask(planned, question)
+        told |= seen(verb, body, planned)
     document = _call(path, {**told, **({"dryRun": True} if write.dry_run else {})}, budget)
     return _print(document, where.output, audit=write.audit)
+
+
+def seen(verb: str, body: Mapping[str, Any], planned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what holds a call to what was shown before the question: an approval to its head."""
+    from gitops.documents.read import read_report
+
+    heads = {one.branch: one.commit for one in read_report(planned).proposals if one.commit}
+    if verb != "approve" or body.get("head") is not None or len(heads) != 1:
+        return {}
+    return {"head": next(iter(heads.values()))}
 
 
 def _check(where: RepositoryOptions, follow: FollowOptions | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from gitops.core.insights.numbers import Insights, Numbers
 from gitops.core.insights.statistics import Interval, Quantiles
-from gitops.core.text.plain import timestamp
+from gitops.core.text.plain import no_formula, timestamp
 
 JsonDocument = dict[str, object]
 
@@ -91,4 +91,4 @@ def _plain(value: str | float) -> str:
     """Return a cell that no spreadsheet takes for a formula."""
     if isinstance(value, float):
         return f"{value:.0f}"
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    return no_formula(value)

@@ -17,7 +17,8 @@ class Account(Struct, frozen=True):
         groups: in the service's words; () where it tells none.
         token: their own token at the service; a power of its own, so it is never shown.
         seconds: how long it is good for, 0 where that is not said.
-        claimed: an address that they say is theirs, which nobody vouches for; "" without one.
+        claimed: other addresses that may be theirs, with blanks between them: nobody vouches for
+            them, and they are good for nothing but to know an author by.
     """
 
     user: str

@@ -199,3 +199,12 @@ def wait_for_policy(service: Service) -> None:
     deadline = time.monotonic() + 20
     while service.policy() is None and time.monotonic() < deadline:
         time.sleep(0.01)
+
+
+def test_a_folder_that_no_document_can_name(client: TestClient, repo: Repo) -> None:
+    """One whose name is no UTF-8 is no app, and takes nobody's board away."""
+    repo.commit({'"apps/\\377/overlays/dev/kustomization.yaml"': b"images: []\n"})
+    answer = client.get("/v1/environments")
+    assert 200 == answer.status_code
+    apps = {one["app"] for one in answer.json()["environments"]}
+    assert {f"a{number}" for number in range(8)} == apps

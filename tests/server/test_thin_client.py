@@ -16,6 +16,7 @@ import pytest
 import uvicorn
 
 from gitops.adapters.server.client import ServerClient
+from gitops.cli.remote import seen
 from gitops.errors import Denied, NotFound, Refused, TimedOut, Unavailable, UsageError
 from gitops.server.app import create_app
 from gitops.server.service import Service
@@ -228,3 +229,13 @@ def test_a_token_never_goes_in_the_clear() -> None:
     for odd in ("gitops.example.com", "ftp://x", "https://u:p@x", "https://x?y"):
         with pytest.raises(UsageError):
             ServerClient(odd, lambda *_: None, {})
+
+
+def test_an_approval_is_of_the_head_that_was_shown() -> None:
+    """What moves while somebody reads the question is not approved by their yes."""
+    proposal = {"environment": "prod", "branch": "gitops/prod", "commit": "a" * 40}
+    planned = {"outcome": "planned", "action": "approve", "proposals": [proposal]}
+    assert {"head": "a" * 40} == seen("approve", {}, planned)
+    assert {} == seen("approve", {"head": "b" * 40}, planned) == seen("promote", {}, planned)
+    two = {**planned, "proposals": [proposal, {**proposal, "branch": "gitops/stage"}]}
+    assert {} == seen("approve", {}, two)

@@ -38,7 +38,7 @@ def apps_of(snapshot: Snapshot, environment: Environment) -> tuple[str, ...]:
     """Return the apps that have an overlay of `environment`, sorted; () for a layout without apps.
 
     With `apps/{app}/overlays/dev` every folder `apps/NAME` with a kustomization in
-    `overlays/dev` below it is an app, unless `ignore:` leaves it out.
+    `overlays/dev` below it is an app, unless `ignore:` leaves it out, or its name is no UTF-8.
     """
     found = overlays_of(snapshot, environment)
     return tuple(overlay.app for overlay in found if overlay.app is not None)
@@ -58,12 +58,17 @@ def _candidates(
             names = [app]
         else:
             entries = snapshot.entries(apps_folder(pattern))
-            names = [entry[:-1] for entry in entries if entry.endswith("/")]
+            names = [entry[:-1] for entry in entries if entry.endswith("/") and _is_text(entry)]
             snapshot.prepare([pattern.replace("{app}", name) for name in names], FILE_NAMES)
         for name in names:
             directory = pattern.replace("{app}", name)
             if name and not environment.ignores(directory):
                 yield name, directory
+
+
+def _is_text(name: str) -> bool:
+    """Say whether a folder's name is UTF-8: another one no YAML, JSON or page could ever tell."""
+    return not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _found(

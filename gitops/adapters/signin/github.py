@@ -17,6 +17,8 @@ from gitops.ports.sign_in import Account
 
 _PAGE = 100
 _PAGES = 10  # of teams
+_ADDRESSES = 8  # of one person; they are kept in a cookie
+_LONGEST = 100  # characters of such a one
 
 
 class GitHubSignIn:
@@ -32,6 +34,7 @@ class GitHubSignIn:
     ) -> None:
         host = urlsplit(url).hostname or ""
         self._url = url
+        self._host = host or "github.com"
         self._api = _api(url, host)
         self._client = client
         self._by_email = by_email
@@ -75,7 +78,7 @@ class GitHubSignIn:
             login, number = user.get("login"), user.get("id")
             if not isinstance(login, str) or not isinstance(number, int):
                 raise _no("", 200)
-            address = self._address(token)
+            address, others = self._addresses(token)
             groups = tuple(dict.fromkeys(self._groups(token)))
         except AnsweredError as error:
             raise _no(error.word, error.status) from None
@@ -87,20 +90,30 @@ class GitHubSignIn:
         return Account(
             user=address if self._by_email else login,
             name=one_line(name, 200) or login,
-            email=address or f"{number}+{login}@users.noreply.github.com",
+            email=address or f"{number}+{login}@users.noreply.{self._host}",
             groups=groups,
             token=token,
+            # What is committed on its pages is by one of these, whichever address is the first.
+            claimed=" ".join(
+                dict.fromkeys(
+                    [f"{who}@users.noreply.{self._host}" for who in (f"{number}+{login}", login)]
+                    + others
+                )
+            ),
         )
 
-    def _address(self, token: str) -> str:
+    def _addresses(self, token: str) -> tuple[str, list[str]]:
+        """Return the primary address, "" for none, and all that are proved."""
         try:
             rows = self._documents.get(f"{self._api}/user/emails", token)
         except AnsweredError:  # the scope for it was not given
-            return ""
-        for row in rows if isinstance(rows, list) else ():
-            if row.get("primary") is True and row.get("verified") is True:
-                return str(row.get("email") or "")
-        return ""
+            return "", []
+        rows = (
+            [row for row in rows if row.get("verified") is True] if isinstance(rows, list) else []
+        )
+        primary = (str(row.get("email") or "") for row in rows if row.get("primary") is True)
+        every = [str(row.get("email") or "")[:_LONGEST] for row in rows[:_ADDRESSES]]
+        return next(primary, ""), list(filter(None, every))
 
     def _groups(self, token: str) -> Iterator[str]:
         for page in range(1, _PAGES + 1):

@@ -24,6 +24,7 @@ _PROVED = {
     "Gitops-Environment",
     "Gitops-Override",
     "Gitops-Approved-By",
+    *("Gitops-Via", "Gitops-Actor"),  # who asks for it now says so, or nobody does
     PROVENANCE,
 }
 _GOES_BACK = {"Gitops-Restores", "Gitops-Rolled-Back", "Gitops-Undoes"}

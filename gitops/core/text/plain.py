@@ -52,6 +52,17 @@ def harmless(text: str) -> str:
     return f"' {text}" if "::" in text and text.lstrip().startswith("::") else text
 
 
+_FORMULA = re.compile(r"((?:^|[;\t])[\s\"]{0,8})(?=[=+\-@\t\r])")
+
+
+def no_formula(text: str) -> str:
+    """Return a cell of a table that no spreadsheet takes for a formula.
+
+    Where the decimal sign is a comma they take `;` for the end of a cell, in the middle of one too.
+    """
+    return _FORMULA.sub(r"\1'", text)
+
+
 def timestamp(moment: datetime) -> str:
     """Return `2026-11-24T14:02:00Z`: RFC 3339, in UTC, whole seconds."""
     return moment.astimezone(UTC).isoformat("T", "seconds")[:19] + "Z"

@@ -25,7 +25,8 @@ class Person(Struct, frozen=True):
         via: how they came in.
         token: their own token at the service where they signed in; never shown.
         server: the address of that service: no other gets the token.
-        claimed: another address that may be theirs: good for nothing but to know an author by.
+        claimed: other addresses that may be theirs, with blanks between them: good for nothing but
+            to know an author by.
         branch: of a job: the source branch that its token proves.
         commit: of a job: the source commit that its token proves.
         ref: of a job: what its token is of that is no branch: `refs/tags/v1`.
@@ -56,13 +57,13 @@ class Person(Struct, frozen=True):
     @property
     def names(self) -> tuple[str, ...]:
         """All that rights may call them; `mail:` is for telling an author, and never a right."""
-        mails = (f"mail:{one}" for one in dict.fromkeys((self.email, self.claimed)) if one)
+        mails = (f"mail:{one}" for one in dict.fromkeys((self.email, *self.claimed.split())) if one)
         return (self.id, *(f"group:{one}" for one in self.groups), *mails)
 
     @property
     def addresses(self) -> frozenset[str]:
         """Addresses that an author who is this person may have, in small letters."""
-        found = (self.email, self.claimed, self.id.partition(":")[2])
+        found = (self.email, *self.claimed.split(), self.id.partition(":")[2])
         return frozenset(one.casefold() for one in found if "@" in one)
 
 

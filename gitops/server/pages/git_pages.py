@@ -16,7 +16,7 @@ from starlette.routing import BaseRoute, Route
 from gitops.actions.audit.trail import AuditQuestion, AuditTrail, audit_trail
 from gitops.core.audit.trail import TrailEntry
 from gitops.core.report import ReleaseListReport
-from gitops.core.text.plain import timestamp
+from gitops.core.text.plain import no_formula, timestamp
 from gitops.errors import GitopsError
 from gitops.server.api.bodies import number_of
 from gitops.server.pages.render import Pages
@@ -100,7 +100,7 @@ def audit_csv(entries: Iterable[TrailEntry]) -> str:
 
 def _cell(value: Any) -> str:
     text = "; ".join(value) if isinstance(value, list) else str(value if value is not None else "")
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return no_formula(text)
 
 
 def git_page_routes(service: Service) -> list[BaseRoute]:

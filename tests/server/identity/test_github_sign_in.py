@@ -142,3 +142,14 @@ def test_an_odd_answer_is_nobody(hub: FakeGitHub, tmp_path: Path, answer: Any) -
     hub.answers["/user"] = answer
     _, back = signed_in(hub, tmp_path)
     assert back.status_code == 403
+
+
+def test_an_author_is_known_by_every_address(hub: FakeGitHub, tmp_path: Path) -> None:
+    """What is committed on its pages is by an address of its own; others are proved, too."""
+    hub.answers["/user/emails"].append({"email": "no@example.com", "verified": False})
+    client, _ = signed_in(hub, tmp_path)
+    host = urlsplit(hub.url).hostname
+    addresses = set(client.get("/").json()["addresses"])
+    assert {"ana@example.com", "old@example.com"} < addresses
+    assert {f"7+ana@users.noreply.{host}", f"ana@users.noreply.{host}"} < addresses
+    assert "no@example.com" not in addresses
