@@ -123,12 +123,14 @@ def ledger_of(
     about: Concerns | None = None,
     on: Sequence[Release] | None = None,
     unbarred: bool = False,
+    newest: int = 0,
 ) -> OverlayLedger:
     """Read what the ledger has on the overlay; empty when there is no ledger.
 
     `about` says which sets of images the caller cares for, so that no other signature needs to be
     checked; None: all. Without `signers` it changes nothing. `on`: the only releases that the
-    caller asks about, so that no other line needs to be read. `unbarred`: a file that is too large
+    caller asks about, so that no other line needs to be read. `newest`: of so many files alone, the
+    last ones; 0: of all. `unbarred`: a file that is too large
     to be read is a warning, so that nobody can bar the way back with one; else it is ManifestError.
 
     Raises NotFound or Denied when this machine cannot check signatures, and Unavailable.
@@ -143,7 +145,7 @@ def ledger_of(
 
     snapshot = view.tip.beside(LEDGER_BRANCH)
     try:
-        return _read(view, snapshot, about, needles)
+        return _read(view, snapshot, about, needles, newest)
     except ManifestError as error:
         unread = f"{LEDGER_BRANCH} {error.message}"
         if unbarred:
@@ -158,11 +160,12 @@ def _read(
     snapshot: Snapshot | None,
     about: Concerns | None,
     needles: Sequence[bytes] | None = None,
+    newest: int = 0,
 ) -> OverlayLedger:
     if snapshot is None:
         return OverlayLedger()
     names = reversed(view.row.names)
-    paths = [path for name in names for path in _parts(snapshot, name, view.overlay.app)]
+    paths = [path for name in names for path in _parts(snapshot, name, view.overlay.app)][-newest:]
     if view.tip.config.signers is not None:
         return _signed(view, snapshot, view.tip.config.signers, paths, about)
     files = [(path, read_ledger(snapshot.read(path), needles)) for path in paths]

@@ -152,6 +152,21 @@ def test_a_large_file_is_left_as_it_is() -> None:
     assert [word.by for word in words] == ["Cy"]
 
 
+def test_a_word_of_long_ago_is_said_again() -> None:
+    """The newest two files are looked at, however many there are."""
+    repository = Contended()
+    say(repository, "Ana")
+    told = repository.show(FILE, LEDGER) or b""
+    other = told.replace(repository.branches["main"].encode(), b"f" * 40).replace(b'"1"', b'"0"')
+    repository.commit({"stage.2.jsonl": other}, branch=LEDGER)
+    assert say(repository, "Bo").outcome == "unchanged"
+
+    repository.commit({"stage.3.jsonl": other}, branch=LEDGER)
+    assert say(repository, "Bo").outcome == "committed"
+    assert b'"by": "Bo"' in (repository.show("stage.3.jsonl", LEDGER) or b"")
+    assert repository.show(FILE, LEDGER) == told
+
+
 def test_budget_spent_on_races() -> None:
     """A ledger that keeps moving ends in a conflict that names it."""
     repository = Contended()

@@ -36,6 +36,21 @@ _SHIFTS = tuple(tuple(8 * bit for bit in range(4) if code >> bit & 1) for code i
 """Which bytes of a number a delta has: four bits of a command -> how far left each one goes."""
 
 
+def _operands(code: int) -> tuple[int, int, int]:
+    """Return how many bytes follow a command that copies, and the mask and length of its offset.
+
+    The mask is -1 where a byte of a number is left out that is not its highest.
+    """
+    offset, length = _SHIFTS[code & 15], _SHIFTS[code >> 4 & 7]
+    count = len(offset) + len(length)
+    if (*offset, *length) != (*range(0, 8 * len(offset), 8), *range(0, 8 * len(length), 8)):
+        return count, -1, 0
+    return count, (1 << 8 * len(offset)) - 1, 8 * len(offset)
+
+
+_COPIES = tuple(map(_operands, range(128, 256)))
+
+
 class BadPack(Exception):
     """The bytes are no pack, or one that is not read in process."""
 
@@ -202,19 +217,25 @@ def apply_delta(base: bytes, delta: bytes, most: int) -> bytes:
         if old != len(base) or new > most:
             raise BadPack("a delta does not fit")
         parts: list[bytes] = []
-        made = 0
+        made, end, number = 0, len(delta), int.from_bytes
         # A large file has a hundred thousand of these commands: no function is called for each.
-        while at < len(delta) and made <= new:
+        while at < end and made <= new:
             code = delta[at]
             at += 1
             if code & 128:
-                start = length = 0
-                for shift in _SHIFTS[code & 15]:
-                    start |= delta[at] << shift
-                    at += 1
-                for shift in _SHIFTS[code >> 4 & 7]:
-                    length |= delta[at] << shift
-                    at += 1
+                count, mask, bits = _COPIES[code - 128]
+                if mask >= 0:
+                    word = number(delta[at : at + count], "little")
+                    start, length = word & mask, word >> bits
+                    at += count
+                else:
+                    start = length = 0
+                    for shift in _SHIFTS[code & 15]:
+                        start |= delta[at] << shift
+                        at += 1
+                    for shift in _SHIFTS[code >> 4 & 7]:
+                        length |= delta[at] << shift
+                        at += 1
                 length = length or 0x10000
                 if start + length > old:
                     raise BadPack("a delta does not fit")
@@ -229,7 +250,7 @@ def apply_delta(base: bytes, delta: bytes, most: int) -> bytes:
     except IndexError:
         raise BadPack("a delta ends too early") from None
     whole = b"".join(parts)
-    if len(whole) != new:
+    if len(whole) != new or at > end:
         raise BadPack("a delta does not fit")
     return whole
 
