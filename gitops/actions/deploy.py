@@ -13,6 +13,7 @@ from gitops.actions.context.named import Named, NamedRow, rows_named
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_commit, require_words
 from gitops.actions.context.targets import Target, find_targets
+from gitops.actions.context.together import typed_without
 from gitops.actions.context.view import OverlayView
 from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge, told_proofs
@@ -140,6 +141,18 @@ def _foreseen(session: Session, request: DeployRequest, tip: Tip) -> tuple[Targe
     return find_targets(session, tip, rows, images, lenient=True, add=request.add).found
 
 
+def _without(
+    edited: Sequence[Edited], barred: Sequence[Reason], request: DeployRequest
+) -> str | None:
+    """Say how what nothing is said against goes by itself, where overlays were named."""
+    if not request.to:
+        return None
+    said = (("--ref", request.ref), ("--commit", request.commit))
+    words = ["deploy", *request.images, *(f"{name} {value}" for name, value in said if value)]
+    labels = [one.target.view.label for one in edited]
+    return typed_without(" ".join(words), labels, [reason.overlay for reason in barred])
+
+
 def plan_deploy(
     session: Session, request: DeployRequest, look: Look | None = None
 ) -> Callable[[Tip], Plan]:
@@ -171,7 +184,7 @@ def plan_deploy(
         barred = override.barred(reason for entry in edits.edited for reason in entry.reasons)
         # What is not there goes nowhere: nothing that only one environment keeps out.
         if barred and (request.to or any(reason.kind == "image" for reason in barred)):
-            raise override.refusal(barred)
+            raise override.refusal(barred, _without(edits.edited, barred, request))
         kept_out = {reason.overlay for reason in barred}
         go = [entry for entry in edits.edited if entry.target.view.label not in kept_out]
         schemas = _schemas(go, request, seen.schemas if seen is not None else {})

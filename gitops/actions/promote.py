@@ -13,7 +13,7 @@ from gitops.actions.context.overlays import find_environment, overlays_of
 from gitops.actions.context.plan import NoOtherTry, Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.targets import Target
-from gitops.actions.context.together import Told, refusal_of_all
+from gitops.actions.context.together import Told, refusal_of_all, typed_without
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge_carried, told_proofs
@@ -104,7 +104,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         reasons = [reason for one in found for reason in one.reasons]
         barred = override.barred(reasons)
         if barred:
-            raise override.refusal(barred)
+            raise override.refusal(barred, _without(found, barred, request))
         overrides = record_overrides(request.override, reasons)
         made = _assemble(
             session,
@@ -121,6 +121,16 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         return replace(made, notes=told, reached=reached)
 
     return with_pull_requests(session, write(session, plan).report)
+
+
+def _without(
+    found: Sequence[_Carrying], barred: Sequence[Reason], request: PromoteRequest
+) -> str | None:
+    """Say how what nothing is said against goes by itself."""
+    changing = [one.edited.target.view.label for one in found if one.edited.edit.changes]
+    source = ["--from", request.source] if request.source is not None else []
+    words = ["promote", *request.names, *source]
+    return typed_without(" ".join(words), changing, [reason.overlay for reason in barred])
 
 
 def _left_waiting(same: Sequence[OverlayView]) -> Iterator[str]:

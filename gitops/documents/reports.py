@@ -62,7 +62,7 @@ def write_document(report: WriteReport) -> JsonDocument:
         ],
         "skipped": [{**_place(entry.overlay), "reason": entry.reason} for entry in report.skipped],
         "proposals": [proposal_document(entry) for entry in report.proposals],
-        "warnings": list(report.warnings),
+        "warnings": list(dict.fromkeys(report.warnings)),
         "notes": list(report.notes),
         "hint": report.hint,
         "hold": hold_document(report.hold),

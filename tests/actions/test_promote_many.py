@@ -63,6 +63,19 @@ def test_one_that_is_held_keeps_all(played: GroupsWorld) -> None:
     assert ("api/prod-eu: held by Ana: INC-1", "web/prod-us: held by Ana: INC-1") == (
         error.value.reasons
     )
+    command = "gitops promote --to cart/prod-eu --to web/prod-eu --to api/prod-us --to cart/prod-us"
+    assert f"; `{command}` does what is free to go" in (error.value.hint or "")
+    report = promote(played.session(), PromoteRequest(tuple(command.split()[3::2])))
+    assert 4 == len(report.changes)
+
+
+def test_the_way_of_the_others_of_a_deploy(played: GroupsWorld) -> None:
+    """The command that is told can be typed, with the branch that was said."""
+    hold(played.session(), Named(("web/prod-us",)), reason="INC-1")
+    with pytest.raises(Refused) as error:
+        deploy(played.session(), DeployRequest(("shop/web:1.1",), PRODUCTION))
+
+    assert "; `gitops deploy shop/web:1.1 --to web/prod-eu` does" in (error.value.hint or "")
 
 
 def test_an_app_that_is_not_there_yet_is_told(played: GroupsWorld) -> None:

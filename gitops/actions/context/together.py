@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from gitops.core.git.message import told_labels
 from gitops.errors import GitopsError, NotFound, Refused
 
+_MOST_HINTS = 3  # that one line can hold
+_MOST_TYPED = 12  # overlays in a command that somebody is told to type
+
 
 class Told:
     """Collects notes and warnings, overlay by overlay; of one alone they need no name.
@@ -44,6 +47,22 @@ class Told:
         return tuple(f"{told_labels(labels)}: {text}" for text, labels in found.items())
 
 
+def typed_without(command: str, labels: Sequence[str], barred: Iterable[str]) -> str | None:
+    """Say which command does what nothing bars; None where that is nothing, or much.
+
+    Args:
+        command: its words, `promote shop/api`; the overlays follow as `--to`.
+        labels: of all overlays that the call would have changed.
+        barred: labels of those that are kept out.
+    """
+    kept_out = set(barred)
+    free = [label for label in labels if label not in kept_out]
+    if not 0 < len(free) <= _MOST_TYPED:
+        return None
+    words = " ".join([command, *(f"--to {label}" for label in free)])
+    return f"`gitops {words}` does what is free to go"
+
+
 def refusal_of_all(
     done: str, against: Sequence[tuple[str, GitopsError]], *, hint: str | None = None
 ) -> GitopsError:
@@ -56,8 +75,8 @@ def refusal_of_all(
     kind = NotFound if all(isinstance(error, NotFound) for _, error in against) else Refused
     labels = told_labels([label for label, _ in against])
     hints = list(dict.fromkeys(error.hint for _, error in against if error.hint))
-    if hint is None and len(hints) == 1:
-        hint = hints[0]
+    if hint is None and 0 < len(hints) <= _MOST_HINTS:
+        hint = "; ".join(hints)
     return kind(
         f"nothing was {done}: {labels} cannot be",
         hint=hint,

@@ -163,8 +163,8 @@ class Override(Struct):
             self.stood = frozenset(reasons)
         return outstanding(reasons, self.stood or frozenset())
 
-    def refusal(self, barred: Iterable[Reason]) -> Refused:
-        """Return the error that names all of `barred`."""
+    def refusal(self, barred: Iterable[Reason], others: str | None = None) -> Refused:
+        """Return the error that names all of `barred`; `others`: how the rest goes without."""
         reasons = tuple(barred)
         texts = tuple(str(reason) for reason in reasons)
         count = f"{len(texts)} reasons" if len(texts) > 1 else texts[0]
@@ -173,4 +173,6 @@ class Override(Struct):
             hint = f"`gitops qa` and `gitops history` tell how a verdict is given; {hint}"
         if self.reason is not None:
             hint = "these came up after the override was given: look at them, then override again"
+        if others is not None:
+            hint += f"; {others}"
         return Refused(f"refused: {count}", hint=hint, reasons=texts)

@@ -34,15 +34,22 @@ def paint(text: str, style: str, stream: TextIO) -> str:
 
 
 def columns(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Align `rows` of cells with two spaces between columns; no trailing spaces."""
+    """Align `rows` of cells with two spaces between columns; no trailing spaces.
+
+    Behind the last cell of a row nothing is aligned, so a sentence there makes no column wider.
+    """
     # Thousands of rows, nearly always ASCII: what can be left to functions of C is.
-    across = [*zip_longest(*rows, fillvalue="")]
-    if all(all(map(str.isascii, column)) for column in across):
-        widths = [len(max(column, key=len)) for column in across]
-        forms = ["  ".join(f"%-{width}s" for width in widths[:at]) for at in range(len(widths) + 1)]
-        return [(forms[len(row)] % (*row,)).rstrip() for row in rows]
+    rows = [row or ("",) for row in rows]
+    across = [*zip_longest(*[row[:-1] for row in rows], fillvalue="")]
+    if all(all(map(str.isascii, column)) for column in (*across, [row[-1] for row in rows])):
+        forms, so_far = ["%s"], ""
+        for column in across:
+            so_far += f"%-{len(max(column, key=len))}s  "
+            forms.append(f"{so_far}%s")
+        return [(forms[len(row) - 1] % (*row,)).rstrip() for row in rows]
     sizes = [[*map(width_of, row)] for row in rows]
-    widths = [max(column) for column in zip_longest(*sizes, fillvalue=0)]
+    widths = [max(column) for column in zip_longest(*[size[:-1] for size in sizes], fillvalue=0)]
+    widths.append(0)
     return [
         "  ".join([cell + " " * (widths[at] - size[at]) for at, cell in enumerate(row)]).rstrip()
         for row, size in zip(rows, sizes, strict=True)

@@ -85,7 +85,7 @@ def print_write(report: WriteReport, output: str) -> int:
         if proposal.url is not None:
             line(safe(f"#{proposal.number} {proposal.state}: {proposal.url}"))
     line(paint(outcome, "bold", sys.stdout))
-    for warning in report.warnings:
+    for warning in dict.fromkeys(report.warnings):
         aside("warning", warning)
     if report.hint:
         aside("hint", report.hint)

@@ -15,6 +15,8 @@ def test_rows_of_any_length_are_aligned() -> None:
     assert columns(rows) == ["a     %s  x", "long  b", "", "", "100%      end"]
     assert columns([("가", "b"), ("abc", "c")]) == ["가   b", "abc  c"]
     assert columns([]) == []
+    # Nothing stands behind the end of a row, so a sentence there makes no column wider.
+    assert columns([("a", "b", "c"), ("prod", "no branch")]) == ["a     b  c", "prod  no branch"]
 
 
 def test_a_minute_is_one_of_utc() -> None:
