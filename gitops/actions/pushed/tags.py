@@ -23,7 +23,7 @@ from gitops.core.policy.newest_tags import (
     RunningTag,
     SeenTag,
     TagChoice,
-    choose,
+    choose_tag,
     leading,
     taken_by,
 )
@@ -145,13 +145,14 @@ def _choice(
         raise Refused(
             f"{len(some)} tags of {wanted.name} fit, and of more than {MOST_ASKED} nobody is asked "
             "when they were made",
-            hint="put {number} into the tags and `order: version`, or let `gitops images prune` go",
+            hint="put {number} into the tags and `order: version`, or delete old ones: "
+            "`gitops help images prune`",
         )
     exact = {tag.tag for tag in some if is_exact(wanted.rule.rows[tag.row])}
     look.ask({tag.tag for tag in some}, exact)
     for _ in range(_ROUNDS):
         seen = [one for tag in some if (one := look.seen(tag)) is not None]
-        chosen = choose(wanted.rule, seen, now)
+        chosen = choose_tag(wanted.rule, seen, now)
         if chosen.tag is None or look.is_fresh(chosen.tag.tag):
             return chosen
         look.ask((), {chosen.tag.tag})
@@ -195,7 +196,7 @@ class _Look:
                 raise Refused(
                     f"{self._name} has more than {MOST_TAGS:,} tags: which is the newest is not "
                     "looked for",
-                    hint="`gitops images prune` deletes those that nobody needs",
+                    hint="`gitops help images prune` tells how old ones are deleted",
                 )
             self._check_time()
             yield tag

@@ -125,7 +125,7 @@ def leading(rule: TagRule, tags: Sequence[FittingTag]) -> tuple[FittingTag, ...]
     return tuple(tag for tag in tags if tag.row == row and tag.numbers == numbers)
 
 
-def choose(rule: TagRule, tags: Sequence[SeenTag], now: datetime) -> TagChoice:
+def choose_tag(rule: TagRule, tags: Sequence[SeenTag], now: datetime) -> TagChoice:
     """Return the newest of `tags`, which `leading` returned."""
     if rule.order == "version" and len({tag.digest for tag in tags}) == 1:
         return TagChoice(max(tags, key=lambda one: one.tag))

@@ -16,7 +16,7 @@ from gitops.core.policy.newest_tags import (
     Compared,
     RunningTag,
     SeenTag,
-    choose,
+    choose_tag,
     compare,
     follows,
     leading,
@@ -113,12 +113,12 @@ def test_the_newest_by_when_images_were_made() -> None:
     twin = seen(CREATED, "main-e", at(2))
     same = seen(CREATED, "main-f", at(2), "main-b")
 
-    assert new == choose(CREATED, [new, old], now).tag
-    found = choose(CREATED, [late, new, silent, old], now)
+    assert new == choose_tag(CREATED, [new, old], now).tag
+    found = choose_tag(CREATED, [late, new, silent, old], now)
     assert (new, True, True) == (found.tag, "main-d is said" in found.why, "main-c" in found.why)
-    assert choose(CREATED, [silent], now).tag is None
-    assert "very same moment" in choose(CREATED, [new, twin], now).why
-    assert same == choose(CREATED, [new, same], now).tag
+    assert choose_tag(CREATED, [silent], now).tag is None
+    assert "very same moment" in choose_tag(CREATED, [new, twin], now).why
+    assert same == choose_tag(CREATED, [new, same], now).tag
 
 
 def test_the_newest_by_numbers() -> None:
@@ -131,7 +131,7 @@ def test_the_newest_by_numbers() -> None:
     found = leading(tied, fits(tied, "v1.4-a", "v1.4.0-b", "v1.3-c"))
     assert ["v1.4-a", "v1.4.0-b"] == [one.tag for one in found]
     one, other = seen(tied, "v1.4-a", at(2)), seen(tied, "v1.4.0-b", at(1))
-    assert one == choose(tied, [one, other], at(3)).tag
+    assert one == choose_tag(tied, [one, other], at(3)).tag
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_it_never_goes_backwards(events: list[tuple[str, int, int]], pin: str, o
             shown = {tag: one for tag, one in shelf.items() if number >> int(tag[5:]) & 1}
             some = leading(rule, taken_by(DEV, fits(rule, *shown)))
             tags = [SeenTag(one, *shown[one.tag]) for one in some]
-            new = choose(rule, tags, at(now)).tag
+            new = choose_tag(rule, tags, at(now)).tag
             if new is None:
                 continue
             value = history[0].images[IMAGE]  # type: ignore[index]
