@@ -35,6 +35,16 @@ def test_prometheus_reads_what_runs_since_when(shop: TestClient) -> None:
     assert told["gitops_board_age_seconds",] < 60
 
 
+def test_what_was_done_is_counted(shop: TestClient) -> None:
+    """The writer's queue and pushes, alerts, messages: also before there was any."""
+    told = figures(shop)
+
+    for name in ("writer_pushes", "writer_calls", "alerts_acted", "messages_sent"):
+        assert told[f"gitops_{name}_total",] >= 0
+    assert told["gitops_messages_failed_total",] == 0
+    assert told["gitops_writer_waiting",] == 0
+
+
 def test_requests_are_counted_by_patterns(shop: TestClient) -> None:
     """However many addresses strangers try, the figures stay as many as there are routes."""
     before = figures(shop)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.process_collector import ProcessCollector
 from starlette.requests import Request
 from starlette.responses import Response
@@ -67,8 +67,24 @@ class Metrics:
         yield _gauge("gitops_board_looks", "Looks at Git since the start", keeper.looks)
         yield _gauge("gitops_board_age_seconds", "Age of the last look that worked", keeper.age())
         yield from _images(service.images)
+        yield from self._done()
         if board is not None:
             yield from _cells(list(board.cells()))
+
+    def _done(self) -> Iterator[Metric]:
+        """Yield what writer, alerts and messages came to since the start."""
+        service, writer = self._service, self._service.desk.writer
+        waiting = writer.waiting if writer is not None else 0
+        yield _gauge("gitops_writer_waiting", "Calls that wait for their round", waiting)
+        figures = writer.figures if writer is not None else None
+        for name, help_text, count in (
+            ("gitops_writer_pushes", "Pushes that were tried", figures.pushes if figures else 0),
+            ("gitops_writer_calls", "Calls that pushes carried", figures.carried if figures else 0),
+            ("gitops_alerts_acted", "Alerts that something was done about", service.alerts.acted),
+            ("gitops_messages_sent", "Messages that went out", service.teller.sent),
+            ("gitops_messages_failed", "Messages that were given up", service.teller.failed),
+        ):
+            yield CounterMetricFamily(name, help_text, count)
 
     def describe(self) -> Iterable[Metric]:
         """Tell nothing before the first question; asked by the registry."""
