@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
+from gitops.config.overlays import check_overlays, plain_path
 from gitops.config.registries import (
     check_cleanup,
     check_pins,
@@ -55,7 +56,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     rows = lists.get("environments", ())
     names = [row.texts.get("name", "") for row in rows]
     problems.add_repeated(rows, "name", "an environment {}")
-    _check_overlays(rows, root.texts.get("branch", ""), problems)
+    check_overlays(rows, root.texts.get("branch", ""), problems)
     _check_order(rows, names, problems)
     _check_formerly(rows, names, problems)
     if any("pin" in row.keys for row in rows):
@@ -204,11 +205,6 @@ def _make_branches(rows: Sequence[Value]) -> tuple[BranchRule, ...]:
     return make_branches(rows)
 
 
-def plain_path(text: str) -> str:
-    """Return a directory without `./` before and `/` behind it."""
-    return "/".join(part for part in text.split("/") if part not in ("", "."))
-
-
 def _make_environment(row: Value, ignore: tuple[str, ...]) -> Environment:
     text, words, wait = row.texts, row.words(), row.keys.get("wait")
     overlays = tuple(plain_path(one) for one in words.get("overlay", ())) or ("",)
@@ -309,54 +305,20 @@ def _check_forge(table: Value | None, problems: Problems) -> None:
         problems.add(url.place, url.path, "kind is none: leave the url out, or name the kind")
 
 
-def _check_overlays(rows: Sequence[Value], trunk: str, problems: Problems) -> None:
-    """One directory is one environment's: a change to one must never reach another.
-
-    On another branch the same path is another directory, and so is one inside another: what is
-    pinned stands in the kustomization of each. `trunk` is the top-level branch.
-    """
-    earlier: list[tuple[Value, Value]] = []
-    for row in rows:
-        found = row.lists.get("overlay", ())
-        for overlay in found:
-            if len(found) > 1 and "{app}" not in overlay.text:
-                what = "of several overlays each must hold {app}: it tells them apart"
-                problems.add(overlay.place, overlay.path, what)
-            for owner, other in earlier:
-                if row.texts.get("branch", trunk) != owner.texts.get("branch", trunk):
-                    continue
-                how = _overlap(plain_path(overlay.text), plain_path(other.text))
-                if how is not None and owner is not row:
-                    name = owner.get("name", "another environment")
-                    where = f"{other.text} of {name} (line {other.place[0]})"
-                    problems.add(overlay.place, overlay.path, f"{overlay.text} {how} {where}")
-            earlier.append((row, overlay))
-
-
-def _overlap(path: str, other: str) -> str | None:
-    """Say how two directories are one, if they can be; `{app}` may be any one folder."""
-    ours, theirs = path.split("/"), other.split("/")
-    for one, two in zip(ours, theirs, strict=False):
-        if one != two and "{app}" not in (one, two):
-            return None
-    if len(ours) != len(theirs):
-        return None
-    return "is the same directory as" if ours == theirs else "can be the same directory as"
-
-
 def _check_order(rows: Sequence[Value], names: Sequence[str], problems: Problems) -> None:
     """`after` must name environments that come earlier, so that there is a way to each."""
+    first = {name: index for index, name in reversed(list(enumerate(names)))}
     for index, row in enumerate(rows):
         for item in row.lists.get("after", ()):
             if item.text == row.get("name"):
                 what = f"{item.text} cannot come after itself"
-            elif item.text in names[:index]:
-                earlier = rows[names.index(item.text)].get("overlay")
+            elif first.get(item.text, index) < index:
+                earlier = rows[first[item.text]].get("overlay")
                 if not _per_app(earlier) or _per_app(row.get("overlay", earlier)):
                     continue
                 what = f"{item.text} has an overlay for each app, {row.get('name')} has one for all"
-            elif item.text in names:
-                line = rows[names.index(item.text)].place[0]
+            elif item.text in first:
+                line = rows[first[item.text]].place[0]
                 what = f"{item.text} comes later (line {line}): put it before {row.get('name')}"
             else:
                 near = nearest(item.text, [name for name in names[:index] if name])

@@ -61,7 +61,10 @@ async def take_up(service: Service, asked: AskedFor, run: Run | None = None) -> 
     if (config := service.policy()) is not None:
         check_named(config, asked)  # a plain no needs no turn; what counts is asked at the tip
     order = asked.order(_telling(asked.notes, by_right(asked, run)))
-    call = await service.workers.run(service.desk.submit, order)
+    if service.desk.writer is not None:
+        call = service.desk.submit(order)  # takes no thread, so none is waited for
+    else:
+        call = await service.workers.run(service.desk.submit, order)
     if not asked.body.dry_run:
         call.when_done(service.board.wake)  # whoever looks next sees what came of it
     return call

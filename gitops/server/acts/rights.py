@@ -34,7 +34,12 @@ def by_right(asked: AskedFor, run: Run | None = None) -> Run:
     act = run or plain
 
     def before(_session: Session, tip: Tip, plan: Plan) -> None:
-        check_plan(tip.config, asked, plan)
+        try:
+            check_plan(tip.config, asked, plan)
+        except Denied as error:
+            if not asked.words:  # the branch leads there, and to more than one may
+                error.hint = f"say where to (`to`); {error.hint}"
+            raise
 
     def checked(session: Session) -> WriteReport:
         admit = partial(check_named, asked=asked)
