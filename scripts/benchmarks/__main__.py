@@ -87,7 +87,11 @@ def _options() -> argparse.Namespace:
         "ten out",
     )
     parser.add_argument("--gitops", default="gitops", help="the command (default: %(default)s)")
-    parser.add_argument("--runs", type=int, help="runs each (default 15; crowd: 10 trials)")
+    parser.add_argument(
+        "--runs",
+        type=int,
+        help="runs each (default 15; crowd: 10 trials; load: acts of each who acts, 20)",
+    )
     parser.add_argument("--quick", action="store_true", help="a smoke run; writes no page")
     parser.add_argument(
         "--writers", help="crowd: numbers of writers (1,8,32,64,128); 0: only the steady load"
@@ -243,7 +247,8 @@ def _measure(options: argparse.Namespace, root: Path, part: str) -> dict[str, An
     elif part == "page":
         results = measure_page(root, gitops, runs, quick=options.quick)
     elif part == "load":
-        results = measure_load(root, gitops, quick=options.quick)
+        acts = options.runs or (4 if options.quick else 20)
+        results = measure_load(root, gitops, acts, quick=options.quick)
     elif part == "crowd":
         words = options.writers or ("1,8" if options.quick else "1,8,32,64,128")
         sizes = [int(word) for word in words.split(",")]

@@ -3,15 +3,20 @@
 Whoever looks has a stream of events, and gets their page anew when it says so, as a browser does.
 Whoever acts looks at a preview, presses, and presses once more now and then. What the branch says
 afterwards is compared with what they were told.
+
+Memory is read all the time, and told for stages of equally many acts: a first one in which threads,
+connections and caches come to be, and three that may not differ.
 """
 
 from __future__ import annotations
 
 import re
 import socket
+import statistics
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +29,12 @@ from single import say
 
 _PAGES = ("/", "/?show=bad", "/e/dev/a{number}", "/a/a{number}", "/audit?environment=dev", "/holds")
 _TWICE = 3  # every so manieth press is made twice
-_CALM = 0.3  # part of the acts after which memory should stay as it is
+_STAGES = 4  # of the acts; the first one warms up
 
 
-def measure_load(root: Path, gitops: list[str], *, quick: bool) -> dict[str, Any]:
-    """Return what a crowd saw, and what is on the branch."""
-    looking, acting, acts = (20, 4, 3) if quick else (200, 20, 10)
+def measure_load(root: Path, gitops: list[str], acts: int, *, quick: bool) -> dict[str, Any]:
+    """Return what a crowd saw, and what is on the branch; `acts`: of each who acts."""
+    looking, acting = (20, 4) if quick else (200, 20)
     estate = Estate(20 if quick else 100, 60 if quick else 400)
     repository = build_estate(root, estate)
     before = git(repository, "rev-parse", "refs/heads/main").strip()
@@ -60,7 +65,7 @@ def measure_load(root: Path, gitops: list[str], *, quick: bool) -> dict[str, Any
         "behind": crowd.behind,
         "page": sorted(crowd.pages)[int(len(crowd.pages) * 0.99) - 1],
         "press": sorted(crowd.presses)[int(len(crowd.presses) * 0.99) - 1],
-        "calm": crowd.calm,
+        "stages": _by_stage(crowd.memory, acting * acts),
         "memory": memory,
         "wall": wall,
         "cpu": cpu,
@@ -76,7 +81,7 @@ class _Crowd:
         busy: how often they were asked to come again.
         pages, presses: seconds of each.
         behind: who still showed an older board when all was over.
-        calm: memory of the server when part of the acts was done, bytes.
+        memory: (acts done, memory of the server in bytes), as it went.
     """
 
     def __init__(self, served: PageProcess, apps: int) -> None:
@@ -92,7 +97,7 @@ class _Crowd:
         self.pages: list[float] = []
         self.presses: list[float] = []
         self.behind = 0
-        self.calm = 0.0
+        self.memory: list[tuple[int, float]] = []
 
     def run(self, looking: int, acting: int, acts: int) -> None:
         """Let them come, and wait until all acts are done."""
@@ -104,11 +109,9 @@ class _Crowd:
         ]
         for one in (*self._lookers, *actors):
             one.start()
-        calm = acting * acts * _CALM
         while any(one.is_alive() for one in actors):
-            if not self.calm and len(self.landed) >= calm:
-                self.calm = self._served.memory()
-            time.sleep(0.05)
+            self.memory.append((len(self.landed), self._served.memory()))
+            time.sleep(0.1)
 
     def settle(self) -> None:
         """Wait until everybody has seen the newest board, and let them go."""
@@ -192,15 +195,24 @@ class _Crowd:
         self.failed.append(words)
 
 
+def _by_stage(seen: Sequence[tuple[int, float]], acts: int) -> list[float]:
+    """Return the median memory of each stage, bytes."""
+    stages: list[list[float]] = [[] for _ in range(_STAGES)]
+    for done, memory in seen:
+        stages[min(done * _STAGES // acts, _STAGES - 1)].append(memory)
+    return [statistics.median(one) for one in stages if one]
+
+
 def load_figures(results: dict[str, Any]) -> list[Figure]:
     """Return what is wanted of a crowd."""
     looking, acting = results["looking"], results["acting"]
     astray = results["lost"] + results["doubled"] + results["unasked"] + len(results["failed"])
-    grown = results["memory"] / results["calm"] if results["calm"] else None
+    stages = results["stages"]
+    grown = stages[-1] / stages[1] if len(stages) == _STAGES else None
     return [
         Figure(f"{acting} act, {looking} look: lost, twice, failed", 0, 0, astray, ""),
         Figure("people who were not shown the newest board", 0, 0, results["behind"], ""),
-        Figure("memory at the end beside a third of the way", 1.1, 1.05, grown),
+        Figure("memory in the last third beside the first, once warm", 1.1, 1.05, grown),
         Figure("a press, 99 %", None, None, results["press"], " s"),
         Figure("a page, 99 %", None, None, results["page"], " s"),
     ]
@@ -208,11 +220,13 @@ def load_figures(results: dict[str, Any]) -> list[Figure]:
 
 def load_text(results: dict[str, Any]) -> str:
     """Return the table, and what else was seen."""
+    told = ", ".join(f"{one / 1e6:.0f}" for one in results["stages"])
     lines = [
         figures_table(load_figures(results)),
         "",
         f"{results['told']} deploys and {results['pages']:,} pages in {results['wall']:.0f} s, "
         f"{results['cpu']:.0f} s CPU, {results['memory'] / 1e6:.0f} MB; asked to come again "
         f"{results['busy']} times.",
+        f"Memory while it warms up and in each third after that: {told} MB.",
     ]
     return "\n".join(lines + results["failed"][:5])

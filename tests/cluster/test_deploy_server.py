@@ -172,6 +172,7 @@ def test_what_its_pod_runs(built: list[Document], manifests: Manifests, tmp_path
         "PATH": os.environ["PATH"],
         "HOME": str(tmp_path),
         "TMPDIR": str(tmp_path),
+        "MALLOC_ARENA_MAX": given["MALLOC_ARENA_MAX"],
         "GITOPS_REPO": str(manifests.path),
         "GITOPS_AUTHOR": "Gitops <gitops@example.com>",
     }
@@ -189,7 +190,7 @@ def test_what_its_pod_runs(built: list[Document], manifests: Manifests, tmp_path
         running.send_signal(signal.SIGTERM)
         code = running.wait(spec["terminationGracePeriodSeconds"])
 
-    assert {"HOME", "TMPDIR"} == given.keys()
+    assert {"HOME", "TMPDIR", "MALLOC_ARENA_MAX"} == given.keys()
     assert refused.returncode != 0
     assert "sign" in refused.stderr
     assert code == 0
