@@ -45,9 +45,8 @@ def recognise(answer: ProbeAnswer) -> ForgeKind | None:
         if answer.status in (401, 403) and "signed in user is allowed to call API" in message:
             return "gitea"
     if answer.path == "/api/v4/version":
-        if answer.status == 401 and message == "401 Unauthorized":
-            return "gitlab"
-        if answer.status == 200 and {"version", "revision"} <= said.keys():
+        refused = answer.status == 401 and message == "401 Unauthorized"
+        if refused or (answer.status == 200 and {"version", "revision"} <= said.keys()):
             return "gitlab"
     if answer.path == "/api/v3/meta":
         documented = "docs.github.com" in str(said.get("documentation_url", ""))
