@@ -162,7 +162,8 @@ def test_what_landed_is_asked_for(
         before = server.count()
         found = look(server)
         if requests is not None:
-            assert server.count() - before <= requests
+            asked = server.requests[before:]
+            assert len(asked) <= requests, asked
         assert found == wanted
     before = server.count()
     assert look(server) == wanted
