@@ -59,7 +59,7 @@ def _end_early() -> list[int]:
             streams.finish()
             os._exit(ends[-1])
 
-    if atexit._ncallbacks() == 0:
+    if getattr(atexit, "_ncallbacks", lambda: 1)() == 0:  # CPython says it
         atexit.register(end)
     return ends
 
