@@ -30,7 +30,7 @@ def bench(tmp_path: Path, *arguments: str) -> dict[str, Any]:
     """Run the command, and return its results."""
     kept = tmp_path / "results.json"
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHON": sys.executable}
-    command = [str(BENCH), *arguments, "--quick", "--runs", "1", "--json", str(kept)]
+    command = [str(BENCH), "--quick", "--runs", "1", *arguments, "--json", str(kept)]
     run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
     assert run.returncode == 0, run.stderr
@@ -234,7 +234,7 @@ def test_house_counts_what_one_call_does(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_crowd_at_the_page(tmp_path: Path) -> None:
     """Whatever people were told had landed is on the branch, once; all are shown the newest."""
-    results = bench(tmp_path, "load", "--gitops", TOOL)
+    results = bench(tmp_path, "load", "--runs", "3", "--gitops", TOOL)
 
     assert 12 == results["told"]
     assert [0, 0, 0, 0] == [results[name] for name in ("lost", "doubled", "unasked", "behind")], (

@@ -15,6 +15,7 @@ from gitops.errors import Unavailable
 from gitops.server.board import keeper as keeping
 from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import BoardKeeper
+from loops import finish
 
 sys.path.insert(0, str(Path(__file__).parent))
 from live import serving
@@ -87,7 +88,7 @@ def test_a_slow_listener_keeps_the_newest_of_each_kind() -> None:
         assert hub.listening == 0
         return taken
 
-    assert asyncio.run(listen()) == [("board", "999"), ("seen", "now")]
+    assert finish(listen()) == [("board", "999"), ("seen", "now")]
 
 
 def test_it_stops_with_streams_open(story: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +11,7 @@ import pytest
 from gitops.errors import Unavailable
 from gitops.server.board import last_words
 from gitops.server.board.last_words import LastWordsReader
+from loops import finish
 
 CELL: Any = SimpleNamespace(
     label="web/dev", environment=None, applications=[SimpleNamespace(state="degraded", ref="web")]
@@ -41,6 +41,5 @@ def test_a_page_that_gave_up_is_told(monkeypatch: pytest.MonkeyPatch, fails: boo
         await asyncio.sleep(0.01)
         return found
 
-    with ThreadPoolExecutor(1) as elsewhere:  # the tests in a browser leave a loop in this thread
-        assert elsewhere.submit(asyncio.run, look()).result(10) is None
+    assert finish(look(), 10) is None
     assert told == ([] if fails else ["web/dev"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from gitops.errors import Denied, Unavailable
 from gitops.server.identity.person import Person, Unproved
 from gitops.server.identity.rights import may, require, wants_fresh
 from identity_world import PROD, ROW, World, come_back, sign_in_settings
+from loops import finish
 from servers.openid import OpenIdServer
 
 ANA = Person("user:ana", "Ana", "ana@example.com", ("shop:oncall",), "oidc", "of-ana")
@@ -37,7 +37,7 @@ def signed_in(folder: Path, provider: OpenIdServer) -> tuple[World, Person]:
     query = provider.sign_in(client.get("/sign-in").headers["location"])
     assert come_back(client, query).status_code == 303
     sent = "; ".join(f"{one.name}={one.value}" for one in client.cookies.jar)
-    person = asyncio.run(world.identity.person([(b"cookie", sent.encode())], "10.1.2.3"))
+    person = finish(world.identity.person([(b"cookie", sent.encode())], "10.1.2.3"))
     assert person is not None
     return world, person
 
@@ -89,10 +89,10 @@ def test_groups_are_asked_for_again(provider: OpenIdServer, tmp_path: Path) -> N
     assert provider.user_info is not None
     provider.user_info["groups"] = []
 
-    fresh, note = asyncio.run(world.identity.ask_again(person, "approve", PROD))
+    fresh, note = finish(world.identity.ask_again(person, "approve", PROD))
     assert ((), None) == (fresh.groups, note)
     assert not may(CONFIG, fresh, "approve", "prod")
-    assert (person, None) == asyncio.run(world.identity.ask_again(person, "hold", PROD))
+    assert (person, None) == finish(world.identity.ask_again(person, "hold", PROD))
 
 
 def test_the_service_is_away(provider: OpenIdServer, tmp_path: Path) -> None:
@@ -100,8 +100,8 @@ def test_the_service_is_away(provider: OpenIdServer, tmp_path: Path) -> None:
     world, person = signed_in(tmp_path, provider)
     provider.silent = True
     with pytest.raises(Unavailable):
-        asyncio.run(world.identity.ask_again(person, "approve", PROD))
-    same, note = asyncio.run(world.identity.ask_again(person, "rollback", PROD))
+        finish(world.identity.ask_again(person, "approve", PROD))
+    same, note = finish(world.identity.ask_again(person, "rollback", PROD))
     assert person == same
     assert note is not None
     assert "the groups are those of the sign-in" in note
@@ -112,15 +112,15 @@ def test_a_token_that_is_over(provider: OpenIdServer, tmp_path: Path) -> None:
     world, person = signed_in(tmp_path, provider)
     for gone in (replace(person, token=None), replace(person, token="revoked")):
         with pytest.raises(Unproved):
-            asyncio.run(world.identity.ask_again(gone, "approve", PROD))
+            finish(world.identity.ask_again(gone, "approve", PROD))
     assert provider.user_info is not None
     provider.user_info["preferred_username"] = "ben"
     with pytest.raises(Unproved, match="another name"):
-        asyncio.run(world.identity.ask_again(person, "approve", PROD))
+        finish(world.identity.ask_again(person, "approve", PROD))
 
 
 def test_others_prove_it_every_time() -> None:
     """Whom a proxy signs in, nobody else can be asked about."""
     person = replace(ANA, via="proxy", token=None)
     world = World()
-    assert (person, None) == asyncio.run(world.identity.ask_again(person, "approve", PROD))
+    assert (person, None) == finish(world.identity.ask_again(person, "approve", PROD))

@@ -23,6 +23,7 @@ from gitops.server.service import Service
 from gitops.server.settings import Listen, ServerSettings
 from gitops.server.workers import CALLER, Workers
 from identity_world import URL, Clock, World, refuse
+from loops import finish
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from live import serving
@@ -183,7 +184,7 @@ def test_a_body_that_takes_long(client: TestClient, monkeypatch: pytest.MonkeyPa
 
     scope = {"type": "http", "path": "/x", "method": "POST", "headers": [], "query_string": b""}
     bounds = bodies.BodyBounds(reads, refuse=refuse)
-    asyncio.run(asyncio.wait_for(bounds(scope, never, keep), 60))
+    finish(bounds(scope, never, keep), 60)
     assert 408 == told[0]["status"]
 
 
@@ -216,7 +217,7 @@ def test_one_caller_gets_half_of_the_threads() -> None:
         assert 8 == await asyncio.create_task(ask("greedy", lambda: 8))
         workers.close()
 
-    asyncio.run(asyncio.wait_for(story(), 120))
+    finish(story())
 
 
 def test_one_caller_gets_no_more_than_their_streams(
@@ -235,12 +236,12 @@ def test_one_caller_gets_no_more_than_their_streams(
         CALLER.set(caller)
         return (await route.endpoint(request)).status_code  # type: ignore[attr-defined]
 
-    assert 200 == asyncio.run(ask("user:ana"))
+    assert 200 == finish(ask("user:ana"))
     with pytest.raises(Unavailable):
-        asyncio.run(ask("user:greedy"))
+        finish(ask("user:greedy"))
     for leave in leaves:
         leave()
-    assert 200 == asyncio.run(ask("user:greedy"))
+    assert 200 == finish(ask("user:greedy"))
     service.close()
 
 
