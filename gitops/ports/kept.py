@@ -20,6 +20,10 @@ class KeptRepository(Repository, Protocol):
         """
         ...
 
+    def rest(self) -> None:
+        """Forget of what was read what is much, between calls of which some go on."""
+        ...
+
     def look(self, branch: str, commit: str) -> Snapshot:
         """Return `commit`, read before or made by `create`, as the tip of `branch`."""
         ...

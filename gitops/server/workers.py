@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
+
+_IDLE: Final = 300.0  # seconds after which a repository that nobody needs is closed
 
 CALLER: Final[ContextVar[str | None]] = ContextVar("caller", default=None)
 """Whom a request is counted for; None: nobody in particular, without a bound of their own."""
@@ -84,20 +87,27 @@ class _Door:
 class Doors:
     """The kept repositories of `wiring.open_kept`; each serves one call at a time.
 
-    There are never more than calls at once, which the threads of `Workers` bound.
+    There are never more than calls at once, which the threads of `Workers` bound. What came back
+    last is lent first: of those that a crowd needed the others are closed when it is gone.
+
+    Args:
+        now: tells seconds.
     """
 
-    def __init__(self, opener: Callable[[], Opened]) -> None:
+    def __init__(
+        self, opener: Callable[[], Opened], now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._opener = opener
+        self._now = now
         self._lock = threading.Lock()
-        self._idle: list[_Door] = []
+        self._idle: list[tuple[float, _Door]] = []  # since when
         self._closed = False
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """Lend the session of one call. Raises what opening a repository does."""
         with self._lock:
-            door = self._idle.pop() if self._idle else None
+            door = self._idle.pop()[1] if self._idle else None
         door = door or _Door(self._opener())
         sound = False
         try:
@@ -108,14 +118,20 @@ class Doors:
             with self._lock:
                 sound = sound and not self._closed
                 if sound:
-                    self._idle.append(door)
-            if not sound:
-                door.close()
+                    self._idle.append((self._now(), door))
+                unwanted = self._unwanted() if sound else door
+            if unwanted is not None:
+                unwanted.close()
+
+    def _unwanted(self) -> _Door | None:
+        """Take out one that nobody has needed for long: to close it takes time."""
+        since, _ = self._idle[0]
+        return self._idle.pop(0)[1] if self._now() - since > _IDLE else None
 
     def close(self) -> None:
         """Close what is idle; what is lent is closed when it comes back."""
         with self._lock:
             self._closed = True
             idle, self._idle = self._idle, []
-        for door in idle:
+        for _, door in idle:
             door.close()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import weakref
+from contextvars import ContextVar
 from typing import cast
 
 import pytest
 
 from gitops.errors import Unavailable
 from gitops.server.writer.flight import Flight
-from gitops.server.writer.order import LOOK, Call, CallOrder
+from gitops.server.writer.order import LOOK, Call, CallOrder, Outcome
 from gitops.server.writer.queue import CallQueue
 from server_calls import new_id
 
@@ -78,3 +80,24 @@ def test_callers_take_turns() -> None:
     assert [("hold", "ana"), ("promote", "ben")] == told[0]
     assert [("deploy", "greedy"), ("deploy", "ana")] == told[1]
     assert [("deploy", "greedy")] * 4 == [*told[2], *told[3]]
+
+
+class Asked:
+    """What a call was asked with."""
+
+
+def test_an_answer_keeps_nothing_of_what_asked() -> None:
+    """It is given again for minutes: the request, what it asked with and its token are gone."""
+    asked, request = Asked(), ContextVar[Asked]("request")
+    request.set(asked)
+    seen = weakref.ref(asked)
+    told = CallOrder(new_id(), "deploy", "digest", lambda _session, _kept=asked: _nothing(_kept))
+    call = Call(told, 1, 0.0)
+    request.set(Asked())
+    del asked, told
+    assert seen() is not None
+    assert call.wait(0.0) is None
+
+    call.answer(Outcome(), 1.0)
+    assert seen() is None
+    assert (Outcome(), "digest") == (call.wait(), call.order.digest)

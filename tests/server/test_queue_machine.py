@@ -70,6 +70,9 @@ class KeptMemory(FakeRepository):
     def again(self) -> None:
         """Nothing is kept."""
 
+    def rest(self) -> None:
+        """Nothing is kept."""
+
     def look(self, branch: str, commit: str) -> FakeSnapshot:
         """See `ports.KeptRepository`."""
         return FakeSnapshot(branch, commit, self.commits[commit].files)

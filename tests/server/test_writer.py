@@ -403,3 +403,27 @@ def test_many_overlays_are_held(writer: Writer, repo: Repo) -> None:
 
     assert "committed" == told(held)
     assert b"INC-1" in repo.show(".gitops/holds/a20/dev.yaml")
+
+
+def test_a_crowd_that_never_ceases_does_not_pile_up_what_was_read(
+    writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two batches what is not in use is forgotten, also while an earlier call goes on."""
+    monkeypatch.setattr(rounds, "PATIENCE", 0.05)
+    monkeypatch.setattr("gitops.adapters.gitrepo.objects.reader._KEPT_EACH", 10_000)
+    answers, asks = threading.Event(), threading.Event()
+
+    def run(session: Session) -> WriteReport:
+        session.aside(lambda: (asks.set(), answers.wait(60)))
+        return hold(session, Named(("dev",)), reason="INC-1")
+
+    slow = writer.submit(order("hold", run))
+    assert asks.wait(60)
+    held: list[int] = []
+    for number in range(12):
+        assert "committed" == told(writer.submit(deploying(f"shop/a0:n{number}")))
+        held.append(len(writer._door.repository._source.store.ahead._here))
+    assert slow.outcome is None
+    assert max(held[2:]) <= held[1] + 10
+    answers.set()
+    assert "committed" == told(slow)

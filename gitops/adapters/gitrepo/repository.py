@@ -142,8 +142,14 @@ class GitRepository(CommitEvidence):
         if self._commits is not None:
             self._commits.close()
             self._commits = None
-        self._rest()
         self._source.again()
+        self.rest()
+
+    def rest(self) -> None:
+        """Forget of what was read what is much; see `ports.KeptRepository`."""
+        self._let_go_of_history()
+        if (store := self._source.store).stays:
+            store.rest()
 
     def message(self, commit: str) -> tuple[str, float]:
         """Return what a commit says, and when it was made; see `ports.Repository`."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextvars import copy_context
+from contextvars import Context, copy_context
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.actions.context.session import Session
 from gitops.core.forges.token import OwnToken
@@ -15,7 +16,7 @@ from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import trailers
 from gitops.core.report import WriteReport
 from gitops.core.text.plain import one_line
-from gitops.errors import GitopsError, UsageError
+from gitops.errors import Bug, GitopsError, UsageError
 
 RANKS: Final = {
     "rollback": 0,
@@ -31,6 +32,7 @@ RANKS: Final = {
 """The order in which a batch is planned: the way back first, what CI sends last."""
 
 _CHAIN: Final = 20  # errors that lead to one
+_NOWHERE: Final = Context()
 
 LOOK: Final = "look"
 """Stands for the verb of a call that only asks what became of an id."""
@@ -118,7 +120,6 @@ class Call:
         self.began = False
         self.around = copy_context()
         self._outcome: Outcome | None = None
-        self._done = threading.Event()
         self._listeners: list[Callable[[], None]] = []
         self._guard = threading.Lock()
 
@@ -139,7 +140,9 @@ class Call:
 
     def wait(self, seconds: float | None = None) -> Outcome | None:
         """Wait for the end, at most so long, and return what came of it."""
-        self._done.wait(seconds)
+        done = threading.Event()  # thousands of answers are kept, of which nobody waits
+        self.when_done(done.set)
+        done.wait(seconds)
         return self._outcome
 
     def when_done(self, listener: Callable[[], None]) -> None:
@@ -158,9 +161,15 @@ class Call:
             _let_go_of_frames(outcome.error)
             self._outcome, self.answered = outcome, now
             listeners, self._listeners = self._listeners, []
-        self._done.set()
+            # Kept for minutes: what it was asked with, and by which request, is not wanted.
+            self.order = replace(self.order, run=_is_done, token=None)
+            self.around = _NOWHERE
         for listener in listeners:
             listener()
+
+
+def _is_done(_session: Session) -> WriteReport:
+    raise Bug("a call that was answered is done once more")
 
 
 def _let_go_of_frames(error: BaseException | None) -> None:

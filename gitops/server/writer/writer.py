@@ -187,10 +187,14 @@ class Writer:
                 if not self._queue:
                     return
                 batch = self._queue.take(self._most)
-                if not self._flying:
+                is_crowd = bool(self._flying)
+                if not is_crowd:
                     with self._turn:
                         self._door.repository.again()
                 self._flying.update(batch)
+            if is_crowd:  # which may go on for hours
+                with self._turn:
+                    self._door.repository.rest()
             again = self._round(batch)
             with self._changed:
                 # Who asks somebody reads on in what it has seen so far.

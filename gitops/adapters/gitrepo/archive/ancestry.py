@@ -72,6 +72,10 @@ class Ancestry:
                 return Range(search.found(), known=False)
         return Range(search.found(), known=True)
 
+    def size(self) -> int:
+        """Return how many commits are remembered."""
+        return len(self._nodes)
+
     def leads(self, tip: str, commit: str, below: Sequence[str]) -> bool | None:
         """Say whether `commit` is `tip` or before it; None where nobody has what would tell."""
         while not self._source.store.holds(commit):

@@ -28,6 +28,7 @@ class CommitEvidence:
     _git: Git
     _source: ObjectSource
     _reader: HistoryReader | None = None
+    _read_in: Store | None = None  # what the reader began with
     _tips: frozenset[str] = frozenset()  # whose history was read
     _since: dict[tuple[str, str], Landed | None] | None = None
     _tree: tuple[Store, str, CommitTree] | None = None
@@ -87,11 +88,19 @@ class CommitEvidence:
         self._tips |= {tip}
         return self._history()
 
-    def _rest(self) -> None:
-        """A call is over: what was read for several tips is forgotten when it is much."""
-        known = self._reader
-        if known is not None and len(self._tips) > 1 and known.size() > _COMMITS:
+    def _let_go_of_history(self) -> None:
+        """Between two calls: what was read for several tips is forgotten when it is much.
+
+        So is all of a store that was closed since: what lay there, it says, has not to be fetched.
+        """
+        known, store = self._reader, self._source.store
+        if self._tree is not None and self._tree[0] is not store:
+            self._tree = None
+        if known is None:
+            return
+        if self._read_in is not store or (len(self._tips) != 1 and known.size() > _COMMITS):
             self._reader, self._since, self._tips = None, None, frozenset()
+            self._read_in = None
 
     def _history(self) -> HistoryReader:
         if self._reader is None:
@@ -99,6 +108,7 @@ class CommitEvidence:
             from gitops.adapters.gitrepo.archive.history import HistoryReader
 
             self._reader = HistoryReader(self._git, self._source)
+            self._read_in = self._source.store
         return self._reader
 
 

@@ -64,7 +64,7 @@ class HistoryReader:
     def size(self) -> int:
         """Return how many commits and contents are remembered."""
         spans = sum(len(span.hits) for span in self._spans.values())
-        return spans + len(self._infos) + len(self._fetched)
+        return spans + len(self._infos) + len(self._fetched) + self._ancestry.size() // 16
 
     def gather(self, commit: str, directories: Iterable[str]) -> None:
         """Be told that `versions` will be asked for all of these: they are walked at once then."""

@@ -10,6 +10,7 @@ from gitops.adapters.gitrepo.objects import pack as packing
 from gitops.adapters.gitrepo.objects.codec import GitObject, Patched, write_loose
 
 _MANY = 64  # objects; more of them are one pack
+_BESIDE = 400  # bytes that an object takes beside its own
 
 
 class MadeObjects:
@@ -70,7 +71,7 @@ class WaitingObjects:
 
     Attributes:
         objects: id -> kind and body.
-        size: bytes that wait.
+        size: bytes of memory that they take.
         packed: some of them came into a pack that nobody else knows of.
 
     Args:
@@ -88,7 +89,7 @@ class WaitingObjects:
         for oid, one in objects.items():
             if oid not in self.objects:
                 self.objects[oid] = one
-                self.size += len(one[1])
+                self.size += len(one[1]) + _BESIDE
 
     def write(self, *, as_pack: bool) -> None:
         """Give all that wait their files; `as_pack`: many of them one pack."""

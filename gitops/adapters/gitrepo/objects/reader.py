@@ -24,6 +24,8 @@ TOO_LARGE: GitObject = ("too large", b"")
 _LOT = 500  # names that fit into a pipe, so that nobody waits for room in it
 _ROOM = 1 << 26  # bytes that are read before they are asked for
 _ROOM_EACH = 1 << 24  # the same where several readers stay: a server has up to nine
+_KEPT_EACH = 1 << 21  # of these, what is kept from one call to the next,
+_BESIDE = 400  # where an object takes so many bytes beside its own: names, places, headers
 _NEXT = 16  # of those that are expected are read together, and forgotten together
 _EXPECTED = 100_000  # names that are remembered
 _ESCAPE = "surrogateescape"
@@ -133,9 +135,23 @@ class ObjectReader(BatchReader):
             if oid not in self._here:
                 self._here[oid] = one
                 self._size += len(one[1])
+            elif self.stays:  # what is asked for again goes later
+                self._here[oid] = self._here.pop(oid)
         room = _ROOM_EACH if self.stays else _ROOM
         while self._size > 2 * room:
             self.let_go([next(iter(self._here))])
+
+    def thin(self) -> None:
+        """Between two calls, of a reader that stays: forget what was not asked for lately."""
+        over = self._size + _BESIDE * len(self._here) - _KEPT_EACH
+        gone: list[str] = []
+        for oid, one in self._here.items():
+            if over <= 0:
+                break
+            over -= len(one[1]) + _BESIDE
+            gone.append(oid)
+        self.let_go(gone)
+        self._next = {}
 
     def read(self, oids: Iterable[str]) -> list[str]:
         """Read objects that will be asked for one by one; return those that are new in memory."""

@@ -34,6 +34,7 @@ from gitops.adapters.gitrepo.objects.leftovers import forget, make_folder, remem
 from gitops.adapters.gitrepo.objects.made import MadeObjects, WaitingObjects, parents_of
 from gitops.adapters.gitrepo.objects.pack import ReadPack
 from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader
+from gitops.adapters.gitrepo.objects.recent_trees import RecentTrees
 from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ _DAMAGED = "what was kept of the repository is damaged, and is read anew"
 _WIDE = 2048  # bytes of a tree, some fifty entries: what is smaller is parsed in no time
 _WAITING = 1 << 24  # bytes that were made here and wait for their files
 _ENTRIES = 200_000  # of folders that are remembered; the oldest ones go
-_ENTRIES_EACH = 60_000  # the same where several stores stay
+_ENTRIES_EACH = 60_000  # the same where several stores stay,
+_ENTRIES_KEPT = 14_000  # and from one call to the next
 
 
 class Store:
@@ -78,8 +80,7 @@ class Store:
         self.damaged = False
         self.unproven: tuple[str, ...] = ()
         self.filled: frozenset[str] = frozenset()
-        self._trees: dict[str, TreeContent] = {}
-        self._entries = 0  # of all of them
+        self._trees = RecentTrees()
         self._wide: WideTrees | None = None
         self.new = MadeObjects()
         self.made = self.new.objects
@@ -238,14 +239,10 @@ class Store:
 
     def tree(self, oid: str) -> TreeContent:
         """Return the entries of the tree `oid`; trees that were read lately are remembered."""
-        tree = self._trees.get(oid)
+        tree = self._trees.find(oid)
         if tree is None:
             tree = self._parsed(oid, self.read(oid)[1])
-            self._entries += len(tree)
-            most = _ENTRIES_EACH if self.stays else _ENTRIES
-            while self._entries > most and self._trees:
-                self._entries -= len(self._trees.pop(next(iter(self._trees))))
-            self._trees[oid] = tree
+            self._trees.add(oid, tree, _ENTRIES_EACH if self.stays else _ENTRIES)
         return tree
 
     def _parsed(self, oid: str, body: bytes) -> TreeContent:
@@ -378,9 +375,15 @@ class Store:
         self.ahead.stop()
 
     def rest(self) -> None:
-        """Let the reader end by itself: nothing is read for a while, and memory is wanted."""
+        """Let the reader end by itself: nothing is read for a while, and memory is wanted.
+
+        Where the store stays it goes on, and what was not asked for lately is forgotten.
+        """
         if not self.stays:
             self.ahead.rest()
+            return
+        self.ahead.thin()
+        self._trees.let_go(_ENTRIES_KEPT)
 
     def close(self) -> None:
         """Remove the store."""

@@ -15,6 +15,7 @@ from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.push import read_answer, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
+from gitops.adapters.gitrepo.objects.leftovers import size_of
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote import fetching
@@ -31,7 +32,9 @@ from gitops.ports.repository import Start
 if TYPE_CHECKING:
     from gitops.adapters.gitrepo.cache.files import Shelf
 
-_CALLS = 500  # after so many a store is made anew: each leaves some objects there
+_CALLS = 500  # after so many a store is made anew: each leaves some objects there;
+_GROWN = 1 << 25  # or when these are so many bytes of files,
+_LOOK = 20  # which is looked at after so many calls
 # What a store that was filled from the cache may be to blame for.
 _BLAMED = (AnswerKind.UNKNOWN, AnswerKind.OTHER_FORMAT)
 
@@ -65,6 +68,7 @@ class Remote:
         self._memory = Memory(git, shelf)
         self._bet: BranchTip | None = None
         self._calls = 0
+        self._first: int | None = None  # bytes in the store, when it was looked at first
         self._begun: tuple[str | None, Fetch] | None = None
         self._fetching = self._new_fetching()
         self._past = DeepeningHistory(git, self._exchange, url, place)
@@ -364,7 +368,8 @@ class Remote:
         self._own = OwnBranches()
         self._exchange.again()
         self._calls += 1
-        if self._store is not None and self._calls % _CALLS == 0:
+        if self._store is not None and (self._calls >= _CALLS or self._has_grown(self._store)):
+            self._calls, self._first = 0, None
             self._memory.close(self._store)
             self._store.close()
             self._store = None
@@ -373,6 +378,14 @@ class Remote:
             self._fetching = self._new_fetching()
         self._memory.lives = self.store.stays = True
         self.store.new.clear()
+
+    def _has_grown(self, store: Store) -> bool:
+        """Look, now and then, how much has come into the store since it was looked at first."""
+        if self._calls % _LOOK:
+            return False
+        size = size_of(store.path)
+        self._first = size if self._first is None else self._first
+        return size > self._first + _GROWN
 
     def close(self) -> None:
         """Stop a fetch that nobody waited for, and remove the store."""

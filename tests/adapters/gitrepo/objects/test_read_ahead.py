@@ -141,7 +141,53 @@ def test_a_store_that_stays_is_bounded_and_goes_on_reading_ahead(
         snapshot = CommitSnapshot(store, BranchTip("main", commit))
         assert snapshot.read(path) == f"{number}".encode()
         assert store.ahead._size <= 2 * 3000
-        assert store._entries <= 300
+        assert store._trees.entries <= 300
     before = len(asked)
     snapshot.prepare(folders[1:12], [FILE])
     assert len(asked) - before <= 4
+
+
+def test_little_is_kept_from_one_call_to_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of small objects, too: each takes more than its bytes. What was asked for lately is kept."""
+    monkeypatch.setattr("gitops.adapters.gitrepo.objects.reader._KEPT_EACH", 20_000)
+    store.stays = True
+    oids = [store.write("blob", b"%d" % number) for number in range(500)]
+    leave_to_git(store)
+    for oid in [*oids, oids[0]]:
+        store.read(oid)
+    store.rest()
+    assert oids[0] in store.ahead._here
+    assert oids[1] not in store.ahead._here
+    assert 10 < len(store.ahead._here) <= 50
+    assert store.ahead._size == sum(len(body) for _, body in store.ahead._here.values())
+
+
+def test_few_folders_are_kept_from_one_call_to_the_next(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that were asked for lately; a folder of one file counts for more than its line."""
+    monkeypatch.setattr("gitops.adapters.gitrepo.objects.store._ENTRIES_KEPT", 150)
+    store.stays = True
+    trees = [store.write_patched(None, {f"f{number}": b"x"}) for number in range(100)]
+    for oid in [*trees, trees[0]]:
+        assert len(store.tree(oid)) == 1
+    store.rest()
+    assert trees[0] in store._trees
+    assert trees[1] not in store._trees
+    assert 10 < len(store._trees) <= 30
+    assert store._trees.entries == 5 * len(store._trees)
+
+
+def test_what_waits_for_its_file_counts_for_what_it_takes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A writer of many small objects gives them files before they are much."""
+    monkeypatch.setattr("gitops.adapters.gitrepo.objects.store._WAITING", 40_000)
+    store.stays = True
+    for number in range(500):
+        oid = store.write("blob", b"%d" % number)
+        store.shared([oid])
+        assert len(store._waiting.objects) <= 101
+    assert b"7" == store.read(store.write("blob", b"7"))[1]
