@@ -60,6 +60,16 @@ def told(call: Call) -> str:
     return outcome.report.outcome if outcome.report else outcome.error.code
 
 
+def sent_elsewhere(server: GitServer, name: str) -> Call:
+    """Send a call that has landed to another process, which says so."""
+    with open_door(f"{server.url}/m.git") as door:
+        other = Writer(door)
+        again = other.submit(deploying("shop/a0:2", name))
+        assert "committed" == told(again)
+        assert other.drain(10)
+    return again
+
+
 class Gate:
     """Holds a push until the test says so: meanwhile calls queue."""
 
@@ -133,11 +143,7 @@ def test_the_same_id_is_one_call(repo: Repo, server: GitServer, writer: Writer) 
     with pytest.raises(KeyReused):
         writer.submit(deploying("shop/a0:3", name))
     told(writer.submit(deploying("shop/a0:4")))
-    with open_door(f"{server.url}/m.git") as door:
-        other = Writer(door)
-        again = other.submit(deploying("shop/a0:2", name))
-        assert "committed" == told(again)
-        assert other.drain(10)
+    again = sent_elsewhere(server, name)
 
     assert again.outcome.again
     assert again.outcome.report.commit == first.outcome.report.commit
@@ -156,11 +162,7 @@ def test_an_id_is_looked_for_however_many_landed_lately(
         name = new_id()
         assert "committed" == told(one.submit(deploying("shop/a0:2", name)))
         assert one.drain(10)
-    with open_door(f"{server.url}/m.git") as door:
-        other = Writer(door)
-        again = other.submit(deploying("shop/a0:2", name))
-        assert "committed" == told(again)
-        assert other.drain(10)
+    again = sent_elsewhere(server, name)
     assert again.outcome.again
 
 

@@ -18,6 +18,7 @@ import time
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext, suppress
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import Struct
@@ -33,7 +34,7 @@ from gitops.ports import Clock, Lost, NoForge, RefUpdate, Snapshot
 from gitops.server.authorship import AuthoredRepository
 from gitops.server.writer.landed import LandedIds
 from gitops.server.writer.order import Call, Outcome
-from gitops.server.writer.outside import OutsidePort, Question
+from gitops.server.writer.outside import OutsidePort, begin, is_there
 from gitops.server.writer.round import Round
 from gitops.server.writer.turn import Turn
 from gitops.wiring.kept import Door
@@ -185,18 +186,18 @@ class Flight:
         """
         if threading.current_thread() is not self._thread:
             return call(), False
-        question = Question(call)
+        answer = begin(call)
         if self.alone:
             with self.turn.left():
-                question.wait()
-        elif self.round.waits_for(question.wait):
-            return question.result(), False
+                is_there(answer)
+        elif self.round.waits_for(partial(is_there, answer)):
+            return answer.result(), False
         else:
             self.stage, self.is_ready = "asks", False
             self._back.release()
-            question.when_done(self._ready_again)
+            answer.add_done_callback(lambda _: self._ready_again())
             self._go.acquire()
-        return question.result(), True
+        return answer.result(), True
 
     def _ready_again(self) -> None:
         self.is_ready = True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future, wait
 from contextvars import copy_context
 from typing import Any
 
@@ -11,47 +12,24 @@ Ask = Callable[[Callable[[], Any]], tuple[Any, bool]]
 """Calls, and lets others go on where that takes long; returns the answer, and whether it did."""
 
 
-class Question:
-    """A call that runs in a thread of its own."""
+def begin(call: Callable[[], Any]) -> Future[Any]:
+    """Call in a thread of its own, which no end of the process waits for."""
+    answer: Future[Any] = Future()
 
-    def __init__(self, call: Callable[[], Any]) -> None:
-        self._call = call
-        self._result: Any = None
-        self._error: BaseException | None = None
-        self._guard = threading.Lock()
-        self._ended = threading.Event()
-        self._listener: Callable[[], None] | None = None
-        run = copy_context().run  # spans in there belong to whoever asks
-        threading.Thread(target=run, args=(self._run,), daemon=True).start()
-
-    def wait(self, seconds: float | None = None) -> bool:
-        """Wait for the answer, at most so long; say whether it is there."""
-        return self._ended.wait(seconds)
-
-    def when_done(self, listener: Callable[[], None]) -> None:
-        """Call `listener`, from any thread, when the answer is there; at once where it is."""
-        with self._guard:
-            if not self._ended.is_set():
-                self._listener = listener
-                return
-        listener()
-
-    def result(self) -> Any:
-        """Return the answer. Raises what the call did."""
-        if self._error is not None:
-            raise self._error
-        return self._result
-
-    def _run(self) -> None:
+    def run() -> None:
         try:
-            self._result = self._call()
+            answer.set_result(call())
         except BaseException as error:  # noqa: BLE001 - raised where the answer is wanted
-            self._error = error
-        with self._guard:
-            self._ended.set()
-            listener = self._listener
-        if listener is not None:
-            listener()
+            answer.set_exception(error)
+
+    around = copy_context().run  # spans in there belong to whoever asks
+    threading.Thread(target=around, args=(run,), daemon=True).start()
+    return answer
+
+
+def is_there(answer: Future[Any], seconds: float | None = None) -> bool:
+    """Wait for an answer, at most so long; say whether it is there."""
+    return bool(wait([answer], seconds).done)
 
 
 class OutsidePort:

@@ -109,7 +109,7 @@ def test_settings_for_another_place_do_not_count(listening: socket.socket, tmp_p
     """What is included for repositories elsewhere says nothing of this one."""
     (tmp_path / "more").write_text(PROXY)
     config = tmp_path / "config"
-    config.write_text(CONDITION.format(f"{tmp_path}/work/"))
+    config.write_text(CONDITION.format(f"{tmp_path}/elsewhere/"))
     line = open_line(url_of(listening), environ=ENVIRON | {"GIT_CONFIG_GLOBAL": str(config)})
 
     begun(line)
