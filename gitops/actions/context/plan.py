@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -112,6 +112,18 @@ class Plan(Struct, frozen=True):
     def targets(self) -> tuple[str, ...]:
         """The branches that it changes, now or once a proposal is merged."""
         return (*self.commits, *(draft.base for draft in self.proposals))
+
+    @property
+    def touched(self) -> Mapping[Overlay, Collection[str]]:
+        """Every overlay that it writes, holds, proposes for or reaches; the images that change."""
+        found: dict[Overlay, dict[str, None]] = {one: {} for one in self.reached}
+        for draft in self.proposals:
+            found |= {one: {} for one in (draft.overlay, *draft.overlays)}
+        found |= {held.overlay: {} for held in self.holds if held.overlay is not None}
+        for change in self.changes:
+            if change.overlay is not None:
+                found.setdefault(change.overlay, {})[change.change.image] = None
+        return found
 
     @property
     def parts(self) -> tuple[str | None, ...]:

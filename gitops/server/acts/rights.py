@@ -12,7 +12,7 @@ from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.pull_requests.decide import ApprovalPreview
 from gitops.core.environments.branch_patterns import match_branch
-from gitops.core.environments.environment import Config, Overlay
+from gitops.core.environments.environment import Config, Overlay, split_label
 from gitops.core.report import WriteReport
 from gitops.errors import Denied, Refused
 from gitops.server.acts.orders import AskedFor
@@ -78,20 +78,14 @@ def _check_any(config: Config, asked: AskedFor) -> None:
 
 def check_plan(config: Config, asked: AskedFor, plan: Plan) -> None:
     """Raise Denied unless the person may write all that `plan` does: commits, and proposals."""
-    touched: dict[Overlay, dict[str, None]] = {one: {} for one in plan.reached}
-    for draft in plan.proposals:
-        touched |= {one: {} for one in (draft.overlay, *draft.overlays)}
-    touched |= {held.overlay: {} for held in plan.holds if held.overlay is not None}
-    for change in plan.changes:
-        if change.overlay is not None:
-            touched.setdefault(change.overlay, {})[change.change.image] = None
+    touched = plan.touched
     _check_source(asked, touched)
     meant = asked.body.images_meant() or ()
     for overlay, images in touched.items():
         _require(config, asked, overlay.environment.name, overlay.app, (*images, *meant))
     for label in dict.fromkeys(label for one in plan.ending for label in one.labels):
-        app, _, environment = label.rpartition("/")
-        _require(config, asked, environment, app or None, meant or None)
+        environment, app = split_label(label)
+        _require(config, asked, environment, app, meant or None)
 
 
 def _check_source(asked: AskedFor, overlays: Iterable[Overlay]) -> None:
@@ -174,5 +168,5 @@ def _check_images(config: Config, asked: AskedFor, preview: ApprovalPreview) -> 
     for label, change in preview.changes:
         images.setdefault(label, {})[change.image] = None
     for label, found in images.items():
-        app, _, environment = label.rpartition("/")
-        _require(config, asked, environment, app or None, tuple(found))
+        environment, app = split_label(label)
+        _require(config, asked, environment, app, tuple(found))

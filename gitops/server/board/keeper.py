@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import logging
-import random
-import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
 from gitops.errors import GitopsError
 from gitops.server.board.board import Board
+from gitops.server.polling import Poller, due_after
 
 EVERY = 15.0  # seconds between two looks
 STALE = 60.0  # seconds without Git after which the page says so
-_SHIFT = 0.2  # part of that, at random: several servers do not ask Git in step
 _AT_MOST_EVERY = 1.0  # seconds; however often it is woken
 _HEAR_AT_MOST_EVERY = 0.5
 
 _log = logging.getLogger("gitops.server")
 
 
-class BoardKeeper:
+class BoardKeeper(Poller):
     """One thread that looks, and what it saw last; everything here may be called from any thread.
 
     `look` reads Git and what the clusters said; `listen` the clusters alone, of which somebody
@@ -42,13 +40,12 @@ class BoardKeeper:
         every: float = EVERY,
         listen: Callable[[], Board] | None = None,
     ) -> None:
+        super().__init__("gitops-board")
         self._look = look
         self._listen = listen or look
         self._at_git = True
         self._changed = changed
         self._every = every
-        self._wake = threading.Event()
-        self._stopping = False
         self._board: Board | None = None
         self._seen = time.monotonic()
         self.trouble: str | None = None
@@ -56,21 +53,6 @@ class BoardKeeper:
         self.seen_at: datetime | None = None
         self._told_stale = False
         self.looks = 0
-        self._thread = threading.Thread(target=self._keep, name="gitops-board", daemon=True)
-
-    def start(self) -> None:
-        """Begin to look."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._stopping = True
-        self._wake.set()
-
-    def join(self, seconds: float = 20.0) -> None:
-        """Wait for a look that is under way."""
-        if self._thread.is_alive():
-            self._thread.join(seconds)
 
     def current(self) -> Board | None:
         """Return what was seen last; None before the first look."""
@@ -79,11 +61,11 @@ class BoardKeeper:
     def wake(self) -> None:
         """Look now: something is said to have changed."""
         self._at_git = True
-        self._wake.set()
+        super().wake()
 
     def stir(self) -> None:
         """Listen to the clusters now: Git is not said to have changed."""
-        self._wake.set()
+        super().wake()
 
     def age(self) -> float:
         """Return the seconds since the last look that worked (since the start, before that)."""
@@ -103,14 +85,10 @@ class BoardKeeper:
             if at_git:
                 self._at_git = False
                 self._once()
-                due = begun + self._every * random.uniform(1 - _SHIFT, 1)  # noqa: S311
+                due = due_after(begun, self._every)
             else:
                 self._hear()
-            if self._wake.wait(max(due - time.monotonic(), 0)):
-                least = _AT_MOST_EVERY if at_git else _HEAR_AT_MOST_EVERY
-                left = begun + least - time.monotonic()
-                if left > 0 and not self._stopping:
-                    time.sleep(left)
+            self._rest(due, begun + (_AT_MOST_EVERY if at_git else _HEAR_AT_MOST_EVERY))
 
     def _once(self) -> None:
         """Look at everything."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -18,6 +17,7 @@ from gitops.actions.context.view import view_of
 from gitops.actions.pull_requests.waiting import WaitingProposal, read_waiting_proposal
 from gitops.errors import GitopsError
 from gitops.server.board.board import Board, BoardCell
+from gitops.server.polling import Poller
 
 if TYPE_CHECKING:
     from gitops.actions.context.session import Session
@@ -48,7 +48,7 @@ class KnownPull(Struct, frozen=True):
     silent: str | None = None
 
 
-class PullReader:
+class PullReader(Poller):
     """One thread that asks for what is proposed on the board; a page never asks.
 
     A proposal is asked for when it is new, when its head moved, some seconds after a hook of the
@@ -67,38 +67,18 @@ class PullReader:
         current: Callable[[], Board | None],
         changed: Callable[[Board], None],
     ) -> None:
+        super().__init__("gitops-pulls")
         self._lend = lend
         self._current = current
         self._changed = changed
-        self._wake = threading.Event()
-        self._stopping = False
         self._all = False
         self._pause = _EVERY
         self._known: dict[str, KnownPull] = {}
-        self._thread = threading.Thread(target=self._keep, name="gitops-pulls", daemon=True)
-
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask no more."""
-        self._stopping = True
-        self._wake.set()
-
-    def wake(self) -> None:
-        """The board changed."""
-        self._wake.set()
 
     def ask_again(self) -> None:
         """Ask about all of them now: the forge says that something happened there."""
         self._all = True
-        self._wake.set()
-
-    def join(self, seconds: float = 20.0) -> None:
-        """Wait for a question that is under way."""
-        if self._thread.is_alive():
-            self._thread.join(seconds)
+        self.wake()
 
     def of(self, cell: BoardCell) -> KnownPull | None:
         """Return what is known of the proposal of a cell as it stands there now."""

@@ -7,8 +7,6 @@ same id on all of them. docs/decisions/0168
 from __future__ import annotations
 
 import logging
-import random
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -36,6 +34,7 @@ from gitops.core.images.name import ImageName
 from gitops.errors import GitopsError, TimedOut, TryAgain
 from gitops.server.identity.person import Person
 from gitops.server.identity.rights import may, require
+from gitops.server.polling import Poller, due_after
 from gitops.server.writer.order import CallOrder
 
 if TYPE_CHECKING:
@@ -52,7 +51,6 @@ REGISTRY_EMAIL: Final = "registry@gitops.invalid"
 """The address of who commits for a registry (RFC 2606)."""
 
 _AT_MOST_EVERY: Final = 1.0  # seconds, however often it is woken
-_SHIFT: Final = 0.2  # part of the interval, at random: replicas do not ask in step
 _UNSEEN: Final = 0.5  # seconds until it is asked again whether Git has been read
 _PATIENCE: Final = 60.0  # seconds that a deploy is waited for
 _TRIED: Final = 300.0  # seconds for which the same deploy on the same commits need not be tried
@@ -85,7 +83,7 @@ class _Tried(Struct, frozen=True):
     at: float
 
 
-class ImageUpdater:
+class ImageUpdater(Poller):
     """One thread; everything else here may be called from any.
 
     Args:
@@ -111,6 +109,7 @@ class ImageUpdater:
         *,
         every: float = INTERVAL,
     ) -> None:
+        super().__init__("gitops-images")
         self._lend = lend
         self._submit = submit
         self._seen = seen
@@ -121,9 +120,6 @@ class ImageUpdater:
         self._tried: dict[str, _Tried] = {}
         self._known: PushedImages | None = None
         self._trouble: str | None = None
-        self._wake = threading.Event()
-        self._stopping = False
-        self._thread = threading.Thread(target=self._keep, name="gitops-images", daemon=True)
         self.looks = 0
         self.outcomes: Counter[str] = Counter()
 
@@ -137,24 +133,6 @@ class ImageUpdater:
         """Why the last look came to nothing."""
         return self._trouble
 
-    def start(self) -> None:
-        """Begin."""
-        self._thread.start()
-
-    def wake(self) -> None:
-        """Look now: something is said to have been pushed."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Look no more."""
-        self._stopping = True
-        self._wake.set()
-
-    def join(self, seconds: float = 20.0) -> None:
-        """Wait for a look that is under way."""
-        if self._thread.is_alive():
-            self._thread.join(seconds)
-
     def _keep(self) -> None:
         while not self._stopping:
             begun = time.monotonic()
@@ -167,9 +145,7 @@ class ImageUpdater:
                 self._once(state)
             else:
                 self._known = None
-            due = begun + self._every * random.uniform(1 - _SHIFT, 1)  # noqa: S311
-            if self._wake.wait(max(due - time.monotonic(), 0.0)) and not self._stopping:
-                time.sleep(max(begun + _AT_MOST_EVERY - time.monotonic(), 0.0))
+            self._rest(due_after(begun, self._every), begun + _AT_MOST_EVERY)
 
     def _once(self, state: IndexState) -> None:
         self.looks += 1
@@ -283,9 +259,7 @@ def order_of(update: ImageUpdate) -> CallOrder:
     person = person_of(update.name.host)
 
     def before(_session: Session, tip: Tip, plan: Plan) -> None:
-        proposed = (one for draft in plan.proposals for one in (draft.overlay, *draft.overlays))
-        changed = (one.overlay for one in plan.changes if one.overlay is not None)
-        for overlay in dict.fromkeys((*plan.reached, *proposed, *changed)):
+        for overlay in plan.touched:
             row = overlay.environment.name
             require(tip.config, person, "deploy", row, overlay.app, (update.image,))
 
