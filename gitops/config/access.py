@@ -19,15 +19,11 @@ from gitops.config.shapes import (
     nearest,
     shown,
 )
+from gitops.core.environments.rows import ACTS, AccessRow, Act, JobRow
 
 if TYPE_CHECKING:
     from gitops.core.environments.environment import Group
-    from gitops.core.environments.rows import AccessRow, Act, JobRow
 
-_ACTS = (
-    *("deploy", "promote", "rollback", "undo", "hold"),
-    *("resume", "approve", "close", "qa", "override"),
-)
 _WHO = (
     r"(?:user|group|job):(?! )[^\u0000-\u001f\u007f]{1,200}(?<! )"
     r"|registry:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[1-9][0-9]{0,4})?"
@@ -104,7 +100,7 @@ def access_table(name: Text) -> Table:
     return Table(
         {
             "may": Key(
-                ListOf(OneOf(*_ACTS), least=1),
+                ListOf(OneOf(*ACTS), least=1),
                 "What they may do through the server; nothing else follows from it. override: "
                 "pass the reasons that policy has against one of the others.",
                 required=True,
@@ -192,8 +188,6 @@ def make_access(
     rows: Sequence[Value], groups: Sequence[Group], order: Sequence[str]
 ) -> tuple[AccessRow, ...]:
     """Return the values of rows without problems, with groups written out in `order`."""
-    from gitops.core.environments.rows import AccessRow
-
     made = []
     for row in rows:
         made.append(
@@ -211,8 +205,6 @@ def make_access(
 
 def make_jobs(rows: Sequence[Value]) -> tuple[JobRow, ...]:
     """Return the values of rows without problems."""
-    from gitops.core.environments.rows import JobRow
-
     return tuple(
         JobRow(
             name=row.get("name"),

@@ -7,7 +7,7 @@ where a file has such rows.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, TypedDict, cast, get_args
 
 from gitops.config.access import (
     TextsOf,
@@ -31,19 +31,15 @@ from gitops.config.shapes import (
     WholeNumber,
     shown,
 )
-from gitops.core.environments.rows import AlertRow
+from gitops.core.environments.rows import AlertRow, EventKind, NotifyRow
 from gitops.core.text.plain import read_duration
 
 if TYPE_CHECKING:
     from gitops.core.environments.environment import Group
-    from gitops.core.environments.rows import AccessRow, AlertRow, EventKind, JobRow, NotifyRow
+    from gitops.core.environments.rows import AccessRow, JobRow
 
 _LABEL = r"[A-Za-z_][A-Za-z0-9_]{0,127}"
-# Written out as in core/environments/rows.py, which only few calls load.
-_EVENTS = (
-    *("rollback", "hold", "proposal", "approved", "degraded"),
-    *("recovered", "not-recovered", "alert"),
-)
+_EVENTS: tuple[EventKind, ...] = get_args(EventKind)
 
 
 def check_alerts(rows: Sequence[Value], names: Sequence[str], problems: Problems) -> None:
@@ -90,8 +86,6 @@ def make_notify(
     rows: Sequence[Value], groups: Sequence[Group], order: Sequence[str]
 ) -> tuple[NotifyRow, ...]:
     """Return the values of rows without problems, with groups written out in `order`."""
-    from gitops.core.environments.rows import NotifyRow
-
     made = []
     for row in rows:
         made.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, get_args
 
 from msgspec import Struct
 
@@ -121,10 +121,7 @@ Act = Literal[
     "qa",
     "override",
 ]
-ACTS: tuple[Act, ...] = (
-    *("deploy", "promote", "rollback", "undo", "hold"),
-    *("resume", "approve", "close", "qa", "override"),
-)
+ACTS: tuple[Act, ...] = get_args(Act)
 """What a right can be about: the verbs of the command line, and `override` of any of them."""
 
 STATIC = "static"
