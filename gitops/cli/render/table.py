@@ -66,9 +66,10 @@ def rows_of(overlays: Sequence[OverlayStatus]) -> list[Row]:
     """Return a row for each image of each app, in the order of the files."""
     environments = list(dict.fromkeys(one.overlay.environment.name for one in overlays))
     placed: dict[tuple[str | None, str], dict[str, OverlayStatus]] = {}
-    apps = list(dict.fromkeys(one.overlay.app for one in overlays))
-    for app in apps:
-        there = {one.overlay.environment.name: one for one in overlays if one.overlay.app == app}
+    of_apps: dict[str | None, dict[str, OverlayStatus]] = {}
+    for one in overlays:
+        of_apps.setdefault(one.overlay.app, {})[one.overlay.environment.name] = one
+    for app, there in of_apps.items():
         images = dict.fromkeys(image for one in there.values() for image in one.images or {})
         for image in images or ([""] if app is not None else []):
             placed[app, image] = there

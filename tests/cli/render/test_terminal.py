@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import json
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from gitops.cli.render.terminal import columns, lines, minute
+from gitops.cli.render.terminal import columns, json_text, lines, minute
 
 
 def test_rows_of_any_length_are_aligned() -> None:
@@ -37,3 +40,26 @@ def test_no_line_of_many_is_a_command(capsys: pytest.CaptureFixture[str], comman
     assert not shown.startswith("::")
     assert "##[" not in shown
     assert "##team" not in shown
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"a": [], "b": {}, "c": [None, True, {"d": [1, -2.5, 1.0]}], "e": "", "": "/"},
+        {"text": 'é 한 😀 "\\ / \b\f\n\r\t\x00\x1f'},
+        {"half of a pair": "\ud800"},
+        [{"name": "dev", "app": None}] * 3,
+        "plain",
+    ],
+)
+def test_json_is_laid_out_as_the_standard_library_does(
+    document: object, indent: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte for byte, in UTF-8 and where standard output is something else; it is the same data."""
+    for encoding, plain in (("utf-8", False), ("ascii", True)):
+        monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), encoding))
+        shown = json_text(document, indent)
+        wanted = json.dumps(document, indent=indent, ensure_ascii=plain)
+        assert shown == wanted.replace("\ud800", "\\ud800")
+        assert json.loads(shown) == document

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Protocol
@@ -266,6 +265,8 @@ class CommitReader:
 
     def merge_text(self, base: bytes, ours: bytes, theirs: bytes) -> bytes | None:
         """Merge lines as Git does; see `ports.Trees`."""
+        import tempfile  # which loads much
+
         with tempfile.TemporaryDirectory(dir=self._reach.store.path) as folder:
             names = ("ours", "base", "theirs")
             for name, content in zip(names, (ours, base, theirs), strict=True):
