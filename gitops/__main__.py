@@ -98,8 +98,7 @@ def _load_structs(modules: dict[str, Any]) -> None:
         return
     from gitops.late import stand_in
 
-    for name in _LATE:
-        stand_in(name)
+    stand_in(*_LATE)
     stand_in("platform", system=lambda: os.uname().sysname)  # uuid asks for it at once
     modules["typing_extensions"] = None
     try:

@@ -33,14 +33,15 @@ class _Late(ModuleType):
         return getattr(real, name)
 
 
-def stand_in(name: str, **known: Any) -> None:
-    """Let a module be loaded when it is used; `known` is what it is asked for before that.
+def stand_in(*names: str, **known: Any) -> None:
+    """Let modules be loaded when they are used; `known` is what each is asked for before that.
 
     A module that is there already stays.
     """
-    if name not in sys.modules:
-        late = sys.modules[name] = _Late(name)
-        vars(late).update(known)
+    for name in names:
+        if name not in sys.modules:
+            late = sys.modules[name] = _Late(name)
+            vars(late).update(known)
 
 
 class _LatePattern:
