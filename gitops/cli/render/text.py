@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from gitops import interrupts
 from gitops.cli import streams
-from gitops.cli.render.terminal import aside, columns, json_text, line, minute, paint, remark, safe
+from gitops.cli.render.terminal import aside, columns, json_text, lines, minute, paint, remark, safe
 from gitops.core.kustomization.image import ImageChange, describe_change, describe_value
 from gitops.core.report import (
     CutReport,
@@ -71,20 +71,19 @@ def print_write(report: WriteReport, output: str) -> int:
 
         print_json(write_document(report))
         return 0
-    for text in change_lines(
+    texts = change_lines(
         [(entry.overlay.label if entry.overlay else "", entry.change) for entry in report.changes]
-    ):
-        line(text)
-    for skipped in report.skipped:
-        line(safe(f"skipped {skipped.overlay.label}: {skipped.reason}"))
-    for note in report.notes:
-        line(safe(note))
+    )
+    texts += [safe(f"skipped {one.overlay.label}: {one.reason}") for one in report.skipped]
+    texts += map(safe, report.notes)
     if report.outcome == "planned":
-        print_diffs(report)
-    for proposal in report.proposals:
-        if proposal.url is not None:
-            line(safe(f"#{proposal.number} {proposal.state}: {proposal.url}"))
-    line(paint(outcome, "bold", sys.stdout))
+        texts += _diff_lines(report)
+    texts += [
+        safe(f"#{proposal.number} {proposal.state}: {proposal.url}")
+        for proposal in report.proposals
+        if proposal.url is not None
+    ]
+    lines([*texts, paint(outcome, "bold", sys.stdout)])
     for warning in dict.fromkeys(report.warnings):
         aside("warning", warning)
     if report.hint:
@@ -92,14 +91,14 @@ def print_write(report: WriteReport, output: str) -> int:
     return 0
 
 
-def print_diffs(report: WriteReport) -> None:
-    """Print what would be written, branch by branch."""
+def _diff_lines(report: WriteReport) -> Iterator[str]:
+    """Yield the lines of what would be written, branch by branch."""
     branches = list(dict.fromkeys(diff.branch for diff in report.diffs))
     for branch in branches:
         if branch is not None and len(branches) > 1:
-            line(safe(f"on {branch}:"))
+            yield safe(f"on {branch}:")
         for diff in (one for one in report.diffs if one.branch == branch):
-            print_diff(diff)
+            yield from diff_lines(diff)
 
 
 def _outcome(report: WriteReport) -> str:
@@ -152,7 +151,8 @@ def change_lines(changes: Sequence[tuple[str, ImageChange]]) -> list[str]:
     ]
 
 
-def print_diff(diff: FileDiff) -> None:
+def diff_lines(diff: FileDiff) -> Iterator[str]:
+    """Yield the lines of a unified difference, coloured where somebody sees colour."""
     import difflib
 
     before = split_lines((diff.before or b"").decode("utf-8", "replace"))
@@ -161,7 +161,7 @@ def print_diff(diff: FileDiff) -> None:
     new = f"b/{diff.path}" if diff.after is not None else "/dev/null"
     for text in difflib.unified_diff(before, after, old, new, lineterm="", n=1):
         style = {"+": "green", "-": "red"}.get(text[:1])
-        line(paint(safe(text), style, sys.stdout) if style else safe(text))
+        yield paint(safe(text), style, sys.stdout) if style else safe(text)
 
 
 def confirm_rollback(preview: Preview) -> bool:
@@ -218,15 +218,14 @@ def print_cut(report: CutReport, output: str) -> int:
 
         print_json(cut_document(report))
         return 0
-    for entry in report.branches:
-        line(safe(f"{entry.branch} at {entry.commit[:_SHORT]} in {entry.url}"))
+    cut = [f"{one.branch} at {one.commit[:_SHORT]} in {one.url}" for one in report.branches]
     words = {
         "created": f"created {len(report.branches)} release branches"
         if len(report.branches) > 1
         else "created the release branch",
         "planned": "planned only: nothing was written",
     }
-    line(paint(words[report.outcome], "bold", sys.stdout))
+    lines([*map(safe, cut), paint(words[report.outcome], "bold", sys.stdout)])
     return 0
 
 
