@@ -101,7 +101,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     if combining is None or alone:
         report = write(session, plan, eager=request.override is None).report
         look.note()
-        return with_pull_requests(session, report)
+        return with_pull_requests(session, report) if report.proposals else report
     from gitops.actions.batch.join import Batch  # loads what seals need; most calls have no key
     from gitops.core.batch.intents import Intent
 
@@ -117,7 +117,8 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         add=request.add,
     )
     others = Batch(session, combining, plan, wish, _plan_other)
-    return with_pull_requests(session, write(session, plan, others, eager=True).report)
+    report = write(session, plan, others, eager=True).report
+    return with_pull_requests(session, report) if report.proposals else report
 
 
 def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:
@@ -333,9 +334,10 @@ def _assemble(
 
     `schemas`: label of an overlay -> what its images do to the database's schema.
     """
-    passed = record_overrides(
-        request.override, [reason for entry in entries for reason in entry.reasons]
-    )
+    passed: tuple[str, ...] = ()
+    if request.override is not None:
+        against = [reason for entry in entries for reason in entry.reasons]
+        passed = record_overrides(request.override, against)
 
     def render(labels: Sequence[str], lines: Sequence[ChangeLine]) -> str:
         return CommitMessage(
@@ -370,10 +372,13 @@ def _schemas(
     Where both say something the worse counts, and so does what waits there already: the newer one
     takes its place and brings it along.
     """
-    own = read_schema(request.schema)
-    views = [one.target.view for one in entries]
-    found = {view.label: worst((told.get(view.label), own, _waiting(view))) for view in views}
-    return {label: schema for label, schema in found.items() if schema is not None}
+    own = read_schema(request.schema) if request.schema is not None else None
+    found: dict[str, Schema] = {}
+    for view in (one.target.view for one in entries):
+        said = (told.get(view.label), own, _waiting(view))
+        if any(said) and (schema := worst(said)) is not None:
+            found[view.label] = schema
+    return found
 
 
 def _waiting(view: OverlayView) -> Schema | None:

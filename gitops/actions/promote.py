@@ -120,7 +120,8 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         told = (*notes, *(() if changing else _left_waiting(same)), *made.notes)
         return replace(made, notes=told, reached=reached)
 
-    return with_pull_requests(session, write(session, plan).report)
+    report = write(session, plan).report
+    return with_pull_requests(session, report) if report.proposals else report
 
 
 def _without(
@@ -185,7 +186,8 @@ def promote_eligible(session: Session) -> WriteReport:
             reached=reached_by([one.edited for one in go]),
         )
 
-    return with_pull_requests(session, write(session, plan).report)
+    report = write(session, plan).report
+    return with_pull_requests(session, report) if report.proposals else report
 
 
 def _ways(

@@ -38,9 +38,9 @@ def judge(
     """
     if not changes:
         return ()
-    source = judge_source(view.overlay, ref)
+    source = judge_source(view.overlay, ref) if ref is not None else ()
     if not view.row.after and not view.tip.config.freezes:
-        held = judge_hold(view.overlay, view.hold)
+        held = judge_hold(view.overlay, view.hold) if view.hold is not None else ()
         proofs = _judge_provenance(view, changes, commits)
         return source + held + _judge_rollback(view) + _judge_data(view)[0] + proofs
     return source + judge_carried(view, changes, commits=commits).reasons
@@ -159,9 +159,11 @@ class Override(Struct):
     def barred(self, reasons: Iterable[Reason]) -> tuple[Reason, ...]:
         """Return those of `reasons` that it does not pass; those of the first try it passes."""
         reasons = tuple(reasons)
-        if self.reason is not None and self.stood is None:
+        if self.reason is None:
+            return reasons
+        if self.stood is None:
             self.stood = frozenset(reasons)
-        return outstanding(reasons, self.stood or frozenset())
+        return outstanding(reasons, self.stood)
 
     def refusal(self, barred: Iterable[Reason], others: str | None = None) -> Refused:
         """Return the error that names all of `barred`; `others`: how the rest goes without."""

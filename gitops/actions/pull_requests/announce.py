@@ -14,9 +14,7 @@ from gitops.core.report import WriteReport
 
 
 def with_pull_requests(session: Session, report: WriteReport) -> WriteReport:
-    """Give the proposals of `report` their pull requests. See `publish`."""
-    if not report.proposals:
-        return report
+    """Give the proposals that `report` tells of their pull requests. See `publish`."""
     from gitops.actions.pull_requests.publish import publish  # only where somebody reads it
 
     return publish(session, report)

@@ -85,6 +85,8 @@ def _audit(session: Session, plan: Plan) -> tuple[AuditEntry, ...]:
     found = list(plan.audit)
     told = {(one.reason, one.passed) for one in found}
     for draft in drafts:
+        if "Gitops-Override" not in draft.message:
+            continue
         said = trailers(draft.message)
         labels = said.get("Gitops-Environment", ())
         label = labels[0] if len(labels) == 1 else None

@@ -334,7 +334,8 @@ class Remote:
             self._fetching.whole |= {
                 update.new: None for update in updates if update.new is not None
             }
-        elif verdict.kind is AnswerKind.RACE and bet is not None:
+            return None
+        if verdict.kind is AnswerKind.RACE and bet is not None:
             self._memory.lost()
         elif verdict.kind in _BLAMED and self._memory.filled:
             self._begin_anew()
