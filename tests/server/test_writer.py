@@ -7,11 +7,13 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 
 from gitops.actions.context.named import Named
+from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
@@ -376,6 +378,49 @@ def test_a_slow_answer_keeps_nobody_else_waiting(
     assert "committed" == told(slow)
     assert b"newTag: '2'" in (repo.show(path_of("a1")) or b"")
     assert 2 == asked[0]  # what it had planned on was not the newest any more
+
+
+class SlowForge:
+    """Merges on the server at once, and takes its time to say so."""
+
+    def __init__(self, server: GitServer, answers: threading.Event) -> None:
+        self._server = server
+        self._answers = answers
+
+    def merge(self, name: str) -> str:
+        merged = sent_elsewhere(self._server, name).outcome
+        assert self._answers.wait(60)
+        return str(merged.report.commit)
+
+
+def test_what_a_slow_forge_merged_is_the_calls_own(
+    repo: Repo, server: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It did not land before the call came: the call goes on, and tells all of what it did."""
+    monkeypatch.setattr(rounds, "PATIENCE", 0.05)
+    answers = threading.Event()
+    forge: Any = SlowForge(server, answers)
+
+    def run(session: Session) -> WriteReport:
+        merged = forge_of(session).merge(session.intent)
+        open_tip(session)  # as whoever tidies up does
+        return WriteReport("approve", "committed", "main", "r", merged, notes=("its own words",))
+
+    def forge_of(session: Session) -> Any:
+        return session.forge(open_tip(session).config)
+
+    with open_door(f"{server.url}/m.git") as door:
+        writer = Writer(
+            replace(
+                door, session=lambda opened: replace(door.session(opened), forge=lambda _: forge)
+            )
+        )
+        call = writer.submit(order("approve", run))
+        assert "committed" == told(writer.submit(deploying("shop/a3:2")))
+        answers.set()
+        assert "committed" == told(call)
+        assert writer.drain(10)
+    assert ("its own words",) == call.outcome.report.notes
 
 
 def test_what_was_slow_to_answer_is_asked_once() -> None:

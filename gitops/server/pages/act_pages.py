@@ -335,7 +335,9 @@ def _steps(report: WriteReport | None, cell: BoardCell | None) -> list[_Step]:
     known = newest is not None and newest.commit == report.commit
     written = newest.time if newest is not None and known else None
     steps = [_Step("written", done=True, text=(report.commit or "")[:7], time=written)]
-    if report.outcome != "committed" or cell is None or not cell.applications or not report.changes:
+    # Of what had landed before, the report does not know the changes.
+    changed = bool(report.changes) or known
+    if report.outcome != "committed" or cell is None or not cell.applications or not changed:
         return steps
     states = [one.state for one in cell.applications]
     seen = known and not any(one in ("unseen", "unknown") for one in states)

@@ -106,6 +106,7 @@ class Flight:
         self._looking: Session | None = None
         self._planning = ExitStack()
         self._looked_in: Round | None = None
+        self._has_merged = False
         self._outcome = Outcome(error=Bug("the call ended in the middle"))
 
     def advance(self, round_: Round) -> Stage:
@@ -215,9 +216,15 @@ class Flight:
         """Raise LandedElsewhere where the call has landed since it was planned last.
 
         Another replica may have done it, and somebody else something newer on top: planned once
-        more it would undo that.
+        more it would undo that. A merge that the call itself asked the forge for is no such thing:
+        what it does after that is its own report.
         """
-        if self.call.order.fresh or self._looking is None or self._looked_in is self._round:
+        if (
+            self._has_merged
+            or self.call.order.fresh
+            or self._looking is None
+            or self._looked_in is self._round
+        ):
             return
         self._looked_in = self._round
         found = self._landed.report(self._looking, self.call.order, self.round)
@@ -294,7 +301,9 @@ class Flight:
 
         def open_forge(config: Config) -> GatedForge | NoForge:
             found = forge(config)
-            return found if isinstance(found, NoForge) else self._outside(found)
+            if isinstance(found, NoForge):
+                return found
+            return OutsidePort(found, self.ask, self._slow, self._note_merge)
 
         return replace(
             made,
@@ -303,6 +312,9 @@ class Flight:
             sources=self._outside(made.sources) if made.sources is not None else None,
             aside=lambda call: self.ask(call)[0],
         )
+
+    def _note_merge(self, method: str) -> None:
+        self._has_merged = self._has_merged or method == "merge"
 
     def _outside(self, port: Any) -> Any:
         return OutsidePort(port, self.ask, self._slow)

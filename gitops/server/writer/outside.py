@@ -40,12 +40,20 @@ class OutsidePort:
 
     Args:
         slow: what took long so far, with its answer.
+        tell: hears the name of a method before it is called.
     """
 
-    def __init__(self, port: Any, ask: Ask, slow: dict[Hashable, Any]) -> None:
+    def __init__(
+        self,
+        port: Any,
+        ask: Ask,
+        slow: dict[Hashable, Any],
+        tell: Callable[[str], object] = lambda _: None,
+    ) -> None:
         self._port = port
         self._ask = ask
         self._slow = slow
+        self._tell = tell
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._port, name)
@@ -53,6 +61,7 @@ class OutsidePort:
             return found
 
         def asked(*args: Any, **kwargs: Any) -> Any:
+            self._tell(name)
             key = (id(self), name, repr(args), repr(sorted(kwargs.items())))
             if key not in self._slow:
                 answer, was_slow = self._ask(lambda: found(*args, **kwargs))
