@@ -21,6 +21,7 @@ from gitops.server.board.hub import EventHub
 from gitops.server.board.keeper import EVERY, BoardKeeper
 from gitops.server.board.last_words import LastWordsReader
 from gitops.server.board.pulls import PullReader
+from gitops.server.board.refresher import ApplicationRefresher
 from gitops.server.identity.identity import IdentityDoor
 from gitops.server.identity.person import Person
 from gitops.server.identity.rights import WHOLE, may
@@ -68,6 +69,7 @@ class Service:
         desk: the one writer.
         alerts: alerts of monitoring, and what was done about them.
         signals: takes in what clusters say of bad releases.
+        refresher: has Argo CD look at releases that it has not seen.
         verifications: watches what comes of rollbacks by itself.
         turn: whether this replica is the one that tells.
         teller: tells people what happened, where they have channels.
@@ -113,6 +115,11 @@ class Service:
         )
         if not settings.read_only:
             self.clusters.on_change(self.signals.heard)
+        self.refresher = ApplicationRefresher(
+            self.policy, lambda: self.clusters.lives, lambda: self._followed, self.turn.is_mine
+        )
+        if not settings.read_only:
+            self.clusters.on_change(self.refresher.heard)
         self.images = ImageUpdater(
             self.doors.session,
             self.desk.submit,
@@ -211,6 +218,7 @@ class Service:
         self.teller.start()
         self.pulls.start()
         self.signals.start()
+        self.refresher.start()
         if not self.settings.read_only:
             self.images.start()
 
@@ -222,12 +230,14 @@ class Service:
         self.pulls.stop()
         self.teller.stop()
         self.signals.stop()
+        self.refresher.stop()
         self.images.stop()
 
     def close(self) -> None:
         """Do what waits to be written, and let go of everything."""
         self.board.join()
         self.pulls.join()
+        self.refresher.join()
         self.images.join()
         if self._followed is not None:
             self._followed.close_others(())

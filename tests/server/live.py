@@ -21,9 +21,12 @@ def serving(
     demo: bool = False,
     file: Value | None = None,
     port: int = 0,
+    read_only: bool = False,
 ) -> Iterator[Service]:
     """Serve `repository` on a port of the loopback, by default a free one, until the block ends."""
-    settings = ServerSettings(repository, Listen("127.0.0.1", port), demo=demo, file=file)
+    settings = ServerSettings(
+        repository, Listen("127.0.0.1", port), demo=demo, file=file, read_only=read_only
+    )
     with listening(settings) as (settings, server_socket):
         service = Service(settings, every=every)
         server = PageServer(service)

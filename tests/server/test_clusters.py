@@ -151,6 +151,30 @@ def test_health_is_on_the_page_without_a_look_at_git(
         assert "is silent" not in page_of(service)
 
 
+def test_argo_cd_is_asked_to_look(plane: Plane, followed: KubeStub, tmp_path: Path) -> None:
+    """Whoever pushed a release, Argo CD sees it at once; a server that only shows asks nothing."""
+    files = {"gitops.yaml": CLUSTER_CONFIG, "overlays/dev/kustomization.yaml": pin("1.0")}
+    repo = Repo.bare(tmp_path / "m.git")
+    url = str(repo.path)
+    at: dict[str, Any] = {"url": f"file://{url}", "revision": repo.commit(files)}
+    plane.put(an_application(**at, images=("shop/api:1.0",)))
+    with serving(url, every=0.1, read_only=True) as shows:
+        until(lambda: state_of_dev(shows) == "healthy")
+        at["revision"] = repo.commit({"overlays/dev/kustomization.yaml": pin("1.1")})
+        until(lambda: state_of_dev(shows) == "unseen")
+        assert plane.refreshed == []
+        seen = an_application(**at, images=("shop/api:1.1",))
+        plane.on_refresh = lambda name: plane.get(name).update(seen)
+        with serving(url, every=0.1) as service:
+            until(lambda: state_of_dev(service) == state_of_dev(shows) == "healthy")
+    assert plane.refreshed == ["shop-dev"]
+
+
+def pin(tag: str) -> bytes:
+    """Return a kustomization."""
+    return b"images: [{name: shop/api, newTag: '%s'}]\n" % tag.encode()
+
+
 def page_of(service: Service) -> str:
     """Return the page of dev."""
     with urllib.request.urlopen(f"{service.settings.listen.url}/e/dev", timeout=60) as answer:
