@@ -40,12 +40,10 @@ def find_identity(environ: Mapping[str, str], setting: Callable[[str], str | Non
 
 
 def find_committer(
-    environ: Mapping[str, str],
-    setting: Callable[[str], str | None],
-    author: Callable[[], Identity],
-) -> Identity:
-    """Return who commits: whom Git's variables for that name, else `author`."""
-    return _from_git_variables(environ, setting, "committer") or author()
+    environ: Mapping[str, str], setting: Callable[[str], str | None]
+) -> Identity | None:
+    """Return who commits, as Git's variables for that say; None: the author does."""
+    return _from_git_variables(environ, setting, "committer")
 
 
 def _identity(name: str | None, email: str | None) -> Identity | None:

@@ -172,16 +172,16 @@ class GitRepository(CommitEvidence):
     def create(self, commit: NewCommit) -> str:
         """Store the objects of `commit` and return its id; see `ports.Repository`."""
         store = self._source.store
-        committer = find_committer(self._environ, self._source.setting, self.identity)
+        committer = find_committer(self._environ, self._source.settings.last) or self.identity()
         author = commit.author or self.identity()
         base = commit.base or (commit.parents[0] if commit.parents else None)
         tree = store.write_patched(base, commit.files)
-        if settings.is_true(self._source.setting("format.signoff")):
+        if self._source.settings.are_on("format.signoff"):
             message = put_in_form(commit.message, "{summary}", [SIGN_OFF], committer)
             commit = replace(commit, message=message)
         if self.signer is not None:
             new = made_by_forge(store, self.signer, commit, base, tree)
-        elif settings.is_true(self._source.setting("commit.gpgsign")):
+        elif self._source.settings.are_on("commit.gpgsign"):
             new = made_by_git(self._git, store, commit, tree, (author, committer))
         else:
             body = render_commit(
@@ -279,7 +279,7 @@ class GitRepository(CommitEvidence):
         if self._remote is None:
             return None
         url = address(self._remote).url
-        if isinstance(self._source, Remote) and not self._source.rewrites():
+        if not self._source.settings.rewrite_urls():
             return url
         # Arguments are seen by everybody, so what is rewritten has no password.
         args = ["ls-remote", "--get-url", "--", url]
@@ -289,7 +289,7 @@ class GitRepository(CommitEvidence):
     def identity(self) -> Identity:
         """Return who writes. Raises NotFound when nobody is known."""
         if self._identity is None:
-            self._identity = find_identity(self._environ, self._source.setting)
+            self._identity = find_identity(self._environ, self._source.settings.last)
         return self._identity
 
     def work_tree(self) -> WorkTree | None:

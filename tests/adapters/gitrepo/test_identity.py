@@ -24,7 +24,7 @@ CI = {"GITLAB_USER_NAME": "Lab", "GITLAB_USER_EMAIL": "lab@example.com"}
 def who(environ: Mapping[str, str], settings: Mapping[str, str], role: str = "author") -> Identity:
     """Ask with this environment and this configuration."""
     if role == "committer":
-        return find_committer(environ, settings.get, lambda: who(environ, settings))
+        return find_committer(environ, settings.get) or who(environ, settings)
     return find_identity(environ, settings.get)
 
 

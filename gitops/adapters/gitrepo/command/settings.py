@@ -146,7 +146,7 @@ class KnownSettings:
 
     Args:
         place: makes a repository where the stores are, and yields what points git at it: some
-            settings hold for places. Without any such setting none is made.
+            settings hold for places. Without any such setting none is made. None: they are given.
         given: the settings, where they are known already (a checkout).
 
     Attributes:
@@ -156,7 +156,7 @@ class KnownSettings:
     def __init__(
         self,
         git: Git,
-        place: Callable[[], AbstractContextManager[Sequence[str]]],
+        place: Callable[[], AbstractContextManager[Sequence[str]]] | None,
         given: tuple[SettingLine, ...] | None,
     ) -> None:
         self._git = git
@@ -180,7 +180,8 @@ class KnownSettings:
             if self._lines is None and self._reading is not None:
                 answer = self._reading.wait("reading settings", quiet=quiet)
                 lines = parse_settings(answer.out)
-                if any(line.key.startswith("includeif.gitdir") for line in lines):
+                by_place = any(line.key.startswith("includeif.gitdir") for line in lines)
+                if by_place and self._place is not None:
                     with self._place() as options:
                         answer = self._git.run([*options, *LIST], doing="reading settings")
                     lines = parse_settings(answer.out)
@@ -191,6 +192,14 @@ class KnownSettings:
     def last(self, key: str) -> str | None:
         """Return the value of a key that takes a single one (in lower case)."""
         return last(self.lines(), key)
+
+    def are_on(self, key: str) -> bool:
+        """Say whether a key that takes a boolean is set, and true."""
+        return is_true(self.last(key))
+
+    def rewrite_urls(self) -> bool:
+        """Say whether there are rules that put another address in the place of one."""
+        return any(line.key.startswith("url.") for line in self.lines())
 
     def stop(self) -> None:
         """Stop what reads."""

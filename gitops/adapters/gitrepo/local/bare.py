@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 
-from gitops.adapters.gitrepo.command import messages, settings
+from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
 from gitops.adapters.gitrepo.command.process import OFFLINE, Git
 from gitops.adapters.gitrepo.command.push import push_args, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
+from gitops.adapters.gitrepo.command.settings import KnownSettings
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.text.plain import split_lines
@@ -28,6 +29,7 @@ class Bare:
         self._git = git
         self._place = place
         self.ears = RefAdvertisement()
+        self.settings = KnownSettings(git, None, place.lines)
         self._store: Store | None = None
         self._here = f"--git-dir={place.git_dir}"
 
@@ -121,10 +123,6 @@ class Bare:
         """Return True when some branch is not at `old` any more."""
         now = self.refs()
         return any(now.get(update.ref) != update.old for update in updates)
-
-    def setting(self, key: str) -> str | None:
-        """Return a value of Git's configuration."""
-        return settings.last(self._place.lines, key)
 
     def again(self) -> None:
         """Begin another call; see `ObjectSource`."""

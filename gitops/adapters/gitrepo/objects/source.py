@@ -9,6 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
+from gitops.adapters.gitrepo.command.settings import KnownSettings
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.ports import Lost, RefUpdate
 from gitops.ports.repository import Start
@@ -90,8 +91,9 @@ class ObjectSource(Depth, Protocol):
         """See `ports.Repository.push`."""
         ...
 
-    def setting(self, key: str) -> str | None:
-        """Return a value of Git's configuration as it holds there (key in lower case)."""
+    @property
+    def settings(self) -> KnownSettings:
+        """Git's configuration as it holds there."""
         ...
 
     def again(self) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.command import messages
-from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.exchange import Exchange
+from gitops.adapters.gitrepo.remote.line import Line
 from gitops.adapters.gitrepo.wire.order import Wanted
 
 FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
@@ -28,29 +28,23 @@ class DeepeningHistory:
     """Deepens what a store has of one remote.
 
     Args:
-        url: what Git is told, `place` what messages call it.
+        line: leads to it; `place` is what messages call it.
+        branches: tip that was read -> its branch; more of them come.
     """
 
-    def __init__(self, git: Git, exchange: Exchange, url: str, place: str) -> None:
-        self._git = git
+    def __init__(
+        self, line: Line, exchange: Exchange, place: str, branches: Mapping[str, str]
+    ) -> None:
+        self._git = line.git
         self._exchange = exchange
-        self._url = url
+        self._url = line.url
         self._place = place
-        self._branches: dict[str, str] = {}
+        self._branches = branches
         self._steps: dict[str, int] = {}
         self._asked: set[str] = set()
         self._deepened: tuple[str, int] = ("", 1)  # ref or commit, and how deep it was asked for
         self._filters = True
         self._by_id = True
-
-    @property
-    def begun(self) -> bool:
-        """Something of the remote was read before."""
-        return bool(self._branches)
-
-    def note(self, commit: str, branch: str) -> None:
-        """Take note that `commit` is a tip of `branch`."""
-        self._branches[commit] = branch
 
     def deepen(self, store: Store, commit: str) -> bool:
         """Fetch the next lot of commits before `commit`; False: nobody has more."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
-from gitops.adapters.gitrepo.command.process import Git, RunningGit
+from gitops.adapters.gitrepo.command.process import RunningGit
 from gitops.adapters.gitrepo.objects.reader import LARGEST
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, FETCH
 from gitops.adapters.gitrepo.remote.exchange import HEADS, Exchange, WireFetch
+from gitops.adapters.gitrepo.remote.line import Line
 from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OWN, is_own
 from gitops.adapters.gitrepo.wire.order import Arrived, Order, Wanted
 from gitops.ports.repository import Start
@@ -75,28 +76,15 @@ class Fetch:
 class Fetching:
     """Starts fetches into one store.
 
-    Args:
-        never_ask: called before git asks over ssh; None: it does not.
-
     Attributes:
         whole: commits that are in the store with all of their files.
         came: of branches of our own that were fetched together.
         lacks_ledger: the server has none.
     """
 
-    def __init__(
-        self,
-        git: Git,
-        exchange: Exchange,
-        url: str,
-        never_ask: Callable[[], None] | None,
-        *,
-        lacks_ledger: bool = False,
-    ) -> None:
-        self._git = git
+    def __init__(self, line: Line, exchange: Exchange, *, lacks_ledger: bool = False) -> None:
+        self._line = line
         self._exchange = exchange
-        self._url = url
-        self._never_ask = never_ask
         self._slots: dict[str, int] = {}
         self.whole: dict[str, None] = {}
         self.came: set[str] = set()
@@ -198,11 +186,12 @@ class Fetching:
         talk: Path | None = None,
         largest: int | None = None,
     ) -> RunningGit:
-        if self._never_ask is not None:
-            self._never_ask()
+        git = self._line.git
+        if self._line.ssh:
+            git.never_ask(self._line.settings.last("core.sshcommand"))
         specs = [f"+{source}:{ref}" for source, ref in refs.items()]
-        return self._git.start(
-            [*store.args, *few, *FETCH, _filter_of(specs), *depth, "--", self._url, *specs],
+        return git.start(
+            [*store.args, *few, *FETCH, _filter_of(specs), *depth, "--", self._line.url, *specs],
             extra={"GIT_TRACE_PACKET": str(talk)} if talk is not None else None,
             largest=largest,
         )

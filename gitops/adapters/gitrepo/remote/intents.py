@@ -7,7 +7,6 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.archive.history import HistoryReader
-from gitops.adapters.gitrepo.command import settings
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import BranchTip, ObjectSource
@@ -30,7 +29,7 @@ class GitIntents:
 
     def obstacle(self) -> str | None:
         """Return why changes of others cannot be carried here; see `ports.Intents`."""
-        if settings.is_true(self._source.setting("commit.gpgsign")):
+        if self._source.settings.are_on("commit.gpgsign"):
             return "commits are signed here, and nobody can sign for others"
         return self._source.obstacle()
 

@@ -61,7 +61,7 @@ class Remote:
         self._url = url = line.url
         self._push_url = push_url or url
         self.place = place
-        self._settings = line.settings
+        self.settings = line.settings
         self._exchange = Exchange(line, self._push_url, place)
         self._ears: RefAdvertisement | None = None
         self._store: Store | None = None
@@ -71,7 +71,8 @@ class Remote:
         self._first: int | None = None  # bytes in the store, when it was looked at first
         self._begun: tuple[str | None, Fetch] | None = None
         self._fetching = self._new_fetching()
-        self._past = DeepeningHistory(git, self._exchange, url, place)
+        self._branches: dict[str, str] = {}  # tip that was read -> its branch
+        self._past: DeepeningHistory | None = None
         self._own = OwnBranches()
 
     @property
@@ -117,7 +118,7 @@ class Remote:
         if (found := self._memory.bet(branch)) is None:
             return None
         tip = BranchTip(*found)
-        self._past.note(tip.commit, tip.branch)
+        self._branches[tip.commit] = tip.branch
         return tip
 
     def kept(self, branch: str | None) -> BranchTip | None:
@@ -143,9 +144,9 @@ class Remote:
         arrived = fetch.arrived()
         name = branch or arrived.branch or self._exchange.default_branch(self.store)
         commit = self._resolve(fetch.ref)
-        if self._past.begun:
+        if self._branches:
             self.store.join()
-        self._past.note(commit, name)
+        self._branches[commit] = name
         self._fetching.whole[commit] = None
         if fetch.history or not is_own(name):
             self._own = self._own_beside(arrived, history=fetch.history)
@@ -207,7 +208,7 @@ class Remote:
     def _tip_beside(self, branch: str, came: str) -> BranchTip:
         if not came:
             raise NotFound(f"no branch {branch} in {self.place}")
-        self._past.note(came, branch)
+        self._branches[came] = branch
         return BranchTip(branch, came)
 
     def gather(self, branch: str, prefix: str) -> tuple[BranchTip, Mapping[str, str]]:
@@ -215,7 +216,7 @@ class Remote:
         self._may_ask()
         self._memory.mixed(self.store)
         fetch = self._fetching.gather(self.store, branch, prefix)
-        self._settings.begin()
+        self.settings.begin()
         verdict = self._finish(fetch)
         if verdict is not None:
             if self.store.has_part_of(fetching.MOST_BESIDE):
@@ -229,7 +230,7 @@ class Remote:
 
     def adopt(self, branch: str, commit: str) -> None:
         """Take note that `commit` counts as a tip of `branch`; see `Source`."""
-        self._past.note(commit, branch)
+        self._branches[commit] = branch
 
     def obstacle(self) -> str | None:
         """Return why no intents can be shared here; see `Source`."""
@@ -244,20 +245,16 @@ class Remote:
             self._exchange.give_up(foreign=True)
         self._memory = self._memory.blank()
         self._store = Store(self._git, algorithm=algorithm)
-        self._past = DeepeningHistory(self._git, self._exchange, self._url, self.place)
+        self._branches, self._past = {}, None
         self._fetching = self._new_fetching(lacks_ledger=self._fetching.lacks_ledger)
         self._own = OwnBranches()
 
     def _new_fetching(self, *, lacks_ledger: bool = False) -> Fetching:
-        never_ask = self._never_ask if self._line.ssh else None
-        return Fetching(self._git, self._exchange, self._url, never_ask, lacks_ledger=lacks_ledger)
-
-    def _never_ask(self) -> None:
-        self._git.never_ask(self.setting("core.sshcommand"))
+        return Fetching(self._line, self._exchange, lacks_ledger=lacks_ledger)
 
     def _start(self, branch: str | None, start: Start | None, commit: str | None = None) -> Fetch:
         store = self.store  # filled first: what is here decides what is asked for
-        self._settings.begin()  # a connection waits for them, while what speaks is loaded
+        self.settings.begin()  # a connection waits for them, while what speaks is loaded
         return self._fetching.start(store, self._memory, branch, start, commit=commit)
 
     def _finish(self, fetch: Fetch) -> messages.PushVerdict | None:
@@ -306,14 +303,20 @@ class Remote:
         """Fetch the next lot of commits before `commits`."""
         self._may_ask()
         self._memory.mixed(self.store)
-        return any(self._past.deepen(self.store, one) for one in commits)
+        past = self._deepening()
+        return any(past.deepen(self.store, one) for one in commits)
 
     def fetch_blobs(self, oids: Sequence[str]) -> None:
         """Fetch the contents that `deepen` left out."""
         self._may_ask()
         if self.store.missing(oids):
             self._memory.mixed(self.store)
-            self._past.fetch_blobs(self.store, oids)
+            self._deepening().fetch_blobs(self.store, oids)
+
+    def _deepening(self) -> DeepeningHistory:
+        if self._past is None:
+            self._past = DeepeningHistory(self._line, self._exchange, self.place, self._branches)
+        return self._past
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Push with a lease on exactly `old`: see the package's docstring."""
@@ -349,14 +352,6 @@ class Remote:
     def _now(self, updates: Sequence[RefUpdate]) -> dict[str, str]:
         return self._list(*(update.ref for update in updates))
 
-    def setting(self, key: str) -> str | None:
-        """Return a value of Git's configuration."""
-        return self._settings.last(key)
-
-    def rewrites(self) -> bool:
-        """Say whether Git's configuration has rules that rewrite URLs."""
-        return any(line.key.startswith("url.") for line in self._settings.lines())
-
     def again(self) -> None:
         """Begin another call on this remote, in a process that lives long.
 
@@ -375,7 +370,7 @@ class Remote:
             self._store.close()
             self._store = None
             self._memory = self._memory.another()
-            self._past = DeepeningHistory(self._git, self._exchange, self._url, self.place)
+            self._branches, self._past = {}, None
             self._fetching = self._new_fetching()
         self._memory.lives = self.store.stays = True
         self.store.new.clear()
