@@ -24,8 +24,6 @@ def split_lines(text: str) -> list[str]:
     return lines if lines[-1] else lines[:-1]
 
 
-_RUNNER_COMMAND = re.compile(r"##(\w*\[)")
-
 LONGEST_TEXT = 500
 """Characters of a reason or note that are kept."""
 
@@ -48,11 +46,11 @@ def harmless(text: str) -> str:
     anywhere (GitHub Actions and its kin; Azure Pipelines, TeamCity).
     """
     if "##" in text:
-        text = _RUNNER_COMMAND.sub(r"## \1", text)
+        text = re.sub(r"##(\w*\[)", r"## \1", text)
     return f"' {text}" if "::" in text and text.lstrip().startswith("::") else text
 
 
-_FORMULA = re.compile(r"((?:^|[;\t])[\s\"]{0,8})(?=[=+\-@\t\r])")
+_FORMULA = r"((?:^|[;\t])[\s\"]{0,8})(?=[=+\-@\t\r])"
 
 
 def no_formula(text: str) -> str:
@@ -60,7 +58,7 @@ def no_formula(text: str) -> str:
 
     Where the decimal sign is a comma they take `;` for the end of a cell, in the middle of one too.
     """
-    return _FORMULA.sub(r"\1'", text)
+    return re.sub(_FORMULA, r"\1'", text)
 
 
 def timestamp(moment: datetime) -> str:
