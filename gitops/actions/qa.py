@@ -29,7 +29,6 @@ from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, Refused, UsageError
 
 _LISTED = 10
-_LOOKED_AT = 2  # files of the ledger: what was said before them is said again
 _COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 NEWEST = "newest"
 """In place of a release: the one that is there now."""
@@ -119,7 +118,7 @@ def _say(judged: _Judged, request: QaRequest) -> _Said:
     person = session.identity().name
     note = one_line(request.note) if request.note is not None else None
     about = f"{view.label} {describe(release)}: {request.verdict}"
-    ledger = ledger_of(view, on=[release], newest=_LOOKED_AT)
+    ledger = ledger_of(view, on=[release], recent=True)
     known = _standing(ledger, release).quality
     if known is not None and (known.verdict, known.reason) == (request.verdict, note):
         return _Said(f"{about} already, by {known.by}", Appended(None, 0, ()), ledger.warnings)

@@ -206,10 +206,11 @@ class Repository(Protocol):
         ...
 
 
-Start = Literal["tip", "remembered", "history", "landed"]
+Start = Literal["tip", "remembered", "history", "releases", "landed"]
 """What a call needs first: the newest commit; the remembered one will do, if there is one; the
-newest commits, and the branches of our own as they were at the same moment; or what landed since
-the index was moved on last, where there is one, else the same."""
+newest commits, and the branches of our own as they were at the same moment; the same, but of the
+ledger only its newest words; or what landed since the index was moved on last, where there is one,
+else what `history` is."""
 
 
 class WorkTree(Snapshot, Protocol):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from repositories import ENVIRONMENTS, data, fast_import, git
 
-_LARGEST_PART = 256 * 1024  # gitops.core.ledger.records.LARGEST_PART
+_LARGEST_PART = 256 * 1024  # gitops.core.ledger.LARGEST_PART
 _START = 1_750_000_000  # seconds since 1970; commits are a minute apart
 _NAMED = "--format=%(refname) %(objectname)"
 _RAW = ("uploadpack.allowFilter", "uploadpack.allowAnySHA1InWant", "http.receivepack")

@@ -20,9 +20,8 @@ from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import CommitMessage
 from gitops.core.git.remote_url import normalised_repository
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.ledger import LEDGER_BRANCH
+from gitops.core.ledger import LARGEST_PART, LEDGER_BRANCH
 from gitops.core.ledger.records import (
-    LARGEST_PART,
     Ledger,
     LedgerEntry,
     Record,
@@ -31,6 +30,7 @@ from gitops.core.ledger.records import (
     ledger_path,
     ledger_paths,
     read_ledger,
+    recent_parts,
     texts_on,
 )
 from gitops.core.ledger.signatures import (
@@ -123,15 +123,15 @@ def ledger_of(
     about: Concerns | None = None,
     on: Sequence[Release] | None = None,
     unbarred: bool = False,
-    newest: int = 0,
+    recent: bool = False,
 ) -> OverlayLedger:
     """Read what the ledger has on the overlay; empty when there is no ledger.
 
     `about` says which sets of images the caller cares for, so that no other signature needs to be
     checked; None: all. Without `signers` it changes nothing. `on`: the only releases that the
-    caller asks about, so that no other line needs to be read. `newest`: of so many files alone, the
-    last ones; 0: of all. `unbarred`: a file that is too large
-    to be read is a warning, so that nobody can bar the way back with one; else it is ManifestError.
+    caller asks about, so that no other line needs to be read. `recent`: of the newest words
+    alone. `unbarred`: a file that is too large to be read is a warning, so that nobody can bar the
+    way back with one; else it is ManifestError.
 
     Raises NotFound or Denied when this machine cannot check signatures, and Unavailable.
     """
@@ -145,7 +145,7 @@ def ledger_of(
 
     snapshot = view.tip.beside(LEDGER_BRANCH)
     try:
-        return _read(view, snapshot, about, needles, newest)
+        return _read(view, snapshot, about, needles, recent)
     except ManifestError as error:
         unread = f"{LEDGER_BRANCH} {error.message}"
         if unbarred:
@@ -160,12 +160,14 @@ def _read(
     snapshot: Snapshot | None,
     about: Concerns | None,
     needles: Sequence[bytes] | None = None,
-    newest: int = 0,
+    recent: bool = False,
 ) -> OverlayLedger:
     if snapshot is None:
         return OverlayLedger()
     names = reversed(view.row.names)
-    paths = [path for name in names for path in _parts(snapshot, name, view.overlay.app)][-newest:]
+    paths = [path for name in names for path in _parts(snapshot, name, view.overlay.app)]
+    if recent:
+        paths = [path for path, _ in reversed(recent_parts(paths, snapshot.read))]
     if view.tip.config.signers is not None:
         return _signed(view, snapshot, view.tip.config.signers, paths, about)
     files = [(path, read_ledger(snapshot.read(path), needles)) for path in paths]
@@ -375,11 +377,11 @@ def _last_part(
     if snapshot is None:
         return ledger_path(name, app), None
     paths = _parts(snapshot, name, app)
-    newest = snapshot.read(paths[-1])
-    for path in reversed(paths[-2:]):
-        content = snapshot.read(path)
+    found = recent_parts(paths, snapshot.read)
+    for path, content in found:
         if content is not None and content.find(intent.encode(), -LARGEST_PART) >= 0:
             return path, content
+    newest = found[0][1]
     if newest is None or len(newest) < LARGEST_PART:
         return paths[-1], newest
     return ledger_path(name, app, len(paths) + 1), None

@@ -90,7 +90,10 @@ class GitRepository(CommitEvidence):
             self._source.begin(branch)
             self._sweep()
         tip = self._source.tip(branch)
-        return CommitSnapshot(self._source.store, tip, no_giants=branch == LEDGER_BRANCH)
+        fetch = self._source.fetch_files
+        return CommitSnapshot(
+            self._source.store, tip, no_giants=branch == LEDGER_BRANCH, fetch=fetch
+        )
 
     def _sweep(self) -> None:
         if not self._swept:

@@ -61,7 +61,7 @@ def qa(
             raise UsageError("say which release was tested: --release COMMIT")
         body = body_of(options, verdict="pass" if options.passed else "fail")
         return send("qa", environments, body, where, write)
-    with open_for_writing(where, write, start="history") as session:
+    with open_for_writing(where, write, start="releases") as session:
         from gitops.actions.context.named import Named
         from gitops.actions.qa import QaRequest
         from gitops.actions.qa import qa as run

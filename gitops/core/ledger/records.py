@@ -17,7 +17,7 @@ is a word on nothing else; lines of gitops before 0.2 do not have them.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, cast, get_args
 
@@ -26,6 +26,7 @@ from msgspec import Struct
 
 from gitops.core.environments.environment import label_of
 from gitops.core.kustomization.image import ImageValue
+from gitops.core.ledger import LARGEST_PART
 from gitops.core.text.plain import one_line, read_moment, timestamp
 from gitops.core.unstructured import text
 
@@ -34,10 +35,8 @@ Verdict = Literal["stable", "degraded", "qa-passed", "qa-failed", "approved"]
 NEGATIVE: Final = frozenset[Verdict]({"degraded", "qa-failed"})
 """The words that say no: where it cannot be told which of two is newer, they count."""
 
-LARGEST_PART: Final = 256 * 1024
-"""Bytes of a file beyond which the next line begins another one: who appends writes little."""
-
 _LONGEST_LINE = 1 << 20
+_LITTLE = LARGEST_PART // 8  # bytes, about a hundred words
 _MOST_NEEDLES = 12  # texts to look for, beyond which every line is read
 _MOST_LOOKED = 100
 _COMMIT = re.compile(rb"(?<=\"commit\": \")[0-9a-fA-F]{40}")
@@ -149,6 +148,19 @@ def ledger_paths(environment: str, app: str | None, names: Collection[str]) -> t
     while (path := ledger_path(environment, app, len(paths) + 1)).rpartition("/")[2] in names:
         paths.append(path)
     return tuple(paths)
+
+
+def recent_parts(
+    paths: Sequence[str], read: Callable[[str], bytes | None]
+) -> list[tuple[str, bytes | None]]:
+    """Return the newest file, and what it holds; where that is little the one before as well.
+
+    What was said lately, or by this very call, stands in them. Older files need not be had for it.
+    """
+    found = [(paths[-1], read(paths[-1]))]
+    if len(found[0][1] or b"") < _LITTLE:
+        found += ((path, read(path)) for path in paths[-2:-1])
+    return found
 
 
 def purpose_of(verdict: Verdict) -> str:

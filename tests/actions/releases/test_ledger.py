@@ -15,7 +15,7 @@ from gitops.actions.history import history
 from gitops.actions.qa import QaPreview, QaRequest, qa
 from gitops.config import load_config
 from gitops.core.git.commit import Identity
-from gitops.core.ledger.records import LARGEST_PART
+from gitops.core.ledger import LARGEST_PART
 from gitops.core.report import WriteReport
 from gitops.errors import Conflict, Refused, Unavailable, UsageError
 from gitops.ports import Lost, RefUpdate

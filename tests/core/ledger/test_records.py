@@ -25,6 +25,7 @@ from gitops.core.ledger.records import (
     ledger_path,
     ledger_paths,
     read_ledger,
+    recent_parts,
     render_record,
     texts_on,
 )
@@ -232,6 +233,23 @@ def test_a_large_ledger_goes_on_in_another_file() -> None:
         "shop/prod.3.jsonl",
     )
     assert ledger_paths("dev", None, names) == ("dev.jsonl",)
+
+
+@pytest.mark.parametrize(("newest", "read"), [(0, 2), (1000, 2), (40_000, 1), (300_000, 1)])
+def test_the_newest_words(newest: int, read: int) -> None:
+    """The newest file is read, and the one before where it has hardly begun; no older one."""
+    files: dict[str, bytes | None] = {"a": b"a", "b": b"b", "c": b"c" * newest}
+    asked: list[str] = []
+
+    def content(path: str) -> bytes | None:
+        asked.append(path)
+        return files[path]
+
+    found = recent_parts(["a", "b", "c"], content)
+
+    assert asked == ["c", "b"][:read]
+    assert found == [("c", files["c"]), ("b", b"b")][:read]
+    assert recent_parts(["d"], lambda _: None) == [("d", None)]
 
 
 LINES = st.one_of(

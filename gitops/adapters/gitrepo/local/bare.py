@@ -109,6 +109,9 @@ class Bare:
     def fetch_blobs(self, oids: Sequence[str]) -> None:
         """All the blobs that there are can be read."""
 
+    def fetch_files(self, oids: Sequence[str]) -> None:
+        """Every tip is whole."""
+
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Push by path, with a lease on exactly `old`."""
         answer = self._git.run(

@@ -10,15 +10,28 @@ from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.errors import ManifestError
 
+_AGAIN = 2  # who asks for a second file that was left out is likely to read them all
 _WHAT = {LINK: "is a symbolic link", MODULE: "is a submodule"}
 
 
 class CommitSnapshot:
     """`ports.Snapshot` of a commit in the private store."""
 
-    def __init__(self, store: Store, tip: BranchTip, *, no_giants: bool = False) -> None:
-        """Read `tip`; with `no_giants` files that were left out for their size are not fetched."""
+    def __init__(
+        self,
+        store: Store,
+        tip: BranchTip,
+        *,
+        no_giants: bool = False,
+        fetch: Callable[[Sequence[str]], None] | None = None,
+    ) -> None:
+        """Read `tip`; with `no_giants` files that were left out for their size are not there.
+
+        `fetch` gets those of a tip that is not whole.
+        """
         self._no_giants = no_giants
+        self._fetch = fetch if not tip.whole else None
+        self._fetched = 0
         self._store = store
         self._root = store.tree_of(tip.commit)
         self.branch = tip.branch
@@ -31,6 +44,8 @@ class CommitSnapshot:
         if entry is None:
             return None
         try:
+            if self._fetch is not None and not self._store.holds(entry.oid):
+                self._have(path, entry.oid, self._fetch)
             return self._content(entry.oid)
         except ManifestError as error:
             raise ManifestError(error.problem, path=path, column=None) from None
@@ -45,6 +60,16 @@ class CommitSnapshot:
         if self._no_giants and not self._store.holds(oid):
             raise ManifestError("is too large, and was not fetched", path=oid[:12])
         return self._store.read(oid)[1]
+
+    def _have(self, path: str, oid: str, fetch: Callable[[Sequence[str]], None]) -> None:
+        """Fetch a file that was left out; the second time all that lie beside it as well."""
+        self._fetched += 1
+        if self._fetched == _AGAIN:
+            folder = self._folder(path.rpartition("/")[0]) or {}
+            fetch([one.oid for one in folder.values() if one.is_file])
+            if self._store.holds(oid):
+                return  # else somebody put there what is too large
+        fetch([oid])
 
     def entries(self, directory: str) -> tuple[str, ...]:
         """Return the names in `directory` ("" is the root), sorted, folders ending in "/"."""

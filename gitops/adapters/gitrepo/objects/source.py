@@ -16,10 +16,11 @@ from gitops.ports.repository import Start
 
 
 class BranchTip(Struct, frozen=True):
-    """The newest commit of a branch, all of whose files are in the store."""
+    """The newest commit of a branch, all of whose files are in the store where it is `whole`."""
 
     branch: str
     commit: str
+    whole: bool = True
 
 
 class Depth(Protocol):
@@ -85,6 +86,10 @@ class ObjectSource(Depth, Protocol):
 
     def obstacle(self) -> str | None:
         """Return why no refs beside the branches can be shared with other writers here."""
+        ...
+
+    def fetch_files(self, oids: Sequence[str]) -> None:
+        """Get files that a tip which is not whole came without; what is too large stays out."""
         ...
 
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:

@@ -88,20 +88,25 @@ class DeepeningHistory:
             raise messages.error_of(messages.read_transport(answer.err), self._place)
         self._filters = "filtering not recognized" not in answer.err
 
-    def fetch_blobs(self, store: Store, oids: Sequence[str]) -> None:
-        """Fetch those of these blobs that the store lacks, all at once."""
+    def fetch_blobs(self, store: Store, oids: Sequence[str], *, largest: int | None = None) -> None:
+        """Fetch those of these blobs that the store lacks, all at once.
+
+        With `largest` none come where they are more bytes on their way.
+        """
         if not (self._filters and self._by_id):
             return
-        lacking = store.missing(oid for oid in oids if oid not in self._asked)
+        asked = self._asked if largest is None else ()  # with fewer of them it may come yet
+        lacking = store.missing(oid for oid in oids if oid not in asked)
         if not lacking:
             return
-        self._asked.update(lacking)
+        self._asked.update(lacking if largest is None else ())
         doing = f"reading old overlays from {self._place}"
-        if self._exchange.fetch_ids(store, Wanted(lacking), doing):
+        if self._exchange.fetch_ids(store, Wanted(lacking, largest=largest), doing):
             return
         args = [*store.args, *_WITHOUT_HAVES, *FETCH, "--filter=blob:none", "--stdin", "--"]
         feed = "".join(f"{oid}\n" for oid in lacking).encode()
-        if self._git.run([*args, self._url], feed=feed, doing=doing).code != 0:
+        answer = self._git.start([*args, self._url], feed=feed, largest=largest).wait(doing)
+        if answer.code != 0 and largest is None:
             # Protocol 0 gives nothing by its id but tips: all has to come again, with contents.
             self._by_id = False
             ref, depth = self._deepened

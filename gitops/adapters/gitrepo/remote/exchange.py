@@ -158,7 +158,7 @@ class Exchange:
             branch, commit, when = self._told
             self._told = None
             asked = order.branch or order.likely
-            if branch == asked and time.monotonic() - when < _FRESH and not order.beside:
+            if branch == asked and time.monotonic() - when < _FRESH and order.depth == 1:
                 name = f"{HEADS}{branch}"
                 order = replace(order, branch=branch, name=name, commit=commit, prefixes=())
         from gitops.adapters.gitrepo.wire.upload import bring

@@ -15,6 +15,7 @@ from gitops.adapters.gitrepo.remote.exchange import HEADS, Exchange, WireFetch
 from gitops.adapters.gitrepo.remote.line import Line
 from gitops.adapters.gitrepo.remote.own_branches import BESIDE, OWN, is_own
 from gitops.adapters.gitrepo.wire.order import Arrived, Order, Wanted
+from gitops.core.ledger import LARGEST_PART, LEDGER_BRANCH
 from gitops.ports.repository import Start
 
 MOST_OWN = 1 << 26
@@ -40,16 +41,24 @@ class Fetch:
     Attributes:
         ref: where its newest commit is put.
         history: its last commits come along, and the branches of our own.
+        kept: the cache may keep what comes.
         talk: the file that git writes its talk with the server to, where that is of interest.
     """
 
     def __init__(
-        self, ref: str, running: RunningGit | WireFetch, talk: Path | None, *, history: bool
+        self,
+        ref: str,
+        running: RunningGit | WireFetch,
+        talk: Path | None,
+        *,
+        history: bool = False,
+        kept: bool = True,
     ) -> None:
         self.ref = ref
         self.running = running
         self.talk = talk
         self.history = history
+        self.kept = kept
 
     def arrived(self) -> Arrived:
         """Return what came over the wire; of a fetch by git what was overheard of its talk."""
@@ -78,6 +87,7 @@ class Fetching:
 
     Attributes:
         whole: commits that are in the store with all of their files.
+        partial: commits that came without their large files: no base of what comes later.
         came: of branches of our own that were fetched together.
         lacks_ledger: the server has none.
     """
@@ -87,6 +97,8 @@ class Fetching:
         self._exchange = exchange
         self._slots: dict[str, int] = {}
         self.whole: dict[str, None] = {}
+        self.partial: dict[str, None] = {}
+        self._few_words = False  # of the ledger: more come when somebody asks for them
         self.came: set[str] = set()
         self.lacks_ledger = lacks_ledger
 
@@ -108,20 +120,23 @@ class Fetching:
         """Start to fetch a branch (None: what HEAD names).
 
         Args:
-            start: what is needed first; with `history` the ledger comes along. None: the branch
-                alone, nothing is heard of our own ones.
+            start: what is needed first; with `history` the ledger comes along, with `releases`
+                only where git fetches. None: the branch alone, nothing is heard of our own ones.
             commit: where the branch is said to be.
         """
         own = branch is not None and is_own(branch)
         since = memory.looked_at(branch) if start == "landed" else None
-        history = start == "history" or (start == "landed" and since is None)
+        history = start in ("history", "releases") or (start == "landed" and since is None)
+        beside = BESIDE if history and not self.lacks_ledger else {}
+        self._few_words |= start == "releases"
+        words = branch == LEDGER_BRANCH and self._few_words and not memory.lives
         order = Order(
             branch,
             f"{HEADS}{branch}" if branch is not None else "HEAD",
             self._ref_of(branch),
             depth=AT_ONCE if history else 1,
             since=since,
-            beside=BESIDE if history and not self.lacks_ledger else {},
+            beside=beside if start != "releases" else {},
             prefixes=(OWN,) if start is not None and not own else (),
             few=_SEVERAL - 1 if history and start == "landed" else 0,
             likely=likely[0] if branch is None and (likely := memory.bet(None)) else None,
@@ -129,13 +144,14 @@ class Fetching:
             haves=tuple(self.whole),
             loose=memory.filled,
             largest=MOST_OWN if own else LARGEST if history or since else None,
+            small=LARGEST_PART if words and self._exchange.filters else 0,
         )
         if history and memory.filled:
             memory.mixed(store)
         # The server names the branch of HEAD in the same answer; only the trace of the talk, which
         # holds no headers and so no secrets, lets us hear it from git without two more requests.
         talk = store.path / "talk" if branch is None else None
-        refs = {order.name: order.ref, **order.beside}
+        refs = {order.name: order.ref, **beside}
         few = _FEW if memory.filled else ()
 
         def by_git() -> RunningGit:
@@ -146,7 +162,9 @@ class Fetching:
             return self._by_git(store, refs, depth, few=few, talk=talk, largest=largest)
 
         running = self._exchange.fetch_tip(store, order, by_git)
-        return Fetch(order.ref, running, talk, history=history)
+        # A cache that is in use is not made larger by history.
+        kept = not (words or (history and memory.filled))
+        return Fetch(order.ref, running, talk, history=history, kept=kept)
 
     def together(self, store: Store, memory: Memory, commits: Sequence[str]) -> bool:
         """Fetch the newest commits of branches of our own, all at once; False: one by one then."""
@@ -165,7 +183,7 @@ class Fetching:
         ref = self._ref_of(branch)
         refs = {f"refs/heads/{branch}": ref, f"{prefix}*": f"{_SEEN}*"}
         running = self._by_git(store, refs, _GATHER, largest=MOST_BESIDE)
-        return Fetch(ref, running, None, history=False)
+        return Fetch(ref, running, None)
 
     def gathered(self, store: Store, prefix: str) -> Mapping[str, str]:
         """Return ref -> id of what `gather` has put into `store`."""

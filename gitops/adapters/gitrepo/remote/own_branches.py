@@ -88,13 +88,13 @@ class OwnBranches:
 
 
 def beside(told: Mapping[str, str] | None, store: Path, *, lacks: bool) -> tuple[OwnBranches, str]:
-    """Return what is known of branches of our own after a fetch, and the ledger's commit.
+    """Return what is known of branches of our own, and the commit of a ledger that came along.
 
     Args:
         told: what the server said of its refs; None: nothing.
         lacks: the server has no ledger.
     """
     ref = store / _REF
-    lacks = lacks or not (told is None or BESIDE.keys() <= told.keys())
-    ledger = "" if lacks or not ref.is_file() else ref.read_text().strip()
-    return OwnBranches(told, ledger), ledger
+    came = ref.read_text().strip() if ref.is_file() and not lacks else ""
+    ledger = told.get(f"refs/heads/{LEDGER_BRANCH}", "") if told is not None else came
+    return OwnBranches(told, ledger), ledger if ledger == came else ""

@@ -16,6 +16,7 @@ from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.push import read_answer, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.leftovers import size_of
+from gitops.adapters.gitrepo.objects.reader import LARGEST
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote import fetching
@@ -143,18 +144,17 @@ class Remote:
         fetch = self._fetched(branch, known)
         arrived = fetch.arrived()
         name = branch or arrived.branch or self._exchange.default_branch(self.store)
-        commit = self._resolve(fetch.ref)
+        commit = arrived.commit or self._resolve(fetch.ref)
         if self._branches:
             self.store.join()
         self._branches[commit] = name
-        self._fetching.whole[commit] = None
+        (self._fetching.whole if arrived.whole else self._fetching.partial)[commit] = None
         if fetch.history or not is_own(name):
             self._own = self._own_beside(arrived, history=fetch.history)
-        # A cache that is in use is not made larger by history.
-        if not (fetch.history and self._memory.filled):
+        if fetch.kept:
             default = branch is None and arrived.listed
             self._memory.fetched(self.store, name, commit, default=default)
-        return BranchTip(name, commit)
+        return BranchTip(name, commit, arrived.whole)
 
     def _own_beside(self, arrived: Arrived, *, history: bool) -> OwnBranches:
         """Return what is known of branches of our own after a fetch."""
@@ -318,6 +318,11 @@ class Remote:
             self._past = DeepeningHistory(self._line, self._exchange, self.place, self._branches)
         return self._past
 
+    def fetch_files(self, oids: Sequence[str]) -> None:
+        """Fetch files of a tip that is not whole; see `Source`."""
+        self._memory.mixed(self.store)
+        self._deepening().fetch_blobs(self.store, oids, largest=LARGEST)
+
     def push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         """Push with a lease on exactly `old`: see the package's docstring."""
         bet = self._bet
@@ -335,7 +340,9 @@ class Remote:
             self._memory.pushed(updates, won=bet is not None)
             self._own.moved(updates)  # others may ask after this call has
             self._fetching.whole |= {
-                update.new: None for update in updates if update.new is not None
+                one.new: None
+                for one in updates
+                if one.new is not None and one.old not in self._fetching.partial
             }
             return None
         if verdict.kind is AnswerKind.RACE and bet is not None:

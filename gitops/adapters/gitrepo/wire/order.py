@@ -50,6 +50,7 @@ class Order(Struct, frozen=True):
         haves: commits that are here with all of their files.
         loose: a few objects are kept outside of a pack.
         largest: bytes of the pack, at most.
+        small: only files of fewer bytes than this, where the server leaves others out; 0: all.
     """
 
     branch: str | None
@@ -65,6 +66,7 @@ class Order(Struct, frozen=True):
     haves: tuple[str, ...] = ()
     loose: bool = False
     largest: int | None = None
+    small: int = 0
 
 
 class Arrived(Struct, frozen=True):
@@ -76,6 +78,7 @@ class Arrived(Struct, frozen=True):
         refs: what was told of the prefixes; None: none were asked about.
         listed: the server was asked where things are.
         came: commits of those refs that came along.
+        whole: no file was left out.
     """
 
     branch: str | None
@@ -83,6 +86,7 @@ class Arrived(Struct, frozen=True):
     refs: Mapping[str, str] | None
     listed: bool
     came: frozenset[str] = frozenset()
+    whole: bool = True
 
 
 class NoBranch(Exception):

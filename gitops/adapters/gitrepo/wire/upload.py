@@ -16,6 +16,7 @@ from msgspec.structs import replace
 
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack
+from gitops.adapters.gitrepo.objects.codec import MODULE, TREE
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.wire.order import Arrived, NoBranch, Order, Wanted
 from gitops.adapters.gitrepo.wire.pkt import (
@@ -28,10 +29,12 @@ from gitops.adapters.gitrepo.wire.pkt import (
     sideband,
 )
 from gitops.adapters.gitrepo.wire.wire import AGENT, UPLOAD, Listing, Wire
+from gitops.errors import GitopsError
 
 _ID = re.compile(r"[0-9a-f]{40}")
 _SMALL, _FEW = 1 << 20, 1000  # bytes and objects of a pack that is read in process
 _LOOSE = 100  # objects, at most, that are kept outside of a pack
+_LOOKED_FOR = 300  # files, at most, of which each is looked for
 _FEATURES = 100  # lines of what a server can do
 _LINES = 100_000  # of the sections before the pack
 
@@ -123,17 +126,37 @@ def bring(wire: Wire, git: Git, store: Store, order: Order) -> Arrived:
         known = []
     came = _few_others(order, refs)
     wants = [one for one in (commit, *beside.values(), *came) if one not in known]
+    whole = True
     if wants:
         haves, largest = order.haves, order.largest
         wanted = Wanted(wants, haves, depth, since, largest=largest, loose=order.loose)
         try:
-            fetch(wire, git, store, wanted)
+            if order.small:
+                some = replace(wanted, contents=False, small=order.small)
+                filtered = fetch_without_contents(wire, git, store, some)
+                whole = not filtered or _is_whole(store, commit)
+            else:
+                fetch(wire, git, store, wanted)
         except NoneSince:  # somebody's clock is slow, or the branch was put back
             fetch(wire, git, store, replace(wanted, depth=order.depth, since=None))
-    for put, oid in ((order.ref, commit), *beside.items()):
+    # Git tells a server what its refs name, and takes it for whole.
+    for put, oid in ((order.ref, commit), *beside.items()) if whole else ():
         store.point(put, oid)
     listed = order.commit is None
-    return Arrived(branch, commit, refs if order.prefixes and listed else None, listed, came)
+    return Arrived(branch, commit, refs if order.prefixes and listed else None, listed, came, whole)
+
+
+def _is_whole(store: Store, commit: str) -> bool:
+    """Say whether all files of a commit are here; False, too, where there are many."""
+    files: list[str] = []
+    with suppress(GitopsError):  # told when it is read
+        waiting = [store.tree_of(commit)]
+        while waiting and len(waiting) + len(files) <= _LOOKED_FOR:
+            for entry in store.tree(waiting.pop()).values():
+                if entry.mode != MODULE:
+                    (waiting if entry.mode == TREE else files).append(entry.oid)
+        return not waiting and len(files) <= _LOOKED_FOR and not store.missing(files)
+    return False
 
 
 def _few_others(order: Order, refs: Mapping[str, str]) -> frozenset[str]:
