@@ -17,9 +17,9 @@ from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.command.push import noted, try_push
 from gitops.adapters.gitrepo.identity import find_committer, find_identity
 from gitops.adapters.gitrepo.objects.codec import read_message, render_commit
-from gitops.adapters.gitrepo.objects.leftovers import sweep
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
 from gitops.adapters.gitrepo.objects.source import BranchTip, ObjectSource
+from gitops.adapters.gitrepo.objects.temporary import sweep
 from gitops.adapters.gitrepo.remote.line import Line, open_line
 from gitops.adapters.gitrepo.remote.remote import Remote
 from gitops.adapters.gitrepo.signing import CommitSigner, made_by_forge, made_by_git

@@ -20,7 +20,7 @@ from pathlib import Path
 
 from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import stop_group
-from gitops.adapters.gitrepo.objects.leftovers import PREFIX
+from gitops.adapters.gitrepo.objects.temporary import PREFIX
 from gitops.adapters.local import jail
 from gitops.core.git.commit import check_path
 from gitops.core.text.plain import one_line

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO
 
 from gitops.adapters.gitrepo.cache.seal import is_sealed, key_of, seal
-from gitops.adapters.gitrepo.objects.leftovers import remove_folder
+from gitops.adapters.gitrepo.objects.temporary import remove_folder
 
 LIMIT = 256 * 1024 * 1024
 """Bytes that all repositories together may take."""

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from gitops.adapters.gitrepo.objects.leftovers import temporary_place
+from gitops.adapters.gitrepo.objects.temporary import temporary_place
 
 _LENGTH = 32
 

@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitops import interrupts
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack as packing
 from gitops.adapters.gitrepo.objects.codec import (
@@ -29,12 +28,11 @@ from gitops.adapters.gitrepo.objects.codec import (
     read_loose,
     write_loose,
 )
-from gitops.adapters.gitrepo.objects.layout import lay_out
-from gitops.adapters.gitrepo.objects.leftovers import forget, make_folder, remember, remove_folder
 from gitops.adapters.gitrepo.objects.made import MadeObjects, WaitingObjects, parents_of
 from gitops.adapters.gitrepo.objects.pack import ReadPack
 from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader
 from gitops.adapters.gitrepo.objects.recent_trees import RecentTrees
+from gitops.adapters.gitrepo.objects.temporary import lay_out, make_folder, remove_folder
 from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -89,10 +87,8 @@ class Store:
         self._cut: tuple[tuple[int, ...], frozenset[str]] = (), frozenset()
         self.algorithm = algorithm
         try:
-            with interrupts.held():  # also while the place for temporary files is looked for
-                self.path = make_folder()
-                self._args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
-                remember(self.path)
+            self.path = make_folder()
+            self._args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
             self.ahead = ObjectReader(git, self._args)
             self._waiting = WaitingObjects(self.path / "objects")
             self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
@@ -389,6 +385,5 @@ class Store:
         """Remove the store."""
         self.reopen()
         remove_folder(self.path)
-        forget(self.path)
         with suppress(OSError):
             os.close(self._lock)

@@ -118,19 +118,11 @@ def open_line(
 @contextmanager
 def _empty_repository() -> Iterator[Sequence[str]]:
     """Make a repository where the stores are; yield what points git at it."""
-    from gitops.adapters.gitrepo.objects.layout import lay_out
-    from gitops.adapters.gitrepo.objects.leftovers import (
-        forget,
-        make_folder,
-        remember,
-        remove_folder,
-    )
+    from gitops.adapters.gitrepo.objects.temporary import lay_out, make_folder, remove_folder
 
     path = make_folder()
-    remember(path)
     try:
         lay_out(path, "sha1", None)
         yield (f"--git-dir={path}",)
     finally:
         remove_folder(path)
-        forget(path)

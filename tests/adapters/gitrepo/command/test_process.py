@@ -12,8 +12,8 @@ import pytest
 
 from gitops.adapters.gitrepo.command.address import address, is_url
 from gitops.adapters.gitrepo.command.process import Git, Scrubber, clean_environment
-from gitops.adapters.gitrepo.objects.leftovers import sweep
 from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.objects.temporary import sweep
 from gitops.errors import NotFound, TimedOut, UsageError
 from gitrepos import ENVIRON
 

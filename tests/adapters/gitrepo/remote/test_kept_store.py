@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.adapters.gitrepo.objects.leftovers import size_of
+from gitops.adapters.gitrepo.objects.temporary import size_of
 from gitops.adapters.gitrepo.remote import remote
 from gitops.adapters.gitrepo.repository import open_repository
 from gitrepos import ENVIRON, Repo

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.adapters.gitrepo.objects.leftovers import (
+from gitops.adapters.gitrepo.objects.temporary import (
     make_folder,
     remove_folder,
     temporary_place,

@@ -1,4 +1,4 @@
-"""Temporary folders: made, removed, and those that are left over by this process and by dead ones.
+"""Temporary folders: made for this process, made repositories of, and removed, also of dead ones.
 
 They are where `tempfile` would make them; that, and `shutil`, take a deploy 4 % of its CPU time.
 """
@@ -14,11 +14,42 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from gitops import interrupts
+
 PREFIX = "gitops-store-"
 """Begins the names of temporary folders that a later start may remove."""
 
 _LEFT: set[Path] = set()  # the stores of this process
 _STALE = 300.0  # seconds: longer than a git left behind by a killed gitops goes on working
+# Settings of the user that would change what our commands do or print. `unpackLimit`: one pack
+# is written faster than a hundred loose files. `fsync`: the store is thrown away, or copied to a
+# cache that is verified; a push to a repository on this machine runs with that one's settings.
+_CONFIG = """\
+[core]
+	repositoryformatversion = {version}
+	bare = true
+	logAllRefUpdates = false
+	fsync = none
+[gc]
+	auto = 0
+[maintenance]
+	auto = false
+[transfer]
+	unpackLimit = 1
+[fetch]
+	prune = false
+	pruneTags = false
+	writeCommitGraph = false
+	recurseSubmodules = false
+[push]
+	followTags = false
+	recurseSubmodules = no
+[color]
+	ui = false
+	push = false
+	remote = false
+	transport = false
+"""
 
 
 def temporary_place() -> str:
@@ -39,7 +70,16 @@ def _places() -> Iterator[str]:
 
 
 def make_folder() -> Path:
-    """Make a temporary folder for this user alone. Raises OSError."""
+    """Make a folder for this user alone, which is removed with this process. Raises OSError."""
+    with interrupts.held():  # also while the place for temporary files is looked for
+        folder = _made()
+        if not _LEFT:
+            atexit.register(_remove_left)
+        _LEFT.add(folder)
+    return folder
+
+
+def _made() -> Path:
     trouble: OSError | None = None
     for place in _places():
         try:
@@ -67,6 +107,7 @@ def remove_folder(path: str | Path) -> None:
                 except OSError:
                     continue
         os.rmdir(path)
+    _LEFT.discard(Path(path))
 
 
 def size_of(folder: Path) -> int:
@@ -79,22 +120,30 @@ def size_of(folder: Path) -> int:
     return size
 
 
-def remember(folder: Path) -> None:
-    """Remove `folder` at the end of this process."""
-    if not _LEFT:
-        atexit.register(_remove_left)
-    _LEFT.add(folder)
-
-
-def forget(folder: Path) -> None:
-    """Leave `folder` alone: it was removed."""
-    _LEFT.discard(folder)
-
-
 def _remove_left() -> None:
     """Remove what an interrupt kept from being closed."""
     while _LEFT:
         remove_folder(_LEFT.pop())
+
+
+def lay_out(path: Path, algorithm: str, borrow: Path | None) -> None:
+    """Make a repository of the folder `path`; it reads the objects of `borrow`, a git directory."""
+    for name in ("objects", "objects/pack", "refs"):
+        (path / name).mkdir()
+    sha1 = algorithm == "sha1"
+    config = _CONFIG.format(version=0 if sha1 else 1)
+    if not sha1:
+        config += f"[extensions]\n\tobjectFormat = {algorithm}\n"
+    (path / "config").write_text(config)
+    (path / "HEAD").write_text("ref: refs/heads/none\n")
+    if borrow is not None:
+        (path / "objects" / "info").mkdir()
+        # Quoted as Git reads it: a path may hold anything.
+        quoted = str(borrow / "objects").replace("\\", "\\\\").replace('"', '\\"')
+        quoted = quoted.replace("\n", "\\n")
+        (path / "objects" / "info" / "alternates").write_text(f'"{quoted}"\n')
+        if (borrow / "shallow").exists():
+            (path / "shallow").write_bytes((borrow / "shallow").read_bytes())
 
 
 def sweep(now: float | None = None) -> None:
