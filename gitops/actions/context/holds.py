@@ -29,6 +29,17 @@ def paths_that_hold(overlay: Overlay) -> tuple[str, ...]:
     return tuple(hold_path(name, app) for app in apps for name in names)
 
 
+def hold_of(home: Snapshot, overlay: Overlay) -> Hold | None:
+    """Return the overlay's own hold, else the one of its environment; None where it has none."""
+    if home.mark(HOLDS) == "":  # nothing is held on this branch
+        return None
+    for path in paths_that_hold(overlay):
+        content = home.read(path)
+        if content is not None:
+            return readable_hold(content, path)
+    return None
+
+
 def standing_hold_path(home: Snapshot, overlay: Overlay) -> str:
     """Return the path where the overlay's own hold stands; where it would, when none does."""
     own, *earlier = hold_paths(overlay)

@@ -64,7 +64,7 @@ def _rows(config: Config, word: str, apps: tuple[str, ...]) -> Iterator[NamedRow
     if app and apps:
         raise UsageError(f"{word} names the app: leave out --app")
     wanted = (app,) if app else tuple(dict.fromkeys(apps))
-    group = config.find_group(name)
+    group = config.find_group(name) if config.groups else None
     if group is None:
         yield NamedRow(find_environment(config, name), wanted, alone=True)
         return

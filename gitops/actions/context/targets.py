@@ -98,7 +98,8 @@ def _by_environment(
         known |= dict.fromkeys(overlays_in_row(tip, one))
         if one.row not in words or one.alone:
             words[one.row] = one
-    require_apps(rows, (), (one for known in overlays.values() for one in known))
+    if any(one.apps for one in rows):
+        require_apps(rows, (), (one for known in overlays.values() for one in known))
     return [(row, tuple(known), words[row]) for row, known in overlays.items()]
 
 

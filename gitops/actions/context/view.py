@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from gitops.actions.context.holds import hold_of_all, paths_that_hold, readable_hold
+from gitops.actions.context.holds import hold_of, hold_of_all
 from gitops.actions.context.overlays import OverlayFile, overlays_of, read_overlay
 from gitops.actions.context.session import Session, Tip
 from gitops.core.environments.environment import Environment, Overlay
@@ -147,11 +147,7 @@ class OverlayView:
     @cached_property
     def own_hold(self) -> Hold | None:
         """Its own hold, else the one of its environment."""
-        for path in paths_that_hold(self.overlay):
-            content = self.home.read(path)
-            if content is not None:
-                return readable_hold(content, path)
-        return None
+        return hold_of(self.home, self.overlay)
 
     @property
     def freeze(self) -> FreezeHit | None:
