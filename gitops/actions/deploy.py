@@ -18,7 +18,7 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge, told_proofs
 from gitops.actions.pull_requests.announce import with_pull_requests
-from gitops.actions.write.by_mode import Edited, assemble, reached_by
+from gitops.actions.write.by_mode import Edited, assemble
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import ChangeLine, CommitMessage, trailers
@@ -205,7 +205,7 @@ def plan_deploy(
                 *(text for entry in edits.edited for text in entry.warnings),
                 *made.warnings,
             ),
-            reached=(*edits.same, *reached_by(go)),
+            reached=(*edits.same, *made.reached),
             looked=seen is not None,
         )
 

@@ -21,7 +21,7 @@ from gitops.actions.policy.upstream import read_origins
 from gitops.actions.proposals.find import find_proposal
 from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.releases.history import gather_releases, releases_of
-from gitops.actions.write.by_mode import Edited, assemble, reached_by
+from gitops.actions.write.by_mode import Edited, assemble
 from gitops.actions.write.write import write
 from gitops.core.environments.environment import Environment, Overlay, keep_names
 from gitops.core.git.message import ChangeLine, CommitMessage
@@ -115,9 +115,8 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
             refresh=request.refresh or bool(overrides),
         )
         same = [one.edited.target.view for one in found if not one.edited.edit.changes]
-        changing = reached_by([one.edited for one in found if one.edited.edit.changes])
-        reached = (*(view.overlay for view in same), *changing)
-        told = (*notes, *(() if changing else _left_waiting(same)), *made.notes)
+        reached = (*(view.overlay for view in same), *made.reached)
+        told = (*notes, *(() if made.reached else _left_waiting(same)), *made.notes)
         return replace(made, notes=told, reached=reached)
 
     report = write(session, plan).report
@@ -180,11 +179,7 @@ def promote_eligible(session: Session) -> WriteReport:
                     skipped.append(Skipped(target, text))
                 elif found.edited.edit.changes:
                     go.append(found)
-        return replace(
-            _assemble(session, go),
-            skipped=tuple(skipped),
-            reached=reached_by([one.edited for one in go]),
-        )
+        return replace(_assemble(session, go), skipped=tuple(skipped))
 
     report = write(session, plan).report
     return with_pull_requests(session, report) if report.proposals else report

@@ -9,7 +9,6 @@ from msgspec import Struct
 
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.targets import Target
-from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import ChangeLine
 from gitops.core.kustomization import Edit
 from gitops.core.policy.reasons import Reason
@@ -55,7 +54,7 @@ def assemble(
     refresh: bool = False,
 ) -> Plan:
     """Return the plan that writes `entries`: a commit for each branch, a proposal for each overlay,
-    edits of a checkout.
+    edits of a checkout. It reaches what is committed; what is proposed waits for approval.
 
     `render` makes the message of a commit from the labels of its overlays and their changes.
     """
@@ -90,13 +89,7 @@ def assemble(
         notes=proposed.notes if proposed is not None else (),
         warnings=proposed.warnings if proposed is not None else (),
         judged=True,
-    )
-
-
-def reached_by(entries: Sequence[Edited]) -> tuple[Overlay, ...]:
-    """Return the overlays that `entries` change on their branch, without waiting for approval."""
-    return tuple(
-        entry.target.view.overlay for entry in entries if entry.target.view.row.change == "commit"
+        reached=tuple(entry.target.view.overlay for entry in by_mode["commit"]),
     )
 
 
