@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import IO
 
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import GitObject
+from gitops.adapters.gitrepo.objects.codec import GitObject, TreeContent
 
 LARGEST = 1 << 25
 """Bytes of one object: a pack of a few may hold gigabytes of zeros."""
@@ -29,6 +29,7 @@ _BESIDE = 400  # where an object takes so many bytes beside its own: names, plac
 _NEXT = 16  # of those that are expected are read together, and forgotten together
 _EXPECTED = 100_000  # names that are remembered
 _ESCAPE = "surrogateescape"
+_BESIDE_TREE = 4  # entries that a tree counts for by itself
 
 
 class BatchReader:
@@ -186,6 +187,48 @@ class ObjectReader(BatchReader):
     def _read(self, oids: Sequence[str]) -> dict[str, GitObject]:
         answers = zip(oids, self.ask(oids), strict=True)
         return {oid: one for oid, one in answers if one and one is not TOO_LARGE}
+
+
+class RecentTrees:
+    """Remembers folders that were parsed, by their ids: those that were asked for lately.
+
+    Attributes:
+        entries: of all of them, and a few more for each, which takes as much by itself.
+    """
+
+    def __init__(self) -> None:
+        self._trees: dict[str, TreeContent] = {}
+        self.entries = 0
+
+    def __contains__(self, oid: object) -> bool:
+        return oid in self._trees
+
+    def __len__(self) -> int:
+        return len(self._trees)
+
+    def find(self, oid: str) -> TreeContent | None:
+        """Return a tree, None where it is not remembered; the latest that was asked for is last."""
+        tree = self._trees.pop(oid, None)
+        if tree is not None:
+            self._trees[oid] = tree
+        return tree
+
+    def add(self, oid: str, tree: TreeContent, most: int) -> None:
+        """Remember a tree beside at most so many entries of others."""
+        self.entries += len(tree) + _BESIDE_TREE
+        self.let_go(most)
+        self._trees[oid] = tree
+
+    def let_go(self, most: int) -> None:
+        """Forget what was not asked for lately, so that there are at most so many entries."""
+        gone: list[str] = []
+        for oid, tree in self._trees.items():
+            if self.entries <= most:
+                break
+            self.entries -= len(tree) + _BESIDE_TREE
+            gone.append(oid)
+        for oid in gone:
+            del self._trees[oid]
 
 
 def _answer(output: IO[bytes]) -> GitObject | None:

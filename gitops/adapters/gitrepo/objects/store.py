@@ -30,8 +30,7 @@ from gitops.adapters.gitrepo.objects.codec import (
 )
 from gitops.adapters.gitrepo.objects.made import MadeObjects, WaitingObjects, parents_of
 from gitops.adapters.gitrepo.objects.pack import ReadPack
-from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader
-from gitops.adapters.gitrepo.objects.recent_trees import RecentTrees
+from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader, RecentTrees
 from gitops.adapters.gitrepo.objects.temporary import lay_out, make_folder, remove_folder
 from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 

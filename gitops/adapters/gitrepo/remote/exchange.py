@@ -20,8 +20,7 @@ from gitops.adapters.gitrepo.command.process import GitResult, RunningGit
 from gitops.adapters.gitrepo.command.push import push_args
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.adapters.gitrepo.remote.background import Background
-from gitops.adapters.gitrepo.remote.line import Line
+from gitops.adapters.gitrepo.remote.line import Background, Line
 from gitops.adapters.gitrepo.wire.order import Arrived, NoBranch, Order, Wanted
 from gitops.core.text.plain import split_lines
 from gitops.errors import NotFound

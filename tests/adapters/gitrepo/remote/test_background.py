@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.remote.background import Background
+from gitops.adapters.gitrepo.remote.line import Background
 from gitops.adapters.gitrepo.wire.wire import UPLOAD, Broken, Wire
 from gitops.errors import TimedOut
 
