@@ -115,7 +115,9 @@ class Store:
 
     def settle(self) -> None:
         """Give all that was made here its files: somebody reads them who is not we."""
-        self._waiting.write(as_pack=self.stays and self.algorithm == "sha1")
+        if self._waiting.objects:
+            self.ahead.add(self._waiting.objects)  # or it would be read again
+            self._waiting.write(as_pack=self.stays and self.algorithm == "sha1")
 
     @property
     def is_mixed(self) -> bool:
@@ -130,7 +132,6 @@ class Store:
 
     def _make(self, objects: Mapping[str, GitObject]) -> None:
         self.made.update(objects)
-        self.ahead.add(objects)
         self._waiting.add(objects)
 
     def note(self, oid: str) -> None:
