@@ -12,7 +12,8 @@ from gitops.adapters.gitrepo.cache.index import KeptIndex
 from gitops.config import load_config
 from gitops.core.git.commit import Identity
 from gitops.core.hold import Hold, hold_path, render_hold
-from gitops.core.ledger.records import Record, ledger_path, render_record
+from gitops.core.ledger.parts import ledger_path
+from gitops.core.ledger.records import Record, render_record
 
 APPS = ("a", "a-b", "shop", "web")
 ENVIRONMENTS = ("dev", "prod")

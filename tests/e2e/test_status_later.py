@@ -10,7 +10,8 @@ import pytest
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.status import status
 from gitops.adapters.gitrepo.objects.store import Store
-from gitops.core.ledger.records import Record, ledger_path, render_record
+from gitops.core.ledger.parts import ledger_path
+from gitops.core.ledger.records import Record, render_record
 from gitops.core.report import StatusReport
 from gitops.wiring import open_session
 from gitrepos import ENVIRON, START, Repo

@@ -21,16 +21,14 @@ from gitops.core.git.message import CommitMessage
 from gitops.core.git.remote_url import normalised_repository
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger import LARGEST_PART, LEDGER_BRANCH
+from gitops.core.ledger.parts import ledger_path, ledger_paths, recent_parts
 from gitops.core.ledger.records import (
     Ledger,
     LedgerEntry,
     Record,
     RecordSubject,
     append,
-    ledger_path,
-    ledger_paths,
     read_ledger,
-    recent_parts,
     texts_on,
 )
 from gitops.core.ledger.signatures import (
@@ -74,11 +72,12 @@ class OverlayLedger(Struct, frozen=True):
 
         The others tell a rollback that there is a word on older releases than it read.
         """
-        found = verdicts_on(self.entries, releases)
+        alone = judged(self.entries)
+        found = verdicts_on(self.entries, releases, alone)
         read = {release.commit for release in releases}
         health: dict[str, Health] = dict(found.health)
         quality: dict[str, Quality] = dict(found.quality)
-        for commit, standing in judged(self.entries).items():
+        for commit, standing in alone.items():
             if commit in read:
                 continue
             match standing.health:
@@ -170,7 +169,8 @@ def _read(
         paths = [path for path, _ in reversed(recent_parts(paths, snapshot.read))]
     if view.tip.config.signers is not None:
         return _signed(view, snapshot, view.tip.config.signers, paths, about)
-    files = [(path, read_ledger(snapshot.read(path), needles)) for path in paths]
+    last = LARGEST_PART if recent else None
+    files = [(path, read_ledger(snapshot.read(path), needles, last=last)) for path in paths]
     return OverlayLedger(
         tuple(entry for _, ledger in files for entry in ledger.entries),
         tuple(warning for path, ledger in files for warning in _warnings(path, ledger)),

@@ -213,7 +213,8 @@ def _see_healthy(stage: _Stage) -> None:
     """Write to the ledger what `gitops watch` writes where there is a cluster."""
     from gitops.core.kustomization.image import ImageValue
     from gitops.core.ledger import LEDGER_BRANCH
-    from gitops.core.ledger.records import Record, ledger_path, render_record
+    from gitops.core.ledger.parts import ledger_path
+    from gitops.core.ledger.records import Record, render_record
 
     release = json.loads(stage.prepare("gitops history prod --limit 1 -o json"))["releases"][0]
     images = {

@@ -17,16 +17,14 @@ is a word on nothing else; lines of gitops before 0.2 do not have them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal, cast, get_args
 
 import msgspec
 from msgspec import Struct
 
-from gitops.core.environments.environment import label_of
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.ledger import LARGEST_PART
 from gitops.core.text.plain import one_line, read_moment, timestamp
 from gitops.core.unstructured import text
 
@@ -36,15 +34,13 @@ NEGATIVE: Final = frozenset[Verdict]({"degraded", "qa-failed"})
 """The words that say no: where it cannot be told which of two is newer, they count."""
 
 _LONGEST_LINE = 1 << 20
-_LITTLE = LARGEST_PART // 8  # bytes, about a hundred words
 _MOST_NEEDLES = 12  # texts to look for, beyond which every line is read
 _MOST_LOOKED = 100
+_DIGITS = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _COMMIT = re.compile(rb"(?<=\"commit\": \")[0-9a-fA-F]{40}")
 _PLAIN_LINE = re.compile(rb"\{\"commit\": \"[0-9a-f]{40}|\n|\Z")
 _ODD_LINE = re.compile(rb"\n(?!%b)" % _PLAIN_LINE.pattern)
 """Before a line that does not begin as those of gitops do."""
-_HEX = frozenset("0123456789abcdef")
-_FIELDS = ("name", "tag", "digest")
 
 
 class RecordSubject(Struct, frozen=True):
@@ -133,36 +129,6 @@ class Ledger(Struct, frozen=True):
     problems: tuple[LedgerProblem, ...] = ()
 
 
-def ledger_path(environment: str, app: str | None, part: int = 1) -> str:
-    """Return the path, on the ledger's branch, of a file of an environment (of one app)."""
-    label = label_of(environment, app)
-    return f"{label}.jsonl" if part == 1 else f"{label}.{part}.jsonl"
-
-
-def ledger_paths(environment: str, app: str | None, names: Collection[str]) -> tuple[str, ...]:
-    """Return the paths of all files of an environment, oldest first, and one at least.
-
-    `names` are the entries of the folder that they are in.
-    """
-    paths = [ledger_path(environment, app)]
-    while (path := ledger_path(environment, app, len(paths) + 1)).rpartition("/")[2] in names:
-        paths.append(path)
-    return tuple(paths)
-
-
-def recent_parts(
-    paths: Sequence[str], read: Callable[[str], bytes | None]
-) -> list[tuple[str, bytes | None]]:
-    """Return the newest file, and what it holds; where that is little the one before as well.
-
-    What was said lately, or by this very call, stands in them. Older files need not be had for it.
-    """
-    found = [(paths[-1], read(paths[-1]))]
-    if len(found[0][1] or b"") < _LITTLE:
-        found += ((path, read(path)) for path in paths[-2:-1])
-    return found
-
-
 def purpose_of(verdict: Verdict) -> str:
     """Return what a line with `verdict` is for: `approval` or `verdict`."""
     return "approval" if verdict == "approved" else "verdict"
@@ -214,22 +180,27 @@ def append(content: bytes | None, record: Record) -> bytes:
     return before + gap + render_record(record)
 
 
-def read_ledger(content: bytes | None, needles: Sequence[bytes] | None = None) -> Ledger:
+def read_ledger(
+    content: bytes | None, needles: Sequence[bytes] | None = None, *, last: int | None = None
+) -> Ledger:
     """Read a file as it stands. A line that cannot be read is a problem and is passed over.
 
     With `needles` only lines that have one of these texts are sure to be among the entries, and
-    all others on the commits that those are about; see `texts_on`.
+    all others on the commits that those are about; see `texts_on`. `last`: of so many bytes only.
     """
     entries: list[LedgerEntry] = []
     problems: list[LedgerProblem] = []
-    whole = content or b""
+    whole, before = content or b"", 0
+    if last is not None and len(whole) > last:
+        start = whole.rfind(b"\n", 0, -last) + 1
+        whole, before = whole[start:], whole.count(b"\n", 0, start)
     for number, line in _lines(whole) if needles is None else _lines_with(whole, needles):
         if not line.strip():
             continue
         try:
-            entries.append(LedgerEntry(number, _parse(line)))
+            entries.append(LedgerEntry(before + number, _parse_plain(line) or _parse(line)))
         except ValueError as error:
-            problems.append(LedgerProblem(f"is no record: {error}", line=number))
+            problems.append(LedgerProblem(f"is no record: {error}", line=before + number))
     return Ledger(tuple(entries), tuple(problems))
 
 
@@ -299,8 +270,55 @@ def _lines_with(content: bytes, needles: Sequence[bytes]) -> Iterator[tuple[int,
         yield number, content[start : end if end >= 0 else len(content)]
 
 
+class _Image(Struct, frozen=True, forbid_unknown_fields=True):
+    image: str
+    name: str | None = None
+    tag: str | None = None
+    digest: str | None = None
+
+
+class _Line(Struct, frozen=True, forbid_unknown_fields=True):
+    commit: str
+    verdict: Verdict
+    time: str
+    by: str
+    reason: str | None = None
+    images: tuple[_Image, ...] = ()
+    purpose: str | None = None
+    repository: str | None = None
+    environment: str | None = None
+    app: str | None = None
+    id: str | None = None
+    machine: bool = False
+    seen: dict[str, object] | None = None
+
+
+_decode = msgspec.json.Decoder(_Line).decode
+
+
+def _parse_plain(line: bytes) -> Record | None:
+    """Return what a line says that is as gitops writes it; None where one must look closer."""
+    try:
+        told = _decode(line)
+    except (msgspec.DecodeError, RecursionError):
+        return None
+    time, by = read_moment(told.time), one_line(told.by)
+    if time is None or not by or len(line) > _LONGEST_LINE or not _DIGITS.fullmatch(told.commit):
+        return None
+    about, reason = None, one_line(told.reason) if told.reason is not None else None
+    if told.repository is not None and told.environment is not None:
+        if told.purpose != purpose_of(told.verdict):
+            return None
+        about = RecordSubject(told.repository, told.environment, told.app)
+    images = {one.image: ImageValue(one.name, one.tag, one.digest) for one in told.images}
+    return Record(
+        *(told.commit, told.verdict, time, by, reason, images),
+        *(told.machine, told.id, told.seen, about),
+    )
+
+
 def _parse(line: bytes) -> Record:
-    """Raises ValueError."""
+    """Return what any line says. Raises ValueError."""
     if len(line) > _LONGEST_LINE:
         raise ValueError("too long")
     told: object
@@ -318,7 +336,7 @@ def _parse(line: bytes) -> Record:
     if not isinstance(told, dict):
         raise ValueError("not an object")
     commit = _text(told, "commit").lower()
-    if len(commit) not in (40, 64) or not _HEX.issuperset(commit):
+    if not _DIGITS.fullmatch(commit):
         raise ValueError("commit has not all its digits")
     verdict = _text(told, "verdict")
     if verdict not in get_args(Verdict):
@@ -364,11 +382,11 @@ def _images(told: object) -> dict[str, ImageValue]:
         return {}
     if not isinstance(told, Sequence) or isinstance(told, str):
         raise ValueError("images is no list")
-    images: dict[str, ImageValue] = {}
+    images, keys = dict[str, ImageValue](), ("name", "tag", "digest")
     for entry in told:
         if not isinstance(entry, dict):
             raise ValueError("images holds something that is no image")
-        fields = [_text(entry, key) if entry.get(key) is not None else None for key in _FIELDS]
+        fields = [_text(entry, key) if entry.get(key) is not None else None for key in keys]
         images[_text(entry, "image")] = ImageValue(*fields)
     return images
 

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Literal
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.records import LedgerEntry
@@ -101,10 +100,17 @@ def judged_sets(
     return tuple(JudgedSet(images, standing) for images, standing in found.items())
 
 
-def verdicts_on(entries: Sequence[LedgerEntry], releases: Sequence[Release]) -> Verdicts:
-    """Return the newest verdicts on `releases`, as the rollback rule and `after` want them."""
+def verdicts_on(
+    entries: Sequence[LedgerEntry],
+    releases: Sequence[Release],
+    alone: Mapping[str, LatestVerdicts] | None = None,
+) -> Verdicts:
+    """Return the newest verdicts on `releases`, as the rollback rule and `after` want them.
+
+    `alone`: what `judged` returned, where that is known.
+    """
     sets = {entry.images: entry.standing for entry in judged_sets(entries, releases)}
-    alone = judged(entries)
+    alone = judged(entries) if alone is None else alone
     health: dict[str, Health] = {}
     quality: dict[str, Quality] = {}
     for release in releases:
@@ -176,11 +182,11 @@ def _words(
 
 def _add(standing: LatestVerdicts, word: CountedVerdict) -> LatestVerdicts:
     if word.verdict in ("qa-passed", "qa-failed"):
-        return replace(standing, quality=word)
+        return LatestVerdicts(standing.health, word, standing.stable_since)
     since = None
     if word.verdict == "stable":
         since = standing.stable_since if standing.stable_since is not None else word.time
-    return replace(standing, health=word, stable_since=since)
+    return LatestVerdicts(word, standing.quality, since)
 
 
 def _images_of(releases: Iterable[Release]) -> dict[str, ImageSet]:

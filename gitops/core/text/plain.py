@@ -34,7 +34,9 @@ def one_line(text: str, longest: int = LONGEST_TEXT) -> str:
     Newlines, control and format characters, and lone surrogates become spaces; spaces at the ends
     and runs of them go; what is too long ends in `…`.
     """
-    printable = "".join(character if character.isprintable() else " " for character in text)
+    printable = text
+    if not text.isprintable():
+        printable = "".join(character if character.isprintable() else " " for character in text)
     words = " ".join(printable.split())
     return words if len(words) <= longest else words[: longest - 1].rstrip() + "…"
 

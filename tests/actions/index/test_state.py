@@ -8,7 +8,8 @@ from fakes import FakeRepository
 from gitops.actions.index.state import IndexState, read_state
 from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, render_hold
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.ledger.records import Record, ledger_path, render_record
+from gitops.core.ledger.parts import ledger_path
+from gitops.core.ledger.records import Record, render_record
 from gitops.errors import NotFound
 from index_stories import NOON, Story, session_of
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from gitops.core.git.commit import Identity
 from gitops.core.kustomization.image import ImageValue
+from gitops.core.ledger.parts import ledger_path, ledger_paths, recent_parts
 from gitops.core.ledger.records import (
     Ledger,
     LedgerEntry,
@@ -20,12 +21,11 @@ from gitops.core.ledger.records import (
     Record,
     RecordSubject,
     Verdict,
+    _parse,
+    _parse_plain,
     append,
     approvals,
-    ledger_path,
-    ledger_paths,
     read_ledger,
-    recent_parts,
     render_record,
     texts_on,
 )
@@ -190,6 +190,74 @@ def test_a_line_without_images_is_a_word_on_its_commit(images: bytes) -> None:
     found = read_ledger(line % (A.encode(), images)).entries
 
     assert [said(A, "stable", images={})] == [entry.record for entry in found]
+
+
+ODD = {
+    "commit": [A, D, A.upper(), A[1:], f"{A}\n", 5, None],
+    "verdict": ["stable", "qa-failed", "approved", "fine", None],
+    "time": ["2026-11-24T12:00:00Z", "2026-11-24", "noon", 7],
+    "by": ["Bo", " Bo\u2028\ud83d", "\u202e", "", 1],
+    "reason": ["slow", " a\tb ", "", None, 3],
+    "images": [
+        [],
+        [{"image": "a", "tag": "1", "digest": None}, {"image": "a", "name": "b"}],
+        [{"image": "a", "tag": 1}],
+        [{"image": "a", "more": 1}],
+        [{"tag": "1"}],
+        {"image": "a"},
+        "a",
+        None,
+    ],
+    "purpose": ["verdict", "approval", None, 1],
+    "repository": ["host/m", None, 5],
+    "environment": ["dev", None],
+    "app": ["shop", None, 2],
+    "id": ["i1", None, 2],
+    "machine": [True, False, 1, None],
+    "seen": [{"soak": 1.5, "list": [{"a": None}]}, {}, [], "x", None],
+    "later": [1],
+}
+
+
+@given(
+    st.fixed_dictionaries(
+        {key: st.sampled_from(ODD[key]) for key in ("commit", "verdict", "time", "by")},
+        optional={key: st.sampled_from(odd) for key, odd in list(ODD.items())[4:]},
+    ),
+    st.binary(max_size=2),
+    st.integers(0, 40),
+)
+def test_the_short_way_reads_what_the_long_one_reads(
+    told: dict[str, object], noise: bytes, at: int
+) -> None:
+    """A line is what it is, however it is read, and what is wrong with it is told."""
+    line = json.dumps(told).encode()
+    for one in (line, line[:-at] + noise, line[:at] + noise + line[at:]):
+        try:
+            record = _parse(one)
+        except ValueError:
+            assert _parse_plain(one) is None
+        else:
+            assert _parse_plain(one) in (record, None)
+
+
+def test_lines_as_gitops_writes_them_go_the_short_way() -> None:
+    """All of them: with reason, images, machine, what was seen, and without."""
+    about = RecordSubject("host/m", "dev", "shop")
+    few = Record(A, "stable", NOON, "wait")
+    for record in (FULL, few, replace(FULL, about=about), replace(few, verdict="approved")):
+        assert _parse_plain(render_record(record)) == record
+
+
+def test_only_the_newest_lines() -> None:
+    """What stands long before the end is passed over, and lines keep their numbers."""
+    line = render_record(FULL)
+    content = b"junk\n" + 5 * line + b"no\n" + line
+
+    found = read_ledger(content, last=len(line) + 5)
+    assert [entry.line for entry in found.entries] == [6, 8]
+    assert [str(problem) for problem in found.problems] == ["line 7: is no record: not JSON"]
+    assert read_ledger(content, last=len(content)) == read_ledger(content)
 
 
 @given(st.binary(max_size=80))
