@@ -7,6 +7,7 @@ the call decides (gitops/cli/errors.py). Loads nothing, since `gitops --help` wa
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -40,6 +41,11 @@ def prepare() -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if sys.stderr is None:
         sys.stderr = os.fdopen(2, "w", closefd=False)
+    if isinstance(getattr(sys.stdout, "buffer", None), io.RawIOBase):
+        # PYTHONUNBUFFERED: what a signal leaves of a long write would never be written.
+        sys.stdout = os.fdopen(
+            sys.stdout.fileno(), "w", 1, encoding=sys.stdout.encoding, closefd=False
+        )
     reconfigure = getattr(sys.stdout, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="backslashreplace")

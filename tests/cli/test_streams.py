@@ -104,3 +104,27 @@ def test_a_file_descriptor_is_not_taken(manifests: Manifests, tmp_path: Path) ->
 
     assert (done.returncode, done.stderr) == (0, b"")
     assert manifests.git("fsck", "--no-dangling") == ""
+
+
+_LONG = """
+import os, signal, sys
+from gitops.cli import streams
+streams.prepare()
+signal.signal(signal.SIGALRM, lambda *_: os.write(2, b"."))
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.01)
+streams.write("x" * 1_000_000)
+signal.setitimer(signal.ITIMER_REAL, 0)
+streams.finish()
+"""
+
+
+def test_a_long_result_is_whole_whatever_comes_between() -> None:
+    """Nobody reads for a while, signals come, and Python was told to buffer nothing."""
+    environ = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        [sys.executable, "-c", _LONG], stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environ
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stderr.read(5) == b"....."
+        assert len(process.stdout.read()) == 1_000_001
