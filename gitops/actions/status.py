@@ -22,14 +22,15 @@ from gitops.actions.context.overlays import overlays_of
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.index.board import has_pages, read_index, read_some
-from gitops.actions.index.page import IndexedOverlay
+from gitops.actions.index.board import has_pages, read_pages, read_some
+from gitops.actions.index.page import IndexedOverlay, IndexPage
 from gitops.actions.index.waiting import may_wait, proposal_branches
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Environment, Overlay, asks_for_approval
+from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.releases.bots import bot_of
 from gitops.core.releases.held import strayed
-from gitops.core.report import OverlayStatus, Proposal, StatusReport
+from gitops.core.report import OverlayStatus, Proposal, StatusPart, StatusReport
 from gitops.errors import NotFound
 
 if TYPE_CHECKING:
@@ -61,29 +62,38 @@ def status(
     warnings: list[str] = [tip.problem] if tip.problem is not None else []
     view = _live(session, tip, tuple(dict.fromkeys(one.row for one in named)))
     # Git first, all of it: meanwhile the clusters answer.
-    known = _known(session, tip, named, apps)
+    found = _known(session, tip, named, apps)
     told = _Told(session, tip, warnings)
-    told.gather([overlay for overlay, _ in known])
-    entries = [
-        told.status(overlay, one)
-        if isinstance(one, IndexedOverlay)
-        else OverlayStatus(overlay, tip.branch_of(overlay.environment), None, problem=one)
-        for overlay, one in known
-    ]
-    if view is not None:
-        entries = [
-            replace(entry, live=live)
-            if (live := view.of(entry.overlay, _newest(one))) is not None
-            else entry
-            for entry, (_, one) in zip(entries, known, strict=True)
-        ]
-    warnings += _kept_out(session, tip, entries)
+    if view is None and not failing and not tip.config.sources:
+        parts = told.parts(found)
+    else:
+        known = [each for one in found for each in one.known()]
+        told.gather([overlay for overlay, _ in known])
+        entries = _with_live([told.status(*one) for one in known], known, view)
+        warnings += _kept_out(session, tip, entries)
+        parts = [StatusPart.of(one for one in entries if one.is_failing or not failing)]
     return StatusReport(
         branch=tip.snapshot.branch,
         repository=session.repository.describe(),
-        overlays=tuple([one for one in entries if one.is_failing] if failing else entries),
+        parts=tuple(parts),
         warnings=tuple(warnings),
     )
+
+
+def _with_live(
+    entries: list[OverlayStatus],
+    known: Sequence[tuple[Overlay, IndexedOverlay | str]],
+    view: LiveView | None,
+) -> list[OverlayStatus]:
+    """Add what the clusters say; None: there are none."""
+    if view is None:
+        return entries
+    return [
+        replace(entry, live=live)
+        if (live := view.of(entry.overlay, _newest(one))) is not None
+        else entry
+        for entry, (_, one) in zip(entries, known, strict=True)
+    ]
 
 
 def _newest(known: IndexedOverlay | str) -> Release | None:
@@ -100,10 +110,29 @@ def _live(session: Session, tip: Tip, rows: Sequence[Environment]) -> LiveView |
     return LiveView(session, tip, there)
 
 
+class _Found:
+    """What is known of the overlays of one environment.
+
+    Attributes:
+        page: all of them, as the index has them; None: they are in `some`, by their apps.
+    """
+
+    def __init__(self, row: Environment) -> None:
+        self.row = row
+        self.page: IndexPage | None = None
+        self.some: dict[str | None, tuple[Overlay, IndexedOverlay | str]] = {}
+
+    def known(self) -> Sequence[tuple[Overlay, IndexedOverlay | str]]:
+        """Return each overlay with what is known of it, or why its environment has no branch."""
+        if self.page is None:
+            return [*self.some.values()]
+        return [(Overlay(self.row, one.app), one) for one in self.page.overlays]
+
+
 def _known(
     session: Session, tip: Tip, named: Sequence[NamedRow], apps: tuple[str, ...]
-) -> Sequence[tuple[Overlay, IndexedOverlay | str]]:
-    """Return what is known of each overlay that is named, or why its environment has no branch."""
+) -> Sequence[_Found]:
+    """Return what is known of each environment that is named."""
     lost: dict[str, str] = {}
     for one in named:
         try:
@@ -111,7 +140,7 @@ def _known(
         except NotFound as error:
             lost[one.row.name] = error.message
     there = [one for one in named if one.row.name not in lost]
-    whole = read_index(
+    whole = read_pages(
         session, tip, [one.row for one in there if not one.apps and has_pages(one.row)]
     )
     some = {
@@ -120,19 +149,19 @@ def _known(
         if one.row.name not in whole or one.apps
     }
     # By names, not by overlays: there may be thousands, each as large to compare as its row.
-    found: dict[tuple[str, str | None], tuple[Overlay, IndexedOverlay | str]] = {}
+    found: dict[str, _Found] = {}
     read = read_some(session, tip, list(dict.fromkeys(chain.from_iterable(some.values()))))
     for one in named:
-        row = one.row
-        if row.name in lost:
-            found[row.name, None] = (Overlay(row), lost[row.name])
-        elif one in some:
-            found |= {(row.name, each.app): (each, read[each]) for each in some[one]}
+        of_row = found.setdefault(one.row.name, _Found(one.row))
+        if one.row.name in whole:
+            of_row.page = whole[one.row.name]
+        elif one.row.name in lost:
+            of_row.some[None] = (Overlay(one.row), lost[one.row.name])
         else:
-            known = whole[row.name]
-            found |= {(row.name, each.app): (Overlay(row, each.app), each) for each in known}
-    if any(one.row.per_app for one in named):
-        require_apps(named, apps, [overlay for overlay, _ in found.values()])
+            of_row.some |= {each.app: (each, read[each]) for each in some[one]}
+    if apps or any(one.apps for one in named):
+        overlays = [overlay for one in found.values() for overlay, _ in one.known()]
+        require_apps(named, apps, overlays)
     return list(found.values())
 
 
@@ -163,6 +192,30 @@ class _Told:
         self._rows: dict[str, tuple[str, FreezeHit | None, bool]] = {}
         self._listed: Mapping[str, str] | None = None
 
+    def parts(self, found: Sequence[_Found]) -> list[StatusPart]:
+        """Return what is told of the overlays of each environment."""
+        marks = {one.row.name: self._mark(one) for one in found}
+        asked = {one.row.name: one.known() for one in found if marks[one.row.name] is None}
+        self.gather([overlay for known in asked.values() for overlay, _ in known])
+        return [
+            StatusPart.of(self.status(*each) for each in asked[one.row.name])
+            if one.row.name in asked
+            else StatusPart(partial(self._page, one), marks[one.row.name])
+            for one in found
+        ]
+
+    def _page(self, found: _Found) -> tuple[OverlayStatus, ...]:
+        return tuple([self.status(*one) for one in found.known()])
+
+    def _mark(self, found: _Found) -> str | None:
+        """Return a mark of all that is told of an environment, where its page has all of it."""
+        if found.page is None or found.page.mark is None or self._asks_more:
+            return None
+        branch, freeze, proposes = self._row(found.row)
+        if freeze is not None or (proposes and self._own().keys() - {LEDGER_BRANCH}):
+            return None
+        return f"{found.page.mark} {branch}:{found.row.name}"
+
     def gather(self, overlays: Sequence[Overlay]) -> None:
         """Read the proposals of many overlays at once."""
         rows = {one.environment.name: one.environment for one in overlays}
@@ -170,9 +223,11 @@ class _Told:
             names = proposal_branches(self._tip.config, overlays, self._own())
             self._session.repository.gather_branches(names)
 
-    def status(self, overlay: Overlay, known: IndexedOverlay) -> OverlayStatus:
+    def status(self, overlay: Overlay, known: IndexedOverlay | str) -> OverlayStatus:
         """Return what is known of an overlay and of its proposal."""
         row = overlay.environment
+        if isinstance(known, str):
+            return OverlayStatus(overlay, self._tip.branch_of(row), None, problem=known)
         branch, freeze, proposes = self._rows.get(row.name) or self._row(row)
         images, newest, hold = known.images, known.release, known.hold or self._everything
         if images is None:

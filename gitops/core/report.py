@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
@@ -252,13 +253,45 @@ class OverlayStatus(Struct, frozen=True):
         return said or bad or self.problem is not None
 
 
+class StatusPart:
+    """Overlays of `status`; `mark` is one of all that is told of them, None: more than Git tells.
+
+    What was said under a mark may be said again.
+    """
+
+    def __init__(self, tell: Callable[[], tuple[OverlayStatus, ...]], mark: str | None) -> None:
+        """`tell` is asked once, when they are wanted."""
+        self._tell = tell
+        self.mark = mark
+
+    def __eq__(self, other: object) -> bool:
+        """Say whether the same is told; how it is known does not matter."""
+        return isinstance(other, StatusPart) and self.overlays == other.overlays
+
+    @classmethod
+    def of(cls, overlays: Iterable[OverlayStatus]) -> StatusPart:
+        """Return a part of overlays that are told already."""
+        told = tuple(overlays)
+        return cls(lambda: told, None)
+
+    @cached_property
+    def overlays(self) -> tuple[OverlayStatus, ...]:
+        """What is told of each."""
+        return self._tell()
+
+
 class StatusReport(Struct, frozen=True):
     """All overlays, in promotion order."""
 
     branch: str
     repository: str
-    overlays: tuple[OverlayStatus, ...]
+    parts: tuple[StatusPart, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def overlays(self) -> tuple[OverlayStatus, ...]:
+        """Those of all parts."""
+        return tuple(one for part in self.parts for one in part.overlays)
 
 
 class Difference(Struct, frozen=True):

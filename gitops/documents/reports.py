@@ -110,17 +110,20 @@ def _release(release: Release, words: Sequence[CountedVerdict], *, current: bool
     }
 
 
-def status_document(report: StatusReport) -> JsonDocument:
-    """The document of `status`."""
+def status_document(report: StatusReport, environments: object = None) -> JsonDocument:
+    """The document of `status`; `environments`: the documents of its overlays, where they are."""
+    if environments is None:
+        environments = [*map(overlay_document, report.overlays)]
     return {
         "branch": report.branch,
         "repository": report.repository,
-        "environments": [_status(entry) for entry in report.overlays],
+        "environments": environments,
         "warnings": list(report.warnings),
     }
 
 
-def _status(entry: OverlayStatus) -> JsonDocument:
+def overlay_document(entry: OverlayStatus) -> JsonDocument:
+    """The document of one overlay in `status`."""
     applications = [live_document(one) for one in (entry.live.applications if entry.live else ())]
     return {
         "name": entry.overlay.environment.name,

@@ -32,7 +32,18 @@ def read_index(
     rows: Sequence[Environment],
     held: dict[str, IndexPage] | None = None,
 ) -> Mapping[str, Sequence[IndexedOverlay]]:
-    """Return environment -> its overlays, as of `tip`; `rows` have pages, and their branches.
+    """Return environment -> its overlays, as of `tip`; see `read_pages`."""
+    pages = read_pages(session, tip, rows, held)
+    return {name: page.overlays for name, page in pages.items()}
+
+
+def read_pages(
+    session: Session,
+    tip: Tip,
+    rows: Sequence[Environment],
+    held: dict[str, IndexPage] | None = None,
+) -> Mapping[str, IndexPage]:
+    """Return environment -> its page, as of `tip`; `rows` have pages, and their branches.
 
     What an earlier call kept is moved on to `tip`, else all is read. `held`: environment -> its
     page, for a process that keeps them in memory; it is filled. Raises as reading a tip does.
@@ -57,11 +68,10 @@ def read_index(
             views = counted(session.count, f"reading {row.name}", new[row.name])
             overlays = tuple(read_plainly(view) for view in views)
             pages[row.name] = new_page(row, branch, home.commit, overlays)
-        page = pages[row.name] = _with_words(session, tip, row, pages[row.name], kept[row.name])
-        held[row.name] = page
-        shelf.keep(row, page)
+        page = _with_words(session, tip, row, pages[row.name], kept[row.name])
+        held[row.name] = pages[row.name] = shelf.keep(row, page)
     shelf.close(session)
-    return {name: page.overlays for name, page in pages.items()}
+    return pages
 
 
 def read_some(
@@ -99,7 +109,7 @@ def _with_words(
     if page is old and page.ledger == commit:
         return page
     same = old is not None and old.ledger == commit
-    if same and old is not None and page.overlays is old.overlays:
+    if same and old is not None and page.body is old.body:
         found = replace(page, ledger=commit)
     else:
         carried = {one.app: one for one in old.overlays} if same and old is not None else {}
@@ -146,4 +156,4 @@ def _read_words(
                 view = view_of(session, tip, Overlay(row, one.app))
                 words, heard = words_on(view, release)
                 found[one.app] = replace(one, words=words, heard=heard)
-    return replace(page, ledger=commit, overlays=tuple(found.values()))
+    return page.having(tuple(found.values()), ledger=commit)

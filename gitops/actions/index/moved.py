@@ -50,11 +50,11 @@ def move_on(session: Session, tip: Tip, row: Environment, page: IndexPage) -> In
     if landed is None:
         return None
     paths = dict.fromkeys(path for one in landed.commits for path in one.paths)
-    known = {one.app: one for one in page.overlays}
     touched = touched_apps(row, paths)
     holds = {path for path in paths if path.startswith(f"{HOLDS}/")}
     if not touched and not holds:
         return replace(page, tip=home.commit)
+    known = {one.app: one for one in page.overlays}
     apps = [app for app in touched if app is None or find_app(home, row, app) is not None]
     known = {app: one for app, one in known.items() if app in apps or app not in touched}
     folders = [row.directory(app) for app in apps]
@@ -70,7 +70,7 @@ def move_on(session: Session, tip: Tip, row: Environment, page: IndexPage) -> In
         if app not in fresh and not holds.isdisjoint(paths_that_hold(overlay)):
             merged[app] = read_hold(view_of(session, tip, overlay), one)
     order = sorted(merged, key=str)
-    return replace(page, tip=home.commit, overlays=tuple(merged[app] for app in order))
+    return page.having(tuple(merged[app] for app in order), tip=home.commit)
 
 
 def touched_apps(row: Environment, paths: Iterable[str]) -> list[str | None]:

@@ -13,7 +13,14 @@ import msgspec
 from msgspec.structs import replace
 
 from gitops.actions.context.session import Session, Tip
-from gitops.actions.index.page import FORM, IndexPage, page_name, parse_page, render_page
+from gitops.actions.index.page import (
+    FORM,
+    IndexPage,
+    is_quiet,
+    page_name,
+    parse_page,
+    render_page,
+)
 from gitops.core.environments.environment import Environment
 
 if TYPE_CHECKING:
@@ -51,19 +58,21 @@ class PageShelf:
             return replace(page, tip=holds[1], ledger=holds[2])
         return page
 
-    def keep(self, row: Environment, page: IndexPage) -> None:
-        """Keep a page for the next call."""
+    def keep(self, row: Environment, page: IndexPage) -> IndexPage:
+        """Keep a page for the next call; return it with what is known of it since."""
         if self._index is None:
-            return
+            return page
         branch, old = self._tip.branch_of(row), self._lies.get(row.name)
-        if old is not None and old.overlays == page.overlays:
+        if old is not None and (old.body is page.body or old.overlays == page.overlays):
             self._note_on(branch)[row.name] = (_place(old), _place(page))
-            return
+            return replace(page, body=old.body, quiet=old.quiet)
         self._note_on(branch).pop(row.name, None)
+        page = replace(page, quiet=is_quiet(page.overlays))
         content = render_page(page)
         if content is not None:
             self._index.keep(page_name(row, branch), content)
         self._whole = self._whole and content is not None
+        return page
 
     def close(self, session: Session) -> None:
         """Keep what was noted, and which commits all of it is from."""

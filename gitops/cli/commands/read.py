@@ -58,8 +58,11 @@ def status(
         from gitops.actions.status import status as run
         from gitops.cli.render.read import print_status
 
-        report = run(session(), environments, apps=options.app, failing=options.failing)
-    return print_status(report, where.output, wide=options.wide, failing=options.failing)
+        made = session()
+        report = run(made, environments, apps=options.app, failing=options.failing)
+    return print_status(
+        report, where.output, made.index, wide=options.wide, failing=options.failing
+    )
 
 
 class DiffOptions(OptionGroup):

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from itertools import zip_longest
 from typing import TYPE_CHECKING
 
+from gitops.cli.render.kept import KeptText, KeptWords, keep_text, read_text, said_json
 from gitops.cli.render.terminal import (
+    aligned,
     aside,
+    column_widths,
     columns,
     cut,
     line,
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from gitops.core.releases.release import Release
+    from gitops.ports import Index
 
 _SHORT = 7
 
@@ -102,22 +107,26 @@ def _changed(
 
 
 def print_status(
-    report: StatusReport, output: str, *, wide: bool = False, failing: bool = False
+    report: StatusReport,
+    output: str,
+    index: Index | None = None,
+    *,
+    wide: bool = False,
+    failing: bool = False,
 ) -> int:
     """Print what is where: a table on a terminal where it fits, else a block for each overlay.
 
-    `wide` asks for the blocks; `failing`: the rest was left out.
+    `index` is where words are kept for the next call. `wide` asks for the blocks; `failing`: the
+    rest was left out.
     """
     if output == "json":
-        from gitops.documents import reports as documents
-
-        print_json(documents.status_document(report))
+        _print_status_json(report, index)
         return 0
     if failing and not report.overlays:
         line("nothing fails")
-    table = None if wide else _table(report.overlays)
+    table = None if wide else _table(report)
     if table is None:
-        _print_blocks(report)
+        _print_blocks(report, index)
     else:
         for text in table:
             line(safe(text))
@@ -129,14 +138,24 @@ def print_status(
     return 0
 
 
-def _table(overlays: Sequence[OverlayStatus]) -> Sequence[str] | None:
+def _print_status_json(report: StatusReport, index: Index | None) -> None:
+    from gitops.documents import reports as documents
+
+    try:
+        said = said_json(report.parts, index, documents.overlay_document)
+    except UnicodeEncodeError:
+        said = None
+    print_json(documents.status_document(report, said))
+
+
+def _table(report: StatusReport) -> Sequence[str] | None:
     """Return the lines of a table, None where there is no terminal, or it is too narrow."""
     width = screen_width()
     if width is None:
         return None
     from gitops.cli.render.table import status_table
 
-    return status_table(overlays, width)
+    return status_table(report.overlays, width)
 
 
 def _remarkable(entry: OverlayStatus) -> list[str]:
@@ -155,22 +174,58 @@ def _schema_words(entry: OverlayStatus) -> str:
     return f"the database's schema: {entry.schema}{about if entry.schema == 'breaking' else ''}"
 
 
-def _print_blocks(report: StatusReport) -> None:
-    rows: list[tuple[str, ...]] = []
-    beneath: dict[int, list[str]] = {}
-    indent = " " * (max((len(entry.overlay.label) for entry in report.overlays), default=0) + 2)
-    shown = minute_on()
-    for entry in report.overlays:
-        rows += _status_rows(entry, report.branch, shown)
-        told, standing = _beneath(entry), _standing(entry)
-        if told or standing:  # of most nothing
-            marked = (paint(safe(f"{indent}! {one}"), "yellow", sys.stdout) for one in standing)
-            beneath[len(rows)] = [*(safe(indent + one) for one in told), *marked]
-    texts, at = [*map(safe, columns(rows))], 0
-    for end, more in beneath.items():
-        lines([*texts[at:end], *more])
-        at = end
-    lines(texts[at:])
+def _print_blocks(report: StatusReport, index: Index | None) -> None:
+    # On a terminal a time is as long ago as it is by now, and words are coloured.
+    kept = KeptWords(None if sys.stdout.isatty() else index, f"text {report.branch}")
+    known = [read_text(kept, part) for part in report.parts]
+    told = {
+        place: _Blocks(part.overlays, report.branch)
+        for place, (part, text) in enumerate(zip(report.parts, known, strict=True))
+        if text is None
+    }
+    needed = [text.widths if text else told[place].widths for place, text in enumerate(known)]
+    widths = tuple(map(max, zip_longest(*needed, fillvalue=0)))
+    texts = []
+    for place, (part, text) in enumerate(zip(report.parts, known, strict=True)):
+        if text is None or text.laid != widths:
+            blocks = told.get(place) or _Blocks(part.overlays, report.branch)
+            text = KeptText(blocks.widths, widths, blocks.text(widths))
+            keep_text(kept, part, text)
+        texts.append(text.text)
+    lines([*filter(None, texts)])
+
+
+class _Blocks:
+    """What is told of some overlays.
+
+    Attributes:
+        widths: the longest label, and what each column needs.
+    """
+
+    def __init__(self, overlays: Sequence[OverlayStatus], trunk: str) -> None:
+        self._rows: list[tuple[str, ...]] = []
+        self._beneath: dict[int, tuple[Sequence[str], Sequence[str]]] = {}
+        shown = minute_on()
+        for entry in overlays:
+            self._rows += _status_rows(entry, trunk, shown)
+            told, standing = _beneath(entry), _standing(entry)
+            if told or standing:  # of most nothing
+                self._beneath[len(self._rows)] = told, standing
+        longest = max((len(entry.overlay.label) for entry in overlays), default=0)
+        self.widths = (longest, *column_widths(self._rows))
+
+    def text(self, widths: Sequence[int]) -> str:
+        """Return its lines; `widths` are those of all that is printed."""
+        indent, at = " " * (widths[0] + 2), 0
+        texts, found = aligned(self._rows, widths[1:]), []
+        if not "".join(texts).isprintable():
+            texts = [*map(safe, texts)]
+        for end, (told, standing) in self._beneath.items():
+            found += texts[at:end]
+            found += (safe(indent + one) for one in told)
+            found += (paint(safe(f"{indent}! {one}"), "yellow", sys.stdout) for one in standing)
+            at = end
+        return "\n".join(found + texts[at:])
 
 
 def _beneath(entry: OverlayStatus) -> Sequence[str]:

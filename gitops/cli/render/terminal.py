@@ -38,22 +38,39 @@ def columns(rows: Sequence[Sequence[str]]) -> list[str]:
 
     Behind the last cell of a row nothing is aligned, so a sentence there makes no column wider.
     """
+    return aligned(rows, column_widths(rows))
+
+
+def column_widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """Return how many columns of a screen each column of `rows` needs but for ends of rows."""
     # Thousands of rows, nearly always ASCII: what can be left to functions of C is.
-    rows = [row or ("",) for row in rows]
-    across = [*zip_longest(*[row[:-1] for row in rows], fillvalue="")]
-    if all(all(map(str.isascii, column)) for column in (*across, [row[-1] for row in rows])):
-        forms, so_far = ["%s"], ""
-        for column in across:
-            so_far += f"%-{len(max(column, key=len))}s  "
-            forms.append(f"{so_far}%s")
-        return [(forms[len(row) - 1] % (*row,)).rstrip() for row in rows]
-    sizes = [[*map(width_of, row)] for row in rows]
-    widths = [max(column) for column in zip_longest(*[size[:-1] for size in sizes], fillvalue=0)]
-    widths.append(0)
+    across = zip_longest(*[row[:-1] for row in rows], fillvalue="")
     return [
-        "  ".join([cell + " " * (widths[at] - size[at]) for at, cell in enumerate(row)]).rstrip()
-        for row, size in zip(rows, sizes, strict=True)
+        len(max(column, key=len)) if "".join(column).isascii() else max(map(width_of, column))
+        for column in across
     ]
+
+
+def aligned(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:
+    """Return a line for each row, its columns as wide as `widths` says."""
+    forms, so_far = ["%s"], ""
+    for width in widths:
+        so_far += f"%-{width}s  "
+        forms.append(f"{so_far}%s")
+    lines = [(forms[len(row) - 1] % (*row,)).rstrip() if row else "" for row in rows]
+    if "".join(lines).isascii():
+        return lines
+    return [
+        line if line.isascii() else _aligned(row, widths)
+        for line, row in zip(lines, rows, strict=True)
+    ]
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:
+    padded = [
+        cell + " " * (width - width_of(cell)) for cell, width in zip(row, widths, strict=False)
+    ]
+    return "  ".join([*padded[: len(row) - 1], row[-1]]).rstrip()
 
 
 def width_of(text: str) -> int:
@@ -104,26 +121,32 @@ def json_text(document: object, indent: int | None = None) -> str:
     JSON gets it as it was.
     """
     plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
-    text = _encoded(document, indent).replace("##", "#\\u0023")
-    if text.replace("\n", "").isprintable() and not (plain and not text.isascii()):
+    text, is_shown = _encoded(document, indent, plain)
+    if is_shown:
         return text
-    # It may be long, and nearly all of it may be shown as it is.
+    text = text.replace("##", "#\\u0023")
     return "\n".join(
         one if one.isprintable() and not (plain and not one.isascii()) else _escaped(one, plain)
         for one in text.split("\n")
     )
 
 
-def _encoded(document: object, indent: int | None) -> str:
-    """Return what `json.dumps` does; that lays out what it indents in Python, 30 times slower."""
+def _encoded(document: object, indent: int | None, plain: bool) -> tuple[str, bool]:
+    """Return what `json.dumps` does, and whether all of it may be shown as it is.
+
+    `json.dumps` lays out what it indents in Python, which takes 30 times as long.
+    """
     import msgspec
 
     try:
-        return msgspec.json.format(msgspec.json.encode(document), indent=indent or 0).decode()
+        encoded = msgspec.json.encode(document)
     except (msgspec.MsgspecError, TypeError, ValueError):  # half of a pair of surrogates, and such
         import json
 
-        return json.dumps(document, indent=indent, ensure_ascii=False)
+        return json.dumps(document, indent=indent, ensure_ascii=False), False
+    text = encoded.decode()  # one line: there is nothing in it that does not print but in strings
+    is_shown = text.isprintable() and "##" not in text and not (plain and not text.isascii())
+    return msgspec.json.format(text, indent=indent or 0), is_shown
 
 
 def _escaped(text: str, plain: bool) -> str:
@@ -142,10 +165,10 @@ def line(text: str = "") -> None:
 
 
 def lines(texts: Sequence[str]) -> None:
-    """Print many lines of the result at once."""
+    """Print many lines of the result at once; each of `texts` may be several."""
     whole = "\n".join(texts)
     if "##" in whole or "::" in whole:
-        whole = "\n".join(map(harmless, texts))
+        whole = "\n".join(map(harmless, whole.split("\n")))
     if texts:
         streams.write(whole)
 

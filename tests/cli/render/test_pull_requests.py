@@ -11,7 +11,14 @@ from gitops.cli.render.read import print_status
 from gitops.cli.render.text import print_write
 from gitops.core.environments.environment import Environment, Overlay
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.report import OverlayStatus, Proposal, Replaced, StatusReport, WriteReport
+from gitops.core.report import (
+    OverlayStatus,
+    Proposal,
+    Replaced,
+    StatusPart,
+    StatusReport,
+    WriteReport,
+)
 
 PROD = Overlay(Environment("prod", "overlays/prod", change="pull-request"))
 URL = "https://git.example.com/shop/manifests/pulls/3"
@@ -38,7 +45,7 @@ def write(proposal: Proposal) -> WriteReport:
 def status(proposal: Proposal) -> StatusReport:
     """The report of `status` with one proposal."""
     row = OverlayStatus(PROD, "main", {"shop/api": ImageValue(tag="1")}, proposals=(proposal,))
-    return StatusReport("main", "memory", (row,))
+    return StatusReport("main", "memory", (StatusPart.of([row]),))
 
 
 def test_a_write_names_number_and_address(capsys: pytest.CaptureFixture[str]) -> None:
