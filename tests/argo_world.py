@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from applications import T0, an_application
 from fake_cluster import FakeCluster, FakeClusters, Plane, cluster_time
-from fakes import ANA, FakeClock, FakeRepository
+from fakes import ANA, FakeClock, FakeRepository, session_on
 from gitops.actions.context.session import Session
-from gitops.config import load_config
 from gitops.core.git.commit import Identity
 from gitops.core.kustomization import image_values
 
@@ -70,12 +70,10 @@ class ArgoWorld:
 
     def session(self, who: Identity = ANA, **more: Any) -> Session:
         """Return a session, of Ana where nobody else is named."""
-        return Session(
-            repository=self.repository,
-            evidence=self.repository,
+        return session_on(
+            self.repository,
+            who,
             clock=self.clock,
-            load_config=load_config,
-            identity=lambda: who,
             intent=more.pop("intent", "intent-1"),
             clusters=self.clusters,
             say=self.said.append,
@@ -121,6 +119,16 @@ class ArgoWorld:
         told["status"]["sync"]["revision"] = commit
         told["status"]["reconciledAt"] = self.stamp(self.clock.passed)
         self.plane.put(told)
+
+    def add_rollout(self, spec: Mapping[str, Any], status: Mapping[str, Any]) -> dict[str, Any]:
+        """Put the Rollout `api` into dev, where its Application tells of it; return its object."""
+        told = self.plane.get("shop-dev")
+        kind = {"group": "argoproj.io", "version": "v1alpha1", "kind": "Rollout"}
+        told["status"]["resources"] = [{**kind, "name": "api", "namespace": "shop-dev"}]
+        self.plane.put(told)
+        named = {"name": "api", "namespace": "shop-dev"}
+        self.plane.add("Rollout", {"metadata": named, "spec": {**spec}, "status": {**status}})
+        return self.plane.objects["Rollout", "shop-dev", "api"]
 
     def apply(self, environment: str, commit: str, health: str, *, since: float) -> None:
         """Put an Application that synced this commit, with this health."""

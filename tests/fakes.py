@@ -7,9 +7,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from msgspec.structs import replace
 
+from gitops.actions.context.session import Session
+from gitops.config import load_config
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import trailers
 from gitops.core.kustomization import FILE_NAMES
@@ -498,3 +501,11 @@ class FakeIntents:
     def overheard(self, prefix: str) -> Collection[str]:
         """See `ports.Intents`."""
         return tuple(name for name in self.repository.told if name.startswith(prefix))
+
+
+def session_on(repository: FakeRepository, who: Identity = ANA, **more: Any) -> Session:
+    """Return a session of `who` on a repository in memory; `more`: what else it gets."""
+    known = {"evidence": repository, "clock": FakeClock(), "load_config": load_config}
+    return Session(
+        **{"repository": repository, "identity": lambda: who, "intent": "0" * 32, **known, **more}
+    )

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from fake_forge import FakeForge
-from fakes import FakeClock, FakeRepository
+from fakes import FakeClock, FakeRepository, session_on
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.promote import PromoteRequest, promote
-from gitops.config import load_config
 from gitops.core.environments.environment import Config
 from gitops.core.git.commit import Identity
 from gitops.core.report import WriteReport
@@ -179,12 +178,10 @@ class World:
         def forge(_: Config) -> GatedForge | NoForge:
             return self.forge if self.missing is None else self.missing
 
-        return Session(
-            repository=self.repository,
-            evidence=self.repository,
+        return session_on(
+            self.repository,
+            who,
             clock=self.clock,
-            load_config=load_config,
-            identity=lambda: who,
             intent=f"{self._intents:032x}",
             budget=budget,
             dry_run=dry_run,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from fake_archive import FakeArchive
-from fakes import FakeClock, FakeRepository
+from fakes import FakeClock, FakeRepository, session_on
 from gitops.actions.context.session import Session
-from gitops.config import load_config
 from gitops.core.git.commit import Identity
 
 ANA = Identity("Ana", "ana@example.com")
@@ -56,12 +55,10 @@ class GroupsWorld:
         """Return a session of one call, whose commits are by `who`."""
         self.calls += 1
         self.repository.author = who
-        session = Session(
-            repository=self.repository,
-            evidence=self.repository,
+        session = session_on(
+            self.repository,
+            who,
             clock=self.clock,
-            load_config=load_config,
-            identity=lambda: who,
             intent=f"{self.calls:032x}",
             archive=lambda: FakeArchive(self.repository),
         )

@@ -6,11 +6,9 @@ import random
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from fakes import FakeClock, FakeRepository
+from fakes import FakeRepository, session_on
 from gitops.actions.context.session import Session
 from gitops.adapters.gitrepo.cache.index import KeptIndex
-from gitops.config import load_config
-from gitops.core.git.commit import Identity
 from gitops.core.hold import Hold, hold_path, render_hold
 from gitops.core.ledger.parts import ledger_path
 from gitops.core.ledger.records import Record, render_record
@@ -33,15 +31,7 @@ def config(pattern: str, own: str | None, formerly: str = "") -> bytes:
 
 def session_of(repository: FakeRepository, index: KeptIndex | None) -> Session:
     """One call."""
-    return Session(
-        repository=repository,
-        evidence=repository,
-        clock=FakeClock(),
-        load_config=load_config,
-        identity=lambda: Identity("Ana", "ana@example.com"),
-        intent="1",
-        index=index,
-    )
+    return session_on(repository, intent="1", index=index)
 
 
 class Story:

@@ -53,6 +53,10 @@ class Manifests:
         """Run git in the bare repository."""
         return _git(self.path, *arguments)
 
+    def in_checkout(self, *arguments: str) -> str:
+        """Run git in the checkout; return what it printed, without blanks around it."""
+        return _git(self.checkout, *arguments).strip()
+
     def file(self, path: str, ref: str = "main") -> str:
         """Return a file of a branch."""
         return _git(self.path, "show", f"{ref}:{path}")
@@ -70,7 +74,7 @@ class Manifests:
         _git(self.checkout, "add", "-A")
         _git(self.checkout, "commit", "-q", "-m", message)
         _git(self.checkout, "push", "-q", "origin", "main")
-        return _git(self.checkout, "rev-parse", "HEAD").strip()
+        return self.in_checkout("rev-parse", "HEAD")
 
 
 def run_gitops(arguments: Sequence[str], cwd: Path, environ: Mapping[str, str]) -> Result:

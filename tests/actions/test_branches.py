@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from fakes import FakeClock, FakeRepository
+from fakes import FakeRepository, session_on
 from gitops.actions.approve import ApproveRequest, approve
 from gitops.actions.close import close
 from gitops.actions.context.named import Named
@@ -20,7 +20,6 @@ from gitops.actions.promote import PromoteRequest, promote, promote_eligible
 from gitops.actions.qa import QaRequest, qa
 from gitops.actions.rollback import RollbackRequest, rollback
 from gitops.actions.status import status
-from gitops.config import load_config
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import subject, trailers
 from gitops.core.report import WriteReport
@@ -130,12 +129,9 @@ def session(
     dry_run: bool = False,
 ) -> Session:
     """A session of somebody, with a budget of ten seconds."""
-    return Session(
-        repository=repository,
-        evidence=repository,
-        clock=FakeClock(),
-        load_config=load_config,
-        identity=lambda: Identity(who, f"{who.lower()}@example.com"),
+    return session_on(
+        repository,
+        Identity(who, f"{who.lower()}@example.com"),
         intent=intent,
         budget=10.0,
         branch=branch,

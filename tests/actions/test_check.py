@@ -9,10 +9,8 @@ from msgspec.structs import replace
 
 from fake_archive import FakeArchive
 from fake_forge import FakeForge
-from fakes import ANA, FakeClock, FakeRepository
+from fakes import FakeClock, FakeRepository, session_on
 from gitops.actions.check import check
-from gitops.actions.context.session import Session
-from gitops.config import load_config
 from gitops.core.audit.findings import CheckReport
 from gitops.core.environments.environment import Config
 from gitops.errors import Denied, Unavailable
@@ -69,12 +67,8 @@ class World:
 
     def check(self, revision: str | None = None) -> CheckReport:
         """Run the check."""
-        session = Session(
-            repository=self.repository,
-            evidence=self.repository,
-            clock=FakeClock(),
-            load_config=load_config,
-            identity=lambda: ANA,
+        session = session_on(
+            self.repository,
             intent="i",
             archive=lambda: FakeArchive(self.repository),
             forge=self.open,

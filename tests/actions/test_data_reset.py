@@ -7,11 +7,8 @@ from typing import Any
 
 import pytest
 
-from fakes import FakeClock, FakeRepository
-from gitops.actions.context.session import Session
+from fakes import FakeRepository, session_on
 from gitops.actions.data_reset import ResetReport, ResetRequest, data_reset
-from gitops.config import load_config
-from gitops.core.git.commit import Identity
 from gitops.errors import NotFound, Refused, TimedOut, Unhealthy
 from gitops.ports import Build
 from gitops.ports.jobs import JobState
@@ -124,12 +121,8 @@ def run(
     repository = FakeRepository()
     content = {**FILES, **files}
     repository.commit({path: text.encode() for path, text in content.items() if text is not None})
-    session = Session(
-        repository=repository,
-        evidence=repository,
-        clock=FakeClock(),
-        load_config=load_config,
-        identity=lambda: Identity("Ana", "ana@example.com"),
+    session = session_on(
+        repository,
         intent="1" * 32,
         dry_run=dry_run,
         jobs=jobs,

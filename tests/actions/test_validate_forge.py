@@ -8,8 +8,7 @@ import pytest
 
 from fake_archive import FakeArchive
 from fake_forge import FakeForge
-from fakes import ANA, FakeClock, FakeRepository
-from gitops.actions.context.session import Session
+from fakes import FakeRepository, session_on
 from gitops.actions.validate_forge import ProtectionReport, check_protection
 from gitops.core.environments.environment import BranchRule, Config, Environment
 from gitops.errors import Denied, GitopsError, NotFound, Refused
@@ -49,16 +48,13 @@ class World:
         self, *, fix: bool = False, dry_run: bool = False, config: Config = CONFIG
     ) -> ProtectionReport:
         """Compare."""
-        session = Session(
-            repository=self.repository,
-            evidence=self.repository,
-            clock=FakeClock(),
+        session = session_on(
+            self.repository,
             load_config=lambda _: config,
-            identity=lambda: ANA,
             intent="i",
             dry_run=dry_run,
             archive=lambda: FakeArchive(self.repository),
-            sources=Branches(),  # type: ignore[arg-type]
+            sources=Branches(),
             forge=lambda _: self.forge,
         )
         return check_protection(session, config, self.open_at, fix=fix)

@@ -123,7 +123,7 @@ def test_a_bare_repository(manifests: Manifests) -> None:
 def test_a_url_is_never_asked(manifests: Manifests, tmp_path: Path) -> None:
     """Only what an earlier call left is used; nothing is sent, typer and HTTP are not loaded."""
     with GitServer(manifests.path.parent) as server:
-        url = f"{server.url}/manifests.git"
+        url = server.repo
         environ = {"GITOPS_CACHE": str(tmp_path / "cache"), "GITOPS_REPO": url}
         assert complete(manifests.elsewhere, "rollback", "", **environ)[1] == []
         done = subprocess.run(

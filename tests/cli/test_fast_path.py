@@ -108,7 +108,7 @@ def test_a_wrong_command_line_leaves_nothing_behind(manifests: Manifests, tmp_pa
     with GitServer(manifests.path.parent) as server:
         server.behaviour.hang = True
         environ = {**os.environ, "TMPDIR": str(tmp_path)}
-        environ["GITOPS_REPO"] = f"{server.url}/manifests.git"
+        environ["GITOPS_REPO"] = server.repo
         done = subprocess.run(
             [sys.executable, "-m", "gitops", "rollback"],
             env=environ,

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from time import gmtime, strftime
-from types import TracebackType
 from typing import Self
 
 from cluster.kube import Document, Kube
@@ -65,13 +64,8 @@ class ProcessKubelet(Loopback):
         self._worker.start()
         return super().__enter__()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        super().__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        super().__exit__()
         self._worker.join(20)
         self._kube.ask("DELETE", f"/api/v1/nodes/{self.node}")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import pytest
 
@@ -18,19 +17,6 @@ STAGE = "overlays/stage/kustomization.yaml"
 PROD = "overlays/prod/kustomization.yaml"
 PRODUCTION = "production"
 BEN = {"GITOPS_AUTHOR": "Ben <ben@example.com>"}
-
-
-@pytest.fixture
-def server(manifests: Manifests) -> Iterator[GitServer]:
-    """The repository of the test, served over HTTP."""
-    manifests.git("config", "http.receivepack", "true")
-    with GitServer(manifests.path.parent) as running:
-        yield running
-
-
-def url(server: GitServer) -> str:
-    """Where the repository is."""
-    return f"{server.url}/manifests.git"
 
 
 RULES = """\
@@ -87,7 +73,7 @@ def test_the_whole_way_to_prod(apart: Manifests, server: GitServer) -> None:
     """Stage on main, QA's word, a proposal on production, approved, rolled back, held, resumed."""
 
     def gitops(*words: str, env: dict[str, str] | None = None) -> Result:
-        return apart.gitops(*words, "-o", "json", repo=url(server), env=env)
+        return apart.gitops(*words, "-o", "json", repo=server.repo, env=env)
 
     staged = gitops("deploy", "shop/api:1.5.0", "--ref", "release/1.5").json
     main = head(apart, "main")
@@ -130,9 +116,9 @@ def test_the_whole_way_to_prod(apart: Manifests, server: GitServer) -> None:
 def test_text_tells_the_branches(loose: Manifests, server: GitServer) -> None:
     """People read which commit went where, what a dry run would write where, and where prod is."""
     words = ("deploy", "shop/api:2.0.0", "--to", "dev", "--to", "prod")
-    planned = loose.gitops(*words, "--dry-run", repo=url(server))
-    done = loose.gitops(*words, repo=url(server))
-    status = loose.gitops("status", "prod", "dev", repo=url(server))
+    planned = loose.gitops(*words, "--dry-run", repo=server.repo)
+    done = loose.gitops(*words, repo=server.repo)
+    status = loose.gitops("status", "prod", "dev", repo=server.repo)
 
     assert "on main:\n--- a/overlays/dev" in planned.out
     assert "on production:\n--- a/overlays/prod" in planned.out
@@ -144,12 +130,12 @@ def test_text_tells_the_branches(loose: Manifests, server: GitServer) -> None:
 
 def test_branch_that_is_made_later(manifests: Manifests, server: GitServer) -> None:
     """Named before it exists: told everywhere with the way out; made from main, it has the past."""
-    first = manifests.gitops("deploy", "shop/api:1.5.0", "--ref", "release/1.5", repo=url(server))
+    first = manifests.gitops("deploy", "shop/api:1.5.0", "--ref", "release/1.5", repo=server.repo)
     bumped = manifests.file(PROD).replace("1.4.0", "1.4.9")
     release = manifests.commit("prod by hand", {PROD: bumped})
     configure(manifests)
     calls = {
-        words: manifests.gitops(*words, "-o", "json", repo=url(server))
+        words: manifests.gitops(*words, "-o", "json", repo=server.repo)
         for words in [
             ("deploy", "shop/api:1.5.0", "--to", "prod", "--override", "INC-1"),
             ("rollback", "prod"),
@@ -157,13 +143,13 @@ def test_branch_that_is_made_later(manifests: Manifests, server: GitServer) -> N
             ("history", "prod"),
         ]
     }
-    status = manifests.gitops("status", "-o", "json", repo=url(server))
-    wrong = manifests.gitops("validate", repo=url(server))
-    eligible = manifests.gitops("promote", "--eligible", repo=url(server))
+    status = manifests.gitops("status", "-o", "json", repo=server.repo)
+    wrong = manifests.gitops("validate", repo=server.repo)
+    eligible = manifests.gitops("promote", "--eligible", repo=server.repo)
     manifests.git("branch", PRODUCTION, "main")
-    right = manifests.gitops("validate", repo=url(server))
-    history = manifests.gitops("history", "prod", "-o", "json", repo=url(server)).json
-    back = manifests.gitops("rollback", "prod", "-o", "json", repo=url(server))
+    right = manifests.gitops("validate", repo=server.repo)
+    history = manifests.gitops("history", "prod", "-o", "json", repo=server.repo).json
+    back = manifests.gitops("rollback", "prod", "-o", "json", repo=server.repo)
 
     assert 0 == first.code, first.err
     for words, result in calls.items():
@@ -180,13 +166,13 @@ def test_branch_that_is_made_later(manifests: Manifests, server: GitServer) -> N
 
 def test_what_it_costs(apart: Manifests, server: GitServer) -> None:
     """dev asks as much as ever; prod's branch costs one more fetch, its conditions nothing."""
-    apart.gitops("deploy", "shop/api:1.5.0", "--to", "dev", repo=url(server))
+    apart.gitops("deploy", "shop/api:1.5.0", "--to", "dev", repo=server.repo)
     dev = server.count(push=False), server.count(push=True)
     server.requests.clear()
-    apart.gitops("hold", "prod", "--reason", "INC-1", repo=url(server))
+    apart.gitops("hold", "prod", "--reason", "INC-1", repo=server.repo)
     hold = server.count(push=True)
     server.requests.clear()
-    apart.gitops("deploy", "shop/api:1.5.0", "--to", "stage", repo=url(server))
+    apart.gitops("deploy", "shop/api:1.5.0", "--to", "stage", repo=server.repo)
 
     assert (2, 1) == dev
     assert 1 == hold
@@ -196,7 +182,8 @@ def test_what_it_costs(apart: Manifests, server: GitServer) -> None:
 def test_two_fetches_and_one_push(loose: Manifests, server: GitServer) -> None:
     """A call that reaches both branches fetches each of them once, and pushes once."""
     result = loose.gitops(
-        *("deploy", "shop/api:2.0.0", "--to", "dev", "--to", "prod", "-o", "json"), repo=url(server)
+        *("deploy", "shop/api:2.0.0", "--to", "dev", "--to", "prod", "-o", "json"),
+        repo=server.repo,
     )
 
     assert {"main", PRODUCTION} == set(landed(result))
@@ -260,8 +247,8 @@ def test_protected_branch(loose: Manifests, server: GitServer) -> None:
     hook.chmod(0o755)
     before = head(loose, "main"), head(loose, PRODUCTION)
     words = ("deploy", "shop/api:2.0.0", "--to", "dev", "--to", "prod", "-o", "json")
-    result = loose.gitops(*words, repo=url(server))
-    everything = loose.gitops("hold", "--all", "--reason", "INC-1", "-o", "json", repo=url(server))
+    result = loose.gitops(*words, repo=server.repo)
+    everything = loose.gitops("hold", "--all", "--reason", "INC-1", "-o", "json", repo=server.repo)
 
     assert (3, "protected") == (result.code, result.json["error"]["code"])
     assert before == (head(loose, "main^"), head(loose, PRODUCTION))
@@ -281,7 +268,7 @@ def test_lost_race_on_either_branch(loose: Manifests, server: GitServer, branch:
 
     server.behaviour = Behaviour(before_push=bump)
     words = ("deploy", "shop/api:2.0.0", "--to", "dev", "--to", "prod", "-o", "json")
-    result = loose.gitops(*words, repo=url(server))
+    result = loose.gitops(*words, repo=server.repo)
 
     assert ([0], 2) == (done, result.json["attempts"])
     assert landed(result) == {one: head(loose, one) for one in ("main", PRODUCTION)}
@@ -303,7 +290,7 @@ def test_hold_of_everything_while_prod_is_pushed(loose: Manifests, server: GitSe
 
     server.behaviour = Behaviour(before_advert=hold)
     words = ("deploy", "shop/api:2.0.0", "--to", "prod", "-o", "json")
-    result = loose.gitops(*words, repo=url(server))
+    result = loose.gitops(*words, repo=server.repo)
 
     assert [0] == held
     assert (1, "refused") == (result.code, result.json["error"]["code"])
@@ -316,7 +303,7 @@ def test_answer_that_got_lost(loose: Manifests, server: GitServer) -> None:
     """Both branches moved and the connection died: told once, made once."""
     server.behaviour = Behaviour(cut_push=True, only_push=True)
     words = ("deploy", "shop/api:2.0.0", "--to", "dev", "--to", "prod", "-o", "json")
-    result = loose.gitops(*words, repo=url(server))
+    result = loose.gitops(*words, repo=server.repo)
 
     assert landed(result) == {one: head(loose, one) for one in ("main", PRODUCTION)}
     assert [1, 1] == [len(ids(loose, one)) for one in ("main", PRODUCTION)]
@@ -327,7 +314,7 @@ def test_server_without_atomic_pushes(apart: Manifests, server: GitServer) -> No
     apart.git("config", "receive.advertiseAtomic", "false")
 
     def gitops(*words: str, env: dict[str, str] | None = None) -> Result:
-        return apart.gitops(*words, "-o", "json", repo=url(server), env=env)
+        return apart.gitops(*words, "-o", "json", repo=server.repo, env=env)
 
     commit = gitops("deploy", "shop/api:1.5.0", "--to", "stage").json["commit"]
     gitops("qa", "stage", "--pass", "--release", commit)
@@ -360,7 +347,7 @@ def test_crowd_on_two_branches(loose: Manifests, server: GitServer, atomic: bool
         warm.start(
             [*words, "--push-timeout", "110s"],
             loose.elsewhere,
-            {**os.environ, "GITOPS_REPO": url(server)},
+            {**os.environ, "GITOPS_REPO": server.repo},
         )
         for words in calls
     ]
@@ -395,7 +382,7 @@ def test_killed_while_two_branches_are_pushed(
         subprocess.Popen(
             [sys.executable, "-m", "gitops", *words],
             cwd=loose.elsewhere,
-            env={**os.environ, "GITOPS_REPO": url(server)},
+            env={**os.environ, "GITOPS_REPO": server.repo},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -404,7 +391,7 @@ def test_killed_while_two_branches_are_pushed(
     process[0].wait()
     server.behaviour = Behaviour()
     main, production = ids(loose, "main"), ids(loose, PRODUCTION)
-    again = loose.gitops(*words, repo=url(server))
+    again = loose.gitops(*words, repo=server.repo)
 
     # A server that took the request may have carried it out by itself.
     assert (main == production, 0 if before else 1) == (True, 0 if before else len(main))
@@ -418,9 +405,9 @@ def test_a_proposal_is_read_once(loose: Manifests, server: GitServer) -> None:
     text = (loose.checkout / "gitops.yaml").read_text()
     asking = text.replace("    branch: production\n", "    change: pull-request\n")
     loose.commit("Ask before prod, on main", {"gitops.yaml": asking})
-    loose.gitops("deploy", "shop/api:2.0.0", "--to", "prod", repo=url(server))
+    loose.gitops("deploy", "shop/api:2.0.0", "--to", "prod", repo=server.repo)
     server.requests.clear()
-    status = loose.gitops("status", "prod", "-o", "json", repo=url(server))
+    status = loose.gitops("status", "prod", "-o", "json", repo=server.repo)
 
     (row,) = status.json["environments"]
     assert ["main"] == [one["base"] for one in row["proposals"]]

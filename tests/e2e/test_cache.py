@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,17 +23,9 @@ SEALED = 'mount --bind "$1" "$1" && mount -o remount,bind,ro "$1"; shift; exec "
 
 
 @pytest.fixture
-def server(manifests: Manifests) -> Iterator[GitServer]:
-    """The repository of the test, served over HTTP."""
-    manifests.git("config", "http.receivepack", "true")
-    with GitServer(manifests.path.parent) as running:
-        yield running
-
-
-@pytest.fixture
 def environ(tmp_path: Path, server: GitServer) -> dict[str, str]:
     """What every call gets: the repository, and one cache."""
-    url = f"{server.url}/manifests.git"
+    url = server.repo
     return {**os.environ, "GITOPS_REPO": url, "GITOPS_CACHE": str(tmp_path / "cache")}
 
 

@@ -97,16 +97,9 @@ def shop(gitea: GiteaServer, manifests: Manifests) -> Shop:
     made.git("remote", "set-url", "origin", gitea.clone_url(name, user="ci"))
     made.git("push", "-q", "origin", "main")
     gitea.settle(name)
-    rule = {
-        "rule_name": "main",
-        "enable_push": True,
-        "enable_push_whitelist": True,
-        "push_whitelist_usernames": ["ci"],
-        "required_approvals": 1,
-        "enable_status_check": True,
-        "status_check_contexts": [STATUS],
-    }
-    gitea.call("POST", f"/repos/{name}/branch_protections", rule, user="ana")
+    gitea.protect(
+        name, required_approvals=1, enable_status_check=True, status_check_contexts=[STATUS]
+    )
     return made
 
 

@@ -177,20 +177,13 @@ def shop(gitea: GiteaServer, tmp_path: Path) -> Shop:
     gitea.settle(repository)
     tokens = {name: scoped_token(gitea, name, repository) for name in ("ben", "ci")}
     made = Shop(gitea, repository, tmp_path, tokens)
-    made.api(
-        "POST",
-        "/branch_protections",
-        {
-            "rule_name": "main",
-            "enable_push": True,
-            "enable_push_whitelist": True,
-            "push_whitelist_usernames": ["ci"],
-            "required_approvals": 1,
-            "enable_status_check": True,
-            "status_check_contexts": ["ci/test"],
-            "dismiss_stale_approvals": True,
-            "block_admin_merge_override": True,
-        },
+    gitea.protect(
+        repository,
+        required_approvals=1,
+        enable_status_check=True,
+        status_check_contexts=["ci/test"],
+        dismiss_stale_approvals=True,
+        block_admin_merge_override=True,
     )
     return made
 

@@ -7,7 +7,6 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,26 +20,13 @@ TEST = "overlays/test/kustomization.yaml"
 SECRET = "hunter2-planted"
 
 
-@pytest.fixture
-def server(manifests: Manifests) -> Iterator[GitServer]:
-    """The repository of the test, served over HTTP."""
-    manifests.git("config", "http.receivepack", "true")
-    with GitServer(manifests.path.parent) as running:
-        yield running
-
-
-def url(server: GitServer) -> str:
-    """Where the repository is."""
-    return f"{server.url}/manifests.git"
-
-
 def test_main_job_over_http(manifests: Manifests, server: GitServer) -> None:
     """From an unrelated folder: two lines in two files, one commit; back with a hold; CI skips."""
     before = manifests.file(DEV)
-    bumped = manifests.gitops("deploy", "shop/api:1.4.2", "--ref", "main", repo=url(server))
+    bumped = manifests.gitops("deploy", "shop/api:1.4.2", "--ref", "main", repo=server.repo)
     stat_ = manifests.git("show", "--numstat", "--format=", "main").splitlines()
-    back = manifests.gitops("rollback", "dev", repo=url(server))
-    again = manifests.gitops("deploy", "shop/api:1.4.3", "--ref", "main", repo=url(server))
+    back = manifests.gitops("rollback", "dev", repo=server.repo)
+    again = manifests.gitops("deploy", "shop/api:1.4.3", "--ref", "main", repo=server.repo)
 
     assert (0, 0, 0) == (bumped.code, back.code, again.code), bumped.err + back.err + again.err
     assert [f"1\t1\t{DEV}", f"1\t1\t{TEST}"] == stat_
@@ -65,7 +51,7 @@ def test_requests_of_a_cold_deploy(
         "GIT_CONFIG_VALUE_0": protocol,
     }
     done = manifests.gitops(
-        *("deploy", "shop/api:1.4.2", "--to", "dev", *named), repo=url(server), env=environ
+        *("deploy", "shop/api:1.4.2", "--to", "dev", *named), repo=server.repo, env=environ
     )
 
     assert 0 == done.code, done.err
@@ -75,7 +61,7 @@ def test_requests_of_a_cold_deploy(
 
 def crowd(manifests: Manifests, server: GitServer, calls: list[list[str]]) -> list[int]:
     """Run all calls at once, as processes, and return their exit codes."""
-    environ = {**os.environ, "GITOPS_REPO": url(server)}
+    environ = {**os.environ, "GITOPS_REPO": server.repo}
     running = [
         warm.start([*arguments, "--push-timeout", "110s"], manifests.elsewhere, environ)
         for arguments in calls
@@ -136,7 +122,7 @@ def test_bump_that_lands_while_a_rollback_is_pushed(
             landed.append(manifests.gitops("deploy", "shop/api:2.0.1", "--to", "dev").code)
 
     server.behaviour = Behaviour(before_push=bump)
-    result = manifests.gitops("rollback", "dev", "-o", "json", repo=url(server))
+    result = manifests.gitops("rollback", "dev", "-o", "json", repo=server.repo)
 
     assert [0] == landed
     assert (0, 2) == (result.code, result.json["attempts"]), result.err
@@ -155,7 +141,7 @@ def test_hold_that_lands_while_a_deploy_is_pushed(manifests: Manifests, server: 
 
     server.behaviour = Behaviour(before_push=hold)
     result = manifests.gitops(
-        "deploy", "shop/api:2.0.0", "--ref", "main", "-o", "json", repo=url(server)
+        "deploy", "shop/api:2.0.0", "--ref", "main", "-o", "json", repo=server.repo
     )
 
     assert 0 == result.code
@@ -169,7 +155,7 @@ def test_answer_that_got_lost(manifests: Manifests, server: GitServer) -> None:
     cut = Behaviour(cut_push=True, only_push=True)
     server.behaviour = cut
     result = manifests.gitops(
-        "deploy", "shop/api:2.0.0", "--to", "dev", "-o", "json", repo=url(server)
+        "deploy", "shop/api:2.0.0", "--to", "dev", "-o", "json", repo=server.repo
     )
 
     assert (0, "committed") == (result.code, result.json["outcome"]), result.err
@@ -199,7 +185,7 @@ def test_server_that_says_no(
     """Each answer has its code and word; nothing is written; no secret is told."""
     head = manifests.git("rev-parse", "main")
     server.behaviour = behaviour
-    where = url(server).replace("http://", f"http://ci:{SECRET}@")
+    where = server.repo.replace("http://", f"http://ci:{SECRET}@")
     result = manifests.gitops(
         *("deploy", "shop/api:2", "--to", "dev", "-o", "json", "--push-timeout", "2s"), repo=where
     )
@@ -225,7 +211,7 @@ def test_credentials_in_the_url_stay_out_of_the_commit_and_the_output(
 ) -> None:
     """A password in the URL works, and is seen nowhere."""
     server.behaviour = Behaviour(credentials=("ci", SECRET))
-    where = url(server).replace("http://", f"http://ci:{SECRET}@")
+    where = server.repo.replace("http://", f"http://ci:{SECRET}@")
     result = manifests.gitops("deploy", "shop/api:2", "--to", "dev", "-o", "json", repo=where)
 
     assert 0 == result.code, result.err
@@ -250,7 +236,7 @@ def test_hook_that_declines(manifests: Manifests, server: GitServer, words: str,
     hook.parent.mkdir(exist_ok=True)
     hook.write_text(f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
     hook.chmod(hook.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-    result = manifests.gitops("deploy", "shop/api:2", "--to", "dev", "-o", "json", repo=url(server))
+    result = manifests.gitops("deploy", "shop/api:2", "--to", "dev", "-o", "json", repo=server.repo)
 
     assert (3, code) == (result.code, result.json["error"]["code"])
     assert words in result.json["error"]["message"]
@@ -265,9 +251,11 @@ def test_nobody_is_known_to_be_the_author(
     empty.write_text("[user]\n    useConfigOnly = true\n")
     environ = {"GIT_CONFIG_GLOBAL": str(empty), "HOME": str(tmp_path)}
     arguments = ("deploy", "shop/api:2", "--to", "dev", "-o", "json")
-    nobody = manifests.gitops(*arguments, repo=url(server), env=environ)
+    nobody = manifests.gitops(*arguments, repo=server.repo, env=environ)
     named = manifests.gitops(
-        *arguments, repo=url(server), env=environ | {"GITOPS_AUTHOR": "CI Bot <ci@example.com>"}
+        *arguments,
+        repo=server.repo,
+        env=environ | {"GITOPS_AUTHOR": "CI Bot <ci@example.com>"},
     )
 
     assert (3, "not-found") == (nobody.code, nobody.json["error"]["code"])
@@ -322,7 +310,7 @@ def test_branch_that_keeps_moving(manifests: Manifests, server: GitServer) -> No
     server.behaviour = Behaviour(before_push=move)
     result = manifests.gitops(
         *("deploy", "shop/api:2", "--to", "dev", "-o", "json", "--push-timeout", "3s"),
-        repo=url(server),
+        repo=server.repo,
     )
 
     assert (75, "conflict") == (result.code, result.json["error"]["code"]), result.err
@@ -337,7 +325,7 @@ def test_interrupted(manifests: Manifests, server: GitServer, number: int) -> No
     server.behaviour = Behaviour(hang=True)
     process = subprocess.Popen(
         [sys.executable, "-m", "gitops", "deploy", "shop/api:2", "--to", "dev"],
-        env={**os.environ, "GITOPS_REPO": url(server), "TMPDIR": str(scratch)},
+        env={**os.environ, "GITOPS_REPO": server.repo, "TMPDIR": str(scratch)},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

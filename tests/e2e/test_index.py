@@ -86,7 +86,7 @@ def test_status_is_the_same_with_an_index(
 
     One cache sees every step, one sees them rarely, one is foreign, and one is off.
     """
-    url = f"{server.url}/manifests.git"
+    url = server.repo
     caches = [str(tmp_path / "each"), str(tmp_path / "rare"), "off"]
     told = set()
     for number, step in enumerate(steps(manifests, url)):

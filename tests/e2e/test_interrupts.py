@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -99,14 +99,6 @@ gitops.__main__.run = run
 
 
 @pytest.fixture
-def server(manifests: Manifests) -> Iterator[GitServer]:
-    """The repository of the test, served over HTTP."""
-    manifests.git("config", "http.receivepack", "true")
-    with GitServer(manifests.path.parent) as running:
-        yield running
-
-
-@pytest.fixture
 def scratch(manifests: Manifests) -> Path:
     """Where the calls of the test have their temporary files."""
     folder = manifests.elsewhere / "scratch"
@@ -119,7 +111,7 @@ def environ(server: GitServer, scratch: Path) -> dict[str, str]:
     """What the calls of the test are told."""
     return {
         **os.environ,
-        "GITOPS_REPO": f"{server.url}/manifests.git",
+        "GITOPS_REPO": server.repo,
         "TMPDIR": str(scratch),
     }
 

@@ -172,7 +172,7 @@ def server(manifests: Manifests) -> Iterator[GitServer]:
 @pytest.fixture
 def crowd(manifests: Manifests, server: GitServer) -> Crowd:
     """Nobody yet."""
-    return Crowd(manifests, f"{server.url}/manifests.git")
+    return Crowd(manifests, server.repo)
 
 
 @pytest.mark.slow
@@ -451,17 +451,7 @@ def test_a_real_forge(gitea: GiteaServer, manifests: Manifests, server: GitServe
     repository = gitea.new_repository("ana", writers=("ben", "ci"))
     manifests.git("push", "-q", gitea.clone_url(repository, user="ci"), "main")
     gitea.settle(repository)
-    gitea.call(
-        "POST",
-        f"/repos/{repository}/branch_protections",
-        {
-            "rule_name": "main",
-            "enable_push": True,
-            "enable_push_whitelist": True,
-            "push_whitelist_usernames": ["ci"],
-        },
-        user="ana",
-    )
+    gitea.protect(repository)
     url = gitea.clone_url(repository, user="ci")
     crowd = Crowd(manifests, url)
     by_ben = gitea.clone_url(repository, user="ben")

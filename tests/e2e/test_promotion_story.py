@@ -80,7 +80,7 @@ def world(manifests: Manifests, tmp_path: Path) -> Iterator[World]:
         )
         text = config.replace(after, after + QA_ROW) + f"\nimages:\n{rows}"
         manifests.commit("Ask QA, and name the sources", {"gitops.yaml": text})
-        yield World(manifests, sources, f"{server.url}/manifests.git")
+        yield World(manifests, sources, server.repo)
 
 
 def test_story(world: World) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,26 +14,14 @@ from servers.git_http import GitServer
 LEDGER = "gitops/ledger"
 
 
-@pytest.fixture
-def server(manifests: Manifests) -> Iterator[GitServer]:
-    """The repository of the test, served over HTTP."""
-    manifests.git("config", "http.receivepack", "true")
-    with GitServer(manifests.path.parent) as running:
-        yield running
-
-
-def url(server: GitServer) -> str:
-    """Where the repository is."""
-    return f"{server.url}/manifests.git"
-
-
 @pytest.mark.slow
 def test_words_bumps_and_a_rollback_at_once(manifests: Manifests, server: GitServer) -> None:
     """No word is lost, none falls on a bump that arrives, and main has all of its commits."""
     releases = []
     for number in range(6):
         result = manifests.gitops(
-            *("deploy", f"shop/api:1.5.{number}", "--to", "stage", "-o", "json"), repo=url(server)
+            *("deploy", f"shop/api:1.5.{number}", "--to", "stage", "-o", "json"),
+            repo=server.repo,
         )
         releases.append(result.json["commit"])
     calls = [["qa", "stage", "--pass", "--release", commit] for commit in releases[:5]]
@@ -44,19 +31,19 @@ def test_words_bumps_and_a_rollback_at_once(manifests: Manifests, server: GitSer
         warm.start(
             [*arguments, "--push-timeout", "110s"],
             manifests.elsewhere,
-            {**os.environ, "GITOPS_REPO": url(server)},
+            {**os.environ, "GITOPS_REPO": server.repo},
         )
         for arguments in calls
     ]
     errors = [process.communicate()[1] for process in running]
-    back = manifests.gitops("rollback", "stage", "--image", "shop/api", repo=url(server))
+    back = manifests.gitops("rollback", "stage", "--image", "shop/api", repo=server.repo)
 
     assert [0] * len(calls) == [process.returncode for process in running], errors
     records = [json.loads(line) for line in manifests.file("stage.jsonl", LEDGER).splitlines()]
     said = {record["commit"]: record["verdict"] for record in records}
     expected = dict.fromkeys(releases[:5], "qa-passed") | {releases[5]: "qa-failed"}
     assert (len(calls) - 3, expected) == (len(records), said)
-    history = manifests.gitops("history", "stage", "-o", "json", repo=url(server)).json
+    history = manifests.gitops("history", "stage", "-o", "json", repo=server.repo).json
     bumps = [one for one in history["releases"] if "9.0." in one["subject"]]
     assert [[]] * 3 == [one["verdicts"] for one in bumps]
     assert 0 == back.code, back.err
@@ -65,9 +52,9 @@ def test_words_bumps_and_a_rollback_at_once(manifests: Manifests, server: GitSer
 
 def test_repository_without_a_ledger(manifests: Manifests, server: GitServer) -> None:
     """Nobody pays for the ledger that is not there."""
-    deployed = manifests.gitops("deploy", "shop/api:1.5.0", "--to", "dev", repo=url(server))
+    deployed = manifests.gitops("deploy", "shop/api:1.5.0", "--to", "dev", repo=server.repo)
     plain = server.count(push=False)
-    status = manifests.gitops("status", "local", repo=url(server))
+    status = manifests.gitops("status", "local", repo=server.repo)
     looked = server.count(push=False) - plain
 
     assert (0, 0, "") == (deployed.code, status.code, status.err)

@@ -93,7 +93,7 @@ def world(request: pytest.FixtureRequest, manifests: Manifests) -> Iterator[Worl
         yield World(manifests, str(manifests.path))
         return
     with GitServer(manifests.path.parent) as server:
-        yield World(manifests, f"{server.url}/manifests.git")
+        yield World(manifests, server.repo)
 
 
 def calls_of(world: World, dice: random.Random, turn: int) -> list[tuple[str, list[str]]]:

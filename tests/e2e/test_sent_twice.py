@@ -6,7 +6,7 @@ request again on a new one, and the only answer that is seen says that the branc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 
@@ -14,14 +14,6 @@ from manifests import Manifests, Result
 from servers.git_http import GitServer
 
 ANA = {"GITOPS_AUTHOR": "Ana <ana@example.com>"}
-
-
-@pytest.fixture
-def server(manifests: Manifests) -> Iterator[GitServer]:
-    """The repository of the test, served over HTTP/1.1 with kept connections."""
-    manifests.git("config", "http.receivepack", "true")
-    with GitServer(manifests.path.parent) as running:
-        yield running
 
 
 @pytest.fixture
@@ -39,7 +31,7 @@ class Call:
 
     def plainly(self, *arguments: str) -> Result:
         """Call gitops with nothing in its way."""
-        url = f"{self._server.url}/manifests.git"
+        url = self._server.repo
         done = self._manifests.gitops(*arguments, "-o", "json", repo=url)
         assert 0 == done.code, done.err
         return done
@@ -49,7 +41,7 @@ class Call:
         before = self._commits()
         self._server.requests.clear()
         self._server.behaviour.cut_once = True
-        url = f"{self._server.url}/manifests.git"
+        url = self._server.repo
         done = self._manifests.gitops(*arguments, "-o", "json", repo=url, env=ANA)
         pushes = [one.status for one in self._server.requests if one.push and one.method == "POST"]
 

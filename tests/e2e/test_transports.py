@@ -83,7 +83,7 @@ def serve_tls(manifests: Manifests, authority: Authority) -> Iterator[Callable[[
             server = GitServer(manifests.path.parent, tls=authority.server(name))
             stack.enter_context(server)
             environ = {"GIT_SSL_CAINFO": str(authority.certificate)}
-            return World(manifests, f"{server.url}/manifests.git", environ)
+            return World(manifests, server.repo, environ)
 
         yield serve
 
@@ -97,7 +97,7 @@ def world(request: pytest.FixtureRequest, manifests: Manifests, tmp_path: Path) 
         case "http":
             manifests.git("config", "http.receivepack", "true")
             with GitServer(manifests.path.parent) as server:
-                yield World(manifests, f"{server.url}/manifests.git")
+                yield World(manifests, server.repo)
         case "ssh":
             yield request.getfixturevalue("ssh")[1]
         case "tls":
@@ -306,7 +306,7 @@ def test_server_that_only_has_files(manifests: Manifests) -> None:
             """Keep quiet."""
 
     with Loopback(Folder) as server:
-        error = World(manifests, f"{server.url}/manifests.git").fails()
+        error = World(manifests, server.repo).fails()
 
     assert "denied" == error["code"]
     assert "smart protocol" in error["hint"]

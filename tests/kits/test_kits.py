@@ -44,7 +44,7 @@ def server(manifests: Manifests) -> Iterator[GitServer]:
 
 def inputs(server: GitServer, **more: str) -> dict[str, str]:
     """What a job gives the action."""
-    given = {"image": "shop/api:1.9.0", "repo": f"{server.url}/manifests.git", "token": TOKEN}
+    given = {"image": "shop/api:1.9.0", "repo": server.repo, "token": TOKEN}
     return given | {"author": "shop CI <ci@example.com>", "gitops": GITOPS} | more
 
 
@@ -195,7 +195,7 @@ def test_component_deploys(manifests: Manifests, server: GitServer, tmp_path: Pa
     job = {"CI_COMMIT_BRANCH": "main", "CI_COMMIT_SHA": SHA, "MANIFESTS_TOKEN": TOKEN}
     given = {
         "image": "shop/api:1.9.0",
-        "repo": f"{server.url}/manifests.git",
+        "repo": server.repo,
         "source": str(source),
         "pin": "HEAD",
         "author": "shop CI <ci@example.com>",

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import subprocess
-
 import pytest
 
 from checking import PROD, check, edited, messages
 from manifests import Manifests
 
 
-def git(manifests: Manifests, *arguments: str) -> str:
-    """Run git in the checkout."""
-    done = subprocess.run(
-        ["git", "-C", str(manifests.checkout), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 def put(manifests: Manifests, path: str, content: str, message: str) -> str:
     """Commit one file in the checkout, pushed nowhere."""
     (manifests.checkout / path).write_text(content)
-    git(manifests, "add", "-A")
-    git(manifests, "commit", "-q", "-m", message)
-    return git(manifests, "rev-parse", "HEAD")
+    manifests.in_checkout("add", "-A")
+    manifests.in_checkout("commit", "-q", "-m", message)
+    return manifests.in_checkout("rev-parse", "HEAD")
 
 
 @pytest.fixture
@@ -39,14 +25,14 @@ def merged(manifests: Manifests) -> tuple[str, str, str]:
     start = manifests.git("rev-parse", "main").strip()
     manifests.commit("dev: x", {"docs.md": "x\n"})
     before = manifests.git("rev-parse", "main").strip()
-    git(manifests, "checkout", "-q", "-b", "side", start)
+    manifests.in_checkout("checkout", "-q", "-b", "side", start)
     prod = edited(manifests, PROD, 'newTag: "1.4.0"', 'newTag: "6.6.6"')
     evil = put(manifests, PROD, prod, "prod: shop/api 1.4.0 -> 6.6.6")
-    git(manifests, "merge", "-q", "--no-commit", "--no-ff", "-s", "ours", before)
-    git(manifests, "checkout", "-q", before, "--", ".")
-    git(manifests, "commit", "-q", "-m", "Merge main")
-    git(manifests, "push", "-q", "origin", "HEAD:main")
-    return before, evil, git(manifests, "rev-parse", "HEAD")
+    manifests.in_checkout("merge", "-q", "--no-commit", "--no-ff", "-s", "ours", before)
+    manifests.in_checkout("checkout", "-q", before, "--", ".")
+    manifests.in_checkout("commit", "-q", "-m", "Merge main")
+    manifests.in_checkout("push", "-q", "origin", "HEAD:main")
+    return before, evil, manifests.in_checkout("rev-parse", "HEAD")
 
 
 def test_the_merge_is_reported(manifests: Manifests, merged: tuple[str, str, str]) -> None:
@@ -69,7 +55,7 @@ def test_what_it_brought_is_no_release(manifests: Manifests, merged: tuple[str, 
         f"Gitops-Environment: prod\nGitops-Restores: {evil}\n"
     )
     back = put(manifests, PROD, prod, message)
-    git(manifests, "push", "-q", "origin", "HEAD:main")
+    manifests.in_checkout("push", "-q", "origin", "HEAD:main")
     document = check(manifests, f"{before}..{back}")
 
     assert {"history", "rollback"} == {one["rule"] for one in document["findings"]}
@@ -83,15 +69,15 @@ def test_steps_on_both_sides_are_read(manifests: Manifests) -> None:
     old = manifests.file(PROD)
     manifests.commit("prod: shop/api 1.4.0 -> 1.5.0", {PROD: newer})
     release = manifests.git("rev-parse", "main").strip()
-    git(manifests, "checkout", "-q", "-b", "side", before)
+    manifests.in_checkout("checkout", "-q", "-b", "side", before)
     put(manifests, "docs.md", "x\n", "docs")
-    git(manifests, "merge", "-q", "--no-ff", "-m", "Merge main", release)
+    manifests.in_checkout("merge", "-q", "--no-ff", "-m", "Merge main", release)
     message = (
         "prod: roll back shop/api 1.5.0 -> 1.4.0\n\nGitops-Action: rollback\n"
         f"Gitops-Environment: prod\nGitops-Restores: {before}\n"
     )
     back = put(manifests, PROD, old, message)
-    git(manifests, "push", "-q", "origin", "HEAD:main")
+    manifests.in_checkout("push", "-q", "origin", "HEAD:main")
     document = check(manifests, f"{release}..{back}")
 
     assert ["history"] == [one["rule"] for one in document["findings"]]
@@ -115,13 +101,13 @@ def merged_later(manifests: Manifests) -> tuple[str, str]:
     newer = edited(manifests, PROD, 'newTag: "1.4.0"', 'newTag: "1.5.0"')
     manifests.commit("prod: shop/api 1.4.0 -> 1.5.0", {PROD: newer})
     before = manifests.git("rev-parse", "main").strip()
-    git(manifests, "checkout", "-q", "-b", "side", start)
+    manifests.in_checkout("checkout", "-q", "-b", "side", start)
     prod = manifests.file(PROD, start).replace('newTag: "1.4.0"', 'newTag: "6.6.6"')
     evil = put(manifests, PROD, prod, "prod: shop/api 1.4.0 -> 6.6.6")
-    git(manifests, "merge", "-q", "--no-commit", "--no-ff", "-s", "ours", before)
-    git(manifests, "checkout", "-q", before, "--", ".")
-    git(manifests, "commit", "-q", "-m", "Merge main")
-    git(manifests, "push", "-q", "origin", "HEAD:main")
+    manifests.in_checkout("merge", "-q", "--no-commit", "--no-ff", "-s", "ours", before)
+    manifests.in_checkout("checkout", "-q", before, "--", ".")
+    manifests.in_checkout("commit", "-q", "-m", "Merge main")
+    manifests.in_checkout("push", "-q", "origin", "HEAD:main")
     return before, evil
 
 
@@ -148,7 +134,7 @@ def test_a_later_rollback_to_it_is_reported(
         f"Gitops-Environment: prod\nGitops-Restores: {evil}\n"
     )
     put(manifests, PROD, manifests.file(PROD, evil), message)
-    git(manifests, "push", "-q", "origin", "HEAD:main")
+    manifests.in_checkout("push", "-q", "origin", "HEAD:main")
 
     assert "is no earlier release" in messages(check(manifests))
 
@@ -157,13 +143,13 @@ def test_merges_the_right_way_round_stay(manifests: Manifests) -> None:
     """A pull request of images, merged while other files of the folder changed, is a release."""
     start = manifests.git("rev-parse", "main").strip()
     manifests.commit("prod: a patch", {"overlays/prod/resources.yaml": "kind: Deployment\n"})
-    git(manifests, "checkout", "-q", "-b", "pr", start)
+    manifests.in_checkout("checkout", "-q", "-b", "pr", start)
     put(manifests, PROD, edited(manifests, PROD, '"1.4.0"', '"1.5.0"'), "prod: 1.5.0")
-    git(manifests, "fetch", "-q")
-    git(manifests, "checkout", "-q", "-B", "main", "origin/main")
-    git(manifests, "merge", "-q", "--no-ff", "-m", "Merge pull request 1", "pr")
-    merge = git(manifests, "rev-parse", "HEAD")
-    git(manifests, "push", "-q", "origin", "main")
+    manifests.in_checkout("fetch", "-q")
+    manifests.in_checkout("checkout", "-q", "-B", "main", "origin/main")
+    manifests.in_checkout("merge", "-q", "--no-ff", "-m", "Merge pull request 1", "pr")
+    merge = manifests.in_checkout("rev-parse", "HEAD")
+    manifests.in_checkout("push", "-q", "origin", "main")
     listed = manifests.gitops("history", "prod", "-o", "json").json["releases"]
 
     assert [merge, start] == [one["commit"] for one in listed]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 
 import pytest
@@ -27,38 +26,26 @@ environments:
 STAGE = "overlays/stage/kustomization.yaml"
 
 
-def git(manifests: Manifests, *arguments: str) -> str:
-    """Run git in the checkout."""
-    done = subprocess.run(
-        ["git", "-C", str(manifests.checkout), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
 @pytest.fixture
 def proposed(manifests: Manifests) -> Manifests:
     """Check out a change of main's policy and of stage, made on the tip of production."""
     manifests.commit("cfg", {"gitops.yaml": CONFIG})
-    git(manifests, "push", "-q", "origin", "HEAD:production")
-    git(manifests, "checkout", "-q", "-b", "production")
+    manifests.in_checkout("push", "-q", "origin", "HEAD:production")
+    manifests.in_checkout("checkout", "-q", "-b", "production")
     for branch, path in (("production", "overlays/prod/x.yaml"), ("main", "overlays/dev/x.yaml")):
-        git(manifests, "checkout", "-q", branch)
+        manifests.in_checkout("checkout", "-q", branch)
         (manifests.checkout / path).write_text("a: 1\n")
-        git(manifests, "add", "-A")
-        git(manifests, "commit", "-q", "-m", f"{branch}: x")
-        git(manifests, "push", "-q", "origin", branch)
-    git(manifests, "checkout", "-q", "-b", "pr", "production")
+        manifests.in_checkout("add", "-A")
+        manifests.in_checkout("commit", "-q", "-m", f"{branch}: x")
+        manifests.in_checkout("push", "-q", "origin", branch)
+    manifests.in_checkout("checkout", "-q", "-b", "pr", "production")
     for path, old, new in (
         (STAGE, "newTag: ", "newTag: evil # "),
         ("gitops.yaml", "change: pull-request", "change: commit"),
     ):
         place = manifests.checkout / path
         place.write_text(place.read_text().replace(old, new))
-    git(manifests, "commit", "-qam", "tidy")
+    manifests.in_checkout("commit", "-qam", "tidy")
     return manifests
 
 
@@ -114,7 +101,7 @@ def test_compare_with_another_branch(proposed: Manifests) -> None:
     """`validate --against` takes the CI system's word too, and says where the two differ."""
     to_main = {"GITHUB_BASE_REF": "main"}
     differ = run(proposed, "validate", "--against", "origin/production", env=to_main)
-    tip = git(proposed, "rev-parse", "origin/production")
+    tip = proposed.in_checkout("rev-parse", "origin/production")
 
     assert (2, True) == (differ.code, "goes to main (GITHUB_BASE_REF)" in differ.err)
     by_id = run(proposed, "validate", "--against", tip, env={"GITHUB_BASE_REF": "production"})
@@ -125,10 +112,10 @@ def test_compare_with_another_branch(proposed: Manifests) -> None:
 def test_what_landed_is_looked_for(proposed: Manifests) -> None:
     """A commit of one branch is on that one; the newest of both is an error unless it is named."""
     for branch in ("main", "production"):
-        git(proposed, "checkout", "-q", branch)
+        proposed.in_checkout("checkout", "-q", branch)
         assert branch == run(proposed, "check", "-o", "json").json["branch"]
-    both = git(proposed, "merge-base", "main", "production")
-    git(proposed, "checkout", "-q", both)
+    both = proposed.in_checkout("merge-base", "main", "production")
+    proposed.in_checkout("checkout", "-q", both)
 
     found = run(proposed, "check")
     assert (2, True) == (found.code, "is on several branches" in found.err)

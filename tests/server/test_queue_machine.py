@@ -23,9 +23,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from fakes import FakeRepository, FakeSnapshot
+from fakes import FakeRepository, FakeSnapshot, session_on
 from gitops.actions.context.session import Session
-from gitops.config import load_config
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.errors import HookDeclined, Unavailable
 from gitops.ports import Lost, NoForge, RefUpdate
@@ -188,14 +187,7 @@ class Queue(RuleBasedStateMachine):
         self.ids: dict[str, CallOrder] = {}
 
     def _session(self, _opened: ExitStack) -> Session:
-        return Session(
-            repository=self.git,
-            evidence=self.git,
-            clock=Clock(),
-            load_config=load_config,
-            identity=lambda: ANA,
-            intent="none",
-        )
+        return session_on(self.git, clock=Clock(), intent="none")
 
     @rule(
         verb=st.sampled_from(

@@ -92,6 +92,11 @@ class GitServer(Loopback):
         self.taking = 0
         self.counting = threading.Lock()
 
+    @property
+    def repo(self) -> str:
+        """Where the repository of a test is (`tests/manifests.py`)."""
+        return f"{self.url}/manifests.git"
+
     def count(self, *, push: bool | None = None) -> int:
         """Return how many requests came (`push` True or False: only of that kind)."""
         return sum(1 for one in self.requests if push is None or one.push == push)

@@ -12,7 +12,7 @@ import pwd
 import sqlite3
 import uuid
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -279,6 +279,12 @@ class GiteaServer:
         file = self.folder.joinpath("work", "gitea.db").as_uri()
         with closing(sqlite3.connect(f"{file}?mode=ro", uri=True)) as database:
             self.wait_for(lambda: database.execute(question, (name,)).fetchone()[0], seconds=60)
+
+    def protect(self, repository: str, pushers: Sequence[str] = ("ci",), **rule: Any) -> None:
+        """Let nobody but `pushers` push to main; `rule`: what else is asked there. By ana."""
+        rule |= {"rule_name": "main", "enable_push": True, "enable_push_whitelist": True}
+        rule["push_whitelist_usernames"] = [*pushers]
+        self.call("POST", f"/repos/{repository}/branch_protections", rule, user="ana")
 
     def settle(self, repository: str) -> None:
         """Wait until the server knows that a repository has commits, after its first push."""

@@ -12,7 +12,6 @@ import subprocess
 import tempfile
 from pathlib import Path
 from time import monotonic, sleep
-from types import TracebackType
 from typing import Any
 
 from servers.lanes import need
@@ -69,12 +68,7 @@ class Postgres:
             sleep(0.05)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._server is not None:
             self._server.terminate()
             self._server.wait(20)

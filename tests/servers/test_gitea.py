@@ -42,17 +42,7 @@ def test_a_push_over_http_lands(gitea: GiteaServer, tmp_path: Path) -> None:
 def test_protection_is_the_servers_own(gitea: GiteaServer, tmp_path: Path) -> None:
     """A push to a protected branch is refused with Gitea's words, and allowed by the list."""
     repository = gitea.new_repository("ana", writers=("ben", "ci"), empty=False)
-    gitea.call(
-        "POST",
-        f"/repos/{repository}/branch_protections",
-        {
-            "rule_name": "main",
-            "enable_push": True,
-            "enable_push_whitelist": True,
-            "push_whitelist_usernames": ["ci"],
-        },
-        user="ana",
-    )
+    gitea.protect(repository)
     git(tmp_path, "clone", "-q", gitea.clone_url(repository, user="ana"), "here")
     git(tmp_path / "here", "commit", "-q", "--allow-empty", "-m", "Change")
 

@@ -38,34 +38,17 @@ def back(world: ArgoWorld, confirm: Any = None, dry_run: bool = False, **more: A
 
 def canary(world: ArgoWorld, image: str = "shop/api:1.1", **status: Any) -> dict[str, Any]:
     """Put a Rollout in the middle of an update into dev; return its object."""
-    managed = {
-        "group": "argoproj.io",
-        "version": "v1alpha1",
-        "kind": "Rollout",
-        "name": "api",
-        "namespace": "shop-dev",
+    spec = {
+        "strategy": {"canary": {"steps": [{"setWeight": 20}, {"pause": {}}]}},
+        "template": {"spec": {"containers": [{"image": image}]}},
     }
-    told = world.plane.get("shop-dev")
-    told["status"]["resources"] = [managed]
-    world.plane.put(told)
-    world.plane.add(
-        "Rollout",
-        {
-            "metadata": {"name": "api", "namespace": "shop-dev"},
-            "spec": {
-                "strategy": {"canary": {"steps": [{"setWeight": 20}, {"pause": {}}]}},
-                "template": {"spec": {"containers": [{"image": image}]}},
-            },
-            "status": {
-                "phase": "Paused",
-                "stableRS": "old",
-                "currentPodHash": "new",
-                "currentStepIndex": 1,
-                **status,
-            },
-        },
-    )
-    return world.plane.objects["Rollout", "shop-dev", "api"]
+    paused = {
+        "phase": "Paused",
+        "stableRS": "old",
+        "currentPodHash": "new",
+        "currentStepIndex": 1,
+    }
+    return world.add_rollout(spec, {**paused, **status})
 
 
 def aborted(world: ArgoWorld) -> bool:

@@ -115,24 +115,8 @@ def test_no_application(world: ArgoWorld) -> None:
 
 def test_rollouts(world: ArgoWorld) -> None:
     """Where each Rollout stands is told."""
-    managed = {
-        "group": "argoproj.io",
-        "version": "v1alpha1",
-        "kind": "Rollout",
-        "name": "api",
-        "namespace": "shop-dev",
-    }
-    told = world.plane.get("shop-dev")
-    told["status"]["resources"] = [managed]
-    world.plane.put(told)
-    world.plane.add(
-        "Rollout",
-        {
-            "metadata": {"name": "api", "namespace": "shop-dev"},
-            "spec": {"rollbackWindow": {"revisions": 3}},
-            "status": {"phase": "Healthy", "stableRS": "x", "currentPodHash": "x"},
-        },
-    )
+    healthy = {"phase": "Healthy", "stableRS": "x", "currentPodHash": "x"}
+    world.add_rollout({"rollbackWindow": {"revisions": 3}}, healthy)
 
     live = look(world)["dev"]
 

@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from fakes import START, FakeClock, FakeIntents, FakeRepository
+from fakes import START, FakeClock, FakeIntents, FakeRepository, session_on
 from gitops.actions.context.named import Named
 from gitops.actions.context.session import Combining, Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
-from gitops.config import load_config
 from gitops.core.batch.intents import REF_PREFIX, Intent, sign
 from gitops.core.git.commit import Identity, timed_id
 from gitops.core.git.message import trailers
@@ -79,12 +78,10 @@ class World(FakeRepository):
     def session(self, who: Identity = ANA, intent: str = OWN, key: bytes | None = KEY) -> Session:
         """A session with thirty seconds, and the key."""
         combining = Combining(self.intents, key, URL) if key is not None else None
-        return Session(
-            repository=self,
-            evidence=self,
+        return session_on(
+            self,
+            who,
             clock=self.clock,
-            load_config=load_config,
-            identity=lambda: who,
             intent=intent,
             budget=30.0,
             combining=combining,

@@ -6,14 +6,12 @@ import random
 
 from msgspec.structs import replace
 
-from fakes import FakeClock, FakeRepository
+from fakes import FakeRepository, session_on
 from gitops.actions.context.kept import KeptOverlays
 from gitops.actions.context.named import NamedRow
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
 from gitops.actions.context.targets import Targets, find_targets
-from gitops.config import load_config
-from gitops.core.git.commit import Identity
 from gitops.core.kustomization.image import parse_image
 from gitops.errors import GitopsError
 
@@ -36,19 +34,6 @@ def overlay(*images: str) -> bytes:
 def path_of(app: str, environment: str) -> str:
     """Where one overlay lies."""
     return f"apps/{app}/overlays/{environment}/kustomization.yaml"
-
-
-def session_on(repository: FakeRepository, kept: KeptOverlays | None) -> Session:
-    """A session of one call."""
-    return Session(
-        repository=repository,
-        evidence=repository,
-        clock=FakeClock(),
-        load_config=load_config,
-        identity=lambda: Identity("Ana", "ana@example.com"),
-        intent="0" * 32,
-        kept=kept,
-    )
 
 
 def told(session: Session, image: str) -> object:
@@ -76,8 +61,8 @@ def test_the_same_overlays_as_by_looking() -> None:
             content = draw.choice([overlay(*images)] * 6 + [None, b"images: [\n", b""])
             repository.commit({path_of(app, environment): content}, f"step {step}\n")
             for image in ("shop/api", "shop/web"):
-                looked = told(session_on(repository, None), image)
-                assert looked == told(session_on(repository, kept), image), (seed, step)
+                looked = told(session_on(repository, kept=None), image)
+                assert looked == told(session_on(repository, kept=kept), image), (seed, step)
 
 
 def test_only_what_changed_is_read() -> None:
@@ -86,9 +71,9 @@ def test_only_what_changed_is_read() -> None:
     for name in NAMES:
         files |= {path_of(name, one): overlay(f"shop/{name}") for one in ("dev", "prod")}
     repository, kept = FakeRepository(files), KeptOverlays()
-    told(session_on(repository, kept), "shop/api")
+    told(session_on(repository, kept=kept), "shop/api")
     repository.commit({path_of("web", "dev"): overlay("shop/api")}, "one\n")
-    session = session_on(repository, kept)
+    session = session_on(repository, kept=kept)
     tip = open_tip(session)
     read: list[str] = []
 

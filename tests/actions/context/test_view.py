@@ -8,13 +8,10 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from fakes import FakeClock, FakeRepository
+from fakes import FakeRepository, session_on
 from gitops.actions.context.named import find_overlay
 from gitops.actions.context.policy_branch import open_tip
-from gitops.actions.context.session import Session
 from gitops.actions.context.view import view_of
-from gitops.config import load_config
-from gitops.core.git.commit import Identity
 from gitops.core.hold import HOLD_ALL_PATH
 from gitops.core.kustomization.image import ImageValue
 from gitops.ports import Snapshot
@@ -60,18 +57,6 @@ class CountingRepository(FakeRepository):
     def snapshot(self, branch: str | None = None) -> Snapshot:
         """Return the tip of a branch."""
         return Counting(super().snapshot(branch), self.reads)
-
-
-def session_on(repository: FakeRepository) -> Session:
-    """A session that nobody races with."""
-    return Session(
-        repository=repository,
-        evidence=repository,
-        clock=FakeClock(),
-        load_config=load_config,
-        identity=lambda: Identity("Ana", "ana@example.com"),
-        intent="0" * 32,
-    )
 
 
 def test_what_is_asked_again_is_not_read_again() -> None:

@@ -7,13 +7,12 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from fakes import FakeClock, FakeRepository
+from fakes import FakeRepository, session_on
 from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.history import history
 from gitops.actions.qa import QaPreview, QaRequest, qa
-from gitops.config import load_config
 from gitops.core.git.commit import Identity
 from gitops.core.ledger import LARGEST_PART
 from gitops.core.report import WriteReport
@@ -66,15 +65,7 @@ class Contended(FakeRepository):
 
 def session(repository: FakeRepository, who: str = "Ana", *, intent: str = "1") -> Session:
     """A session of somebody, with a budget of ten seconds."""
-    return Session(
-        repository=repository,
-        evidence=repository,
-        clock=FakeClock(),
-        load_config=load_config,
-        identity=lambda: Identity(who, "someone@example.com"),
-        intent=intent,
-        budget=10.0,
-    )
+    return session_on(repository, Identity(who, "someone@example.com"), intent=intent, budget=10.0)
 
 
 def say(repository: FakeRepository, who: str = "Ana", note: str | None = None) -> WriteReport:

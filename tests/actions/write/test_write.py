@@ -9,14 +9,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from fakes import START, FakeClock, FakeRepository
+from fakes import START, FakeClock, FakeRepository, session_on
 from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
 from gitops.actions.write.retry import Attempts
-from gitops.config import load_config
-from gitops.core.git.commit import Identity, timed_id
+from gitops.core.git.commit import timed_id
 from gitops.core.git.message import trailers
 from gitops.errors import Conflict, Protected, Refused, Unavailable
 from gitops.ports import Lost, RefUpdate
@@ -34,16 +33,7 @@ def sample() -> dict[str, bytes]:
 
 def session(repository: FakeRepository, clock: FakeClock, *, dry_run: bool = False) -> Session:
     """A session on `repository` with a budget of ten seconds."""
-    return Session(
-        repository=repository,
-        evidence=repository,
-        clock=clock,
-        load_config=load_config,
-        identity=lambda: Identity("Ana", "ana@example.com"),
-        intent=INTENT,
-        budget=10.0,
-        dry_run=dry_run,
-    )
+    return session_on(repository, clock=clock, intent=INTENT, budget=10.0, dry_run=dry_run)
 
 
 class Contended(FakeRepository):

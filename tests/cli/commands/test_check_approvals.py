@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -20,24 +19,19 @@ def propose(manifests: Manifests, tag: str = "1.5.0") -> str:
     return str(made.json["commit"])
 
 
-def git(manifests: Manifests, *arguments: str) -> str:
-    """Run git in the checkout."""
-    return subprocess.check_output(["git", *arguments], cwd=manifests.checkout, text=True).strip()
-
-
 def merge(manifests: Manifests, *heads: str, files: dict[str, str] | None = None) -> str:
     """Merge `heads` into main by hand, with more in the merge than they have; push it."""
-    git(manifests, "fetch", "-q", "origin")
-    git(manifests, "checkout", "-q", "-B", "main", "origin/main")
+    manifests.in_checkout("fetch", "-q", "origin")
+    manifests.in_checkout("checkout", "-q", "-B", "main", "origin/main")
     for head in heads:
-        git(manifests, "fetch", "-q", "origin", head)
-    git(manifests, "merge", "-q", "--no-ff", "--no-commit", *heads)
+        manifests.in_checkout("fetch", "-q", "origin", head)
+    manifests.in_checkout("merge", "-q", "--no-ff", "--no-commit", *heads)
     for name, content in (files or {}).items():
         (manifests.checkout / name).write_text(content)
-    git(manifests, "add", "-A")
-    git(manifests, "commit", "-q", "-m", "Merge")
-    git(manifests, "push", "-q", "origin", "main")
-    return git(manifests, "rev-parse", "HEAD")
+    manifests.in_checkout("add", "-A")
+    manifests.in_checkout("commit", "-q", "-m", "Merge")
+    manifests.in_checkout("push", "-q", "origin", "main")
+    return manifests.in_checkout("rev-parse", "HEAD")
 
 
 @pytest.fixture
@@ -78,12 +72,12 @@ def test_signed_approval_counts(manifests: Manifests, keys: Path) -> None:
 def test_shape_and_message_prove_nothing(manifests: Manifests, keys: Path) -> None:
     """A merge that looks like an approved one is reported: nobody's key signed an approval."""
     head = propose(manifests)
-    git(manifests, "fetch", "-q", "origin", head)
-    git(manifests, "pull", "-q", "origin", "main")
-    git(
-        manifests, "merge", "-q", "--no-ff", head, "-m", "prod\n\nGitops-Approved-By: Ben <b@e.com>"
+    manifests.in_checkout("fetch", "-q", "origin", head)
+    manifests.in_checkout("pull", "-q", "origin", "main")
+    manifests.in_checkout(
+        "merge", "-q", "--no-ff", head, "-m", "prod\n\nGitops-Approved-By: Ben <b@e.com>"
     )
-    git(manifests, "push", "-q", "origin", "HEAD:main")
+    manifests.in_checkout("push", "-q", "origin", "HEAD:main")
 
     document = check(manifests)
 
@@ -191,11 +185,11 @@ def test_squash_is_no_merge(manifests: Manifests, keys: Path) -> None:
     """Without a forge a squash of an approved head is a push like any other."""
     head = propose(manifests)
     approve_only(manifests, keys)
-    git(manifests, "fetch", "-q", "origin", head)
-    git(manifests, "pull", "-q", "origin", "main")
-    git(manifests, "merge", "-q", "--squash", head)
-    git(manifests, "commit", "-q", "-m", "Squash")
-    git(manifests, "push", "-q", "origin", "HEAD:main")
+    manifests.in_checkout("fetch", "-q", "origin", head)
+    manifests.in_checkout("pull", "-q", "origin", "main")
+    manifests.in_checkout("merge", "-q", "--squash", head)
+    manifests.in_checkout("commit", "-q", "-m", "Squash")
+    manifests.in_checkout("push", "-q", "origin", "HEAD:main")
 
     assert [("prod", PROD)] == told(check(manifests))
 
@@ -218,12 +212,12 @@ def test_octopus(manifests: Manifests, keys: Path) -> None:
     """Of a merge of several heads, what the approved one brought is all right, and no more."""
     head = propose(manifests)
     approve_only(manifests, keys)
-    git(manifests, "fetch", "-q", "origin")
-    git(manifests, "checkout", "-q", "-B", "side", "origin/main")
+    manifests.in_checkout("fetch", "-q", "origin")
+    manifests.in_checkout("checkout", "-q", "-B", "side", "origin/main")
     (manifests.checkout / "base/web.yaml").write_text("kind: List\n")
-    git(manifests, "commit", "-q", "-am", "Side")
-    side = git(manifests, "rev-parse", "HEAD")
-    git(manifests, "push", "-q", "origin", "side")
+    manifests.in_checkout("commit", "-q", "-am", "Side")
+    side = manifests.in_checkout("rev-parse", "HEAD")
+    manifests.in_checkout("push", "-q", "origin", "side")
     merge(manifests, head, side)
 
     assert [("prod", "base/web.yaml")] == told(check(manifests))
@@ -269,7 +263,7 @@ def test_signature_excuses_nothing_but_holds(manifests: Manifests, keys: Path) -
     """A signed commit that changes more than a hold is reported like any other."""
     for name in ("user.signingkey", "gpg.format", "commit.gpgsign"):
         value = {"user.signingkey": str(keys / "ben"), "gpg.format": "ssh"}.get(name, "true")
-        git(manifests, "config", name, value)
+        manifests.in_checkout("config", name, value)
     manifests.commit("Both", {HOLD: "by: Ben\nreason: x\n", PROD: manifests.file(PROD) + "# x\n"})
 
     assert {("prod", HOLD), ("prod", PROD)} == set(told(check(manifests)))
@@ -277,15 +271,15 @@ def test_signature_excuses_nothing_but_holds(manifests: Manifests, keys: Path) -
 
 def test_signature_on_top_of_somebody_elses_hold(manifests: Manifests, keys: Path) -> None:
     """Before it lands, a signed commit does not vouch for the unsigned one below it."""
-    git(manifests, "pull", "-q", "origin", "main")
-    git(manifests, "checkout", "-q", "-b", "feature")
+    manifests.in_checkout("pull", "-q", "origin", "main")
+    manifests.in_checkout("checkout", "-q", "-b", "feature")
     (manifests.checkout / HOLD).parent.mkdir(parents=True)
     (manifests.checkout / HOLD).write_text("by: Eve\nreason: x\n")
-    git(manifests, "add", "-A")
-    git(manifests, "commit", "-q", "-m", "Hold")
+    manifests.in_checkout("add", "-A")
+    manifests.in_checkout("commit", "-q", "-m", "Hold")
     for name, value in (("user.signingkey", str(keys / "ben")), ("gpg.format", "ssh")):
-        git(manifests, "config", name, value)
-    git(manifests, "commit", "-q", "-S", "--allow-empty", "-m", "Innocent")
-    git(manifests, "push", "-q", "origin", "feature")
+        manifests.in_checkout("config", name, value)
+    manifests.in_checkout("commit", "-q", "-S", "--allow-empty", "-m", "Innocent")
+    manifests.in_checkout("push", "-q", "origin", "feature")
 
     assert [("prod", HOLD)] == told(check(manifests, "main..feature"))

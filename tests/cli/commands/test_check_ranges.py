@@ -43,7 +43,7 @@ def server(manifests: Manifests) -> Iterator[GitServer]:
 
 def clone(server: GitServer, folder: Path, *arguments: str) -> Path:
     """Clone the repository as a CI job does."""
-    url = f"{server.url}/manifests.git"
+    url = server.repo
     subprocess.run(["git", "clone", "-q", *arguments, url, str(folder)], check=True)
     return folder
 
@@ -290,7 +290,7 @@ def test_url_needs_no_clone(manifests: Manifests, server: GitServer) -> None:
     """With a URL commits are read from there, by branch, by id, and by steps back."""
     manifests.commit("Docs", {"docs/x.md": "x\n"})
     commit = manifests.commit("Smuggle", {"base/api.yaml": "kind: List\n"})
-    url = f"{server.url}/manifests.git"
+    url = server.repo
 
     found = [told(check(manifests, *words, repo=url)) for words in ([], ["main~2..main"], [commit])]
 

@@ -58,7 +58,7 @@ def test_token_that_may_not_push(manifests: Manifests) -> None:
     manifests.git("config", "http.receivepack", "false")
     before = manifests.git("for-each-ref")
     with GitServer(manifests.path.parent) as server:
-        address = f"{server.url}/manifests.git".replace("http://", f"http://ci:{SECRET}@")
+        address = server.repo.replace("http://", f"http://ci:{SECRET}@")
         said = manifests.gitops("doctor", "-o", "json", repo=address)
         text = manifests.gitops("doctor", repo=address)
         manifests.git("config", "http.receivepack", "true")
@@ -101,7 +101,7 @@ def test_clock(shift: int, wrong: bool, tmp_path: Path) -> None:
     """The clock is compared with the server's Date."""
     machine = LocalMachine({}, lambda: time.time() + shift)
     with GitServer(tmp_path) as server:
-        ahead = machine.clock_ahead(f"{server.url}/manifests.git")
+        ahead = machine.clock_ahead(server.repo)
 
     assert ahead is not None
     assert wrong == (abs(ahead) > 60)
