@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Sequence
+from typing import Any, cast
 
 from gitops.config.clusters import check_clusters, make_cluster, make_patience
-from gitops.config.overlays import check_overlays, plain_path
 from gitops.config.registries import (
     check_cleanup,
     check_pins,
@@ -40,14 +39,9 @@ from gitops.core.environments.environment import (
 )
 from gitops.core.text.plain import read_duration
 
-if TYPE_CHECKING:
-    from gitops.core.environments.environment import BranchRule, Group
-    from gitops.core.environments.follower import Also
-    from gitops.core.environments.freeze import Freeze
-    from gitops.core.environments.rows import DatabaseRow
-    from gitops.core.environments.tag_rules import TagRule
-
 _OF_SERVER = ("access", "jobs", "alerts", "notify")
+_Placed = tuple[Value, Value, tuple[str, ...]]
+"""An environment, one of its overlays, and the parts of its path."""
 
 
 def check_rules(root: Value, problems: Problems) -> None:
@@ -56,7 +50,7 @@ def check_rules(root: Value, problems: Problems) -> None:
     rows = lists.get("environments", ())
     names = [row.texts.get("name", "") for row in rows]
     problems.add_repeated(rows, "name", "an environment {}")
-    check_overlays(rows, root.texts.get("branch", ""), problems)
+    _check_overlays(rows, root.texts.get("branch", ""), problems)
     _check_order(rows, names, problems)
     _check_formerly(rows, names, problems)
     if any("pin" in row.keys for row in rows):
@@ -99,34 +93,69 @@ def check_rules(root: Value, problems: Problems) -> None:
 def make_config(root: Value) -> Config:
     """Return the values of a file without problems."""
     text, lists = root.texts, root.lists
-    ignore = tuple(plain_path(one.text) for one in lists.get("ignore", ()))
+    ignore = tuple(_plain_path(one.text) for one in lists.get("ignore", ()))
     environments = tuple(_make_environment(row, ignore) for row in lists.get("environments", ()))
-    groups = _make_groups(lists.get("groups", ()), environments)
     return Config(
         branch=text.get("branch") or None,
         environments=environments,
-        groups=groups,
         sources={
             row.get("name"): row.get("source")
             for row in lists.get("images", ())
             if "source" in row.keys
         },
-        also=_make_also(lists.get("images", ())),
-        tag_rules=_make_tag_rules(lists.get("images", ())),
-        freezes=_make_freezes(lists.get("freeze", ())),
         signers=text.get("signers") or None,
         forge=_make_forge(root.keys.get("forge")),
         repository=text.get("repository") or None,
         message=_make_message(root.keys.get("message")),
         pulls=_make_pulls(root.keys.get("pullRequest")),
-        branch_rules=_make_branches(lists.get("branches", ())),
         cleanup=tuple(make_cleanup(row) for row in lists.get("cleanup", ())),
         registries=make_registries(table) if (table := root.keys.get("registries")) else None,
         provenance=_make_provenance(root.keys.get("provenance")) or Provenance(),
         clusters=tuple(make_cluster(row) for row in lists.get("clusters", ())),
-        databases=_make_databases(lists.get("databases", ())),
-        **_make_server(root, groups, environments),
+        **_make_rare(root, environments),
     )
+
+
+def _make_rare(root: Value, environments: Sequence[Environment]) -> dict[str, Any]:
+    """Return the fields of a Config that few files have; what makes them is loaded for those."""
+    lists = root.lists
+    found: dict[str, Any] = _make_followed(lists.get("images", ()))
+    order = [row.name for row in environments]
+    if rows := lists.get("groups"):
+        from gitops.config.groups import make_group
+
+        found["groups"] = tuple(make_group(row, order) for row in rows)
+    if rows := lists.get("freeze"):
+        from gitops.config.freezes import make_freeze
+
+        found["freezes"] = tuple(make_freeze(row) for row in rows)
+    if rows := lists.get("branches"):
+        from gitops.config.branches import make_branches
+
+        found["branch_rules"] = make_branches(rows)
+    if rows := lists.get("databases"):
+        from gitops.config.databases import make_databases
+
+        found["databases"] = make_databases(rows)
+    if any(lists.get(key) for key in _OF_SERVER):
+        from gitops.config.server import make_server
+
+        found |= make_server(root, found.get("groups", ()), order)
+    return found
+
+
+def _make_followed(images: Sequence[Value]) -> dict[str, Any]:
+    """Return what follows images, and which tags they follow themselves."""
+    found: dict[str, Any] = {}
+    if any("also" in row.keys for row in images):
+        from gitops.config.followers import make_also
+
+        found["also"] = make_also(images)
+    if any("tags" in row.keys for row in images):
+        from gitops.config.tags import make_tag_rules
+
+        found["tag_rules"] = make_tag_rules(images)
+    return found
 
 
 def _check_images(rows: Sequence[Value], problems: Problems) -> None:
@@ -146,33 +175,6 @@ def _check_images(rows: Sequence[Value], problems: Problems) -> None:
         check_tags(rows, problems)
 
 
-def _make_groups(rows: Sequence[Value], environments: Sequence[Environment]) -> tuple[Group, ...]:
-    if not rows:
-        return ()
-    from gitops.config.groups import make_group  # few have any
-
-    order = [row.name for row in environments]
-    return tuple(make_group(row, order) for row in rows)
-
-
-def _make_server(
-    root: Value, groups: Sequence[Group], environments: Sequence[Environment]
-) -> dict[str, Any]:
-    if not any(root.lists.get(key) for key in _OF_SERVER):
-        return {}
-    from gitops.config.server import make_server  # only few calls want them
-
-    return dict(make_server(root, groups, [row.name for row in environments]))
-
-
-def _make_databases(rows: Sequence[Value]) -> tuple[DatabaseRow, ...]:
-    if not rows:
-        return ()
-    from gitops.config.databases import make_databases  # only few commands want them
-
-    return make_databases(rows)
-
-
 def _make_provenance(table: Value | None) -> Provenance | None:
     if table is None:
         return None
@@ -181,39 +183,15 @@ def _make_provenance(table: Value | None) -> Provenance | None:
     return make_provenance(table)
 
 
-def _make_also(rows: Sequence[Value]) -> Also:
-    if not any("also" in row.keys for row in rows):
-        return {}
-    from gitops.config.followers import make_also  # only few files have them
-
-    return make_also(rows)
-
-
-def _make_tag_rules(rows: Sequence[Value]) -> Mapping[str, TagRule]:
-    if not any("tags" in row.keys for row in rows):
-        return {}
-    from gitops.config.tags import make_tag_rules  # only few files have them
-
-    return make_tag_rules(rows)
-
-
-def _make_branches(rows: Sequence[Value]) -> tuple[BranchRule, ...]:
-    if not rows:
-        return ()
-    from gitops.config.branches import make_branches  # only few commands want them
-
-    return make_branches(rows)
-
-
 def _make_environment(row: Value, ignore: tuple[str, ...]) -> Environment:
     text, words, wait = row.texts, row.words(), row.keys.get("wait")
-    overlays = tuple(plain_path(one) for one in words.get("overlay", ())) or ("",)
+    overlays = tuple(_plain_path(one) for one in words.get("overlay", ())) or ("",)
     return Environment(
         name=text.get("name", ""),
         overlay=overlays[0],
         others=overlays[1:],
         ignore=ignore,
-        builds=tuple(plain_path(one) for one in words.get("builds", ())),
+        builds=tuple(_plain_path(one) for one in words.get("builds", ())),
         accepts=words.get("accepts", ()),
         deploy=cast(Deploy, text.get("deploy", "manual")),
         change=cast(ChangeMode, text.get("change", "commit")),
@@ -269,12 +247,50 @@ def _make_pulls(table: Value | None) -> PullRules:
     )
 
 
-def _make_freezes(rows: Sequence[Value]) -> tuple[Freeze, ...]:
-    if not rows:
-        return ()
-    from gitops.config.freezes import make_freeze  # time zones, only where there are windows
+def _check_overlays(rows: Sequence[Value], trunk: str, problems: Problems) -> None:
+    """One directory is one environment's: a change to one must never reach another.
 
-    return tuple(make_freeze(row) for row in rows)
+    On another branch the same path is another directory, and so is one inside another: what is
+    pinned stands in the kustomization of each. `trunk` is the top-level branch. Only what has
+    `{app}` is compared with all that came before: of thousands of environments few have it.
+    """
+    earlier: dict[str, list[_Placed]] = {}
+    with_app: dict[str, list[_Placed]] = {}
+    alike: dict[tuple[str, tuple[str, ...]], list[_Placed]] = {}
+    for row in rows:
+        branch = row.texts.get("branch", trunk)
+        found = row.lists.get("overlay", ())
+        for overlay in found:
+            if len(found) > 1 and "{app}" not in overlay.text:
+                what = "of several overlays each must hold {app}: it tells them apart"
+                problems.add(overlay.place, overlay.path, what)
+            parts = tuple(_plain_path(overlay.text).split("/"))
+            same, any_app = alike.setdefault((branch, parts), []), with_app.setdefault(branch, [])
+            before = earlier.setdefault(branch, []) if "{app}" in parts else [*same, *any_app]
+            for owner, other, theirs in before:
+                how = _overlap(parts, theirs) if owner is not row else None
+                if how is not None:
+                    name = owner.get("name", "another environment")
+                    where = f"{other.text} of {name} (line {other.place[0]})"
+                    problems.add(overlay.place, overlay.path, f"{overlay.text} {how} {where}")
+            placed = (row, overlay, parts)
+            earlier.setdefault(branch, []).append(placed)
+            (any_app if "{app}" in parts else same).append(placed)
+
+
+def _overlap(ours: tuple[str, ...], theirs: tuple[str, ...]) -> str | None:
+    """Say how two directories are one, if they can be; `{app}` may be any one folder."""
+    if len(ours) != len(theirs):
+        return None
+    for one, two in zip(ours, theirs, strict=True):
+        if one != two and "{app}" not in (one, two):
+            return None
+    return "is the same directory as" if ours == theirs else "can be the same directory as"
+
+
+def _plain_path(text: str) -> str:
+    """Return a directory without `./` before and `/` behind it."""
+    return "/".join(part for part in text.split("/") if part not in ("", "."))
 
 
 def _check_formerly(rows: Sequence[Value], names: Sequence[str], problems: Problems) -> None:
