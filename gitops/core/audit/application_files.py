@@ -68,11 +68,6 @@ def read_applications(content: bytes, path: str) -> tuple[ApplicationFile, ...]:
     return tuple(one for root in roots for one in _applications(root))
 
 
-def folders_read(content: bytes, path: str) -> tuple[str, ...]:
-    """Return the folders that Applications in `content` read, as they are written there."""
-    return tuple(folder for one in read_applications(content, path) for folder in one.folders)
-
-
 def names_by_folder(content: bytes, path: str) -> dict[str, str]:
     """Return folder -> name of the Application in `content` that reads it, as written there."""
     return {folder: one.name for one in read_applications(content, path) for folder in one.folders}

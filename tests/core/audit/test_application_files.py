@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.audit.application_files import folders_read, is_manifest, matches, may_be
+from gitops.core.audit.application_files import is_manifest, matches, may_be, names_by_folder
 
 HEAD = "apiVersion: argoproj.io/v1alpha1\n"
 PROD = "overlays/prod"
@@ -12,7 +12,7 @@ PROD = "overlays/prod"
 
 def reads(text: str) -> bool:
     """Say whether a file holds an Application that may read prod's overlay."""
-    return any(may_be(folder, PROD) for folder in folders_read(text.encode(), "a.yaml"))
+    return any(may_be(folder, PROD) for folder in names_by_folder(text.encode(), "a.yaml"))
 
 
 @pytest.mark.parametrize(
