@@ -6,6 +6,7 @@ from datetime import datetime
 
 from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.observation import diagnose_worst, observe
+from gitops.actions.argocd.refresh import REFRESH_AGAIN
 from gitops.actions.argocd.tracking import (
     TrackingApplication,
     TrackingResult,
@@ -23,7 +24,6 @@ from gitops.errors import Denied, TryAgain
 WITHIN = 10.0
 """Seconds that one question to a cluster may take."""
 
-_REFRESH_AGAIN = 3.0  # a refresh that lands while another one is processed is lost
 _LIST_AGAIN = 60.0
 
 
@@ -115,7 +115,7 @@ class ReleaseReading:
         now = self._session.clock.monotonic()
         if REFRESH in application.annotations:
             return
-        if asked is None or now - asked[0] >= _REFRESH_AGAIN:
+        if asked is None or now - asked[0] >= REFRESH_AGAIN:
             self._refresh(fed)
 
     def _refresh(self, fed: TrackingApplication) -> None:

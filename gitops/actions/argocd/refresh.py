@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 from gitops.core.argocd.application import REFRESH, ApplicationRef
 from gitops.core.environments.environment import Config, Environment
 from gitops.errors import GitopsError
 from gitops.ports import Clusters
+
+REFRESH_AGAIN: Final = 3.0
+"""Seconds until the second time: a refresh that lands while another one is processed is lost."""
 
 
 def refresh_applications(

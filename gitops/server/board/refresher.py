@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 
 from gitops.actions.argocd.live_cells import WITHIN
-from gitops.actions.argocd.refresh import refresh_applications
+from gitops.actions.argocd.refresh import REFRESH_AGAIN, refresh_applications
 from gitops.core.argocd.application import ApplicationRef
 from gitops.core.argocd.reports import Live
 from gitops.core.environments.environment import label_of
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from gitops.core.environments.environment import Config
     from gitops.ports import Clusters
 
-_AGAIN: Final = 3.0  # seconds: a refresh that lands while another one is processed is lost
 _TRIES: Final = 5  # each twice as far from the one before; then Argo CD's own interval is left
 _REST: Final = 3600.0  # seconds, where Argo CD may not be asked
 
@@ -58,7 +57,7 @@ class ApplicationRefresher(Poller):
         clusters: Callable[[], Clusters | None],
         is_my_turn: Callable[[], bool],
         *,
-        again: float = _AGAIN,
+        again: float = REFRESH_AGAIN,
     ) -> None:
         super().__init__("gitops-refresh")
         self._policy = policy
