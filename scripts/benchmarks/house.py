@@ -59,6 +59,7 @@ def measure_house(root: Path, against: Path | None, runs: int | None) -> dict[st
         "modules": deploy["modules"],
         "hops": deploy["hops"],
         "doors": deploy["doors"],
+        "ways": deploy["ways"],
         "git": approve["git"],
         "parses": approve["parses"],
         "blobs": approve["blobs"],
@@ -141,6 +142,8 @@ def house_text(results: Mapping[str, Any]) -> str:
         ]
     lines += ["", "The doors of a deploy that are used most (module, arrivals):", ""]
     lines += [f"- `{module}` {count}" for module, count in results["doors"][:12]]
+    lines += ["", "The ways that it takes most (from, to, calls):", ""]
+    lines += [f"- `{one}` → `{other}` {count}" for one, other, count in results["ways"][:12]]
     return "\n".join(lines)
 
 
