@@ -124,13 +124,8 @@ class Script(Loopback):
                     self.close_connection = True
                     self.connection.close()
                     return
-                content = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(content)))
-                if status == 302:
-                    self.send_header("Location", "http://127.0.0.1:1/elsewhere")
-                self.end_headers()
-                self.wfile.write(content)
+                away = (("Location", "http://127.0.0.1:1/elsewhere"),) if status == 302 else ()
+                self.say(status, away, json.dumps(document).encode())
 
         super().__init__(Scripted)
 

@@ -11,14 +11,13 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from joserfc import jwt
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from servers.loopback import Loopback
+from servers.loopback import Handler, Loopback
 
 CLIENT = "gitops"
 SECRET = "a secret with a : and a % in it"
@@ -107,25 +106,18 @@ class OpenIdServer(Loopback):
         return 200, {"access_token": "of-ana", "id_token": signed, "expires_in": 3600}
 
 
-def _handler(server: OpenIdServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(server: OpenIdServer) -> type[Handler]:
+    class Answering(Handler):
         def do_GET(self) -> None:
             self._answer({})
 
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+            body = self.read_body().decode()
             self._answer({name: one[0] for name, one in parse_qs(body).items()})
 
         def _answer(self, form: Mapping[str, str]) -> None:
             authorization = self.headers.get("Authorization", "")
             status, document = server.answer(urlsplit(self.path).path, form, authorization)
-            content = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.say(status, (), json.dumps(document).encode())
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    return Handler
+    return Answering

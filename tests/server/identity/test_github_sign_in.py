@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from identity_world import URL, World, come_back
-from servers.loopback import Loopback
+from servers.loopback import Handler, Loopback
 
 TEAM = {"slug": "oncall", "organization": {"login": "shop"}}
 
@@ -29,8 +28,8 @@ class FakeGitHub(Loopback):
         super().__init__(_handler(self))
 
 
-def _handler(hub: FakeGitHub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
+def _handler(hub: FakeGitHub) -> type[Handler]:
+    class Answering(Handler):
         def do_GET(self) -> None:
             where = urlsplit(self.path)
             hub.pages.append(self.path)
@@ -42,7 +41,7 @@ def _handler(hub: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             return self._say(200, rows)
 
         def do_POST(self) -> None:
-            sent = parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
+            sent = parse_qs(self.read_body().decode())
             digest = hashlib.sha256(sent["code_verifier"][0].encode()).digest()
             proof = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
             fits = proof == hub.challenge and sent["client_secret"] == ["s3cret"]
@@ -50,16 +49,9 @@ def _handler(hub: FakeGitHub) -> type[BaseHTTPRequestHandler]:
             self._say(200, {"access_token": "of-ana"} if fits and sent["code"] == ["c"] else no)
 
         def _say(self, status: int, document: Any) -> None:
-            content = json.dumps(document).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.say(status, (), json.dumps(document).encode())
 
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    return Handler
+    return Answering
 
 
 @pytest.fixture
