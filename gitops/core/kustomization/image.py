@@ -38,7 +38,7 @@ class Keep(Enum):
 KEEP: Final = Keep.KEEP
 
 
-class ImageValue(Struct, frozen=True):
+class ImageValue(Struct, frozen=True, gc=False):
     """What one entry of `images:` pins.
 
     Attributes:

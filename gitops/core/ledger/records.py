@@ -43,7 +43,7 @@ _ODD_LINE = re.compile(rb"\n(?!%b)" % _PLAIN_LINE.pattern)
 """Before a line that does not begin as those of gitops do."""
 
 
-class RecordSubject(Struct, frozen=True):
+class RecordSubject(Struct, frozen=True, gc=False):
     """What a line says that it is about: one overlay of one repository.
 
     Attributes:
@@ -60,7 +60,7 @@ class RecordSubject(Struct, frozen=True):
         return f"{one_line(label, 80)} of {one_line(self.repository, 120)}"
 
 
-class Record(Struct, frozen=True):
+class Record(Struct, frozen=True, gc=False):
     """One word on one release.
 
     Attributes:
@@ -86,7 +86,7 @@ class Record(Struct, frozen=True):
     about: RecordSubject | None = None
 
 
-class LedgerEntry(Struct, frozen=True):
+class LedgerEntry(Struct, frozen=True, gc=False):
     """A record that counts.
 
     Attributes:
@@ -270,14 +270,14 @@ def _lines_with(content: bytes, needles: Sequence[bytes]) -> Iterator[tuple[int,
         yield number, content[start : end if end >= 0 else len(content)]
 
 
-class _Image(Struct, frozen=True, forbid_unknown_fields=True):
+class _Image(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     image: str
     name: str | None = None
     tag: str | None = None
     digest: str | None = None
 
 
-class _Line(Struct, frozen=True, forbid_unknown_fields=True):
+class _Line(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
     commit: str
     verdict: Verdict
     time: str

@@ -21,7 +21,7 @@ ImageSet = frozenset[tuple[str, ImageValue]]
 Aspect = Literal["health", "quality"]
 
 
-class CountedVerdict(Struct, frozen=True):
+class CountedVerdict(Struct, frozen=True, gc=False):
     """One verdict that counts.
 
     Attributes:
@@ -35,7 +35,7 @@ class CountedVerdict(Struct, frozen=True):
     place: int
 
 
-class LatestVerdicts(Struct, frozen=True):
+class LatestVerdicts(Struct, frozen=True, gc=False):
     """The newest word on health and the newest word of QA.
 
     Attributes:
@@ -51,7 +51,7 @@ class LatestVerdicts(Struct, frozen=True):
         return self.health if aspect == "health" else self.quality
 
 
-class JudgedSet(Struct, frozen=True):
+class JudgedSet(Struct, frozen=True, gc=False):
     """A set of images, and what was said of it."""
 
     images: ImageSet
@@ -109,7 +109,7 @@ def verdicts_on(
 
     `alone`: what `judged` returned, where that is known.
     """
-    sets = {entry.images: entry.standing for entry in judged_sets(entries, releases)}
+    sets = _judged_of(entries, releases)
     alone = judged(entries) if alone is None else alone
     health: dict[str, Health] = {}
     quality: dict[str, Quality] = {}
@@ -187,6 +187,23 @@ def _add(standing: LatestVerdicts, word: CountedVerdict) -> LatestVerdicts:
     if word.verdict == "stable":
         since = standing.stable_since if standing.stable_since is not None else word.time
     return LatestVerdicts(word, standing.quality, since)
+
+
+def _judged_of(
+    entries: Iterable[LedgerEntry], releases: Sequence[Release]
+) -> dict[ImageSet, LatestVerdicts]:
+    """Return what `judged_sets` has on the sets of some releases, and look at no other set."""
+    known = _images_of(releases)
+    wanted = {frozenset(release.images.items()) for release in releases if release.images}
+    values = {value for images in wanted for _, value in images}
+    found: dict[ImageSet, LatestVerdicts] = {}
+    for commit, word, claimed in _words(entries):
+        images = known.get(commit)
+        if images is None and next(iter(claimed.values()), None) in values:
+            images = frozenset(claimed.items())
+        if images in wanted:
+            found[images] = _add(found.get(images, LatestVerdicts()), word)
+    return found
 
 
 def _images_of(releases: Iterable[Release]) -> dict[str, ImageSet]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -192,6 +192,12 @@ def test_a_line_without_images_is_a_word_on_its_commit(images: bytes) -> None:
     assert [said(A, "stable", images={})] == [entry.record for entry in found]
 
 
+SAID: dict[str, object] = {
+    "commit": A,
+    "verdict": "stable",
+    "time": "2026-11-24T12:00:00Z",
+    "by": "Bo",
+}
 ODD = {
     "commit": [A, D, A.upper(), A[1:], f"{A}\n", 5, None],
     "verdict": ["stable", "qa-failed", "approved", "fine", None],
@@ -227,6 +233,8 @@ ODD = {
     st.binary(max_size=2),
     st.integers(0, 40),
 )
+@example({**SAID, "reason": " a\tb "}, b"", 0)
+@example({**SAID, "purpose": "verdict", "repository": "host/m"}, b"", 0)
 def test_the_short_way_reads_what_the_long_one_reads(
     told: dict[str, object], noise: bytes, at: int
 ) -> None:
@@ -354,6 +362,31 @@ def test_only_what_is_asked_about_needs_to_be_read(
     release = released(*wanted)
     assert all(entry in whole.entries for entry in some.entries)
     assert verdicts_on(some.entries, [release]) == verdicts_on(whole.entries, [release])
+
+
+@given(
+    st.lists(LINES, max_size=12).map(b"".join),
+    st.lists(st.sampled_from([(A, ONE), (A, TWO), (B, TWO), (C, None), (D, {})]), max_size=3),
+)
+@example(render_record(Record(B, "stable", NOON, "Bo", None, ONE)), [(A, ONE)])
+@example(render_record(Record(A, "stable", NOON, "Bo", None, TWO)), [(A, ONE)])
+def test_other_sets_change_no_verdict(
+    content: bytes, wanted: list[tuple[str, dict[str, ImageValue] | None]]
+) -> None:
+    """What is said of the releases that are asked about is what the whole ledger says of them."""
+    entries = read_ledger(content).entries
+    releases = [released(*one) for one in wanted]
+    sets = {one.images: one.standing for one in judged_sets(entries, releases)}
+    alone = judged(entries)
+    found = verdicts_on(entries, releases)
+
+    for release in releases:
+        images = frozenset((release.images or {}).items())
+        standing = alone.get(release.commit) if release.images in (None, {}) else sets.get(images)
+        health, quality = (standing.health, standing.quality) if standing else (None, None)
+        if [one.commit for one in releases].count(release.commit) == 1:
+            assert found.health.get(release.commit) == (health.verdict if health else None)
+            assert found.quality.get(release.commit) == (quality.verdict if quality else None)
 
 
 def test_most_lines_are_passed_over() -> None:
