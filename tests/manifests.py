@@ -8,7 +8,8 @@ import pty
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,13 @@ def copy_template(template: Path, tmp_path: Path) -> Manifests:
     return Manifests(folder / "manifests.git", folder / "checkout", elsewhere)
 
 
+def read_terminal(terminal: int) -> Iterator[bytes]:
+    """Yield what comes on a terminal, until the other side is closed."""
+    with suppress(OSError):  # it is closed
+        while piece := os.read(terminal, 4096):
+            yield piece
+
+
 def on_terminal(manifests: Manifests, answer: str, *arguments: str) -> tuple[int, str]:
     """Run gitops on a terminal, type `answer`, and return its exit code and what it showed."""
     ours, theirs = pty.openpty()
@@ -138,15 +146,7 @@ def on_terminal(manifests: Manifests, answer: str, *arguments: str) -> tuple[int
     ) as process:
         os.close(theirs)
         os.write(ours, answer.encode())
-        shown = b""
-        while True:
-            try:
-                piece = os.read(ours, 4096)
-            except OSError:  # the other side is closed
-                break
-            if not piece:
-                break
-            shown += piece
+        shown = b"".join(read_terminal(ours))
         process.wait()
     os.close(ours)
     return process.returncode, shown.decode("utf-8", "replace")

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from manifests import Manifests, Result, copy_template
+from manifests import Manifests, Result, copy_template, read_terminal
 
 _ASKS = b"any key: go on"
 
@@ -111,13 +111,7 @@ def _press(manifests: Manifests, scratch: Path, *keys: bytes) -> tuple[str, int]
             },
         )
     shown, asked = b"", 0
-    while True:
-        try:
-            piece = os.read(terminal, 4096)
-        except OSError:  # the other side is closed
-            break
-        if not piece:
-            break
+    for piece in read_terminal(terminal):
         shown += piece
         if shown.count(_ASKS) > asked:
             os.write(terminal, keys[asked])

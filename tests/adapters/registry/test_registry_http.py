@@ -405,6 +405,14 @@ def test_a_registry_that_deletes_nothing_is_not_written_to(server: Script, statu
     assert {asked.method for asked in server.asked} <= {"HEAD", "GET", "DELETE"}
 
 
+def _taken(server: Script, asked: Asked) -> Answer:
+    """Take the manifest that the tag `f` is to name."""
+    found = {"Docker-Content-Digest": digest_of(asked.body), "Content-Type": OCI_MANIFEST}
+    server.give("HEAD", "manifests/f", Answer(200, b"", found))
+    server.give("GET", f"manifests/{digest_of(asked.body)}", Answer(200, asked.body, found))
+    return Answer(201)
+
+
 def test_a_tag_that_cannot_go_gets_its_image_back(server: Script) -> None:
     """Where the last step is refused the tag names what it named before."""
     _untaggable(server)
@@ -413,10 +421,7 @@ def test_a_tag_that_cannot_go_gets_its_image_back(server: Script) -> None:
     def answer(asked: Asked) -> Answer:
         if asked.method == "PUT":
             put.append(asked.body)
-            found = {"Docker-Content-Digest": digest_of(asked.body), "Content-Type": OCI_MANIFEST}
-            server.give("HEAD", "manifests/f", Answer(200, b"", found))
-            server.give("GET", f"manifests/{digest_of(asked.body)}", Answer(200, asked.body, found))
-            return Answer(201)
+            return _taken(server, asked)
         if asked.method == "DELETE":
             return Answer(404 if "0000" in asked.path else 403)
         return Answer(200)
@@ -436,10 +441,7 @@ def test_what_an_earlier_call_began_is_finished(server: Script) -> None:
     def answer(asked: Asked) -> Answer:
         if asked.method == "PUT":
             put.append(asked.body)
-            found = {"Docker-Content-Digest": digest_of(asked.body), "Content-Type": OCI_MANIFEST}
-            server.give("HEAD", "manifests/f", Answer(200, b"", found))
-            server.give("GET", f"manifests/{digest_of(asked.body)}", Answer(200, asked.body, found))
-            return Answer(201)
+            return _taken(server, asked)
         if asked.method == "DELETE" and "0000" not in asked.path:
             return Answer(500)  # and the process dies here
         return Answer(200 if asked.method == "HEAD" else 404)

@@ -18,7 +18,7 @@ from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.report import OverlayStatus
-from manifests import Manifests
+from manifests import Manifests, read_terminal
 
 AGO = datetime.now(UTC) - timedelta(minutes=12, seconds=30)
 
@@ -161,12 +161,7 @@ def on_a_terminal(manifests: Manifests, *words: str, columns: int = 100) -> str:
         stderr=subprocess.PIPE,
     ) as running:
         os.close(theirs)
-        text = b""
-        try:
-            while piece := os.read(ours, 4096):
-                text += piece
-        except OSError:
-            pass  # Linux ends a terminal so
+        text = b"".join(read_terminal(ours))
         os.close(ours)
         assert running.wait() == 0
     return text.decode().replace("\r\n", "\n")
