@@ -339,6 +339,8 @@ def _check_held(
     home: Snapshot, overlay: Overlay, released: Callable[[Snapshot, Overlay], Iterable[Release]]
 ) -> Iterator[Problem]:
     """Does the overlay run what the rollback left that holds it?"""
+    if home.mark(HOLDS) == "":  # nothing is held on this branch
+        return
     path = standing_hold_path(home, overlay)
     content = home.read(path)
     hold = readable_hold(content, path) if content is not None else None

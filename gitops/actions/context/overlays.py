@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from gitops.ports import Snapshot
 
 
+_FILES = frozenset(FILE_NAMES)
+
+
 class OverlayFile(Struct, frozen=True):
     """The kustomization of one overlay, as a snapshot has it.
 
@@ -68,7 +71,7 @@ def _candidates(
 
 def _is_text(name: str) -> bool:
     """Say whether a folder's name is UTF-8: another one no YAML, JSON or page could ever tell."""
-    return not any("\ud800" <= letter <= "\udfff" for letter in name)
+    return name.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in name)
 
 
 def _found(
@@ -77,7 +80,7 @@ def _found(
     several = bool(environment.others)
     for name, directory in _candidates(snapshot, environment, app):
         try:
-            there = bool(set(FILE_NAMES) & set(snapshot.entries(directory)))
+            there = not _FILES.isdisjoint(snapshot.entries(directory))
         except ManifestError:
             there = True  # a link, or a submodule: whoever reads it is told
         if there:

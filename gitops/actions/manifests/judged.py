@@ -83,6 +83,8 @@ class JudgedOverlays:
         if self._index is None:
             return None
         row, key = overlay.environment.name, _key(overlay)
+        if (now := self._now.get(row, {}).get(key)) is not None:
+            return now.found  # it was asked for in this call
         if row not in self._pages:
             self._pages[row] = self._read(row)
         known = self._pages[row].get(key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 
 from gitops.adapters.gitrepo.objects.codec import LINK, MODULE, TREE, ObjectEntry, TreeContent
 from gitops.adapters.gitrepo.objects.source import BranchTip
@@ -100,19 +99,20 @@ class CommitSnapshot:
         for depth in range(max(map(len, parts), default=0)):
             level = dict.fromkeys("/".join(one[: depth + 1]) for one in parts if len(one) > depth)
             new = [folder for folder in level if folder not in self._folders]
-            self._store.ahead.read(self._oids(new, lambda one: one.mode == TREE))
-        files = (f"{directory}/{name}" for directory in wanted for name in names)  # not the root's
-        self._store.ahead.read(self._oids(files, lambda one: one.is_file))
+            places = [path.rpartition("/") for path in new]
+            above = [one for folder, _, name in places for one in self._entries(folder, (name,))]
+            self._store.ahead.read([one.oid for one in above if one and one.mode == TREE])
+        # Not the root's: thousands of folders are looked at, each of them once.
+        found = [one for folder in wanted for one in self._entries(folder, names)]
+        self._store.ahead.read([one.oid for one in found if one and one.is_file])
 
-    def _oids(self, paths: Iterable[str], fits: Callable[[ObjectEntry], bool]) -> list[str]:
-        found = []
-        for path in paths:
-            folder, _, name = path.rpartition("/")
-            with suppress(ManifestError):  # told when it is asked for
-                entry = (self._folder(folder) or {}).get(name)
-                if entry is not None and fits(entry):
-                    found.append(entry.oid)
-        return found
+    def _entries(self, folder: str, names: Iterable[str]) -> list[ObjectEntry | None]:
+        """Return what a folder has under `names`."""
+        try:
+            tree = self._folder(folder) or {}
+        except ManifestError:  # told when it is asked for
+            tree = {}
+        return [*map(tree.get, names)]
 
     def _folder(self, directory: str) -> TreeContent | None:
         if directory not in self._folders:
