@@ -116,7 +116,6 @@ class Store:
     def settle(self) -> None:
         """Give all that was made here its files: somebody reads them who is not we."""
         if self._waiting.objects:
-            self.ahead.add(self._waiting.objects)  # or it would be read again
             self._waiting.write(as_pack=self.stays and self.algorithm == "sha1")
 
     @property
