@@ -36,6 +36,7 @@ _LARGEST_STATE = 4 * 1024 * 1024
 _PAGE = "page-"
 _PAGES = 192  # of one repository that are kept; three for each environment
 _LARGEST_PAGE = 16 * 1024 * 1024
+_MORE = 1 << 16  # bytes by which a page may grow without a look at what all take together
 _LONGEST_SEAL = 100
 _FORGOTTEN = 3600.0  # seconds after which no process reads any more what nothing names
 _BLOCK = 1 << 20
@@ -210,9 +211,13 @@ class Shelf:
             return  # nobody could tell later that it is ours; or it takes too much
         mark = seal(key, self._bound_page(name, content)).encode()
         with self._folder(make=True) as folder:
+            before = _length_of(folder, _page_file(name))
             _write(folder, _page_file(name), io.BytesIO(mark + b"\n" + content))
-            _sweep_pages(folder)
-        self._trim()
+            if before is None:
+                _sweep_pages(folder)
+        # One in place of another hardly takes more, and to look is to look at all repositories.
+        if before is None or len(content) > before + _MORE:
+            self._trim()
 
     def _bound_page(self, name: str, content: bytes) -> bytes:
         """Return what is sealed: a page, and the repository and the name that it is of."""
@@ -240,6 +245,14 @@ class Shelf:
 def _page_file(name: str) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
     return f"{_PAGE}{digest[:32]}"
+
+
+def _length_of(folder: int, name: str) -> int | None:
+    """Return the bytes of what is there, None for nothing."""
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False).st_size
+    except OSError:
+        return None
 
 
 def _sweep_pages(folder: int) -> None:

@@ -142,6 +142,18 @@ def test_pages_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert list(tmp_path.glob("cache/v1/*/page-*")) == []
 
 
+def test_what_pages_take_is_looked_at_when_it_may_be_more(tmp_path: Path) -> None:
+    """A page that is new, or much larger; not one of the same size, which is what is kept daily."""
+    looks: list[int] = []
+    shelf = Cache(tmp_path / "cache", key=lambda: b"k" * 32).shelf("https://example.com/a")
+    shelf._trim = lambda: looks.append(1)
+    for size, seen in ((1000, 1), (1000, 1), (60_000, 1), (900, 1), (80_000, 2), (80_000, 2)):
+        shelf.keep_page("main:dev", bytes(size))
+        assert len(looks) == seen
+    shelf.keep_page("main:prod", b"")
+    assert len(looks) == 3
+
+
 @pytest.mark.parametrize("step", ["os.open", "os.rename", "_copy"])
 def test_a_write_that_fails_leaves_the_last_page(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
