@@ -306,7 +306,7 @@ def test_server_that_only_has_files(manifests: Manifests) -> None:
             """Keep quiet."""
 
     with Loopback(Folder) as server:
-        error = World(manifests, server.repo).fails()
+        error = World(manifests, f"{server.url}/manifests.git").fails()
 
     assert "denied" == error["code"]
     assert "smart protocol" in error["hint"]
