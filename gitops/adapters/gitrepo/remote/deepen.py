@@ -50,13 +50,13 @@ class DeepeningHistory:
         """Fetch the next lot of commits before `commit`; False: nobody has more."""
         before = store.boundary()
         branch = self._branches.get(commit)
-        line = branch if branch is not None else commit
-        taken = self._steps.get(line, 0)
+        # By commit: of a branch that goes on each new tip begins with a short way again.
+        taken = self._steps.get(commit, 0)
         if commit in before:
             step, depth = AT_ONCE - 1, AT_ONCE  # it came alone
         elif before and taken < len(_STEPS):
             step, depth = _STEPS[taken], min(AT_ONCE + sum(_STEPS[: taken + 1]), _STEPS[-1])
-            self._steps[line] = taken + 1
+            self._steps[commit] = taken + 1
         else:
             return False
         ref = f"refs/heads/{branch}" if branch is not None else commit

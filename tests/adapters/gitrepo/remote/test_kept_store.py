@@ -57,3 +57,23 @@ def test_nothing_of_a_closed_store_counts(tmp_path: Path, monkeypatch: pytest.Mo
             assert number + 1 == len(list(kept.history(tip, "a")))
             assert kept.landed(tip, first) is not None
             assert kept.at(tip).entry(FILE) is not None
+
+
+def test_a_branch_that_runs_on_in_leaps_stays_known(tmp_path: Path) -> None:
+    """However often more came than a first step back brings: each new tip may go as far again."""
+    repo = Repo.bare(tmp_path / "m.git")
+    environ = {**os.environ, **ENVIRON, "GITOPS_CACHE": "off"}
+    repo.commits([({FILE: f"n: {number}".encode()}, "x\n") for number in range(5_000)])
+    with (
+        GitServer(tmp_path) as server,
+        open_repository(f"{server.url}/m.git", environ=environ) as kept,
+    ):
+        before = kept.snapshot().commit
+        for leap in range(6):
+            repo.commits([({FILE: f"{leap}: {number}".encode()}, "x\n") for number in range(60)])
+            kept.again()
+            tip = kept.snapshot().commit
+            landed = kept.landed(tip, before)
+            assert landed is not None, leap
+            assert len(landed.commits) == 60
+            before = tip
