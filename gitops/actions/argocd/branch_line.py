@@ -21,21 +21,32 @@ class BranchLine:
         self._foreign: dict[str, bool] = {}
         self.head = ""
 
-    def move(self, session: Session, head: str) -> None:
-        """Take in the newest commit of the branch, in a session that has it."""
+    def move(self, session: Session, head: str) -> bool:
+        """Take in the newest commit of the branch, in a session that has it.
+
+        False where it does not lead to the one before: it is the first, or the branch was
+        rewritten.
+        """
         self._session = session
         if head == self.head:
-            return
+            return True
         before, self.head = self.head, head
         self._foreign.clear()
-        if not (before and self._walk(head, before, self._places[before])):
-            self._places = {head: 0}
+        if before and self._walk(head, before, self._places[before]):
+            return True
+        self._places = {head: 0}
+        return False
 
     def contains(self, commit: str, release: str) -> bool:
         """Say whether `commit` is on the line, and `release` (a first parent) is not newer."""
         at = self._place(commit)
         there = self._places.get(release)  # older than all that was walked, where it is not known
         return at is not None and (there is None or there <= at)
+
+    def is_older(self, commit: str, release: str) -> bool | None:
+        """Say whether `commit` comes before `release`; None where both are not known to be here."""
+        at, there = self._places.get(commit), self._places.get(release)
+        return at < there if at is not None and there is not None else None
 
     def is_foreign(self, commit: str) -> bool:
         """Say whether `commit` is nowhere in the history of the branch."""

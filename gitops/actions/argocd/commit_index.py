@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import islice
 
 from gitops.actions.argocd.branch_line import BranchLine
@@ -23,6 +23,7 @@ class CommitIndex:
         follows: Argo CD may be ahead of the tip, so the branch is read again when that seems so.
         newest: the newest release, where that is known: older ones are read when they are needed.
         line: tells the order of commits of the branch, where somebody keeps it.
+        at: what was found before of the same overlay: commit -> the release in force there.
 
     Attributes:
         view: the overlay as it was read last.
@@ -35,13 +36,14 @@ class CommitIndex:
         follows: bool = True,
         newest: Release | None = None,
         line: BranchLine | None = None,
+        at: Mapping[str, Release] | None = None,
     ) -> None:
         self._session = view.session
         self._follows = follows
         self._line = line
         self._read: list[Release] = [newest] if newest is not None else []
         self._stream: Iterator[Release] | None = None
-        self._at: dict[str, Release | None] = {}
+        self._at: dict[str, Release | None] = {**at} if at is not None else {}
         self._places: dict[tuple[str, str], RevisionPosition] = {}
         self._looked: float | None = None
         self.view = view
@@ -50,6 +52,11 @@ class CommitIndex:
     def head(self) -> Snapshot:
         """The newest commit of the overlay's branch, as it was read last."""
         return self.view.home
+
+    @property
+    def in_force(self) -> Mapping[str, Release]:
+        """What is known: commit -> the release in force there, which stays as long as Git does."""
+        return {commit: found for commit, found in self._at.items() if found is not None}
 
     def renew(self) -> bool:
         """Read the branch again; True when it moved. Raises what reading Git raises."""
@@ -112,7 +119,12 @@ class CommitIndex:
     def _place(self, commit: str, there: Release, release: Release) -> RevisionPosition:
         if there.commit == release.commit:
             return "at"
-        if not self._session.evidence.contains(self.head.commit, commit, release.commit):
+        line = self._line
+        older = line.is_older(commit, release.commit) if line is not None else None
+        if older is None:
+            contains = self._session.evidence.contains
+            older = not contains(self.head.commit, commit, release.commit)
+        if older:
             return "before"
         return "at" if there.images == release.images else "other"
 

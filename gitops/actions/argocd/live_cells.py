@@ -25,6 +25,7 @@ from gitops.actions.index.state import IndexedCell, IndexState
 from gitops.core.argocd.application import Application, ApplicationRef
 from gitops.core.argocd.reports import Live
 from gitops.core.argocd.rollout import Rollout
+from gitops.core.releases.history import Release
 from gitops.errors import GitopsError
 from gitops.ports import Cluster, Reading
 
@@ -77,6 +78,7 @@ class LiveCells:
         self._look: _Look | None = None
         self._heard: dict[Cluster, _Heard] = {}
         self._lines: dict[str, BranchLine] = {}
+        self._in_force: dict[str, Mapping[str, Release]] = {}  # overlay -> commit -> its release
         self._digest = 0
         self._rests = False
 
@@ -118,7 +120,11 @@ class LiveCells:
             self._forget_all()
             return
         for branch in {tip.branch_of(row) for row in rows.values()} & state.tips.keys():
-            self._lines.setdefault(branch, BranchLine()).move(session, state.tips[branch])
+            line = self._lines.setdefault(branch, BranchLine())
+            if not line.move(session, state.tips[branch]):
+                self._in_force = {}
+        if before is None or before.tip.config != tip.config:
+            self._in_force = {}
         paths = self._paths_of(session, tip, state)
         look = self._look = _Look(session, tip, state, there, paths)
         self._rests = False
@@ -127,6 +133,7 @@ class LiveCells:
     def _forget_all(self) -> None:
         """Nobody set up a cluster: there is nothing to keep."""
         self._look, self._heard, self._lines, self._digest = None, {}, {}, 0
+        self._in_force = {}
         self.lives = {} if self.lives else self.lives
 
     def listen(self) -> None:
@@ -238,6 +245,7 @@ class LiveCells:
     def _live(self, look: _Look, name: str) -> Live | None:
         cell = look.state.cells.get(name)
         if cell is None:
+            self._in_force.pop(name, None)
             return None
         row = cell.overlay.environment
         if row.name in look.there.unusable:
@@ -252,10 +260,15 @@ class LiveCells:
                 follows=False,
                 newest=cell.release,
                 line=self._lines.get(cell.branch),
+                at=self._in_force.get(name),
             )
             found = live_of(placing, cell.release, readings, are_named=look.there.are_named)
         except GitopsError as error:
             return Live(problem=error.message)
+        if found is not None:
+            now = {one.revision for one in found.applications}
+            known = placing.in_force.items()
+            self._in_force[name] = {commit: there for commit, there in known if commit in now}
         return _without_revisions(found) if found is not None else None
 
     def _reading(self, heard: _Heard, name: str) -> Reading | GitopsError:

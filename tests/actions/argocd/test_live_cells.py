@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from msgspec.structs import replace
 
 from applications import OTHER
 from argo_world import CONFIG, ArgoWorld, overlay
 from fake_cluster import FakeCluster
-from gitops.actions.argocd import overlay_paths
+from gitops.actions.argocd import commit_index, overlay_paths
 from gitops.actions.argocd.branch_line import BranchLine
 from gitops.actions.argocd.live_cells import LiveCells, _without_revisions
+from gitops.actions.context.view import OverlayView
 from gitops.actions.index.state import IndexState, read_state
+from gitops.actions.releases.history import releases_of
 from gitops.actions.status import status
 from gitops.core.argocd.application import Application
 from gitops.core.argocd.reports import Live
+from gitops.core.releases.history import Release
 from gitops.errors import Unavailable
 from gitops.ports import Reading
 
@@ -147,23 +152,58 @@ def test_a_commit_of_another_overlay_ends_it_too(watched: Watched) -> None:
     assert (watched.state_of("dev"), watched.cells.lives) == ("healthy", watched.asked())
 
 
+def test_what_argo_cd_has_not_seen_yet_costs_no_history(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Hundreds of overlays may be behind: where their commit stands was found when it was new."""
+    walks: list[str] = []
+
+    def walked(view: OverlayView) -> Iterator[Release]:
+        walks.append(view.label)
+        return releases_of(view)
+
+    monkeypatch.setattr(commit_index, "releases_of", walked)
+    for tag in ("1.1", "1.2"):
+        watched.world.push(tag)
+        watched.look()
+        assert watched.state_of("dev") == "unseen"
+        assert watched.cells.lives["dev"].applications[0].release is not None
+    assert walks == []
+    assert watched.cells.lives == watched.asked()
+
+
+def test_what_stands_elsewhere_after_a_rewrite_is_looked_for(watched: Watched) -> None:
+    """A commit that another history took over, and what gitops.yaml says now, are asked anew."""
+    world = watched.world
+    first = world.repository.branches["main"]
+    world.push("1.1")
+    watched.look()
+    world.repository.branches["main"] = first
+    world.push("1.3")
+    watched.look()
+    assert watched.cells.lives == watched.asked()
+
+
 def test_the_order_of_a_branch(watched: Watched) -> None:
     """Which of two commits came first, whatever was asked before; after a rewrite too."""
     world, line = watched.world, BranchLine()
     commits = [world.repository.branches["main"], *(world.push(f"2.{one}") for one in range(4))]
-    line.move(world.session(), commits[2])
+    assert not line.move(world.session(), commits[2])
     assert line.contains(commits[2], commits[0])
     assert line.contains(commits[1], commits[0])
-    line.move(world.session(), commits[4])
+    assert line.move(world.session(), commits[4])
     assert not line.contains(commits[1], commits[2])
 
     for at, commit in enumerate(commits):
         found = [line.contains(commit, one) for one in commits]
         assert found == [one <= at for one in range(len(commits))]
+        older = [line.is_older(commit, one) for one in commits]
+        assert older == [at < one for one in range(len(commits))]
+    assert line.is_older(OTHER, commits[0]) is None
     assert not line.contains(OTHER, commits[0])
     assert line.is_foreign(OTHER)
     assert not line.is_foreign(commits[1])
-    line.move(world.session(), commits[1])  # a branch that was set back
+    assert not line.move(world.session(), commits[1])  # a branch that was set back
     assert line.contains(commits[1], commits[0])
 
 
