@@ -1,4 +1,7 @@
-"""scripts/bench: a number is only shown for what was really done."""
+"""scripts/bench: a number is only shown for what was really done.
+
+`GITOPS_TEST_BENCHES=all` plays the long ones, too.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "scripts" / "bench"
+LONG = pytest.mark.skipif(
+    os.environ.get("GITOPS_TEST_BENCHES") != "all", reason="GITOPS_TEST_BENCHES is not all"
+)
 PUSH = r"""#!/bin/sh
 [ "$1" = deploy ] || exit 0
 dir=$(mktemp -d); trap 'rm -rf "$dir"' EXIT
@@ -89,6 +95,7 @@ def test_who_cannot_take_part_is_named(tmp_path: Path) -> None:
 TOOL = f"{sys.executable} -m gitops"
 
 
+@LONG
 @pytest.mark.slow
 def test_a_long_way_is_measured_by_requests(tmp_path: Path) -> None:
     """Behind a long round trip a warm cache makes one request, and no run is short of its way."""
@@ -104,6 +111,7 @@ def test_a_long_way_is_measured_by_requests(tmp_path: Path) -> None:
     assert rows["small +50 ms", "gitops, warm cache"]["wall"] > 2 * 0.050
 
 
+@LONG
 @pytest.mark.slow
 def test_everything_in_one_call(tmp_path: Path) -> None:
     """Without words all parts are measured, and the figures that were asked for come last.
