@@ -87,6 +87,7 @@ def test_a_rollback_keeps_its_right_of_way(strict: Shop) -> None:
     shop.stage("1.5.0")
     assert 0 == shop.gitops("promote", "--to", "prod").code
     shop.let_in(1)
+    shop.server.wait_until_deleted(shop.repository, "gitops/prod")
     back = shop.gitops("rollback", "prod", "--reason", "INC-3", "--yes", "-o", "json")
     assert "proposed" == back.json["outcome"], back.err
     main_goes_on(shop, "2.0.0")

@@ -275,6 +275,23 @@ class GiteaServer:
             " JOIN repository ON repository.id = base_repo_id"
             " WHERE repository.lower_name = ? AND NOT has_merged AND NOT issue.is_closed"
         )
+        self._wait_for_answer(question, repository)
+
+    def wait_until_deleted(self, repository: str, branch: str) -> None:
+        """Wait until the server has dealt with the first deletion of a branch.
+
+        It closes the open requests of that name when it comes to it, also one that was opened after
+        somebody had made the branch anew.
+        """
+        question = (
+            "SELECT count(*) FROM action JOIN repository ON repository.id = repo_id"
+            " WHERE repository.lower_name = ? AND op_type = 17"
+            f" AND ref_name = 'refs/heads/{branch}'"
+        )
+        self._wait_for_answer(question, repository)
+
+    def _wait_for_answer(self, question: str, repository: str) -> None:
+        """Wait until the first value of a row is true, for a repository."""
         name = repository.split("/")[1].lower()
         file = self.folder.joinpath("work", "gitea.db").as_uri()
         with closing(sqlite3.connect(f"{file}?mode=ro", uri=True)) as database:
