@@ -101,7 +101,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     if combining is None or alone:
         report = write(session, plan, eager=request.override is None).report
         look.note()
-        return with_pull_requests(session, report) if report.proposals else report
+        return with_pull_requests(session, report)
     from gitops.actions.batch.join import Batch  # loads what seals need; most calls have no key
     from gitops.core.batch.intents import Intent
 
@@ -117,8 +117,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
         add=request.add,
     )
     others = Batch(session, combining, plan, wish, _plan_other)
-    report = write(session, plan, others, eager=True).report
-    return with_pull_requests(session, report) if report.proposals else report
+    return with_pull_requests(session, write(session, plan, others, eager=True).report)
 
 
 def _plan_other(session: Session, intent: Intent) -> Callable[[Tip], Plan]:

@@ -119,8 +119,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         told = (*notes, *(() if made.reached else _left_waiting(same)), *made.notes)
         return replace(made, notes=told, reached=reached)
 
-    report = write(session, plan).report
-    return with_pull_requests(session, report) if report.proposals else report
+    return with_pull_requests(session, write(session, plan).report)
 
 
 def _without(
@@ -181,8 +180,7 @@ def promote_eligible(session: Session) -> WriteReport:
                     go.append(found)
         return replace(_assemble(session, go), skipped=tuple(skipped))
 
-    report = write(session, plan).report
-    return with_pull_requests(session, report) if report.proposals else report
+    return with_pull_requests(session, write(session, plan).report)
 
 
 def _ways(

@@ -113,12 +113,11 @@ class Service:
         self.signals = ClusterSignals(
             lambda: self.clusters.lives, self.alerts.take_signal, self.turn.is_mine
         )
-        if not settings.read_only:
-            self.clusters.on_change(self.signals.heard)
         self.refresher = ApplicationRefresher(
             self.policy, lambda: self.clusters.lives, lambda: self._followed, self.turn.is_mine
         )
         if not settings.read_only:
+            self.clusters.on_change(self.signals.heard)
             self.clusters.on_change(self.refresher.heard)
         self.images = ImageUpdater(
             self.doors.session,

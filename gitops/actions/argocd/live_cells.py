@@ -119,11 +119,11 @@ class LiveCells:
         if not (any(there.clusters.values()) or there.unusable):
             self._forget_all()
             return
-        for branch in {tip.branch_of(row) for row in rows.values()} & state.tips.keys():
-            line = self._lines.setdefault(branch, BranchLine())
-            if not line.move(session, state.tips[branch]):
-                self._in_force = {}
-        if before is None or before.tip.config != tip.config:
+        go_on = [
+            self._lines.setdefault(branch, BranchLine()).move(session, state.tips[branch])
+            for branch in {tip.branch_of(row) for row in rows.values()} & state.tips.keys()
+        ]
+        if before is None or before.tip.config != tip.config or not all(go_on):
             self._in_force = {}
         paths = self._paths_of(session, tip, state)
         look = self._look = _Look(session, tip, state, there, paths)

@@ -15,6 +15,8 @@ from gitops.core.report import WriteReport
 
 def with_pull_requests(session: Session, report: WriteReport) -> WriteReport:
     """Give the proposals that `report` tells of their pull requests. See `publish`."""
+    if not report.proposals:
+        return report
     from gitops.actions.pull_requests.publish import publish  # only where somebody reads it
 
     return publish(session, report)

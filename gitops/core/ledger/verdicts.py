@@ -7,7 +7,7 @@ once does not count: what breaks later is seldom the release's fault, and a pers
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -85,17 +85,24 @@ def judged(entries: Iterable[LedgerEntry]) -> dict[str, LatestVerdicts]:
 
 
 def judged_sets(
-    entries: Iterable[LedgerEntry], releases: Iterable[Release] = ()
+    entries: Iterable[LedgerEntry],
+    releases: Iterable[Release] = (),
+    *,
+    wanted: Collection[ImageSet] | None = None,
 ) -> tuple[JudgedSet, ...]:
     """Return the judged sets of images, in the order in which they were first judged.
 
-    What Git says of a release goes before what the ledger says that its images were.
+    What Git says of a release goes before what the ledger says that its images were. `wanted`: the
+    only sets that are looked at; None: all.
     """
     known = _images_of(releases)
+    values = None if wanted is None else {value for images in wanted for _, value in images}
     found: dict[ImageSet, LatestVerdicts] = {}
     for commit, word, claimed in _words(entries):
-        images = known.get(commit) or frozenset(claimed.items())
-        if images:
+        images = known.get(commit)
+        if images is None and (values is None or next(iter(claimed.values()), None) in values):
+            images = frozenset(claimed.items())
+        if images and (wanted is None or images in wanted):
             found[images] = _add(found.get(images, LatestVerdicts()), word)
     return tuple(JudgedSet(images, standing) for images, standing in found.items())
 
@@ -109,7 +116,8 @@ def verdicts_on(
 
     `alone`: what `judged` returned, where that is known.
     """
-    sets = _judged_of(entries, releases)
+    wanted = frozenset(_images_of(releases).values())
+    sets = {one.images: one.standing for one in judged_sets(entries, releases, wanted=wanted)}
     alone = judged(entries) if alone is None else alone
     health: dict[str, Health] = {}
     quality: dict[str, Quality] = {}
@@ -187,23 +195,6 @@ def _add(standing: LatestVerdicts, word: CountedVerdict) -> LatestVerdicts:
     if word.verdict == "stable":
         since = standing.stable_since if standing.stable_since is not None else word.time
     return LatestVerdicts(word, standing.quality, since)
-
-
-def _judged_of(
-    entries: Iterable[LedgerEntry], releases: Sequence[Release]
-) -> dict[ImageSet, LatestVerdicts]:
-    """Return what `judged_sets` has on the sets of some releases, and look at no other set."""
-    known = _images_of(releases)
-    wanted = {frozenset(release.images.items()) for release in releases if release.images}
-    values = {value for images in wanted for _, value in images}
-    found: dict[ImageSet, LatestVerdicts] = {}
-    for commit, word, claimed in _words(entries):
-        images = known.get(commit)
-        if images is None and next(iter(claimed.values()), None) in values:
-            images = frozenset(claimed.items())
-        if images in wanted:
-            found[images] = _add(found.get(images, LatestVerdicts()), word)
-    return found
 
 
 def _images_of(releases: Iterable[Release]) -> dict[str, ImageSet]:

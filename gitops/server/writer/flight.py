@@ -301,9 +301,7 @@ class Flight:
 
         def open_forge(config: Config) -> GatedForge | NoForge:
             found = forge(config)
-            if isinstance(found, NoForge):
-                return found
-            return OutsidePort(found, self.ask, self._slow, self._note_merge)
+            return found if isinstance(found, NoForge) else self._outside(found)
 
         return replace(
             made,
@@ -317,7 +315,7 @@ class Flight:
         self._has_merged = self._has_merged or method == "merge"
 
     def _outside(self, port: Any) -> Any:
-        return OutsidePort(port, self.ask, self._slow)
+        return OutsidePort(port, self.ask, self._slow, self._note_merge)
 
 
 def _bug(error: Exception) -> Bug:

@@ -123,7 +123,6 @@ class Line:
         return Wire(self.git, self.url, self._lines)
 
     def _connect(self, wire: Wire) -> Background[None]:
-
         return Background(self.git, wire.connect, wire.stop)
 
     def _lines(self) -> Sequence[SettingLine]:
