@@ -380,6 +380,15 @@ NOT_USED = ["no manifest that it builds on uses shop/api: this changes nothing"]
         ("resources: [a.json]", {"a.json": '{"image": "shop/api"}'}, []),
         ("resources: [a.yaml]", {"a.yaml": "- {name: x, image: 'shop/api'}"}, []),
         ("resources: [a.yaml]", {"a.yaml": "image:\n  reference: shop/api:1"}, []),
+        ("resources: [a.yaml]", {"a.yaml": "image: &i shop/api:1"}, []),
+        ("resources: [a.yaml]", {"a.yaml": "a: &i shop/api:1\nimage: *i"}, []),
+        ("resources: [a.yaml]", {"a.yaml": "image: !!str shop/api:1"}, []),
+        ("resources: [a.yaml]", {"a.yaml": "image: >-\r\n  shop/api:1@sha256:00"}, []),
+        ("resources: [a.yaml]", {"a.yaml": "image: # the newest\n  shop/api"}, []),
+        ("resources: [a.yaml]", {"a.yaml": "image:\n  'shop/api'"}, []),
+        ("resources: [a.yaml]", {"a.yaml": "? image\n: shop/api"}, []),
+        ("resources: [a.json]", {"a.json": '{"image":\n"shop/api:1"}'}, []),
+        ("resources: [a.yaml]", {"a.yaml": "image: &i shop/web"}, NOT_USED),
         ("resources: [a.yaml]", {"a.yaml": "image: reg:5000/shop/api:1"}, NOT_USED),
         ("resources: [a.yaml]", {"a.yaml": "myimage: shop/api"}, NOT_USED),
         ("patches: [{patch: '{image: shop/api}'}]", {}, []),
@@ -406,6 +415,19 @@ def test_renamed_in_the_overlay_itself():
     (problem,) = check({DEV: images(entry)}).problems
 
     assert problem.message == "no manifest that it builds on uses shop/new: this changes nothing"
+
+
+CHAIN = "- {name: shop/api, newName: reg/api}\n- {name: reg/api, newTag: v1}\n"
+
+
+def test_renamed_for_the_next_entry():
+    """Entries run one after the other: one that only renames lets the next one be found."""
+    assert check({DEV: images(CHAIN)}).problems == ()
+    turned = "".join(reversed(CHAIN.splitlines(True)))
+    assert [
+        "no manifest that it builds on uses reg/api: this changes nothing",
+        "shop/api pins neither tag nor digest: what the base says runs",
+    ] == sorted(one.message for one in check({DEV: images(turned)}).problems)
 
 
 def test_renamed_in_the_base():

@@ -7,7 +7,9 @@ what it does not find is worth a warning.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
+from gitops.core.kustomization import ImageEntry
 from gitops.core.kustomization.graph import BuildGraph
 from gitops.errors import ManifestError
 from gitops.ports import Snapshot
@@ -15,6 +17,12 @@ from gitops.ports import Snapshot
 _KEY = r"""(?:^|[\s{,])["']?(?:%s)["']?[ \t]*:[ \t]*["']?([^\s"'#,{}]+)"""
 _IMAGE = re.compile(_KEY % "image|reference")  # `reference` is the image of a volume
 _NEW_NAME = re.compile(_KEY % "newName")  # in a base: the name that an overlay must use
+# An image that stands elsewhere than behind its key: an anchor, a block, the next line.
+_ELSEWHERE = re.compile(
+    r"""(?:^|[\s{,?])["']?(?:image|reference)["']?(?:[ \t]*:[ \t]*(?:[&*!>|#]|\r?$)|[ \t]*\r?$)""",
+    re.M,
+)
+_WORD = re.compile(r"[\w.][\w./:@-]*")
 # What these add, or change, or let an entry reach, is known only after a build.
 _BUILT = frozenset(
     {
@@ -63,8 +71,23 @@ def _is_whole(graph: BuildGraph, directory: str) -> bool:
     )
 
 
+def unused(entries: Sequence[ImageEntry], used: frozenset[str]) -> frozenset[str]:
+    """Return the names of entries that meet none of the images `used`, nor a name made of one.
+
+    Entries run one after the other, so each meets what those before it have renamed.
+    """
+    names, idle = set(used), set()
+    for entry in entries:
+        if entry.image not in names:
+            idle.add(entry.image)
+        elif entry.value.name is not None:
+            names.add(entry.value.name)
+    return frozenset(idle)
+
+
 def _collect(content: bytes | None, names: set[str]) -> None:
-    for found in _IMAGE.findall((content or b"").decode(errors="replace")):
+    text = (content or b"").decode(errors="replace")
+    for found in (_WORD if _ELSEWHERE.search(text) else _IMAGE).findall(text):
         name = found.partition("@")[0]
         folder, slash, last = name.rpartition("/")
         names.add(folder + slash + last.partition(":")[0])

@@ -26,7 +26,7 @@ from gitops.ports import Index, Snapshot
 
 _LARGEST = 1 << 26  # bytes of a page; more cannot have been kept
 _MOST_BESIDE = 50  # paths beside an overlay; one that is built from more is looked at each time
-_RULES = 1  # counts with each rule about overlays that is new, or that says something else
+_RULES = 2  # counts with each rule about overlays that is new, or that says something else
 
 
 class JudgedOverlay(Struct, frozen=True, array_like=True):

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from gitops.actions.context.overlays import read_overlay
 from gitops.actions.manifests.files import SnapshotFiles
-from gitops.actions.manifests.images_used import manifest_images
+from gitops.actions.manifests.images_used import manifest_images, unused
 from gitops.actions.manifests.judged import JudgedOverlay, JudgedOverlays
 from gitops.actions.manifests.trial_build import TrialBuild, TrialBuilds
 from gitops.core.environments.environment import CONFIG_PATH, Overlay, match_branch
@@ -88,7 +88,7 @@ class _Look(Struct, frozen=True):
 
     Attributes:
         problems: what is wrong so far.
-        sound: nothing is wrong with the kustomization itself, so that a build says something.
+        sound: there is no error in the kustomization itself, so that a build says something.
         graph: what a build reads.
     """
 
@@ -179,7 +179,8 @@ class OverlayCheck:
         files = self._files[1]
         graph = walk(files, overlay.directory)
         beside = _wrong_beside(overlay.label, files, file.path, graph)
-        return _Look(file.path, entries, (*problems, *wrong, *beside), not wrong, graph)
+        sound = all(one.level != "error" for one in wrong)
+        return _Look(file.path, entries, (*problems, *wrong, *beside), sound, graph)
 
     def _built(self, home: Snapshot, overlay: Overlay, look: _Look) -> Iterator[Problem]:
         """Yield what a build says, or what stands in its place."""
@@ -195,11 +196,11 @@ class OverlayCheck:
         idle = trial.idle
         if idle is None:
             used = manifest_images(home, overlay.directory, look.graph)
-            names = [one.image for one in look.entries if _PLAIN.fullmatch(one.image)]
-            idle = frozenset(name for name in names if used is not None and name not in used)
+            found = frozenset() if used is None else unused(look.entries, used)
+            idle = frozenset(name for name in found if _PLAIN.fullmatch(name))
             if look.sound:
-                found = JudgedOverlay(look.path, look.entries, look.problems, idle)
-                self._judged.note(home, overlay, look.graph, found)
+                judged = JudgedOverlay(look.path, look.entries, look.problems, idle)
+                self._judged.note(home, overlay, look.graph, judged)
         yield from self._idle(home, overlay, idle)
 
     def _idle(self, home: Snapshot, overlay: Overlay, idle: frozenset[str]) -> Iterator[Problem]:
@@ -209,7 +210,7 @@ class OverlayCheck:
             there = self._builds.build(home, graph, path, entries, folder).idle
             if there is None:
                 used = manifest_images(home, folder, graph)
-                there = frozenset() if used is None else idle - used
+                there = frozenset() if used is None else unused(entries, used)
             idle &= there
             if not idle:
                 break
@@ -257,7 +258,7 @@ def _leads_through_file(files: SnapshotFiles, one: NamedTarget) -> bool:
 
 def _check_entries(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -> Iterator[Problem]:
     seen: dict[str, ImageEntry] = {}
-    for entry in entries:
+    for at, entry in enumerate(entries):
         first = seen.setdefault(entry.image, entry)
         if first is not entry:
             message = f"{entry.image} stands here twice: first on line {first.line}"
@@ -266,7 +267,8 @@ def _check_entries(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -
         if entry.tag_suffix:
             message = f"{entry.image} has a tagSuffix, which kustomize applies twice"
             yield Problem(path, entry.line, entry.column, "warning", message)
-        if entry.value.tag is None and entry.value.digest is None:
+        renames = any(one.image == entry.value.name for one in entries[at + 1 :])
+        if entry.value.tag is None and entry.value.digest is None and not renames:
             message = f"{entry.image} pins neither tag nor digest: what the base says runs"
             yield Problem(path, entry.line, entry.column, "warning", message)
     if len(seen) == len(entries):

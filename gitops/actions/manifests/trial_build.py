@@ -131,6 +131,11 @@ def _try_build(
     if build.text is None:
         return TrialBuild(problem=build.problem or "it does not build", isolated=build.isolated)
     idle = {name for index, name in enumerate(names) if _MARK.format(index) not in build.text}
+    for at, entry in reversed(list(enumerate(entries))):
+        if any(
+            one.image == entry.value.name and one.image not in idle for one in entries[at + 1 :]
+        ):
+            idle.discard(entry.image)  # it gives the name by which a later one is found
     return TrialBuild(frozenset(idle), isolated=build.isolated, text=build.text)
 
 

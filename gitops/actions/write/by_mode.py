@@ -41,8 +41,8 @@ class Edited(Struct, frozen=True):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the edit has to say, each with the file that it is about."""
-        return tuple(f"{self.edit.path}: {text}" for text in self.edit.warnings)
+        """What the edit has to say, each with its place."""
+        return self.edit.warnings
 
 
 def assemble(

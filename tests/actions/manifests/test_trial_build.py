@@ -58,6 +58,16 @@ CASES: dict[str, tuple[str, dict[str, str], set[str]]] = {
         {"base/kustomization.yaml": f"resources: [d.yaml]\n{RENAMED}"},
         {"shop/web"},
     ),
+    "renamed for the next entry": (
+        "images: [{name: shop/web, newName: reg/web}, {name: reg/web, newTag: v1}]",
+        {},
+        set(),
+    ),
+    "renamed after the entry": (
+        "images: [{name: reg/web, newTag: v1}, {name: shop/web, newName: reg/web}]",
+        {},
+        {"reg/web"},
+    ),
     "in a field that nothing reaches": (
         "resources: [w.yaml]\nimages: [{name: shop/job}]",
         {"overlay/w.yaml": CUSTOM},

@@ -227,3 +227,14 @@ def test_an_image_that_only_values_follow(repo: Repo) -> None:
     assert [] == repo.problems()
     assert 0 == repo("deploy", "shop/web:v2", "--to", "prod").code
     assert "image: {tag: v2}\n" == (repo.root / "o/prod/values.yaml").read_text()
+
+
+def test_an_entry_without_a_tag_does_not_keep_the_overlay_from_being_built(repo: Repo) -> None:
+    """A warning about an entry is no reason to leave the rest to a text search."""
+    bare = "resources: [pod.yaml, twin.yaml]\nimages: [{name: shop/web}]\n"
+    repo.write(gitops_yaml=config("name: dev, overlay: o/dev"), o__dev=bare)
+    repo.write(o__dev__pod_yaml=POD, o__dev__twin_yaml=POD)
+    problems = repo.problems()
+    assert ("warning", "shop/web pins neither tag nor digest: what the base says runs") in problems
+    (error,) = [message for level, message in problems if level == "error"]
+    assert error.startswith("dev does not build: ")
