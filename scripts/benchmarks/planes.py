@@ -12,7 +12,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 _PADDING = 20  # resources that a status lists, as a service of some parts has them
 
@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
         """List; everything else is not there."""
         url = urlsplit(self.path)
         if "watch=true" in url.query:
-            self._watch()
+            self._watch(float(parse_qs(url.query).get("timeoutSeconds", ["1800"])[0]))
             return
         cluster = url.path.split("/")[1]
         listed = url.path.endswith("/applications") and cluster in self.lists
@@ -68,14 +68,15 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def _watch(self) -> None:
-        """Begin a watch in which nothing happens."""
+    def _watch(self, seconds: float) -> None:
+        """Begin a watch in which nothing happens, and end it in time, as an API server does."""
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Transfer-Encoding", "chunked")
         self.end_headers()
         self.wfile.flush()
-        self.over.wait()
+        self.over.wait(seconds)
+        self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay quiet."""

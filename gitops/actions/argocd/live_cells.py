@@ -41,12 +41,14 @@ class _Heard(Struct):
 
     Attributes:
         reading: without its Applications; an error where it could not be read.
+        seen: its Applications as they were told; another tuple whenever one may have changed.
         feeds: name of an overlay -> the Applications that may feed it.
         leads: Application -> those names.
         rollouts: Application -> where its Rollouts stood; only of those that have some.
     """
 
     reading: Reading | GitopsError
+    seen: tuple[Application, ...] | None = None
     applications: dict[ApplicationRef, Application] = {}
     feeds: dict[str, dict[ApplicationRef, Application]] = {}
     leads: dict[ApplicationRef, frozenset[str]] = {}
@@ -176,6 +178,7 @@ class LiveCells:
         before, found = heard.reading, reading
         if isinstance(reading, GitopsError):
             changed = self._names_in(heard)
+            heard.seen = None
             heard.applications, heard.feeds, heard.leads, heard.rollouts = {}, {}, {}, {}
         else:
             changed = self._compare(look.paths, heard, reading.applications)
@@ -189,10 +192,13 @@ class LiveCells:
         return changed
 
     def _compare(
-        self, paths: OverlayPaths, heard: _Heard, applications: Iterable[Application]
+        self, paths: OverlayPaths, heard: _Heard, applications: tuple[Application, ...]
     ) -> set[str]:
         """Take in all Applications of one cluster; return the overlays that one is new to."""
         changed: set[str] = set()
+        if applications is heard.seen:
+            return changed
+        heard.seen = applications
         now = {one.ref: one for one in applications}
         for ref in heard.applications.keys() - now.keys():
             changed |= self._forget(heard, ref)

@@ -7,13 +7,14 @@ What decides (a wait, a verdict, a rollback) reads the object itself, by `applic
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Generic, Protocol, TypeVar
 
 from gitops.adapters.argocd.collection import Collection, ObjectKey
 from gitops.adapters.argocd.connection import ListAgain
-from gitops.adapters.argocd.watches import Watcher
+from gitops.adapters.argocd.watches import Watcher, was_good
 from gitops.core.argocd.application import Application, ApplicationRef, Resource
 from gitops.core.argocd.diagnosis import Workloads
 from gitops.core.argocd.rollout import Rollout
@@ -27,13 +28,15 @@ class Followed(Generic[V]):
     """What a collection holds: listed once, then moved on by each change that is told.
 
     A stream that ends goes on from the last version that was heard of; where the server has
-    forgotten that one (410), all is listed again. While nobody answers, what was seen stays.
+    forgotten that one (410), all is listed again. While nobody answers, what was seen stays. How a
+    good stream ends is no news, since proxies cut them: the next one tells whether all is well.
     """
 
     def __init__(self, collection: Collection[V], wake: Callable[[], None]) -> None:
         self._collection = collection
         self._lock = threading.Lock()
         self._values: dict[ObjectKey, V] = {}
+        self._told: tuple[V, ...] | None = None  # the values, where none has changed since
         self._version: str | None = None
         self._ahead = timedelta(0)  # of the cluster's clock, before ours
         self._heard: datetime | None = None
@@ -51,13 +54,17 @@ class Followed(Generic[V]):
     def read(self) -> tuple[datetime, tuple[V, ...], str | None]:
         """Return the time of the cluster, all values, and since when and why nobody answers.
 
+        The values are the very same tuple as long as nothing changed.
+
         Raises what the first list did, and Unavailable before it has come.
         """
         with self._lock:
             if self._heard is None:
                 raise self._trouble or Unavailable("it is read for the first time")
             now = (datetime.now(UTC) + self._ahead).replace(microsecond=0)
-            values, since, trouble = tuple(self._values.values()), self._heard, self._trouble
+            if self._told is None:
+                self._told = tuple(self._values.values())
+            values, since, trouble = self._told, self._heard, self._trouble
         silent = f"silent since {since:%H:%M:%S} UTC: {trouble.message}" if trouble else None
         return now, values, silent
 
@@ -68,37 +75,51 @@ class Followed(Generic[V]):
 
     def _follow(self) -> Iterator[None]:
         """Follow one stream to its end, and yield whenever there is something new to see."""
+        began: float | None = None  # when it was open
         try:
             if self._version is None:
                 self._list()
                 yield
             for change in self._collection.changes(self._version or ""):
+                began = began or time.monotonic()
                 with self._lock:
-                    had_trouble = self._trouble is not None
+                    is_news = self._trouble is not None
                     self._trouble, self._heard = None, datetime.now(UTC)
                     self._version = change.version or self._version
-                    if change.key is not None and change.value is None:
-                        self._values.pop(change.key, None)
-                    elif change.key is not None and change.value is not None:
-                        self._values[change.key] = change.value
-                if change.key is not None or had_trouble:
+                    if change.key is not None:
+                        is_news |= self._take(change.key, change.value)
+                if is_news:
                     yield
         except ListAgain:
             self._version = None
         except GitopsError as error:
-            with self._lock:
-                self._trouble = error
+            if began is None or not was_good(began):
+                with self._lock:
+                    self._trouble = error
             raise
+
+    def _take(self, key: ObjectKey, value: V | None) -> bool:
+        """Take in a value, None where it is gone; say whether it is another one."""
+        if self._values.get(key) == value:
+            return False  # a stream may replay what is known
+        self._told = None
+        if value is None:
+            del self._values[key]
+        else:
+            self._values[key] = value
+        return True
 
     def _list(self) -> None:
         found: dict[ObjectKey, V] = {}
         version = ""
         for page in self._collection.listed():
             version = page.version
-            found.update(page.items)
+            for key, value in page.items:
+                before = self._values.get(key)
+                found[key] = value if before is None or before != value else before
         now = datetime.now(UTC)
         with self._lock:
-            self._values, self._version = found, version
+            self._values, self._told, self._version = found, None, version
             self._trouble, self._heard, self._ahead = None, now, page.time - now
 
 

@@ -11,7 +11,12 @@ from gitops.errors import GitopsError
 
 _SHORTEST = 0.5  # seconds before a stream that ended is opened again
 _LONGEST = 30.0
-_LONG_ENOUGH = 20.0  # a stream that lived so long was a good one: no reason to slow down
+_LONG_ENOUGH = 20.0  # a stream that lived so long is no reason to slow down
+
+
+def was_good(began: float) -> bool:
+    """Say whether a stream that began then (monotonic seconds), and ended now, was a good one."""
+    return time.monotonic() - began > _LONG_ENOUGH
 
 
 class Watcher:
@@ -49,7 +54,7 @@ class Watcher:
                     self._wake()
             except GitopsError:
                 pass  # whoever reads next meets the same error, and tells people
-            delay = _SHORTEST if time.monotonic() - began > _LONG_ENOUGH else delay
+            delay = _SHORTEST if was_good(began) else delay
             self._stopped.wait(delay * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, no secret
             delay = min(delay * 2, _LONGEST)
             if not self._stopped.is_set():

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -11,13 +13,14 @@ import pytest
 from applications import an_application
 from fake_cluster import Plane
 from gitops.actions.argocd.tracking import rollouts_of
+from gitops.adapters.argocd import watches
 from gitops.adapters.argocd.clusters import ArgoClusters
-from gitops.adapters.argocd.collection import _lines
-from gitops.adapters.argocd.followed import FollowedCluster
+from gitops.adapters.argocd.collection import CollectionChange, CollectionPage, _lines
+from gitops.adapters.argocd.followed import Followed, FollowedCluster
 from gitops.config import load_config
 from gitops.core.argocd.application import Application, briefly, read_application
 from gitops.core.argocd.health import leftovers
-from gitops.errors import Denied, GitopsError, Unavailable
+from gitops.errors import Denied, GitopsError, TimedOut, Unavailable
 from gitops.ports import Cluster, Reading
 from servers.kube_api import CLUSTER_CONFIG, TOKEN, ArgoStub, KubeStub, _Stub, kubeconfig
 
@@ -147,6 +150,54 @@ def test_a_silent_cluster_says_since_when(
     until(lambda: cluster.applications().silent is None)
     plane.put(an_application(health="Degraded"))
     until(lambda: healths(cluster) == {"shop-dev": "Degraded"})
+
+
+class _Streams:
+    """A collection of which every stream is open once, and then breaks; `gone`: none opens."""
+
+    def __init__(self) -> None:
+        self.opened = 0
+        self.gone = False
+
+    def listed(self) -> Iterator[CollectionPage[str]]:
+        yield CollectionPage(datetime(2026, 1, 1, tzinfo=UTC), "1", ((("argocd", "shop"), "good"),))
+
+    def changes(self, version: str) -> Iterator[CollectionChange[str]]:
+        assert version == "1"
+        if self.gone:
+            raise Unavailable("it cannot be reached")
+        self.opened += 1
+        yield CollectionChange()
+        yield CollectionChange(("argocd", "shop"), "good")  # as a replay tells it
+        raise TimedOut("it did not answer in time")
+
+
+@pytest.mark.parametrize("lasted", [True, False])
+def test_a_good_stream_that_breaks_is_no_trouble(
+    monkeypatch: pytest.MonkeyPatch, lasted: bool
+) -> None:
+    """Proxies cut streams: where each one lasts, nothing is new; where none opens, that is told."""
+    monkeypatch.setattr(watches, "_LONG_ENOUGH", -1.0 if lasted else 1000.0)
+    streams = _Streams()
+    followed = Followed(streams, lambda: None)
+
+    def follow() -> int:
+        """Follow one stream; return how often there was something to see."""
+        told = 0
+        with suppress(GitopsError):
+            for _ in followed._follow():
+                told += 1
+        return told
+
+    assert follow() == 1
+    _, values, silent = followed.read()
+    assert (silent is None) == lasted
+    assert follow() == (0 if lasted else 1)
+    assert followed.read()[1] is values
+    streams.gone = True
+    follow()
+    assert "it cannot be reached" in str(followed.read()[2])
+    assert streams.opened == 2
 
 
 def test_who_may_not_list_is_told_so(stub: KubeStub, tmp_path: Path) -> None:
