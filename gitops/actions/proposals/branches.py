@@ -67,11 +67,6 @@ class Covered:
                 return self._folders[folder]
         return None
 
-    def owners(self, paths: Iterable[str]) -> tuple[Overlay, ...]:
-        """Return the overlays that own some of `paths`, in order."""
-        found = {self.owner(path) for path in paths}
-        return tuple(one for one in self.overlays if one in found)
-
 
 def covered_by(tip: Tip, branch: str) -> Covered:
     """Return what a branch may be about, as `gitops.yaml` of the tip says; asked once."""
@@ -91,11 +86,3 @@ def own_paths(tip: Tip, overlay: Overlay, branch: str, paths: tuple[str, ...]) -
         return paths
     covered = covered_by(tip, branch)
     return tuple(path for path in paths if covered.owner(path) in (None, overlay))
-
-
-def labels_on(tip: Tip, overlay: Overlay, branch: str, paths: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the labels of the overlays that own some of `paths`, where these are several."""
-    if branch == proposal_branch(overlay):
-        return ()
-    owners = covered_by(tip, branch).owners(paths)
-    return tuple(one.label for one in owners) if len(owners) > 1 else ()

@@ -18,13 +18,8 @@ from gitops.actions.context.holds import hold_paths
 from gitops.actions.context.overlays import kustomization_of
 from gitops.actions.context.session import Session, Tip, require_commit
 from gitops.actions.context.view import OverlayView
-from gitops.actions.proposals.branches import (
-    labels_on,
-    own_paths,
-    proposal_branch,
-    wide_branches,
-)
-from gitops.actions.proposals.merged import brings_nothing
+from gitops.actions.proposals.ahead import Ahead, ahead_on
+from gitops.actions.proposals.branches import proposal_branch, wide_branches
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import said_of, told_commits, trailers
@@ -35,8 +30,6 @@ from gitops.core.proposals.approval import authors_of
 from gitops.core.report import Proposal
 from gitops.errors import ManifestError, NotFound, Refused
 from gitops.ports import Forge, NoForge, PullRequest, Snapshot
-
-_MERGES = 50  # that are looked at; whoever makes more wrote them
 
 
 class OpenProposal(Struct, frozen=True):
@@ -199,24 +192,18 @@ def find_on(view: OverlayView, branch: str) -> ProposalLookup:
 
 def _find_on(view: OverlayView, branch: str) -> ProposalLookup:
     session, overlay, home = view.session, view.overlay, view.home
-    head = view.tip.beside(branch)
-    if head is None:
+    ahead = ahead_on(view, branch)
+    if ahead is None:
         return ProposalLookup(None, None, branch=branch)
-    infos = session.evidence.over(head.commit, home.commit)
-    if not infos:
-        return ProposalLookup(head.commit, None, branch=branch)
-    forks = _forks(session, infos, head, home)
-    if len(forks) != 1:
-        how = "were merged crosswise" if forks else "share no commit"
-        problem = f"{head.branch} and {home.branch} {how}: nobody can tell what it changes"
-        return ProposalLookup(head.commit, None, None, infos, problem, branch)
-    fork = forks[0]
-    own = frozenset(info.commit for info in infos)
-    merges = [info for info in infos if len(info.parents) > 1][:_MERGES]
-    empty = {one.commit for one in merges if brings_nothing(session.evidence, one, own)}
-    commits = tuple(info for info in infos if info.commit not in empty)
-    changed = session.evidence.changed(fork, head.commit)
-    paths = own_paths(view.tip, overlay, branch, changed)
+    head = ahead.head
+    nothing = ProposalLookup(head.commit, None, branch=branch)
+    if not ahead.infos:
+        return nothing
+    if ahead.problem is not None:
+        return replace(nothing, commits=ahead.infos, problem=ahead.problem)
+    fork, commits, paths = ahead.fork, ahead.commits, ahead.paths_of(overlay)
+    if not ahead.touches(overlay):
+        return _left_over(nothing, ahead, overlay)
     name, before = kustomization_of(session.evidence.at(fork), overlay.directory)
     file, content = kustomization_of(session.evidence.at(head.commit), overlay.directory)
     known, wanted = _values(before), _values(content)
@@ -226,9 +213,10 @@ def _find_on(view: OverlayView, branch: str) -> ProposalLookup:
         for image, value in wanted.items()
         if known.get(image) != value and current.get(image) != value
     }
-    if not pending or not commits or _was_released(view, head, pending, before):
-        lost = bool(pending) is False and _has_more(session, head.commit, home.commit, paths)
-        return ProposalLookup(head.commit, None, commits=commits if lost else (), branch=branch)
+    if not pending:
+        return _left_over(nothing, ahead, overlay)
+    if not commits or _was_released(view, head, pending, before):
+        return nothing
     made = next((info for info in commits if _proposes(info, overlay)), commits[0])
     present = OpenProposal(
         commit=head.commit,
@@ -243,11 +231,16 @@ def _find_on(view: OverlayView, branch: str) -> ProposalLookup:
         content=content,
         follows=follows(view, fork, head.commit, file, paths),
         behind=fork != home.commit,
-        updates=tuple(info for info in infos if info not in commits),
+        updates=tuple(info for info in ahead.infos if info not in commits),
         branch=branch,
-        labels=labels_on(view.tip, overlay, branch, changed),
+        labels=ahead.labels,
     )
-    return ProposalLookup(head.commit, present, commits=commits, branch=branch)
+    return replace(nothing, present=present, commits=commits)
+
+
+def _left_over(nothing: ProposalLookup, ahead: Ahead, overlay: Overlay) -> ProposalLookup:
+    """Return what a branch is that wants no image: of no use, or there is something else on it."""
+    return replace(nothing, commits=ahead.commits) if ahead.has_more(overlay) else nothing
 
 
 def _same_mode(session: Session, fork: str, head: str, path: str) -> bool:
@@ -265,23 +258,6 @@ def follows(
         return frozenset()
     found = image_paths(before.read, after.read, file, paths, also)
     return frozenset(one for one in found if _same_mode(view.session, fork, head, one))
-
-
-def _has_more(session: Session, head: str, home: str, paths: tuple[str, ...]) -> bool:
-    """Say whether `head` has something at one of `paths` that the base has not."""
-    theirs, ours = session.evidence.at(head), session.evidence.at(home)
-    return any(theirs.entry(path) != ours.entry(path) for path in paths)
-
-
-def _forks(
-    session: Session, infos: tuple[CommitInfo, ...], head: Snapshot, home: Snapshot
-) -> tuple[str, ...]:
-    """Return the commits where a branch left its base: one, unless somebody merged crosswise."""
-    own = {info.commit for info in infos}
-    outside = {parent for info in infos for parent in info.parents if parent not in own}
-    if len(outside) == 1 and all(info.parents for info in infos):
-        return tuple(outside)
-    return session.evidence.forks(head.commit, home.commit)
 
 
 def _proposes(info: CommitInfo, overlay: Overlay) -> bool:

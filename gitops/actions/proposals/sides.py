@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 
 from gitops.actions.context.overlays import kustomization_of
 from gitops.actions.context.view import OverlayView
-from gitops.actions.proposals.branches import covered_by, proposal_branch
+from gitops.actions.proposals.ahead import ahead_on
+from gitops.actions.proposals.branches import proposal_branch
 from gitops.actions.proposals.find import (
     OpenProposal,
     ProposalLookup,
@@ -23,9 +24,8 @@ def sides_of(view: OverlayView, present: OpenProposal) -> tuple[OverlayView, ...
     """Return the overlays that an open proposal changes something of, in promotion order."""
     if present.branch == proposal_branch(view.overlay):
         return (view,)
-    paths = view.session.evidence.changed(present.fork, present.commit)
-    owners = covered_by(view.tip, present.branch).owners(paths)
-    return tuple(view.beside(one) for one in owners)
+    ahead = ahead_on(view, present.branch)
+    return tuple(view.beside(one) for one in ahead.owners) if ahead is not None else ()
 
 
 def require_whole(
@@ -73,11 +73,10 @@ def _require_whole(
 
 def _more(side: OverlayView, present: OpenProposal) -> tuple[str, ...]:
     """Return what a proposal changes of one side beside images, what follows them, and its hold."""
-    evidence = side.session.evidence
-    covered = covered_by(side.tip, present.branch)
-    paths = evidence.changed(present.fork, present.commit)
-    own = tuple(path for path in paths if covered.owner(path) == side.overlay)
-    file, _ = kustomization_of(evidence.at(present.commit), side.overlay.directory)
+    ahead = ahead_on(side, present.branch)
+    own = ahead.owned_by(side.overlay) if ahead is not None else ()
+    tree = side.session.evidence.at(present.commit)
+    file, _ = kustomization_of(tree, side.overlay.directory)
     plain = follows(side, present.fork, present.commit, file, own)
     goes_back = present.kind != "forward"
     return tuple(

@@ -13,6 +13,7 @@ from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
+from gitops.actions.index.state import read_state
 from gitops.actions.promote import PromoteRequest, promote
 from gitops.actions.releases.rollback_plan import RollbackRequest
 from gitops.actions.rollback import rollback
@@ -115,6 +116,42 @@ def test_status_shows_it_in_each(proposed: GroupsWorld) -> None:
         (one.branch, one.state) for entry in report.overlays for one in entry.proposals
     }
     assert not report.warnings
+
+
+@pytest.mark.parametrize("verb", ["status", "approve", "close"])
+def test_what_it_changes_is_found_out_once(
+    proposed: GroupsWorld, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """However many overlays look at it: of hundreds each would compare hundreds."""
+    compared: list[tuple[str, str]] = []
+    changed = proposed.repository.changed
+
+    def counting(before: str, after: str) -> tuple[str, ...]:
+        compared.append((before, after))
+        return changed(before, after)
+
+    monkeypatch.setattr(proposed.repository, "changed", counting)
+    session = proposed.session(BEN, dry_run=True)
+    match verb:
+        case "status":
+            status(session, ("production",))
+        case "approve":
+            approve(session, ApproveRequest(GROUP))
+        case "close":
+            close(session, GROUP)
+    assert 1 == len(compared)
+
+
+def test_an_overlay_that_nobody_can_read_is_no_fault_of_it(proposed: GroupsWorld) -> None:
+    """Where it changes nothing of one, nothing is said of its branch."""
+    close(proposed.session(), GROUP)
+    proposed.repository.commit({path_of("web", "prod-us"): b"images: ["}, "break web")
+    promote(proposed.session(), PromoteRequest(("api/production",)))
+    promote(proposed.session(), PromoteRequest(("api/prod-us", "cart/prod-us")))
+
+    state = read_state(proposed.session())
+    assert ((), None) == (state.cells["web/prod-us"].notes, state.cells["web/prod-us"].proposal)
+    assert state.cells["cart/prod-us"].proposal is not None
 
 
 def test_narrower_ones_become_part_of_it(world: GroupsWorld) -> None:
