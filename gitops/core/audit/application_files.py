@@ -8,7 +8,7 @@ the same in `spec.template`, with placeholders, and reads files by `generators`)
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -19,6 +19,7 @@ from gitops.core.yamltext import compose_all, pairs_of, text_of
 from gitops.errors import ManifestError
 
 _KINDS = ("Application", "ApplicationSet")
+_LONGEST_PATH = 4096  # PATH_MAX
 _PLACEHOLDER = re.compile(r"\{\{.*?\}\}")
 # A word may be hidden behind escapes, a binary tag or another encoding; nothing else is parsed.
 _MAY_HOLD = re.compile(rb"Application|\\|binary|%TAG|\x00")
@@ -65,7 +66,8 @@ def read_applications(content: bytes, path: str) -> tuple[ApplicationFile, ...]:
         looks = _LOOKS_LIKE.search(content.replace(b"\x00", b"")) is not None
         return (ApplicationFile(readable=False),) if hidden and looks else ()
     roots = [document.root for document in documents if document.root is not None]
-    return tuple(one for root in roots for one in _applications(root))
+    seen: set[int] = set()
+    return tuple(one for root in roots for one in _applications(root, seen))
 
 
 def names_by_folder(content: bytes, path: str) -> dict[str, str]:
@@ -87,13 +89,15 @@ def matches(pattern: str, path: str) -> bool:
     return in_order(pieces, path)
 
 
-def _applications(root: Any) -> Iterator[ApplicationFile]:
-    if root.id != "mapping":
+def _applications(root: Any, seen: set[int]) -> Iterator[ApplicationFile]:
+    """Yield those of a mapping, or of a list in it; `seen`: aliases may lead to one again."""
+    if root.id != "mapping" or id(root) in seen:
         return
+    seen.add(id(root))
     kinds, versions = _texts(root, "kind"), _texts(root, "apiVersion")
     for items in _values(root, "items") if "List" in "".join(kinds) else ():
         for item in items.value if items.id == "sequence" else ():
-            yield from _applications(item)
+            yield from _applications(item, seen)
     if not any(version.startswith("argoproj.io") for version in versions):
         return
     if not set(kinds) & set(_KINDS):
@@ -109,7 +113,7 @@ def _applications(root: Any) -> Iterator[ApplicationFile]:
     yield ApplicationFile(
         next((name for name in reversed(names) if "{{" not in name), ""),
         tuple(folders),
-        tuple(file for one in generators for file in _files(one)),
+        tuple(_files(generators)),
     )
 
 
@@ -117,20 +121,24 @@ def _folders(spec: Any) -> Iterator[str]:
     many = [one for value in _values(spec, "sources") if value.id == "sequence"
             for one in value.value]  # fmt: skip
     for entry in (*_values(spec, "source"), *many):
-        yield from (folder for folder in _texts(entry, "path") if folder)
+        for folder in filter(None, _texts(entry, "path")):
+            yield folder if len(folder) <= _LONGEST_PATH else "{{too long}}"  # it may be any
 
 
-def _files(node: Any, inside: str = "") -> Iterator[str]:
+def _files(generators: Sequence[Any]) -> Iterator[str]:
     """Yield the `path` of each entry of a `files` list, however deep generators are nested."""
-    if node.id == "sequence":
-        for one in node.value:
-            yield from _files(one, inside)
-    elif node.id == "mapping":
-        for key, value in pairs_of(node):
-            if key == "path" and inside == "files" and value.id == "scalar":
-                yield text_of(value)
-            elif value.id != "scalar":
-                yield from _files(value, key)
+    todo, seen = [(node, "") for node in generators], set[tuple[int, str]]()
+    while todo:
+        node, inside = todo.pop()
+        if (id(node), inside) in seen:
+            continue
+        seen.add((id(node), inside))
+        if node.id == "sequence":
+            todo += [(one, inside) for one in node.value]
+        elif node.id == "mapping":
+            todo += [(value, key) for key, value in pairs_of(node) if value.id != "scalar"]
+            for path in _texts(node, "path") if inside == "files" else ():
+                yield path if len(path) <= _LONGEST_PATH else "*"
 
 
 def _values(node: Any, name: str) -> Iterator[Any]:

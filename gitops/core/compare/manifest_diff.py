@@ -1,6 +1,6 @@
 """What changes in the manifests that an overlay builds, object by object, within bounds.
 
-Values of Secrets are never shown: only that one differs.
+_Values of Secrets are never shown: only that one differs.
 """
 
 from __future__ import annotations
@@ -122,11 +122,15 @@ def _hide(before: str, after: str) -> tuple[str, str]:
         key: _OTHER if key in old and old[key][1] != value else _HIDDEN
         for key, (_, value) in new.items()
     }
-    return _replaced(before, {}), _replaced(after, words)
+    return _replaced(before, old, {}), _replaced(after, new, words)
 
 
-def _values(text: str) -> dict[str, tuple[tuple[int, int], str]] | None:
-    """Return key -> (span, value) of everything under `data` and `stringData`.
+_Values = dict[str, tuple[tuple[int, int], str]]
+"""Key -> (span, value)."""
+
+
+def _values(text: str) -> _Values | None:
+    """Return everything under `data` and `stringData`.
 
     Annotations too: kubectl keeps the last applied text there.
     """
@@ -139,7 +143,7 @@ def _values(text: str) -> dict[str, tuple[tuple[int, int], str]] | None:
     root: Any = document.root
     if root is None or root.id != "mapping":
         return None
-    found: dict[str, tuple[tuple[int, int], str]] = {}
+    found: _Values = {}
     for key, node in root.value:
         if key.value in ("data", "stringData"):
             _collect(node, str(key.value), found)
@@ -150,7 +154,7 @@ def _values(text: str) -> dict[str, tuple[tuple[int, int], str]] | None:
     return found
 
 
-def _collect(node: Any, path: str, found: dict[str, tuple[tuple[int, int], str]]) -> None:
+def _collect(node: Any, path: str, found: _Values) -> None:
     if node.id != "mapping":
         found[path] = ((node.start_mark.index, node.end_mark.index), str(node.value))
         return
@@ -159,11 +163,14 @@ def _collect(node: Any, path: str, found: dict[str, tuple[tuple[int, int], str]]
         found[f"{path}/{key.value}"] = (span, str(value.value))
 
 
-def _replaced(text: str, words: Mapping[str, str]) -> str:
-    values = _values(text) or {}
-    spans = sorted(((span, key) for key, (span, _) in values.items()), reverse=True)
-    for (start, end), key in spans:
+def _replaced(text: str, values: _Values, words: Mapping[str, str]) -> str:
+    parts: list[str] = []
+    at = 0
+    for (start, end), key in sorted((span, key) for key, (span, _) in values.items()):
+        if start < at:
+            continue  # an alias of what is hidden already
         # A block scalar ends with the line breaks before what follows.
         rest = "\n" if text[start:end].endswith("\n") else ""
-        text = text[:start] + words.get(key, _HIDDEN) + rest + text[end:]
-    return text
+        parts += (text[at:start], words.get(key, _HIDDEN), rest)
+        at = end
+    return "".join((*parts, text[at:]))

@@ -21,7 +21,7 @@ _WORD = re.compile(_HOST)
 _LIST = re.compile(rf"\s*{_HOST}\.?(?::[0-9]+)?(?:\s*,\s*{_HOST}\.?(?::[0-9]+)?)*\s*\Z")
 _ADDRESS = re.compile(
     rf"(?://|@|\(|,|\b(?i:host|hosts|hostaddr|server|data source|address|addr)\s*[=:]\s*[\"']?)"
-    rf"({_HOST})(?=\.?(?:[:/?,;)\s\"'&]|\Z))|\b({_HOST}):[0-9]{{2,5}}\b"
+    rf"({_HOST})(?=\.?(?:[:/?,;)\s\"'&]|\Z))|(?<![A-Za-z0-9_.-])[.-]*({_HOST}):[0-9]{{2,5}}\b"
 )
 _BRACKETS = re.compile(r"\[([0-9A-Fa-f:.]{2,60})\]|(?<![0-9A-Fa-f:.])([0-9A-Fa-f:]{4,45})(?![\w:])")
 # The first ten letters of a checksum, as kustomize writes them behind a generated name.

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Literal
 
 from msgspec import Struct
@@ -214,10 +215,16 @@ def _places(
         parts = folder.path.split("/")
         for index, part in enumerate(parts):
             children["/".join(parts[:index])].add(part)
+
+    @cache
+    def holds_environments(parent: str) -> bool:
+        alike = sum(kind_of(name) is not None for name in children[parent])
+        return alike > 1 and alike * 2 > len(children[parent])
+
     found: dict[str, list[_Place]] = defaultdict(list)
     for folder in folders:
         words = tuple(folder.path.split("/"))
-        at = _environment_at(words, children)
+        at = _environment_at(words, holds_environments)
         name = words[at] if at is not None else named.get(folder.path, "")
         kind = kind_of(name)
         if kind is not None and _NAME.fullmatch(name):
@@ -225,7 +232,7 @@ def _places(
     return found
 
 
-def _environment_at(parts: Sequence[str], children: Mapping[str, set[str]]) -> int | None:
+def _environment_at(parts: Sequence[str], holds_environments: Callable[[str], bool]) -> int | None:
     """Return which part of a path is an environment's name: a plain word, else one like `eu-prod`.
 
     One like that counts where it stands beside others, so that an app called `test-runner` is none.
@@ -234,11 +241,8 @@ def _environment_at(parts: Sequence[str], children: Mapping[str, set[str]]) -> i
         if parts[index].lower().replace("-", "") in _KIND:
             return index
     for index in reversed(range(len(parts))):
-        if kind_of(parts[index]) is not None:
-            beside = children["/".join(parts[:index])]
-            alike = [name for name in beside if kind_of(name) is not None]
-            if len(alike) > 1 and len(alike) * 2 > len(beside):
-                return index
+        if kind_of(parts[index]) is not None and holds_environments("/".join(parts[:index])):
+            return index
     return None
 
 

@@ -89,7 +89,7 @@ def _keys(lists: Lists) -> Iterator[Fault]:
         if name in _LISTS and type(value) is SequenceStartEvent:
             if name in _ONCE:
                 yield from _repeated(lists, lists.resolve(pair.value), name)
-        elif name in _LISTS and not lists.is_null_at(pair.value):
+        elif name in _LISTS and not lists.is_null(pair.value):
             yield _at(lists, pair.value, f"{name} must be a list")
         elif name in _TEXTS:
             yield from _text(lists, pair.value, name)
@@ -137,7 +137,7 @@ def _text(lists: Lists, index: int, name: str) -> Iterator[Fault]:
     event = lists.document.events[lists.resolve(index)]
     if type(event) is not ScalarEvent:
         yield _at(lists, index, f"{name} is no text")
-    elif lists.is_null_at(index):
+    elif lists.is_null(index):
         return  # as if it were not there
     elif not event.style and event.tag is None and is_no_string(event.value):
         what = f"kustomize does not take {name} {event.value} for a text"

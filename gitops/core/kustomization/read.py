@@ -6,6 +6,7 @@ counts, numbers are their text, aliases and merge keys are followed. `refusals.p
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
@@ -45,6 +46,7 @@ _tuple = tuple.__new__  # a third of the cost of `Pair(…)`, which counts in li
 MOST_IMAGES = 10_000
 """Entries of one kustomization: kustomize takes minutes for as many, and nobody looks at more."""
 
+_MOST_AGAIN = 500_000  # events: aliases of aliases grow with a power of their number
 _SPLIT = "kustomize takes ever longer for each entry: give apps overlays of their own"
 
 
@@ -122,6 +124,7 @@ class Lists:
         self.lists: list[ImageList] = []
         self.items: list[SequenceItem] = []
         self._anchors: dict[str, list[int]] | None = None
+        self._again = 0
 
     def resolve(self, index: int) -> int:
         """Return the event that the node at `index` stands for: itself, unless it is an alias."""
@@ -134,8 +137,15 @@ class Lists:
             for at, other in enumerate(events):
                 if type(other) is not AliasEvent and getattr(other, "anchor", None) is not None:
                     self._anchors.setdefault(other.anchor, []).append(at)
-        before = [at for at in self._anchors.get(str(event.anchor), ()) if at < index]
-        return before[-1] if before else index
+        named = self._anchors.get(str(event.anchor), [])
+        place = bisect_left(named, index)
+        return named[place - 1] if place else index
+
+    def count_again(self, start: int, end: int) -> None:
+        """Count events that an alias or a merge key has read once more. Raises ManifestError."""
+        self._again += end - start
+        if self._again > _MOST_AGAIN:
+            raise self.unsafe(start, "is repeated by aliases more often than anybody looks")
 
     def text(self, index: int) -> str | None:
         """Return the text of the scalar at `index`, None for null, "" and what is no scalar."""
@@ -147,11 +157,7 @@ class Lists:
         return event.value or None
 
     def is_null(self, index: int) -> bool:
-        """Say whether the scalar at `index` is YAML's null."""
-        return _is_null(self.document.events[index])
-
-    def is_null_at(self, index: int) -> bool:
-        """Say the same of a node that may be an alias, or no scalar."""
+        """Say whether the node at `index`, maybe an alias, is YAML's null."""
         event = self.document.events[self.resolve(index)]
         return type(event) is ScalarEvent and _is_null(event)
 
@@ -229,14 +235,10 @@ def _read_values(content: bytes, path: str) -> dict[str, ImageValue]:
 
 def read_lists(document: EventText) -> Lists:
     """Find the lists and their entries. Raises ManifestError where there can be none."""
-    lists = Lists(document)
-    events = document.events
-    if not events:
+    lists, events = Lists(document), document.events
+    if not events or lists.is_null(1):
         return lists
-    root = events[1]
-    if type(root) is not MappingStartEvent:
-        if type(root) is ScalarEvent and _is_null(root):
-            return lists
+    if type(events[1]) is not MappingStartEvent:
         raise lists.unsafe(1, "is not a mapping: a kustomization has keys like `images:`")
     chosen: dict[str, tuple[str, ImageList]] = {}
     for pair, merged in _pairs(lists, 1, 0):
@@ -248,9 +250,8 @@ def read_lists(document: EventText) -> Lists:
             # Go sorts the keys before it reads them: `images` comes after `Images`, and wins.
             if name not in chosen or key.value >= chosen[name][0]:
                 chosen[name] = (key.value, found)
-    for name in LISTS.values():
-        if name in chosen:
-            _read_list(lists, chosen[name][1])
+    for name in filter(chosen.get, LISTS.values()):
+        _read_list(lists, chosen[name][1])
     return lists
 
 
@@ -295,7 +296,10 @@ def after(events: list[YamlEvent], index: int) -> int:
 def _pairs(lists: Lists, mapping: int, depth: int) -> Iterator[tuple[MappingPair, bool]]:
     """Yield the pairs of a mapping, those of merge keys where they stand, and whether merged."""
     events = lists.document.events
-    for pair in pairs_of(lists, mapping):
+    pairs = pairs_of(lists, mapping)
+    if depth:
+        lists.count_again(mapping, pairs[-1].end if pairs else mapping + 1)
+    for pair in pairs:
         key = events[pair.key]
         if type(key) is not ScalarEvent or key.value != "<<" or key.style:
             yield pair, depth > 0
@@ -308,23 +312,18 @@ def _pairs(lists: Lists, mapping: int, depth: int) -> Iterator[tuple[MappingPair
 def _sources(lists: Lists, index: int) -> list[int]:
     """Return the mappings that a merge key names, the one that counts most last."""
     events = lists.document.events
-    index = lists.resolve(index)
-    if type(events[index]) is MappingStartEvent:
-        return [index]
-    found: list[int] = []
-    if type(events[index]) is SequenceStartEvent:
-        sources = map(lists.resolve, items_of(lists, index))
-        found += (source for source in sources if type(events[source]) is MappingStartEvent)
-    return found[::-1]
+    found = [lists.resolve(index)]
+    if type(events[found[0]]) is SequenceStartEvent:
+        found = [*map(lists.resolve, items_of(lists, found[0]))][::-1]
+    return [source for source in found if type(events[source]) is MappingStartEvent]
 
 
 def _read_list(lists: Lists, found: ImageList) -> None:
     events = lists.document.events
     at = lists.resolve(found.pair.value)
-    event = events[at]
-    if type(event) is not SequenceStartEvent:
-        if type(event) is ScalarEvent and _is_null(event):
-            return
+    if lists.is_null(at):
+        return
+    if type(events[at]) is not SequenceStartEvent:
         raise lists.unsafe(at, f"{found.name}: is not a list", "write entries as `- name: …`")
     at += 1
     while type(events[at]) is not SequenceEndEvent:
@@ -368,15 +367,17 @@ def read_item(lists: Lists, item: SequenceItem) -> int:
     named = fields.get("name")
     if named is not None:
         item.image = lists.text(named.value)
-    return at + 1 if start == item.start else item.start + 1
+    if start == item.start:
+        return at + 1
+    lists.count_again(start, at)
+    return item.start + 1
 
 
 def _take(lists: Lists, item: SequenceItem, name: str, pair: MappingPair) -> None:
-    former = item.fields[name]
+    events, former = lists.document.events, item.fields[name]
     if name in item.merged:
         item.fields[name] = pair  # `merged` still says so: who edits must know that both are there
         return
-    events = lists.document.events
     if events[pair.key].value >= events[former.key].value:
         item.fields[name], pair = pair, former
     item.repeated += ((name, pair),)

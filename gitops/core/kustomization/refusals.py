@@ -206,7 +206,7 @@ class Check:
         events = lists.document.events
         start = lists.resolve(item.start)
         if type(events[start]) is not MappingStartEvent:
-            if type(events[start]) is ScalarEvent and lists.is_null(start):
+            if lists.is_null(start):
                 return  # a dash and nothing more: kustomize passes over it
             raise lists.unsafe(
                 item.start,

@@ -25,11 +25,12 @@ def rendered_images(text: str) -> dict[str, tuple[ImageValue, ...]]:
 
 
 def _references(node: Any) -> Iterator[str]:
-    todo = [node]
+    todo, seen = [node], set[int]()
     while todo:
         node = todo.pop()
-        if node is None or node.id == "scalar":
+        if node is None or node.id == "scalar" or id(node) in seen:
             continue
+        seen.add(id(node))
         if node.id == "sequence":
             todo += reversed(node.value)
             continue

@@ -170,9 +170,8 @@ def node_end(lists: Lists, last: int) -> int:
 
 def line_start(text: str, index: int) -> int:
     """Return the start of the line that `index` lies in."""
-    while index > 0 and text[index - 1] not in "\n\r\x85\u2028\u2029":
-        index -= 1
-    return index
+    start = text.rfind("\n", 0, index) + 1
+    return max(start, *(text.rfind(other, start, index) + 1 for other in "\r\x85\u2028\u2029"))
 
 
 def line_end(text: str, index: int) -> int:
