@@ -20,7 +20,6 @@ from gitops.actions.proposals.find import (
 from gitops.actions.proposals.sides import require_whole
 from gitops.actions.pull_requests.publish import end_pull_request
 from gitops.actions.write.write import write
-from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_commits, told_labels
 from gitops.core.proposals.comments import render_closed
 from gitops.core.report import Proposal, WriteReport
@@ -45,7 +44,7 @@ def close(session: Session, named: Named, *, reason: str | None = None) -> Write
     was closed, and what `write` raises.
     """
     require_words(reason, "--reason")
-    shown: dict[Overlay, str] = {}
+    shown: dict[str, str] = {}
 
     def plan(tip: Tip) -> Plan:
         views = [view_of(session, tip, overlay) for overlay in overlays_named(tip, named)]
@@ -76,11 +75,11 @@ def close(session: Session, named: Named, *, reason: str | None = None) -> Write
     return _told(session, report, ended, reason)
 
 
-def _ended(view: OverlayView, found: ProposalLookup, shown: dict[Overlay, str]) -> _Ended:
+def _ended(view: OverlayView, found: ProposalLookup, shown: dict[str, str]) -> _Ended:
     """Return the proposal that goes: the head that was seen at first, by all tries."""
     head, overlay = found.head or "", view.overlay
-    check_head(found.branch, head, shown.get(overlay))
-    shown.setdefault(overlay, head)
+    check_head(found.branch, head, shown.get(view.label))
+    shown.setdefault(view.label, head)
     ended = Proposal(overlay, found.branch, head, state="closed", base=view.branch)
     if found.present is not None:
         ended = found.present.report(overlay, state="closed")

@@ -90,14 +90,14 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
     require_words(request.override, "--override")
     require_words(request.reason, "--reason")
     ref = plain_branch(request.ref) if request.ref is not None else None
-    settled: dict[Overlay, Mapping[str, ImageValue]] = {}
+    settled: dict[str, Mapping[str, ImageValue]] = {}
     override = Override(request.override)
     look = Look(session)
 
     def plan(tip: Tip) -> Plan:
         ways, notes = _ways(session, tip, request)
         for way in ways:
-            settled.setdefault(way.target.overlay, way.source.images)
+            settled.setdefault(way.target.label, way.source.images)
         found = _carry_all(ways, settled)
         seen = counted(session.count, "asking policy", list(_looked_at(tip, found, look)))
         found = [_judge(one, expected=ref) for one in seen]
@@ -239,7 +239,7 @@ def _before(tip: Tip, row: Environment, request: PromoteRequest) -> str:
 
 
 def _carry_all(
-    ways: Sequence[_Way], settled: Mapping[Overlay, Mapping[str, ImageValue]]
+    ways: Sequence[_Way], settled: Mapping[str, Mapping[str, ImageValue]]
 ) -> list[_Carrying]:
     """Return what is carried to each; all of it, or an error with what is in the way."""
     found: list[_Carrying] = []
@@ -248,7 +248,7 @@ def _carry_all(
     for way in ways:
         target = way.target
         try:
-            one = _carry(way.source, target, settled[target.overlay], way.names)
+            one = _carry(way.source, target, settled[target.label], way.names)
         except (NotFound, ManifestError) as error:
             if len(ways) == 1:
                 raise

@@ -38,7 +38,6 @@ from gitops.actions.releases.rollback_target import (
     rollback_command,
 )
 from gitops.actions.write.write import write
-from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_labels
 from gitops.core.kustomization import missing_image
 from gitops.core.kustomization.image import ImageChange
@@ -121,13 +120,13 @@ class _Call(Struct):
     """One call of `rollback`: what it chose and was told at first holds for all of its tries.
 
     Attributes:
-        chosen: the release to restore in each overlay.
+        chosen: label of each overlay -> the release to restore: its row may change meanwhile.
         asked: the person was asked.
         dropped: the proposals that go with the rollback.
         keeps_branch: the server does not let their branches go.
         steering: what is done in the cluster; None before, and for checkouts.
         looked: Rollouts were looked at, and stopped where that was wanted.
-        planned_on: the newest commit of each overlay when it was planned first.
+        planned_on: label -> the newest commit of the overlay when it was planned first.
         views: of the overlays that are meant, as of the tip that is planned on.
         look: what registries have been asked; None before.
     """
@@ -136,13 +135,13 @@ class _Call(Struct):
     request: RollbackRequest
     confirm: Callable[[Preview], bool] | None
     guard: Callable[[OverlayView, Choice], None] | None
-    chosen: dict[Overlay, Choice] = field(default_factory=dict)
+    chosen: dict[str, Choice] = field(default_factory=dict)
     asked: bool = False
     dropped: list[DroppedProposal] = field(default_factory=list)
     keeps_branch: bool = False
     steering: ClusterActions | None = None
     looked: bool = False
-    planned_on: dict[Overlay, str | None] = field(default_factory=dict)
+    planned_on: dict[str, str | None] = field(default_factory=dict)
     views: list[OverlayView] = field(default_factory=list)
     look: Look | None = None
 
@@ -198,10 +197,10 @@ class _Call(Struct):
             _known_images(view, request)
         if (done := _taken_back(view, request, only)) is not None:
             return done
-        if view.overlay not in self.chosen:
+        if view.label not in self.chosen:
             self._look_at_clusters()
-            self.chosen[view.overlay] = _choose(view, request, only)
-        choice = self.chosen[view.overlay]
+            self.chosen[view.label] = _choose(view, request, only)
+        choice = self.chosen[view.label]
         if self.guard is not None:
             self.guard(view, choice)
         hint = None
@@ -210,8 +209,8 @@ class _Call(Struct):
         if (restored := choice.release) is None:
             return _Stays(view, choice.notes, choice.warnings, hint)
         edit = view.edit(requests := tuple(one for one in choice.requests if one.image in current))
-        planned_on = self.planned_on.get(view.overlay)
-        since, self.planned_on[view.overlay] = landed_since(view, restored, planned_on)
+        planned_on = self.planned_on.get(view.label)
+        since, self.planned_on[view.label] = landed_since(view, restored, planned_on)
         if not edit.changes:
             notes = (f"{describe(restored)} is what already runs", *since)
             return _Stays(view, notes, choice.warnings, hint)
@@ -331,8 +330,8 @@ class _Call(Struct):
         if not self.dropped:
             return report
         restored = {
-            overlay: choice.release.commit
-            for overlay, choice in self.chosen.items()
+            label: choice.release.commit
+            for label, choice in self.chosen.items()
             if choice.release is not None
         }
         return tell_dropped(

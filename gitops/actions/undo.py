@@ -114,14 +114,14 @@ class _Call(Struct):
     """One call: the rollbacks that were chosen at first are undone by all tries.
 
     Attributes:
-        chosen: commit of the rollback, by overlay.
+        chosen: label of the overlay -> commit of the rollback.
         views: of the overlays where something is undone, as of the newest try.
     """
 
     session: Session
     request: UndoRequest
     confirm: Callable[[Preview], bool] | None
-    chosen: dict[Overlay, str] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
     views: list[OverlayView] = field(default_factory=list)
     look: Look | None = None  # what registries have been asked; it bars nothing
 
@@ -153,7 +153,7 @@ class _Call(Struct):
         if not found:
             return Plan(action="undo", notes=told.all_notes(), reached=tuple(overlays))
         first = not self.chosen
-        self.chosen = {one.view.overlay: one.rollback.commit for one in found}
+        self.chosen = {one.view.label: one.rollback.commit for one in found}
         made = _assemble(found, self.request.reason)
         self.look = self.look or Look(self.session)
         seen = self.look.restored([Target(one.view, one.found.requests) for one in found])
@@ -181,8 +181,8 @@ class _Call(Struct):
         older one of another overlay stays. Raises Refused when none of them runs one.
         """
         if self.chosen:
-            kept = (view for view in views if view.overlay in self.chosen)
-            return [(view, self.chosen[view.overlay]) for view in kept]
+            kept = (view for view in views if view.label in self.chosen)
+            return [(view, self.chosen[view.label]) for view in kept]
         if len(views) == 1:
             return [(views[0], self.request.rollback)]
         gather_releases(views)

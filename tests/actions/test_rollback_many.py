@@ -170,6 +170,27 @@ def test_a_lost_race_restores_what_was_chosen(played: GroupsWorld) -> None:
     )
 
 
+def test_what_was_chosen_outlives_its_row(played: GroupsWorld) -> None:
+    """A row of gitops.yaml that changes meanwhile makes no other choice, of none of the calls."""
+    push = played.repository.push
+
+    def late(updates):  # type: ignore[no-untyped-def]
+        played.repository.push = push  # type: ignore[method-assign]
+        config = played.repository.show("gitops.yaml") or b""
+        played.repository.commit({"gitops.yaml": b"# words\n" + config}, "words\n")
+        played.ship("1.9", "prod-eu", apps=("web",))
+        return push(updates)
+
+    played.repository.push = late  # type: ignore[method-assign]
+    report = rollback(played.session(BEN), RollbackRequest(GROUP))
+
+    assert ("committed", "1.0") == (report.outcome, played.tag("web", "prod-eu"))
+
+    played.repository.push = late  # type: ignore[method-assign]
+    played.ship = lambda *_, **__: ""  # type: ignore[method-assign]
+    assert "committed" == undo(played.session(BEN), UndoRequest(GROUP)).outcome
+
+
 def test_a_dry_run_shows_all_and_writes_nothing(played: GroupsWorld) -> None:
     """The same plan, the files of all overlays in it."""
     before = played.commits

@@ -30,7 +30,6 @@ from gitops.actions.pull_requests.review import (
     proposed_edit,
     told_schema,
 )
-from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import Identity
 from gitops.core.git.message import told_commits, told_labels
 from gitops.core.kustomization import Edit
@@ -143,7 +142,7 @@ class Approving(Struct):
 
     Attributes:
         confirm: shows the changes and asks; None does not ask.
-        shown: the head that was asked about, by overlay; empty before.
+        shown: label of the overlay -> the head that was asked about; empty before.
         override: what `request.override` passes.
         registries: what these have been asked; None before.
     """
@@ -152,7 +151,7 @@ class Approving(Struct):
     request: ApproveRequest
     confirm: Callable[[ApprovalPreview], bool] | None
     override: Override
-    shown: dict[Overlay, str] = field(default_factory=dict)
+    shown: dict[str, str] = field(default_factory=dict)
     registries: Look | None = None
 
     def look(self, tip: Tip) -> list[Looked]:
@@ -164,7 +163,7 @@ class Approving(Struct):
         """
         overlays = named = overlays_named(tip, self.request.named)
         if self.shown:
-            overlays = tuple(one for one in overlays if one in self.shown)
+            overlays = tuple(one for one in overlays if one.label in self.shown)
         found = [(view := view_of(self.session, tip, one), look(view)) for one in overlays]
         refuse_orphaned(tip.read().values(), tip.config)
         if len(found) > 1 and not self.shown:
@@ -196,9 +195,7 @@ class Approving(Struct):
 
     def _decide(self, view: OverlayView, found: ProposalLookup) -> Decided:
         present = require_open(view.overlay, found)
-        check_head(
-            present.branch, present.commit, self.shown.get(view.overlay) or self.request.head
-        )
+        check_head(present.branch, present.commit, self.shown.get(view.label) or self.request.head)
         edit = proposed_edit(view, present)
         judged = judge_proposal(view, present, edit.changes, prove=True)
         if judged.false:
@@ -243,7 +240,7 @@ class Approving(Struct):
         )
         if self.confirm is not None and not self.session.dry_run and not self.confirm(preview):
             raise Refused("nothing was approved", hint="--yes does not ask")
-        self.shown = {one.view.overlay: one.present.commit for one in decided}
+        self.shown = {one.view.label: one.present.commit for one in decided}
 
 
 def _head_told(decided: Decided) -> str:

@@ -12,7 +12,6 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import proposal_branch
 from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_proposal
 from gitops.actions.proposals.sides import sides_of
-from gitops.core.environments.environment import Overlay
 from gitops.core.git.message import told_commits, told_labels
 from gitops.core.report import Proposal, WriteReport
 from gitops.errors import ManifestError, NotFound
@@ -85,14 +84,14 @@ def tell_dropped(
     session: Session,
     report: WriteReport,
     dropped: Sequence[DroppedProposal],
-    restored: Mapping[Overlay, str],
+    restored: Mapping[str, str],
     *,
     reason: str | None,
     keeps_branch: bool,
 ) -> WriteReport:
     """Close their pull requests, and return the report of the rollback with them.
 
-    `restored`: the commit of the release that each overlay went back to; `keeps_branch`: the server
+    `restored`: label -> the commit of the release that it went back to; `keeps_branch`: the server
     did not let the branches go.
     """
     proposals: list[Proposal] = []
@@ -112,7 +111,7 @@ def _tell(
     session: Session,
     one: DroppedProposal,
     commit: str | None,
-    restored: Mapping[Overlay, str],
+    restored: Mapping[str, str],
     *,
     reason: str | None,
     keeps_branch: bool,
@@ -124,7 +123,7 @@ def _tell(
     comment = render_rolled_back(
         ended.overlay,
         session.identity().name,
-        restores=restored.get(ended.overlay, "?"),
+        restores=restored.get(ended.overlay.label, "?"),
         commit=commit,
         reason=reason,
     )

@@ -90,7 +90,7 @@ def _apart(approving: Approving, decided: Sequence[Decided]) -> Approving:
         replace(approving.request, named=Named(labels)),
         None,
         approving.override,
-        {one.view.overlay: one.present.commit for one in decided},
+        {one.view.label: one.present.commit for one in decided},
     )
 
 

@@ -40,7 +40,7 @@ def bring_up_to_date(approving: Approving, tip: Tip) -> WriteReport | None:
     check_policy(session, tip, [present.base])
     report = write(own, plan).report
     if report.commit is not None and not session.dry_run:
-        approving.shown = {view.overlay: report.commit}
+        approving.shown = {view.label: report.commit}
     return report
 
 
