@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from msgspec import Struct
 
 from gitops.actions.context.session import Session
-from gitops.core.environments.environment import BranchRule, Config, asks_for_approval
+from gitops.core.environments.environment import Config, asks_for_approval
+from gitops.core.environments.rows import BranchRule
 from gitops.core.forges.branch_rules import (
     PROPOSALS,
     Gap,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import cast
 
 from gitops.config.shapes import Problems, Value
-from gitops.core.environments.environment import BranchRule, RuleLevel
+from gitops.core.environments.rows import BranchRule, RuleLevel
 
 
 def check_branches(rows: Sequence[Value], problems: Problems) -> None:

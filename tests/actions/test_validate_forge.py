@@ -10,7 +10,8 @@ from fake_archive import FakeArchive
 from fake_forge import FakeForge
 from fakes import FakeRepository, session_on
 from gitops.actions.validate_forge import ProtectionReport, check_protection
-from gitops.core.environments.environment import BranchRule, Config, Environment
+from gitops.core.environments.environment import Config, Environment
+from gitops.core.environments.rows import BranchRule
 from gitops.errors import Denied, GitopsError, NotFound, Refused
 from gitops.ports import GatedForge, NoForge, Protection
 

@@ -6,7 +6,7 @@ import jsonschema
 import pytest
 
 from gitops.config import config_schema, load_config
-from gitops.core.environments.environment import BranchRule
+from gitops.core.environments.rows import BranchRule
 from gitops.core.yamltext import compose_first
 from gitops.errors import ConfigError
 

@@ -107,10 +107,6 @@ class StepJudge:
         if limit is not None:
             what = f"nobody can tell which Argo CD Applications read protected overlays: {limit}"
             yield Finding(tip, None, None, "error", "unreadable", what)
-        limit = self._reader.limit(tip) if protected(policy) else None
-        if limit is not None:
-            what = f"nobody can tell which Argo CD Applications read protected overlays: {limit}"
-            yield Finding(tip, None, None, "error", "unreadable", what)
         for row in protected(policy):
             if not self._reader.lives_here(row):
                 continue

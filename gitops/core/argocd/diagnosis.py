@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from gitops.core.text.plain import one_line
-from gitops.core.unstructured import table, tables
+from gitops.core.unstructured import table, tables, text
 
 _QUIET = frozenset({"ContainerCreating", "PodInitializing"})
 _LONGEST = 300
@@ -116,8 +116,9 @@ def _diagnose_container(
     )
     said = _short(words.get((pod, name))) or _short(ended.get("message"))
     resource = f"Pod {pod}/{name}"
-    if waiting and waiting.get("reason") not in _QUIET and waiting.get("reason"):
-        return Diagnosis(resource, str(waiting["reason"]), _ending(waiting, ended), said)
+    reason = text(waiting, "reason")
+    if reason and reason not in _QUIET:
+        return Diagnosis(resource, reason, _ending(waiting, ended), said)
     if ended and ended.get("exitCode") not in (0, None) and not told.get("ready"):
         return Diagnosis(resource, str(ended.get("reason") or "Error"), _ending({}, ended), said)
     return None

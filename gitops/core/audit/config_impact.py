@@ -19,6 +19,9 @@ _YAML_NAMES = {
     "branch_rules": "branches",
     "pulls": "pullRequest",
     "protection": "dataProtection",
+    "tag_rules": "images[].tags",
+    "also": "images[].also",
+    "others": "further overlays",
 }
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gitops.core.environments.rows import (
         AccessRow,
         AlertRow,
+        BranchRule,
         CleanupRow,
         DatabaseRow,
         JobRow,
@@ -50,42 +51,6 @@ class ForgeSetting(Struct, frozen=True):
 
 
 MergeMethod = Literal["merge", "squash", "rebase"]
-RuleLevel = Literal["required", "advised"]
-
-
-class BranchRule(Struct, frozen=True):
-    """A row of `branches:`.
-
-    Attributes:
-        match: a branch, or a pattern: `*` inside a path segment, `**` across segments.
-        tests: whether a pull request needs a status check that succeeded; None: it does not say.
-        checks: names of those checks; () any.
-        approvals: how many people must approve; 0: it does not say.
-        approvals_level: how badly that is wanted.
-        line: 1-based line of the row in `gitops.yaml`, for messages.
-    """
-
-    match: str
-    tests: RuleLevel | None = None
-    checks: tuple[str, ...] = ()
-    approvals: int = 0
-    approvals_level: RuleLevel = "required"
-    line: int = 1
-
-    def __eq__(self, other: object) -> bool:
-        """Where it stands does not make it another rule."""
-        return isinstance(other, BranchRule) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[object, ...]:
-        return self.match, self.tests, self.checks, self.approvals, self.approvals_level
-
-    @property
-    def is_pattern(self) -> bool:
-        """True when it stands for more than one branch."""
-        return "*" in self.match
 
 
 class Approvals(Struct, frozen=True):

@@ -9,6 +9,47 @@ from typing import Literal, get_args
 from msgspec import Struct
 
 
+class PlacedRow(Struct, frozen=True):
+    """A row that knows its line in `gitops.yaml`, for messages: that makes it no other row."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and self._key() == other._key()
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple[object, ...]:
+        return tuple(getattr(self, name) for name in self.__struct_fields__ if name != "line")
+
+
+RuleLevel = Literal["required", "advised"]
+
+
+class BranchRule(PlacedRow, frozen=True):
+    """A row of `branches:`.
+
+    Attributes:
+        match: a branch, or a pattern: `*` inside a path segment, `**` across segments.
+        tests: whether a pull request needs a status check that succeeded; None: it does not say.
+        checks: names of those checks; () any.
+        approvals: how many people must approve; 0: it does not say.
+        approvals_level: how badly that is wanted.
+        line: 1-based line of the row in `gitops.yaml`, for messages.
+    """
+
+    match: str
+    tests: RuleLevel | None = None
+    checks: tuple[str, ...] = ()
+    approvals: int = 0
+    approvals_level: RuleLevel = "required"
+    line: int = 1
+
+    @property
+    def is_pattern(self) -> bool:
+        """True when it stands for more than one branch."""
+        return "*" in self.match
+
+
 class CleanupRow(Struct, frozen=True):
     """A row of `cleanup:`.
 
@@ -78,7 +119,7 @@ class NotifyRow(Struct, frozen=True):
     events: tuple[EventKind, ...] = ()
 
 
-class DatabaseRow(Struct, frozen=True):
+class DatabaseRow(PlacedRow, frozen=True):
     """A row of `databases:`: how what leads to databases of one class is known.
 
     Attributes:
@@ -97,16 +138,6 @@ class DatabaseRow(Struct, frozen=True):
     keys: tuple[str, ...] = ()
     egress: bool = False
     line: int = 1
-
-    def __eq__(self, other: object) -> bool:
-        """Where it stands does not make it another row."""
-        return isinstance(other, DatabaseRow) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[object, ...]:
-        return self.class_, self.hosts, self.secrets, self.stores, self.keys, self.egress
 
 
 Act = Literal[
@@ -128,7 +159,7 @@ STATIC = "static"
 """The issuer of jobs that show a fixed token, whose hash the server's settings have."""
 
 
-class AccessRow(Struct, frozen=True):
+class AccessRow(PlacedRow, frozen=True):
     """A row of `access:`.
 
     Attributes:
@@ -148,7 +179,7 @@ class AccessRow(Struct, frozen=True):
     line: int = 1
 
 
-class JobRow(Struct, frozen=True):
+class JobRow(PlacedRow, frozen=True):
     """A row of `jobs:`: how a job of a CI system is known by the token that its system gave it.
 
     Attributes:

@@ -12,7 +12,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.core.environments.environment import BranchRule, RuleLevel, match_branch
+from gitops.core.environments.branch_patterns import match_branch
+from gitops.core.environments.rows import BranchRule, RuleLevel
 from gitops.core.text.plain import one_line
 
 GapKind = Literal["approvals", "tests", "last-push", "pushes"]

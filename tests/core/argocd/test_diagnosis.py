@@ -114,6 +114,13 @@ def test_termination_message_and_scheduling() -> None:
     assert "Pod api-2: Unschedulable, 0/3 nodes are available" == str(found[1])
 
 
+def test_a_reason_that_is_no_text_is_none() -> None:
+    """What a server sends may be anything."""
+    odd = pod("a", {"name": "a", "state": {"waiting": {"reason": ["x"], "message": {}}}})
+
+    assert () == diagnose(Workloads((), (), (odd,)))
+
+
 def test_starting_containers_are_no_trouble() -> None:
     """A container that is being created, or ended well, is not told about."""
     creating = {"name": "a", "state": {"waiting": {"reason": "ContainerCreating"}}}

@@ -20,6 +20,10 @@ environments:
   - {name: test, overlay: o/test}
   - {name: stage, overlay: o/stage, after: [test]}
   - {name: prod, overlay: o/prod, change: pull-request, after: [stage], soak: 24h}
+access:
+  - {may: [approve], environments: [prod], who: ["user:ana"]}
+jobs:
+  - {name: ci, issuer: github, claims: {repository_id: "7"}}
 """
 CONFIG = load_config(TEXT)
 NIGHT = Stretch(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=UTC))
@@ -41,6 +45,7 @@ def with_row(name: str, **values: object) -> Config:
         (with_row("test", accepts=("**",)), "accepts of test was [], is [**]"),
         (replace(CONFIG, signers="s"), "signers was not set, is s"),
         (replace(CONFIG, sources={"a": "b"}), "images changed"),
+        (replace(CONFIG, also={"a": ()}), "images[].also changed"),
         (replace(CONFIG, freezes=(Freeze("n", "r", NIGHT, ("prod",)),)), "freeze changed"),
         (replace(CONFIG, freezes=(Freeze("n", "r", NIGHT),)), "freeze changed"),
         (replace(CONFIG, environments=CONFIG.environments[:3]), "prod is not there any more"),

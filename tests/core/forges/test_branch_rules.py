@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from gitops.core.environments.environment import BranchRule
+from gitops.core.environments.rows import BranchRule
 from gitops.core.forges.branch_rules import Raise, Rules, branches_for, close_gaps, find_gaps
 
 MAIN = BranchRule("main", "required", ("ci/test",), 1, "required")
