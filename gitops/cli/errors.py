@@ -12,6 +12,8 @@ from gitops import interrupts
 from gitops.cli import streams
 from gitops.errors import Bug, Denied, GitopsError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
 
 def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
     """Run one command and return its exit code; every error is one of `gitops.errors`.
@@ -30,7 +32,7 @@ def guarded(command: Callable[[], int], arguments: Sequence[str]) -> int:
         if isinstance(error, OSError) and _is_clicks(error):
             streams.lose(error)
             return _printed(0, arguments)
-        return _show(_bug(error), arguments)
+        return _show(_named(error), arguments)
 
 
 def _is_clicks(error: OSError) -> bool:
@@ -66,18 +68,30 @@ def interrupted(arguments: Sequence[str]) -> int:
     return _show(interruption(), arguments)
 
 
+def _named(error: Exception) -> GitopsError:
+    """Return what nobody foresaw as one of our errors: a full disk, else a bug."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        place = "a file" if error.filename is None else str(error.filename)
+        return Denied(
+            f"{place} cannot be written: {error.strerror}",
+            hint="make room there; TMPDIR and GITOPS_CACHE name other places",
+        )
+    return _bug(error)
+
+
 def _bug(error: Exception) -> Bug:
     """Keep the traceback out of the terminal; it may hold what nobody should paste."""
     import tempfile
     import traceback
 
-    handle, path = tempfile.mkstemp(prefix="gitops-bug-", suffix=".log")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        traceback.print_exception(error, file=file)
-    return Bug(
-        f"this is a bug in gitops: {type(error).__name__}",
-        hint=f"the details are in {path}; read it before you send it to anybody",
-    )
+    try:
+        handle, path = tempfile.mkstemp(prefix="gitops-bug-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as file:
+            traceback.print_exception(error, file=file)
+        hint = f"the details are in {path}; read it before you send it to anybody"
+    except OSError as trouble:
+        hint = f"its details cannot be kept: {trouble.strerror}"
+    return Bug(f"this is a bug in gitops: {type(error).__name__}", hint=hint)
 
 
 def _show(error: GitopsError, arguments: Sequence[str]) -> int:

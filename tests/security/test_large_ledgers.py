@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gitops.adapters.gitrepo.objects.reader import LARGEST
+from gitops.adapters.gitrepo.objects.codec import LARGEST
 from manifests import Manifests
 from servers.git_http import GitServer
 

@@ -29,7 +29,7 @@ from gitops.ports import TreeEntry
 _FULL = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NAME = re.compile(r"(?!-)(?!.*\.\.)[^\x00-\x20\x7f:?*\[\\]+")
 _PLAIN = re.compile(r"(?!HEAD$|refs/|[0-9a-f]{7,}$)[^~^@{}]+")
-_STEPS = re.compile(r"(?P<name>.+?)(?P<steps>(?:\^[0-9]*|~[0-9]*)*)")
+_STEPS = re.compile(r"(?P<name>.+?)(?P<steps>(?:[~^][0-9]{0,9})*)")
 _STEP = re.compile(r"([\^~])([0-9]*)")
 _TREES = 8  # commits whose folders are remembered: a check goes from one to the next
 _FARTHEST = 10_000  # generations that a name may go back

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.archive.commits import CommitTree
     from gitops.adapters.gitrepo.archive.history import HistoryReader
     from gitops.adapters.gitrepo.objects.store import Store
-    from gitops.core.git.commit import CommitInfo
     from gitops.core.ledger.signatures import BranchCommit
     from gitops.ports import FileChange, Landed, Tree
 

@@ -21,6 +21,7 @@ from gitops.adapters.gitrepo.objects.codec import (
     RAW_LENGTH,
     object_id,
     parse_tree,
+    read_head,
 )
 from gitops.adapters.gitrepo.objects.packed import PackedObjects
 from gitops.adapters.gitrepo.objects.store import Store
@@ -202,7 +203,7 @@ class Memory:
         if store.damaged or (self._news and not self._tips):
             self._shelf.drop()
         elif self._news:
-            with suppress(OSError, GitopsError):
+            with suppress(OSError, ValueError, GitopsError):
                 self._keep(store, self._shelf)
 
     def _keep(self, store: Store, shelf: Shelf) -> None:
@@ -290,7 +291,7 @@ def _outside_of_packs(store: Store, tips: Iterable[str]) -> tuple[tuple[str, byt
         found[oid] = read
         kind, body = read
         if kind == "commit":
-            waiting.append(body[5 : body.index(b"\n")].decode())
+            waiting.append(read_head(body)[0])
         elif kind == "tree":
             entries = parse_tree(body, RAW_LENGTH[store.algorithm]).values()
             waiting += (entry.oid for entry in entries if entry.mode != MODULE)

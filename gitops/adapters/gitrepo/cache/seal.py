@@ -35,7 +35,8 @@ def seal(key: bytes | None, content: bytes) -> str:
 
 def is_sealed(key: bytes | None, content: bytes, given: str) -> bool:
     """Say whether `given` is the seal of `content`."""
-    return key is not None and hmac.compare_digest(given, seal(key, content))
+    # As bytes: of other texts than ASCII ones `compare_digest` takes none.
+    return key is not None and hmac.compare_digest(given.encode(), seal(key, content).encode())
 
 
 def _folders(environ: Mapping[str, str]) -> list[Path]:

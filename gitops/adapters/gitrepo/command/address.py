@@ -74,7 +74,7 @@ def address(location: str) -> Address:
         return Address(location)
     try:
         parts = urlsplit(location)
-        user, password = parts.username, parts.password
+        user, password, _ = parts.username, parts.password, parts.port
     except ValueError:
         raise UsageError("the repository's address is not a URL") from None
     host = parts.netloc.rpartition("@")[2]
@@ -92,7 +92,7 @@ def address(location: str) -> Address:
         # Possibly a token all the same; credential helpers are asked for its password.
         return Address(url, ((f"credential.{base}.username", unquote(user)),), (user,))
     pair = f"{unquote(user)}:{unquote(password)}"
-    token = base64.b64encode(pair.encode()).decode()
+    token = base64.b64encode(os.fsencode(pair)).decode()
     header = (f"http.{base}.extraHeader", f"Authorization: Basic {token}")
     # Git sends such a header to wherever a first redirect leads (seen with 2.39), so none is
     # followed.

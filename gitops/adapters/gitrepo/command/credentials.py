@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit
 
@@ -60,6 +61,6 @@ def judge(git: Git, found: Mapping[str, str], *, good: bool) -> None:
     """Tell the helpers whether the server took what they said, as git does."""
     verb = "approve" if good else "reject"
     feed = "".join(f"{key}={value}\n" for key, value in found.items())
-    git.start([*_NOWHERE, "credential", verb], feed=f"{feed}\n".encode()).wait(
+    git.start([*_NOWHERE, "credential", verb], feed=os.fsencode(f"{feed}\n")).wait(
         "waiting for Git's credential helper", quiet=True
     )

@@ -94,7 +94,9 @@ def inspect(git: Git, path: Path, name: str) -> RepositoryLocation:
         if verdict.kind is AnswerKind.DENIED:
             raise messages.error_of(verdict, name)
         raise NotFound(f"{name} is not in a Git repository: {verdict.words}", hint=_HINT)
-    bare, git_dir, common, algorithm = about.text.split("\n")
+    if len(told := about.text.split("\n")) != 4:
+        raise NotFound(f"{one_line(name)}: its path has a line end in it", hint=_HINT)
+    bare, git_dir, common, algorithm = told
     found = Path(git_dir)
     if found.resolve() == place.folder and not place.bare and found.name != ".git":
         # `.git` is there and no repository, and Git went on to what looks like one beside it.

@@ -213,8 +213,8 @@ def quoted(lines: Sequence[str]) -> str:
 
 def read_refs(out: str) -> dict[str, str]:
     """Return ref -> id of what `git ls-remote` printed."""
-    pairs = (line.split("\t") for line in split_lines(out) if "\t" in line)
-    return {ref: oid for oid, ref in pairs}
+    pairs = (line.partition("\t") for line in split_lines(out))
+    return {ref: oid for oid, _, ref in pairs if ref}
 
 
 def read_transport(err: str) -> PushVerdict:

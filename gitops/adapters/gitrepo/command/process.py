@@ -89,10 +89,10 @@ def _quoted(setting: Setting) -> str:
 
 def _counted_settings(environ: Mapping[str, str]) -> list[Setting]:
     count = environ.get("GIT_CONFIG_COUNT", "")
-    numbers = range(int(count)) if count.isdecimal() else range(0)
+    most = min(int(count), len(environ)) if re.fullmatch(r"[0-9]{1,9}", count) else 0
     return [
         (environ[f"GIT_CONFIG_KEY_{number}"], environ[f"GIT_CONFIG_VALUE_{number}"])
-        for number in numbers
+        for number in range(most)
         if f"GIT_CONFIG_KEY_{number}" in environ and f"GIT_CONFIG_VALUE_{number}" in environ
     ]
 

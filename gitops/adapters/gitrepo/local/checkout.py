@@ -71,7 +71,7 @@ class Checkout(Bare):
             self._write_note(moving)
             answer = self._git.run(
                 [self._here, "update-ref", "-m", "gitops", "--stdin"],
-                feed="".join(map(self._order, updates)).encode(),
+                feed=os.fsencode("".join(map(self._order, updates))),
             )
             if answer.code != 0:
                 self._drop_note()
@@ -199,7 +199,7 @@ class Checkout(Bare):
     def _write_note(self, updates: Sequence[RefUpdate]) -> None:
         lines = [f"{one.ref} {one.old} {one.new}\n" for one in updates if one.old and one.new]
         try:
-            self._note.write_text("".join(lines))
+            self._note.write_bytes(os.fsencode("".join(lines)))
         except OSError as error:
             raise Denied(f"{self._place.name} cannot be written: {error.strerror}") from None
 
@@ -210,7 +210,7 @@ class Checkout(Bare):
     def _finish_note(self) -> None:
         """Let files follow that a killed writer left behind; edits made since stay as they are."""
         try:
-            lines = split_lines(self._note.read_text())
+            lines = split_lines(os.fsdecode(self._note.read_bytes()))
         except FileNotFoundError:
             return
         refs, trees = self.refs(), self._trees()

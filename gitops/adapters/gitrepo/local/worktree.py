@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from gitops.adapters.gitrepo.objects.codec import FILE, LINK, TREE, ObjectEntry, object_id
+from gitops.adapters.gitrepo.objects.codec import FILE, LARGEST, LINK, TREE, ObjectEntry, object_id
 from gitops.adapters.gitrepo.objects.codec import render_tree as render
 from gitops.core.git.commit import check_path
 from gitops.errors import Denied, ManifestError, NotFound
@@ -36,9 +36,15 @@ class CheckoutFiles:
         """Return the bytes of the regular file at `path`, None when there is none."""
         place = self._place(path)
         try:
-            return place.read_bytes() if os.path.isfile(place) else None
+            if not os.path.isfile(place):
+                return None
+            with open(place, "rb") as file:
+                content = file.read(LARGEST + 1)
         except OSError as error:
             raise Denied(f"{path}: {error.strerror}") from None
+        if len(content) > LARGEST:
+            raise ManifestError(f"is larger than {LARGEST >> 20} MB", path=path, column=None)
+        return content
 
     def entries(self, directory: str) -> tuple[str, ...]:
         """Return the names in `directory` ("" is the top), sorted, folders ending in "/"."""
@@ -58,7 +64,6 @@ class CheckoutFiles:
 
     def mark(self, path: str) -> str | None:
         """Return what Git would call the content at `path`; see `ports.Snapshot`."""
-
         try:
             place = self._place(path) if path else self._top
         except ManifestError:
@@ -109,7 +114,7 @@ class CheckoutFiles:
 
 
 _MOST = 200  # files of one folder; more are not worth the time
-_LARGEST = 1 << 20  # bytes of a file
+_LONGEST = 1 << 20  # bytes of a file
 
 
 class _TooMuch(Exception):
@@ -147,10 +152,10 @@ class _Marks:
             return ObjectEntry(TREE, object_id("tree", render(found)))
         if stat.S_ISLNK(about.st_mode):
             return ObjectEntry(LINK, object_id("blob", os.fsencode(os.readlink(path))))
-        if not stat.S_ISREG(about.st_mode) or about.st_size > _LARGEST:
+        if not stat.S_ISREG(about.st_mode) or about.st_size > _LONGEST:
             raise _TooMuch
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with os.fdopen(handle, "rb") as file:
-            content = file.read(_LARGEST + 1)
+            content = file.read(_LONGEST + 1)
         mode = "100755" if about.st_mode & stat.S_IXUSR else FILE
         return ObjectEntry(mode, object_id("blob", content))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import re
 import threading
 import zlib
 from bisect import bisect_left
@@ -26,6 +27,8 @@ TREE, FILE, LINK, MODULE = "40000", "100644", "120000", "160000"
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 RAW_LENGTH = {"sha1": 20, "sha256": 32}
 _WIDE = 50  # entries; what has fewer is sorted anew in no time
+
+_HEAD = re.compile(rb"tree [0-9a-f]{40,64}\n(?:parent [0-9a-f]{40,64}\n)*")
 
 Read = Callable[[str], "TreeContent"]
 
@@ -50,6 +53,10 @@ GitObject = tuple[str, bytes]
 
 LARGE = 1 << 14
 """Bytes; what is larger is not worth the time in a store that is thrown away."""
+
+
+LARGEST = 1 << 25
+"""Bytes of one object: a pack of a few may hold gigabytes of zeros."""
 
 
 def object_bytes(kind: str, body: bytes) -> bytes:
@@ -256,6 +263,15 @@ def render_commit(
     lines.append(f"committer {plain(committer.name)} <{plain(committer.email)}> {stamp}")
     text = "\n".join(lines) + "\n\n" + message.rstrip("\n") + "\n"
     return text.replace("\0", "").encode("utf-8", "surrogateescape")
+
+
+def read_head(body: bytes) -> tuple[str, tuple[str, ...]]:
+    """Return the tree and the parents that a commit object names. Raises ValueError for none."""
+    found = _HEAD.match(body)
+    if found is None:
+        raise ValueError("no commit")
+    tree, *parents = found[0].decode().split("\n")[:-1]
+    return tree[len("tree ") :], tuple(one[len("parent ") :] for one in parents)
 
 
 def read_message(body: bytes) -> tuple[str, float]:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from itertools import takewhile
 from pathlib import Path
 
 from gitops.adapters.gitrepo.objects import pack as packing
-from gitops.adapters.gitrepo.objects.codec import GitObject, Patched, write_loose
+from gitops.adapters.gitrepo.objects.codec import GitObject, Patched, read_head, write_loose
 
 _MANY = 64  # objects; more of them are one pack
 _BESIDE = 400  # bytes that an object takes beside its own
@@ -59,7 +58,8 @@ class MadeObjects:
             found[oid] = kind, body = self.objects[oid]
             waiting += self._with.get(oid, ())
             if kind == "commit":
-                waiting += [body[5 : body.index(b"\n")].decode(), *parents_of(body)]
+                tree, parents = read_head(body)
+                waiting += [tree, *parents]
         return found
 
 
@@ -100,10 +100,3 @@ class WaitingObjects:
             write_loose(self._folder, self.objects)
         self.objects.clear()
         self.size = 0
-
-
-def parents_of(commit: bytes) -> tuple[str, ...]:
-    """Return the parents that the body of a commit names."""
-    lines = iter(commit.split(b"\n")[1:])  # the first line is the tree
-    named = takewhile(lambda line: line.startswith(b"parent "), lines)
-    return tuple(line[7:].decode() for line in named)

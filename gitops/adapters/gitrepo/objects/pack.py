@@ -17,8 +17,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from gitops.adapters.gitrepo.objects.codec import INDEX_HEAD, GitObject, object_id
-from gitops.adapters.gitrepo.objects.reader import LARGEST
+from gitops.adapters.gitrepo.objects.codec import INDEX_HEAD, LARGEST, GitObject, object_id
 
 KINDS = {1: "commit", 2: "tree", 3: "blob", 4: "tag"}
 _NUMBERS = {kind: number for number, kind in KINDS.items()}
@@ -30,6 +29,7 @@ _SHORT = 512  # bytes; what is shorter is put in whole
 _INSERTED = 127  # bytes that one command of a delta may bring
 _AT_ONCE = 0xFFFF  # bytes that one command may copy, in every Git there is
 _COPIED = 1 << 31
+_BITS = 63  # of a number: one without end takes hours to read
 _WINDOW = 1 << 11  # bytes that are inflated at once: what comes of them is small
 
 _SHIFTS = tuple(tuple(8 * bit for bit in range(4) if code >> bit & 1) for code in range(16))
@@ -161,6 +161,8 @@ def _head(body: bytes | mmap.mmap, at: int) -> tuple[int, int, int]:
             byte = body[at]
             size |= (byte & 127) << shift
             shift += 7
+            if shift > _BITS:
+                raise BadPack("an object is larger than any can be")
     except IndexError:
         raise BadPack("the pack ends too early") from None
     return kind, size, at + 1
@@ -174,6 +176,8 @@ def _distance(body: bytes | mmap.mmap, at: int) -> tuple[int, int]:
             at += 1
             byte = body[at]
             back = ((back + 1) << 7) | (byte & 127)
+            if back >> _BITS:
+                raise BadPack("a delta builds on what is not there")
     except IndexError:
         raise BadPack("the pack ends too early") from None
     return back, at + 1
@@ -257,12 +261,13 @@ def apply_delta(base: bytes, delta: bytes, most: int) -> bytes:
 
 def _size(delta: bytes, at: int) -> tuple[int, int]:
     size = shift = 0
-    while True:
+    while shift <= _BITS:
         byte = delta[at]
         size |= (byte & 127) << shift
         at, shift = at + 1, shift + 7
         if not byte & 128:
             return size, at
+    raise BadPack("a delta does not fit")
 
 
 def make_pack(objects: Mapping[str, GitObject], grew: Mapping[str, str] = {}) -> bytes:

@@ -12,8 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from gitops.adapters.gitrepo.objects import pack as packing
-from gitops.adapters.gitrepo.objects.codec import GitObject, object_id, offset_in
-from gitops.adapters.gitrepo.objects.reader import LARGEST
+from gitops.adapters.gitrepo.objects.codec import LARGEST, GitObject, object_id, offset_in
 
 _MOST = 200  # objects: of more git reads each in a tenth of the time
 _LONGEST = 64  # deltas one upon the other; git makes 50

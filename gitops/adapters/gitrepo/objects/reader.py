@@ -13,10 +13,7 @@ from contextlib import suppress
 from typing import IO
 
 from gitops.adapters.gitrepo.command.process import Git
-from gitops.adapters.gitrepo.objects.codec import GitObject, TreeContent
-
-LARGEST = 1 << 25
-"""Bytes of one object: a pack of a few may hold gigabytes of zeros."""
+from gitops.adapters.gitrepo.objects.codec import LARGEST, GitObject, TreeContent
 
 TOO_LARGE: GitObject = ("too large", b"")
 """The answer for an object that is larger."""
@@ -239,6 +236,5 @@ def _answer(output: IO[bytes]) -> GitObject | None:
     size = int(header[2])
     if size > LARGEST:
         return TOO_LARGE
-    body = output.read(size)
-    output.read(1)
-    return header[1].decode(), body
+    body = output.read(size + 1)  # a newline is behind it
+    return (header[1].decode(), body[:-1]) if len(body) > size else None  # git may have been killed

@@ -6,10 +6,8 @@ died, and the next start removes it.
 
 from __future__ import annotations
 
-import fcntl
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack as packing
 from gitops.adapters.gitrepo.objects.codec import (
     LARGE,
+    LARGEST,
     RAW_LENGTH,
     TREE,
     GitObject,
@@ -25,13 +24,14 @@ from gitops.adapters.gitrepo.objects.codec import (
     object_id,
     parse_tree,
     patch_tree,
+    read_head,
     read_loose,
     write_loose,
 )
-from gitops.adapters.gitrepo.objects.made import MadeObjects, WaitingObjects, parents_of
+from gitops.adapters.gitrepo.objects.made import MadeObjects, WaitingObjects
 from gitops.adapters.gitrepo.objects.pack import ReadPack
-from gitops.adapters.gitrepo.objects.reader import LARGEST, TOO_LARGE, ObjectReader, RecentTrees
-from gitops.adapters.gitrepo.objects.temporary import lay_out, make_folder, remove_folder
+from gitops.adapters.gitrepo.objects.reader import TOO_LARGE, ObjectReader, RecentTrees
+from gitops.adapters.gitrepo.objects.temporary import make_repository, remove_repository
 from gitops.errors import Denied, ManifestError, NotFound, Unavailable
 
 if TYPE_CHECKING:
@@ -86,17 +86,14 @@ class Store:
         self._cut: tuple[tuple[int, ...], frozenset[str]] = (), frozenset()
         self.algorithm = algorithm
         try:
-            self.path = make_folder()
-            self._args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
-            self.ahead = ObjectReader(git, self._args)
-            self._waiting = WaitingObjects(self.path / "objects")
-            self._lock = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            lay_out(self.path, algorithm, borrow)
+            self.path, self._lock = make_repository(algorithm, borrow)
         except OSError as error:
             raise Denied(
                 f"cannot make a temporary folder: {error}", hint="TMPDIR names another place"
             ) from None
+        self._args = ("-c", "core.hooksPath=/dev/null", f"--git-dir={self.path}")
+        self.ahead = ObjectReader(git, self._args)
+        self._waiting = WaitingObjects(self.path / "objects")
 
     @property
     def stays(self) -> bool:
@@ -252,12 +249,7 @@ class Store:
                 self._wide = WideTrees(length)
             return self._wide.parse(body)
         except ValueError:
-            raise ManifestError(
-                "is no folder as Git writes them",
-                path=f"tree {oid[:12]}",
-                column=None,
-                hint="look at it with: git fsck",
-            ) from None
+            raise _odd("folder", oid) from None
 
     def folder(self, tree: str, path: str) -> TreeContent:
         """Return the entries of the folder at `path` ("" is `tree` itself), none where none is."""
@@ -268,15 +260,22 @@ class Store:
         return found
 
     def tree_of(self, commit: str) -> str:
-        """Return the id of `commit`'s root tree."""
-        kind, body = self.read(commit)
-        if kind != "commit":
-            raise NotFound(f"{commit} is not a commit")
-        return body[5 : body.index(b"\n")].decode()
+        """Return the id of `commit`'s root tree. Raises ManifestError, as `parents` does."""
+        return self._head(commit)[0]
 
     def parents(self, commit: str) -> tuple[str, ...]:
         """Return the parents of `commit`, also where the store was cut off."""
-        return parents_of(self.read(commit)[1])
+        return self._head(commit)[1]
+
+    def _head(self, commit: str) -> tuple[str, tuple[str, ...]]:
+        """Return the tree and the parents of a commit, which anybody may have written."""
+        kind, body = self.read(commit)
+        if kind != "commit":
+            raise NotFound(f"{commit} is not a commit")
+        try:
+            return read_head(body)
+        except ValueError:
+            raise _odd("commit", commit) from None
 
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""
@@ -383,6 +382,14 @@ class Store:
     def close(self) -> None:
         """Remove the store."""
         self.reopen()
-        remove_folder(self.path)
-        with suppress(OSError):
-            os.close(self._lock)
+        remove_repository(self.path, self._lock)
+
+
+def _odd(kind: str, oid: str) -> ManifestError:
+    """Return the error for an object that is not what Git would have written."""
+    return ManifestError(
+        f"is no {kind} as Git writes them",
+        path=f"{'tree' if kind == 'folder' else kind} {oid[:12]}",
+        column=None,
+        hint="look at it with: git fsck",
+    )

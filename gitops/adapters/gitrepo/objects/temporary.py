@@ -126,8 +126,30 @@ def _remove_left() -> None:
         remove_folder(_LEFT.pop())
 
 
-def lay_out(path: Path, algorithm: str, borrow: Path | None) -> None:
-    """Make a repository of the folder `path`; it reads the objects of `borrow`, a git directory."""
+def make_repository(algorithm: str, borrow: Path | None = None) -> tuple[Path, int]:
+    """Make a repository in a folder of its own; return that, and a lock: somebody uses it.
+
+    It reads the objects of `borrow`, a git directory. Raises OSError; nothing is left of it then.
+    """
+    path, lock = make_folder(), -1
+    try:
+        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _lay_out(path, algorithm, borrow)
+    except OSError:
+        remove_repository(path, lock)
+        raise
+    return path, lock
+
+
+def remove_repository(path: Path, lock: int) -> None:
+    """Remove what `make_repository` made."""
+    remove_folder(path)
+    with suppress(OSError):
+        os.close(lock)
+
+
+def _lay_out(path: Path, algorithm: str, borrow: Path | None) -> None:
     for name in ("objects", "objects/pack", "refs"):
         (path / name).mkdir()
     sha1 = algorithm == "sha1"
@@ -141,7 +163,7 @@ def lay_out(path: Path, algorithm: str, borrow: Path | None) -> None:
         # Quoted as Git reads it: a path may hold anything.
         quoted = str(borrow / "objects").replace("\\", "\\\\").replace('"', '\\"')
         quoted = quoted.replace("\n", "\\n")
-        (path / "objects" / "info" / "alternates").write_text(f'"{quoted}"\n')
+        (path / "objects" / "info" / "alternates").write_bytes(os.fsencode(f'"{quoted}"\n'))
         if (borrow / "shallow").exists():
             (path / "shallow").write_bytes((borrow / "shallow").read_bytes())
 

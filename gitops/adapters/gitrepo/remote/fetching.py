@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gitops.adapters.gitrepo.cache.memory import TIPS, Memory
 from gitops.adapters.gitrepo.command.process import RunningGit
-from gitops.adapters.gitrepo.objects.reader import LARGEST
+from gitops.adapters.gitrepo.objects.codec import LARGEST
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.remote.deepen import AT_ONCE, FETCH
 from gitops.adapters.gitrepo.remote.exchange import HEADS, Exchange, WireFetch

@@ -170,11 +170,10 @@ def open_line(
 @contextmanager
 def _empty_repository() -> Iterator[Sequence[str]]:
     """Make a repository where the stores are; yield what points git at it."""
-    from gitops.adapters.gitrepo.objects.temporary import lay_out, make_folder, remove_folder
+    from gitops.adapters.gitrepo.objects.temporary import make_repository, remove_repository
 
-    path = make_folder()
+    path, lock = make_repository("sha1")
     try:
-        lay_out(path, "sha1", None)
         yield (f"--git-dir={path}",)
     finally:
-        remove_folder(path)
+        remove_repository(path, lock)

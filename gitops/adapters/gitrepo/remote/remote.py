@@ -15,7 +15,7 @@ from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.push import read_answer, settle
 from gitops.adapters.gitrepo.command.ref_advertisement import RefAdvertisement
-from gitops.adapters.gitrepo.objects.reader import LARGEST
+from gitops.adapters.gitrepo.objects.codec import LARGEST
 from gitops.adapters.gitrepo.objects.source import BranchTip
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.adapters.gitrepo.objects.temporary import size_of

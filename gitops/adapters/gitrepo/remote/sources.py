@@ -9,21 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from gitops import interrupts
 from gitops.adapters.gitrepo.archive.log_format import commit_time
 from gitops.adapters.gitrepo.command import messages
 from gitops.adapters.gitrepo.command.discovery import inspect
 from gitops.adapters.gitrepo.command.messages import AnswerKind
 from gitops.adapters.gitrepo.command.process import OFFLINE, Git, GitResult
-from gitops.adapters.gitrepo.command.push import push_args, read_answer, settle
+from gitops.adapters.gitrepo.command.push import noted, push_args, read_answer, settle
 from gitops.adapters.gitrepo.objects.store import Store
 from gitops.core.forges.named_hosts import is_here
 from gitops.core.text.plain import split_lines
-from gitops.ports import RefUpdate
+from gitops.ports import Lost, RefUpdate
 
 _DEPTHS = (50, 1000, 20_000, 2_147_483_647)  # the last one is Git's word for all of it
 _FETCH = ("fetch", "-q", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
@@ -45,9 +43,12 @@ class GitSources:
         progress: Callable[[str], None] | None = None,
         timeout: float = 60.0,
     ) -> None:
-        self._open_accesses = partial(
-            _open_accesses, environ, home, timeout=timeout, progress=progress
-        )
+        def open_accesses() -> SourceAccesses:
+            from gitops.adapters.gitrepo.remote.source_access import SourceAccesses  # few ask
+
+            return SourceAccesses(environ, home, timeout=timeout, progress=progress)
+
+        self._open_accesses = open_accesses
         self._accesses: SourceAccesses | None = None
         self._open: dict[str, _Source] = {}
 
@@ -84,18 +85,6 @@ class GitSources:
         """Remove the private stores."""
         for source in self._open.values():
             source.close()
-
-
-def _open_accesses(
-    environ: Mapping[str, str],
-    home: Callable[[], str | None],
-    *,
-    timeout: float,
-    progress: Callable[[str], None] | None,
-) -> SourceAccesses:
-    from gitops.adapters.gitrepo.remote.source_access import SourceAccesses  # few deploys ask
-
-    return SourceAccesses(environ, home, timeout=timeout, progress=progress)
 
 
 @contextmanager
@@ -155,7 +144,6 @@ class _Source:
         return False
 
     def times(self, commits: frozenset[str]) -> dict[str, datetime]:
-
         if is_here(self._url) and "://" not in self._url:
             return times_in_folder(self._git, self._url, commits)
         found: dict[str, datetime] = {}
@@ -172,16 +160,15 @@ class _Source:
         # A push needs what it points at; nothing of it is sent, since the server has it.
         next((known for known in self._histories(start) if commit in known), None)
         update = RefUpdate(f"refs/heads/{branch}", None, commit)
-        store = self._ready()
-        answered = interrupts.pushing(self._url, {branch: commit})
+        return noted(self._url, [update], self._push) is None
+
+    def _push(self, updates: Sequence[RefUpdate]) -> Lost | None:
         answer = self._git.run(
-            [*store.args, *push_args([update], self._url)],
+            [*self._ready().args, *push_args(updates, self._url)],
             doing=f"waiting for {self._url} to take the branch",
         )
-        verdict = read_answer(answer, [update], self._now)
-        made = settle(verdict, [update], self._url, lambda: branch in self.heads()) is None
-        answered(made)
-        return made
+        verdict = read_answer(answer, updates, self._now)
+        return settle(verdict, updates, self._url, lambda: updates[0].ref in self._now())
 
     def _now(self) -> dict[str, str]:
         return {f"refs/heads/{branch}": commit for branch, commit in self.heads().items()}

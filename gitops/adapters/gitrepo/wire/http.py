@@ -26,6 +26,7 @@ _LOT = 1 << 16  # bytes that are read at once
 _PASSED_OVER = 1 << 20  # bytes of an answer that nobody wants: with more a new connection is made
 _LONGEST = 1 << 16  # bytes of one line of a head
 _HEADERS = 200
+_DIGITS = 18  # of a length: Python reads no number of thousands of them
 _LATER = 1.0  # seconds: whoever waits for the answer gives up first, and says so in their words
 
 
@@ -70,7 +71,8 @@ class _Body(io.RawIOBase):
         self._stream = stream
         self._chunked = headers.get("transfer-encoding", "").lower() == "chunked"
         length = headers.get("content-length", "")
-        self._left = int(length) if length.isdecimal() and not self._chunked else -1
+        told = length.isdecimal() and len(length) <= _DIGITS and not self._chunked
+        self._left = int(length) if told else -1
         self.whole = empty or self._left == 0
         self.ends = not (self._chunked or self._left >= 0)
 
@@ -240,7 +242,8 @@ class HttpConnection:
         while True:
             words = _line_of(stream, unanswered=first).split(b" ", 2)
             first = False
-            if len(words) < 2 or not words[0].startswith(b"HTTP/1.") or not words[1].isdigit():
+            status = words[1] if len(words) > 1 and words[0].startswith(b"HTTP/1.") else b""
+            if len(status) != 3 or not status.isdigit():
                 raise NotGit("no answer of HTTP/1")
             headers: dict[str, str] = {}
             for _ in range(_HEADERS):
@@ -251,8 +254,8 @@ class HttpConnection:
                 headers[name.strip().lower()] = value.strip()
             else:
                 raise NotGit("an answer with too many headers")
-            if int(words[1]) >= 200:
-                return int(words[1]), headers
+            if status >= b"200":
+                return int(status), headers
 
     def stop(self) -> None:
         """End it for good, also while another thread waits for an answer."""

@@ -163,8 +163,8 @@ def _rank(where: str, url: str) -> int | None:
     """Return how closely the address `where` names `url`, -2 where it does not, None: unknown."""
     if "*" in where or "@" in where or "%" in where:
         return None
-    one, other = urlsplit(where), urlsplit(url)
     try:
+        one, other = urlsplit(where), urlsplit(url)
         same = (one.scheme, one.hostname, one.port or _PORTS.get(one.scheme)) == (
             other.scheme,
             other.hostname,

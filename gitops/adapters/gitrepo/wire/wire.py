@@ -6,6 +6,7 @@ have seen asks git to do the same, and git's words are told.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
@@ -147,7 +148,7 @@ def _basic(found: Mapping[str, str]) -> str:
     import base64
 
     pair = f"{found.get('username', '')}:{found['password']}"
-    return f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}"
+    return f"Authorization: Basic {base64.b64encode(os.fsencode(pair)).decode()}"
 
 
 class Listing(Struct, frozen=True):
