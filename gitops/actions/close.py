@@ -11,6 +11,7 @@ from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip, require_words
 from gitops.actions.context.view import OverlayView, view_of
+from gitops.actions.proposals.branches import gather_proposals
 from gitops.actions.proposals.find import (
     ProposalLookup,
     check_head,
@@ -47,9 +48,10 @@ def close(session: Session, named: Named, *, reason: str | None = None) -> Write
     shown: dict[str, str] = {}
 
     def plan(tip: Tip) -> Plan:
-        views = [view_of(session, tip, overlay) for overlay in overlays_named(tip, named)]
+        meant = overlays_named(tip, named)
+        gather_proposals(session, tip, meant)
+        views = [view_of(session, tip, overlay) for overlay in meant]
         looked = [(view, _look(view)) for view in views]
-        meant = [view.overlay for view in views]
         require_whole(looked, meant, "close")
         there = {found.branch: one for one in looked if (found := one[1]).head is not None}
         ended = [_ended(view, found, shown) for view, found in there.values()]

@@ -20,7 +20,7 @@ from gitops.actions.policy.judge import Override, judge, told_proofs
 from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.write.by_mode import Edited, assemble
 from gitops.actions.write.write import write
-from gitops.core.environments.environment import Overlay
+from gitops.core.environments.environment import Overlay, asks_for_approval
 from gitops.core.git.message import ChangeLine, CommitMessage, trailers
 from gitops.core.git.schema import SCHEMAS, Schema, read_schema, schema_of, worst
 from gitops.core.kustomization.image import ImageChange, parse_image
@@ -180,6 +180,10 @@ def plan_deploy(
         seen = look.at(tip, targets)
         if seen is not None:
             targets, warnings = seen.targets, (*warnings, *seen.warnings)
+        if asking := [one.view.overlay for one in targets if asks_for_approval(one.view.row)]:
+            from gitops.actions.proposals.branches import gather_proposals  # only for these
+
+            gather_proposals(session, tip, asking)
         edits = _edit_all(targets, request, build, seen)
         barred = override.barred(reason for entry in edits.edited for reason in entry.reasons)
         # What is not there goes nowhere: nothing that only one environment keeps out.

@@ -18,6 +18,7 @@ from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override, judge_carried, told_proofs
 from gitops.actions.policy.upstream import read_origins
+from gitops.actions.proposals.branches import gather_proposals
 from gitops.actions.proposals.find import find_proposal
 from gitops.actions.pull_requests.announce import with_pull_requests
 from gitops.actions.releases.history import gather_releases, releases_of
@@ -99,6 +100,7 @@ def promote(session: Session, request: PromoteRequest) -> WriteReport:
         for way in ways:
             settled.setdefault(way.target.label, way.source.images)
         found = _carry_all(ways, settled)
+        gather_proposals(session, tip, [way.target.overlay for way in ways])
         seen = counted(session.count, "asking policy", list(_looked_at(tip, found, look)))
         found = [_judge(one, expected=ref) for one in seen]
         reasons = [reason for one in found for reason in one.reasons]
@@ -162,6 +164,7 @@ def promote_eligible(session: Session) -> WriteReport:
             except NotFound as error:
                 skipped.append(Skipped(Overlay(row), error.message))
                 continue
+            gather_proposals(session, tip, targets)
             for target in targets:
                 try:
                     source = view_of(session, tip, counterpart(tip, row.after[-1], target.app))

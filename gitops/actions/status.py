@@ -24,7 +24,8 @@ from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.index.board import has_pages, read_pages, read_some
 from gitops.actions.index.page import IndexedOverlay, IndexPage
-from gitops.actions.index.waiting import may_wait, proposal_branches
+from gitops.actions.index.waiting import may_wait
+from gitops.actions.proposals.branches import gather_proposals
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Environment, Overlay, asks_for_approval
 from gitops.core.ledger import LEDGER_BRANCH
@@ -68,7 +69,7 @@ def status(
         parts = told.parts(found)
     else:
         known = [each for one in found for each in one.known()]
-        told.gather([overlay for overlay, _ in known])
+        gather_proposals(session, tip, [overlay for overlay, _ in known])
         entries = _with_live([told.status(*one) for one in known], known, view)
         warnings += _kept_out(session, tip, entries)
         parts = [StatusPart.of(one for one in entries if one.is_failing or not failing)]
@@ -196,7 +197,8 @@ class _Told:
         """Return what is told of the overlays of each environment."""
         marks = {one.row.name: self._mark(one) for one in found}
         asked = {one.row.name: one.known() for one in found if marks[one.row.name] is None}
-        self.gather([overlay for known in asked.values() for overlay, _ in known])
+        overlays = [overlay for known in asked.values() for overlay, _ in known]
+        gather_proposals(self._session, self._tip, overlays)
         return [
             StatusPart.of(self.status(*each) for each in asked[one.row.name])
             if one.row.name in asked
@@ -215,13 +217,6 @@ class _Told:
         if freeze is not None or (proposes and self._own().keys() - {LEDGER_BRANCH}):
             return None
         return f"{found.page.mark} {branch}:{found.row.name}"
-
-    def gather(self, overlays: Sequence[Overlay]) -> None:
-        """Read the proposals of many overlays at once."""
-        rows = {one.environment.name: one.environment for one in overlays}
-        if any(self._row(row)[2] for row in rows.values()):
-            names = proposal_branches(self._tip.config, overlays, self._own())
-            self._session.repository.gather_branches(names)
 
     def status(self, overlay: Overlay, known: IndexedOverlay | str) -> OverlayStatus:
         """Return what is known of an overlay and of its proposal."""

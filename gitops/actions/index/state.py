@@ -17,7 +17,8 @@ from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
 from gitops.actions.index.board import has_pages, read_index, read_some
 from gitops.actions.index.page import IndexedOverlay, IndexPage
-from gitops.actions.index.waiting import IndexedProposal, may_wait, proposal_branches, read_waiting
+from gitops.actions.index.waiting import IndexedProposal, may_wait, read_waiting
+from gitops.actions.proposals.branches import gather_proposals
 from gitops.actions.releases.history import releases_of
 from gitops.core.environments.environment import Config, Environment, Overlay
 from gitops.core.hold import Hold
@@ -130,7 +131,7 @@ def read_state(
     some = read_some(session, tip, [one for found in others.values() for one in found])
     before = earlier.cells if earlier is not None else {}
     overlays = [Overlay(row, one.app) for row in rows for one in whole.get(row.name, ())]
-    session.repository.gather_branches(proposal_branches(tip.config, overlays, own))
+    gather_proposals(session, tip, overlays)
     cells: dict[str, IndexedCell] = {}
     for row in tip.config.environments:
         if row.name in lost:

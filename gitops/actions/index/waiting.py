@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -26,19 +26,6 @@ class IndexedProposal(Struct, frozen=True):
     proposal: Proposal | None = None
     notes: tuple[str, ...] = ()
     images: Mapping[str, ImageValue] = {}
-
-
-def proposal_branches(
-    config: Config, overlays: Iterable[Overlay], own: Mapping[str, str]
-) -> dict[str, None]:
-    """Return those of the branches of our own that may propose something for one of `overlays`."""
-    found: dict[str, None] = {}
-    for overlay in overlays if own else ():
-        if not asks_for_approval(overlay.environment):
-            continue
-        names = (proposal_branch(overlay), *wide_branches(config, overlay))
-        found |= dict.fromkeys(name for name in names if name in own)
-    return found
 
 
 def may_wait(config: Config, overlay: Overlay, own: Mapping[str, str]) -> bool:

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 
 from gitops.actions.context.holds import hold_paths
 from gitops.actions.context.named import Named, overlays_named
-from gitops.actions.context.session import Tip
-from gitops.core.environments.environment import Config, Overlay, label_of
+from gitops.actions.context.session import Session, Tip
+from gitops.core.environments.environment import Config, Overlay, asks_for_approval, label_of
 from gitops.errors import GitopsError
 
 _PREFIX = "gitops/"
+_MANY = 3  # branches that are asked for: those that there are get listed then anyway
 
 
 def proposal_branch(overlay: Overlay) -> str:
@@ -46,6 +47,22 @@ def common_branch(config: Config, overlays: Sequence[Overlay]) -> str | None:
         return None
     name = min(groups, key=lambda group: len(group.environments)).name
     return _PREFIX + label_of(name, apps.pop() if len(apps) == 1 else None)
+
+
+def gather_proposals(session: Session, tip: Tip, overlays: Iterable[Overlay]) -> None:
+    """Read at once what may be proposed for many overlays: each would be fetched by itself.
+
+    Raises as `Repository.own_branches` does.
+    """
+    names = dict.fromkeys(
+        name
+        for one in overlays
+        if asks_for_approval(one.environment)
+        for name in (proposal_branch(one), *wide_branches(tip.config, one))
+    )
+    if len(names) >= _MANY:
+        own = session.repository.own_branches()
+        session.repository.gather_branches([name for name in names if name in own])
 
 
 class Covered:

@@ -14,6 +14,7 @@ from gitops.actions.context.targets import Target
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.images.look import Look
 from gitops.actions.policy.judge import Override
+from gitops.actions.proposals.branches import gather_proposals
 from gitops.actions.proposals.find import (
     OpenProposal,
     ProposalLookup,
@@ -164,6 +165,7 @@ class Approving(Struct):
         overlays = named = overlays_named(tip, self.request.named)
         if self.shown:
             overlays = tuple(one for one in overlays if one.label in self.shown)
+        gather_proposals(self.session, tip, overlays)
         found = [(view := view_of(self.session, tip, one), look(view)) for one in overlays]
         refuse_orphaned(tip.read().values(), tip.config)
         if len(found) > 1 and not self.shown:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
-from gitops.actions.proposals.branches import proposal_branch
+from gitops.actions.proposals.branches import gather_proposals, proposal_branch
 from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_proposal
 from gitops.actions.proposals.sides import sides_of
 from gitops.core.git.message import told_commits, told_labels
@@ -38,6 +38,9 @@ def dropped_by(views: Iterable[OverlayView]) -> tuple[list[DroppedProposal], tup
     """
     views = list(views)
     meant = {view.overlay for view in views}
+    views = [view for view in views if view.row.change == "pull-request"]
+    if views:
+        gather_proposals(views[0].session, views[0].tip, [view.overlay for view in views])
     found: dict[str, DroppedProposal] = {}
     stays: dict[str, str] = {}
     for view in views:
@@ -60,8 +63,6 @@ def dropped_by(views: Iterable[OverlayView]) -> tuple[list[DroppedProposal], tup
 
 def _dropped(view: OverlayView) -> tuple[DroppedProposal | None, OpenProposal | None]:
     overlay = view.overlay
-    if overlay.environment.change != "pull-request":
-        return None, None
     try:
         found = find_proposal(view)
     except (ManifestError, NotFound):

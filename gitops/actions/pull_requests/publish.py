@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView, view_of
-from gitops.actions.proposals.branches import proposal_branch
+from gitops.actions.proposals.branches import gather_proposals, proposal_branch
 from gitops.actions.proposals.find import OpenProposal, find_on, look
 from gitops.actions.proposals.sides import sides_of
 from gitops.actions.pull_requests.review import make_review
@@ -122,6 +122,8 @@ def refresh(session: Session, overlays: Iterable[Overlay]) -> tuple[str, ...]:
         return (f"pull requests are as they were: {error.message}",)
     if isinstance(forge, NoForge):
         return ()  # where there is none, no branch of a proposal is fetched for nothing
+    overlays = list(overlays)
+    gather_proposals(session, tip, overlays)
     shown: set[int] = set()  # one of several overlays tells of all of them
     for overlay in overlays:
         try:

@@ -10,9 +10,14 @@ from gitops.actions.approve import ApprovalPreview, ApproveRequest, approve
 from gitops.actions.close import close
 from gitops.actions.context.named import Named
 from gitops.actions.context.session import Session
+from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.promote import PromoteRequest, promote
+from gitops.actions.releases.rollback_plan import RollbackRequest
+from gitops.actions.rollback import rollback
+from gitops.actions.status import status
 from gitops.core.git.message import trailers
 from gitops.errors import NotFound, Refused, UsageError
+from gitops.ports import Snapshot
 from groups_world import APPS, BEN, PRODUCTION, GroupsWorld
 
 BOTH = Named(PRODUCTION)
@@ -140,3 +145,40 @@ def test_with_a_forge_all_are_asked_before_one_is_merged(proposed: GroupsWorld) 
     report = approve(session(), ApproveRequest(BOTH))
 
     assert ("committed", {"1.1"}, 2) == (report.outcome, tags(proposed), len(report.commits))
+
+
+@pytest.mark.parametrize("verb", ["status", "approve", "close", "promote", "deploy", "rollback"])
+def test_branches_of_many_are_fetched_together(monkeypatch: pytest.MonkeyPatch, verb: str) -> None:
+    """Whoever looks at the proposals of many overlays asks for their branches first, at once."""
+    world = GroupsWorld(", change: pull-request", groups="")
+    world.ship("1.1", "stage", "prod-us")
+    world.ship("1.2", "stage")
+    for app in APPS:
+        promote(world.session(), PromoteRequest((f"{app}/prod-us",)))
+    world.ship("1.3", "stage")
+    branches = {f"gitops/{app}/prod-us" for app in APPS}
+    read: list[set[str]] = []
+    snapshot = world.repository.snapshot
+
+    def reading(branch: str | None = None) -> Snapshot:
+        read.extend([{branch}] if branch in branches else [])
+        return snapshot(branch)
+
+    monkeypatch.setattr(world.repository, "snapshot", reading)
+    monkeypatch.setattr(world.repository, "gather_branches", lambda names: read.append({*names}))
+    session, named = world.session(BEN, dry_run=True), ("prod-us",)
+    match verb:
+        case "status":
+            status(session, named)
+        case "approve":
+            approve(session, ApproveRequest(Named(named)))
+        case "close":
+            close(session, Named(named))
+        case "promote":
+            promote(session, PromoteRequest(named))
+        case "deploy":
+            images = tuple(f"shop/{app}:1.3" for app in APPS)
+            deploy(session, DeployRequest(images, to=named, override="a fix"))
+        case "rollback":
+            rollback(session, RollbackRequest(Named(named)))
+    assert (branches, 3) == (read[0], len(read) - read.count(branches))
