@@ -240,7 +240,7 @@ class _Edited:
         self.commit = home.commit
 
     def read(self, path: str) -> bytes | None:
-        return self._files.get(path) or self._home.read(path)
+        return self._files[path] if path in self._files else self._home.read(path)
 
     def entries(self, directory: str) -> tuple[str, ...]:
         return self._home.entries(directory)

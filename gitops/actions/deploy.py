@@ -148,9 +148,10 @@ def _without(
     if not request.to:
         return None
     said = (("--ref", request.ref), ("--commit", request.commit))
-    words = ["deploy", *request.images, *(f"{name} {value}" for name, value in said if value)]
+    source = [word for name, value in said if value for word in (name, value)]
+    words = ["deploy", *request.images, *source]
     labels = [one.target.view.label for one in edited]
-    return typed_without(" ".join(words), labels, [reason.overlay for reason in barred])
+    return typed_without(words, labels, [reason.overlay for reason in barred])
 
 
 def plan_deploy(

@@ -131,7 +131,7 @@ def _without(
     changing = [one.edited.target.view.label for one in found if one.edited.edit.changes]
     source = ["--from", request.source] if request.source is not None else []
     words = ["promote", *request.names, *source]
-    return typed_without(" ".join(words), changing, [reason.overlay for reason in barred])
+    return typed_without(words, changing, [reason.overlay for reason in barred])
 
 
 def _left_waiting(same: Sequence[OverlayView]) -> Iterator[str]:

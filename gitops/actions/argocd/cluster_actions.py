@@ -43,6 +43,7 @@ _PAUSE = 0.5  # seconds before a cluster that did not take a change is asked aga
 _OURS = "gitops: held"
 _NOT_DONE = "nothing is done there: "
 _LONGEST_NOTICE = 500  # Argo CD cuts there
+_LEAST_WORDS = 100  # of a notice, before what lifts it
 
 
 class Underway(Struct, frozen=True):
@@ -264,5 +265,6 @@ def notice_of(overlay: Overlay, hold: Hold) -> str:
     since = f" since {hold.since:%Y-%m-%d %H:%M} UTC" if hold.since is not None else ""
     at = f" at {hold.release[:7]}" if hold.release is not None else ""
     text = f"{_OURS}{at} by {hold.by}{since}: {hold.reason}"
-    name = overlay.environment.name
-    return one_line(text, _LONGEST_NOTICE - 60) + f" (gitops resume {name} lifts it)"
+    end = f" (gitops resume {overlay.typed} lifts it)"
+    shown = one_line(text, max(_LONGEST_NOTICE - len(end), _LEAST_WORDS)) + end
+    return one_line(shown, _LONGEST_NOTICE)

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class NoOtherTry(Exception):
-    """What a plan raises for trouble outside of the repository: on another tip it is the same."""
+    """What ends a write whatever its error says: no other try on the newest tip mends it.
+
+    A plan raises it for trouble outside of the repository, `before_write` is made to.
+    """
 
     def __init__(self, error: GitopsError) -> None:
         super().__init__(error.message)

@@ -47,20 +47,22 @@ class Told:
         return tuple(f"{told_labels(labels)}: {text}" for text, labels in found.items())
 
 
-def typed_without(command: str, labels: Sequence[str], barred: Iterable[str]) -> str | None:
+def typed_without(words: Sequence[str], labels: Sequence[str], barred: Iterable[str]) -> str | None:
     """Say which command does what nothing bars; None where that is nothing, or much.
 
     Args:
-        command: its words, `promote shop/api`; the overlays follow as `--to`.
+        words: the command, `promote`, `shop/api`; the overlays follow as `--to`.
         labels: of all overlays that the call would have changed.
         barred: labels of those that are kept out.
     """
+    import shlex  # only on the way out
+
     kept_out = set(barred)
     free = [label for label in labels if label not in kept_out]
     if not 0 < len(free) <= _MOST_TYPED:
         return None
-    words = " ".join([command, *(f"--to {label}" for label in free)])
-    return f"`gitops {words}` does what is free to go"
+    typed = shlex.join([*words, *(word for label in free for word in ("--to", label))])
+    return f"`gitops {typed}` does what is free to go"
 
 
 def refusal_of_all(

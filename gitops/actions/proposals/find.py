@@ -217,6 +217,7 @@ def _find_on(view: OverlayView, branch: str) -> ProposalLookup:
         return _left_over(nothing, ahead, overlay)
     if not commits or _was_released(view, head, pending, before):
         return nothing
+    bringing = {info.commit for info in commits}
     made = next((info for info in commits if _proposes(info, overlay)), commits[0])
     present = OpenProposal(
         commit=head.commit,
@@ -231,7 +232,7 @@ def _find_on(view: OverlayView, branch: str) -> ProposalLookup:
         content=content,
         follows=follows(view, fork, head.commit, file, paths),
         behind=fork != home.commit,
-        updates=tuple(info for info in ahead.infos if info not in commits),
+        updates=tuple(info for info in ahead.infos if info.commit not in bringing),
         branch=branch,
         labels=ahead.labels,
     )

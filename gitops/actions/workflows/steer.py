@@ -156,11 +156,9 @@ def require_approved(session: Session, step: WorkflowStep) -> None:
     found = look(view_of(session, tip, overlay))
     if found.present is None:
         return
-    words = f"gitops approve {overlay.environment.name}"
-    if overlay.app:
-        words += f" --app {overlay.app}"
     where = f" ({found.pull.url})" if found.pull is not None and found.pull.url else ""
     raise Refused(
         f"{step.name} stands for the approval of {overlay.label}, and its proposal waits{where}",
-        hint=f"{words}, then resume again; --refuse REASON ends the step instead",
+        hint=f"gitops approve {overlay.typed}, then resume again; "
+        "--refuse REASON ends the step instead",
     )

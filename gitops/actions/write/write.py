@@ -38,16 +38,11 @@ if TYPE_CHECKING:
 _ALONE = 2  # lost pushes, after which a writer stops fighting where it may join others
 
 
-class Barred(Exception):
-    """The answer was no. It is no error of the server's, which would be tried again."""
-
-    def __init__(self, error: GitopsError) -> None:
-        super().__init__(error.message)
-        self.error = error
-
-
 def asking(session: Session, plan: Callable[[Tip], Plan]) -> Callable[[Tip], Plan]:
-    """Return `plan`, asked about in each attempt that wants something. It raises `Barred`."""
+    """Return `plan`, asked about in each attempt that wants something: a no ends the call.
+
+    A server that did not answer `before_write` is no server to push to again. Raises NoOtherTry.
+    """
 
     def checked(tip: Tip) -> Plan:
         wanted = plan(tip)
@@ -55,7 +50,7 @@ def asking(session: Session, plan: Callable[[Tip], Plan]) -> Callable[[Tip], Pla
             try:
                 session.before_write(session, tip, wanted)
             except GitopsError as error:
-                raise Barred(error) from error
+                raise NoOtherTry(error) from error
         return wanted
 
     return checked
@@ -167,7 +162,7 @@ def write(
                 return _tidied(_finish(session, tried.sent, 1), others)
             race.unsure = tried.sent
         return _write(session, plan, race, others, first=tip, lenient=lenient)
-    except (Barred, NoOtherTry) as ended:
+    except NoOtherTry as ended:
         raise ended.error from None
 
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 CONFIG_PATH = "gitops.yaml"
 
+_PLAIN = {ord(one): None for one in "._-"}  # beside letters and digits, for a shell
+
 Deploy = Literal["auto", "manual"]
 ChangeMode = Literal["commit", "pull-request", "work-tree"]
 RollbackMode = Literal["commit", "pull-request"]
@@ -269,7 +271,14 @@ class Overlay(Struct, frozen=True):
     @property
     def typed(self) -> str:
         """What a person types behind a command to name it: `prod`, or `prod --app shop`."""
-        return self.environment.name + (f" --app {self.app}" if self.app is not None else "")
+        if self.app is None:
+            return self.environment.name
+        app = self.app
+        if not app.translate(_PLAIN).isalnum():
+            from shlex import quote  # nearly no app is called like that
+
+            app = quote(app)
+        return f"{self.environment.name} --app {app}"
 
     @property
     def labels(self) -> tuple[str, ...]:

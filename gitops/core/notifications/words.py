@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import shlex
 
+from gitops.core.environments.environment import split_label
 from gitops.core.git.message import told_labels
 from gitops.core.notifications.event import Event
 from gitops.core.text.page_links import overlay_path
@@ -54,7 +56,7 @@ def body_of(event: Event, page: str | None) -> str:
     if page is not None:
         lines.append(f"{page}{page_of(event)}")
     elif event.kind == "proposal":
-        lines.append(f"gitops approve {event.labels[0].rpartition('/')[2]}")
+        lines.append(calling_nobody(f"gitops approve {shlex.join(event.labels)}"))
     return "\n".join(lines)
 
 
@@ -70,8 +72,7 @@ def page_of(event: Event) -> str:
     """Return the path of the page about an event (design.md, section 7)."""
     if len(event.labels) != 1:
         return "/proposals" if event.kind in ("proposal", "approved") else "/"
-    app, _, environment = event.labels[0].rpartition("/")
-    path = overlay_path(environment, app)
+    path = overlay_path(*split_label(event.labels[0]))
     return f"{path}/approve" if event.kind == "proposal" else path
 
 

@@ -60,6 +60,6 @@ def render_rolled_back(
     return (
         f"Closed, since {code(by)} {how} {code(overlay.label)} to {code(restores[:_SHORT])}"
         f"{where}{because}\n\n"
-        f"The way forward: {code(f'gitops resume {overlay.environment.name}')} lifts the hold and "
+        f"The way forward: {code(f'gitops resume {overlay.typed}')} lifts the hold and "
         "says what can be promoted then."
     )

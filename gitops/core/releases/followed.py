@@ -53,12 +53,15 @@ def kept_out(
         sources: image -> URL of its source repository.
         heads: URL -> its branches.
     """
+    followed: dict[str, tuple[ReleaseBranch, ...]] = {}
     said: set[tuple[str, str, str]] = set()
     for image, text in running.items():
         revision, url = parse_revision(text), sources.get(image)
         if revision is None or url is None or url not in heads:
             continue
-        live = followed_branches(heads[url], row)
+        if url not in followed:
+            followed[url] = followed_branches(heads[url], row)
+        live = followed[url]
         ours = next((entry for entry in live if entry.branch == revision.branch), None)
         if ours is None or not ours.version < live[-1].version:
             continue

@@ -11,13 +11,14 @@ from msgspec.structs import replace
 
 from fakes import START, FakeClock, FakeRepository, session_on
 from gitops.actions.context.named import Named
-from gitops.actions.context.session import Session
+from gitops.actions.context.plan import Plan
+from gitops.actions.context.session import Session, Tip
 from gitops.actions.deploy import DeployRequest, deploy
 from gitops.actions.hold import hold
 from gitops.actions.write.retry import Attempts
 from gitops.core.git.commit import timed_id
 from gitops.core.git.message import trailers
-from gitops.errors import Conflict, Protected, Refused, Unavailable
+from gitops.errors import Conflict, Denied, Protected, Refused, Unavailable
 from gitops.ports import Lost, RefUpdate
 
 ROOT = Path(__file__).parents[3]
@@ -264,6 +265,19 @@ def test_a_hold_that_came_since_counts() -> None:
         deploy(session(repository, clock), request())
 
     assert head == repository.head()
+
+
+def test_a_right_that_came_since_counts() -> None:
+    """`before_write` says no by what an old tip says: the newest one is asked about, too."""
+    repository, clock = remembering(b"1.4.1", b"1.4.9"), FakeClock()
+
+    def before(_session: Session, tip: Tip, _plan: Plan) -> None:
+        if tip.snapshot.commit != repository.head():
+            raise Denied("nobody lets them")
+
+    report = deploy(replace(session(repository, clock), before_write=before), request())
+
+    assert "committed" == report.outcome
 
 
 def test_nothing_to_do_is_only_said_of_the_newest_tip() -> None:

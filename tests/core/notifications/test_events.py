@@ -95,7 +95,7 @@ def test_words_fit_a_locked_phone() -> None:
     assert "by Ana\nhttps://git.example/7\nhttps://g.example/e/prod/shop/approve" == body_of(
         proposal, "https://g.example"
     )
-    assert "gitops approve prod" in body_of(proposal, None)
+    assert "gitops approve shop/prod" in body_of(proposal, None)
 
 
 def test_links_are_quoted() -> None:
