@@ -82,7 +82,8 @@ async def _sign_in(identity: IdentityDoor, request: Request) -> Response:
 async def _back(identity: IdentityDoor, request: Request) -> Response:
     begun = identity.cookies.sign_in(request.headers.get("cookie", ""))
     given = request.query_params
-    if begun is None or not hmac.compare_digest(begun.state, given.get("state", "")):
+    state = given.get("state", "").encode("utf-8", "replace")
+    if begun is None or not hmac.compare_digest(begun.state.encode(), state):
         raise Unproved(
             "this sign-in was not begun in this browser, or too long ago", hint="begin it again"
         )

@@ -175,6 +175,8 @@ def test_the_browser_must_be_the_one_that_began(provider: OpenIdServer, tmp_path
     assert come_back(victim, query).status_code == 401
     victim.get("/sign-in")
     assert come_back(victim, query).status_code == 401
+    victim.get("/sign-in")
+    assert come_back(victim, {**query, "state": "한"}).status_code == 401
     assert victim.get("/").status_code == 401
 
 
