@@ -179,6 +179,8 @@ class ArgoClusters:
 
         url = server_url(self._environ[SERVER])
         token = self._environ.get(TOKEN, "").strip()
+        if "\n" in token or "\r" in token:  # or the error of a library would quote it
+            raise UsageError(f"{TOKEN} is no token: it has a line end in it")
         if not token:
             raise NotFound(
                 f"{SERVER} is set, and {TOKEN} is not",

@@ -48,17 +48,12 @@ class KubernetesResponse(Struct, frozen=True):
     """What a server answered.
 
     Attributes:
-        data: parsed JSON, or the text of what is none.
+        data: a JSON object.
         time: of the server's clock.
     """
 
-    data: Any
+    data: Mapping[str, Any]
     time: datetime
-
-    @property
-    def document(self) -> Mapping[str, Any]:
-        """The object that it is; {} for anything else."""
-        return self.data if isinstance(self.data, Mapping) else {}
 
 
 class Connection:
@@ -330,7 +325,7 @@ def _words(error: Any) -> str:
     """The message of a Kubernetes Status, else the reason of the status line."""
     try:
         told = json.loads(error.body or "")
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         told = None
     words = told.get("message") if isinstance(told, dict) else None
     return one_line(str(words or error.reason or f"status {error.status}"), 300)
@@ -346,5 +341,5 @@ def read_date(header: str | None) -> datetime:
     """Read the Date of an answer; this machine's time where there is none."""
     try:
         return parsedate_to_datetime(header or "").astimezone(UTC)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return datetime.now(UTC).replace(microsecond=0)

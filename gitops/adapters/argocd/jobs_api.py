@@ -38,7 +38,7 @@ class KubernetesJobs:
 
     def present(self, namespace: str, label: str) -> tuple[str, ...]:
         """Return the names of Jobs with a label that have not ended."""
-        answer = self._connection.get(_jobs(namespace), [("labelSelector", label)]).document
+        answer = self._connection.get(_jobs(namespace), [("labelSelector", label)]).data
         return tuple(
             text(table(one, "metadata"), "name")
             for one in tables(answer, "items")
@@ -61,12 +61,12 @@ class KubernetesJobs:
 
     def state(self, namespace: str, job: str) -> JobState:
         """Read the Job, and its newest pod."""
-        one = self._connection.get(f"{_jobs(namespace)}{api_path(job)}").document
+        one = self._connection.get(f"{_jobs(namespace)}{api_path(job)}").data
         selector = [("labelSelector", f"job-name={job}")]
         found = self._connection.get(
             f"/api/v1{api_path('namespaces', namespace, 'pods')}", selector
         )
-        pods = newest_first(tables(found.document, "items"))
+        pods = newest_first(tables(found.data, "items"))
         return _state(one, pods[0] if pods else {})
 
     def log(self, namespace: str, pod: str, container: str) -> str:

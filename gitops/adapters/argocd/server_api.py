@@ -155,7 +155,7 @@ class ServerCluster:
         answer = self._connection.get(f"{_path(ref)}/resource", query)
         try:
             told = json.loads(text(answer.data, "manifest"))
-        except ValueError:
+        except (ValueError, RecursionError):
             return {}
         return told if isinstance(told, dict) else {}
 
@@ -259,6 +259,6 @@ def _content(line: bytes) -> str:
     """The text of one line of a log stream."""
     try:
         told = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return text(table(told, "result"), "content") if isinstance(told, dict) else ""

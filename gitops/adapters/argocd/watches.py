@@ -7,8 +7,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from gitops.errors import GitopsError
-
 _SHORTEST = 0.5  # seconds before a stream that ended is opened again
 _LONGEST = 30.0
 _LONG_ENOUGH = 20.0  # a stream that lived so long is no reason to slow down
@@ -52,7 +50,7 @@ class Watcher:
                     if self._stopped.is_set():
                         return
                     self._wake()
-            except GitopsError:
+            except Exception:  # noqa: BLE001, S110 - a thread that died would watch nothing, in silence
                 pass  # whoever reads next meets the same error, and tells people
             delay = _SHORTEST if was_good(began) else delay
             self._stopped.wait(delay * random.uniform(0.7, 1.3))  # noqa: S311 - jitter, no secret

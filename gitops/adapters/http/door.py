@@ -135,6 +135,9 @@ class HttpDoor:
         origin = f"{parts.scheme}://{parts.netloc}"
         target, word = self._target(parts)
         given = {"User-Agent": "gitops", "Accept-Encoding": "identity", **word, **headers}
+        if any("\n" in value or "\r" in value for value in given.values()):
+            # `http.client` would quote it in its error.
+            raise NoResponse("a token or another header has a line end in it", unsent=True)
         while True:
             if deadline.left <= 0:
                 raise NoResponse("the time for it is over", late=True, unsent=True)

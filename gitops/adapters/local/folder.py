@@ -208,7 +208,12 @@ def _link_new(finished: str, place: Path, content: bytes) -> None:
             raise
         except OSError:  # a file system without links: create-or-fail, though not in one step
             with open(place, "xb") as file:
-                file.write(content)
+                try:
+                    file.write(content)
+                    file.flush()
+                except BaseException:
+                    place.unlink()
+                    raise
     except FileExistsError:
         raise Refused(f"{place} appeared meanwhile; nothing was written") from None
 

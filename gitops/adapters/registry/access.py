@@ -43,15 +43,16 @@ class RegistryAccess:
 
     Attributes:
         words: makes errors of what is answered.
+        door: where requests go out; closed with this.
     """
 
     def __init__(self, environ: Mapping[str, str], clock: Clock, within: float) -> None:
-        self._door = HttpDoor(environ)
+        self.door = HttpDoor(environ)
         config = DockerConfig(environ)
         self._clock = clock
         self._within = within
         self.words = RegistryWords(config, clock)
-        self._tokens = Tokens(config, self._door, self.words, clock)
+        self._tokens = Tokens(config, self.door, self.words, clock)
         self._told: dict[tuple[str, str], Response] = {}
 
     def __repr__(self) -> str:
@@ -59,7 +60,7 @@ class RegistryAccess:
 
     def close(self) -> None:
         """Hang up."""
-        self._door.close()
+        self.door.close()
 
     def deadline(self) -> Deadline:
         """Return when a call that begins now must be over."""
@@ -71,7 +72,7 @@ class RegistryAccess:
         `line`: the connection to the registry that it came on, None where that is over.
         """
         if line is not None:
-            self._door.adopt(root_of(name.host), line)
+            self.door.adopt(root_of(name.host), line)
         self._told["HEAD", self._url(name, path)] = answer
 
     def read(
@@ -160,7 +161,7 @@ class RegistryAccess:
             if _origin(url) == home:
                 answer = self._ask(method, name, url, "pull", headers, None, most, deadline)
             else:
-                answer = self._door.ask(method, url, headers, None, most=most, deadline=deadline)
+                answer = self.door.ask(method, url, headers, None, most=most, deadline=deadline)
             if answer.status not in _REDIRECTS or "location" not in answer.headers:
                 return answer
             url = _next(url, answer.headers["location"])
@@ -191,7 +192,7 @@ class RegistryAccess:
         told = self._told.pop((method, url), None)
         for last in (False, False, True):
             given = {**headers, **({"Authorization": sent} if sent else {})}
-            answer = told or self._door.ask(method, url, given, body, most=most, deadline=deadline)
+            answer = told or self.door.ask(method, url, given, body, most=most, deadline=deadline)
             told = None
             if answer.status != 401 or last:
                 return answer

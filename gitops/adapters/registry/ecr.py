@@ -109,7 +109,7 @@ class AmazonEcr(OwnInterface):
         region: str,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        super().__init__(access, environ, url)
+        super().__init__(access, url)
         self._account = account
         self._region = region
         self._key = key_of(environ)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from gitops.adapters.http.door import Deadline, HttpDoor, NoResponse, Response
+from gitops.adapters.http.door import Deadline, NoResponse, Response
 from gitops.adapters.registry.access import RegistryAccess
 from gitops.core.images.name import ImageName
 
@@ -17,10 +17,9 @@ _MOST = 4 << 20  # bytes of an answer
 class OwnInterface:
     """Requests to a maker's interface, with its own credential and to its own origin alone."""
 
-    def __init__(self, access: RegistryAccess, environ: Mapping[str, str], url: str) -> None:
+    def __init__(self, access: RegistryAccess, url: str) -> None:
         self._access = access
         self._url = url.rstrip("/")
-        self._door = HttpDoor(environ)
 
     def _ask(
         self,
@@ -31,9 +30,9 @@ class OwnInterface:
         headers: Mapping[str, str],
         body: bytes | None = None,
     ) -> Response:
-        where = f"{self._url}{path}"
+        door, where = self._access.door, f"{self._url}{path}"
         try:
-            return self._door.ask(method, where, headers, body, most=_MOST, deadline=deadline)
+            return door.ask(method, where, headers, body, most=_MOST, deadline=deadline)
         except NoResponse as error:
             raise self._access.words.silence(self._named(name), error) from None
 

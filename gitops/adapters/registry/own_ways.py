@@ -80,7 +80,7 @@ class GitHubPackages(OwnInterface):
     """`Way` of GHCR: versions of a container package, by GitHub's REST API."""
 
     def __init__(self, access: RegistryAccess, environ: Mapping[str, str], url: str) -> None:
-        super().__init__(access, environ, url)
+        super().__init__(access, url)
         parts = urlsplit(url)
         server = "https://github.com"
         if parts.hostname != "api.github.com":
@@ -160,7 +160,7 @@ class GitHubPackages(OwnInterface):
         try:
             number, digest = int(told["id"]), str(told["name"])
             tags = tuple(str(tag) for tag in told["metadata"]["container"]["tags"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise self._access.words.malformed(self._named(name), error) from None
         return number, digest if is_digest(digest) else "", tags
 
@@ -205,7 +205,7 @@ class DockerHub(OwnInterface):
     """`Way` of Docker Hub: tags by its own API, manifests by the protocol once they have none."""
 
     def __init__(self, access: RegistryAccess, environ: Mapping[str, str], url: str) -> None:
-        super().__init__(access, environ, url)
+        super().__init__(access, url)
         self._config = DockerConfig(environ)
         self._token: str | None = None
 

@@ -25,14 +25,6 @@ _DONE = (200, 202, 204)
 _ABSENT = f"sha256:{'0' * 63}1"
 
 
-def how_to_delete(name: ImageName) -> str:
-    """Return the way out where a registry deletes nothing by the protocol (it says 405)."""
-    return (
-        "it is switched off there: in docker-registry `storage: {delete: {enabled: true}}`, "
-        "elsewhere in its settings"
-    )
-
-
 class Way(Protocol):
     """How a registry lets something go. All calls raise what `ports.Registry` raises."""
 
@@ -215,7 +207,11 @@ class Removal:
 def refused(access: RegistryAccess, name: ImageName, answer: Response, what: str) -> GitopsError:
     """Return the error for a registry that does not let us."""
     if answer.status == 405 or "UNSUPPORTED" in access.words.codes(answer):
-        return Denied(f"{name.host} does not delete images", hint=how_to_delete(name))
+        return Denied(
+            f"{name.host} does not delete images",
+            hint="it is switched off there: in docker-registry `storage: {delete: {enabled: true}}"
+            "`, elsewhere in its settings",
+        )
     error = access.words.error(name, answer, what)
     if isinstance(error, NotFound):
         return Denied(f"{name.host} does not let {name.path} be changed: {error.message}")

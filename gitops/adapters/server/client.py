@@ -160,9 +160,13 @@ class ServerClient:
 
 def checked(url: str) -> str:
     """Return the address of a server, without a slash at the end. Raises UsageError."""
-    parts = urlsplit(url)
-    odd = parts.username or parts.query or parts.fragment
-    if parts.scheme not in ("http", "https") or not parts.hostname or odd:
+    try:
+        parts = urlsplit(url)
+        odd = parts.username or parts.query or parts.fragment or parts.port == 0
+        wrong = parts.scheme not in ("http", "https") or not parts.hostname or odd
+    except ValueError:
+        wrong = True
+    if wrong:
         raise UsageError(
             "GITOPS_SERVER is no address of a server", hint="https://gitops.example.com"
         )

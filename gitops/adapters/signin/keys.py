@@ -165,7 +165,7 @@ def check_times(claims: Mapping[str, Any], now: float) -> None:
 def _number(value: object) -> float | None:
     if not isinstance(value, int | float) or isinstance(value, bool) or value != value:
         return None
-    return float(value) if value < 1e15 else 1e15  # what is larger is no float
+    return float(min(max(value, -1e15), 1e15))  # what is larger is no float
 
 
 def _discovery(issuer: str) -> str:

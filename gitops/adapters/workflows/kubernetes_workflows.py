@@ -53,11 +53,11 @@ class KubernetesWorkflows:
 
     def submit(self, workflow: Mapping[str, Any]) -> Mapping[str, Any]:
         """Create a Workflow."""
-        return self._connection.post(self._objects("workflows"), workflow).document
+        return self._connection.post(self._objects("workflows"), workflow).data
 
     def get(self, name: str) -> Mapping[str, Any]:
         """Read a Workflow."""
-        return self._connection.get(self._objects("workflows", name)).document
+        return self._connection.get(self._objects("workflows", name)).data
 
     def newest(self, most: int) -> Sequence[Mapping[str, Any]]:
         """Return the newest Workflows."""
@@ -65,11 +65,11 @@ class KubernetesWorkflows:
 
     def change(self, name: str, patch: Mapping[str, Any]) -> Mapping[str, Any]:
         """Apply a merge patch to a Workflow."""
-        return self._connection.patch(self._objects("workflows", name), patch).document
+        return self._connection.patch(self._objects("workflows", name), patch).data
 
     def put(self, name: str, workflow: Mapping[str, Any]) -> Mapping[str, Any]:
         """Put a Workflow in place of the one that was read."""
-        return self._connection.put(self._objects("workflows", name), workflow).document
+        return self._connection.put(self._objects("workflows", name), workflow).data
 
     def drop_pods(self, name: str, nodes: frozenset[str]) -> None:
         """Delete the pods of these nodes."""

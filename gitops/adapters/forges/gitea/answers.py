@@ -55,7 +55,7 @@ def pushed(body: str | None) -> tuple[str, ...]:
     """Return the commits that a note of a push names; of a forced one the last is the new head."""
     try:
         told = json.loads(body or "")
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     found = told.get("commit_ids") if isinstance(told, dict) else None
     return tuple(one for one in found or () if isinstance(one, str))

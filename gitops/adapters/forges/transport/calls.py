@@ -251,7 +251,7 @@ def waiting_time(headers: Mapping[str, str], now: datetime) -> datetime | None:
     if after:
         try:
             return parsedate_to_datetime(after).astimezone(UTC)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
     for name in ("x-ratelimit-reset", "ratelimit-reset"):
         text = headers.get(name, "").strip()

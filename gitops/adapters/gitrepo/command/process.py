@@ -101,7 +101,8 @@ class Scrubber:
     """Takes secrets out of texts: the ones it knows, and whatever looks like one."""
 
     def __init__(self, secrets: Sequence[str] = ()) -> None:
-        self._secrets = sorted({one for one in secrets if len(one) > 3}, key=len, reverse=True)
+        told = {form for one in secrets for form in (one, repr(one)[1:-1]) if len(one) > 3}
+        self._secrets = sorted(told, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:
         """Return `text` with every secret replaced by `***`."""
