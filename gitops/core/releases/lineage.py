@@ -1,10 +1,11 @@
 """What each release did to the images: which values it put there, and which it took away.
 
 A value is *taken away* when a rollback replaced it, and given back by whoever puts it there again.
-A rollback is a commit that says so, and one by hand that puts back the images of an earlier
-release; but one that puts back a value which was taken away is an ordinary release, whatever
-earlier release it looks like. A rollback that `gitops undo` took back has not been, and neither
-has the undo. An image that is absent for a while keeps its last value as what was "before".
+A rollback is a commit that says so, as far as it puts back what was there, and one by hand that
+puts back the images of an earlier release; but one that puts back a value which was taken away is
+an ordinary release, whatever earlier release it looks like. A rollback that `gitops undo` took back
+has not been, and neither has the undo. An image that is absent for a while keeps its last value as
+what was "before".
 
 Some of this can only be told with the earlier releases at hand, so where history was read in part
 some answers are None: not known yet.
@@ -15,6 +16,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.release import Release
@@ -229,9 +231,12 @@ class _Walk:
         """Tell whether `release` is a rollback, and the position of what it restored."""
         if release.action not in (None, "rollback", "undo") or not (changed or came):
             return False, None
+        back_again = [image for image in changed if image not in self._new(release, images)]
+        if release.action == "rollback" and changed and not back_again:
+            return (False if self._complete else None), None
         if release.action == "rollback" and self._rollbacks is not None:
             rollback = self._rollbacks[position]
-            return rollback, None if rollback is False else self._named(release, images, changed)
+            return rollback, None if rollback is False else self._named(release, images, back_again)
         unsure = {} if self._complete else came
         puts = [(image, images[image]) for image in (*changed, *unsure)]
         returned = [self._is_taken(pinned) for pinned in puts]
@@ -239,7 +244,7 @@ class _Walk:
             return False, None  # deployed again
         back = None if None in returned else True
         if release.action == "rollback":
-            return back, self._named(release, images, changed)
+            return back, self._named(release, images, back_again)
         if unsure:
             return None, None
         found = self._find(images, changed)
@@ -267,6 +272,16 @@ class _Walk:
             return None
         return self._find({image: images[image] for image in changed}, changed)
 
+    def _new(self, rollback: Release, images: ImageMapping) -> frozenset[str]:
+        """Return the images of which `rollback` puts back nothing: their values never were here.
+
+        Messages get copied, and one merge may bring a rollback and a deploy. Where the release that
+        it names is gone, so may be the values, and it is believed.
+        """
+        if rollback.restores is not None and rollback.restores not in self._commits:
+            return frozenset()
+        return frozenset(image for image in images if (image, images[image]) not in self._places)
+
     def _find(self, images: ImageMapping, needed: Iterable[str]) -> int | None:
         """Return the newest earlier release that agrees on every one of `images` that it has.
 
@@ -284,8 +299,9 @@ class _Walk:
         return None
 
     def _remember(self, step: LineageStep, images: ImageMapping) -> None:
+        new = self._new(step.release, images) if step.rollback else frozenset[str]()
         for image, (before, _) in step.changed.items():
-            self.left[(image, before)] = step
+            self.left[(image, before)] = replace(step, rollback=False) if image in new else step
         for pinned in images.items():
             self.left[pinned] = None
             self._places.setdefault(pinned, []).append(step.position)

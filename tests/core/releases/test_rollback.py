@@ -325,6 +325,34 @@ AGAIN: dict[str, tuple[Callable[[], Story], str | None]] = {
         ),
         "r1",
     ),
+    "a deploy with the copied message of a rollback takes nothing away": (
+        lambda: (
+            one("1", "2", "3")
+            .rollback("x")
+            .deploy("r4", api="4")
+            .pin("copied", "rollback", {"api": ImageValue(tag="5")}, restores=commit_id("r2"))
+        ),
+        "r4",
+    ),
+    "one that says it is a rollback, and not to what, is none": (
+        lambda: one("1", "2").pin("x", "rollback", {"api": ImageValue(tag="9")}),
+        "r2",
+    ),
+    "a rollback and a deploy merged in one are a rollback": (
+        lambda: (
+            Story()
+            .deploy("r1", api="1", web="1")
+            .deploy("r2", api="2")
+            .deploy("r3", api="3")
+            .pin(
+                "merge",
+                "rollback",
+                {"api": ImageValue(tag="2"), "web": ImageValue(tag="2")},
+                restores=commit_id("r2"),
+            )
+        ),
+        "r2",
+    ),
     "a rollback that puts there what never was": (
         lambda: one("1", "2").pin("x", "rollback", {"api": ImageValue(tag="9")}, restores="e" * 40),
         "r1",
