@@ -97,6 +97,8 @@ def validate(
     problems += followers.unused()
     judged.keep()
     problems += _check_after(homes, look.pinned, snapshot)
+    for overlay, problem in look.passed_through(homes):
+        problems += _elsewhere(snapshot, homes[overlay.environment], [problem])
     problems += [one.problem(snapshot.branch) for one in data.found()] if data is not None else []
     tips = {snapshot.branch: snapshot, **{home.branch: home for home in homes.values()}}
     trunk = _trunk(snapshot, config)

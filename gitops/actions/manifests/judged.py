@@ -37,12 +37,14 @@ class JudgedOverlay(Struct, frozen=True, array_like=True):
         entries: what that pins.
         problems: what is wrong there.
         idle: images that no manifest was seen to use; none, where some problem is an error.
+        under: the other folders with a kustomization that it is built from.
     """
 
     path: str
     entries: tuple[ImageEntry, ...]
     problems: tuple[Problem, ...]
     idle: frozenset[str] = frozenset()
+    under: tuple[str, ...] = ()
 
 
 class _Kept(Struct, frozen=True, array_like=True):

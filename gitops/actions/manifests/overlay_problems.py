@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
@@ -15,13 +15,20 @@ from gitops.actions.manifests.files import SnapshotFiles
 from gitops.actions.manifests.images_used import manifest_images, unused
 from gitops.actions.manifests.judged import JudgedOverlay, JudgedOverlays
 from gitops.actions.manifests.trial_build import TrialBuild, TrialBuilds
-from gitops.core.environments.environment import CONFIG_PATH, Overlay, match_branch
-from gitops.core.kustomization import FILE_NAMES, ImageEntry, edit_images, read_entries
+from gitops.core.environments.environment import CONFIG_PATH, Environment, Overlay, match_branch
+from gitops.core.kustomization import (
+    FILE_NAMES,
+    ImageEntry,
+    edit_images,
+    image_values,
+    read_entries,
+)
 from gitops.core.kustomization.faults import find_faults
 from gitops.core.kustomization.graph import BuildGraph, NamedTarget, walk
 from gitops.core.kustomization.image import KEEP, ImageRequest
 from gitops.core.kustomization.references import is_remote, join
 from gitops.core.report import Problem
+from gitops.core.text.plain import some_of
 from gitops.errors import ManifestError, NotFound
 from gitops.ports import Snapshot
 
@@ -37,6 +44,7 @@ _PLAIN = re.compile(r"(?:[^/:]+:[0-9]+/)?[A-Za-z0-9._/-]+")
 
 _MOST_FOLDERS = 20_000  # of one commit that are looked into
 _MOST_BUILDERS = 20  # of one overlay
+_SHOWN = 5  # images that a warning names
 
 
 class Builders:
@@ -110,6 +118,7 @@ class OverlayCheck:
 
     Attributes:
         pinned: what the overlays pin that were looked at.
+        under: the other folders with a kustomization that each of them is built from.
     """
 
     def __init__(
@@ -120,6 +129,7 @@ class OverlayCheck:
         judged: JudgedOverlays | None = None,
     ) -> None:
         self.pinned: dict[Overlay, Pinned] = {}
+        self.under: dict[Overlay, tuple[str, ...]] = {}
         self._builds = builds
         self._data = data
         self._followed = followed
@@ -143,7 +153,7 @@ class OverlayCheck:
         found = self._judged.find(home, overlay) if self._builds.rests else None
         if found is not None:
             self._builds.pass_over()
-            self.pinned[overlay] = (found.path, found.entries)
+            self.pinned[overlay], self.under[overlay] = (found.path, found.entries), found.under
             yield from found.problems
             yield from self._idle(home, overlay, found.idle)
             return
@@ -158,8 +168,41 @@ class OverlayCheck:
             yield problem_of(error)
             return
         self.pinned[overlay] = (look.path, look.entries)
+        folders = look.graph.kustomizations
+        self.under[overlay] = tuple(one for one in folders if one != overlay.directory)
         yield from look.problems
         yield from self._built(home, overlay, look)
+
+    def passed_through(
+        self, homes: Mapping[Environment, Snapshot]
+    ) -> Iterator[tuple[Overlay, Problem]]:
+        """Warn where an overlay is built from another environment's, whose policy it gets then.
+
+        `homes` tells where each environment lives; all overlays were looked at before.
+        """
+        owners = {(homes[one.environment].branch, one.directory): one for one in self.pinned}
+        for overlay, (path, entries) in self.pinned.items():
+            home = homes[overlay.environment]
+            for folder in self.under[overlay]:
+                lower = owners.get((home.branch, folder))
+                if lower is None or lower.environment.name == overlay.environment.name:
+                    continue
+                beside = set(self.under[overlay]).difference((folder,), self.under[lower])
+                own = {entry.image for entry in entries}.union(
+                    *(_pins(home, one) for one in beside)
+                )
+                through = [
+                    one.image
+                    for one in self.pinned[lower][1]
+                    if own.isdisjoint((one.image, one.value.name))
+                ]
+                if through:
+                    message = (
+                        f"{overlay.label} is built from the overlay of {lower.label}: whatever "
+                        f"goes there changes {some_of(through, _SHOWN)} here, too; pin it here "
+                        "as well"
+                    )
+                    yield overlay, Problem(path, 1, 1, "warning", message)
 
     def _look(self, home: Snapshot, overlay: Overlay) -> _Look:
         """Look at an overlay. Raises NotFound and ManifestError where there is none to look at."""
@@ -199,7 +242,8 @@ class OverlayCheck:
             found = frozenset() if used is None else unused(look.entries, used)
             idle = frozenset(name for name in found if _PLAIN.fullmatch(name))
             if look.sound:
-                judged = JudgedOverlay(look.path, look.entries, look.problems, idle)
+                under = self.under[overlay]
+                judged = JudgedOverlay(look.path, look.entries, look.problems, idle, under)
                 self._judged.note(home, overlay, look.graph, judged)
         yield from self._idle(home, overlay, idle)
 
@@ -218,6 +262,16 @@ class OverlayCheck:
             if entry.image in idle and entry.image not in self._followed:
                 message = f"no manifest that it builds on uses {entry.image}: this changes nothing"
                 yield Problem(path, entry.line, entry.column, "warning", message)
+
+
+def _pins(home: Snapshot, folder: str) -> set[str]:
+    """Return the names in `images:` of a folder that overlays are built from."""
+    found: set[str] = set()
+    for name in FILE_NAMES:
+        path = f"{folder}/{name}" if folder else name
+        with suppress(ManifestError):
+            found.update(image_values(home.read(path) or b"", path))
+    return found
 
 
 def _wrong_inside(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -> Iterator[Problem]:

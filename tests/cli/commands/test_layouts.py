@@ -238,3 +238,30 @@ def test_an_entry_without_a_tag_does_not_keep_the_overlay_from_being_built(repo:
     assert ("warning", "shop/web pins neither tag nor digest: what the base says runs") in problems
     (error,) = [message for level, message in problems if level == "error"]
     assert error.startswith("dev does not build: ")
+
+
+LOWER = "resources: [../../base]\n" + PINS
+
+
+@pytest.mark.parametrize(
+    ("upper", "told"),
+    [
+        ("resources: [../dev]\n", True),
+        ("resources: [../dev]\n" + PINS, False),
+        ("resources: [../dev]\ncomponents: [../../pins]\n", False),
+        ("resources: [../mid]\n", True),
+        ("resources: [../../base]\n" + PINS, False),
+    ],
+)
+def test_an_overlay_that_is_built_from_another_one(repo: Repo, upper: str, told: bool) -> None:
+    """What goes to dev goes past prod's approval where prod is built from dev, and pins less."""
+    rows = "name: dev, overlay: o/dev", "name: prod, overlay: o/prod, change: pull-request"
+    repo.write(base__pod_yaml=POD, base="resources: [pod.yaml]\n", gitops_yaml=config(*rows))
+    repo.write(o__dev=LOWER, o__prod=upper, o__mid="resources: [../dev]\n")
+    repo.write(pins="apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\n" + PINS)
+    found = [message for _, message in repo.problems() if "is built from" in message]
+    wanted = (
+        "prod is built from the overlay of dev: whatever goes there changes shop/web here, too; "
+        "pin it here as well"
+    )
+    assert found == ([wanted] if told else [])
