@@ -39,6 +39,7 @@ from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.server.security import rates as rates_of
 from gitops.server.security.bodies import DOCUMENT, FORM
 from gitops.server.settings import KEYS
+from gitops.server.writer.order import REQUEST
 from gitops.server.writer.writer import MOST_WAITING
 
 ROOT = Path(__file__).parents[1]
@@ -478,6 +479,10 @@ def trailers_page() -> str:
         f"commit that was carried has `{CARRIER_TRAILER}`: whose push it came with. "
         f"`{ANSWER_TRAILER}`, on the last commit of such a push, names a change that was not "
         "applied, whose it was, and why.\n"
+        "\nWhat a [server](../how-to/serve.md) writes says how it came, `Gitops-Via` (`page`, "
+        "`api`, `alert`, `cluster`, `registry`), for whom, `Gitops-Actor`, and for which alert, "
+        f"`Gitops-Alert`. `{REQUEST}` is a digest of all that was asked for under an id that the "
+        "caller chose, so that the same id with something else is refused after a restart, too.\n"
         + f"\nA message that has all of them:\n\n```text\n{message}```\n\n## Holds\n\n"
         f"The hold of `dev` is the file `{hold_path('dev', None)}`, of `dev` of app `shop` "
         f"`{hold_path('dev', 'shop')}`, on the branch that `dev` lives on; of everything "

@@ -32,7 +32,7 @@ from gitops.core.policy.reasons import (
     record_overrides,
 )
 from gitops.core.report import Skipped, WriteReport
-from gitops.errors import ManifestError, UsageError
+from gitops.errors import Denied, ManifestError, UsageError
 
 if TYPE_CHECKING:
     from gitops.actions.images.before_write import LookedAt
@@ -55,6 +55,7 @@ class DeployRequest(Struct, frozen=True):
             nobody said.
         only: labels of the overlays that it may reach, of those that follow `ref`; None: all.
         stays: says of a change why the overlay keeps what it has; asked on each tip.
+        bars: says of an overlay why the caller may not deploy there: it is left out.
     """
 
     images: tuple[str, ...]
@@ -68,6 +69,7 @@ class DeployRequest(Struct, frozen=True):
     schema: str | None = None
     only: frozenset[str] | None = None
     stays: Callable[[OverlayView, ImageChange], str | None] | None = None
+    bars: Callable[[OverlayView], Denied | None] | None = None
 
 
 class _Edits(Struct, frozen=True):
@@ -75,13 +77,13 @@ class _Edits(Struct, frozen=True):
 
     Attributes:
         edited: those that change, with the reasons against it.
-        older: the images that stay, since what runs is newer.
+        left_out: those of which something stays: what runs is newer, or the caller may not.
         same: those that pin all that was asked for.
     """
 
-    edited: list[Edited]
-    older: list[Skipped]
-    same: list[Overlay]
+    edited: list[Edited] = []
+    left_out: list[Skipped] = []
+    same: list[Overlay] = []
 
 
 def deploy(session: Session, request: DeployRequest) -> WriteReport:
@@ -97,7 +99,7 @@ def deploy(session: Session, request: DeployRequest) -> WriteReport:
     # What an override passes is what stands now, and nobody knows that of a remembered tip; an
     # intent that others carry names one app, or none, and says nothing of what follows here.
     alone = request.override is not None or session.dry_run or len(request.apps) > 1
-    alone = alone or request.schema is not None or request.only is not None
+    alone = alone or any((request.schema, request.only is not None, request.bars))
     if combining is None or alone:
         report = write(session, plan, eager=request.override is None).report
         look.note()
@@ -176,7 +178,8 @@ def plan_deploy(
         there = find_targets(
             session, tip, environments, images, lenient=not request.to, add=request.add
         )
-        targets, warnings = _reached(request, there.found), (*warnings, *there.warnings)
+        only, warnings = request.only, (*warnings, *there.warnings)
+        targets = tuple(one for one in there.found if only is None or one.view.label in only)
         build = _build(session, tip, request, [image.image for image in images])
         seen = look.at(tip, targets)
         if seen is not None:
@@ -191,19 +194,15 @@ def plan_deploy(
         if barred and (request.to or any(reason.kind == "image" for reason in barred)):
             raise override.refusal(barred, _without(edits.edited, barred, request))
         kept_out = {reason.overlay for reason in barred}
-        go = [entry for entry in edits.edited if entry.target.view.label not in kept_out]
+        go: list[Edited] = []
+        out: list[Edited] = []
+        for entry in edits.edited:
+            (out if entry.target.view.label in kept_out else go).append(entry)
         schemas = _schemas(go, request, seen.schemas if seen is not None else {})
         made = _assemble(session, go, request, build, schemas)
         return replace(
             made,
-            skipped=(
-                *edits.older,
-                *(
-                    _skip(entry, barred)
-                    for entry in edits.edited
-                    if entry.target.view.label in kept_out
-                ),
-            ),
+            skipped=(*edits.left_out, *(_skip(entry, barred) for entry in out)),
             warnings=(
                 *warnings,
                 *(text for entry in edits.edited for text in entry.warnings),
@@ -214,13 +213,6 @@ def plan_deploy(
         )
 
     return plan
-
-
-def _reached(request: DeployRequest, targets: tuple[Target, ...]) -> tuple[Target, ...]:
-    """Return those of `targets` that the request may reach."""
-    if request.only is None:
-        return targets
-    return tuple(one for one in targets if one.view.label in request.only)
 
 
 def _check(request: DeployRequest) -> None:
@@ -271,16 +263,25 @@ def _edit_all(
     build: SourceBuild | None,
     seen: LookedAt | None,
 ) -> _Edits:
-    edits = _Edits([], [], [])
+    """Edit all of them. Raises Denied where the caller may go nowhere."""
+    edits = _Edits()
+    denied: list[tuple[Overlay, Denied]] = []
     for target in targets:
         entry, older = _edit(target, request, build)
+        if request.bars is not None and (error := request.bars(target.view)) is not None:
+            if entry.edit.changes:
+                denied.append((target.view.overlay, error))
+            continue
         if seen is not None:
             entry = replace(entry, reasons=entry.reasons + seen.reasons[target.view.label])
-        edits.older.extend(Skipped(target.view.overlay, text) for text in older)
+        edits.left_out.extend(Skipped(target.view.overlay, text) for text in older)
         if entry.edit.changes:
             edits.edited.append(entry)
         elif not older:
             edits.same.append(target.view.overlay)
+    if denied and not (edits.edited or edits.left_out or edits.same):
+        raise denied[0][1]
+    edits.left_out.extend(Skipped(overlay, error.message) for overlay, error in denied)
     return edits
 
 

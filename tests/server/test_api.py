@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -63,6 +64,32 @@ def test_an_idempotency_key_is_done_once(client: TestClient, repo: Repo) -> None
     assert (422, "usage") == (other.status_code, other.json()["error"]["code"])
     assert first == client.get(f"/v1/calls/{first['id']}").json()
     assert 404 == client.get(f"/v1/calls/{new_id()}").status_code
+
+
+def test_a_call_is_held_to_what_a_dry_run_said(client: TestClient, repo: Repo) -> None:
+    """What would do anything else by now is refused, and says what that is: also rollback, undo."""
+
+    def sent(verb: str, **body: object) -> tuple[int, dict[str, Any]]:
+        answer = client.post(f"/v1/environments/a1/dev/{verb}", json=body)
+        return answer.status_code, answer.json()
+
+    sent("deploy", images=["shop/a1:2"])
+    shown = sent("rollback", dryRun=True)[1]["mark"]
+    sent("deploy", images=["shop/a1:3"])
+    before = repo.head()
+    status, told = sent("rollback", seen=shown)
+    assert (409, "refused") == (status, told["error"]["code"])
+    assert "a1/dev: shop/a1 3 -> 2" == told["error"]["reasons"][0]
+    assert before == repo.head()
+
+    assert (
+        "committed" == sent("rollback", seen=sent("rollback", dryRun=True)[1]["mark"])[1]["outcome"]
+    )
+    shown = sent("undo", dryRun=True)[1]["mark"]
+    assert "committed" == sent("rollback")[1]["outcome"]
+    assert 409 == sent("undo", seen=shown)[0]
+    none = sent("resume", dryRun=True)[1]
+    assert 200 == sent("resume", seen=none["mark"])[0]
 
 
 def test_a_call_that_nobody_waits_for(client: TestClient) -> None:

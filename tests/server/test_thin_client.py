@@ -234,3 +234,10 @@ def test_an_approval_is_of_the_head_that_was_shown() -> None:
     assert {} == seen("approve", {"head": "b" * 40}, planned) == seen("promote", {}, planned)
     two = {**planned, "proposals": [proposal, {**proposal, "branch": "gitops/stage"}]}
     assert {} == seen("approve", {}, two)
+
+
+@pytest.mark.parametrize("verb", ["rollback", "undo", "approve"])
+def test_a_yes_is_to_what_was_shown(verb: str) -> None:
+    """The call that follows the question carries the mark of what stood above it."""
+    planned = {"outcome": "planned", "action": verb, "proposals": [], "mark": "0" * 32}
+    assert {"seen": "0" * 32} == seen(verb, {}, planned)

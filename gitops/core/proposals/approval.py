@@ -24,7 +24,7 @@ _PROVED = {
     "Gitops-Environment",
     "Gitops-Override",
     "Gitops-Approved-By",
-    *("Gitops-Via", "Gitops-Actor"),  # who asks for it now says so, or nobody does
+    *("Gitops-Via", "Gitops-Actor", "Gitops-Request"),  # who asks for it now says so, or nobody
     PROVENANCE,
 }
 _GOES_BACK = {"Gitops-Restores", "Gitops-Rolled-Back", "Gitops-Undoes"}

@@ -11,11 +11,12 @@ from msgspec.structs import replace
 from gitops.actions.context.session import Session
 from gitops.core.forges.token import OwnToken
 from gitops.core.git.commit import Identity
-from gitops.core.report import WriteReport
 from gitops.server.acts.requests import Body, Run
 from gitops.server.identity.person import Person
-from gitops.server.writer.order import CallOrder
+from gitops.server.writer.order import ACTOR, REQUEST, CallOrder
 from gitops.wiring import new_id
+
+_SHORT = 16  # digits of a digest that nobody else has to find
 
 
 class AskedFor(Struct, frozen=True):
@@ -47,23 +48,24 @@ class AskedFor(Struct, frozen=True):
     def run(self) -> Run:
         """Return what does it. Raises UsageError for what makes no sense whatever the tip says."""
         act = self.body.act(self.environment)
-        dry = self.body.dry_run
+        return lambda session: act(self.held(session))
 
-        def run(session: Session) -> WriteReport:
-            return act(replace(session, dry_run=True) if dry else session)
-
-        return run
+    def held(self, session: Session) -> Session:
+        """Return `session`, in which a dry run writes nothing."""
+        return replace(session, dry_run=True) if self.body.dry_run else session
 
     def order(self, run: Run) -> CallOrder:
         """Return the call for the writer, which does `run`."""
         told = (self.verb, self.environment, self.person.id, self.body)
+        digest = hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest()
+        said = [(REQUEST, digest[:_SHORT])] if self.id is not None else []
         return CallOrder(
             id=self.id or new_id(),
             verb=self.verb,
-            digest=hashlib.sha256(msgspec.json.encode(told, order="deterministic")).hexdigest(),
+            digest=digest,
             run=run,
             author=author_of(self.person),
-            trailers=(("Gitops-Via", self.via), ("Gitops-Actor", self.person.id)),
+            trailers=(("Gitops-Via", self.via), (ACTOR, self.person.id), *said),
             fresh=self.id is None,
             personal=self.verb == "approve" and self.person.via != "loopback",
             token=own_token_of(self.person),

@@ -8,6 +8,7 @@ where that is something else nothing is written, and the new preview is shown.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 
 import msgspec
 from msgspec import Struct
@@ -16,12 +17,13 @@ from msgspec.structs import replace
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.history import releases_of
+from gitops.core.kustomization.image import describe_change
 from gitops.core.releases.selection import Choice
 from gitops.core.report import WriteReport
 from gitops.errors import GitopsError, Refused
 from gitops.server.acts.orders import AskedFor
 from gitops.server.acts.requests import ApproveBody, RollbackBody, Run, UndoBody
-from gitops.server.acts.rights import approving
+from gitops.server.acts.rights import act_of
 
 
 class ActPreview(Struct, frozen=True):
@@ -50,7 +52,7 @@ def preview(session: Session, asked: AskedFor) -> ActPreview:
     try:
         if isinstance(asked.body, RollbackBody):
             return _of_rollback(dry, asked.environment, asked.body)
-        report = _act(asked)(dry)
+        report = act_of(asked)(dry)
     except GitopsError as error:
         return ActPreview(error=error)
     heads = [one.commit for one in report.proposals if one.commit is not None]
@@ -76,24 +78,29 @@ def _of_rollback(session: Session, environment: str, body: RollbackBody) -> ActP
 
 def as_seen(asked: AskedFor, mark: str) -> Run:
     """Return the act, which writes nothing but what has this `mark`; raises Refused instead."""
-    act = _act(asked)
+    act = act_of(asked)
 
     def run(session: Session) -> WriteReport:
         planned = act(replace(session, dry_run=True))
         if planned.outcome != "unchanged" and mark_of(planned) != mark:
+            is_page = asked.via == "page"  # which shows it
+            again = "press again" if is_page else "ask again"
             raise Refused(
                 "something has changed since you looked, so nothing was done",
-                hint="this is what would be done now: look at it, and press again",
+                hint=f"this is what would be done now: look at it, and {again}",
+                reasons=() if is_page else tuple(_lines(planned)),
             )
         return act(session)
 
     return run
 
 
-def _act(asked: AskedFor) -> Run:
-    if isinstance(asked.body, ApproveBody):
-        return approving(asked, asked.body)
-    return asked.run()
+def _lines(report: WriteReport) -> Iterator[str]:
+    """Yield what a plan would do, in words."""
+    for one in report.changes:
+        old, new = describe_change(one.change)
+        yield f"{_label(one)}: {one.change.image} {old} -> {new}"
+    yield from report.notes
 
 
 def mark_of(report: WriteReport) -> str:

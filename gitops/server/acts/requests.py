@@ -17,11 +17,13 @@ from gitops.core.report import WriteReport
 from gitops.errors import UsageError
 
 if TYPE_CHECKING:
+    from gitops.actions.deploy import DeployRequest
     from gitops.actions.rollback import RollbackRequest
 
 Word = Annotated[str, Meta(min_length=1, max_length=255)]
 Sentence = Annotated[str, Meta(min_length=1, max_length=2000)]
 Commit = Annotated[str, Meta(pattern="^[0-9a-fA-F]{7,64}$")]
+Mark = Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
 Words = Annotated[tuple[Word, ...], Meta(max_length=256)]
 Pins = Annotated[
     tuple[Annotated[str, Meta(min_length=1, max_length=1024)], ...], Meta(max_length=256)
@@ -32,18 +34,27 @@ EVERYTHING = "*"
 """Where ENV stands: every environment, for hold and resume."""
 
 
-class Body(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename="camel"):
-    """What all verbs take.
+class Body(
+    Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    rename="camel",
+):
+    """What all verbs take; what was not said is in no digest, so a new member changes none.
 
     Attributes:
         apps: only these apps; () means all of the environment.
         also: further environments, groups or APP/ENV that the same call is about.
         dry_run: plan and show, write nothing.
+        seen: the `mark` of a dry run: whatever would do anything else by now is refused.
     """
 
     apps: Words = ()
     also: Words = ()
     dry_run: bool = False
+    seen: Mark | None = None
 
     def named(self, environment: str) -> Named:
         """Return what the call is about. Raises UsageError where everything is too much."""
@@ -261,14 +272,14 @@ class DeployBody(Body, frozen=True, kw_only=True):
 
         return tuple(parse_image(text).image for text in self.images)
 
-    def act(self, environment: str) -> Run:
-        """Return what does it; `environment` is "" where the body alone says where to."""
-        from gitops.actions.deploy import DeployRequest, deploy
+    def request(self, environment: str) -> DeployRequest:
+        """Return it as the action takes it; `environment` is "" where the body says where to."""
+        from gitops.actions.deploy import DeployRequest
 
         to = (*([environment] if environment else ()), *self.also, *self.to)
         if EVERYTHING in to or not (to or self.ref):
             raise UsageError("say where to (`to`), or which branch it was built from (`ref`)")
-        request = DeployRequest(
+        return DeployRequest(
             images=self.images,
             to=tuple(dict.fromkeys(to)),
             ref=self.ref,
@@ -279,6 +290,12 @@ class DeployBody(Body, frozen=True, kw_only=True):
             apps=self.apps,
             schema=self.schema,
         )
+
+    def act(self, environment: str) -> Run:
+        """Return what does it."""
+        from gitops.actions.deploy import deploy
+
+        request = self.request(environment)
         return lambda session: deploy(session, request)
 
 

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 from gitops.actions.context.named import Named, rows_named
 from gitops.actions.context.plan import Plan
 from gitops.actions.context.session import Session, Tip
+from gitops.actions.context.view import OverlayView
 from gitops.actions.pull_requests.decide import ApprovalPreview
 from gitops.core.environments.branch_patterns import match_branch
 from gitops.core.environments.environment import Config, Overlay, split_label
 from gitops.core.report import WriteReport
 from gitops.errors import Denied, Refused
 from gitops.server.acts.orders import AskedFor
-from gitops.server.acts.requests import EVERYTHING, ApproveBody, Run
+from gitops.server.acts.requests import EVERYTHING, ApproveBody, DeployBody, Run
 from gitops.server.identity.rights import require
 
 
@@ -26,26 +27,44 @@ def by_right(asked: AskedFor, run: Run | None = None) -> Run:
     `run` is what is asked for where it is more than the verb. Raises UsageError for what makes no
     sense whatever the tip says. What runs raises Denied.
     """
-    plain = asked.run()
+    act = run or act_of(asked)
     if asked.person.via == "loopback":
-        return run or plain
-    if run is None and isinstance(asked.body, ApproveBody):
-        run = approving(asked, asked.body)
-    act = run or plain
+        return act
 
     def before(_session: Session, tip: Tip, plan: Plan) -> None:
-        try:
-            check_plan(tip.config, asked, plan)
-        except Denied as error:
-            if not asked.words:  # the branch leads there, and to more than one may
-                error.hint = f"say where to (`to`); {error.hint}"
-            raise
+        check_plan(tip.config, asked, plan)
 
     def checked(session: Session) -> WriteReport:
         admit = partial(check_named, asked=asked)
         return act(replace(session, admit=admit, before_write=before))
 
     return checked
+
+
+def act_of(asked: AskedFor) -> Run:
+    """Return what does it. Raises UsageError for what makes no sense whatever the tip says.
+
+    An approval is of somebody who is no author of it; a deploy to wherever a branch leads goes only
+    to where the person may, and says what it left out.
+    """
+    body = asked.body
+    if isinstance(body, ApproveBody):
+        return approving(asked, body)
+    if not isinstance(body, DeployBody) or asked.words or asked.person.via == "loopback":
+        return asked.run()
+    from gitops.actions.deploy import deploy
+
+    meant = body.images_meant()
+
+    def bars(view: OverlayView) -> Denied | None:
+        try:
+            _require(view.tip.config, asked, view.row.name, view.overlay.app, meant)
+        except Denied as error:
+            return error
+        return None
+
+    request = replace(body.request(""), bars=bars)
+    return lambda session: deploy(asked.held(session), request)
 
 
 def check_named(config: Config, asked: AskedFor) -> None:
@@ -154,8 +173,7 @@ def approving(asked: AskedFor, body: ApproveBody) -> Run:
             if session.admit is not None:
                 session.admit(config)
 
-        mine = replace(session, admit=admit, dry_run=body.dry_run or session.dry_run)
-        return approve(mine, request, confirm=confirm)
+        return approve(replace(asked.held(session), admit=admit), request, confirm=confirm)
 
     return run
 

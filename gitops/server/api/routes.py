@@ -29,6 +29,7 @@ from gitops.server.acts.asking import (
     wait_for,
 )
 from gitops.server.acts.orders import AskedFor
+from gitops.server.acts.preview import as_seen, mark_of
 from gitops.server.acts.requests import BODIES
 from gitops.server.api.bodies import number_of, read_body
 from gitops.server.api.openapi import description
@@ -97,7 +98,8 @@ class _Api:
             name = id_of(request.headers.get("idempotency-key"))
             environment = request.path_params.get("environment", "")
             asked = AskedFor(verb, environment, body, person, via="api", id=name)
-            call = await take_up(self._service, asked)
+            run = as_seen(asked, body.seen) if body.seen is not None else None
+            call = await take_up(self._service, asked, run)
             return await answer_of(call, wait_of(request.headers.get("prefer", "")))
 
         return act
@@ -156,8 +158,10 @@ def result_of(name: str, outcome: Outcome) -> Response:
 
 
 def report_document(report: WriteReport) -> JsonDocument:
-    """Return the document of a write; of a dry run with the files as they would be."""
+    """Return the document of a write; of a dry run with its mark and the files as they would be."""
     document = write_document(report)
+    if report.outcome in ("planned", "unchanged"):
+        document["mark"] = mark_of(report)
     if report.outcome == "planned":
         document["diffs"] = [
             {

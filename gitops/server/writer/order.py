@@ -38,6 +38,9 @@ LOOK: Final = "look"
 """Stands for the verb of a call that only asks what became of an id."""
 
 ACTOR: Final = "Gitops-Actor"
+REQUEST: Final = "Gitops-Request"
+"""The trailer with a digest of all that a caller asked for under their id."""
+
 _SAME_WORD: Final = ("rollback", "undo", "hold", "resume", "promote", "deploy")
 """Verbs that their commits name; what an approval lets in keeps its own."""
 
@@ -80,11 +83,14 @@ class CallOrder(Struct, frozen=True):
 
     def made(self, info: CommitInfo) -> bool:
         """Say whether a commit that has this id is of this call, as far as it says whose it is."""
-        told, mine = trailers(info.message), dict(self.trailers)
-        actor, action = (told.get(key, (None,))[-1] for key in (ACTOR, "Gitops-Action"))
-        if ACTOR in mine and actor is not None and actor != one_line(mine[ACTOR]):
-            return False
-        return self.verb not in _SAME_WORD or action in (None, self.verb)
+        told = trailers(info.message)
+        if len(told.get("Gitops-Id", ())) > 1:
+            return True  # several calls in one commit: of whom the rest of it is nobody can say
+        for key, mine in self.trailers:
+            if key in (ACTOR, REQUEST) and told.get(key, (one_line(mine),))[-1] != one_line(mine):
+                return False
+        action = told.get("Gitops-Action", (self.verb,))[-1]
+        return self.verb not in _SAME_WORD or action == self.verb
 
     def __repr__(self) -> str:
         return f"CallOrder(id={self.id!r}, verb={self.verb!r})"

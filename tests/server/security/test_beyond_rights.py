@@ -100,13 +100,39 @@ def send(client: TestClient, job: str, path: str, body: dict[str, Any]) -> tuple
     return answer.status_code, answer.json()
 
 
-@pytest.mark.parametrize("job", ["idle", "ci"])
-def test_a_branch_is_followed_to_where_one_may(client: TestClient, shop: Repo, job: str) -> None:
+BY_BRANCH = {"images": ["shop/a:6.6"], "ref": "main"}
+
+
+def test_a_branch_leads_nobody_to_where_they_may_not(client: TestClient, shop: Repo) -> None:
     """`ref` names no environment: what it leads to is asked for all the same, proposals too."""
     before = shop.git("for-each-ref")
-    status, told = send(client, job, "deploy", {"images": ["shop/a:6.6"], "ref": "main"})
+    status, told = send(client, "idle", "deploy", BY_BRANCH)
     assert (403, "denied") == (status, told["error"]["code"])
     assert before == shop.git("for-each-ref")
+
+
+def test_a_branch_is_followed_to_where_one_may(client: TestClient, shop: Repo) -> None:
+    """Where a job may it deploys; what else follows the branch is named, with the reason."""
+    for dry in (True, False):
+        status, told = send(client, "ci", "deploy", {**BY_BRANCH, "dryRun": dry})
+        assert (200, "planned" if dry else "committed") == (status, told.get("outcome")), told
+        assert ["shop/dev"] == [f"{one['app']}/{one['environment']}" for one in told["changes"]]
+        (skipped,) = told["skipped"]
+        assert "prod" == skipped["environment"]
+        assert "only job:some may deploy to prod; you are job:ci" == skipped["reason"]
+    assert "gitops/" not in shop.git("for-each-ref")
+    again = send(client, "ci", "deploy", BY_BRANCH)
+    assert (200, "unchanged", 1) == (again[0], again[1]["outcome"], len(again[1]["skipped"]))
+    shop.commit(
+        {
+            "gitops.yaml": CONFIG.replace(
+                b'overlay: "apps/{app}/dev", accepts: [main]',
+                b'overlay: "apps/{app}/dev", accepts: [x]',
+            )
+        }
+    )
+    status, told = send(client, "ci", "deploy", {**BY_BRANCH, "images": ["shop/a:6.7"]})
+    assert (403, "denied") == (status, told["error"]["code"])
 
 
 @pytest.mark.parametrize(
@@ -213,6 +239,35 @@ def test_an_id_of_somebody_else(client: TestClient, service: Service) -> None:
         hold = {"reason": "x"}
         answer = client.post("/v1/environments/dev/hold", json=hold, headers=headers)
         assert 403 == answer.status_code
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("deploy", {"images": ["shop/a:2"], "to": ["stage"]}),
+        ("deploy", {"images": ["shop/a:3"], "to": ["dev"]}),
+        ("deploy", {"images": ["shop/a:2"], "ref": "main"}),
+        ("environments/dev/deploy", {"images": ["shop/a:2"], "reason": "again"}),
+    ],
+)
+def test_a_key_is_for_one_call_after_a_restart_too(
+    client: TestClient, service: Service, shop: Repo, path: str, body: dict[str, Any]
+) -> None:
+    """What landed under it is told for the very same call, and for no other of the same caller."""
+    headers = {"Authorization": "Bearer token-of-some", "Idempotency-Key": new_id()}
+    first = {"images": ["shop/a:2"], "to": ["dev"]}
+    landed = client.post("/v1/deploy", json=first, headers=headers).json()
+    assert "committed" == landed["outcome"]
+    writer = service.desk.writer
+    assert writer is not None
+    writer._known.clear()
+    writer._landed._branches.clear()
+    head = shop.head()
+    other = client.post(f"/v1/{path}", json=body, headers=headers)
+    assert (422, "usage") == (other.status_code, other.json()["error"]["code"])
+    writer._known.clear()
+    again = client.post("/v1/deploy", json=first, headers=headers).json()
+    assert (landed["commit"], head) == (again["commit"], shop.head())
 
 
 def test_what_is_approved_is_what_was_seen() -> None:
