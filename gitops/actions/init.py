@@ -271,8 +271,8 @@ def _doubts(layout: Layout) -> Iterator[str]:
         yield f"{some_of(layout.unknown, _SHOWN)} pin images and belong to no environment here"
     if layout.ignored:
         yield (
-            f"left out: {some_of(layout.ignored, _SHOWN)}: branches are named after apps, and "
-            "theirs would clash with others; rename the folder to have the app in"
+            f"left out: {some_of(layout.ignored, _SHOWN)}: branches are named after apps, and none "
+            "can be named so beside the others; rename the folder to have the app in"
         )
     if not any(row.kind == "prod" for row in layout.environments):
         yield "no environment looks like prod: none asks for an approval"

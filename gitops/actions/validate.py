@@ -21,6 +21,7 @@ from gitops.actions.manifests.judged import JudgedOverlays
 from gitops.actions.manifests.overlay_problems import OverlayCheck, Pinned, problem_of
 from gitops.actions.manifests.trial_build import TrialBuilds
 from gitops.actions.policy.builds import FollowWatch
+from gitops.core.environments.branch_patterns import is_branch_part
 from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay
 from gitops.core.hold import HOLD_ALL_PATH, parse_hold
 from gitops.core.releases.held import strayed
@@ -33,7 +34,6 @@ from gitops.ports import Index, Snapshot
 if TYPE_CHECKING:
     from gitops.actions.manifests.data_checks import DataChecks
 
-_APP = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7f]+(?<!\.)")
 _PLACED = re.compile(r"(?P<path>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)", re.DOTALL)
 
 
@@ -265,7 +265,7 @@ def _app_problem(app: str, config: Config) -> str | None:
     taken = config.find(app) is not None or config.find_group(app) is not None
     if app == "ledger" or taken:
         return f"an app must not be called {app}: branches gitops/{app} would clash"
-    if _APP.fullmatch(app) is None:
+    if not is_branch_part(app):
         return f"an app called {app!r} cannot have a branch gitops/{app}/…"
     return None
 

@@ -8,6 +8,8 @@ from functools import lru_cache
 from msgspec import Struct
 
 _WORDS = {"**": ".+", "*": "[^/]+", "{version}": "(?P<version>[^/]+)"}
+# What `git check-ref-format` takes between two slashes, and no pattern takes for more than one.
+_PART = re.compile(r"(?![-.])(?!.*\.\.)(?!.*\.lock$)[^\s~^:?*\[\]\\{}\x00-\x20\x7f]+(?<!\.)")
 _FEW = 2  # of these words: more of them take `re` a time that grows with that power of a name
 
 
@@ -16,6 +18,11 @@ class BranchMatch(Struct, frozen=True):
 
     pattern: str
     version: str | None = None
+
+
+def is_branch_part(name: str) -> bool:
+    """Say whether a branch can be called `gitops/NAME/…`."""
+    return _PART.fullmatch(name) is not None
 
 
 def match_branch(patterns: tuple[str, ...], branch: str) -> BranchMatch | None:

@@ -14,7 +14,8 @@ from typing import Literal
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.core.yamltext import plain_or_quoted
+from gitops.core.environments.branch_patterns import is_branch_part
+from gitops.core.yamltext import plain_or_quoted, quote
 
 EnvironmentKind = Literal["local", "dev", "test", "stage", "prod"]
 
@@ -49,6 +50,7 @@ _GENERIC = (
         *("manifest", "gitops", "infra", "infrastructure", "config", "argocd"),
     }
 )
+_UNWRITABLE = re.compile(r"[\\{}\x00-\x1f\x7f]+")  # what `gitops.yaml` takes in no path
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
 
@@ -95,7 +97,7 @@ class Layout(Struct, frozen=True):
         environments: in promotion order.
         unknown: folders with images that belong to none of them, and that none is built on.
         unpinned: their folders that pin no image.
-        ignored: folders of apps whose names branches would clash with.
+        ignored: folders of apps after which no branch can be named, or none beside the others.
     """
 
     environments: tuple[FoundEnvironment, ...]
@@ -128,7 +130,10 @@ def find_layout(
     common = sum(by_name.values(), Counter())
     rows = []
     for name, found in by_name.items():
-        best = max(found, key=lambda shape: (found[shape] >= 1000, common[shape], found[shape]))
+        best = max(
+            found,
+            key=lambda shape: (found[shape] >= 1000, common[shape], "{app}" in shape, found[shape]),
+        )
         first, *others = [
             shape.replace("{env}", name) for shape in (best, *_others(best, found, deploying))
         ]
@@ -165,7 +170,7 @@ def _is_pinned(folder: KustomizedFolder, tree: Mapping[str, KustomizedFolder]) -
 
 def kind_of(name: str) -> EnvironmentKind | None:
     """Return what an environment called `name` is for: `prod-eu` is a prod; None: not known."""
-    words = [word for word in re.split(r"[-_.]", name.lower()) if word in _KIND]
+    words = [word for word in _words(name) if word in _KIND]
     if name.lower().replace("-", "") in _KIND:
         return _KIND[name.lower().replace("-", "")]
     return _KIND[words[0]] if len(set(words)) == 1 else None
@@ -173,8 +178,13 @@ def kind_of(name: str) -> EnvironmentKind | None:
 
 def word_of(name: str) -> str | None:
     """Return the one word of `name` that is an environment's: `shop-prod` is about prod."""
-    words = {word for word in re.split(r"[-_.]", name.lower()) if word in _KIND}
+    words = {word for word in _words(name) if word in _KIND}
     return words.pop() if len(words) == 1 else None
+
+
+def _words(name: str) -> list[str]:
+    """Return the words of a name; `dev2` is the second dev."""
+    return [word.rstrip("0123456789") for word in re.split(r"[-_.]", name.lower())]
 
 
 def render_config(layout: Layout) -> str:
@@ -193,8 +203,8 @@ def render_config(layout: Layout) -> str:
         ]
         lines += _policy(row)
     if layout.ignored:
-        names = ", ".join(f'"{path}"' for path in layout.ignored)
-        lines.append(f"ignore: [{names}] # branches of such an app would clash with others")
+        names = ", ".join(quote(_UNWRITABLE.sub("*", path)) for path in layout.ignored)
+        lines.append(f"ignore: [{names}] # no branch can be named after such an app")
     return "\n".join(lines) + "\n"
 
 
@@ -223,6 +233,8 @@ def _places(
 
     found: dict[str, list[_Place]] = defaultdict(list)
     for folder in folders:
+        if _UNWRITABLE.search(folder.path):
+            continue
         words = tuple(folder.path.split("/"))
         at = _environment_at(words, holds_environments)
         name = words[at] if at is not None else named.get(folder.path, "")
@@ -270,7 +282,9 @@ def _shapes(places: Iterable[_Place]) -> dict[_Place, str]:
 
 def _options(place: _Place) -> Iterator[tuple[int, str]]:
     for at, part in enumerate(place.parts):
-        if at != place.index and part.lower() not in _GENERIC and place.index >= 0:
+        if at == place.index or part.lower() in _GENERIC or not is_branch_part(part):
+            continue
+        if place.index >= 0:
             parts = [*place.parts]
             parts[place.index], parts[at] = "{env}", "{app}"
             yield at, "/".join(parts)
@@ -321,7 +335,8 @@ def _with_rest(rows: tuple[FoundEnvironment, ...], folders: Sequence[KustomizedF
     bases: set[str] = set()
     for folder in folders:
         places = [found for one in patterns if (found := one.fullmatch(folder.path))]
-        if any(found.re.groups and found[1] in clashing for found in places):
+        apps = [found[1] for found in places if found.re.groups]
+        if any(app in clashing or not is_branch_part(app) for app in apps):
             ignored |= {folder.path[: found.end(1)]: None for found in places if found.re.groups}
             continue
         if places:
@@ -351,7 +366,7 @@ def _pattern(overlay: str) -> re.Pattern[str]:
 
 def _rank(name: str) -> int:
     whole = name.lower().replace("-", "")
-    words = [whole] if whole in _RANK else re.split(r"[-_.]", name.lower())
+    words = [whole] if whole in _RANK else _words(name)
     return max((_RANK[word] for word in words if word in _RANK), default=len(_RANK))
 
 

@@ -30,6 +30,10 @@ LAYOUTS: dict[str, tuple[list[str], dict[str, str]]] = {
         ["overlays/dev", "overlays/prod", "!base"],
         {"dev": "overlays/dev", "prod": "overlays/prod"},
     ),
+    "several of a kind by number": (
+        ["envs/prod1", "envs/dev1", "envs/dev2", "!base"],
+        {"dev1": "envs/dev1", "dev2": "envs/dev2", "prod1": "envs/prod1"},
+    ),
     "below a folder for all there is": (
         ["k8s/overlays/dev", "k8s/overlays/prod"],
         {"dev": "k8s/overlays/dev", "prod": "k8s/overlays/prod"},
@@ -142,6 +146,27 @@ def test_apps_that_no_branch_can_be_named_after() -> None:
     assert ("fx/envs/dev", "fx/envs/prod") == overlays_among(
         layout, ["ledger/envs/dev", "fx/envs/dev", "fx/envs/prod", "dev/envs/dev"]
     )
+
+
+@pytest.mark.parametrize(
+    "app", ["my app", "x*", "a:b", "-x", "x.lock", "a..b", "[x]", r"a\\b", "{app}", 'a"b:']
+)
+def test_apps_whose_names_no_branch_can_have(app: str) -> None:
+    """Beside others they are left out; what is written has a way for the rest, and is read."""
+    layout = found(f"{app}/envs/dev", "fx/envs/dev")
+    (row,) = load_config(render_config(layout).encode()).environments
+
+    assert ((app,), ("{app}/envs/dev",)) == (layout.ignored, row.patterns)
+    assert row.ignores(f"{app}/envs/dev")
+    assert not row.ignores("fx/envs/dev")
+
+
+def test_the_only_app_may_have_any_name() -> None:
+    """Alone it needs no branch of its own: its folder is the overlay."""
+    layout = found("my app/envs/dev", "my app/envs/prod")
+
+    assert ["my app/envs/dev", "my app/envs/prod"] == [row.overlay for row in layout.environments]
+    assert layout.ignored == ()
 
 
 def test_what_is_not_understood_is_told() -> None:
