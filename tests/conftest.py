@@ -17,7 +17,7 @@ from manifests import Manifests, copy_template, make_template
 from servers import sharing
 from servers.demands import REQUIRED_BY
 from servers.network import is_allowed
-from servers.store import CACHE_VARIABLE, store
+from servers.store import CACHE_VARIABLE, program, store
 
 pytest_plugins = ["servers.fixtures", "cluster.fixtures"]
 
@@ -89,6 +89,15 @@ def _is_foreign(name: str) -> bool:
     return foreign and not ours
 
 
+def _path(machine: str) -> str:
+    """Return PATH with the pinned kustomize before the machine's, where it is built.
+
+    A build takes it a quarter of the time of a kubectl (decision 207).
+    """
+    kustomize = program("kustomize")
+    return f"{kustomize.parent}{os.pathsep}{machine}" if kustomize.exists() else machine
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Swap the environment before anything runs, session fixtures and subprocesses included."""
     home = Path(tempfile.mkdtemp(prefix="gitops-test-home-"))
@@ -110,6 +119,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "GIT_TERMINAL_PROMPT": "0",
         "GITOPS_CACHE": "off",  # ports are used again, and another test's repository was there
         "LC_ALL": "C.UTF-8",
+        "PATH": _path(os.environ["PATH"]),
     }
     if not hasattr(config, "workerinput"):
         sharing.announce_run(home)

@@ -43,10 +43,12 @@ def test_imports_go_one_way() -> None:
     assert ", 0 broken" in done.stdout
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_modules_are_small(path: Path) -> None:
+def test_modules_are_small() -> None:
     """No module is longer than 400 lines."""
-    assert len(path.read_text().splitlines()) <= 400
+    lines = {str(path): len(path.read_text().splitlines()) for path in MODULES}
+
+    assert {name: count for name, count in lines.items() if count > 400} == {}
+    assert len(lines) > 500
 
 
 def test_names_say_what_is_inside() -> None:
@@ -164,18 +166,6 @@ def test_only_verbs_stand_on_top_of_actions() -> None:
 
     verbs = {verb.replace("-", "_").replace(" ", "_") for verb in (*VERBS, *EXAMPLES)}
     assert names - verbs == {"validate_against", "validate_forge"}
-
-
-def test_the_ceilings_hold() -> None:
-    """Sizes, parameters and names stay below what scripts/structure.py allows."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "structure.py")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_decision_is_in_the_index() -> None:

@@ -107,6 +107,7 @@ class Plane:
             "TMPDIR": str(self.folder / "tmp"),
             "LC_ALL": "C.UTF-8",
             "GIT_CONFIG_NOSYSTEM": "1",
+            "GOGC": "300",  # there is more memory than processor time (decision 207)
         }
 
     @property

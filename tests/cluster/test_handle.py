@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from cluster.handle import APPLICATION, ClusterHandle
 from cluster.kube import Kube
-from cluster.shop import Shop, is_live
+from cluster.shop import Shop, is_live, open_shop
 
 AccountOf = Callable[[str], Kube]
 
@@ -21,12 +21,21 @@ def account_of(cluster: ClusterHandle, tmp_path: Path) -> AccountOf:
     return lambda name: Kube(cluster.kubeconfig_of(name, tmp_path))
 
 
-@pytest.fixture
-def application(shop: Shop) -> str:
-    """The path of an Application that is live."""
+@pytest.fixture(scope="module")
+def application(
+    cluster: ClusterHandle, manifests_template: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """The path of an Application that is live, for all tests that ask who may do what with it."""
+    with open_shop(cluster, manifests_template, tmp_path_factory.mktemp("shop")) as shop:
+        name = followed(shop)
+        yield f"/apis/{APPLICATION[0]}/namespaces/{cluster.namespace}/applications/{name}"
+
+
+def followed(shop: Shop) -> str:
+    """Return the name of an Application of `dev`, which is live."""
     name = shop.follow("dev")
     shop.wait("dev", is_live(shop.manifests.git("rev-parse", "main").strip()))
-    return f"/apis/{APPLICATION[0]}/namespaces/{shop.cluster.namespace}/applications/{name}"
+    return name
 
 
 def patch(kube: Kube, path: str, change: Any) -> tuple[int, str]:
@@ -168,17 +177,18 @@ def test_a_token_that_is_no_good_is_401(
     assert 401 == kube.ask("GET", application)[0]
 
 
-def test_accounts_of_the_argocd_api(cluster: ClusterHandle, shop: Shop, application: str) -> None:
+def test_accounts_of_the_argocd_api(cluster: ClusterHandle, application: str) -> None:
     """Argo CD's own API knows the accounts, and keeps Applications from those without rights."""
-    path = f"/api/v1/applications/{shop.namespace('dev')}"
+    path = f"/api/v1/applications/{application.rpartition('/')[2]}"
 
     assert 200 == cluster.ask_argocd("GET", path, token=cluster.argocd_token("gitops"))[0]
     assert 403 == cluster.ask_argocd("GET", path, token=cluster.argocd_token("nobody"))[0]
     assert 401 == cluster.ask_argocd("GET", path, token="made-up")[0]
 
 
-def test_a_signed_push_event_is_taken(cluster: ClusterHandle, shop: Shop, application: str) -> None:
+def test_a_signed_push_event_is_taken(cluster: ClusterHandle, shop: Shop) -> None:
     """After the webhook's event Argo CD looks at Git; one that is not signed is refused."""
+    followed(shop)
     before = shop.manifests.git("rev-parse", "main").strip()
     after = shop.set_tag("dev", "1.6.0")
 
@@ -191,10 +201,9 @@ def test_a_signed_push_event_is_taken(cluster: ClusterHandle, shop: Shop, applic
 
 
 @pytest.mark.alone
-def test_the_api_server_can_be_restarted(
-    cluster: ClusterHandle, shop: Shop, application: str
-) -> None:
+def test_the_api_server_can_be_restarted(cluster: ClusterHandle, shop: Shop) -> None:
     """After it was killed and came back, Argo CD goes on where it was."""
+    followed(shop)
     cluster.stop("kube-apiserver", kill=True)
     after = shop.set_tag("dev", "1.6.0")
     cluster.start("kube-apiserver")
