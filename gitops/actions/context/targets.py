@@ -69,7 +69,7 @@ def find_targets(
         for request in images:
             views = _having(request.image, pinned, add=add)
             if not views:
-                error = _missing(request.image, row, pinned)
+                error = _missing(request, row, pinned)
                 if pinned.is_named and not lenient:
                     raise error
                 missing.setdefault(request.image, error)
@@ -127,8 +127,9 @@ def _having(image: str, pinned: _Pinned, *, add: bool) -> list[OverlayView]:
     return having
 
 
-def _missing(image: str, row: Environment, pinned: _Pinned) -> GitopsError:
+def _missing(wanted: ImageRequest, row: Environment, pinned: _Pinned) -> GitopsError:
     if pinned.broken:
         return pinned.broken[0][1]
     where = ", ".join(view.target.path for view, _ in pinned.views) or row.name
-    return missing_image(image, (name for _, images in pinned.views for name in images), where)
+    names = (name for _, images in pinned.views for name in images)
+    return missing_image(wanted.image, names, where, wanted=wanted)

@@ -280,7 +280,8 @@ def _wrong_inside(path: str, content: bytes, entries: tuple[ImageEntry, ...]) ->
     for one in find_faults(content, path):
         told.add(one.line)
         yield Problem(path, one.line, one.column, "error", one.message)
-    yield from (one for one in _check_entries(path, content, entries) if one.line not in told)
+    found = dict.fromkeys(_check_entries(path, content, entries))  # one may bar several entries
+    yield from (one for one in found if one.line not in told)
 
 
 def _wrong_beside(

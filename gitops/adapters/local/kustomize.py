@@ -10,6 +10,7 @@ nor plugins are switched on. Links may not lead out of the folder.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -240,7 +241,16 @@ def _limit(pid: int, seconds: float) -> None:
 
 
 def _plain(text: str, tree: Path) -> str:
-    """Return the last words of a program as one line, without the places of this machine."""
+    """Return the last words of a program as one line, without the places of this machine.
+
+    Of a crash that is its first line; kubectl's log has a time in it and the words in quotes.
+    """
     lines = [line for line in text.replace(f"{tree}{os.sep}", "").split("\n") if line.strip()]
-    said = one_line(" ".join(lines[-3:]).replace(str(tree), "the repository"), 400)
+    crash = next((line for line in lines if line.startswith(("panic: ", "fatal error: "))), None)
+    last = lines[-3:] if crash is None else [f"it crashes: {crash}"]
+    logged = re.compile(r'E[0-9]{4} \S+ +[0-9]+ \S+\] "command failed" err="(.*)"')
+    words = [
+        found[1].replace('\\"', '"') if (found := logged.fullmatch(one)) else one for one in last
+    ]
+    said = one_line(" ".join(words).replace(str(tree), "the repository"), 400)
     return said.removeprefix("error: ").removeprefix("Error: ")

@@ -109,7 +109,7 @@ def edit_images(
             added[request.image] = value
             changes.append(ImageChange(request.image, ImageValue(), value))
         else:
-            raise missing_image(request.image, items, path)
+            raise missing_image(request.image, items, path, wanted=request)
     if added:
         from gitops.core.kustomization.add import add as add_entries  # few calls need it
         from gitops.core.kustomization.add import fields_of
@@ -168,19 +168,31 @@ def _prepare(
 
 
 def missing_image(
-    image: str, names: Iterable[str], where: str, *, can_add: bool = True
+    image: str,
+    names: Iterable[str],
+    where: str,
+    *,
+    can_add: bool = True,
+    wanted: ImageRequest | None = None,
 ) -> NotFound:
     """Return the error for an image that `where` does not list: it names the ones there are.
 
-    `can_add`: the caller may be told of `--add`.
+    `can_add`: the caller may be told of `--add`. `wanted`: what was to be pinned.
     """
     there = list(dict.fromkeys(names))
-    same_end = [name for name in there if name.rpartition("/")[2] == image.rpartition("/")[2]]
-    near = nearest_word(image, there) or next(iter(same_end), None)
+    plain = {name: split_reference(name)[0] for name in there}
+    same = [name for name in there if plain[name] == image]
+    same_end = [
+        name for name in there if plain[name].rpartition("/")[2] == image.rpartition("/")[2]
+    ]
+    near = next(iter(same), None) or nearest_word(image, there) or next(iter(same_end), None)
     listed = f"it has: {', '.join(there)}" if there else "its list is empty"
     hints = [f"did you mean {near}?"] if near else []
-    if near is not None and split_reference(near)[0] != near:
-        hints = [f"{near} is an entry for one tag: write '{near}=*:TAG';"]
+    if near is not None and wanted is not None and plain[near] != near:
+        one = "tag" if "@" not in near else "digest"
+        tag = f":{wanted.tag}" if isinstance(wanted.tag, str) else ""
+        digest = f"@{wanted.digest}" if isinstance(wanted.digest, str) else ""
+        hints = [f"{near} is an entry for one {one}: write '{near}=*{tag}{digest}';"]
     hints += ["--add makes a new entry"] if can_add else []
     return NotFound(f"{where} has no image {image}; {listed}", hint=" ".join(hints) or None)
 

@@ -161,10 +161,11 @@ def _parse_renaming(text: str, image: str, wanted: str) -> ImageRequest:
     if "=" in wanted:
         raise _wrong(text, "has two =")
     own, own_tag, own_digest = _split(text, image)
-    # An entry may be for one tag only: `alpine:latest=*:2`.
-    if own_digest is not None or (own_tag is not None and not wanted.startswith("*")):
+    # An entry may be for one tag, or one digest, only: `alpine:latest=*:2`.
+    if (own_digest is not None or own_tag is not None) and not wanted.startswith("*"):
         raise _wrong(text, "has a tag or digest before =")
     _tag(text, own_tag)
+    _digest(text, own_digest)
     _check_name(text, own)
     name, tag, digest = _split(text, wanted)
     if name == "*" and tag in (None, "*") and digest in (None, "*"):

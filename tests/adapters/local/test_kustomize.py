@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import stat
 import sys
 import tempfile
@@ -232,6 +233,25 @@ def test_words_of_a_failure(real: Kustomize) -> None:
     assert "gone.yaml" in str(found.problem)
     assert tempfile.gettempdir() not in str(found.problem)
     assert "\n" not in str(found.problem)
+
+
+@pytest.mark.parametrize(
+    ("said", "problem"),
+    [
+        (
+            'E1130 02:33:57.25   59 run.go:72] "command failed" err="json: unknown field \\"a\\""',
+            'json: unknown field "a"',
+        ),
+        (
+            "panic: runtime error: nil pointer\n\ngoroutine 1 [running]:\nmain.main()\n\tmain.go:1",
+            "it crashes: panic: runtime error: nil pointer",
+        ),
+    ],
+)
+def test_words_of_a_log_and_of_a_crash(tmp_path: Path, said: str, problem: str) -> None:
+    """Neither times nor stacks: what is wrong is one line, the same each time."""
+    done = fake(tmp_path, f"printf '%s\\n' {shlex.quote(said)} >&2; exit 2").build({}, "")
+    assert problem == done.problem
 
 
 def test_which_one_is_at_hand(tmp_path: Path) -> None:

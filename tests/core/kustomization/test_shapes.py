@@ -1,5 +1,7 @@
 """File shapes that an edit must survive: only the value differs, every other byte stays."""
 
+import re
+
 import pytest
 
 from gitops.core.kustomization import edit_images, image_values
@@ -338,6 +340,22 @@ def test_missing_image():
     assert caught.value.hint.startswith("did you mean shop/api?")
 
 
+@pytest.mark.parametrize("of", [":latest", f"@{A}"])
+@pytest.mark.parametrize("value", [":1.2", f"@{B}", f":1.2@{B}"])
+def test_an_entry_for_one_tag_or_digest(of: str, value: str) -> None:
+    """It is not what NAME:TAG means; the hint is what to type, and works as it stands."""
+    content = f"images:\n- {{name: shop/wes, newTag: v0}}\n- {{name: 'shop/web{of}', newTag: v1}}\n"
+    with pytest.raises(NotFound) as caught:
+        edit(content, f"shop/web{value}")
+    (typed,) = re.findall("write '([^']+)'", caught.value.hint)
+
+    assert f"shop/web{of}=*{value}" == typed
+    (change,) = edit(content, typed).changes
+    assert change == ImageChange(
+        f"shop/web{of}", ImageValue(tag="v1"), parse_image(f"x{value}").apply(ImageValue())
+    )
+
+
 def test_missing_image_in_an_empty_list():
     """With nothing there, the hint is to add an entry."""
     with pytest.raises(NotFound) as caught:
@@ -431,5 +449,5 @@ def test_an_entry_for_one_tag() -> None:
     with pytest.raises(NotFound) as caught:
         edit(content, "alpine:v2")
 
-    assert "'alpine:latest=*:TAG'" in (caught.value.hint or "")
+    assert "'alpine:latest=*:v2'" in (caught.value.hint or "")
     assert content.replace("v1", "v2") == edit(content, "alpine:latest=*:v2").after.decode()
