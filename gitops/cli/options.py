@@ -381,6 +381,6 @@ def _for_typer(parameter: Any) -> Any:
     ]
 
 
-def may_ask(output: Format) -> bool:
-    """Say whether there is a person at a terminal who can be asked."""
-    return output is Format.text and sys.stdin.isatty() and sys.stderr.isatty()
+def may_ask(output: Format, *unasked: bool) -> bool:
+    """Say whether a person at a terminal can be asked; one that is true of `unasked`: no."""
+    return not any(unasked) and output is Format.text and sys.stdin.isatty() and sys.stderr.isatty()

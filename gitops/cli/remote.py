@@ -123,7 +123,7 @@ def _ask(document: Mapping[str, Any], question: str) -> None:
     """Show what would be done, and ask. Raises Refused when the answer is no."""
     import typer
 
-    from gitops.cli.render.terminal import aside, remark, safe
+    from gitops.cli.render.terminal import remark, safe, warn
     from gitops.cli.render.text import change_lines
     from gitops.documents.read import read_report
     from gitops.errors import Refused
@@ -134,8 +134,7 @@ def _ask(document: Mapping[str, Any], question: str) -> None:
     labels = [(one.overlay.label if one.overlay else "", one.change) for one in report.changes]
     for text in (*change_lines(labels), *report.notes):
         remark(text)
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     if not typer.confirm(safe(question), default=False, err=True):
         raise Refused("nothing was done", hint="--yes does not ask")
 

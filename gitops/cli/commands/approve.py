@@ -50,10 +50,10 @@ def approve(
     Of several environments and apps all that wait: one question, one commit without a forge.
     With a forge: its pull request, by the forge's own rules, and exactly the head that was shown.
     """
+    ask = may_ask(where.output, options.yes, write.dry_run)
     if server_writes():
         from gitops.cli.remote import body_of, send
 
-        ask = not options.yes and not write.dry_run and may_ask(where.output)
         question = f"Approve the proposal of {' '.join(environments)}?" if ask else None
         return send("approve", environments, body_of(options), where, write, question=question)
     with open_for_writing(where, write, start="history") as session:
@@ -62,7 +62,6 @@ def approve(
         from gitops.actions.context.named import Named
         from gitops.cli.render.text import confirm_approval
 
-        ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = ApproveRequest(
             Named(environments, options.app),
             head=options.head,

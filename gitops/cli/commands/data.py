@@ -90,15 +90,15 @@ def data_reset(
     with open_for_reading(where, dry_run=dry_run) as session:
         from gitops.actions.data_reset import ResetRequest
         from gitops.actions.data_reset import data_reset as run
-        from gitops.cli.render.data_reset import confirm_reset, print_reset, tell_log
+        from gitops.cli.render.data_reset import confirm_reset, print_reset
+        from gitops.cli.render.terminal import log_teller
 
-        ask = not options.yes and not dry_run and may_ask(where.output)
+        ask = may_ask(where.output, options.yes, dry_run)
         request = ResetRequest(
             environment, options.app, options.seed, options.context, seconds(options.timeout)
         )
-        report = run(
-            session(), request, confirm=confirm_reset if ask else None, tell=tell_log(where.output)
-        )
+        tell = log_teller(where.output)
+        report = run(session(), request, confirm=confirm_reset if ask else None, tell=tell)
     return print_reset(report, where.output)
 
 

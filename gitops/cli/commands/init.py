@@ -59,7 +59,7 @@ def init(
     from gitops.cli.render.init import confirm_adoption, print_init
     from gitops.wiring.folders import init as run
 
-    ask = not (yes or dry_run) and may_ask(output)
+    ask = may_ask(output, yes, dry_run)
     request = InitRequest(repo_url, sample, dry_run, add_images)
     return print_init(run(directory, request, confirm_adoption if ask else None), output)
 

@@ -30,7 +30,7 @@ def history(environment: Environment, options: HistoryOptions, where: Repository
         from gitops.actions.history import history as run
         from gitops.cli.render.read import print_history
 
-        report = run(session(), environment, app=options.app, limit=options.limit)
+        report = run(session(), environment, app=options.app, limit=min(options.limit, 1 << 31))
     return print_history(report, where.output)
 
 

@@ -98,10 +98,10 @@ def rollback(
 
     Of several environments and apps all go back in one commit, or none does.
     """
+    ask = may_ask(where.output, options.yes, write.dry_run)
     if server_writes():
         from gitops.cli.remote import body_of, send
 
-        ask = not options.yes and not write.dry_run and may_ask(where.output)
         question = f"Roll back {' '.join(environments)}?" if ask else None
         body = body_of(options)
         return send("rollback", environments, body, where, write, follow=follow, question=question)
@@ -123,7 +123,6 @@ def rollback(
             from gitops.cli.render.rollback import ask_which
 
             named = Named((ask_which(newest_changes(opened)),))
-        ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = RollbackRequest(
             named=named,
             to=options.to,

@@ -46,10 +46,10 @@ def undo(
 
     Of several environments and apps: what one call of `gitops rollback` did there.
     """
+    ask = may_ask(where.output, options.yes, write.dry_run)
     if server_writes():
         from gitops.cli.remote import body_of, send
 
-        ask = not options.yes and not write.dry_run and may_ask(where.output)
         question = f"Undo the newest rollback of {' '.join(environments)}?" if ask else None
         body = body_of(options, rollback=options.rollback)
         return send("undo", environments, body, where, write, follow=follow, question=question)
@@ -60,7 +60,6 @@ def undo(
         from gitops.cli.render.text import confirm_undo
 
         waits = wait_options(follow)
-        ask = not options.yes and not write.dry_run and may_ask(where.output)
         request = UndoRequest(
             named=Named(environments, options.app),
             rollback=options.rollback,

@@ -138,10 +138,9 @@ def run(
     from gitops.actions.workflows.submit import read_parameters, submit
     from gitops.cli.render.workflows import print_planned, print_run
     from gitops.wiring import new_id
-    from gitops.wiring.workflows import open_workflows
 
     given = read_parameters(parameters)
-    workflows, clock = open_workflows(place.context, place.namespace)
+    workflows, clock = _opened(place)
     made, wanted = submit(workflows, template, given, intent=new_id(), dry_run=dry_run)
     if made is None:
         return print_planned(wanted, place.output)
@@ -156,20 +155,27 @@ def watch(name: Name, place: PlaceOptions, options: WatchOptions) -> int:
 
     Exit 1 when it failed, 75 when it takes too long.
     """
+
+    workflows, clock = _opened(place)
+    return _follow(workflows, clock, name, place, options, "watch")
+
+
+def _opened(place: PlaceOptions) -> Any:
+    """Return the workflows there, and the time."""
     from gitops.wiring.workflows import open_workflows
 
-    workflows, clock = open_workflows(place.context, place.namespace)
-    return _follow(workflows, clock, name, place, options, "watch")
+    return open_workflows(place.context, place.namespace)
 
 
 def _follow(
     workflows: Any, clock: Any, name: str, place: PlaceOptions, options: WatchOptions, action: str
 ) -> int:
     from gitops.actions.workflows.follow import WorkflowTeller, follow
-    from gitops.cli.render.workflows import print_run, say_log, say_step
+    from gitops.cli.render.terminal import log_teller
+    from gitops.cli.render.workflows import print_run, say_step
     from gitops.errors import Unhealthy
 
-    said, logged = say_step(place.output), say_log(place.output)
+    said, logged = say_step(place.output), log_teller(place.output)
     teller = WorkflowTeller(workflows, said, logged, logs=options.logs)
     ended = follow(workflows, clock, name, seconds(options.timeout), teller)
     if ended.phase != "Succeeded":
@@ -191,9 +197,8 @@ def list_(
     """Show the newest workflows: their phase, how long they took, and who they wait for."""
     from gitops.cli.render.workflows import print_runs
     from gitops.core.workflows.run import read_run
-    from gitops.wiring.workflows import open_workflows
 
-    workflows, _ = open_workflows(place.context, place.namespace)
+    workflows, _ = _opened(place)
     return print_runs(
         [read_run(one) for one in workflows.newest(limit)], workflows.place, place.output
     )
@@ -209,9 +214,8 @@ def stop(
     """Ask a workflow to end; steps that run are stopped, its exit handler still runs."""
     from gitops.actions.workflows.steer import stop as stop_it
     from gitops.cli.render.workflows import print_run
-    from gitops.wiring.workflows import open_workflows
 
-    workflows, _ = open_workflows(place.context, place.namespace)
+    workflows, _ = _opened(place)
     found, asked = stop_it(workflows, name, terminate=terminate)
     return print_run("stop", "stopping" if asked else "unchanged", found, place.output)
 
@@ -220,9 +224,8 @@ def retry(name: Name, place: PlaceOptions) -> int:
     """Run a failed workflow again from where it failed; what went well stays as it is."""
     from gitops.actions.workflows.steer import retry as retry_it
     from gitops.cli.render.workflows import print_run
-    from gitops.wiring.workflows import open_workflows
 
-    workflows, _ = open_workflows(place.context, place.namespace)
+    workflows, _ = _opened(place)
     found, steps = retry_it(workflows, name)
     hint = f"gitops workflow watch {found.name}"
     return print_run("retry", "retried", found, place.output, steps=steps, hint=hint)
@@ -264,10 +267,10 @@ def resume(
     from gitops.actions.workflows.steer import resume as resume_it
     from gitops.actions.workflows.submit import read_parameters
     from gitops.cli.render.workflows import print_run
-    from gitops.wiring.workflows import open_workflows, whoami
+    from gitops.wiring.workflows import whoami
 
     values = read_parameters(parameters)
-    workflows, clock = open_workflows(place.context, place.namespace)
+    workflows, clock = _opened(place)
 
     def check(step: Any) -> None:
         where = RepositoryOptions(repo=options.repo)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from gitops.cli import streams
 from gitops.core.text.plain import one_line
 
 _LEVELS = {"error": "error", "warning": "warning", "notice": "notice"}
@@ -30,6 +31,28 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def mark(
+    annotations: Annotations,
+    output: str,
+    title: str,
+    level: str,
+    message: str,
+    path: str | None,
+    line: int | None = None,
+) -> None:
+    """Print a mark where the page of a CI job is to have them; `path` may hold any bytes."""
+    if annotations is Annotations.github:
+        # Runners read both streams; on standard output there is one document.
+        say = streams.tell if output == "json" else streams.write
+        place = printable(path) if path is not None else None
+        say(github_line(level, message, title=title, path=place, line=line))
+
+
+def printable(path: str) -> str:
+    """Return a path that any encoding can hold: bytes that are no text become U+FFFD."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 class Annotations(StrEnum):

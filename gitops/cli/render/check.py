@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from gitops.cli import streams
-from gitops.cli.render.annotations import Annotations, github_line
-from gitops.cli.render.terminal import aside, line, paint, safe
+from gitops.cli.render.annotations import Annotations, mark, printable
+from gitops.cli.render.terminal import aside, line, paint, safe, warn
 from gitops.cli.render.text import print_json
 from gitops.core.audit.findings import CheckedCommit, CheckReport, Finding
+from gitops.core.text.plain import count
 from gitops.documents import reports as documents
 from gitops.documents.parts import place_document
 from gitops.errors import Refused
@@ -24,11 +24,10 @@ _HINT = (
 def print_check(report: CheckReport, output: str, annotations: Annotations) -> int:
     """Print what was found; exit 1 when something is an error."""
     refused = _refused(report)
-    if annotations is Annotations.github:
-        # Runners read both streams; on standard output there is one document.
-        say = streams.tell if output == "json" else streams.write
-        for finding in report.findings:
-            say(_annotation(finding))
+    for one in report.findings:
+        about = f"{one.environment}: " if one.environment else ""
+        message = f"{about}{one.message} ({one.commit[:_SHORT]})"
+        mark(annotations, output, "gitops check", one.level, message, one.path, one.line)
     if output == "json":
         document = check_document(report)
         if refused is not None:
@@ -41,8 +40,7 @@ def print_check(report: CheckReport, output: str, annotations: Annotations) -> i
         if finding.commit not in {one.info.commit for one in report.commits}:
             line(_finding_text(finding))
     line(paint(_summary(report), "bold", sys.stdout))
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     if refused is not None:
         aside("hint", _HINT)
         return refused.exit_code
@@ -97,18 +95,13 @@ def _finding_document(finding: Finding) -> documents.JsonDocument:
     }
 
 
-def printable(path: str) -> str:
-    """Return a path that any encoding can hold: bytes that are no text become U+FFFD."""
-    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
 def _refused(report: CheckReport) -> Refused | None:
     errors = report.errors
     if not errors:
         return None
-    count = _count(len(errors), "change")
+    number = count(len(errors), "change")
     reasons = tuple(f"{one.commit[:_SHORT]} {_place_text(one)}" for one in errors)
-    return Refused(f"{count} that nobody agreed to", hint=_HINT, reasons=reasons)
+    return Refused(f"{number} that nobody agreed to", hint=_HINT, reasons=reasons)
 
 
 def _print_commit(commit: CheckedCommit, findings: list[Finding]) -> None:
@@ -136,27 +129,12 @@ def _place_text(finding: Finding) -> str:
     return safe(": ".join(word for word in words if word))
 
 
-def _annotation(finding: Finding) -> str:
-    about = f"{finding.environment}: " if finding.environment else ""
-    return github_line(
-        finding.level,
-        f"{about}{finding.message} ({finding.commit[:_SHORT]})",
-        title="gitops check",
-        path=printable(finding.path) if finding.path is not None else None,
-        line=finding.line,
-    )
-
-
 def _summary(report: CheckReport) -> str:
-    what = _count(len(report.commits), "change")
+    what = count(len(report.commits), "change")
     base = report.base[:_SHORT] if report.base is not None else "the beginning"
     where = f"on {report.branch}" if report.landed else f"for {report.branch}"
     levels = [one.level for one in report.findings]
-    found = ", ".join(_count(levels.count(level), level) for level in ("error", "warning"))
+    found = ", ".join(count(levels.count(level), level) for level in ("error", "warning"))
     if not report.protected:
         found = "no environment is protected (change: pull-request), " + found
     return safe(f"{what} {where} ({base}..{report.tip[:_SHORT]}): {found}")
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -6,10 +6,8 @@ import sys
 
 from gitops.actions.data_check import DataReport
 from gitops.actions.manifests.data_checks import FoundData
-from gitops.cli import streams
-from gitops.cli.render.annotations import Annotations, github_line
-from gitops.cli.render.check import printable
-from gitops.cli.render.terminal import aside, line, paint, safe
+from gitops.cli.render.annotations import Annotations, mark, printable
+from gitops.cli.render.terminal import aside, line, paint, safe, warn
 from gitops.cli.render.text import print_json
 from gitops.core.text.plain import count
 from gitops.documents import reports as documents
@@ -26,13 +24,9 @@ _STYLES = {"error": "red", "warning": "yellow"}
 def print_data(report: DataReport, output: str, annotations: Annotations) -> int:
     """Print what `data check` found; exit 1 when something is an error."""
     problems = [one.problem(report.branch) for one in report.found]
-    if annotations is Annotations.github:
-        # Runners read both streams; on standard output there is one document.
-        say = streams.tell if output == "json" else streams.write
-        for one in problems:
-            place = printable(one.path)
-            title = "gitops data check"
-            say(github_line(one.level, one.message, title=title, path=place, line=one.line))
+    for one in problems:
+        title = "gitops data check"
+        mark(annotations, output, title, one.level, one.message, one.path, one.line)
     if output == "json":
         document = data_document(report)
         if report.exit_code:
@@ -49,8 +43,7 @@ def print_data(report: DataReport, output: str, annotations: Annotations) -> int
     words = f"{count(errors, 'error')}, {count(len(problems) - errors, 'warning')}"
     summary = f"{words if problems else 'nothing wrong'} in {count(report.overlays, 'overlay')}"
     line(paint(safe(f"{summary}: {told}"), "bold", sys.stdout))
-    for note in report.notes:
-        aside("warning", note)
+    warn(report.notes)
     if report.exit_code:
         aside("hint", _HINT)
     return report.exit_code

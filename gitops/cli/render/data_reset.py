@@ -4,28 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 
 from gitops.actions.data_reset import ResetReport
-from gitops.cli import streams
 from gitops.cli.render.terminal import line, safe
 from gitops.cli.render.text import print_json
 from gitops.documents import reports as documents
 from gitops.documents.parts import place_document
-
-
-def tell_log(output: str) -> Callable[[str], None]:
-    """Return what prints a line of the Job's log: beside a document on standard error."""
-
-    def tell(text: str) -> None:
-        # The bar keeps a CI runner from taking a line for one of its commands.
-        shown = f"  | {safe(text)}"
-        if output == "json":
-            streams.tell(shown)
-        else:
-            line(shown)
-
-    return tell
 
 
 def confirm_reset(report: ResetReport) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from gitops.actions.images_update import Updated, UpdateReport
 from gitops.actions.pushed.look import TagFinding
-from gitops.cli.render.terminal import aside, columns, line, minute, paint, safe
+from gitops.cli.render.terminal import aside, line, minute, paint, print_columns, safe
 from gitops.cli.render.text import note_write, print_json
 from gitops.core.kustomization.image import describe_value
 from gitops.documents.image_updates import update_document
@@ -43,8 +43,7 @@ def print_updates(report: UpdateReport, output: str) -> int:
 
 
 def _print(rows: Sequence[tuple[str, ...]]) -> None:
-    for text in columns(rows):
-        line(safe(text.rstrip()))
+    print_columns(rows)
 
 
 def _row(found: TagFinding, done: Sequence[Updated]) -> tuple[str, ...]:

@@ -9,7 +9,16 @@ from datetime import UTC, datetime
 
 from gitops.actions.images.removing import Act
 from gitops.actions.images_prune import PruneReport
-from gitops.cli.render.terminal import aside, columns, line, minute, paint, safe
+from gitops.cli.render.terminal import (
+    aside,
+    columns,
+    line,
+    minute,
+    paint,
+    print_columns,
+    safe,
+    warn,
+)
 from gitops.cli.render.text import print_json
 from gitops.core.images.cleanup import Fate
 from gitops.core.images.manifest import REVISION, SOURCE
@@ -37,8 +46,7 @@ def print_stays(found: Sequence[Stay], output: str) -> int:
     if output == "json":
         print_json({"found": [_stay_document(one) for one in found]})
         return 0
-    for text in columns(_stay_rows(found)):
-        line(safe(text))
+    print_columns(_stay_rows(found))
     return 0
 
 
@@ -55,10 +63,8 @@ def print_shown(found: Sequence[ShownImage], output: str) -> int:
         rows += [("made", _when(created))]
         labels = {**_labels(one), **manifest.annotations}
         rows += [(word, labels[key]) for word, key in _TOLD if key in labels]
-        for text in columns([(f"  {word}", value) for word, value in rows]):
-            line(safe(text))
-        for text in columns([("  " + row[0], *row[1:]) for row in _stay_rows(one.stays)]):
-            line(safe(text))
+        print_columns([(f"  {word}", value) for word, value in rows])
+        print_columns([("  " + row[0], *row[1:]) for row in _stay_rows(one.stays)])
         if not one.stays:
             line("  no overlay pins it by this name")
     return 0
@@ -86,8 +92,7 @@ def print_listed(found: Sequence[ListedImage], output: str) -> int:
                 (f"  {label}", describe_value(ImageValue(None, value.tag, value.digest)))
                 for label, value in one.where
             ]
-        for text in columns(rows):
-            line(safe(text.rstrip()))
+        print_columns(rows)
         if one.more:
             line(f"  and {one.more} older ones (--limit 0 shows all)")
     return 0
@@ -124,8 +129,7 @@ def print_prune(report: PruneReport, output: str, who: str, *, acted: bool) -> i
     else:
         words = f"{count(going, 'tag')} would go, {counts['keep']} stay"
         line(paint(words, "bold", sys.stdout))
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     if report.later:
         aside("hint", f"{report.later} more than --max: run it again for them")
     elif going and not acted:

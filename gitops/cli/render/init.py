@@ -12,7 +12,7 @@ import sys
 
 from gitops.actions.init import AdoptReport, ScaffoldReport
 from gitops.cli import streams
-from gitops.cli.render.terminal import aside, line, paint, remark, safe, there
+from gitops.cli.render.terminal import aside, line, paint, remark, safe, there, warn
 from gitops.cli.render.text import print_json
 from gitops.core.kustomization.image import describe_value
 from gitops.core.text.plain import split_lines
@@ -32,8 +32,7 @@ def print_init(report: ScaffoldReport | AdoptReport, output: str) -> int:
         line(safe(path))
     verb = "wrote" if report.outcome == "written" else "would write"
     line(paint(safe(f"{verb} {len(report.files)} files to {report.directory}"), "bold", sys.stdout))
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     aside("hint", f"commit and push them, then: `gitops status{there(report.directory)}`")
     return 0
 
@@ -56,8 +55,7 @@ def print_caller(report: CallerReport, output: str) -> int:
     verb = "wrote" if report.outcome == "written" else "would write"
     place = f"{verb} {report.path} to {report.directory}"
     line(paint(safe(place), "bold", sys.stdout))
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     return 0
 
 
@@ -69,8 +67,7 @@ def confirm_adoption(report: AdoptReport) -> bool:
         remark(text)
     for text in _added(report):
         remark(text)
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     what = "these entries" if not report.content else "gitops.yaml"
     what += " and these entries" if report.content and report.added else ""
     return bool(typer.confirm(f"Write {what}?", default=True, err=True))
@@ -88,8 +85,7 @@ def _added(report: AdoptReport) -> list[str]:
 def _print_adoption(report: AdoptReport) -> int:
     if report.outcome == "unchanged":
         line("nothing was written")
-        for warning in report.warnings:
-            aside("warning", warning)
+        warn(report.warnings)
         return 0
     if report.outcome == "planned":
         for text in split_lines(report.content):
@@ -100,15 +96,13 @@ def _print_adoption(report: AdoptReport) -> int:
     if not report.content:
         where = f"{len(report.added)} kustomizations"
         line(paint(safe(f"{verb} entries of images: to {where}"), "bold", sys.stdout))
-        for warning in report.warnings:
-            aside("warning", warning)
+        warn(report.warnings)
         aside("hint", "rendered, nothing changes: commit and push them")
         return 0
     count = len(report.layout.environments)
     what = "1 environment" if count == 1 else f"{count} environments"
     line(paint(safe(f"{verb} gitops.yaml to {report.directory}: {what}"), "bold", sys.stdout))
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     where = there(report.directory)
     first = f"read it, then: `gitops validate{where}`"
     aside("hint", f"{first}; commit and push it, then: `gitops status{where}`")

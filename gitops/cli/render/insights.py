@@ -7,7 +7,7 @@ import sys
 
 from gitops.cli import streams
 from gitops.cli.render.insights_words import durations_of, period_words, trend_words
-from gitops.cli.render.terminal import aside, columns, line, paint, safe
+from gitops.cli.render.terminal import columns, line, paint, safe, warn
 from gitops.cli.render.text import print_json
 from gitops.core.insights.numbers import Insights, Numbers
 from gitops.core.insights.statistics import Quantiles
@@ -42,8 +42,7 @@ def print_insights(found: Insights, output: str) -> int:
         line(f"{count(found.total.deployments, 'deployment')}: too few to tell anything by")
     for note in found.notes:
         line(note)
-    for warning in found.warnings:
-        aside("warning", warning)
+    warn(found.warnings)
     return 0
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from gitops.cli.render.kept import KeptText, KeptWords, keep_text, read_text, said_json
 from gitops.cli.render.terminal import (
     aligned,
-    aside,
     column_widths,
     columns,
     cut,
@@ -19,8 +18,10 @@ from gitops.cli.render.terminal import (
     minute,
     minute_on,
     paint,
+    print_columns,
     safe,
     screen_width,
+    warn,
 )
 from gitops.cli.render.text import print_json
 from gitops.core.git.proof import Proof
@@ -78,8 +79,7 @@ def print_history(report: HistoryReport, output: str) -> int:
         line(cut(safe(text), width) if width is not None else safe(text))
     if report.more:
         line("there are older ones: --limit 0 shows all")
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     return 0
 
 
@@ -133,8 +133,7 @@ def print_status(
         for entry in report.overlays:
             for text in _remarkable(entry):
                 line(paint(safe(f"! {entry.overlay.label}: {text}"), "yellow", sys.stdout))
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     return 0
 
 
@@ -318,12 +317,10 @@ def print_releases(report: ReleaseListReport, output: str) -> int:
             behind = "" if one.commit == entry.head else ", not its HEAD"
             said = _said(one.words)
             rows.append(("", one.overlay.label, f"{one.image} at {commit}{behind}{said}"))
-    for text in columns(rows):
-        line(safe(text))
+    print_columns(rows)
     if not rows:
         line("there is no release branch")
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     return 0
 
 
@@ -347,11 +344,9 @@ def print_diff(report: DiffReport, output: str) -> int:
             (entry.image, _side(entry.left), _side(entry.right), *(_made(entry) if told else ()))
             for entry in report.differences
         ]
-        for text in columns(rows):
-            line(safe(text))
+        print_columns(rows)
     if output != "json":
-        for warning in report.warnings:
-            aside("warning", warning)
+        warn(report.warnings)
     return differs.exit_code if report.differences else 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from itertools import zip_longest
 from typing import TextIO
@@ -173,6 +173,26 @@ def lines(texts: Sequence[str]) -> None:
         streams.write(whole)
 
 
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Print aligned rows of foreign words on standard output; see `columns`."""
+    for text in columns(rows):
+        line(safe(text))
+
+
+def beside(text: str, output: str) -> None:
+    """Print a line that comes before the result: beside a document on standard error."""
+    if output == "json":
+        streams.tell(text)
+    else:
+        line(text)
+
+
+def log_teller(output: str) -> Callable[[str], None]:
+    """Return what prints a line of a log from a cluster, as it comes."""
+    # The bar keeps a CI runner from taking a line for one of its commands.
+    return lambda text: beside(f"  | {safe(text)}", output)
+
+
 def remark(text: str, style: str | None = None) -> None:
     """Print one line of foreign words on standard error."""
     shown = harmless(safe(text))
@@ -192,6 +212,12 @@ def aside(word: str, text: str) -> None:
     """Print a warning, hint or error on standard error."""
     styles = {"error": "red", "warning": "yellow", "hint": "dim"}
     streams.tell(f"{paint(word + ':', styles[word], sys.stderr)} {harmless(safe(text))}")
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """Print warnings on standard error."""
+    for warning in warnings:
+        aside("warning", warning)
 
 
 def minute(time: datetime | None, stream: TextIO | None = None) -> str:

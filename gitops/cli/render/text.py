@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING
 
 from gitops import interrupts
 from gitops.cli import streams
-from gitops.cli.render.terminal import aside, columns, json_text, lines, minute, paint, remark, safe
+from gitops.cli.render.terminal import (
+    aside,
+    columns,
+    json_text,
+    lines,
+    minute,
+    paint,
+    remark,
+    safe,
+    warn,
+)
 from gitops.core.kustomization.image import ImageChange, describe_change, describe_value
 from gitops.core.report import (
     CutReport,
@@ -84,8 +94,7 @@ def print_write(report: WriteReport, output: str) -> int:
         if proposal.url is not None
     ]
     lines([*texts, paint(outcome, "bold", sys.stdout)])
-    for warning in dict.fromkeys(report.warnings):
-        aside("warning", warning)
+    warn(dict.fromkeys(report.warnings))
     if report.hint:
         aside("hint", report.hint)
     return 0
@@ -179,8 +188,7 @@ def _confirm(preview: Preview, question: str) -> bool:
 
     for text in (*change_lines(preview.changes), *preview.notes):
         remark(text)
-    for warning in preview.warnings:
-        aside("warning", warning)
+    warn(preview.warnings)
     return bool(typer.confirm(safe(question), default=False, err=True))
 
 

@@ -13,10 +13,8 @@ from msgspec.structs import replace
 
 from gitops.actions.validate import ValidateReport
 from gitops.actions.validate_forge import ProtectionReport
-from gitops.cli import streams
-from gitops.cli.render.annotations import Annotations, github_line
-from gitops.cli.render.check import printable
-from gitops.cli.render.terminal import aside, line, paint, safe
+from gitops.cli.render.annotations import Annotations, mark, printable
+from gitops.cli.render.terminal import aside, line, paint, safe, warn
 from gitops.cli.render.text import print_json
 from gitops.core.compare.comparison import Comparison, EnvironmentDifference, Rendering
 from gitops.core.environments.environment import CONFIG_PATH
@@ -42,27 +40,27 @@ def print_problems(report: ValidateReport, output: str, annotations: Annotations
     errors = sum(problem.level == "error" for problem in report.problems)
     found = f"{count(errors, 'error')}, {count(len(report.problems) - errors, 'warning')}"
     line(f"{found if report.problems else 'nothing wrong'} in {count(report.overlays, 'overlay')}")
-    for note in report.notes:
-        aside("warning", note)
+    warn(report.notes)
     return report.exit_code
 
 
 def problems_document(report: ValidateReport) -> documents.JsonDocument:
     """The document of `validate`."""
     return {
-        "problems": [
-            {
-                "path": problem.path,
-                "line": problem.line,
-                "column": problem.column,
-                "level": problem.level,
-                "message": problem.message,
-                "branch": problem.branch,
-            }
-            for problem in report.problems
-        ],
+        "problems": [*map(_problem_document, report.problems)],
         "overlays": report.overlays,
         "warnings": list(report.notes),
+    }
+
+
+def _problem_document(problem: Problem) -> documents.JsonDocument:
+    return {
+        "path": problem.path,
+        "line": problem.line,
+        "column": problem.column,
+        "level": problem.level,
+        "message": problem.message,
+        "branch": problem.branch,
     }
 
 
@@ -87,8 +85,7 @@ def print_comparison(
             line(f"elsewhere: {count(more, 'file')} more")
         _print_problems(new)
         line(paint(_summary(comparison, new), "bold", sys.stdout))
-        for warning in comparison.warnings:
-            aside("warning", warning)
+        warn(comparison.warnings)
         if error is not None:
             aside("error", error.message)
     return error.exit_code if error is not None else 0
@@ -120,8 +117,7 @@ def print_protection(report: ProtectionReport, output: str, annotations: Annotat
     found = count(len(report.gaps), "gap") if report.gaps else "no gap"
     text = safe(f"{found} in {', '.join(report.repositories) or 'no repository'}")
     line(paint(text, "bold", sys.stdout))
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     if error is not None and error.hint is not None:
         aside("hint", error.hint)
     return error.exit_code if error is not None else 0
@@ -171,17 +167,7 @@ def comparison_document(report: ValidateReport, comparison: Comparison) -> docum
 def protection_document(report: ProtectionReport) -> documents.JsonDocument:
     """The document of `validate --forge`."""
     return {
-        "problems": [
-            {
-                "path": one.path,
-                "line": one.line,
-                "column": one.column,
-                "level": one.level,
-                "message": one.message,
-                "branch": None,
-            }
-            for one in map(_gap_problem, report.gaps)
-        ],
+        "problems": [_problem_document(_gap_problem(gap)) for gap in report.gaps],
         "repositories": list(report.repositories),
         "gaps": [
             {
@@ -360,8 +346,4 @@ def _annotate(
     path: str | None,
     number: int | None = None,
 ) -> None:
-    if annotations is Annotations.github:
-        # Runners read both streams; on standard output there is one document.
-        say = streams.tell if output == "json" else streams.write
-        place = printable(path) if path is not None else None
-        say(github_line(level, message, title=_TITLE, path=place, line=number))
+    mark(annotations, output, _TITLE, level, message, path, number)

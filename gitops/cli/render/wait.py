@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gitops.cli import streams
 from gitops.cli.render.interruption import interruption
-from gitops.cli.render.terminal import aside, json_text, line, paint, remark, safe
+from gitops.cli.render.terminal import json_text, line, paint, remark, safe, warn
 from gitops.cli.render.text import note_write, print_error, print_json, print_write
 from gitops.core.argocd.reports import GOOD, WaitReport, worst_error
 from gitops.documents import reports as documents
@@ -168,8 +168,7 @@ def _print_report(report: WaitReport) -> None:
         line(paint(safe(f"{report.name}: {report.message}"), "bold", sys.stdout))
     if report.recorded is not None:
         line(safe(f"the ledger says {report.recorded}"))
-    for warning in report.warnings:
-        aside("warning", warning)
+    warn(report.warnings)
     if report.went_back is not None:
         for change in report.went_back.changes:
             line(safe(f"{report.overlay.label}  {change}"))

@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from gitops.actions.workflows.begin import WorkflowsReport
-from gitops.cli import streams
-from gitops.cli.render.terminal import columns, line, minute, paint, safe
+from gitops.cli.render.terminal import beside, line, minute, paint, print_columns, safe
 from gitops.cli.render.text import print_json
 from gitops.core.text.plain import short_age
 from gitops.core.workflows.run import WorkflowRun, WorkflowStep
@@ -43,26 +42,9 @@ def say_step(output: str) -> Callable[[WorkflowRun, WorkflowStep], None]:
                 words.append(f"after {short_age((step.finished - step.started).total_seconds())}")
         if step.message:
             words.append(f"({safe(step.message)})")
-        _say(" ".join(words), output)
+        beside(" ".join(words), output)
 
     return say
-
-
-def say_log(output: str) -> Callable[[str], None]:
-    """Return what prints a line of a step's log."""
-
-    def tell(text: str) -> None:
-        # The bar keeps a CI runner from taking a line for one of its commands.
-        _say(f"  | {safe(text)}", output)
-
-    return tell
-
-
-def _say(text: str, output: str) -> None:
-    if output == "json":
-        streams.tell(text)
-    else:
-        line(text)
 
 
 def print_run(
@@ -117,8 +99,7 @@ def print_runs(runs: Sequence[WorkflowRun], place: str, output: str) -> int:
         )
         for one in runs
     ]
-    for text in columns([("WORKFLOW", "PHASE", "SUBMITTED", "TOOK", ""), *rows]):
-        line(safe(text))
+    print_columns([("WORKFLOW", "PHASE", "SUBMITTED", "TOOK", ""), *rows])
     return 0
 
 

@@ -159,6 +159,9 @@ def test_history_and_status(manifests: Manifests) -> None:
     status = manifests.gitops("status", "-o", "json").json
     text = manifests.gitops("status").out
 
+    every = manifests.gitops("history", "dev", "--limit", "9" * 20, "-o", "json").json
+
+    assert history == every  # more than any machine counts to is all of them
     assert [True, False] == [row["current"] for row in history["releases"]]
     assert "deploy" == history["releases"][0]["action"]
     assert ["local", "dev", "test", "stage", "prod"] == [
