@@ -140,6 +140,17 @@ class Exchange:
         if self._wire is not None:
             self._wire.close()
 
+    def nothing_there(self) -> NotFound:
+        """Return the error for a remote without any branch: git takes any page for an empty one."""
+        if self._wire is not None and self._wire.is_page:
+            return NotFound(
+                f"{self._place} answers with a page, not as a Git server",
+                hint="check the address: it may be of a sign-in, a proxy or the repository's page",
+            )
+        return NotFound(
+            f"{self._place} is empty", hint="push a first commit (`gitops init` writes one)"
+        )
+
     def again(self) -> None:
         """Try the connection again, in another call."""
         self._told = None

@@ -277,9 +277,7 @@ class Remote:
             return NotFound(f"no branch {branch} in {self.place}")
         heads = self._list("refs/heads/*")
         if not heads:
-            return NotFound(
-                f"{self.place} is empty", hint="push a first commit (`gitops init` writes one)"
-            )
+            return self._exchange.nothing_there()
         names = ", ".join(sorted(ref.removeprefix("refs/heads/") for ref in heads)[:10])
         return NotFound(
             f"the HEAD of {self.place} names a branch that does not exist",

@@ -41,6 +41,7 @@ class Wire:
     Attributes:
         off: something unexpected happened, and git does the rest.
         requests: how many were sent.
+        is_page: the server answered with a page, for people.
     """
 
     def __init__(self, git: Git, url: str, lines: Callable[[], Sequence[SettingLine]]) -> None:
@@ -54,6 +55,7 @@ class Wire:
         self._taken = False
         self.off = False
         self.requests = 0
+        self.is_page = False
 
     def connect(self) -> None:
         """Make the connection before anything is asked. Raises NotGit, Broken."""
@@ -104,9 +106,11 @@ class Wire:
                 return self._ask(verb, path, extra, body, accepts)
             raise Unauthorised("who asks?")
         self._taken = self._credentials is not None
+        kind = answer.headers.get("content-type", "").partition(";")[0].strip()
+        self.is_page = kind == "text/html"
         if answer.status != 200:
             raise BadStatus(answer.status)
-        if answer.headers.get("content-type", "").partition(";")[0].strip() != accepts:
+        if kind != accepts:
             raise NotGit("no answer of Git")
         if answer.headers.get("content-encoding", "identity") != "identity":
             raise NotGit("an encoded answer")

@@ -25,6 +25,7 @@ from gitops.errors import (
 from gitops.ports import Lost, NewCommit, RefUpdate
 from gitrepos import ENVIRON, Repo
 from servers.git_http import Behaviour, GitServer
+from servers.loopback import Handler, Loopback
 
 FILE = "overlays/dev/kustomization.yaml"
 MAIN = "refs/heads/main"
@@ -544,3 +545,25 @@ def test_many_lost_races(server: GitServer, repo: Repo) -> None:
         assert write(repository) is None
 
     assert len(repo.git("rev-list", "main").split()) == 5
+
+
+@pytest.mark.parametrize("status", [200, 405])
+def test_a_page_for_people_is_no_empty_repository(status: int) -> None:
+    """A sign-in or a proxy answers with HTML, of which git reads that there is no branch."""
+
+    class Page(Handler):
+        """Answers everything with the same page; `status`: to what is sent there."""
+
+        def do_GET(self) -> None:
+            """See `BaseHTTPRequestHandler`."""
+            self.say(200, [("Content-Type", "text/html; charset=utf-8")], b"login")
+
+        def do_POST(self) -> None:
+            """See `BaseHTTPRequestHandler`."""
+            self.read_body()
+            self.say(status, [("Content-Type", "text/html")], b"login")
+
+    with Loopback(Page) as there:
+        repository = open_repository(f"{there.url}/m.git", environ=ENVIRON)
+        with pytest.raises(NotFound, match="answers with a page, not as a Git server"):
+            repository.snapshot()
