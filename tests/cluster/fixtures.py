@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cluster.turns import MARK, turn
-from cluster.wanted import PROVIDERS, NoClusterError, Wanted, of_engines
+from cluster.turns import MARK, count_one, turn
+from cluster.wanted import PROVIDERS, STARTED, NoClusterError, Wanted, of_engines
 from servers.fixtures import show_when_failed
 from servers.lanes import leave_out
 from servers.processes import CannotStartError
+from servers.sharing import end, run_folder
 
 # The client of Kubernetes costs every worker a third of a second: only who needs it loads it.
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ TOGETHER = ("tests/e2e/test_demo.py", "tests/test_sample.py")
 """Modules whose tests look at one thing that takes seconds to make: one worker makes it once."""
 
 _WANTED = pytest.StashKey[Wanted]()
+_TESTS = pytest.StashKey[int]()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -105,13 +107,29 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return ClusterScheduling(config, log)
 
 
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Count the tests after whose last one nobody needs the cluster."""
+    session.config.stash[_TESTS] = sum(map(_is_of_cluster, session.items))
+
+
+def _is_of_cluster(item: pytest.Item) -> bool:
+    return "cluster" in getattr(item, "fixturenames", ()) and FOLDER in item.nodeid
+
+
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, bool | None, bool | None]:
-    """Run a test of the cluster when its turn has come: before its timeout begins to count."""
-    if "cluster" not in getattr(item, "fixturenames", ()) or FOLDER not in item.nodeid:
+    """Run a test of the cluster when its turn has come: before its timeout begins to count.
+
+    The last one ends the cluster, which would keep a fifth of a processor busy to the end of a run.
+    """
+    if not _is_of_cluster(item):
         return (yield)
     with turn(alone=item.get_closest_marker(MARK) is not None):
-        return (yield)
+        ran = yield
+    if count_one() == item.config.stash[_TESTS]:
+        for name in STARTED:
+            end(run_folder() / name)
+    return ran
 
 
 @pytest.fixture(scope="session")

@@ -94,12 +94,18 @@ def test_an_existing_cluster_is_enough(cluster: ClusterHandle, tmp_path: Path) -
 def test_a_failed_test_shows_the_logs_of_every_component(
     cluster: ClusterHandle, tmp_path: Path
 ) -> None:
-    """The report of a failure holds what each component said, and afterwards nothing runs."""
+    """The report of a failure holds what each component said, and afterwards nothing runs.
+
+    The cluster ends with the last test that needs it.
+    """
     cluster.needs("components")
-    options = ("--cluster-provider=processes", "-n", "0")
+    later = str(ROOT / "tests/test_isolation.py::test_home_and_git_are_our_own")
+    options = ("--cluster-provider=processes", "-n", "0", later)
     code, output = run(tmp_path, STORY, *options, plugin="spoil")
 
     assert 1 == code
+    assert "spoilt beside ['control-plane']" in output
+    assert "spoilt beside []" in output
     for name in ("kube-apiserver", "argocd-repo-server", "argocd-application-controller", "etcd"):
         assert f"log of {name}" in output
     assert [] == list(tmp_path.glob("tmp/gitops-test-home-*"))

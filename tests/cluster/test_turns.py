@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster.turns import is_alone, turn
+from cluster.turns import count_one, is_alone, turn
 from servers.runs import until
 from servers.sharing import RUN_VARIABLE
 
@@ -64,3 +64,10 @@ def test_who_wants_to_be_alone_is_not_kept_out(folder: Path) -> None:
         assert not went_in.is_set()
     thread.join(timeout=20)
     assert went_in.is_set()
+
+
+def test_turns_are_counted(folder: Path) -> None:
+    """Whoever counts, each number is told once, so one of all workers has the last turn."""
+    folder.mkdir()
+
+    assert [1, 2, 3] == [count_one() for _ in range(3)]

@@ -38,6 +38,14 @@ def turn(*, alone: bool) -> Iterator[None]:
             _mine = False
 
 
+def count_one() -> int:
+    """Count a turn that is over, and return how many are, in all workers of this run."""
+    with (run_folder() / "cluster.turns").open("ab", buffering=0) as turns:
+        fcntl.flock(turns, fcntl.LOCK_EX)
+        turns.write(b".")
+        return turns.tell()
+
+
 def is_alone() -> bool:
     """Say whether the test that runs here has the cluster to itself."""
     return _mine

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 PROVIDERS = ("auto", "kind", "processes", "existing", "none")
+STARTED = ("control-plane", "kind")
+"""What a cluster that was started is called among the servers of a run."""
 
 
 @dataclass(frozen=True)
