@@ -33,7 +33,7 @@ from gitops.core.compare.comparison import (
     Rendering,
     image_differences,
 )
-from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
+from gitops.core.environments.environment import CONFIG_PATH, Config, Environment, Overlay, label_of
 from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import trailers
 from gitops.core.kustomization import image_values
@@ -185,21 +185,44 @@ class _Comparer:
         fetch_changed(self._archive, (step,), {pair.tip: pair.changed})
         rows = self._policy.config.environments
         touched = self._reader.touches(step, pair.changed, self._policy.config, after, rows)
+        moved = dict(self._moved(pair, rows, after))
         for overlay, touches in touched.items():
-            yield self._difference(pair, overlay, touches)
+            yield self._difference(pair, overlay, touches, moved.pop(overlay.label, overlay))
         known = {row.name for row in rows}
+        for overlay in moved.values():
+            name = overlay.environment.name
+            what = f"it says where {overlay.label} is"
+            if name not in known:
+                what = f"it names the environment {name}"
+            yield self._difference(pair, overlay, (AffectedPath(CONFIG_PATH, what),), overlay)
+
+    def _moved(
+        self, pair: _Pair, rows: Sequence[Environment], after: Config | None
+    ) -> Iterator[tuple[str, Overlay]]:
+        """Yield the overlays after the change of environments that are new or lie elsewhere, each
+        with the label that it had before: a renamed one says what it was."""
+        places = {row.name: row.patterns for row in rows}
+        now = {row.name for row in after.environments} if after is not None else set()
         for row in after.environments if after is not None else ():
-            if row.name not in known and self._reader.lives_here(row):
-                for overlay in overlays_in(pair.after, row):
-                    touch = AffectedPath(CONFIG_PATH, f"it names the environment {row.name}")
-                    yield self._difference(pair, overlay, (touch,))
+            if row.patterns == places.get(row.name) or not self._reader.lives_here(row):
+                continue
+            known = (
+                [] if row.name in places else [*(places.keys() - now).intersection(row.formerly)]
+            )
+            name = known[0] if len(known) == 1 else row.name
+            for overlay in overlays_in(pair.after, row):
+                yield label_of(name, overlay.app), overlay
 
     def _difference(
-        self, pair: _Pair, overlay: Overlay, touches: Sequence[AffectedPath]
+        self, pair: _Pair, overlay: Overlay, touches: Sequence[AffectedPath], later: Overlay
     ) -> EnvironmentDifference:
-        sides = [_read(tree, overlay) for tree in (pair.before, pair.after)]
-        path, old = sides[0]
-        other, new = sides[1]
+        """Compare an overlay before with the same one `later`, wherever that lies."""
+        path, old = _read(pair.before, overlay)
+        other, new = _read(pair.after, later)
+        if later.directory != overlay.directory:
+            what, folder = f"it is in the overlay of {later.label}", f"{later.directory}/"
+            inside = [one for one in pair.changed if one.startswith(folder)]
+            touches = (*touches, *(AffectedPath(one, what) for one in inside))
         images = image_differences(_values(path, old), _values(other, new))
         own: frozenset[str] = frozenset()
         if old is not None and new is not None and path == other:
@@ -213,13 +236,15 @@ class _Comparer:
             label=overlay.label,
             status=status,
             protected=overlay.environment.change == "pull-request",
-            path=path if old is not None else other,
+            path=other if new is not None else path,
             images=images,
             files=tuple(touch for touch in touches if touch.path not in own),
             own=tuple(sorted(own)),
             policy=policy,
             judged=judged,
-            rendering=self._render(pair, overlay, old is not None, new is not None),
+            rendering=self._render(
+                pair, overlay if old is not None else None, later if new is not None else None
+            ),
         )
 
     def _judge(
@@ -259,20 +284,23 @@ class _Comparer:
             signed = self._archive.signed_by(commits, listed) if listed is not None else {}
         return tuple(one.text for one in overrides_in(infos, signed) if one.void is None)
 
-    def _render(self, pair: _Pair, overlay: Overlay, before: bool, after: bool) -> Rendering | None:
+    def _render(
+        self, pair: _Pair, before: Overlay | None, after: Overlay | None
+    ) -> Rendering | None:
         if self._renderer is None:
             return None
         if self._session.clock.monotonic() > self._deadline:
             return Rendering("skipped", problem="the builds before it took all the time")
         sides = [
             RenderSide(tree, belongings_of(self._archive, tree, overlay), overlay.directory)
-            if there
+            if overlay is not None
             else None
-            for tree, there in ((pair.before, before), (pair.after, after))
+            for tree, overlay in ((pair.before, before), (pair.after, after))
         ]
+        overlay = after or before
 
         def built(side: RenderSide, text: str) -> None:
-            if self._policy.config.databases:
+            if self._policy.config.databases and overlay is not None:
                 self._built.append((overlay, side, text))
 
         return render(self._archive, self._renderer, sides[0], sides[1], built=built)

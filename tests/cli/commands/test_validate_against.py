@@ -102,6 +102,36 @@ def test_policy_keeps_it_out(manifests: Manifests) -> None:
     assert f"::error file={PROD},title=gitops validate::prod: shop/api 1.9.0" in result.err
 
 
+@pytest.mark.parametrize("name", ["prod", "production"])
+def test_an_overlay_that_moves_is_still_the_same(manifests: Manifests, name: str) -> None:
+    """Images that come with another folder, or under another name, are shown and judged."""
+    moved = "overlays/elsewhere/"
+    row = f"- name: {name}\n    formerly: [prod]\n    overlay: {moved[:-1]}\n"
+    if name == "prod":
+        row = row.replace("    formerly: [prod]\n", "")
+    config = edited(manifests, "gitops.yaml", "- name: prod\n    overlay: overlays/prod\n", row)
+    files: dict[str, str | None] = {"gitops.yaml": config}
+    for path in (manifests.checkout / "overlays/prod").iterdir():
+        files[f"overlays/prod/{path.name}"] = None
+        files[f"{moved}{path.name}"] = path.read_text().replace('"1.4.0"', '"1.9.0"')
+    change(manifests, files)
+    result = against(manifests, "-o", "json", "--no-build")
+
+    (found,) = result.json["environments"]
+    assert (1, "prod", "changed", []) == (
+        result.code,
+        found["environment"],
+        found["status"],
+        result.json["others"],
+    )
+    assert [("1.4.0", "1.9.0")] == [
+        (one["before"]["tag"], one["after"]["tag"]) for one in found["images"]
+    ]
+    assert ["shop/api 1.9.0 is not a release of stage"] == [
+        one["reason"] for one in found["policy"]["reasons"]
+    ]
+
+
 def test_policy_is_that_of_the_base(manifests: Manifests) -> None:
     """A change that frees prod is judged by what main says."""
     config = edited(manifests, "gitops.yaml", "    after: [stage] ", "    after: [] ")
