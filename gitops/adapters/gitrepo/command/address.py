@@ -76,7 +76,10 @@ def address(location: str) -> Address:
         parts = urlsplit(location)
         user, password, _ = parts.username, parts.password, parts.port
     except ValueError:
-        raise UsageError("the repository's address is not a URL") from None
+        raise UsageError(
+            "the repository's address is not a URL",
+            hint="as in https://git.example.com:8443/shop/manifests.git; a port is at most 65535",
+        ) from None
     host = parts.netloc.rpartition("@")[2]
     if parts.scheme not in ("http", "https"):
         if password is None:
