@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import socket
@@ -123,6 +124,13 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     if not hasattr(config, "workerinput"):
         sharing.announce_run(home)
+    gc.disable()  # collecting makes a million objects, and hardly one that goes
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what tests make from now on."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
