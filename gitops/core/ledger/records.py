@@ -33,6 +33,7 @@ Verdict = Literal["stable", "degraded", "qa-passed", "qa-failed", "approved"]
 NEGATIVE: Final = frozenset[Verdict]({"degraded", "qa-failed"})
 """The words that say no: where it cannot be told which of two is newer, they count."""
 
+_VERDICTS: Final = frozenset(get_args(Verdict))
 _LONGEST_LINE = 1 << 20
 _MOST_NEEDLES = 12  # texts to look for, beyond which every line is read
 _MOST_LOOKED = 100
@@ -198,7 +199,7 @@ def read_ledger(
         if not line.strip():
             continue
         try:
-            entries.append(LedgerEntry(before + number, _parse_plain(line) or _parse(line)))
+            entries.append(LedgerEntry(before + number, _parse(line)))
         except ValueError as error:
             problems.append(LedgerProblem(f"is no record: {error}", line=before + number))
     return Ledger(tuple(entries), tuple(problems))
@@ -296,31 +297,37 @@ class _Line(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
 _decode = msgspec.json.Decoder(_Line).decode
 
 
-def _parse_plain(line: bytes) -> Record | None:
-    """Return what a line says that is as gitops writes it; None where one must look closer."""
+def _parse(line: bytes) -> Record:
+    """Return what a line says. Raises ValueError."""
+    if len(line) > _LONGEST_LINE:
+        raise ValueError("too long")
     try:
         told = _decode(line)
     except (msgspec.DecodeError, RecursionError):
-        return None
-    time, by = read_moment(told.time), one_line(told.by)
-    if time is None or not by or len(line) > _LONGEST_LINE or not _DIGITS.fullmatch(told.commit):
-        return None
+        told = _parse_odd(line)
+    commit, time, by = told.commit.lower(), read_moment(told.time), one_line(told.by)
+    if not _DIGITS.fullmatch(commit):
+        raise ValueError("commit has not all its digits")
+    if told.verdict not in _VERDICTS:
+        raise ValueError(f"verdict {one_line(told.verdict, 40)!r} is unknown")
+    if time is None:
+        raise ValueError("time is no time")
+    if not by:
+        raise ValueError("by is empty")
     about, reason = None, one_line(told.reason) if told.reason is not None else None
     if told.repository is not None and told.environment is not None:
         if told.purpose != purpose_of(told.verdict):
-            return None
+            raise ValueError(f"purpose is not {purpose_of(told.verdict)}")
         about = RecordSubject(told.repository, told.environment, told.app)
     images = {one.image: ImageValue(one.name, one.tag, one.digest) for one in told.images}
     return Record(
-        *(told.commit, told.verdict, time, by, reason, images),
+        *(commit, told.verdict, time, by, reason, images),
         *(told.machine, told.id, told.seen, about),
     )
 
 
-def _parse(line: bytes) -> Record:
-    """Return what any line says. Raises ValueError."""
-    if len(line) > _LONGEST_LINE:
-        raise ValueError("too long")
+def _parse_odd(line: bytes) -> _Line:
+    """Return what a line has that is not as gitops writes it. Raises ValueError."""
     told: object
     try:
         told = msgspec.json.decode(line)
@@ -335,39 +342,21 @@ def _parse(line: bytes) -> Record:
         raise ValueError("not JSON") from None
     if not isinstance(told, dict):
         raise ValueError("not an object")
-    commit = _text(told, "commit").lower()
-    if not _DIGITS.fullmatch(commit):
-        raise ValueError("commit has not all its digits")
-    verdict = _text(told, "verdict")
-    if verdict not in get_args(Verdict):
-        raise ValueError(f"verdict {one_line(verdict, 40)!r} is unknown")
-    time = read_moment(text(told, "time"))
-    if time is None:
-        raise ValueError("time is no time")
-    by = one_line(_text(told, "by"))
-    if not by:
-        raise ValueError("by is empty")
-    return Record(
-        commit=commit,
-        verdict=cast(Verdict, verdict),
-        time=time,
-        by=by,
-        reason=one_line(_text(told, "reason")) if told.get("reason") is not None else None,
+    names = "repository", "environment", "app"
+    about = told.get("repository") is not None and told.get("environment") is not None
+    return _Line(
+        commit=_text(told, "commit"),
+        verdict=cast(Verdict, _text(told, "verdict")),
+        time=text(told, "time"),
+        by=_text(told, "by"),
+        reason=_text_or_none(told, "reason"),
         images=_images(told.get("images")),
+        id=_text_or_none(told, "id"),
         machine=told.get("machine") is True,
-        intent=_text(told, "id") if told.get("id") is not None else None,
         seen=told["seen"] if isinstance(told.get("seen"), dict) else None,
-        about=_about(told, cast(Verdict, verdict)),
+        purpose=text(told, "purpose"),
+        **({name: _text_or_none(told, name) for name in names} if about else {}),
     )
-
-
-def _about(told: Mapping[str, object], verdict: Verdict) -> RecordSubject | None:
-    if told.get("repository") is None or told.get("environment") is None:
-        return None
-    if told.get("purpose") != purpose_of(verdict):
-        raise ValueError(f"purpose is not {purpose_of(verdict)}")
-    app = _text(told, "app") if told.get("app") is not None else None
-    return RecordSubject(_text(told, "repository"), _text(told, "environment"), app)
 
 
 def _text(told: Mapping[str, object], key: str) -> str:
@@ -377,18 +366,22 @@ def _text(told: Mapping[str, object], key: str) -> str:
     return value
 
 
-def _images(told: object) -> dict[str, ImageValue]:
+def _text_or_none(told: Mapping[str, object], key: str) -> str | None:
+    return _text(told, key) if told.get(key) is not None else None
+
+
+def _images(told: object) -> tuple[_Image, ...]:
     if told is None:
-        return {}
+        return ()
     if not isinstance(told, Sequence) or isinstance(told, str):
         raise ValueError("images is no list")
-    images, keys = dict[str, ImageValue](), ("name", "tag", "digest")
+    images, keys = list[_Image](), ("name", "tag", "digest")
     for entry in told:
         if not isinstance(entry, dict):
             raise ValueError("images holds something that is no image")
-        fields = [_text(entry, key) if entry.get(key) is not None else None for key in keys]
-        images[_text(entry, "image")] = ImageValue(*fields)
-    return images
+        fields = [_text_or_none(entry, key) for key in keys]
+        images.append(_Image(_text(entry, "image"), *fields))
+    return tuple(images)
 
 
 def approvals(entries: Iterable[LedgerEntry], head: str) -> tuple[LedgerEntry, ...]:
