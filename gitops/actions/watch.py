@@ -27,6 +27,7 @@ WITHIN = 15.0
 
 _GIT = 20.0  # seconds between two readings of Git, unless Argo CD seems to be ahead of it
 _BEHIND = 3.0
+_ALL = "Git"  # what is told of no overlay; no environment has a capital letter
 _REST = 0.5  # after a wake-up, so that a burst of events is one look
 
 
@@ -56,12 +57,13 @@ def watch(
             yield from round_.look()
             if goes_back:
                 yield from recover_all(session, known, round_.watched, rollback)
-            yield from _settled(known, "Git", None)
+            if known.said.pop(_ALL, None) is not None:
+                yield WatchEvent(None, "works again")
             pause = round_.pause
         except (TryAgain, Denied) as error:
             if once:
                 raise
-            yield from _settled(known, "Git", error.message)
+            yield from known.once(_ALL, WatchEvent(None, error.message, is_trouble=True))
             pause = IDLE
         if once and pause > SOON:
             return
@@ -147,16 +149,3 @@ def _rows(tip: Tip, names: Sequence[str]) -> list[Environment]:
         return [find_environment(tip.config, name) for name in dict.fromkeys(names)]
     rows = [row for row in tip.config.environments if row.change != "work-tree"]
     return [row for row in rows if tip.config.clusters_of(row)]
-
-
-def _settled(known: ObserverState, what: str, text: str | None) -> Iterator[WatchEvent]:
-    """Tell once that something is wrong beside the overlays, and once that it is over."""
-    before = known.said.get(what)
-    if before == text:
-        return
-    if text is None:
-        del known.said[what]
-        yield WatchEvent(None, "works again")
-        return
-    known.said[what] = text
-    yield WatchEvent(None, text, is_trouble=True)

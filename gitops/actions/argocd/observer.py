@@ -65,6 +65,12 @@ class ObserverState(Struct):
     degraded: dict[str, DegradedRelease] = {}
     settled: set[tuple[str, str]] = set()
 
+    def once(self, what: str, event: WatchEvent) -> Iterator[WatchEvent]:
+        """Yield `event`, unless that is what was told of `what` last."""
+        if self.said.get(what) != event.text:
+            self.said[what] = event.text
+            yield event
+
 
 class Observer:
     """One look at one overlay.
@@ -207,23 +213,21 @@ class Observer:
 
     def _show_hold(self, fed: Sequence[TrackingApplication]) -> None:
         """Holds made where no cluster could be reached are shown now; rights may be missing."""
-        hold = self._view.hold
+        hold, silent = self._view.hold, set[Cluster]()
         for one in fed:
             key = f"notice of {one.cluster.name}"
-            if key in self._known.said:
-                return
+            if key in self._known.said or one.cluster in silent:
+                continue
             try:
                 show_hold(one, self._overlay, hold)
             except Denied:
                 self._known.said[key] = "not allowed"
             except GitopsError:
-                return
+                silent.add(one.cluster)
 
     def _tell(self, text: str, *, is_trouble: bool = False) -> Iterator[WatchEvent]:
-        label = self._overlay.label
-        if self._known.said.get(label) != text:
-            self._known.said[label] = text
-            yield WatchEvent(self._overlay, text, is_trouble=is_trouble)
+        event = WatchEvent(self._overlay, text, is_trouble=is_trouble)
+        return self._known.once(self._overlay.label, event)
 
 
 def _diagnose(fed: Sequence[TrackingApplication], worst: Observation) -> tuple[Diagnosis, ...]:

@@ -127,10 +127,9 @@ def recover_all(
 
 def _told(known: ObserverState, one: DegradedRelease, why: str) -> Iterator[WatchEvent]:
     """Say once why a release is not rolled back."""
-    key, text = f"{one.overlay.label} back", f"not rolled back by itself: {why}"
-    if known.said.get(key) != text:
-        known.said[key] = text
-        yield WatchEvent(one.overlay, text, one.release.commit, is_trouble=True)
+    text = f"not rolled back by itself: {why}"
+    event = WatchEvent(one.overlay, text, one.release.commit, is_trouble=True)
+    return known.once(f"{one.overlay.label} back", event)
 
 
 class _Guard:
