@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from gitops.core.git.commit import Identity
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.release import Health, Quality, Release, Verdicts
-from gitops.core.releases.rollback import Choice, choose
+from gitops.core.releases.rollback import choose
+from gitops.core.releases.selection import Choice
 from gitops.core.releases.undo import choose_undo
 from gitops.errors import NotFound, Refused
 

@@ -26,8 +26,7 @@ from gitops.core.git.schema import SCHEMAS, Schema, read_schema, schema_of, wors
 from gitops.core.kustomization.image import ImageChange, parse_image
 from gitops.core.policy.reasons import (
     Reason,
-    automatic_environments,
-    manual_environments,
+    environments_taking,
     plain_branch,
     record_overrides,
 )
@@ -235,10 +234,10 @@ def _environments(tip: Tip, request: DeployRequest) -> tuple[tuple[NamedRow, ...
     if request.to:
         return rows_named(tip.config, Named(request.to, request.apps)), ()
     ref = request.ref or ""
-    following = automatic_environments(tip.config, ref)
+    following = environments_taking(tip.config, ref, "auto")
     if following:
         return tuple(NamedRow(row, request.apps, alone=False) for row in following), ()
-    by_hand = ", ".join(row.name for row in manual_environments(tip.config, ref))
+    by_hand = ", ".join(row.name for row in environments_taking(tip.config, ref, "manual"))
     if by_hand:
         return (), (f"no environment follows {ref} by itself; {by_hand} takes it with --to",)
     return (), (f"no environment accepts {ref}",)

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from gitops.actions.context.policy_branch import open_tip
 from gitops.core.images.name import image_name
-from gitops.core.policy.reasons import automatic_environments
+from gitops.core.policy.reasons import environments_taking
 from gitops.core.text.extras import EXTRAS, extra_hint
 from gitops.core.text.plain import one_line
 from gitops.errors import GitopsError, ManifestError, NotFound
@@ -157,7 +157,7 @@ def _job(built: Callable[[], CiBuild], config: Config | None) -> DoctorCheck:
     commit = f" at {build.commit[:7]}" if build.commit else ""
     told = f"{build.system} builds {build.branch}{commit}"
     if config is not None:
-        rows = ", ".join(row.name for row in automatic_environments(config, build.branch))
+        rows = ", ".join(row.name for row in environments_taking(config, build.branch, "auto"))
         told += f": --ref auto deploys to {rows or 'no environment'}"
     return DoctorCheck("CI job", "ok", one_line(told, 200))
 

@@ -6,13 +6,13 @@ Where kustomizations lie already, only `gitops.yaml` is written, and nothing of 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.manifests.files import FolderFiles
+from gitops.actions.manifests.files import EmptyPlace, ManifestFolder
 from gitops.actions.manifests.missing_images import AddedImages, missing_images
 from gitops.core.audit.application_files import names_by_folder
 from gitops.core.environments.environment import CONFIG_PATH, Config
@@ -31,38 +31,6 @@ from gitops.core.text.plain import some_of
 from gitops.core.yamltext import quote
 from gitops.errors import ManifestError, Refused, UsageError
 from gitops.ports import Renderer
-
-
-class EmptyPlace(Protocol):
-    """A folder on disk that gets new files."""
-
-    def describe(self) -> str:
-        """Return what messages call it: its path as the user gave it."""
-        ...
-
-    def taken(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Return those of `paths`, or of the folders on the way, where something else stands."""
-        ...
-
-    def write_new(self, files: Mapping[str, bytes]) -> None:
-        """Write all files and the folders that they need, or none; never overwrites."""
-        ...
-
-    def origin(self) -> str | None:
-        """Return the URL of the Git remote `origin`, without credentials, None when unknown."""
-        ...
-
-
-class ManifestFolder(EmptyPlace, FolderFiles, Protocol):
-    """A folder on disk that may hold a manifest repository."""
-
-    def replace(self, path: str, content: bytes) -> None:
-        """Replace the file at `path` atomically."""
-        ...
-
-    def manifests(self) -> Iterator[tuple[str, bytes]]:
-        """Yield path and content of every file that may be a manifest, sorted; no hidden ones."""
-        ...
 
 
 class AdoptReport(Struct, frozen=True):

@@ -20,16 +20,14 @@ from gitops.core.kustomization.image import ImageValue, describe_value, parse_im
 from gitops.core.ledger import LEDGER_BRANCH
 from gitops.core.ledger.records import Record
 from gitops.core.ledger.verdicts import LatestVerdicts, judged_sets
-from gitops.core.releases.history import Release
-from gitops.core.releases.lookup import find_commit, find_release
-from gitops.core.releases.release import Quality
+from gitops.core.releases.lookup import COMMIT_WORD, find_commit, find_release
+from gitops.core.releases.release import Quality, Release
 from gitops.core.releases.selection import describe
 from gitops.core.report import Committed, Outcome, WriteReport
 from gitops.core.text.plain import one_line
 from gitops.errors import NotFound, Refused, UsageError
 
 _LISTED = 10
-_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 NEWEST = "newest"
 """In place of a release: the one that is there now."""
 
@@ -171,7 +169,7 @@ def _find(view: OverlayView, word: str | None) -> Release:
 
     def ask(read: Sequence[Release], complete: bool) -> Release:
         found = find_commit(read, word.lower(), complete=complete)
-        if found is None and not _COMMIT.fullmatch(word):
+        if found is None and not COMMIT_WORD.fullmatch(word):
             images = {image: value for one in read for image, value in (one.images or {}).items()}
             listing = f"gitops history {overlay.typed}"
             return find_release(read, word, images, complete=complete, other=False, command=listing)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
@@ -23,14 +22,13 @@ from gitops.actions.rollback import rollback
 from gitops.core.argocd.progress import WaitTerms
 from gitops.core.argocd.reports import WaitReport
 from gitops.core.environments.environment import Environment, Overlay
-from gitops.core.releases.history import Release
-from gitops.core.releases.lookup import FULL, find_commit
+from gitops.core.releases.lookup import COMMIT_WORD, FULL, find_commit
+from gitops.core.releases.release import Release
 from gitops.core.report import WriteReport
 from gitops.core.text.plain import some_of
 from gitops.errors import GitopsError, NotFound, UsageError
 from gitops.ports import Cluster, Reading
 
-_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")
 _MOST_PAUSE = 5.0
 _LEAST_PAUSE = 0.15  # events come in bursts
 
@@ -103,7 +101,7 @@ def _with_commit(tip: Tip, request: WaitRequest) -> WaitRequest:
     """Take the last word for a commit where it looks like one, and no environment is called so."""
     *words, last = request.named.words
     is_known = tip.config.find(last) is not None or tip.config.find_group(last) is not None
-    if not words or request.commit is not None or is_known or not _COMMIT.fullmatch(last):
+    if not words or request.commit is not None or is_known or not COMMIT_WORD.fullmatch(last):
         return request
     return replace(request, named=replace(request.named, words=tuple(words)), commit=last)
 

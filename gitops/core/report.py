@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from gitops.core.hold import Hold
     from gitops.core.kustomization.image import ImageChange, ImageValue
     from gitops.core.ledger.verdicts import CountedVerdict
-    from gitops.core.releases.history import Release
+    from gitops.core.releases.release import Release
     from gitops.core.releases.selection import LeftOut
 
 Outcome = Literal["committed", "proposed", "edited", "closed", "unchanged", "planned"]

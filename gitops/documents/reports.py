@@ -11,7 +11,7 @@ from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.ledger.verdicts import CountedVerdict
 from gitops.core.releases.bots import bot_of
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.core.report import (
     CutReport,
     Difference,

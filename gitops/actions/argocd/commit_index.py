@@ -10,7 +10,7 @@ from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.releases.history import releases_of
 from gitops.core.argocd.health import RevisionPosition
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.ports import Snapshot
 
 _AGAIN = 5.0  # seconds before an unknown commit makes us read the branch once more

@@ -14,7 +14,7 @@ from gitops.actions.context.view import view_of
 from gitops.core.argocd.health import drift
 from gitops.core.argocd.reports import Live, LiveApplication
 from gitops.core.environments.environment import Overlay
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.errors import GitopsError
 from gitops.ports import Cluster, Reading
 

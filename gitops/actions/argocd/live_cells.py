@@ -25,7 +25,7 @@ from gitops.actions.index.state import IndexedCell, IndexState
 from gitops.core.argocd.application import Application, ApplicationRef
 from gitops.core.argocd.reports import Live
 from gitops.core.argocd.rollout import Rollout
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.errors import GitopsError
 from gitops.ports import Cluster, Reading
 

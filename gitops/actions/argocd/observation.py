@@ -9,7 +9,7 @@ from gitops.actions.argocd.commit_index import CommitIndex
 from gitops.actions.argocd.tracking import TrackingApplication
 from gitops.core.argocd.diagnosis import Diagnosis, diagnose
 from gitops.core.argocd.health import ExpectedRelease, Observation, judge
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 
 
 def observe(

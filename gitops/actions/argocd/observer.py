@@ -20,7 +20,7 @@ from gitops.core.argocd.reports import WatchEvent
 from gitops.core.argocd.stability import Following, follow
 from gitops.core.environments.environment import Overlay
 from gitops.core.ledger.verdicts import LatestVerdicts, is_news, judged
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.errors import Denied, GitopsError, NotFound, TryAgain
 from gitops.ports import Cluster, Reading
 

@@ -18,7 +18,7 @@ from gitops.actions.context.view import OverlayView
 from gitops.core.argocd.application import REFRESH, ApplicationRef
 from gitops.core.argocd.diagnosis import Diagnosis
 from gitops.core.argocd.health import Observation
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.errors import Denied, TryAgain
 
 WITHIN = 10.0

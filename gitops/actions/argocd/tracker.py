@@ -16,7 +16,7 @@ from gitops.core.argocd.health import Observation, describe_leftovers
 from gitops.core.argocd.progress import WaitEnding, WaitProgress, WaitTerms
 from gitops.core.argocd.reports import WaitReport
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.errors import Denied, GitopsError, NotFound, TryAgain
 
 _LOOK_CLOSER = 5.0

@@ -17,7 +17,7 @@ from gitops.core.argocd.health import Observation
 from gitops.core.git.commit import derived_id
 from gitops.core.ledger.records import Record
 from gitops.core.ledger.verdicts import LatestVerdicts, is_news, judged
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.core.text.plain import timestamp
 
 

@@ -140,13 +140,13 @@ class TouchReader:
         directories = frozenset[str]().union(*(one.directories for one in here))
         if not before.leaves_alone(later, directories, changed):
             return frozenset()
-        if policy.signers is not None and self._of_signers(policy).touched(changed):
+        if self._of_signers(policy).touched(changed):
             return frozenset()
         return looked - self._index.may_touch(changed)
 
     def _of_signers(self, policy: Config) -> Belongings:
         found = Belongings()
-        if policy.signers is not None:
+        if policy.signers is not None and self._branch == self._top_level:
             found.add(policy.signers, "it lists who may approve")
         return found
 
@@ -258,12 +258,9 @@ class TouchReader:
 
     def _around(self, overlay: Overlay, policy: Config) -> Belongings:
         """Return what belongs to an overlay beside what it is built from."""
-        found = Belongings()
-        top_level = self._branch == self._top_level
-        for path in holds_of(overlay, top_level=top_level):
+        found = self._of_signers(policy)
+        for path in holds_of(overlay, top_level=self._branch == self._top_level):
             found.add(path, f"it is the hold of {overlay.label}")
-        if policy.signers is not None and top_level:
-            found.add(policy.signers, "it lists who may approve")
         return found
 
     def _aside(

@@ -60,9 +60,7 @@ class ApplicationReader:
     def index(self, commit: str) -> ApplicationIndex:
         """Return what lies in `commit`; the last few are remembered."""
         if commit not in self._indexes:
-            while len(self._indexes) > 2:
-                del self._indexes[next(iter(self._indexes))]
-            self._indexes[commit] = ApplicationIndex(self, self._archive, commit)
+            self._keep(commit, ApplicationIndex(self, self._archive, commit))
         return self._indexes[commit]
 
     def carry(self, before: str, after: str, changed: Sequence[str]) -> None:
@@ -70,9 +68,12 @@ class ApplicationReader:
         known = self.index(before)
         if after in self._indexes or not self._same(known, after, changed):
             return
+        self._keep(after, known.carried(self._archive, after, changed))
+
+    def _keep(self, commit: str, index: ApplicationIndex) -> None:
         while len(self._indexes) > 2:
             del self._indexes[next(iter(self._indexes))]
-        self._indexes[after] = known.carried(self._archive, after, changed)
+        self._indexes[commit] = index
 
     def _same(self, known: ApplicationIndex, after: str, changed: Sequence[str]) -> bool:
         """Say whether nothing that an index holds can have changed.

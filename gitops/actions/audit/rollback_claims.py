@@ -27,7 +27,7 @@ from gitops.core.environments.environment import Config, Overlay
 from gitops.core.environments.follower import Also
 from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import choose_file
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
 from gitops.ports import Archive, Tree

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from typing import Literal
 
 from msgspec import Struct
 
+from gitops.actions.manifests.files import ManifestFolder
 from gitops.core.environments.environment import CONFIG_PATH
 from gitops.core.git.ci_files import PATHS, System, ci_file, read_kit
 from gitops.core.kustomization import FILE_NAMES
@@ -14,30 +15,6 @@ from gitops.errors import Refused, UsageError
 
 _NOWHERE = "https://git.example.com/shop/manifests.git"
 _SYSTEMS: Mapping[str, System] = {"github": "github", "gitlab": "gitlab", "jenkins": "jenkins"}
-
-
-class CallerPlace(Protocol):
-    """A folder that may get the file."""
-
-    def describe(self) -> str:
-        """Return the path as it was given."""
-        ...
-
-    def manifests(self) -> Iterator[tuple[str, bytes]]:
-        """Yield path and content of every file that may be a manifest."""
-        ...
-
-    def taken(self, paths: Sequence[str]) -> tuple[str, ...]:
-        """Return those of `paths` where something stands."""
-        ...
-
-    def write_new(self, files: Mapping[str, bytes]) -> None:
-        """Write files where nothing stands."""
-        ...
-
-    def origin(self) -> str | None:
-        """Return the URL of the remote `origin`, without credentials."""
-        ...
 
 
 class CallerReport(Struct, frozen=True):
@@ -55,7 +32,7 @@ class CallerReport(Struct, frozen=True):
 
 
 def write_caller(
-    place: CallerPlace, system: str, kit: str | None, repo_url: str | None, *, dry_run: bool
+    place: ManifestFolder, system: str, kit: str | None, repo_url: str | None, *, dry_run: bool
 ) -> CallerReport:
     """Write the file for a CI system: checks for the manifest repository, else a whole delivery.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
 from gitops.core.kustomization.graph import FileKind
@@ -19,6 +19,38 @@ class FolderFiles(Protocol):
 
     def read(self, path: str) -> bytes | None:
         """Return the bytes of a file, None when there is none."""
+        ...
+
+
+class EmptyPlace(Protocol):
+    """A folder on disk that gets new files."""
+
+    def describe(self) -> str:
+        """Return what messages call it: its path as the user gave it."""
+        ...
+
+    def taken(self, paths: Sequence[str]) -> tuple[str, ...]:
+        """Return those of `paths`, or of the folders on the way, where something else stands."""
+        ...
+
+    def write_new(self, files: Mapping[str, bytes]) -> None:
+        """Write all files and the folders that they need, or none; never overwrites."""
+        ...
+
+    def origin(self) -> str | None:
+        """Return the URL of the Git remote `origin`, without credentials, None when unknown."""
+        ...
+
+
+class ManifestFolder(EmptyPlace, FolderFiles, Protocol):
+    """A folder on disk that may hold a manifest repository."""
+
+    def replace(self, path: str, content: bytes) -> None:
+        """Replace the file at `path` atomically."""
+        ...
+
+    def manifests(self) -> Iterator[tuple[str, bytes]]:
+        """Yield path and content of every file that may be a manifest, sorted; no hidden ones."""
         ...
 
 

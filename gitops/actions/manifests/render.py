@@ -13,8 +13,9 @@ from gitops.core.kustomization.graph import BuildGraph, NamedTarget
 from gitops.core.text.plain import one_line
 from gitops.ports import Archive, BuildFile, Renderer, Tree
 
-_MOST_FILES = 3000
-_MOST_BYTES = 32 << 20
+MOST_FILES = 3000
+MOST_BYTES = 32 << 20
+"""What one build may read."""
 
 
 class RenderSide(Struct, frozen=True):
@@ -111,8 +112,8 @@ def files_of(archive: Archive, side: RenderSide) -> dict[str, BuildFile] | str:
         found[path], ids[path] = entry.kind, entry.id
         if entry.executable:
             executable.add(path)
-        if len(found) > _MOST_FILES:
-            return f"it is built from more than {_MOST_FILES} files"
+        if len(found) > MOST_FILES:
+            return f"it is built from more than {MOST_FILES} files"
     archive.prepare(list(dict.fromkeys(ids.values())))
     files: dict[str, BuildFile] = {}
     size = 0
@@ -122,8 +123,8 @@ def files_of(archive: Archive, side: RenderSide) -> dict[str, BuildFile] | str:
             continue
         content = side.tree.read(path) or b""
         size += len(content)
-        if size > _MOST_BYTES:
-            return f"it is built from more than {_MOST_BYTES >> 20} MB of files"
+        if size > MOST_BYTES:
+            return f"it is built from more than {MOST_BYTES >> 20} MB of files"
         files[path] = BuildFile(content, executable=path in executable)
     return files
 

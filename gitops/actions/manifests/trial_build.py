@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from gitops.actions.manifests.files import FolderFiles
-from gitops.actions.manifests.render import refusal
+from gitops.actions.manifests.render import MOST_BYTES, MOST_FILES, refusal
 from gitops.core.kustomization import ImageEntry, edit_images
 from gitops.core.kustomization.graph import BuildGraph
 from gitops.core.kustomization.image import ImageRequest
@@ -22,8 +22,6 @@ from gitops.errors import ManifestError
 from gitops.ports import BuildFile, Renderer, Snapshot
 
 _MARK = "gitops-trial-{}-end"
-_MOST_FILES = 3000
-_MOST_BYTES = 32 << 20
 
 
 class TrialBuild(Struct, frozen=True):
@@ -168,7 +166,7 @@ def build_files(snapshot: FolderFiles, graph: BuildGraph) -> dict[str, BuildFile
     except ManifestError as error:
         return error.message
     if found is None:
-        return f"it is built from more than {_MOST_FILES} files, or {_MOST_BYTES >> 20} MB of them"
+        return f"it is built from more than {MOST_FILES} files, or {MOST_BYTES >> 20} MB of them"
     return found
 
 
@@ -192,6 +190,6 @@ def _files(snapshot: FolderFiles, graph: BuildGraph) -> dict[str, BuildFile] | N
             continue
         found[path] = BuildFile(content)
         size += len(content)
-        if len(found) > _MOST_FILES or size > _MOST_BYTES:
+        if len(found) > MOST_FILES or size > MOST_BYTES:
             return None
     return found

@@ -17,9 +17,9 @@ from gitops.core.kustomization.image import ImageChange, ImageValue
 from gitops.core.ledger.records import LedgerEntry
 from gitops.core.ledger.verdicts import JudgedSet, judged_sets
 from gitops.core.policy.promotion import ImageOrigin, Upstream
-from gitops.core.releases.history import Release
 from gitops.core.releases.lookup import taken_away_by, was_released
 from gitops.core.releases.provenance import origins
+from gitops.core.releases.release import Release
 from gitops.core.releases.selection import describe
 from gitops.errors import NotFound
 

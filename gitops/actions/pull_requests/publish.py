@@ -217,11 +217,7 @@ def _reviews(view: OverlayView, present: OpenProposal) -> list[Review]:
 
 
 def _text(reviews: Sequence[Review], present: OpenProposal) -> PullRequestText:
-    if len(reviews) == 1:
-        return render_pull_request(reviews[0])
-    from gitops.core.proposals.pull_request import render_pull_requests
-
-    return render_pull_requests(reviews, present.branch.removeprefix("gitops/"))
+    return render_pull_request(reviews, present.branch.removeprefix("gitops/"))
 
 
 def _handed_over(reviews: Sequence[Review], pull: PullRequest, owed: Replaced | None) -> str:

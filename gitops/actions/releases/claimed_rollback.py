@@ -18,8 +18,8 @@ from gitops.core.audit.rollback_claim import (
 )
 from gitops.core.environments.follower import Also
 from gitops.core.kustomization import image_values
-from gitops.core.releases.history import Release
 from gitops.core.releases.lookup import read_until_sure
+from gitops.core.releases.release import Release
 from gitops.core.releases.selection import describe
 from gitops.core.releases.undo import choose_undo
 from gitops.errors import ManifestError, Refused

@@ -10,8 +10,9 @@ from gitops.actions.context.view import OverlayView
 from gitops.actions.releases.renames import Past, WrittenHolds, followed
 from gitops.core.environments.environment import Overlay
 from gitops.core.git.commit import CommitInfo
-from gitops.core.releases.history import OverlayVersion, Release, releases
+from gitops.core.releases.history import OverlayVersion, releases
 from gitops.core.releases.lookup import read_until_sure
+from gitops.core.releases.release import Release
 from gitops.core.text.plain import day
 from gitops.errors import NotFound, Refused
 

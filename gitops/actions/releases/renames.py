@@ -17,7 +17,8 @@ from gitops.actions.context.overlays import kustomization_of
 from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
 from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import FILE_NAMES, image_values
-from gitops.core.releases.history import OverlayVersion, Release, releases
+from gitops.core.releases.history import OverlayVersion, releases
+from gitops.core.releases.release import Release
 from gitops.errors import ConfigError, ManifestError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gitops.actions.init import EmptyPlace
+from gitops.actions.manifests.files import EmptyPlace
 from gitops.core.workflows.change import is_name
 from gitops.errors import Refused, UsageError
 

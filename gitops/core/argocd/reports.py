@@ -12,7 +12,7 @@ from gitops.core.argocd.diagnosis import Diagnosis
 from gitops.core.argocd.health import Observation, ReleaseState
 from gitops.core.argocd.stability import BAD, StabilityAnswer
 from gitops.core.environments.environment import Overlay
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.errors import Conflict, GitopsError, TimedOut, Unhealthy
 
 WaitVerdict = StabilityAnswer | ReleaseState

@@ -12,12 +12,13 @@ from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import reason_of, subject, trailers
 from gitops.core.text.plain import one_line
 
-_TOLD_ACTIONS: Mapping[str, EventKind] = {
-    "rollback": "rollback",
-    "undo": "rollback",
-    "hold": "hold",
-    "resume": "hold",
+_TOLD: Mapping[str, tuple[EventKind, str]] = {
+    "rollback": ("rollback", "rolled back"),
+    "undo": ("rollback", "rollback undone"),
+    "hold": ("hold", "held"),
+    "resume": ("hold", "hold ended"),
 }
+"""Action of a commit -> what kind of event that is, and what it is called."""
 
 
 class Event(Struct, frozen=True):
@@ -49,14 +50,6 @@ class Event(Struct, frozen=True):
     missing: tuple[str, ...] = ()
 
 
-_WORDS = {
-    "rollback": "rolled back",
-    "undo": "rollback undone",
-    "hold": "held",
-    "resume": "hold ended",
-}
-
-
 def events_of_commits(commits: Iterable[CommitInfo]) -> tuple[Event, ...]:
     """Return the rollbacks and holds among commits, in their order.
 
@@ -66,16 +59,16 @@ def events_of_commits(commits: Iterable[CommitInfo]) -> tuple[Event, ...]:
     for one in commits:
         said = trailers(one.message)
         action = (said.get("Gitops-Action") or ("",))[0]
-        kind = _TOLD_ACTIONS.get(action)
+        told = _TOLD.get(action)
         labels = tuple(one_line(label, 120) for label in said.get("Gitops-Environment", ()))
-        if kind is None or not labels:
+        if told is None or not labels:
             continue
         found.append(
             Event(
                 id=one.commit,
-                kind=kind,
+                kind=told[0],
                 labels=labels,
-                what=_WORDS[action],
+                what=told[1],
                 subject=one_line(subject(one.message), 200),
                 by=one_line(one.author.name, 80),
                 reason=one_line(reason_of(one.message) or "", 300),

@@ -52,7 +52,7 @@ class Upstream(Struct, frozen=True):
         overlay: its label (`stage`, `shop/stage`).
         present: the images that it pins now.
         released: names of the changing images whose new value is or was a release there, and was
-            not left there by a rollback (`core.releases.lookup.was_released`, without verdicts).
+            not left there by a rollback (`core.releases.lookup.was_released`).
         sets: its ledger, see `core.ledger.verdicts.judged_sets`.
         taken: image -> the rollback that took its new value away there, as messages call it.
         problem: why it cannot be asked at all; the rest is empty then.

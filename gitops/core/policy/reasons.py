@@ -11,7 +11,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from gitops.core.environments.environment import Config, Environment, Overlay, match_branch
+from gitops.core.environments.environment import Config, Deploy, Environment, Overlay, match_branch
 from gitops.core.hold import Hold
 
 ReasonKind = Literal[
@@ -56,21 +56,12 @@ def plain_branch(ref: str) -> str:
     return ref.removeprefix("refs/heads/")
 
 
-def automatic_environments(config: Config, ref: str) -> tuple[Environment, ...]:
-    """Return the environments that follow source branch `ref` by themselves."""
+def environments_taking(config: Config, ref: str, deploy: Deploy) -> tuple[Environment, ...]:
+    """Return the environments that take source branch `ref` by themselves (`auto`), or by hand."""
     return tuple(
         row
         for row in config.environments
-        if row.deploy == "auto" and match_branch(row.accepts, ref)
-    )
-
-
-def manual_environments(config: Config, ref: str) -> tuple[Environment, ...]:
-    """Return the environments that take source branch `ref` by hand."""
-    return tuple(
-        row
-        for row in config.environments
-        if row.deploy == "manual" and match_branch(row.accepts, ref)
+        if row.deploy == deploy and match_branch(row.accepts, ref)
     )
 
 

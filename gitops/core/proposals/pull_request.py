@@ -94,24 +94,22 @@ class PullRequestText(Struct, frozen=True):
     body: str
 
 
-def render_pull_request(review: Review) -> PullRequestText:
-    """Return what the pull request of a proposal says."""
-    said = trailers(review.message)
-    action = said.get("Gitops-Action", ("deploy",))[-1]
-    parts = [_opening(review, action)]
-    reason = reason_of(review.message)
-    if reason is not None:
-        parts.append(f"Reason: {code(reason)}")
-    parts.append(_changes(review.rows))
+def render_pull_request(reviews: Sequence[Review], name: str) -> PullRequestText:
+    """Return what the pull request of a proposal says of each overlay that it is about.
+
+    Args:
+        name: what a person types for all of them: an environment, a group, `APP/GROUP`.
+    """
+    if len(reviews) > 1:
+        return _render_together(reviews, name)
+    (review,) = reviews
+    said, action = _said(review)
+    told = [_changes(review.rows)]
     if action == "rollback":
-        parts += _restoring(review)
+        told += _restoring(review)
     elif action != "undo":  # going back is always allowed
-        parts += titled("Before it goes in", _verdicts(review))
-    parts += titled("Built from", [code(text) for text in said.get("Gitops-Provenance", ())])
-    overrides = said.get("Gitops-Override", ())
-    parts += titled("Passed over", [code(text) for text in overrides])
-    parts += titled("Warnings", [code(text) for text in review.warnings])
-    parts.append(f"**Way back**: {_way_back(review)}")
+        told += _titled("Before it goes in", _verdicts(review))
+    told += _titled("Built from", [code(text) for text in said.get("Gitops-Provenance", ())])
     request = asking(
         review.overlay,
         [row.change for row in review.rows],
@@ -119,12 +117,69 @@ def render_pull_request(review: Review) -> PullRequestText:
         adds=review.adds,
         hold=review.brings_hold,
     )
-    parts.append("To ask for the same, and to merge exactly this:")
-    parts.append(code_block([request, approving(review.overlay, review.head)], "sh"))
+    commands = [request, approving(review.overlay, review.head)]
+    return _text(reviews, told, _way_back(review), "ask for the same, and to merge", commands)
+
+
+def _render_together(reviews: Sequence[Review], name: str) -> PullRequestText:
+    _, action = _said(reviews[0])
+    rows = [
+        (
+            code(review.overlay.label),
+            code(row.change.image),
+            shown_value(row.change.before),
+            shown_value(row.change.after),
+        )
+        for review in reviews
+        for row in review.rows
+    ]
+    # One line for what is the same of many.
+    about: dict[str, list[str]] = {}
+    for review in reviews if action != "undo" else ():
+        for text in _restoring(review) if action == "rollback" else _verdicts(review):
+            about.setdefault(text, []).append(review.overlay.label)
+    lines = [f"{code(told_labels(some))}: {text}" for text, some in about.items()]
+    told = [table(("overlay", "image", "old", "new"), fitting(rows))]
+    told += _titled("Before it goes in", lines)
+    back = code(shlex.join(["gitops", "rollback", name]))
+    approve = shlex.join(["gitops", "approve", name, "--head", reviews[0].head])
+    return _text(
+        reviews, told, f"{back} takes each to its last stable release.", "merge", [approve]
+    )
+
+
+def _text(
+    reviews: Sequence[Review], told: Sequence[str], back: str, does: str, commands: Sequence[str]
+) -> PullRequestText:
+    """Put what is `told` of a proposal between what every one of them says."""
+    first = reviews[0]
+    said, action = _said(first)
+    labels = told_labels([review.overlay.label for review in reviews])
+    parts = [
+        f"**{_KINDS.get(action, 'New images')}** {'of' if action == 'rollback' else 'for'} "
+        f"{code(labels)}, asked for by {code(first.by)} on {_time(first.since)}, "
+        f"at {code(first.head[:_SHORT])}."
+    ]
+    reason = reason_of(first.message)
+    if reason is not None:
+        parts.append(f"Reason: {code(reason)}")
+    parts += told
+    parts += _titled("Passed over", [code(text) for text in said.get("Gitops-Override", ())])
+    warnings = dict.fromkeys(text for review in reviews for text in review.warnings)
+    parts += _titled("Warnings", [code(text) for text in warnings])
+    parts.append(f"**Way back**: {back}")
+    parts.append(f"To {does} exactly this:")
+    parts.append(code_block(commands, "sh"))
     listed = [f"{key}: {value}" for key, values in said.items() for value in values]
     if listed:
         parts.append(code_block(listed[:_LISTED]))
-    return PullRequestText(subject(review.message)[:LONGEST_TITLE], "\n\n".join(parts))
+    return PullRequestText(subject(first.message)[:LONGEST_TITLE], "\n\n".join(parts))
+
+
+def _said(review: Review) -> tuple[Mapping[str, tuple[str, ...]], str]:
+    """Return the trailers of a proposal, and the action that they name."""
+    said = trailers(review.message)
+    return said, said.get("Gitops-Action", ("deploy",))[-1]
 
 
 def action_told(body: str) -> str | None:
@@ -137,30 +192,6 @@ def head_told(body: str) -> str | None:
     """Return the head that a body of ours was made for, None for another text."""
     found = _HEAD.search(body.replace("\r\n", "\n"))
     return found[1] if found is not None else None
-
-
-def kind_told(action: str) -> str:
-    """Return what a pull request calls an action."""
-    return _KINDS.get(action, "New images")
-
-
-def opened(review: Review) -> str:
-    """Say who asked for it, when, and at which head."""
-    return (
-        f"asked for by {code(review.by)} on {_time(review.since)}, at {code(review.head[:_SHORT])}."
-    )
-
-
-def details_of(review: Review, action: str) -> list[str]:
-    """Return what is told of one overlay beside its images, one line each."""
-    if action == "rollback":
-        return _restoring(review)
-    return [] if action == "undo" else _verdicts(review)
-
-
-def _opening(review: Review, action: str) -> str:
-    where = f"{'of' if action == 'rollback' else 'for'} {code(review.overlay.label)}"
-    return f"**{kind_told(action)}** {where}, {opened(review)}"
 
 
 def _changes(rows: Sequence[ProposalImage]) -> str:
@@ -266,7 +297,7 @@ def _way_back(review: Review) -> str:
     return f"{command} would restore {code(describe(choice.release))}: {choice.stability}{over}."
 
 
-def titled(title: str, items: Sequence[str]) -> list[str]:
+def _titled(title: str, items: Sequence[str]) -> list[str]:
     """Return a title and a list below it, cut where it is long; nothing without items."""
     if not items:
         return []
@@ -282,52 +313,3 @@ def _time(moment: datetime | None) -> str:
     if moment is None:
         return "an unknown date"
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def render_pull_requests(reviews: Sequence[Review], name: str) -> PullRequestText:
-    """Return what the pull request of one head says of all overlays that it is about.
-
-    Args:
-        name: what a person types for all of them: an environment, a group, `APP/GROUP`.
-    """
-    first = reviews[0]
-    if len(reviews) == 1:
-        return render_pull_request(first)
-    said = trailers(first.message)
-    action = said.get("Gitops-Action", ("deploy",))[-1]
-    labels = told_labels([review.overlay.label for review in reviews])
-    where = f"{'of' if action == 'rollback' else 'for'} {code(labels)}"
-    parts = [f"**{kind_told(action)}** {where}, {opened(first)}"]
-    reason = reason_of(first.message)
-    if reason is not None:
-        parts.append(f"Reason: {code(reason)}")
-    rows = [
-        (
-            code(review.overlay.label),
-            code(row.change.image),
-            shown_value(row.change.before),
-            shown_value(row.change.after),
-        )
-        for review in reviews
-        for row in review.rows
-    ]
-    parts.append(table(("overlay", "image", "old", "new"), fitting(rows)))
-    # One line for what is the same of many.
-    about: dict[str, list[str]] = {}
-    for review in reviews:
-        for text in details_of(review, action):
-            about.setdefault(text, []).append(review.overlay.label)
-    lines = [f"{code(told_labels(some))}: {text}" for text, some in about.items()]
-    parts += titled("Before it goes in", lines)
-    overrides = said.get("Gitops-Override", ())
-    parts += titled("Passed over", [code(text) for text in overrides])
-    warnings = dict.fromkeys(text for review in reviews for text in review.warnings)
-    parts += titled("Warnings", [code(text) for text in warnings])
-    back = code(shlex.join(["gitops", "rollback", name]))
-    parts.append(f"**Way back**: {back} takes each to its last stable release.")
-    parts.append("To merge exactly this:")
-    approve = shlex.join(["gitops", "approve", name, "--head", first.head])
-    parts.append(code_block([approve], "sh"))
-    listed = [f"{key}: {value}" for key, values in said.items() for value in values]
-    parts.append(code_block(listed[:_LISTED]))
-    return PullRequestText(subject(first.message)[:LONGEST_TITLE], "\n\n".join(parts))

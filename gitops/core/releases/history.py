@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 from msgspec import Struct
 
-from gitops.core.git.commit import CommitInfo, Identity
+from gitops.core.git.commit import CommitInfo
 from gitops.core.git.message import said_of, subject, trailers
 from gitops.core.git.proof import TRAILER as PROVENANCE
 from gitops.core.git.proof import Proof, proofs_of
@@ -161,12 +161,3 @@ def _sources(told: Mapping[str, tuple[str, ...]], labels: tuple[str, ...] | None
 
 def _last(found: Mapping[str, tuple[str, ...]], key: str) -> str | None:
     return found[key][-1] if key in found else None
-
-
-__all__ = [
-    "CommitInfo",
-    "Identity",
-    "OverlayVersion",
-    "Release",
-    "releases",
-]

@@ -13,11 +13,13 @@ from typing import TypeVar
 
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.releases.lineage import trace
-from gitops.core.releases.release import NO_VERDICTS, Release, Verdicts
+from gitops.core.releases.release import Release
 from gitops.core.releases.selection import NeedMore, describe
 from gitops.errors import NotFound, UsageError
 
-_COMMIT = re.compile(r"[0-9a-fA-F]{7,64}")  # messages show 7: fewer are more likely a tag
+COMMIT_WORD = re.compile(r"[0-9a-fA-F]{7,64}")
+"""What may be a commit: messages show 7 digits, fewer are more likely a tag."""
+
 FULL = (40, 64)
 """Digits of a whole commit: SHA-1, SHA-256."""
 
@@ -93,7 +95,7 @@ def find_release(
     if len(found) > 1:
         raise _several(word, tuple(found.values()))
     is_sure = bool(commits and len(word) in FULL) or (
-        tagged is not None and not _COMMIT.fullmatch(word)
+        tagged is not None and not COMMIT_WORD.fullmatch(word)
     )
     if not complete and not is_sure:
         raise NeedMore
@@ -106,26 +108,12 @@ def find_release(
     return next(iter(found.values()))[1]
 
 
-def was_released(
-    releases: Iterable[Release],
-    image: str,
-    value: ImageValue,
-    *,
-    verdicts: Verdicts = NO_VERDICTS,
-) -> bool:
-    """Is or was `value` (name, tag and digest) of `image` a release, with nothing against it?
+def was_released(releases: Iterable[Release], image: str, value: ImageValue) -> bool:
+    """Is or was `value` (name, tag and digest) of `image` a release?
 
-    It does not count when a rollback took it away and nobody deployed it again, or when its newest
-    verdicts say degraded or qa-failed. `releases` are newest first; with no verdicts they are read
-    only as far as the answer needs.
+    It does not count when a rollback took it away and nobody deployed it again. `releases` are
+    newest first, and read only as far as the answer needs.
     """
-    if verdicts:
-        releases = list(releases)
-        holding = [entry.commit for entry in releases if _pins(entry, image, value)]
-        health = next((verdicts.health[key] for key in holding if key in verdicts.health), None)
-        quality = next((verdicts.quality[key] for key in holding if key in verdicts.quality), None)
-        if health == "degraded" or quality == "qa-failed":
-            return False
 
     def stands(read: Sequence[Release], complete: bool) -> bool:
         newest = next((entry for entry in read if entry.images is not None), None)
@@ -184,7 +172,7 @@ def _pins(release: Release, image: str, value: ImageValue) -> bool:
 
 
 def _commits(releases: Sequence[Release], word: str) -> list[Release]:
-    if not _COMMIT.fullmatch(word):
+    if not COMMIT_WORD.fullmatch(word):
         return []
     return [release for release in releases if release.commit.startswith(word.lower())]
 

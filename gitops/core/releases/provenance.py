@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from gitops.core.git.revision import parse_revision
 from gitops.core.kustomization.image import ImageValue
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 
 
 def origins(releases: Iterable[Release], wanted: Mapping[str, ImageValue]) -> dict[str, str | None]:

@@ -302,6 +302,3 @@ def _chosen(
         left_out=left_out,
         overridden=overridden,
     )
-
-
-__all__ = ["PREVIOUS", "Choice", "NeedMore", "choose", "restored_images", "undo_edits"]

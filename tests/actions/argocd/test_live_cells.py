@@ -19,7 +19,7 @@ from gitops.actions.releases.history import releases_of
 from gitops.actions.status import status
 from gitops.core.argocd.application import Application
 from gitops.core.argocd.reports import Live
-from gitops.core.releases.history import Release
+from gitops.core.releases.release import Release
 from gitops.errors import Unavailable
 from gitops.ports import Reading
 

@@ -10,7 +10,8 @@ from gitops.core.argocd.health import RANK
 from gitops.core.argocd.reports import GOOD, WaitReport, WaitVerdict, worst_error
 from gitops.core.argocd.stability import BAD
 from gitops.core.environments.environment import Environment, Overlay
-from gitops.core.releases.history import Identity, Release
+from gitops.core.git.commit import Identity
+from gitops.core.releases.release import Release
 from gitops.errors import Conflict, TimedOut, Unhealthy
 
 DEV = Overlay(Environment("dev", "overlays/dev"))

@@ -22,8 +22,7 @@ from gitops.core.batch.intents import (
     sign,
     verify,
 )
-from gitops.core.git.commit import timed_id
-from gitops.core.releases.history import Identity
+from gitops.core.git.commit import Identity, timed_id
 from gitops.errors import UsageError
 
 KEY = b"a key that the jobs share"

@@ -22,8 +22,8 @@ from gitops.core.batch.selection import (
     with_carrier,
 )
 from gitops.core.batch.selection import admit as admit_at
+from gitops.core.git.commit import Identity
 from gitops.core.git.message import trailers
-from gitops.core.releases.history import Identity
 from gitops.errors import NotFound, Refused, Unavailable
 
 KEY = b"a key that the jobs share"

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from gitops.core.batch.intents import REF_PREFIX, Intent, sign
 from gitops.core.batch.selection import Combined, QueuePosition, combine, select
-from gitops.core.releases.history import Identity
+from gitops.core.git.commit import Identity
 from gitops.errors import Refused
 
 KEY = b"a key that the jobs share"

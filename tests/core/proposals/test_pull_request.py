@@ -21,6 +21,7 @@ from gitops.core.proposals.commands import asking, image_argument
 from gitops.core.proposals.comments import render_closed, render_replaced, render_rolled_back
 from gitops.core.proposals.pull_request import (
     ProposalImage,
+    PullRequestText,
     Review,
     action_told,
     head_told,
@@ -38,6 +39,11 @@ API = ImageChange("shop/api", ImageValue(tag="1.4.1"), ImageValue(tag="1.5.0"))
 WEB = ImageChange("shop/web", ImageValue(tag="2.0"), ImageValue(name="reg/web", tag="2.1"))
 RELEASE = Release(GOOD, WHEN, Identity("Ana", "a@x"), "prod: shop/api 1.4.0 -> 1.4.1", None, {})
 EVIL = "[x](https://evil.example) <img src=x> @ana closes #1 | `y` ```"
+
+
+def rendered(one: Review) -> PullRequestText:
+    """What the pull request of one overlay's proposal says."""
+    return render_pull_request([one], "prod")
 
 
 def message(action: str = "promote", **more: object) -> str:
@@ -74,7 +80,7 @@ def review(**more: object) -> Review:
 
 def test_all_that_an_approver_wants_to_know() -> None:
     """Images, source, comparison, verdicts, way back, who asked, commands and trailers."""
-    text = render_pull_request(review(warnings=("web has no source",)))
+    text = rendered(review(warnings=("web has no source",)))
 
     assert "prod: 2 images" == text.title
     assert (
@@ -127,7 +133,7 @@ def test_what_stands_against_it_is_said() -> None:
         message=message(overrides=["INC-43 is worse (passed: prod: frozen by nights)"]),
         way_back=None,
     )
-    body = render_pull_request(told).body
+    body = rendered(told).body
 
     assert "- stands against it: `prod: held by ana: INC-42`" in body
     assert "nothing against it" not in body
@@ -141,7 +147,7 @@ def test_a_rollback_says_so() -> None:
     told = review(
         message=text, befores=(), brings_hold=True, restored=(RELEASE, "it was seen stable")
     )
-    body = render_pull_request(told).body
+    body = rendered(told).body
 
     assert body.startswith("**Rollback** of `prod`, ")
     assert f"gitops rollback prod --to {GOOD} --reason 'the spring release'\n" in body
@@ -158,7 +164,7 @@ def test_words_about_some_images_name_them() -> None:
     told = review(
         befores=(Upstream("stage", {}, (), (judged,)), Upstream("eu", {}, (), problem="?"))
     )
-    body = render_pull_request(told).body
+    body = rendered(told).body
 
     assert "- `stage`: no word of QA\n" in body
     assert "- `stage`: `degraded` by `gitops wait`, 2026-03-05 14:02 UTC (`shop/api`)\n" in body
@@ -196,8 +202,8 @@ def test_nobody_slips_markdown_in(reason: str, person: str, image: str) -> None:
             (part.type, part.info) for part in parts if part.type not in ("text", "code_inline")
         ]
 
-    assert shape(render_pull_request(plain).body) == shape(render_pull_request(told).body)
-    assert head_told(render_pull_request(told).body) == HEAD
+    assert shape(rendered(plain).body) == shape(rendered(told).body)
+    assert head_told(rendered(told).body) == HEAD
 
 
 @given(TEXT, TEXT)
@@ -230,7 +236,7 @@ def test_many_images_fit() -> None:
     rows = tuple(
         ProposalImage(replace(API, image=f"shop/{'x' * 200}{number}")) for number in range(400)
     )
-    body = render_pull_request(review(rows=rows)).body
+    body = rendered(review(rows=rows)).body
     listed = body.count("| `shop/x")
 
     assert f"| and {400 - listed} more | (none) | (none) |" in body
@@ -280,7 +286,7 @@ def test_other_bodies_tell_nothing(body: str) -> None:
 def test_where_images_were_built_from_is_told() -> None:
     """What was proved when it was proposed, with who signed it."""
     proof = f"shop/api git.example.com/shop/api@{'5f2c' * 10} (annotation, signed)"
-    body = render_pull_request(review(message=message(proofs=[proof]))).body
+    body = rendered(review(message=message(proofs=[proof]))).body
     assert "Built from" in body
     assert f"`{proof}`" in body
-    assert "Built from" not in render_pull_request(review()).body
+    assert "Built from" not in rendered(review()).body

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 import pytest
 
-from gitops.core.git.commit import CommitInfo
+from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.git.message import ChangeLine, CommitMessage
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageChange, ImageValue
-from gitops.core.releases.history import Identity, OverlayVersion, Release, releases
+from gitops.core.releases.history import OverlayVersion, releases
 from gitops.core.releases.lookup import was_released
-from gitops.core.releases.release import Verdicts
+from gitops.core.releases.release import Release
 
 ANA = Identity("Ana", "ana@example.com")
 TIME = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
@@ -302,24 +302,6 @@ def test_what_counts_as_released(name: str) -> None:
 def test_name_tag_and_digest_must_be_the_same(value: ImageValue) -> None:
     """The same tag with another digest is another value."""
     assert not was_released(long_story(("a", "1", D)), "api", value)
-
-
-@pytest.mark.parametrize(
-    ("verdicts", "expected"),
-    [
-        (Verdicts(health={"b": "degraded"}), True),
-        (Verdicts(health={"a": "degraded"}), False),
-        (Verdicts(quality={"a": "qa-failed"}), False),
-        (Verdicts(health={"a": "degraded", "c": "stable"}), True),
-        (Verdicts(health={"a": "stable", "c": "degraded"}), False),
-        (Verdicts(health={"c": "stable"}, quality={"a": "qa-failed", "c": "qa-passed"}), True),
-    ],
-)
-def test_the_newest_verdicts_on_a_value_count(verdicts: Verdicts, expected: bool) -> None:
-    """Of each kind the verdict on the newest release that holds the value decides."""
-    story = long_story(("a", "1", D), ("b", "2", D), ("c", "1", D), ("d", "3", D))
-
-    assert expected == was_released(story, "api", ImageValue(tag="1"), verdicts=verdicts)
 
 
 def test_a_recent_value_needs_little_history() -> None:

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from gitops.core.git.commit import CommitInfo
 from gitops.core.hold import Hold
 from gitops.core.kustomization.image import ImageRequest, ImageValue
-from gitops.core.releases.history import OverlayVersion, Release, releases
+from gitops.core.releases.history import OverlayVersion, releases
 from gitops.core.releases.lineage import trace
-from gitops.core.releases.release import Verdicts
-from gitops.core.releases.rollback import Choice, NeedMore, choose
-from gitops.core.releases.selection import LeftOut
+from gitops.core.releases.release import Release, Verdicts
+from gitops.core.releases.rollback import choose
+from gitops.core.releases.selection import Choice, LeftOut, NeedMore
 from gitops.errors import NotFound, Refused, UsageError
 from stories import ANA, MOVES, START, Played, Story, commit_id, one, two, verdicts
 
