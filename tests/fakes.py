@@ -77,7 +77,8 @@ class FakeLanded:
             before = self._repository.commits[one.info.parents[0]].files
             paths = self._repository.changed(one.info.parents[0], one.info.commit)
             gone = tuple(path for path in paths if path in before and path not in one.files)
-            found.append(LandedCommit(one.info.commit, paths, gone))
+            merge = len(one.info.parents) > 1
+            found.append(LandedCommit(one.info.commit, paths, gone, merge=merge))
         return found
 
     def versions(self, directories: Sequence[str]) -> Mapping[str, tuple[OverlayVersion, ...]]:

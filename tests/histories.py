@@ -21,6 +21,9 @@ environments:
   - {name: dev, overlay: overlays/dev}
   - {name: prod, overlay: overlays/prod, after: [dev]}
 """
+ASKING = CONFIG.replace(b"after: [dev]", b"after: [dev], change: pull-request")
+"""The same, where prod asks for approval."""
+
 _ODD = (0, 4_000_000_000, 1_700_000_000_000)  # dates: the first, a late one, one in milliseconds
 _NEAR, _FAR = 6, 60  # commits that a branch begins before the newest one, mostly and at most
 
@@ -42,10 +45,14 @@ class Node:
 
 @dataclass
 class History:
-    """Commits, parents before children; `ids` once they are written."""
+    """Commits, parents before children; `ids` once they are written.
+
+    `proposed`: the head of the branch `gitops/prod`; None: there is none.
+    """
 
     nodes: list[Node] = field(default_factory=list)
     tip: int = 0
+    proposed: int | None = None
     ids: list[str] = field(default_factory=list)
 
     def write(self, repo: Repo) -> None:
@@ -62,7 +69,10 @@ class History:
             for path, content in node.files.items():
                 stream += f"M 100644 inline {path}\ndata {len(content)}\n".encode() + content
             stream += b"\nreset refs/drawn/at\n\n"
-        stream += f"reset refs/heads/main\nfrom :{self.tip + 1}\n\ndone\n".encode()
+        stream += f"reset refs/heads/main\nfrom :{self.tip + 1}\n\n".encode()
+        if self.proposed is not None:
+            stream += f"reset refs/heads/gitops/prod\nfrom :{self.proposed + 1}\n\n".encode()
+        stream += b"done\n"
         marks = repo.git_dir / "marks"
         repo.git(
             *("fast-import", "--quiet", "--force", "--date-format=raw-permissive"),
@@ -138,20 +148,24 @@ class History:
         return None
 
 
-def draw(seed: int, size: int) -> History:
-    """Draw a history of about `size` commits; the same for the same seed."""
-    return _Draw(random.Random(seed), size).history
+def draw(seed: int, size: int, config: bytes = CONFIG) -> History:
+    """Draw a history of about `size` commits; the same for the same seed.
+
+    Where `config` asks for approval one of its branches is a proposal.
+    """
+    return _Draw(random.Random(seed), size, config).history
 
 
 class _Draw:
-    def __init__(self, random_: random.Random, size: int) -> None:
+    def __init__(self, random_: random.Random, size: int, config: bytes) -> None:
         self.history = History()
+        self._config = config
         self._random = random_
         self._odd = random_.random() < 0.3
         self._branches: list[int] = []
         self._tags = 0
         self._foreign = 0
-        files = {"gitops.yaml": CONFIG, DEV: pinned("0.0"), PROD: pinned("0.0")}
+        files = {"gitops.yaml": config, DEV: pinned("0.0"), PROD: pinned("0.0")}
         self._main = self._add((), files, "begin")
         steps = (
             (self._dev, 8),
@@ -170,6 +184,9 @@ class _Draw:
         while len(self.history.nodes) < size:
             random_.choices([step for step, _ in steps], [weight for _, weight in steps])[0]()
         self.history.tip = self._main
+        if config != CONFIG:
+            self._branches = self._branches or [self._edit(self._main, PROD)]
+            self.history.proposed = random_.choice(self._branches)
 
     def _add(self, parents: tuple[int, ...], files: Mapping[str, bytes], message: str) -> int:
         time = START + len(self.history.nodes) * self._random.choice((0, 1, 60))
@@ -286,6 +303,6 @@ class _Draw:
         if self._branches:
             head = self._branches.pop(self._random.randrange(len(self._branches)))
             files = self._merged_files(head, self._main)
-            files["gitops.yaml"] = CONFIG
+            files["gitops.yaml"] = self._config
             files.setdefault(DEV, pinned("0.0"))
             self._main = self._add((head, self._main), files, "Merge main, the wrong way round")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.index.board import has_pages, read_pages, read_some
+from gitops.actions.index.found import FoundProposals
 from gitops.actions.index.page import IndexedOverlay, IndexPage
 from gitops.actions.index.waiting import may_wait
 from gitops.actions.proposals.branches import gather_proposals
@@ -69,8 +70,7 @@ def status(
         parts = told.parts(found)
     else:
         known = [each for one in found for each in one.known()]
-        gather_proposals(session, tip, [overlay for overlay, _ in known])
-        entries = _with_live([told.status(*one) for one in known], known, view)
+        entries = _with_live(told.all(known), known, view)
         warnings += _kept_out(session, tip, entries)
         parts = [StatusPart.of(one for one in entries if one.is_failing or not failing)]
     return StatusReport(
@@ -197,14 +197,23 @@ class _Told:
         """Return what is told of the overlays of each environment."""
         marks = {one.row.name: self._mark(one) for one in found}
         asked = {one.row.name: one.known() for one in found if marks[one.row.name] is None}
-        overlays = [overlay for known in asked.values() for overlay, _ in known]
-        gather_proposals(self._session, self._tip, overlays)
+        entries = iter(self.all([each for known in asked.values() for each in known]))
+        of_rows = {name: [*islice(entries, len(known))] for name, known in asked.items()}
         return [
-            StatusPart.of(self.status(*each) for each in asked[one.row.name])
+            StatusPart.of(of_rows[one.row.name])
             if one.row.name in asked
             else StatusPart(partial(self._page, one), marks[one.row.name])
             for one in found
         ]
+
+    def all(self, known: Sequence[tuple[Overlay, IndexedOverlay | str]]) -> list[OverlayStatus]:
+        """Return what is told of many overlays, whose proposals are read at once."""
+        overlays = [overlay for overlay, one in known if isinstance(one, IndexedOverlay)]
+        found = FoundProposals(self._session, self._tip, more=True)
+        gather_proposals(self._session, self._tip, found.recall(overlays))
+        entries = [self.status(*one) for one in known]
+        found.keep(overlays)
+        return entries
 
     def _page(self, found: _Found) -> tuple[OverlayStatus, ...]:
         return tuple([self.status(*one) for one in found.known()])

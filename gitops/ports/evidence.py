@@ -34,11 +34,13 @@ class LandedCommit(Struct, frozen=True):
     Attributes:
         paths: what it changed beside its first parent.
         gone: those of them that it removed.
+        merge: it brought in what other parents have.
     """
 
     commit: str
     paths: tuple[str, ...]
     gone: tuple[str, ...] = ()
+    merge: bool = False
 
 
 class Landed(Protocol):

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from gitrepos import Repo
-from histories import History, draw
+from histories import ASKING, CONFIG, DEV, History, draw, pinned
 from manifests import run_gitops
 from servers.git_http import GitServer
 
@@ -60,7 +60,8 @@ def _coarse(found: re.Match[str]) -> str:
 @pytest.fixture(params=range(FIRST, FIRST + HISTORIES))
 def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
     """One drawn history after the other, served over HTTP."""
-    made = draw(request.param, 60 + request.param * 53 % 200)
+    config = ASKING if request.param % 2 else CONFIG
+    made = draw(request.param, 60 + request.param * 53 % 200, config)
     repo = Repo.bare(tmp_path / "m.git")
     made.write(repo)
     repo.git("config", "uploadpack.allowFilter", "true")
@@ -101,7 +102,10 @@ def places(world: World, seed: int) -> Mapping[str, str]:
 @pytest.mark.no_cover
 @pytest.mark.timeout(240)
 def test_same_answers(world: World, request: pytest.FixtureRequest) -> None:
-    """By path, by URL with every state of the cache, in clones whole and cut: one answer."""
+    """By path, by URL with every state of the cache, in clones whole and cut: one answer.
+
+    In every other history something waits for prod.
+    """
     seed = request.node.callspec.params["world"]
     asked = calls(world.made, seed)
     expected = {call: world.ask(str(world.repo.path), *call) for call in asked}
@@ -112,3 +116,7 @@ def test_same_answers(world: World, request: pytest.FixtureRequest) -> None:
     for state in ("cold", "warm"):
         for call in asked:
             assert expected[call] == world.ask(world.url, *call, cache=cache), (state, call)
+    world.repo.commit({DEV: pinned("later")}, "dev: later")
+    for call in (("status",), ("history", "dev")):
+        later = world.ask(str(world.repo.path), *call)
+        assert later == world.ask(world.url, *call, cache=cache), ("later", call)

@@ -16,6 +16,7 @@ from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import view_of
 from gitops.actions.index.board import has_pages, read_index, read_some
+from gitops.actions.index.found import FoundProposals
 from gitops.actions.index.page import IndexedOverlay, IndexPage
 from gitops.actions.index.waiting import IndexedProposal, may_wait, read_waiting
 from gitops.actions.proposals.branches import gather_proposals
@@ -131,7 +132,8 @@ def read_state(
     some = read_some(session, tip, [one for found in others.values() for one in found])
     before = earlier.cells if earlier is not None else {}
     overlays = [Overlay(row, one.app) for row in rows for one in whole.get(row.name, ())]
-    gather_proposals(session, tip, overlays)
+    found = FoundProposals(session, tip)
+    gather_proposals(session, tip, found.recall(overlays))
     cells: dict[str, IndexedCell] = {}
     for row in tip.config.environments:
         if row.name in lost:
@@ -146,6 +148,7 @@ def read_state(
             )
             made = _cells(session, tip, row, known, own, before)
         cells |= {one.overlay.label: one for one in made}
+    found.keep(overlays)
     gone = before.keys() - cells.keys()
     new = {name for name, cell in cells.items() if before.get(name) != cell}
     return IndexState(

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from gitops.actions.context.overlays import kustomization_of
 from gitops.actions.context.plan import Draft, ProposalDraft
+from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import common_branch, proposal_branch, wide_branches
 from gitops.actions.proposals.find import OpenProposal, ProposalLookup, find_on, look
 from gitops.actions.proposals.wanted import (
@@ -112,10 +114,11 @@ def _propose(
     onto, drop = _others(entry, found, refresh=refresh)
     files: dict[str, bytes | None] = {**edit.files}
     before = {path: home.read(path) for path in (*files, *dict(entry.extra))}
-    if onto is not None and onto.content is not None:
+    below = _content(view, onto) if onto is not None else None
+    if onto is not None and below is not None:
         notes.insert(0, f"{branch} keeps {told_commits(onto.others or onto.commits)}")
         read = view.session.evidence.at(onto.commit).read
-        added = view.edit_in(read, onto.file, onto.content, [*entry.requests, *kept], add=add)
+        added = view.edit_in(read, onto.file, below, [*entry.requests, *kept], add=add)
         files, before = {**added.files}, {**added.originals}
     files |= dict(entry.extra)
     message = render([(overlay, edit.changes)])
@@ -157,9 +160,14 @@ def _others(
     if not extra:
         return None, ()
     forward = kind_of(entry) == present.kind == "forward"
-    if forward and not refresh and present.content is not None:
+    if forward and not refresh and _content(entry.view, present) is not None:
         return present, ()
     return None, present.others or present.commits
+
+
+def _content(view: OverlayView, present: OpenProposal) -> bytes | None:
+    """Return the kustomization at the head of a proposal, None when there is none."""
+    return kustomization_of(view.session.evidence.at(present.commit), view.overlay.directory)[1]
 
 
 def _says_so(entry: ProposalRequest, present: OpenProposal, edit: Edit) -> bool:

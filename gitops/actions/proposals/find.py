@@ -31,6 +31,9 @@ from gitops.core.report import Proposal
 from gitops.errors import ManifestError, NotFound, Refused
 from gitops.ports import Forge, NoForge, PullRequest, Snapshot
 
+MORE = "more on "
+"""Begins the note of a view that says what a branch changes beside images, see `holds_more`."""
+
 
 class OpenProposal(Struct, frozen=True):
     """An open proposal.
@@ -51,7 +54,6 @@ class OpenProposal(Struct, frozen=True):
             the branch is about.
         file: path of the kustomization.
         base: the branch that it is to be merged into.
-        content: the kustomization at the head; None: there is none.
         follows: paths that differ in image values, or in what follows these, and in nothing else.
         behind: the base has moved on since it was last brought in.
     """
@@ -65,7 +67,6 @@ class OpenProposal(Struct, frozen=True):
     paths: tuple[str, ...]
     file: str
     base: str
-    content: bytes | None
     follows: frozenset[str] = frozenset()
     behind: bool = False
     updates: tuple[CommitInfo, ...] = ()
@@ -171,7 +172,8 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
 
     Raises ManifestError for a kustomization that cannot be read.
     """
-    wide = [one for one in wide_branches(view.tip.config, view.overlay) if view.tip.beside(one)]
+    names = wide_branches(view.tip.config, view.overlay)
+    wide = [one for one in names if one in view.notes or view.tip.beside(one)]
     own = find_on(view, proposal_branch(view.overlay))
     if own.present is not None and own.present.kind != "forward":
         return own
@@ -229,7 +231,6 @@ def _find_on(view: OverlayView, branch: str) -> ProposalLookup:
         paths=paths,
         file=file or name or (overlay.directory or "."),
         base=home.branch,
-        content=content,
         follows=follows(view, fork, head.commit, file, paths),
         behind=fork != home.commit,
         updates=tuple(info for info in ahead.infos if info.commit not in bringing),

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from gitops.actions.context.view import OverlayView
 from gitops.actions.proposals.branches import proposal_branch
-from gitops.actions.proposals.find import ProposalLookup, find_proposal, look
+from gitops.actions.proposals.find import MORE, OpenProposal, ProposalLookup, find_proposal, look
 from gitops.actions.pull_requests.readiness import makers_of, waits_for
 from gitops.actions.pull_requests.review import holds_more
 from gitops.core.report import Proposal
@@ -51,7 +51,7 @@ def read_waiting_proposal(view: OverlayView) -> WaitingProposal:
         dropped = f"{view.label}: {found.problem}: `gitops close {name}` drops it"
         return WaitingProposal(warnings=(*said, dropped), silent=silent)
     if found.present is not None:
-        if (more := holds_more(view, found.present)) is not None:
+        if (more := _more(view, found.present)) is not None:
             said += (f"{more}: `gitops approve` refuses it",)
         proposal = replace(found.present.report(overlay, pull=pull), waits_for=waits)
         return WaitingProposal(proposal, said, silent)
@@ -62,6 +62,15 @@ def read_waiting_proposal(view: OverlayView) -> WaitingProposal:
         what = f"was closed in the forge: `gitops close {name}` deletes {found.branch}"
         said += (f"{overlay.label}: #{pull.number} {what}",)
     return WaitingProposal(warnings=said, silent=silent)
+
+
+def _more(view: OverlayView, present: OpenProposal) -> str | None:
+    """Return what `holds_more` says; an earlier call may have asked."""
+    key = MORE + present.branch
+    if key not in view.notes:
+        view.notes[key] = holds_more(view, present)
+    more = view.notes[key]
+    return more if isinstance(more, str) else None
 
 
 def _waits(view: OverlayView, found: ProposalLookup) -> tuple[str, ...]:

@@ -134,4 +134,5 @@ class LandedCommits:
 def _landed(commit: WalkedCommit) -> LandedCommit:
     changes = tuple(commit.changes())
     gone = tuple(one.path for one in changes if one.after is None)
-    return LandedCommit(commit.commit, tuple(one.path for one in changes), gone)
+    paths = tuple(one.path for one in changes)
+    return LandedCommit(commit.commit, paths, gone, merge=len(commit.info.parents) > 1)
