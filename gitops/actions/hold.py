@@ -10,7 +10,12 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from gitops.actions.context.holds import orphaned_holds, readable_hold, standing_hold_path
+from gitops.actions.context.holds import (
+    holds_left,
+    orphaned_holds,
+    readable_hold,
+    standing_hold_path,
+)
 from gitops.actions.context.named import Named, overlays_named
 from gitops.actions.context.plan import Draft, Plan
 from gitops.actions.context.session import Session, Tip, require_words
@@ -84,9 +89,15 @@ def _held_scopes(tip: Tip, named: Named | None) -> tuple[_Scope, ...]:
 
 def _orphans(tip: Tip, word: str, apps: Sequence[str]) -> tuple[_Scope, ...]:
     _, _, name = word.rpartition("/")
-    if tip.config.find(name) is not None or tip.config.find_group(name) is not None:
-        return ()
     wanted = {f"{app}/{word}" for app in apps} or {word}
+    row = tip.config.find(name)
+    if row is not None:  # only its app may be gone
+        home = tip.of(row)
+        found = [_Scope(None, home, path, label, label) for path, label, _ in holds_left(home, row)]
+        found = [scope for scope in found if scope.label in wanted]
+        return tuple(found) if len(found) == len(wanted) else ()
+    if tip.config.find_group(name) is not None:
+        return ()
     return tuple(
         _Scope(None, home, path, label, label)
         for home in tip.read().values()

@@ -4,8 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay, split_label
+from gitops.core.environments.environment import (
+    CONFIG_PATH,
+    Config,
+    Environment,
+    Overlay,
+    label_of,
+    split_label,
+)
 from gitops.core.hold import HOLD_ALL_PATH, Hold, hold_path, parse_hold
+from gitops.core.kustomization import FILE_NAMES
 from gitops.errors import ManifestError, Refused
 from gitops.ports import Snapshot
 
@@ -68,6 +76,24 @@ def orphaned_holds(home: Snapshot, config: Config) -> tuple[tuple[str, str, Hold
                 content = home.read(path)
                 if content is not None:
                     found.append((path, label, readable_hold(content, path)))
+    return tuple(found)
+
+
+def holds_left(home: Snapshot, row: Environment) -> tuple[tuple[str, str, Hold], ...]:
+    """Return (path, label, hold) of holds of apps that an environment does not have any more."""
+    if home.mark(HOLDS) == "":
+        return ()
+    found = []
+    for entry in home.entries(HOLDS):
+        app = entry.removesuffix("/")
+        folders = [pattern.replace("{app}", app) for pattern in row.patterns if row.per_app]
+        if app == entry or any(set(FILE_NAMES) & set(home.entries(one)) for one in folders):
+            continue
+        for name in row.names:
+            path = hold_path(name, app)
+            content = home.read(path)
+            if content is not None:
+                found.append((path, label_of(name, app), readable_hold(content, path)))
     return tuple(found)
 
 

@@ -11,7 +11,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
+from gitops.actions.context.holds import holds_left
 from gitops.actions.context.session import Session
 from gitops.actions.context.view import OverlayView
 from gitops.core.git.revision import parse_revision
@@ -20,6 +22,7 @@ from gitops.core.policy.reasons import Reason, judge_hold, judge_source, outstan
 from gitops.errors import ManifestError, Refused
 
 if TYPE_CHECKING:
+    from gitops.core.hold import Hold
     from gitops.core.policy.promotion import ImageOrigin, Judgement
 
 
@@ -40,10 +43,26 @@ def judge(
         return ()
     source = judge_source(view.overlay, ref) if ref is not None else ()
     if not view.row.after and not view.tip.config.freezes:
-        held = judge_hold(view.overlay, view.hold) if view.hold is not None else ()
+        hold = _hold_of(view)
+        held = judge_hold(view.overlay, hold) if hold is not None else ()
         proofs = _judge_provenance(view, changes, commits)
         return source + held + _judge_rollback(view) + _judge_data(view)[0] + proofs
     return source + judge_carried(view, changes, commits=commits).reasons
+
+
+def _hold_of(view: OverlayView) -> Hold | None:
+    """Return what holds the overlay: its hold, else one of the app that it was called before."""
+    if view.hold is not None or not (left := holds_left(view.home, view.row)):
+        return view.hold
+    from gitops.actions.releases.history import past_of
+    from gitops.actions.releases.renames import former_folders
+
+    folders = former_folders(past_of(view), view.overlay, view.home.commit)
+    for _, label, hold in left:
+        if any(label.rpartition("/")[0] in folder.split("/") for folder in folders):
+            lifts = f"set for {label}, as it was called: `gitops resume {label}` lifts it"
+            return replace(hold, reason=f"{hold.reason} ({lifts})")
+    return None
 
 
 def judge_carried(
@@ -67,7 +86,7 @@ def judge_carried(
         changes,
         befores=befores,
         origins=origins,
-        moment=Moment(view.session.clock.now(), view.hold, view.freeze),
+        moment=Moment(view.session.clock.now(), _hold_of(view), view.freeze),
         requires=view.row.requires,
         expected=expected,
         soak=soak,

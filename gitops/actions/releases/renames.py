@@ -81,6 +81,16 @@ class WrittenHolds(Mapping[str, Hold]):
 
 def followed(past: Past, overlay: Overlay, commit: str) -> Iterator[OverlayVersion]:
     """Yield the versions of `overlay` up to `commit`, newest first, in whatever folder it was."""
+    return (version for _, version in _through(past, overlay, commit))
+
+
+def former_folders(past: Past, overlay: Overlay, commit: str) -> frozenset[str]:
+    """Return the folders that the overlay had up to `commit`, and has no more."""
+    folders = {directory for directory, _ in _through(past, overlay, commit)}
+    return frozenset(folders - {overlay.directory})
+
+
+def _through(past: Past, overlay: Overlay, commit: str) -> Iterator[tuple[str, OverlayVersion]]:
     directory = overlay.directory
     seen: set[str] = set()
     while True:
@@ -88,7 +98,7 @@ def followed(past: Past, overlay: Overlay, commit: str) -> Iterator[OverlayVersi
         born: OverlayVersion | None = None
         complete = True
         for version in past.history(commit, directory):
-            yield version
+            yield directory, version
             born = version if version.content is not None else born
             complete = version.complete
         if born is None or not complete or not born.commit.parents:

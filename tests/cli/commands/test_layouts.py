@@ -265,3 +265,22 @@ def test_an_overlay_that_is_built_from_another_one(repo: Repo, upper: str, told:
         "pin it here as well"
     )
     assert found == ([wanted] if told else [])
+
+
+def test_a_hold_goes_with_an_app_whose_folder_is_renamed(repo: Repo) -> None:
+    """Automation stays away from what it was told to leave alone, and from nothing else."""
+    row = 'name: dev, overlay: "apps/{app}/dev", accepts: [main], deploy: auto'
+    repo.write(gitops_yaml=config(row), apps__a__dev=PINS, apps__b__dev=PINS, apps__c__dev=PINS)
+    assert 0 == repo("hold", "a/dev", "--reason", "INC-7").code
+    assert 0 == repo("hold", "c/dev", "--reason", "INC-8").code
+    repo.git("rm", "-rq", "apps/c")
+    repo.commit()
+    repo.git("mv", "apps/a", "apps/alpha")
+    repo.commit()
+    done = repo("deploy", "shop/web:v2", "--ref", "main")
+    (skipped,) = [line for line in done.out.split("\n") if line.startswith("skipped")]
+    assert skipped.startswith("skipped alpha/dev: held by ")
+    assert "(set for a/dev, as it was called: `gitops resume a/dev` lifts it)" in skipped
+    assert "newTag: v2" in (repo.root / "apps/b/dev/kustomization.yaml").read_text()
+    assert 0 == repo("resume", "a/dev").code
+    assert "alpha/dev  shop/web  v1 -> v2" in repo("deploy", "shop/web:v2", "--ref", "main").out
