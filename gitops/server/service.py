@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from gitops.actions.argocd.live_cells import LiveCells
 from gitops.core.access.rules import Decision
 from gitops.errors import GitopsError
-from gitops.server.alerts.desk import AlertDesk
+from gitops.server.alerts.desk import AlertDesk, TakenAlert
 from gitops.server.alerts.keeper import VerificationKeeper
 from gitops.server.alerts.signals import ClusterSignals
 from gitops.server.board.board import Board
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from gitops.actions.context.session import Session
     from gitops.actions.index.state import IndexState
     from gitops.adapters.argocd.clusters import ArgoClusters
+    from gitops.core.alerts.alert import AlertBatch
     from gitops.core.environments.environment import Config
 
 T = TypeVar("T")
@@ -83,6 +84,7 @@ class Service:
         self.hub = EventHub()
         self.workers = Workers()
         self._provers = Workers(threads=4, waiting=1000)
+        self._alarms = Workers(threads=1)  # one body at a time; pages need the others meanwhile
         self.doors = Doors(self._opened)
         self.desk = Desk(settings.repository, settings.branch)
         if settings.demo:
@@ -179,6 +181,10 @@ class Service:
         """Run in a thread what is asked before anybody is let in."""
         return await self._provers.run(call, *args)
 
+    async def take_alerts(self, hook: str, batch: AlertBatch) -> list[TakenAlert]:
+        """Take alerts in, which may last as long as their rollbacks; see `AlertDesk.take`."""
+        return await self._alarms.run(self.alerts.take, hook, batch)
+
     async def read(self, read: Callable[[Session], T]) -> T:
         """Return what `read` returns, in a thread, of a session in which nobody writes."""
 
@@ -246,6 +252,7 @@ class Service:
         self.turn.close()
         self.workers.close()
         self._provers.close()
+        self._alarms.close()
         self.doors.close()
 
     def _opened(self) -> Opened:

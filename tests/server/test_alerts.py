@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hmac
 import json
+import threading
 import time
 from base64 import b64encode
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -177,6 +179,44 @@ def test_an_alert_goes_back_once(
     assert "is watched" in repeat["reason"]
     page = client.get("/alerts").text
     assert "Errors" in page
+
+
+@contextmanager
+def taken_in(
+    service: Service, monkeypatch: pytest.MonkeyPatch, post: Callable[[], object], times: int
+) -> Iterator[None]:
+    """So many alerts are being decided about, and not one of them is through."""
+    came, over, real = threading.Event(), threading.Event(), judge_alerts
+
+    def judge(*args: Any) -> Any:
+        came.set()
+        assert over.wait(60)
+        return real(*args)
+
+    monkeypatch.setattr("gitops.server.alerts.desk.judge_alerts", judge)
+    with ThreadPoolExecutor(times) as pool:
+        posts = [pool.submit(post) for _ in range(times)]
+        try:
+            assert came.wait(60)
+            await_(lambda: service.workers.busy + service._alarms.busy >= times)
+            yield
+        finally:
+            over.set()
+        for one in posts:
+            one.result(60)
+
+
+def test_pages_wait_for_no_alert(
+    client: TestClient, stable: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many come in, and however long one takes: people look, and go back by hand."""
+    service: Service = client.service  # type: ignore[attr-defined]
+    await_(lambda: service.board.current() is not None)
+    with taken_in(service, monkeypatch, lambda: send(client, alert()), 9):
+        with ThreadPoolExecutor(1) as pool:
+            assert [] == pool.submit(service.alerts.taken).result(10)
+        assert 200 == client.get("/alerts").status_code
+        assert 200 == client.get("/e/stage/rollback").status_code
 
 
 def test_what_went_back_is_watched(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from gitops.server.writer.order import Call
 
 _KEPT = 200
-_PATIENCE = 8.0  # seconds: a receiver that is slower is sent to again
+_PATIENCE = 8.0  # seconds for all of a body: a receiver that is slower is sent to again
 
 _log = logging.getLogger("gitops.server")
 
@@ -78,7 +79,8 @@ class AlertDesk:
         self._tell = tell
         self._memory = AlertMemory()
         self._seen = seen
-        self._lock = threading.Lock()
+        self._judging = threading.Lock()  # held while a rollback lands
+        self._lock = threading.Lock()  # of what is kept for the page: never for long
         self._taken: deque[TakenAlert] = deque(maxlen=_KEPT)
         self._told: deque[str] = deque(maxlen=1000)
         self.acted = 0
@@ -94,24 +96,26 @@ class AlertDesk:
         Raises TryAgain where nobody knows now: the sender comes again, and finds what is done by
         its id, on whichever replica.
         """
-        with self._lock:  # one body at a time: what fires together is judged together
+        with self._judging:  # one body at a time: what fires together is judged together
             with self._lend() as session:
                 state, judged = judge_alerts(session, batch, self._memory, self._seen())
                 note_ended(session, state, _ended(judged))
             calls = [self._begin(one) for one in judged]
-            done = [self._end(hook, one, call) for one, call in zip(judged, calls, strict=True)]
-            self._taken.extend(done)
+            end = time.monotonic() + _PATIENCE
+            done = [
+                self._end(hook, one, call, end) for one, call in zip(judged, calls, strict=True)
+            ]
         for one in done:
             self._remember(one)
         return done
 
     def take_signal(self, label: str, alert: Alert) -> TakenAlert:
         """Decide about what a cluster says of an overlay, and do it; see `take`."""
-        with self._lock:
+        with self._judging:
             with self._lend() as session:
                 judged = judge_signal(session, label, alert, self._memory, self._seen())
-            done = self._end("cluster", judged, self._begin(judged))
-            self._taken.append(done)
+            end = time.monotonic() + _PATIENCE
+            done = self._end("cluster", judged, self._begin(judged), end)
         self._remember(done)
         return done
 
@@ -136,11 +140,11 @@ class AlertDesk:
             )
         )
 
-    def _end(self, hook: str, judged: JudgedAlert, call: Call | None) -> TakenAlert:
+    def _end(self, hook: str, judged: JudgedAlert, call: Call | None, end: float) -> TakenAlert:
         now = datetime.now(UTC)
         if call is None:
             return TakenAlert(now, hook, judged)
-        outcome = call.wait(_PATIENCE)
+        outcome = call.wait(max(end - time.monotonic(), 0.0))
         if outcome is None:
             raise TimedOut("the rollback is not through yet", hint="send it again")
         if outcome.error is not None:
@@ -158,6 +162,8 @@ class AlertDesk:
         )
 
     def _remember(self, taken: TakenAlert) -> None:
+        with self._lock:
+            self._taken.append(taken)
         one = taken.judged
         if taken.outcome is not None:
             _log.warning("alert %s: %s %s", one.alert.name, taken.outcome, one.label)

@@ -74,7 +74,7 @@ class _Hooks:
             batch = read_alerts(body)
         except ValueError as error:
             raise UsageError(f"the body {error}") from None
-        done = await self._service.workers.run(self._service.alerts.take, row.name, batch)
+        done = await self._service.take_alerts(row.name, batch)
         return JSONResponse(
             {"alerts": [{**alert_document(one.judged), **one.told()} for one in done]}
         )
