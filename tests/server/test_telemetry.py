@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import logging
+from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 from starlette.testclient import TestClient
 
+from gitops.server.board.board import Board, BoardCell
 from gitops.server.telemetry.logs import JsonLines, set_up_logs
 
 
@@ -33,6 +38,29 @@ def test_prometheus_reads_what_runs_since_when(shop: TestClient) -> None:
     assert told["gitops_needs_a_look", "web", "dev"] == 1
     assert told["gitops_proposed", "worker", "prod"] == 1
     assert told["gitops_board_age_seconds",] < 60
+
+
+def test_overlays_are_told_by_no_thread_that_answers(
+    shop: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thousands of them take a moment: once for a board, and while others are answered."""
+    first = figures(shop)
+    workers: list[bool] = []
+
+    def generate(registry: CollectorRegistry) -> bytes:
+        with suppress(RuntimeError):  # the event loop runs in this thread
+            workers.append(asyncio.get_running_loop() is not None)
+        return generate_latest(registry)
+
+    def cells(board: Board) -> Iterator[BoardCell]:
+        raise AssertionError("all overlays were gone through once more")
+
+    monkeypatch.setattr("gitops.server.telemetry.metrics.generate_latest", generate)
+    monkeypatch.setattr(Board, "cells", cells)
+    again = figures(shop)
+    assert [] == workers
+    for name in ("gitops_held", "gitops_needs_a_look", "gitops_release_timestamp_seconds"):
+        assert first[name, "api", "prod"] == again[name, "api", "prod"]
 
 
 def test_what_was_done_is_counted(shop: TestClient) -> None:

@@ -6,6 +6,8 @@ Names and units follow Prometheus' own advice (prometheus.io/docs/practices/nami
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -17,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from gitops import __version__
-from gitops.server.board.board import BoardCell
+from gitops.server.board.board import Board, BoardCell
 
 if TYPE_CHECKING:
     from gitops.server.images.updater import ImageUpdater
@@ -50,6 +52,8 @@ class Metrics:
             registry=self._registry,
         )
         self._registry.register(self)
+        self._lock = threading.Lock()
+        self._told: tuple[Board, bytes] | None = None  # of the last board that was asked about
 
     def answered(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answer; `route` is a pattern of ours, never what somebody typed."""
@@ -60,7 +64,7 @@ class Metrics:
     def collect(self) -> Iterable[Metric]:
         """Tell what is known now; asked by the registry."""
         service = self._service
-        keeper, board = service.board, service.board.current()
+        keeper = service.board
         yield _gauge("gitops_build_info", "The version that runs", 1.0, version=__version__)
         yield _gauge("gitops_streams", "Pages that listen for events", service.hub.listening)
         yield _gauge("gitops_workers_busy", "Calls that run or wait", service.workers.busy)
@@ -68,8 +72,6 @@ class Metrics:
         yield _gauge("gitops_board_age_seconds", "Age of the last look that worked", keeper.age())
         yield from _images(service.images)
         yield from self._done()
-        if board is not None:
-            yield from _cells(list(board.cells()))
 
     def _done(self) -> Iterator[Metric]:
         """Yield what writer, alerts and messages came to since the start."""
@@ -91,15 +93,27 @@ class Metrics:
         return ()
 
     def render(self) -> bytes:
-        """Return the whole page."""
-        return generate_latest(self._registry)
+        """Return the whole page; for any thread, since a large board takes a moment."""
+        return generate_latest(self._registry) + self._of_board()
+
+    def _of_board(self) -> bytes:
+        """Return what is told of each overlay: worked out once for a board, whoever asks."""
+        board = self._service.board.current()
+        if board is None:
+            return b""
+        with self._lock:
+            if self._told is None or self._told[0] is not board:
+                registry = CollectorRegistry()
+                registry.register(_Overlays(board))
+                self._told = board, generate_latest(registry)
+            return self._told[1]
 
 
 def metric_routes(metrics: Metrics) -> list[BaseRoute]:
     """Return `/metrics`."""
 
     async def page(_request: Request) -> Response:
-        return Response(metrics.render(), media_type=_TYPE)
+        return Response(await asyncio.to_thread(metrics.render), media_type=_TYPE)
 
     return [Route("/metrics", page, methods=["GET"])]
 
@@ -135,7 +149,18 @@ def _images(updater: ImageUpdater) -> Iterator[GaugeMetricFamily]:
     )
 
 
-def _cells(cells: list[BoardCell]) -> Iterator[GaugeMetricFamily]:
+class _Overlays:
+    """A collector of what is known of each overlay."""
+
+    def __init__(self, board: Board) -> None:
+        self._board = board
+
+    def collect(self) -> Iterable[Metric]:
+        """Tell it."""
+        return _cells(self._board.cells())
+
+
+def _cells(cells: Iterable[BoardCell]) -> Iterator[GaugeMetricFamily]:
     """Yield what is known of each overlay; `app` is empty where there are none."""
     released = GaugeMetricFamily(
         "gitops_release_timestamp_seconds", "When the newest release was committed", labels=_PLACE
