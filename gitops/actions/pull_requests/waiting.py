@@ -59,8 +59,9 @@ def read_waiting_proposal(view: OverlayView) -> WaitingProposal:
         what = "proposes nothing that its base does not have"
         said += (f"#{pull.number} {what}: `gitops close {name}` ends it ({pull.url})",)
     elif pull is not None and pull.state == "closed" and pull.head == found.head:
-        what = f"was closed in the forge: `gitops close {name}` deletes {found.branch}"
-        said += (f"{overlay.label}: #{pull.number} {what}",)
+        what = f"#{pull.number} was closed in the forge ({pull.url}), by somebody or by itself"
+        ways = f"the command that proposed it does so again, `gitops close {name}` deletes it"
+        said += (f"{overlay.label}: {what}, and {found.branch} is still there: {ways}",)
     return WaitingProposal(warnings=said, silent=silent)
 
 

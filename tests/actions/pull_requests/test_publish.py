@@ -239,7 +239,8 @@ def test_closed_by_hand_is_closed(world: World) -> None:
     shown = status(world.session(), ["prod"])
 
     assert () == shown.overlays[0].proposals
-    assert any("#1 was closed in the forge" in text for text in shown.warnings)
+    (told,) = [text for text in shown.warnings if "#1 was closed in the forge" in text]
+    assert "the command that proposed it does so again, `gitops close prod` deletes it" in told
     report = world.promote()
     assert ("proposed", 2) == (report.outcome, report.proposals[0].number)
     assert [] == world.forge.pulls[2].comments
