@@ -361,6 +361,9 @@ def _why_not(path: str, config: Config, rows: Container[Environment]) -> str:
     if path == HOLD_ALL_PATH:
         return "the hold of everything is read from the top-level branch"
     row = config.find(path.rpartition("/")[2].removesuffix(".yaml"))
+    app = path.removeprefix(f"{HOLDS}/").rpartition("/")[0]
+    if row is not None and row in rows and row.per_app and app:
+        return f"{row.name} has no app {app}, unless as it was called before"
     if row is None or row in rows:
         return "no environment has this name"
     return f"{row.name} lives on {row.branch or 'the top-level branch'}"

@@ -31,8 +31,9 @@ class Releases(Iterator[Release]):
         self.cut: CommitInfo | None = None
         self._place = place
         self._holds = WrittenHolds(past, overlay)
-        versions = self._watched(followed(past, overlay, commit))
-        self._stream = releases(versions, environment=overlay.labels, holds=self._holds)
+        labels = [*overlay.labels]
+        versions = self._watched(followed(past, overlay, commit, labels))
+        self._stream = releases(versions, environment=labels, holds=self._holds)
 
     def __next__(self) -> Release:
         return next(self._stream)

@@ -6,6 +6,7 @@ else a folder that went in the same commit, with the same kustomization or image
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,7 +15,7 @@ from msgspec import Struct
 
 from gitops.actions.context.holds import hold_paths
 from gitops.actions.context.overlays import kustomization_of
-from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay
+from gitops.core.environments.environment import CONFIG_PATH, Config, Overlay, label_of
 from gitops.core.hold import Hold, parse_hold
 from gitops.core.kustomization import FILE_NAMES, image_values
 from gitops.core.releases.history import OverlayVersion, releases
@@ -79,9 +80,26 @@ class WrittenHolds(Mapping[str, Hold]):
         return sum(1 for _ in self)
 
 
-def followed(past: Past, overlay: Overlay, commit: str) -> Iterator[OverlayVersion]:
-    """Yield the versions of `overlay` up to `commit`, newest first, in whatever folder it was."""
-    return (version for _, version in _through(past, overlay, commit))
+def followed(
+    past: Past, overlay: Overlay, commit: str, labels: list[str] | None = None
+) -> Iterator[OverlayVersion]:
+    """Yield the versions of `overlay` up to `commit`, newest first, in whatever folder it was.
+
+    What it was called in an earlier folder is added to `labels`.
+    """
+    for directory, version in _through(past, overlay, commit):
+        if labels is not None and directory != overlay.directory:
+            labels += (one for one in _labels_in(overlay, directory) if one not in labels)
+        yield version
+
+
+def _labels_in(overlay: Overlay, directory: str) -> Iterator[str]:
+    """Yield what an overlay of an app was called in `directory`: another app, or none at all."""
+    row = overlay.environment
+    shapes = ["([^/]+)".join(map(re.escape, one.split("{app}"))) for one in row.patterns]
+    found = (re.fullmatch(shape, directory) for shape in shapes if row.per_app)
+    app = next((one[1] for one in found if one is not None), None)
+    return (label_of(name, app) for name in row.names)
 
 
 def former_folders(past: Past, overlay: Overlay, commit: str) -> frozenset[str]:
@@ -177,9 +195,9 @@ def _only(folders: Sequence[str], directory: str) -> str | None:
 
 def releases_through(past: Past, overlay: Overlay, commit: str) -> Iterator[Release]:
     """Yield the releases of `overlay` up to `commit`, newest first, in whatever folder it was."""
-    holds = WrittenHolds(past, overlay)
-    versions = followed(past, overlay, commit)
-    return releases(_noted(versions, holds), environment=overlay.labels, holds=holds)
+    holds, labels = WrittenHolds(past, overlay), [*overlay.labels]
+    versions = followed(past, overlay, commit, labels)
+    return releases(_noted(versions, holds), environment=labels, holds=holds)
 
 
 def _noted(versions: Iterator[OverlayVersion], holds: WrittenHolds) -> Iterator[OverlayVersion]:

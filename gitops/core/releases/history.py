@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -39,7 +39,7 @@ class OverlayVersion(Struct, frozen=True):
 def releases(
     versions: Iterable[OverlayVersion],
     *,
-    environment: str | tuple[str, ...] | None = None,
+    environment: str | Sequence[str] | None = None,
     holds: Mapping[str, Hold] = MappingProxyType({}),
 ) -> Iterator[Release]:
     """Yield the releases among `versions`, newest first, reading one version ahead.
@@ -51,8 +51,9 @@ def releases(
     some, else in the hold that it wrote.
 
     Args:
-        environment: label of the overlay (`prod`, `shop/prod`), or all that it had; trailers that
-            name only others are passed over. None: trailers are believed as they are.
+        environment: label of the overlay (`prod`, `shop/prod`), or all that it had, which may get
+            more while `versions` are read; trailers that name only others are passed over. None:
+            trailers are believed as they are.
         holds: commit -> the hold of this overlay that this very commit added or changed.
     """
     labels = (environment,) if isinstance(environment, str) else environment
@@ -83,7 +84,7 @@ def _images(content: bytes | None) -> Mapping[str, ImageValue] | None:
 
 
 def _release(
-    version: OverlayVersion, labels: tuple[str, ...] | None, holds: Mapping[str, Hold]
+    version: OverlayVersion, labels: Sequence[str] | None, holds: Mapping[str, Hold]
 ) -> Release:
     info = version.commit
     told = _told(info, labels)
@@ -113,13 +114,13 @@ def _release(
     )
 
 
-def _schema(info: CommitInfo, labels: tuple[str, ...] | None) -> Schema | None:
+def _schema(info: CommitInfo, labels: Sequence[str] | None) -> Schema | None:
     """Return the worst that the commit says of this overlay, or anything that it merged."""
     return worst(schema_of(_told_by(text, labels), labels) for text in (info.message, *info.merged))
 
 
 def _proofs(
-    info: CommitInfo, labels: tuple[str, ...] | None, images: Mapping[str, ImageValue]
+    info: CommitInfo, labels: Sequence[str] | None, images: Mapping[str, ImageValue]
 ) -> tuple[Proof, ...]:
     """Return what images proved: as the commit says, else the newest one that it merged.
 
@@ -132,13 +133,13 @@ def _proofs(
     return proofs_of(own, images)
 
 
-def _told(info: CommitInfo, labels: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
+def _told(info: CommitInfo, labels: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
     """The trailers of the commit, else of the newest merged one, that are about this overlay."""
     found = (_told_by(message, labels) for message in (info.message, *info.merged))
     return next((one for one in found if one), {})
 
 
-def _told_by(message: str, labels: tuple[str, ...] | None) -> dict[str, tuple[str, ...]]:
+def _told_by(message: str, labels: Sequence[str] | None) -> dict[str, tuple[str, ...]]:
     """The trailers of one message, where they are ours and about this overlay."""
     found = trailers(message)
     about = found.get("Gitops-Environment", ())
@@ -149,7 +150,7 @@ def _told_by(message: str, labels: tuple[str, ...] | None) -> dict[str, tuple[st
     return {}
 
 
-def _sources(told: Mapping[str, tuple[str, ...]], labels: tuple[str, ...] | None) -> dict[str, str]:
+def _sources(told: Mapping[str, tuple[str, ...]], labels: Sequence[str] | None) -> dict[str, str]:
     """Read the trailers `Gitops-Source: ENVIRONMENT IMAGE REVISION` that are about this overlay."""
     lines = (text.split(" ") for text in told.get("Gitops-Source", ()))
     return {

@@ -284,3 +284,24 @@ def test_a_hold_goes_with_an_app_whose_folder_is_renamed(repo: Repo) -> None:
     assert "newTag: v2" in (repo.root / "apps/b/dev/kustomization.yaml").read_text()
     assert 0 == repo("resume", "a/dev").code
     assert "alpha/dev  shop/web  v1 -> v2" in repo("deploy", "shop/web:v2", "--ref", "main").out
+
+
+@pytest.mark.parametrize("later", ["apps/alpha", "apps/a/envs"])
+def test_an_apps_past_goes_with_its_folder(repo: Repo, later: str) -> None:
+    """What commits say of an app by its earlier name, or by its environment's alone, is heard."""
+    before, folder, label = "apps/{app}/dev", "apps/a/dev", "a/dev"
+    if later != "apps/alpha":
+        before, folder, label = "o/dev", "o/dev", "dev"
+    repo.write(**{"gitops_yaml": config(f'name: dev, overlay: "{before}"'), folder: PINS})
+    assert 0 == repo("deploy", "shop/web:v2", "--to", label).code
+    assert 0 == repo("rollback", label, "--yes").code
+    (repo.root / later).mkdir(parents=True)
+    repo.git("mv", folder, f"{later}/dev")
+    pattern = later.replace("alpha", "{app}").replace("apps/a", "apps/{app}")
+    repo.write(gitops_yaml=config(f'name: dev, overlay: "{pattern}/dev"'))
+
+    app = later.split("/")[1]
+    told = json.loads(repo("history", f"{app}/dev", "-o", "json").out)["releases"]
+    assert ["rollback", "deploy", None] == [one["action"] for one in told]
+    assert 0 == repo("undo", f"{app}/dev", "--yes").code
+    assert "newTag: v2" in (repo.root / f"{later}/dev/kustomization.yaml").read_text()
