@@ -41,10 +41,10 @@ class GiteaPeople:
 
     def merge(self, number: int) -> None:
         """See `People`."""
-        for _ in range(200):
+        for turn in range(100):
             if self._pull(number)["mergeable"]:
                 break
-            time.sleep(0.05)
+            time.sleep(min(0.05 * 2**turn, 0.4))
         self._call("POST", f"/pulls/{number}/merge", {"Do": "merge"})
 
     def close(self, number: int) -> None:

@@ -691,16 +691,26 @@ def state_of(world: World, state: str) -> PullRequest | None:
 
 def eventually(question: Callable[[], T | None]) -> T:
     """Return the first true answer; forges do some things a moment after they said so."""
-    end = monotonic() + 90
-    while not (answer := question()):
-        assert monotonic() < end, "not so after 90 s"
-        sleep(0.05)
-    return answer
+    for answer in answers(question):
+        if answer:
+            return answer
+    raise AssertionError("not so after 90 s")
 
 
 def eventually_equal(expected: T, question: Callable[[], T]) -> T:
     """Return the answer as soon as it is what is expected, else the last one."""
-    end = monotonic() + 90
-    while (answer := question()) != expected and monotonic() < end:
-        sleep(0.05)
+    for answer in answers(question):
+        if answer == expected:
+            break
     return answer
+
+
+def answers(question: Callable[[], T]) -> Iterator[T]:
+    """Ask for 90 s, less often as time goes by: a real forge takes longer, the more it is asked."""
+    end, pause = monotonic() + 90, 0.05
+    while True:
+        yield question()
+        if monotonic() > end:
+            return
+        sleep(pause)
+        pause = min(2 * pause, 0.4)

@@ -89,8 +89,13 @@ MODE = console
 _STARTED_BY_HOOKS = """\
 #!/bin/sh
 # A push has Gitea's hooks start its whole program three times, which is most of what the server
-# costs. The one of `update` only refuses to write below refs/pull/ (decision 207).
-case "$1 $3 $4" in "hook update refs/heads/"*) exit 0 ;; esac
+# costs. It does no more than this for a push of its own, and where a branch is updated (decision
+# 207; cmd/hook.go in v1.25).
+case "$GITEA_INTERNAL_PUSH $1 $3 $4" in
+"true hook pre-receive "*) while read -r _; do :; done && exit 0 ;;
+"true hook post-receive "*) while read -r _; do :; done && exec git update-server-info ;;
+"true hook update "* | *" hook update refs/heads/"*) exit 0 ;;
+esac
 exec '{binary}' "$@"
 """
 
