@@ -16,7 +16,14 @@ from gitops.core.environments.freeze import FreezeHit
 from gitops.core.git.revision import Revision, parse_revision
 from gitops.core.hold import Hold
 from gitops.core.kustomization import missing_image
-from gitops.core.kustomization.image import ImageChange, ImageRequest, ImageValue, describe_value
+from gitops.core.kustomization.image import (
+    ImageChange,
+    ImageRequest,
+    ImageValue,
+    describe_value,
+    wrong_part,
+)
+from gitops.core.kustomization.refusals import is_template
 from gitops.core.ledger.verdicts import (
     Aspect,
     CountedVerdict,
@@ -26,6 +33,7 @@ from gitops.core.ledger.verdicts import (
 )
 from gitops.core.policy.reasons import Reason, judge_hold, judge_source, plain_branch
 from gitops.core.text.plain import exact_duration, timestamp
+from gitops.errors import Refused
 
 _SHORT = 7
 _UNITS = "hms"  # as gitops.yaml mostly has it: 48h
@@ -111,7 +119,8 @@ def carry(
 
     With `keep_names` each image keeps the registry that it has in `target`.
 
-    Raises NotFound when `source` does not have a named one.
+    Raises NotFound when `source` does not have a named one, Refused for a value that no runtime
+    can pull: what is broken there is not carried on.
     """
     unknown = [name for name in names if name not in source]
     if unknown:
@@ -124,9 +133,21 @@ def carry(
         elif (source[image].nameless if keep_names else source[image]) == ImageValue():
             warnings.append(f"{source_label} pins nothing for {image}: left out")
         else:
+            _check_pullable(image, source[image], source_label)
             ask = ImageRequest.pulled if keep_names else ImageRequest.exactly
             requests.append(ask(image, source[image]))
     return Carried(tuple(requests), tuple(warnings))
+
+
+def _check_pullable(image: str, value: ImageValue, label: str) -> None:
+    for attribute in ("name", "tag", "digest"):
+        text = getattr(value, attribute)
+        wrong = wrong_part(attribute, text) if text and not is_template(text) else None
+        if wrong is not None:
+            raise Refused(
+                f"{label} has {image} {describe_value(value)}, which cannot be pulled: {wrong}",
+                hint=f"mend it in {label} first: `gitops validate` says where",
+            )
 
 
 def judge_registry(

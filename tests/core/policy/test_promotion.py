@@ -24,7 +24,7 @@ from gitops.core.policy.promotion import (
     judge_promotion,
 )
 from gitops.core.policy.reasons import Reason, outstanding
-from gitops.errors import NotFound
+from gitops.errors import NotFound, Refused
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 OLD, NEW = "a1b2c3d" + "0" * 33, "d4e5f6a" + "0" * 33
@@ -539,6 +539,24 @@ def test_what_is_left_out(
 
     assert requested == [request.image for request in carried.requests]
     assert warnings == list(carried.warnings)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ImageValue(tag=f"v2@sha256:{'b' * 64}", digest=f"sha256:{'a' * 64}"),
+        ImageValue(tag="v 1"),
+        ImageValue(digest="sha256:abc"),
+        ImageValue(name="Reg/API", tag="v1"),
+    ],
+)
+def test_what_no_runtime_can_pull_is_not_carried_on(value: ImageValue) -> None:
+    """What is broken in one environment does not break the next; a template is somebody's."""
+    with pytest.raises(Refused, match=r"^stage has shop/api .* which cannot be pulled: it has a "):
+        carry({API: value}, {API: V3}, source_label="stage", target_label="prod")
+
+    templates = {API: ImageValue(tag="${TAG}")}
+    assert carry(templates, {API: V3}, source_label="stage", target_label="prod").requests
 
 
 @pytest.mark.parametrize(
