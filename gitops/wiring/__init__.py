@@ -228,10 +228,10 @@ def open_kept(location: str, branch: str | None = None) -> Iterator[Callable[[],
 
 
 def _sources(repository: GitRepository, timeout: float) -> AbstractContextManager[Sources]:
-    from gitops.adapters.gitrepo.remote.sources import open_sources
+    from gitops.adapters.gitrepo.remote.sources import GitSources
 
     home = repository.remote_url
-    return open_sources(os.environ, home=home, progress=say, timeout=timeout)
+    return GitSources(os.environ, home=home, progress=say, timeout=timeout)
 
 
 def _clusters(repository: GitRepository, location: str) -> AbstractContextManager[Clusters]:

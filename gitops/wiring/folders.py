@@ -37,13 +37,13 @@ def validate(location: str, branch: str | None, *, build: bool | None = None) ->
     """
     from gitops.actions.manifests.trial_build import TrialBuilds
     from gitops.actions.validate import validate as run
-    from gitops.adapters.gitrepo.remote.sources import open_sources
+    from gitops.adapters.gitrepo.remote.sources import GitSources
     from gitops.adapters.gitrepo.repository import open_repository
     from gitops.adapters.local.clock import SystemClock
 
     with (
         open_repository(location, environ=os.environ, progress=say) as repository,
-        open_sources(os.environ, home=repository.remote_url, progress=say) as sources,
+        GitSources(os.environ, home=repository.remote_url, progress=say) as sources,
     ):
         snapshot = repository.directory_snapshot() if branch is None else None
         looked_at = snapshot or repository.snapshot(branch)

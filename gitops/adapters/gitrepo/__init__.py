@@ -30,18 +30,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from gitops.adapters.gitrepo.remote.sources import GitSources, open_sources
+    from gitops.adapters.gitrepo.remote.sources import GitSources
     from gitops.adapters.gitrepo.repository import GitRepository, open_repository
 
-__all__ = ["GitRepository", "GitSources", "open_repository", "open_sources"]
+__all__ = ["GitRepository", "GitSources", "open_repository"]
 
 
 def __getattr__(name: str) -> Any:
     """Load what is asked for: who only reads a checkout on disk needs none of it."""
-    if name in ("GitSources", "open_sources"):
-        from gitops.adapters.gitrepo.remote import sources
+    if name == "GitSources":
+        from gitops.adapters.gitrepo.remote.sources import GitSources
 
-        return getattr(sources, name)
+        return GitSources
     if name in __all__:
         from gitops.adapters.gitrepo import repository
 

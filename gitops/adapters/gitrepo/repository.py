@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from gitops.adapters.gitrepo.cache.files import Shelf
     from gitops.adapters.gitrepo.command.discovery import RepositoryLocation
     from gitops.adapters.gitrepo.local.worktree import CheckoutFiles
-    from gitops.core.git.commit import CommitInfo
     from gitops.core.releases.history import OverlayVersion
     from gitops.ports import Index, Intents
 
@@ -233,12 +232,6 @@ class GitRepository(CommitEvidence):
         """Return a commit that was made here as the tip of `branch`; see `ports.KeptRepository`."""
         self._source.adopt(branch, commit)
         return CommitSnapshot(self._source.store, BranchTip(branch, commit))
-
-    def newest(self, commit: str, since: float, most: int) -> tuple[CommitInfo, ...] | None:
-        """Return the commits made since a moment; see `ports.KeptRepository`."""
-        from gitops.adapters.gitrepo.archive.evidence import made_since  # only a server asks
-
-        return made_since(self._history(), self._source, commit, since, most)
 
     def index(self) -> Index:
         """Return where pages of the index are kept: beside what is remembered of the remote."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -18,8 +18,7 @@ from gitops.adapters.gitrepo.command.process import OFFLINE, Git
 from gitops.adapters.gitrepo.objects.codec import FILE, LINK, MODULE, TREE, ObjectEntry, TreeContent
 from gitops.adapters.gitrepo.objects.differences import changed_paths, differences
 from gitops.adapters.gitrepo.objects.snapshot import CommitSnapshot
-from gitops.adapters.gitrepo.objects.source import BranchTip
-from gitops.adapters.gitrepo.objects.store import Store
+from gitops.adapters.gitrepo.objects.source import BranchTip, Depth
 from gitops.core.git.commit import CommitInfo
 from gitops.core.releases.history import OverlayVersion
 from gitops.errors import NotFound, UsageError
@@ -282,19 +281,6 @@ class CommitReader:
             self._made = None
 
 
-class BlobSource(Protocol):
-    """A store, and what gets it the contents that it lacks."""
-
-    @property
-    def store(self) -> Store:
-        """Where commits and folders are."""
-        ...
-
-    def fetch_blobs(self, oids: Sequence[str]) -> None:
-        """Get file contents, all at once."""
-        ...
-
-
 class CommitTree(CommitSnapshot):
     """`ports.Tree` of a commit; its `branch` is the commit's short id.
 
@@ -304,7 +290,7 @@ class CommitTree(CommitSnapshot):
 
     def __init__(
         self,
-        reach: BlobSource,
+        reach: Depth,
         commit: str,
         told: Mapping[str, ObjectEntry | None] | None = None,
     ) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.differences import changed_paths
-from gitops.adapters.gitrepo.objects.source import Depth, ObjectSource
+from gitops.adapters.gitrepo.objects.source import ObjectSource
 from gitops.core.git.commit import CommitInfo
 
 if TYPE_CHECKING:
@@ -77,6 +77,21 @@ class CommitEvidence:
         """Say whether `earlier` is `commit` or in its history; see `ports.Evidence`."""
         return self._history().contains(tip, commit, earlier)
 
+    def newest(self, commit: str, since: float, most: int) -> tuple[CommitInfo, ...] | None:
+        """Return the commits made since a moment; see `ports.KeptRepository`.
+
+        Git walks by date, so one that is older ends it.
+        """
+        while True:
+            found = self._history().newest(commit, most + 1)
+            late = [one for one in found if one.time is None or one.time.timestamp() >= since]
+            if len(late) > most:
+                return None
+            if len(late) < len(found) or not self._source.store.boundary():
+                return tuple(late)
+            if not self._source.deepen([commit]):
+                return None
+
     def signed_by(self, commits: Sequence[str], signers: bytes) -> Mapping[str, str]:
         """Return commit -> principal of a listed key; see `ports.Evidence`."""
         from gitops.adapters.gitrepo.archive.signatures import signed_by  # few calls need it
@@ -109,30 +124,3 @@ class CommitEvidence:
             self._reader = HistoryReader(self._git, self._source)
             self._read_in = self._source.store
         return self._reader
-
-
-class NewestCommits(Protocol):
-    """The part of `HistoryReader` that this needs."""
-
-    def newest(self, commit: str, most: int) -> Sequence[CommitInfo]:
-        """Return the newest `most` commits of all that `commit` has and the store holds."""
-        ...
-
-
-def made_since(
-    reader: NewestCommits, source: Depth, commit: str, since: float, most: int
-) -> tuple[CommitInfo, ...] | None:
-    """Return the commits that `commit` has, made at `since` (seconds since 1970) or later.
-
-    Git walks by date, so one that is older ends it. None where there are more than `most`, or
-    where nobody has the history that would tell.
-    """
-    while True:
-        found = reader.newest(commit, most + 1)
-        late = [one for one in found if one.time is None or one.time.timestamp() >= since]
-        if len(late) > most:
-            return None
-        if len(late) < len(found) or not source.store.boundary():
-            return tuple(late)
-        if not source.deepen([commit]):
-            return None

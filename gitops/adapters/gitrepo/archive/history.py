@@ -150,11 +150,11 @@ class HistoryReader:
     def _span(self, start: str, directory: str, cut: frozenset[str]) -> HitSpan:
         if start in cut:
             return HitSpan(Hits(), start)
-        hits = self._walk([start, "--first-parent"], directory or ".")
+        hits = self.commits([start, "--first-parent"], directory or ".")
         if not cut:
             return HitSpan(Hits(hits), None)  # git itself fails where a parent is missing
         # The oldest first parent that the store holds: a root, or one at a cut.
-        last = self._walk([start, "--first-parent", "--max-parents=0"])[0].commit
+        last = self.commits([start, "--first-parent", "--max-parents=0"])[0].commit
         if last in cut:
             return HitSpan(Hits([info for info in hits if info.commit != last]), last)
         if self._source.store.parents(last):
@@ -183,7 +183,7 @@ class HistoryReader:
         self._complete(commit)
         store = self._source.store
         cut = store.boundary()
-        hits = self._walk([commit, "--full-history", "--topo-order", "--reverse"], path)
+        hits = self.commits([commit, "--full-history", "--topo-order", "--reverse"], path)
         sides = []
         for info in hits:
             parent = info.parents[0] if info.parents and info.commit not in cut else None
@@ -210,7 +210,7 @@ class HistoryReader:
 
     def newest(self, commit: str, most: int) -> list[CommitInfo]:
         """Return the newest `most` commits of all that `commit` has and the store holds."""
-        return self._walk([commit, f"--max-count={most}"])
+        return self.commits([commit, f"--max-count={most}"])
 
     def find_intent(self, commit: str, intent: str, since: str) -> str | None:
         """Return the commit with `Gitops-Id: intent` among those that `commit` has over `since`."""
@@ -244,17 +244,13 @@ class HistoryReader:
             found = [one for one in read if one is not None]
         if len(found) < len(unknown):
             feed = "".join(f"{one}\n" for one in unknown).encode()
-            found = self._walk(["--no-walk=unsorted", "--stdin"], feed=feed)
+            found = self.commits(["--no-walk=unsorted", "--stdin"], feed=feed)
         told = {one: self._infos[one] for one in self._infos.keys() & set(commits)}
         for one in found:
             told[one.commit] = one if one.parents else replace(one, parents=parents(one.commit))
         if len(told) <= _LOT:  # each try of a call asks for the same few again
             self._infos |= told
         return [*told.values()]
-
-    def commits(self, revisions: Sequence[str]) -> list[CommitInfo]:
-        """Return the commits that `git rev-list REVISIONS` finds in the store, and no others."""
-        return self._walk(revisions)
 
     def over(self, tips: Sequence[str], without: Sequence[str]) -> list[CommitInfo]:
         """Return what `tips` have and `without` have not, newest first.
@@ -294,9 +290,13 @@ class HistoryReader:
                 return False
         return True
 
-    def _walk(
+    def commits(
         self, revisions: Sequence[str], directory: str = "", feed: bytes | None = None
     ) -> list[CommitInfo]:
+        """Return the commits that `git rev-list REVISIONS` finds in the store, and no others.
+
+        With `directory` those that changed something in it; `feed`: its standard input.
+        """
         paths = ["--", directory] if directory else ["--"]
         args = ["--literal-pathspecs", "rev-list", "--encoding=UTF-8", COMMIT_FORMAT]
         self._source.store.vouch()

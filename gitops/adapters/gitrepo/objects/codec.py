@@ -28,7 +28,10 @@ _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 RAW_LENGTH = {"sha1": 20, "sha256": 32}
 _WIDE = 50  # entries; what has fewer is sorted anew in no time
 
-_HEAD = re.compile(rb"tree [0-9a-f]{40,64}\n(?:parent [0-9a-f]{40,64}\n)*")
+_ID = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
+COMMIT_HEAD = re.compile(f"tree ({_ID})\n((?:parent {_ID}\n)*)".encode())
+"""Begins a commit: its tree, and the lines of its parents. Anybody may have written one without."""
+
 
 Read = Callable[[str], "TreeContent"]
 
@@ -263,15 +266,6 @@ def render_commit(
     lines.append(f"committer {plain(committer.name)} <{plain(committer.email)}> {stamp}")
     text = "\n".join(lines) + "\n\n" + message.rstrip("\n") + "\n"
     return text.replace("\0", "").encode("utf-8", "surrogateescape")
-
-
-def read_head(body: bytes) -> tuple[str, tuple[str, ...]]:
-    """Return the tree and the parents that a commit object names. Raises ValueError for none."""
-    found = _HEAD.match(body)
-    if found is None:
-        raise ValueError("no commit")
-    tree, *parents = found[0].decode().split("\n")[:-1]
-    return tree[len("tree ") :], tuple(one[len("parent ") :] for one in parents)
 
 
 def read_message(body: bytes) -> tuple[str, float]:

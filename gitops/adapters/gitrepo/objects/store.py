@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack as packing
 from gitops.adapters.gitrepo.objects.codec import (
+    COMMIT_HEAD,
     LARGE,
     LARGEST,
     RAW_LENGTH,
@@ -24,7 +25,6 @@ from gitops.adapters.gitrepo.objects.codec import (
     object_id,
     parse_tree,
     patch_tree,
-    read_head,
     read_loose,
     write_loose,
 )
@@ -272,10 +272,9 @@ class Store:
         kind, body = self.read(commit)
         if kind != "commit":
             raise NotFound(f"{commit} is not a commit")
-        try:
-            return read_head(body)
-        except ValueError:
-            raise _odd("commit", commit) from None
+        if (found := COMMIT_HEAD.match(body)) is None:
+            raise _odd("commit", commit)
+        return found[1].decode(), tuple(found[2].decode().split()[1::2])
 
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""

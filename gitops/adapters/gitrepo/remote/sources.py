@@ -7,7 +7,7 @@ trees and files (`--filter=tree:0`), and only as deep as the answer lies.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +33,13 @@ _ALL = (f"+refs/heads/*:{_OURS}/*", "+refs/tags/*:refs/gitops/tags/*")
 
 
 class GitSources:
-    """`ports.Sources` over Git. `close` removes what it made."""
+    """`ports.Sources` over Git; nobody is contacted before a question is asked.
+
+    A context manager; `close` removes what it made.
+
+    Args:
+        home: returns the remote of the manifests, whose server the caller named.
+    """
 
     def __init__(
         self,
@@ -51,6 +57,12 @@ class GitSources:
         self._open_accesses = open_accesses
         self._accesses: SourceAccesses | None = None
         self._open: dict[str, _Source] = {}
+
+    def __enter__(self) -> GitSources:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def heads(self, url: str) -> Mapping[str, str]:
         """Return branch -> commit; see `ports.Sources`."""
@@ -85,26 +97,6 @@ class GitSources:
         """Remove the private stores."""
         for source in self._open.values():
             source.close()
-
-
-@contextmanager
-def open_sources(
-    environ: Mapping[str, str],
-    *,
-    home: Callable[[], str | None] = lambda: None,
-    progress: Callable[[str], None] | None = None,
-    timeout: float = 60.0,
-) -> Iterator[GitSources]:
-    """Yield the source repositories; nobody is contacted before a question is asked.
-
-    Args:
-        home: returns the remote of the manifests, whose server the caller named.
-    """
-    sources = GitSources(environ, home=home, progress=progress, timeout=timeout)
-    try:
-        yield sources
-    finally:
-        sources.close()
 
 
 class _Source:

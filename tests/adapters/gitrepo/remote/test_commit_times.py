@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.adapters.gitrepo import open_sources
+from gitops.adapters.gitrepo import GitSources
 from gitops.errors import GitopsError, NotFound
 from gitrepos import ENVIRON, Repo
 
@@ -30,13 +30,13 @@ def test_of_a_folder_and_of_a_remote(app: Repo, tmp_path: Path) -> None:
     (app.path / "src").mkdir()
     places = (str(app.path), str(app.path / "src"), str(bare.path), f"file://{app.path}")
     for place in places:
-        with open_sources(ENVIRON, home=lambda: FAR) as sources:
+        with GitSources(ENVIRON, home=lambda: FAR) as sources:
             assert {commit: made} == sources.times(place, {commit, strange}, typed=True)
 
 
 def test_a_folder_is_read_where_the_caller_names_it(app: Repo, tmp_path: Path) -> None:
     """A folder that only gitops.yaml names is not opened; one that is no repository is told."""
-    with open_sources(ENVIRON, home=lambda: FAR) as sources:
+    with GitSources(ENVIRON, home=lambda: FAR) as sources:
         with pytest.raises(GitopsError, match=r"only gitops\.yaml names it"):
             sources.times(str(app.path), {"12" * 20})
         with pytest.raises(NotFound):
@@ -47,5 +47,5 @@ def test_nothing_is_asked_for_nothing(tmp_path: Path) -> None:
     """An empty repository knows no commit."""
     empty = Repo.bare(tmp_path / "empty.git")
     for place in (str(empty.path), f"file://{empty.path}"):
-        with open_sources(ENVIRON) as sources:
+        with GitSources(ENVIRON) as sources:
             assert {} == sources.times(place, {"12" * 20}, typed=True)

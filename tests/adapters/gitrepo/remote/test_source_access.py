@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gitops.adapters.gitrepo import open_sources
+from gitops.adapters.gitrepo import GitSources
 from gitops.errors import Denied, GitopsError
 from gitrepos import ENVIRON, Repo
 from servers.loopback import Handler, Loopback
@@ -86,7 +86,7 @@ def test_in_the_clear_it_is_not_even_asked(curious: Curious, tmp_path: Path) -> 
     """Plain HTTP to another machine is refused, and the error says how to allow it."""
     environ = caller("header", tmp_path) | {"http_proxy": f"http://127.0.0.1:{curious.port}"}
     url = "http://src.example.com:3000/x/app.git"
-    with open_sources(environ) as sources, pytest.raises(Denied) as caught:
+    with GitSources(environ) as sources, pytest.raises(Denied) as caught:
         sources.heads(url)
 
     assert curious.asked == 0
@@ -98,12 +98,12 @@ def test_a_disk_that_only_the_file_names(scheme: str, tmp_path: Path) -> None:
     """A repository on this machine brings its configuration: it is opened where the caller says."""
     Repo.bare(tmp_path / "app.git")
     url, home = f"{scheme}{tmp_path}/app.git", "https://git.example.com/shop/manifests.git"
-    with open_sources(ENVIRON, home=lambda: home) as sources, pytest.raises(Denied) as caught:
+    with GitSources(ENVIRON, home=lambda: home) as sources, pytest.raises(Denied) as caught:
         sources.heads(url)
     assert "GITOPS_SOURCE_HOSTS=localhost" in (caught.value.hint or "")
 
     for environ, place in ((ENVIRON, str(tmp_path)), ({"GITOPS_SOURCE_HOSTS": "localhost"}, home)):
-        with open_sources({**ENVIRON, **environ}, home=lambda place=place: place) as sources:
+        with GitSources({**ENVIRON, **environ}, home=lambda place=place: place) as sources:
             assert {} == sources.heads(url)
 
 
@@ -111,7 +111,7 @@ def test_a_disk_that_only_the_file_names(scheme: str, tmp_path: Path) -> None:
 def test_a_server_that_only_the_file_names(kind: str, curious: Curious, tmp_path: Path) -> None:
     """It is asked, and gets nothing; the error says how to allow it."""
     url = f"http://127.0.0.1:{curious.port}/x/app.git"
-    with open_sources(caller(kind, tmp_path)) as sources, pytest.raises(GitopsError) as caught:
+    with GitSources(caller(kind, tmp_path)) as sources, pytest.raises(GitopsError) as caught:
         sources.heads(url)
 
     assert (curious.heard, curious.asked > 0) == ([], True)
@@ -132,7 +132,7 @@ def test_a_server_that_the_caller_names(
     if by == "configuration":
         with (tmp_path / ".gitconfig").open("a") as file:
             file.write(f'[credential "{origin}"]\n\tusername = bot\n')
-    with open_sources(environ, home=lambda: home) as sources, pytest.raises(GitopsError):
+    with GitSources(environ, home=lambda: home) as sources, pytest.raises(GitopsError):
         sources.heads(f"{origin}/x/app.git")
 
     secrets = [base64.b64decode(one.split()[1]).decode() for one in curious.heard]
@@ -144,11 +144,11 @@ def test_what_is_no_credential_goes_along(curious: Curious, tmp_path: Path) -> N
     environ = caller("none", tmp_path)
     text = f'[url "http://127.0.0.1:{curious.port}/"]\n\tinsteadOf = "https://src.example.com/"\n'
     (tmp_path / ".gitconfig").write_text(text)
-    with open_sources(environ) as sources, pytest.raises(Denied):
+    with GitSources(environ) as sources, pytest.raises(Denied):
         sources.heads("https://src.example.com/x/app.git")
 
     (tmp_path / ".gitconfig").write_text(f"[http]\n\tproxy = http://127.0.0.1:{curious.port}\n")
-    with open_sources(environ) as sources, pytest.raises(GitopsError) as caught:
+    with GitSources(environ) as sources, pytest.raises(GitopsError) as caught:
         sources.heads("https://src.example.com/x/app.git")
 
     assert "Could not resolve" not in caught.value.message
