@@ -122,9 +122,10 @@ def pytest_configure(config: pytest.Config) -> None:
         "LC_ALL": "C.UTF-8",
         "PATH": _path(os.environ["PATH"]),
     }
-    if not hasattr(config, "workerinput"):
+    if hasattr(config, "workerinput"):
+        gc.disable()  # collecting makes a million objects, and hardly one that goes
+    else:
         sharing.announce_run(home)
-    gc.disable()  # collecting makes a million objects, and hardly one that goes
 
 
 def pytest_collection_finish() -> None:
