@@ -129,11 +129,17 @@ def _try_build(
     if build.text is None:
         return TrialBuild(problem=build.problem or "it does not build", isolated=build.isolated)
     idle = {name for index, name in enumerate(names) if _MARK.format(index) not in build.text}
-    for at, entry in reversed(list(enumerate(entries))):
-        if any(
-            one.image == entry.value.name and one.image not in idle for one in entries[at + 1 :]
-        ):
-            idle.discard(entry.image)  # it gives the name by which a later one is found
+    for at, entry in enumerate(entries):
+        if entry.image in idle and any(one.image == entry.value.name for one in entries[at + 1 :]):
+            # It may give the name by which a later one is found: so let that have another name.
+            other = ImageRequest(entry.image, name=_MARK.format("name"))
+            try:
+                files[path] = BuildFile(edit_images(content, path, [other]).after)
+                again = renderer.build(files, directory).text
+            except ManifestError:
+                again = None
+            if again is None or _MARK.format("name") in again:
+                idle.discard(entry.image)
     return TrialBuild(frozenset(idle), isolated=build.isolated, text=build.text)
 
 

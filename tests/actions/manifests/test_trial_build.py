@@ -63,6 +63,16 @@ CASES: dict[str, tuple[str, dict[str, str], set[str]]] = {
         {},
         set(),
     ),
+    "renamed for the next entry, which is used by itself": (
+        "images: [{name: shop/api, newName: shop/web}, {name: shop/web, newTag: v1}]",
+        {},
+        {"shop/api"},
+    ),
+    "renamed twice": (
+        "images: [{name: shop/web, newName: a/b}, {name: a/b, newName: c/d}, {name: c/d}]",
+        {},
+        set(),
+    ),
     "renamed after the entry": (
         "images: [{name: reg/web, newTag: v1}, {name: shop/web, newName: reg/web}]",
         {},
