@@ -12,9 +12,11 @@ from gitops.core.compare.manifest_diff import diff_manifests
 from gitops.core.data.classes import hosts_in
 from gitops.core.environments.layout import KustomizedFolder, find_layout
 from gitops.core.kustomization import edit_images, read_entries
+from gitops.core.kustomization.graph import walk
 from gitops.core.kustomization.image import ImageRequest
 from gitops.core.kustomization.rendered import rendered_images
 from gitops.errors import ManifestError
+from tree_files import DictFiles
 
 PATH = "overlays/prod/kustomization.yaml"
 SET = "apiVersion: argoproj.io/v1alpha1\nkind: ApplicationSet\n"
@@ -75,8 +77,18 @@ def customers() -> None:
     assert 2_000 == len(find_layout(folders).environments)
 
 
+def link() -> None:
+    """A symbolic link that goes down and up again."""
+    files = {
+        "kustomization.yaml": b"resources: [l]\n",
+        "a/x.yaml": b"",
+        "l": b"-> " + b"a/../" * 400_000 + b"a/x.yaml",
+    }
+    assert ["l leads through a link that is too long"] == walk(DictFiles(files), "").limits
+
+
 @pytest.mark.parametrize(
-    "work", [merged_keys, generators, anchors, one_line, dots, secret, customers]
+    "work", [link, merged_keys, generators, anchors, one_line, dots, secret, customers]
 )
 def test_it_ends_soon(work: Callable[[], None]) -> None:
     """Whoever may push some branch chooses these, and everybody reads them."""

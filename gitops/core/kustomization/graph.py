@@ -29,6 +29,7 @@ from gitops.errors import ManifestError
 FileKind = Literal["file", "folder", "link", "submodule"]
 
 _MOST_LINKS = 255  # on one path: as many as Go's filepath.EvalSymlinks follows
+_LONGEST_LINK = 4096  # characters: PATH_MAX of Linux
 _MOST_FOLDERS = 2000  # kustomizations that one folder is built from
 _MOST_PATHS = 50_000  # that are looked at
 
@@ -315,6 +316,9 @@ class _Walk:
                     self.graph.limits.append(f"{path} leads through over {_MOST_LINKS} links")
                     return None
                 target = self._files.target(here)
+                if len(target) > _LONGEST_LINK:
+                    self.graph.limits.append(f"{path} leads through a link that is too long")
+                    return None
                 if target.startswith("/"):
                     self._lost(origin, path, one)
                     return None
