@@ -12,6 +12,7 @@ from gitops.core.compare.manifest_diff import diff_manifests
 from gitops.core.data.classes import hosts_in
 from gitops.core.environments.layout import KustomizedFolder, find_layout
 from gitops.core.kustomization import edit_images, read_entries
+from gitops.core.kustomization.edit import only_images
 from gitops.core.kustomization.graph import walk
 from gitops.core.kustomization.image import ImageRequest
 from gitops.core.kustomization.rendered import rendered_images
@@ -58,6 +59,16 @@ def one_line() -> None:
     assert 2_500 == len(edit_images(content.encode(), PATH, wanted).changes)
 
 
+def shared() -> None:
+    """A proposal that changes many images, in a file where one text is shared."""
+    entries = "".join(
+        f"- name: i{number}\n  newTag: a\n  newName: r/i{number}\n" for number in range(3_000)
+    )
+    before = f"x: &a b\ny: *a\nimages:\n{entries}"
+    after = before.replace("newTag: a", "newTag: b")
+    assert only_images(before.encode(), after.encode(), PATH)
+
+
 def dots() -> None:
     """A text of which each word might begin the name of a host."""
     assert 1 == len(set(hosts_in("a." * 20_000)))
@@ -66,15 +77,15 @@ def dots() -> None:
 def secret() -> None:
     """A Secret with many values, all of them hidden."""
     text = "kind: Secret\nmetadata: {name: a}\ndata:\n"
-    text += "".join(f"  k{number}: dg==\n" for number in range(40_000))
+    text += "".join(f"  k{number}: dg==\n" for number in range(20_000))
     (found,) = diff_manifests(text, text + "  z: dw==\n")
-    assert (("Secret ?", ()), True) == ((found.name, found.lines), found.cut > 40_000)
+    assert (("Secret ?", ()), True) == ((found.name, found.lines), found.cut > 20_000)
 
 
 def customers() -> None:
     """A folder for each of many customers."""
-    folders = [KustomizedFolder(f"overlays/c{one}-prod", ("a",)) for one in range(2_000)]
-    assert 2_000 == len(find_layout(folders).environments)
+    folders = [KustomizedFolder(f"overlays/c{one}-prod", ("a",)) for one in range(1_500)]
+    assert 1_500 == len(find_layout(folders).environments)
 
 
 def link() -> None:
@@ -88,7 +99,7 @@ def link() -> None:
 
 
 @pytest.mark.parametrize(
-    "work", [link, merged_keys, generators, anchors, one_line, dots, secret, customers]
+    "work", [link, merged_keys, generators, anchors, shared, one_line, dots, secret, customers]
 )
 def test_it_ends_soon(work: Callable[[], None]) -> None:
     """Whoever may push some branch chooses these, and everybody reads them."""

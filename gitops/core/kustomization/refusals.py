@@ -31,6 +31,7 @@ class Check:
                 if type(event) is AliasEvent:
                     self._aliases.setdefault(str(event.anchor), index)
         self._agreed: Mapping[int, str] = {}
+        self._shared: dict[int, list[int]] = {}  # what an alias stands for -> those aliases
 
     @property
     def shares(self) -> bool:
@@ -40,6 +41,9 @@ class Check:
     def agree(self, texts: Mapping[int, str]) -> None:
         """Be told what the texts at these events become: an anchor may be shared by equal ones."""
         self._agreed = texts
+        for index, event in enumerate(self.lists.document.events if self.shares else ()):
+            if type(event) is AliasEvent:
+                self._shared.setdefault(self.lists.resolve(index), []).append(index)
 
     def is_alias(self, index: int) -> bool:
         """Say whether the node at `index` is an alias."""
@@ -52,13 +56,7 @@ class Check:
         text = self._agreed.get(index)
         if text is None or type(lists.document.events[home]) is not ScalarEvent:
             return False
-        events = lists.document.events
-        sharing = [
-            at
-            for at, event in enumerate(events)
-            if at == home or (type(event) is AliasEvent and lists.resolve(at) == home)
-        ]
-        return all(self._agreed.get(at) == text for at in sharing)
+        return all(self._agreed.get(at) == text for at in (home, *self._shared.get(home, ())))
 
     def whole(self) -> None:
         """Refuse a file whose lists kustomize reads in another way than they look."""
