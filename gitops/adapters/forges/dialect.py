@@ -8,7 +8,8 @@ errors leave. A dialect fills in the requests.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from gitops.adapters.forges.transport.calls import PATIENCE, Calls, ForgeResponse, NoAnswer
@@ -216,6 +217,14 @@ class ForgeDialect(ABC):
         if now.head != head or self._says_moved(error):
             return NotMerged("head-moved", f"its head is {now.head}")
         return self._in_the_way(pull, error.status, self._calls.words(error.words))
+
+    def _ask_each(self, names: Iterable[str], ask: Callable[..., object]) -> Iterator[str]:
+        """Ask people and teams (`team:NAME`) for a review, and yield why some could not be."""
+        for one in names:
+            team = one.removeprefix("team:") if one.startswith("team:") else None
+            whom = {"reviewers": [one]} if team is None else {"team_reviewers": [team]}
+            what = f"{one} could not be asked for a review"
+            yield from self._calls.courtesy(what, partial(ask, **whom))
 
     def _settled(self, pull: Pull, is_open_question: Callable[[Pull], bool]) -> Pull:
         """Return a pull request once its forge knows whether it merges, or has had its time."""

@@ -102,7 +102,7 @@ def gate_of(rules: Iterable[Any], kind: str) -> int:
 
 def build_state(checks: Mapping[str, CheckState], wanted: int) -> CheckState:
     """Return whether enough builds passed, and none failed."""
-    states = [state for name, state in checks.items()]
+    states = list(checks.values())
     if "failure" in states:
         return "failure"
     return "success" if states.count("success") >= wanted and "pending" not in states else "pending"

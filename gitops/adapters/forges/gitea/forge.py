@@ -117,17 +117,8 @@ class GiteaForge(ForgeDialect):
             asked = {
                 r.user.login for r in self._api.reviews(pull.number) if r.commit_id == pull.head.sha
             }
-        for one in wanted:
-            if one in asked:
-                continue
-            team = one.removeprefix("team:") if one.startswith("team:") else None
-            whom = {"reviewers": [one]} if team is None else {"team_reviewers": [team]}
-            yield from self._calls.courtesy(
-                f"{one} could not be asked for a review",
-                partial(
-                    self._api.do, "repo_create_pull_review_requests", index=pull.number, **whom
-                ),
-            )
+        ask = partial(self._api.do, "repo_create_pull_review_requests", index=pull.number)
+        yield from self._ask_each((one for one in wanted if one not in asked), ask)
 
     def _close(self, number: int) -> None:
         self._api.do("repo_edit_pull_request", index=number, state="closed")

@@ -141,16 +141,9 @@ class GithubForge(ForgeDialect):
             reviews = self._api.pages("/pulls/{}/reviews", pull["number"])
             head = pull["head"]["sha"]
             asked = {login(one.get("user")) for one in reviews if one["commit_id"] == head}
-        for one in wanted:
-            if one in asked:
-                continue
-            team = one.removeprefix("team:") if one.startswith("team:") else None
-            whom = {"reviewers": [one]} if team is None else {"team_reviewers": [team]}
-            path = "/pulls/{}/requested_reviewers"
-            yield from self._calls.courtesy(
-                f"{one} could not be asked for a review",
-                partial(self._api.send, "POST", path, pull["number"], **whom),
-            )
+        path = "/pulls/{}/requested_reviewers"
+        ask = partial(self._api.send, "POST", path, pull["number"])
+        yield from self._ask_each((one for one in wanted if one not in asked), ask)
 
     def _close(self, number: int) -> None:
         self._api.send("PATCH", "/pulls/{}", number, state="closed")

@@ -72,7 +72,7 @@ def carried(lines: Sequence[SettingLine], *, credentials: bool = True) -> tuple[
             continue
         if line.key.startswith("http.") and line.key.endswith("extraheader"):
             authorises = line.value.lower().startswith("authorization:")
-            if line.scope not in ("local", "worktree") or (authorises and not credentials):
+            if line.scope not in _ITS_OWN or (authorises and not credentials):
                 continue
         found.append((line.key, line.value))
     return tuple(found)

@@ -83,7 +83,7 @@ class OwnBranches:
         if self._refs is None:
             if branch == LEDGER_BRANCH or len(self._asked) <= _FEW:
                 return None
-            self._refs = refs(f"refs/heads/{_PREFIX}*")
+            self._refs = refs(f"{OWN}*")
         return self._refs.get(f"refs/heads/{branch}", "")
 
 
