@@ -23,7 +23,6 @@ from gitops.actions.context.policy_branch import open_tip
 from gitops.actions.context.session import Session, Tip
 from gitops.actions.context.view import OverlayView, view_of
 from gitops.actions.index.board import has_pages, read_pages, read_some
-from gitops.actions.index.found import FoundProposals
 from gitops.actions.index.page import IndexedOverlay, IndexPage
 from gitops.actions.index.waiting import may_wait
 from gitops.actions.proposals.branches import gather_proposals
@@ -208,7 +207,15 @@ class _Told:
 
     def all(self, known: Sequence[tuple[Overlay, IndexedOverlay | str]]) -> list[OverlayStatus]:
         """Return what is told of many overlays, whose proposals are read at once."""
-        overlays = [overlay for overlay, one in known if isinstance(one, IndexedOverlay)]
+        overlays = [
+            overlay
+            for overlay, one in known
+            if isinstance(one, IndexedOverlay) and self._row(overlay.environment)[2]
+        ]
+        if not overlays or not self._own().keys() - {LEDGER_BRANCH}:
+            return [self.status(*one) for one in known]
+        from gitops.actions.index.found import FoundProposals  # only for what is proposed
+
         found = FoundProposals(self._session, self._tip, more=True)
         gather_proposals(self._session, self._tip, found.recall(overlays))
         entries = [self.status(*one) for one in known]

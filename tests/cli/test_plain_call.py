@@ -147,10 +147,11 @@ def test_other_commands_and_completion_go_the_common_way() -> None:
 
 
 def run(manifests: Manifests, *words: str) -> tuple[int, str, str, list[str]]:
-    """Run a real process; return code, output, errors, and whether typer was loaded."""
+    """Run a real process; return code, output, errors, and what was loaded of these."""
     program = (
         "import atexit, sys; atexit.register(lambda: print('LOADED', *[name for name in "
-        "('typer', 'click') if name in sys.modules], file=sys.stderr)); "
+        "('typer', 'click', 'gitops.actions.proposals.find') if name in sys.modules], "
+        "file=sys.stderr)); "
         "from gitops.__main__ import main; main()"
     )
     environ = {key: text for key, text in os.environ.items() if not key.startswith("COVERAGE_")}
@@ -178,7 +179,7 @@ def test_a_plain_deploy_loads_no_typer(manifests: Manifests) -> None:
 
 
 def test_a_plain_status_loads_no_typer(manifests: Manifests) -> None:
-    """It shows what is where, and neither typer nor click was loaded."""
+    """It shows what is where; neither typer nor click, nor what reads proposals, was loaded."""
     code, out, err, loaded = run(manifests, "status", "dev")
 
     assert (code, err) == (0, "")
