@@ -15,7 +15,7 @@ from gitops.actions.manifests.files import FolderFiles
 from gitops.actions.manifests.render import MOST_BYTES, MOST_FILES, refusal
 from gitops.core.kustomization import ImageEntry, edit_images
 from gitops.core.kustomization.graph import BuildGraph
-from gitops.core.kustomization.image import ImageRequest
+from gitops.core.kustomization.image import ImageRequest, split_reference
 from gitops.core.text.counting import Count, nobody_counts
 from gitops.core.text.plain import one_line
 from gitops.errors import ManifestError
@@ -129,18 +129,35 @@ def _try_build(
     if build.text is None:
         return TrialBuild(problem=build.problem or "it does not build", isolated=build.isolated)
     idle = {name for index, name in enumerate(names) if _MARK.format(index) not in build.text}
-    for at, entry in enumerate(entries):
-        if entry.image in idle and any(one.image == entry.value.name for one in entries[at + 1 :]):
-            # It may give the name by which a later one is found: so let that have another name.
-            other = ImageRequest(entry.image, name=_MARK.format("name"))
+    for entry in entries:
+        if entry.image in idle and _meets_another(entry, entries):
             try:
-                files[path] = BuildFile(edit_images(content, path, [other]).after)
+                files[path] = BuildFile(edit_images(content, path, [_alone(entry)]).after)
                 again = renderer.build(files, directory).text
             except ManifestError:
                 again = None
-            if again is None or _MARK.format("name") in again:
+            if again is None or _MARK.format("alone") in again:
                 idle.discard(entry.image)
     return TrialBuild(frozenset(idle), isolated=build.isolated, text=build.text)
+
+
+def _meets_another(entry: ImageEntry, entries: Sequence[ImageEntry]) -> bool:
+    """Say whether an entry may be found by what another one makes of an image, or the other way."""
+    plain = split_reference(entry.image)[0]
+    return any(
+        other is not entry
+        and (there == plain or other.value.name == plain or entry.value.name == there)
+        for other in entries
+        if (there := split_reference(other.image)[0])
+    )
+
+
+def _alone(entry: ImageEntry) -> ImageRequest:
+    """Ask for another value of one entry alone, so that all others are as they are."""
+    mark = _MARK.format("alone")
+    if entry.value.name is not None:
+        return ImageRequest(entry.image, name=mark)
+    return ImageRequest(entry.image, tag=mark, digest=None)
 
 
 def plain_build(

@@ -73,6 +73,11 @@ CASES: dict[str, tuple[str, dict[str, str], set[str]]] = {
         {},
         set(),
     ),
+    "for the tag that another entry gives": (
+        "images: [{name: shop/web, newTag: '1'}, {name: 'shop/web:1', newTag: '2'}]",
+        {},
+        set(),
+    ),
     "renamed after the entry": (
         "images: [{name: reg/web, newTag: v1}, {name: shop/web, newName: reg/web}]",
         {},
