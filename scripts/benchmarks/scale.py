@@ -246,10 +246,12 @@ def scale_figures(rows: Sequence[Mapping[str, Any]]) -> list[Figure]:
 
     old = "qa, in one old file"
     later = by(value("status, one commit later", -2), value("deploy, one commit later", -2))
+    waiting = by(value("the same, one commit later"), value("status, one commit later", -2))
     return [
         Figure("status, 1,000 apps × 5, first time: CPU", 6, 2, value("status", -2), " s"),
         Figure("the same: requests", 12, 5, value("status", -2, "requests"), ""),
         Figure("again one commit later, beside a deploy there", 1.5, 1.0, later),
+        Figure("the same with 200 proposals, beside one without", 2.0, 1.5, waiting),
         Figure("status, 3,000 beside 1,000 apps", 3.3, 3.0, growth("status")),
         Figure("`hold --all`: requests", 8, 5, value("hold --all", column="requests"), ""),
         Figure("rollback of 1,000 apps: CPU", 6, 2, value("rollback of dev", -2), " s"),
