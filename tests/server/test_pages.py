@@ -12,11 +12,13 @@ import sys
 import time
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
 from gitops.server.app import create_app
+from gitops.server.pages.board_page import ShownBoard, shown_board
 from gitops.server.pages.language import choose_language
 from gitops.server.pages.render import STATIC
 from gitops.server.service import Service
@@ -134,6 +136,23 @@ def test_the_board_tells_what_needs_a_look(shop: TestClient) -> None:
     assert "Held 2" in text
     assert "1.4.0 proposed" in text
     assert 'href="/e/dev/web/rollback"' in page.text
+
+
+def test_searches_keep_little_and_read_overlays_once(
+    shop: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is remembered for its board: with no more than its page shows, whoever asks for what."""
+    found: list[ShownBoard] = []
+
+    def noted(*args: Any) -> ShownBoard:
+        found.append(shown_board(*args))
+        return found[-1]
+
+    monkeypatch.setattr("gitops.server.pages.routes.shown_board", noted)
+    assert 'href="/a/api"' in shop.get("/?q=inc-42&page=7").text
+    monkeypatch.setattr("gitops.server.pages.board_page.describe_value", None)
+    assert "Nothing fits" in shop.get("/?q=inc-43&page=7").text
+    assert [(), ()] == [tuple(one.cells) for one in found]
 
 
 def test_a_filter_and_a_search_show_what_fits(shop: TestClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from urllib.parse import urlencode
 
 from msgspec import Struct
@@ -101,9 +102,11 @@ def shown_board(board: Board, query: BoardQuery, _: Translate) -> ShownBoard:
     has_apps = any(row.app is not None for row in board.rows)
     words = query.text.lower().split()
     looked_at = _without(board.rows, query.hide)
-    found = [row for row in looked_at if _fits(row, words)] if has_apps else list(looked_at)
-    cells = [cell for row in found for cell in row.cells.values() if has_apps or _has(cell, words)]
-    _text, wanted = SHOW[query.show]
+    text_of = partial(_text, board.remembered("texts", dict))
+    found = [row for row in looked_at if _fits(row, words, text_of)] if has_apps else looked_at
+    overlays = () if has_apps else (cell for row in found for cell in row.cells.values())
+    cells = [cell for cell in overlays if _has(cell, words, text_of)]
+    wanted = SHOW[query.show][1]
     rows = [row for row in found if any(map(wanted, row.cells.values()))]
     last = max(1, -(-len(rows) // ROWS))
     page = min(max(query.page, 1), last)
@@ -144,22 +147,25 @@ def _number(
     )
 
 
-def _fits(row: BoardRow, words: Sequence[str]) -> bool:
+def _fits(row: BoardRow, words: Sequence[str], text_of: Callable[[BoardCell], str]) -> bool:
     """Say whether every word stands somewhere in the row."""
     if not words:
         return True
-    texts = [(row.app or "").lower(), *(_text(cell) for cell in row.cells.values())]
+    texts = [(row.app or "").lower(), *map(text_of, row.cells.values())]
     return all(any(word in text for text in texts) for word in words)
 
 
-def _has(cell: BoardCell, words: Sequence[str]) -> bool:
-    return all(word in f"{cell.environment.name} {_text(cell)}".lower() for word in words)
+def _has(cell: BoardCell, words: Sequence[str], text_of: Callable[[BoardCell], str]) -> bool:
+    return all(word in f"{cell.environment.name} {text_of(cell)}".lower() for word in words)
 
 
-def _text(cell: BoardCell) -> str:
-    """Return all that a search looks at, in lower case."""
+def _text(known: dict[str, str], cell: BoardCell) -> str:
+    """Return all that a search looks at, in lower case; `known`: what others have looked at."""
+    if (found := known.get(cell.label)) is not None:
+        return found
     pins = (f"{image} {describe_value(value)}" for image, value in cell.images.items())
     who = cell.release.author.name if cell.release is not None else ""
     hold = f"{cell.hold.by} {cell.hold.reason}" if cell.hold is not None else ""
     said = (word.verdict for word in cell.words)
-    return " ".join([*pins, who, hold, *said]).lower()
+    text = known[cell.label] = " ".join([*pins, who, hold, *said]).lower()
+    return text
