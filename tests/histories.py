@@ -22,7 +22,8 @@ environments:
   - {name: prod, overlay: overlays/prod, after: [dev]}
 """
 ASKING = CONFIG.replace(b"after: [dev]", b"after: [dev], change: pull-request")
-"""The same, where prod asks for approval."""
+ASKING += b"forge: {kind: none}\n"
+"""The same, where prod asks for approval; else one would be looked for behind a URL."""
 
 _ODD = (0, 4_000_000_000, 1_700_000_000_000)  # dates: the first, a late one, one in milliseconds
 _NEAR, _FAR = 6, 60  # commits that a branch begins before the newest one, mostly and at most
