@@ -1,4 +1,4 @@
-"""`gitops status` and `gitops diff`: what is where, and what differs."""
+"""`gitops status`: what is where."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class TrackingResult(Struct, frozen=True):
     """What was found for one overlay.
 
     Attributes:
-        pinned, warnings: as in `core.feeding.Feeds`.
+        pinned, warnings: as in `core.argocd.tracking.TrackingMatches`.
     """
 
     fed: tuple[TrackingApplication, ...] = ()

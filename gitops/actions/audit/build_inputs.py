@@ -27,7 +27,7 @@ def holds_of(overlay: Overlay, *, top_level: bool) -> tuple[str, ...]:
 def overlays_in(tree: Tree, environment: Environment) -> tuple[Overlay, ...]:
     """Return every overlay of `environment`: one, or one for each app that has something there.
 
-    More lenient than `actions.overlays.overlays_of`: what is broken, or a link, is there as well.
+    More lenient than `context.overlays.overlays_of`: what is broken, or a link, is there as well.
     """
     if not environment.per_app:
         return (Overlay(environment),)
