@@ -13,6 +13,7 @@
     ├─ Denied            3   denied         credentials missing or rejected
     │  ├─ Protected      3   protected      a rule of the server keeps the branch
     │  ├─ NoAtomicPush   3   denied         the server cannot move several branches at once
+    │  ├─ TooLarge       3   denied         a branch of ours holds more than is read of one
     │  └─ HookDeclined   3   hook-declined  a hook of the server said no; its words are shown
     ├─ TryAgain          75                 nothing is wrong with the request
     │  ├─ Conflict       75  conflict       the branch kept moving until the budget was spent
@@ -126,6 +127,10 @@ class Protected(Denied):
 
 class NoAtomicPush(Denied):
     """The server cannot move several branches at once; none has moved."""
+
+
+class TooLarge(Denied):
+    """A branch below `gitops/` holds more than is read of one; its commit can still be told."""
 
 
 class HookDeclined(Denied):

@@ -424,7 +424,8 @@ def errors_page() -> str:
             ),
         )
         + "\n`TryAgain` is the class above those of exit code 75. `NoAtomicPush` (`denied`) is "
-        "answered by moving the branches one after the other. `differs` and `unhealthy` are "
+        "answered by moving the branches one after the other, `TooLarge` (`denied`) by telling "
+        "of a branch below `gitops/` without reading it. `differs` and `unhealthy` are "
         "answers, not accidents.\n"
     )
 

@@ -18,7 +18,7 @@ from gitops.core.git.message import trailers
 from gitops.core.kustomization import FILE_NAMES
 from gitops.core.ledger.signatures import BranchCommit
 from gitops.core.releases.history import OverlayVersion
-from gitops.errors import GitopsError, NoAtomicPush, NotFound
+from gitops.errors import GitopsError, NoAtomicPush, NotFound, TooLarge
 from gitops.ports import (
     FileChange,
     Gathered,
@@ -159,6 +159,7 @@ class FakeRepository:
         atomic: False: several branches cannot be moved at once.
         told: full names of the refs beside the branches, as they were at the newest push.
         memory: branch -> commit, as an earlier call left it on this machine.
+        large: branches that hold more than is read of one.
     """
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
@@ -174,6 +175,7 @@ class FakeRepository:
         self.told: tuple[str, ...] = ()
         self.crowd: Callable[[Collection[str]], bool] | None = None
         self.memory: dict[str, str] = {}
+        self.large: set[str] = set()
         self._bet: FakeSnapshot | None = None
         if files is not None:
             self.commit(files)
@@ -225,6 +227,8 @@ class FakeRepository:
             raise NotFound("the repository is empty")
         if name not in self.branches:
             raise NotFound(f"no branch {name}")
+        if name in self.large:
+            raise TooLarge(f"{name} holds more than 64 MB")
         commit = self.branches[name]
         return FakeSnapshot(name, commit, self.commits[commit].files)
 

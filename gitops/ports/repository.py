@@ -120,7 +120,10 @@ class Repository(Protocol):
     """
 
     def snapshot(self, branch: str | None = None) -> Snapshot:
-        """Read the newest tip of `branch` (None: the default branch) from where it is kept."""
+        """Read the newest tip of `branch` (None: the default branch) from where it is kept.
+
+        Raises TooLarge for a branch below `gitops/` that holds more than is read of one.
+        """
         ...
 
     def remembered(self, branch: str | None = None) -> AbstractContextManager[Snapshot | None]:
@@ -166,7 +169,8 @@ class Repository(Protocol):
     def gather_branches(self, branches: Collection[str]) -> None:
         """Be told that `snapshot` of all these below `gitops/` is wanted: they are read at once.
 
-        It changes no answer, only what they cost.
+        It changes no answer, only what they cost; where they hold too much together, each is read
+        by itself.
         """
         ...
 

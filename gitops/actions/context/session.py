@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 from gitops.core.environments.environment import Config, Environment, Overlay
 from gitops.core.text.plain import one_line
-from gitops.errors import NotFound, UsageError
+from gitops.errors import NotFound, TooLarge, UsageError
 
 if TYPE_CHECKING:
     from gitops.actions.context.plan import Plan
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
         WorkTree,
     )
     from gitops.ports.jobs import JobClusters
+
+_TOO_LARGE = "too large: "  # begins the note of a branch that is not read: no name has a space
 
 
 def _no_clusters() -> Clusters:
@@ -222,15 +224,32 @@ class Tip(Struct, frozen=True, eq=False):
     def forget(self, branch: str) -> None:
         """Read another branch anew when it is asked for next: this call has moved it."""
         self.others.pop(branch, None)
+        self.memo.pop(_TOO_LARGE + branch, None)
 
     def beside(self, branch: str) -> Snapshot | None:
-        """Return the newest commit of another branch, None when there is none; asked once."""
+        """Return the newest commit of another branch, None when there is none; asked once.
+
+        Raises TooLarge for a branch of our own that is not read.
+        """
         if branch not in self.others:
+            known = self.memo.get(_TOO_LARGE + branch)
+            if isinstance(known, TooLarge):
+                raise known
             try:
                 self.others[branch] = self.repository.snapshot(branch)
             except NotFound:
                 self.others[branch] = None
+            except TooLarge as error:
+                self.memo[_TOO_LARGE + branch] = error
+                raise
         return self.others[branch]
+
+    def has(self, branch: str) -> bool:
+        """Say whether there is another branch, be it too large to be read."""
+        try:
+            return self.beside(branch) is not None
+        except TooLarge:
+            return True
 
 
 def require_words(text: str | None, option: str) -> None:

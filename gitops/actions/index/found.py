@@ -32,6 +32,7 @@ from gitops.core.environments.environment import (
 )
 from gitops.core.git.commit import CommitInfo, Identity
 from gitops.core.kustomization.image import ImageValue
+from gitops.errors import TooLarge
 
 _LARGEST = 1 << 24  # bytes of a page
 _COMMITS, _PATHS = 50, 5000  # of one branch, beyond which nothing is kept of it
@@ -211,7 +212,11 @@ class FoundProposals:
         self, name: str, views: Sequence[OverlayView], before: _KeptBranch | None
     ) -> _KeptBranch | None:
         """Return what is to be kept of a branch; None: nothing. `before` holds, too."""
-        ahead, head = ahead_on(views[0], name), (self._own or {}).get(name)
+        head = (self._own or {}).get(name)
+        try:
+            ahead = ahead_on(views[0], name)
+        except TooLarge:
+            return None
         if ahead is None or ahead.head.commit != head or len(ahead.infos) > _COMMITS:
             return None
         changed = ahead.changed if ahead.infos and ahead.problem is None else ()

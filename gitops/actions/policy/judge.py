@@ -141,7 +141,7 @@ def _judge_rollback(view: OverlayView) -> tuple[Reason, ...]:
     from gitops.actions.proposals.branches import proposal_branch, wide_branches
 
     own, wide = proposal_branch(view.overlay), wide_branches(view.tip.config, view.overlay)
-    there = [own, *(branch for branch in wide if view.tip.beside(branch) is not None)]
+    there = [own, *(branch for branch in wide if view.tip.has(branch))]
     return tuple(reason for branch in there for reason in _judge_branch(view, branch))
 
 

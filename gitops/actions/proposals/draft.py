@@ -81,7 +81,7 @@ def _wider(entry: ProposalRequest, branch: str) -> str | None:
     """Return the branch of a wider proposal that is open, and of which this one becomes a part."""
     view = entry.view
     for wide in wide_branches(view.tip.config, view.overlay):
-        if wide == branch or view.tip.beside(wide) is None:
+        if wide == branch or not view.tip.has(wide):
             continue
         present = find_on(view, wide).present
         if present is not None and present.kind == "forward" == kind_of(entry):

@@ -28,7 +28,7 @@ from gitops.core.kustomization.followers import image_paths
 from gitops.core.kustomization.image import ImageValue
 from gitops.core.proposals.approval import authors_of
 from gitops.core.report import Proposal
-from gitops.errors import ManifestError, NotFound, Refused
+from gitops.errors import ManifestError, NotFound, Refused, TooLarge
 from gitops.ports import Forge, NoForge, PullRequest, Snapshot
 
 MORE = "more on "
@@ -173,7 +173,7 @@ def find_proposal(view: OverlayView) -> ProposalLookup:
     Raises ManifestError for a kustomization that cannot be read.
     """
     names = wide_branches(view.tip.config, view.overlay)
-    wide = [one for one in names if one in view.notes or view.tip.beside(one)]
+    wide = [one for one in names if one in view.notes or view.tip.has(one)]
     own = find_on(view, proposal_branch(view.overlay))
     if own.present is not None and own.present.kind != "forward":
         return own
@@ -194,7 +194,12 @@ def find_on(view: OverlayView, branch: str) -> ProposalLookup:
 
 def _find_on(view: OverlayView, branch: str) -> ProposalLookup:
     session, overlay, home = view.session, view.overlay, view.home
-    ahead = ahead_on(view, branch)
+    try:
+        ahead = ahead_on(view, branch)
+    except TooLarge as error:
+        # Whoever may push that branch cannot keep others from looking, going back or closing it.
+        head_there = session.repository.own_branches().get(branch)
+        return ProposalLookup(head_there, None, problem=error.message, branch=branch)
     if ahead is None:
         return ProposalLookup(None, None, branch=branch)
     head = ahead.head

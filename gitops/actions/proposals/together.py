@@ -107,7 +107,7 @@ def _waits_elsewhere(view: OverlayView, branch: str) -> bool:
     """Say whether a narrower branch proposes something for the overlay."""
     within = set(covered_by(view.tip, branch).overlays)
     for other in (proposal_branch(view.overlay), *wide_branches(view.tip.config, view.overlay)):
-        if other == branch or view.tip.beside(other) is None:
+        if other == branch or not view.tip.has(other):
             continue
         present = find_on(view, other).present
         if present is None or present.kind != "forward":
@@ -127,7 +127,7 @@ def _narrower(
         view = entry.view
         wide = wide_branches(view.tip.config, view.overlay)
         for other in (proposal_branch(view.overlay), *wide):
-            if other == branch or view.tip.beside(other) is None:
+            if other == branch or not view.tip.has(other):
                 continue
             lookup = look(view, other)
             sides = sides_of(view, lookup.present) if lookup.present is not None else ()

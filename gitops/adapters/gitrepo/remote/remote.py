@@ -26,7 +26,7 @@ from gitops.adapters.gitrepo.remote.fetching import Fetch, Fetching
 from gitops.adapters.gitrepo.remote.line import Line
 from gitops.adapters.gitrepo.remote.own_branches import OwnBranches, beside, is_own, lacks_ledger
 from gitops.adapters.gitrepo.wire.order import Arrived
-from gitops.errors import Denied, NotFound, Unavailable
+from gitops.errors import Denied, NotFound, TooLarge, Unavailable
 from gitops.ports import Lost, RefUpdate, Unproven
 from gitops.ports.repository import Start
 
@@ -269,7 +269,8 @@ class Remote:
 
     def _missing(self, branch: str | None, verdict: messages.PushVerdict) -> Exception:
         if branch is not None and is_own(branch) and self.store.has_part_of(fetching.MOST_OWN):
-            return Denied(f"{branch} of {self.place} holds more than {fetching.MOST_OWN >> 20} MB")
+            most = fetching.MOST_OWN >> 20
+            return TooLarge(f"{branch} of {self.place} holds more than {most} MB")
         if verdict.kind is not AnswerKind.NO_BRANCH:
             return messages.error_of(verdict, self.place)
         if branch is not None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from gitops.adapters.gitrepo import open_repository
-from gitops.errors import Denied, NotFound
+from gitops.errors import NotFound, TooLarge
 from gitrepos import ENVIRON, Repo
 from servers.git_http import GitServer
 
@@ -62,8 +62,27 @@ def test_a_proposal_is_bounded(
     monkeypatch.setattr("gitops.adapters.gitrepo.remote.fetching.MOST_OWN", 1 << 20)
     with open_repository(f"{server.url}/m.git", environ=ENVIRON, timeout=20) as repository:
         repository.snapshot("main")
-        with pytest.raises(Denied, match="gitops/prod"):
+        with pytest.raises(TooLarge, match="gitops/prod"):
             repository.snapshot("gitops/prod")
+
+
+def test_proposals_are_bounded_together(
+    server: GitServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that holds too much bars the common request, and no other branch by itself."""
+    repo = Repo(tmp_path / "srv" / "m.git")
+    small = [f"gitops/app-{number}/prod" for number in range(3)]
+    for branch in small:
+        repo.git("branch", branch, "main")
+        repo.commit({"a": branch.encode()}, "small\n", branch=branch)
+    monkeypatch.setattr("gitops.adapters.gitrepo.remote.fetching.MOST_OWN", 1 << 20)
+    with open_repository(f"{server.url}/m.git", environ=ENVIRON, timeout=20) as repository:
+        repository.snapshot("main")
+        repository.gather_branches(["gitops/prod", *small])
+
+        assert [repo.head(one) for one in small] == [
+            repository.snapshot(one).commit for one in small
+        ]
 
 
 def test_many_proposals_are_looked_for_in_one_listing(server: GitServer) -> None:
