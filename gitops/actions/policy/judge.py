@@ -52,7 +52,7 @@ def judge(
 
 def _hold_of(view: OverlayView) -> Hold | None:
     """Return what holds the overlay: its hold, else one of the app that it was called before."""
-    if view.hold is not None or not (left := holds_left(view.home, view.row)):
+    if view.hold is not None or not (left := _left(view)):
         return view.hold
     from gitops.actions.releases.history import past_of
     from gitops.actions.releases.renames import former_folders
@@ -63,6 +63,15 @@ def _hold_of(view: OverlayView) -> Hold | None:
             lifts = f"set for {label}, as it was called: `gitops resume {label}` lifts it"
             return replace(hold, reason=f"{hold.reason} ({lifts})")
     return None
+
+
+def _left(view: OverlayView) -> tuple[tuple[str, str, Hold], ...]:
+    """Return `holds_left` of the environment, looked for once, however many apps it has."""
+    key = f"holds left in {view.row.name}"  # no branch has a space in its name
+    if key not in view.tip.memo:
+        view.tip.memo[key] = holds_left(view.home, view.row)
+    found = view.tip.memo[key]
+    return found if isinstance(found, tuple) else ()
 
 
 def judge_carried(
