@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from gitops.adapters.gitrepo.cache.index import LOOKED_AT
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects.codec import (
-    COMMIT_HEAD,
     MODULE,
     RAW_LENGTH,
     object_id,
     parse_tree,
+    read_commit_head,
 )
 from gitops.adapters.gitrepo.objects.packed import PackedObjects
 from gitops.adapters.gitrepo.objects.store import Store
@@ -291,8 +291,8 @@ def _outside_of_packs(store: Store, tips: Iterable[str]) -> tuple[tuple[str, byt
         found[oid] = read
         kind, body = read
         if kind == "commit":
-            head = COMMIT_HEAD.match(body)
-            waiting += [head[1].decode()] if head is not None else []
+            head = read_commit_head(body)
+            waiting += [head[0]] if head is not None else []
         elif kind == "tree":
             entries = parse_tree(body, RAW_LENGTH[store.algorithm]).values()
             waiting += (entry.oid for entry in entries if entry.mode != MODULE)

@@ -29,8 +29,7 @@ RAW_LENGTH = {"sha1": 20, "sha256": 32}
 _WIDE = 50  # entries; what has fewer is sorted anew in no time
 
 _ID = r"[0-9a-f]{40}(?:[0-9a-f]{24})?"
-COMMIT_HEAD = re.compile(f"tree ({_ID})\n((?:parent {_ID}\n)*)".encode())
-"""Begins a commit: its tree, and the lines of its parents. Anybody may have written one without."""
+_COMMIT_HEAD = re.compile(f"tree ({_ID})\n((?:parent {_ID}\n)*)".encode())
 
 
 Read = Callable[[str], "TreeContent"]
@@ -60,6 +59,14 @@ LARGE = 1 << 14
 
 LARGEST = 1 << 25
 """Bytes of one object: a pack of a few may hold gigabytes of zeros."""
+
+
+def read_commit_head(body: bytes) -> tuple[str, tuple[str, ...]] | None:
+    """Return the tree and the parents that a commit names; None for what Git would not write."""
+    found = _COMMIT_HEAD.match(body)
+    if found is None:
+        return None
+    return found[1].decode(), tuple(found[2].decode().split()[1::2])
 
 
 def object_bytes(kind: str, body: bytes) -> bytes:

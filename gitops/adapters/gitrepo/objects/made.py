@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from gitops.adapters.gitrepo.objects import pack as packing
-from gitops.adapters.gitrepo.objects.codec import COMMIT_HEAD, GitObject, Patched, write_loose
+from gitops.adapters.gitrepo.objects.codec import GitObject, Patched, read_commit_head, write_loose
 
 _MANY = 64  # objects; more of them are one pack
 _BESIDE = 400  # bytes that an object takes beside its own
@@ -57,8 +57,8 @@ class MadeObjects:
                 continue
             found[oid] = kind, body = self.objects[oid]
             waiting += self._with.get(oid, ())
-            if kind == "commit" and (head := COMMIT_HEAD.match(body)) is not None:
-                waiting += [head[1].decode(), *head[2].decode().split()[1::2]]
+            if kind == "commit" and (head := read_commit_head(body)) is not None:
+                waiting += [head[0], *head[1]]
         return found
 
 

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from gitops.adapters.gitrepo.command.process import Git
 from gitops.adapters.gitrepo.objects import pack as packing
 from gitops.adapters.gitrepo.objects.codec import (
-    COMMIT_HEAD,
     LARGE,
     LARGEST,
     RAW_LENGTH,
@@ -25,6 +24,7 @@ from gitops.adapters.gitrepo.objects.codec import (
     object_id,
     parse_tree,
     patch_tree,
+    read_commit_head,
     read_loose,
     write_loose,
 )
@@ -272,9 +272,9 @@ class Store:
         kind, body = self.read(commit)
         if kind != "commit":
             raise NotFound(f"{commit} is not a commit")
-        if (found := COMMIT_HEAD.match(body)) is None:
+        if (found := read_commit_head(body)) is None:
             raise _odd("commit", commit)
-        return found[1].decode(), tuple(found[2].decode().split()[1::2])
+        return found
 
     def boundary(self) -> frozenset[str]:
         """Return the commits whose parents were left out of this store."""
