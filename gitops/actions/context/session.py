@@ -174,7 +174,8 @@ class Tip(Struct, frozen=True, eq=False):
         others: the branches that were read beside it; None where there is none.
         views: what was read of overlays; see `context.view.view_of`.
         problem: why `config` is not the newest one, None when it is.
-        memo: what was found out of branches of our own; see `proposals.branches`, `proposals.find`.
+        memo: what was found out once for all overlays: of branches of our own, see
+            `proposals.branches`, `proposals.find`; of holds of apps that are gone, `policy.judge`.
     """
 
     snapshot: Snapshot

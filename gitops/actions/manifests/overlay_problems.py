@@ -311,6 +311,11 @@ def _leads_through_file(files: SnapshotFiles, one: NamedTarget) -> bool:
     return any(files.kind("/".join(parts[:depth])) == "file" for depth in range(1, len(parts)))
 
 
+def _renames(entry: ImageEntry, later: Sequence[ImageEntry]) -> bool:
+    """Say whether an entry gives the name by which a later one is found."""
+    return any(one.image == entry.value.name for one in later)
+
+
 def _check_entries(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -> Iterator[Problem]:
     seen: dict[str, ImageEntry] = {}
     for at, entry in enumerate(entries):
@@ -322,8 +327,8 @@ def _check_entries(path: str, content: bytes, entries: tuple[ImageEntry, ...]) -
         if entry.tag_suffix:
             message = f"{entry.image} has a tagSuffix, which kustomize applies twice"
             yield Problem(path, entry.line, entry.column, "warning", message)
-        renames = any(one.image == entry.value.name for one in entries[at + 1 :])
-        if entry.value.tag is None and entry.value.digest is None and not renames:
+        value = entry.value
+        if value.tag is None and value.digest is None and not _renames(entry, entries[at + 1 :]):
             message = f"{entry.image} pins neither tag nor digest: what the base says runs"
             yield Problem(path, entry.line, entry.column, "warning", message)
     if len(seen) == len(entries):

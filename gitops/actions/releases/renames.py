@@ -87,9 +87,11 @@ def followed(
 
     What it was called in an earlier folder is added to `labels`.
     """
+    at = overlay.directory
     for directory, version in _through(past, overlay, commit):
-        if labels is not None and directory != overlay.directory:
+        if labels is not None and directory != at:
             labels += (one for one in _labels_in(overlay, directory) if one not in labels)
+        at = directory
         yield version
 
 

@@ -231,7 +231,8 @@ class _Walk:
         """Tell whether `release` is a rollback, and the position of what it restored."""
         if release.action not in (None, "rollback", "undo") or not (changed or came):
             return False, None
-        back_again = [image for image in changed if image not in self._new(release, images)]
+        new = self._new(release, images) if release.action == "rollback" else frozenset[str]()
+        back_again = [image for image in changed if image not in new]
         if release.action == "rollback" and changed and not back_again:
             return (False if self._complete else None), None
         if release.action == "rollback" and self._rollbacks is not None:
