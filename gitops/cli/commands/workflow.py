@@ -155,7 +155,6 @@ def watch(name: Name, place: PlaceOptions, options: WatchOptions) -> int:
 
     Exit 1 when it failed, 75 when it takes too long.
     """
-
     workflows, clock = _opened(place)
     return _follow(workflows, clock, name, place, options, "watch")
 

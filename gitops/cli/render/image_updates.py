@@ -30,20 +30,16 @@ def print_updates(report: UpdateReport, output: str) -> int:
     for found in looked.findings:
         title = f"{found.image}{f' at {found.name}' if found.name is not None else ''}"
         if title != shown:
-            _print(rows)
+            print_columns(rows)
             rows, shown = [], title
             line(paint(safe(title), "bold", sys.stdout))
         rows.append(_row(found, report.done))
-    _print(rows)
+    print_columns(rows)
     for image, error in looked.problems.items():
         aside("warning", f"{image}: {error.message}")
         if error.hint:
             aside("hint", error.hint)
     return _code(report.errors)
-
-
-def _print(rows: Sequence[tuple[str, ...]]) -> None:
-    print_columns(rows)
 
 
 def _row(found: TagFinding, done: Sequence[Updated]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What changes in the manifests that an overlay builds, object by object, within bounds.
 
-_Values of Secrets are never shown: only that one differs.
+Values of Secrets are never shown: only that one differs.
 """
 
 from __future__ import annotations
