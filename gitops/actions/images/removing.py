@@ -115,6 +115,8 @@ class Removing:
             if fate.digest not in self._held:
                 self._delete(fate.digest)
                 gone.append(fate.digest)
+            elif fate.action == "finish" and self._is_gone(fate.digest):
+                gone.append(fate.digest)  # an index that stays may still name it
         except Conflict as error:
             # It has got a new tag meanwhile: the image stays, and only the old tag goes.
             self._hold(fate.digest, *state.children)
@@ -131,6 +133,13 @@ class Removing:
         self._registry.untag(self._name, fate.tag, expect=fate.digest)
         done: Done = "finished" if fate.action == "finish" else "deleted"
         return Act(fate, done if gone else "untagged", fate.reason, tuple(gone[1:]))
+
+    def _is_gone(self, digest: str) -> bool:
+        try:
+            self._registry.manifest(self._name, digest)
+        except NotFound:
+            return True
+        return False
 
     def _take_back(self, fate: Fate) -> None:
         """Give the tag its image back; where that is not to be had either, the tag says so."""

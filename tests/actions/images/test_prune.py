@@ -7,7 +7,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -524,6 +524,15 @@ class Crash(BaseException):
 
 
 @settings(max_examples=60)
+@example(  # it dies while the signature of what an index names, too, is taken away
+    [
+        ("feature-a-0000000", "y", False, OLD, True),
+        ("feature-a-0000001", "y", True, OLD, False),
+    ],
+    [],
+    6,
+    True,
+)
 @given(st.lists(IMAGES, min_size=1, max_size=8), USES, st.integers(0, 60), st.booleans())
 def test_nothing_in_use_is_ever_deleted(
     images: list[tuple[str, str, bool, str, bool]],
